@@ -1,0 +1,244 @@
+#include "base/file.h"
+
+#include "base/mem.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static wr_status io_error(const char *action, const char *path) {
+    return wr_fail(WR_E_IO, "cannot %s %s: %s", action, path, strerror(errno));
+}
+
+wr_status file_read(const char *path, size_t limit, char **bytes, size_t *n) {
+    wr_status status = WR_OK;
+    char *buffer = NULL;
+    size_t used = 0, capacity = 0;
+    struct stat info;
+    *bytes = NULL;
+    *n = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return io_error("open", path);
+    }
+    if (fstat(fd, &info) < 0 || S_ISDIR(info.st_mode)) {
+        errno = S_ISDIR(info.st_mode) ? EISDIR : errno;
+        TRY(io_error("read", path));
+    }
+    TRY(mem_reserve((void **)&buffer, &capacity, (info.st_size > 0 && !limit ? (size_t)info.st_size : 4096) + 2, 1));
+    for (;;) {
+        TRY(mem_reserve((void **)&buffer, &capacity, used + 2, 1));
+        ssize_t got = read(fd, buffer + used, capacity - used - 1);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            TRY(io_error("read", path));
+        }
+        if (got == 0) {
+            break;
+        }
+        used += (size_t)got;
+        if (limit && used > limit) {
+            TRY(wr_fail(WR_E_FORMAT, "%s is larger than %zu bytes", path, limit));
+        }
+    }
+    buffer[used] = '\0';
+    *bytes = buffer;
+    *n = used;
+    buffer = NULL;
+cleanup:
+    free(buffer);
+    close(fd);
+    return status;
+}
+
+static wr_status write_all(int fd, const char *path, const void *bytes, size_t n) {
+    for (const char *p = bytes; n > 0;) {
+        ssize_t put = write(fd, p, n);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put <= 0) {
+            errno = put == 0 ? ENOSPC : errno;
+            return io_error("write", path);
+        }
+        p += put;
+        n -= (size_t)put;
+    }
+    return WR_OK;
+}
+
+/* A rename lasts only once its folder is on disk; file systems without folder fsync (EINVAL) need none. */
+static wr_status sync_parent(const char *path) {
+    char folder[PATH_CAP];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return WR_OK; /* a folder that may be written but not read */
+    }
+    wr_status status = fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? io_error("sync folder of", path) : WR_OK;
+    close(fd);
+    return status;
+}
+
+typedef struct new_file {
+    int fd;
+    char temporary[PATH_CAP];
+    const char *path;
+} new_file;
+
+static wr_status new_file_open(const char *path, new_file *f) {
+    const char *slash = strrchr(path, '/');
+    size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
+    f->fd = -1;
+    f->path = path;
+    int n = snprintf(f->temporary, sizeof f->temporary, "%.*s.%s.tmp.%ld", (int)folder, path, path + folder, (long)getpid());
+    if (n < 0 || (size_t)n >= sizeof f->temporary || path[folder] == '\0') {
+        f->temporary[0] = '\0';
+        return wr_fail(WR_E_USAGE, "not a usable file name: '%s'", path);
+    }
+    f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (f->fd < 0) {
+        f->temporary[0] = '\0';
+        return io_error("create", path);
+    }
+    return WR_OK;
+}
+
+static wr_status new_file_commit(new_file *f) {
+    if (fsync(f->fd) < 0 && errno != EINVAL) {
+        return io_error("write", f->path);
+    }
+    int failed = close(f->fd);
+    f->fd = -1;
+    if (failed < 0 || rename(f->temporary, f->path) < 0) {
+        return io_error("write", f->path);
+    }
+    f->temporary[0] = '\0';
+    return sync_parent(f->path);
+}
+
+/* Removes what is left of an uncommitted file; nothing after a commit. */
+static void new_file_discard(new_file *f) {
+    if (f->fd >= 0) {
+        close(f->fd);
+    }
+    if (f->temporary[0]) {
+        unlink(f->temporary);
+    }
+}
+
+wr_status file_write_atomic(const char *path, const void *bytes, size_t n) {
+    wr_status status = WR_OK;
+    new_file f;
+    TRY(new_file_open(path, &f));
+    TRY(write_all(f.fd, path, bytes, n));
+    TRY(new_file_commit(&f));
+cleanup:
+    new_file_discard(&f);
+    return status;
+}
+
+wr_status file_copy(const char *from, const char *to) {
+    enum { CHUNK = 1 << 20 };
+    wr_status status = WR_OK;
+    char *buffer = NULL;
+    new_file f = {.fd = -1};
+    int fd = open(from, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return io_error("open", from);
+    }
+    TRY_ALLOC(buffer = mem_realloc(NULL, CHUNK, 1));
+    TRY(new_file_open(to, &f));
+    for (;;) {
+        ssize_t n = read(fd, buffer, CHUNK);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            TRY(io_error("read", from));
+        }
+        if (n == 0) {
+            break;
+        }
+        TRY(write_all(f.fd, to, buffer, (size_t)n));
+    }
+    TRY(new_file_commit(&f));
+cleanup:
+    new_file_discard(&f);
+    free(buffer);
+    close(fd);
+    return status;
+}
+
+wr_status file_append_line(const char *path, const char *line) {
+    wr_status status = WR_OK;
+    char *text = NULL;
+    struct stat before;
+    size_t n = strlen(line);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        return io_error("open", path);
+    }
+    TRY_ALLOC(text = mem_realloc(NULL, n + 1, 1));
+    memcpy(text, line, n);
+    text[n++] = '\n';
+    if (fstat(fd, &before) < 0) {
+        TRY(io_error("write", path));
+    }
+    ssize_t put;
+    do {
+        put = write(fd, text, n);
+    } while (put < 0 && errno == EINTR);
+    if (put != (ssize_t)n) {
+        int cause = put >= 0 ? ENOSPC : errno;
+        if (put > 0 && S_ISREG(before.st_mode) && ftruncate(fd, before.st_size) < 0) {
+            cause = errno; /* half a line stays */
+        }
+        errno = cause;
+        TRY(io_error("write", path));
+    }
+cleanup:
+    free(text);
+    if (close(fd) < 0 && status >= 0) {
+        status = io_error("write", path);
+    }
+    return status;
+}
+
+wr_status file_map_open(const char *path, file_map *out) {
+    wr_status status = WR_OK;
+    struct stat info;
+    *out = (file_map){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return io_error("open", path);
+    }
+    if (fstat(fd, &info) < 0 || S_ISDIR(info.st_mode)) {
+        errno = S_ISDIR(info.st_mode) ? EISDIR : errno;
+        TRY(io_error("read", path));
+    }
+    if (info.st_size > 0) {
+        void *p = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED) {
+            TRY(io_error("map", path));
+        }
+        *out = (file_map){.bytes = p, .n = (size_t)info.st_size};
+    }
+cleanup:
+    close(fd);
+    return status;
+}
+
+void file_map_close(file_map *m) {
+    if (m->bytes) {
+        munmap((void *)(uintptr_t)m->bytes, m->n);
+    }
+    *m = (file_map){0};
+}

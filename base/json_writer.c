@@ -1,0 +1,151 @@
+#include "base/json.h"
+
+#include "base/utf8.h"
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+json_writer json_writer_make(strbuf *out) {
+    return (json_writer){.out = out};
+}
+
+static void before_value(json_writer *w) {
+    if (w->need_comma && !w->after_key) {
+        strbuf_putc(w->out, ',');
+    }
+    w->after_key = false;
+    w->need_comma = true;
+}
+
+static void begin(json_writer *w, char bracket) {
+    before_value(w);
+    strbuf_putc(w->out, bracket);
+    w->need_comma = false;
+}
+
+static void end(json_writer *w, char bracket) {
+    strbuf_putc(w->out, bracket);
+    w->need_comma = true;
+    w->after_key = false;
+}
+
+void json_begin_object(json_writer *w) { begin(w, '{'); }
+void json_end_object(json_writer *w) { end(w, '}'); }
+void json_begin_array(json_writer *w) { begin(w, '['); }
+void json_end_array(json_writer *w) { end(w, ']'); }
+
+static void quoted(strbuf *out, const char *s, size_t n) {
+    strbuf_putc(out, '"');
+    size_t from = 0; /* bytes from here on are not written yet */
+    for (size_t i = 0; i < n;) {
+        unsigned char c = (unsigned char)s[i];
+        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+            i++;
+            continue;
+        }
+        if (c >= 0x80) {
+            int32_t code;
+            size_t length = utf8_decode(s + i, n - i, &code);
+            if (code < 0) {
+                strbuf_append(out, s + from, i - from);
+                strbuf_puts(out, "\xEF\xBF\xBD");
+                from = i + length;
+            }
+            i += length;
+            continue;
+        }
+        strbuf_append(out, s + from, i - from);
+        const char *special = "\"\\\n\r\t\b\f";
+        const char *at = c ? strchr(special, c) : NULL;
+        if (at) {
+            strbuf_putc(out, '\\');
+            strbuf_putc(out, "\"\\nrtbf"[at - special]);
+        } else {
+            strbuf_printf(out, "\\u%04x", c);
+        }
+        from = ++i;
+    }
+    strbuf_append(out, s + from, n - from);
+    strbuf_putc(out, '"');
+}
+
+void json_key_n(json_writer *w, const char *key, size_t n) {
+    if (w->need_comma) {
+        strbuf_putc(w->out, ',');
+    }
+    quoted(w->out, key, n);
+    strbuf_putc(w->out, ':');
+    w->after_key = true;
+}
+
+void json_key(json_writer *w, const char *key) {
+    json_key_n(w, key, strlen(key));
+}
+
+void json_string_n(json_writer *w, const char *s, size_t n) {
+    before_value(w);
+    quoted(w->out, s ? s : "", s ? n : 0);
+}
+
+void json_string(json_writer *w, const char *s) {
+    if (s) {
+        json_string_n(w, s, strlen(s));
+    } else {
+        json_null(w);
+    }
+}
+
+void json_int(json_writer *w, int64_t v) {
+    before_value(w);
+    strbuf_printf(w->out, "%" PRId64, v);
+}
+
+void json_double(json_writer *w, double v) {
+    if (!isfinite(v)) {
+        json_null(w);
+        return;
+    }
+    before_value(w);
+    strbuf_printf(w->out, "%.9g", v);
+}
+
+void json_bool(json_writer *w, bool v) {
+    before_value(w);
+    strbuf_puts(w->out, v ? "true" : "false");
+}
+
+void json_null(json_writer *w) {
+    before_value(w);
+    strbuf_puts(w->out, "null");
+}
+
+void json_copy(json_writer *w, const json_value *v) {
+    if (!v || v->kind == JSON_NULL) {
+        json_null(w);
+        return;
+    }
+    switch (v->kind) {
+    case JSON_BOOL: json_bool(w, v->boolean); break;
+    case JSON_NUMBER:
+        before_value(w);
+        strbuf_append(w->out, v->text, v->length);
+        break;
+    case JSON_STRING: json_string_n(w, v->text, v->length); break;
+    case JSON_ARRAY:
+        json_begin_array(w);
+        for (const json_value *e = v->first; e; e = e->next) {
+            json_copy(w, e);
+        }
+        json_end_array(w);
+        break;
+    case JSON_OBJECT:
+        json_begin_object(w);
+        for (const json_value *m = v->first; m; m = m->next) {
+            json_key_n(w, m->key, m->key_length);
+            json_copy(w, m);
+        }
+        json_end_object(w);
+        break;
+    case JSON_NULL: break;
+    }
+}

@@ -1,0 +1,52 @@
+/* One option table drives the command line, --help, run-file and --set checks and the resolved config.yaml.
+ * Order of precedence: command line > --set key=value > --config FILE (YAML) > default. An unknown option or key is
+ * WR_E_USAGE with the nearest name. Keys are the option names with '-' as '_'; a table entry may put them into a section:
+ * section "optim", name "grad-clip" -> key "optim.grad_clip" and option --grad-clip. LOCAL. */
+#ifndef WR_BASE_OPTIONS_H
+#define WR_BASE_OPTIONS_H
+
+#include "base/status.h"
+#include "base/strbuf.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum option_kind { OPT_STRING, OPT_INT, OPT_FLOAT, OPT_FLAG, OPT_CHOICE } option_kind;
+
+typedef struct option_spec {
+    const char *name;          /* without the dashes, e.g. "global-batch"; NULL ends a table */
+    const char *section;       /* YAML section or NULL */
+    option_kind kind;
+    const char *default_value; /* text as on the command line; NULL = unset. Flags default to false */
+    const char *arg;           /* shown in help: "N", "DIR"; for OPT_CHOICE "f32|bf16|auto", which is also the check */
+    const char *help;
+    double min, max;           /* bounds of OPT_INT/OPT_FLOAT, checked when min < max */
+    bool required;
+} option_spec;
+
+typedef struct options options;
+/* tables: NULL-terminated list of tables that together make the command's options (e.g. its own, and the shared ones).
+ * --config, --set and --help are added to every command. Repeats of an OPT_STRING keep the last value. `--name=value` and
+ * `--name value` both work; "--" ends options; a flag may be negated as --no-NAME.
+ * argv holds the arguments alone (neither program nor command name) and must outlive the options (positionals point into it).
+ * Sets *help when --help is among the arguments (then required options are not checked). */
+wr_status options_parse(const option_spec *const *tables, int argc, char **argv, options **out, bool *help);
+void options_free(options *o);
+bool options_set(const options *o, const char *name);        /* given or has a default */
+bool options_given(const options *o, const char *name);      /* given on the command line, by --set or in the file */
+const char *options_str(const options *o, const char *name); /* NULL when unset */
+int64_t options_int(const options *o, const char *name);     /* 0 when unset */
+double options_float(const options *o, const char *name);
+bool options_flag(const options *o, const char *name);
+size_t options_count(const options *o);                      /* positional arguments */
+const char *options_positional(const options *o, size_t i);
+/* Replaces a value (e.g. one that was derived), so that the resolved config shows it. */
+wr_status options_override(options *o, const char *name, const char *value);
+/* The resolved configuration as YAML (sections, sorted as in the tables). Readable by --config. Positionals are not in it. */
+wr_status options_yaml(const options *o, strbuf *out);
+/* Option lines for --help. */
+void options_help(const option_spec *const *tables, strbuf *out);
+/* The name among `names` (NULL-terminated) nearest to `word` by edit distance, or NULL when none is near. */
+const char *nearest_name(const char *word, const char *const *names);
+
+#endif

@@ -1,0 +1,35 @@
+/* What options.c (values, command line), options_yaml.c (run file in and out) and options_help.c share. LOCAL. */
+#ifndef WR_BASE_OPTIONS_INTERNAL_H
+#define WR_BASE_OPTIONS_INTERNAL_H
+
+#include "base/options.h"
+
+#define OPTION_KEY_CAP 128
+
+/* Later sources win. */
+typedef enum option_source { FROM_DEFAULT, FROM_FILE, FROM_SET, FROM_COMMAND_LINE, FROM_OVERRIDE } option_source;
+
+typedef struct option_entry {
+    const option_spec *spec;
+    char key[OPTION_KEY_CAP]; /* "optim.grad_clip" */
+    char *value;              /* owned; NULL = unset */
+    option_source source;
+} option_entry;
+
+struct options {
+    option_entry *entries;
+    size_t count;
+    char **positionals; /* borrowed from argv */
+    size_t positional_count;
+};
+
+/* The key of a spec: section, dot, name with '-' as '_'. */
+void option_key(const option_spec *spec, char out[OPTION_KEY_CAP]);
+/* Checks and stores a value. `where` opens error messages: "--lr", "--set optim.lr", "run.yaml:3: optim.lr". */
+wr_status option_assign(option_entry *e, const char *value, option_source source, const char *where);
+/* By key ('-' and '_' alike). Unknown: WR_E_USAGE with the nearest key. `where` is "" or "FILE:LINE: ". */
+wr_status option_by_key(options *o, const char *key, const char *where, option_entry **out);
+/* Reads a run file. */
+wr_status options_read_yaml(options *o, const char *path);
+
+#endif

@@ -1,0 +1,240 @@
+/* Run files: a mapping of scalars, and of sections that are mappings of scalars. Nothing else of YAML is needed, so sequences,
+ * aliases and further documents are refused with file and line. */
+#include "base/options_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <yaml.h>
+
+typedef struct reader {
+    options *o;
+    const char *path;
+    yaml_parser_t parser;
+    bool *seen; /* per entry; one more for the document */
+} reader;
+
+static wr_status next_event(reader *r, yaml_event_t *event) {
+    if (yaml_parser_parse(&r->parser, event)) {
+        return WR_OK;
+    }
+    return wr_fail(WR_E_USAGE, "%s:%zu: not valid YAML: %s", r->path, r->parser.problem_mark.line + 1,
+                   r->parser.problem ? r->parser.problem : "cannot be read");
+}
+
+static bool is_null(const yaml_event_t *e) {
+    const char *text = (const char *)e->data.scalar.value;
+    return e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && (*text == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0);
+}
+
+static wr_status assign(reader *r, const char *key, size_t line, const yaml_event_t *value) {
+    char where[1024];
+    option_entry *e;
+    snprintf(where, sizeof where, "%s:%zu: ", r->path, line);
+    wr_status status = option_by_key(r->o, key, where, &e);
+    if (status < 0) {
+        return status;
+    }
+    bool *seen = &r->seen[e - r->o->entries];
+    if (*seen) {
+        return wr_fail(WR_E_USAGE, "%skey '%s' is given twice", where, e->key);
+    }
+    *seen = true;
+    if (strlen((const char *)value->data.scalar.value) != value->data.scalar.length) {
+        return wr_fail(WR_E_USAGE, "%s%s: the value holds a NUL character", where, e->key);
+    }
+    snprintf(where, sizeof where, "%s:%zu: %s", r->path, line, e->key);
+    return is_null(value) ? WR_OK : option_assign(e, (const char *)value->data.scalar.value, FROM_FILE, where);
+}
+
+static bool is_section(const options *o, const char *name) {
+    size_t n = strlen(name);
+    for (size_t i = 0; i < o->count; i++) {
+        const char *section = o->entries[i].spec->section;
+        if (section && strlen(section) == n && strcmp(section, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static wr_status unknown_section(reader *r, const char *name, size_t line) {
+    const char *names[64] = {NULL};
+    size_t n = 0;
+    for (size_t i = 0; i < r->o->count && n + 1 < sizeof names / sizeof *names; i++) {
+        const char *section = r->o->entries[i].spec->section;
+        if (section && (n == 0 || strcmp(names[n - 1], section) != 0)) {
+            names[n++] = section;
+        }
+    }
+    const char *near = nearest_name(name, names);
+    return wr_fail(WR_E_USAGE, "%s:%zu: '%s' is no section%s%s%s", r->path, line, name, near ? "; did you mean '" : "", near ? near : "",
+                   near ? "'?" : "");
+}
+
+/* The members of a mapping whose start has been read. section: "" at the top. */
+static wr_status read_mapping(reader *r, const char *section) {
+    wr_status status = WR_OK;
+    for (;;) {
+        yaml_event_t key = {0}, value = {0};
+        char name[2 * OPTION_KEY_CAP];
+        bool last = false;
+        TRY(next_event(r, &key));
+        size_t line = key.start_mark.line + 1;
+        last = key.type == YAML_MAPPING_END_EVENT;
+        if (!last) {
+            if (key.type != YAML_SCALAR_EVENT) {
+                TRY(wr_fail(WR_E_USAGE, "%s:%zu: a key must be a plain name", r->path, line));
+            }
+            TRY(next_event(r, &value));
+            snprintf(name, sizeof name, "%s%s%.*s", section, *section ? "." : "", OPTION_KEY_CAP, (const char *)key.data.scalar.value);
+            if (value.type == YAML_SCALAR_EVENT) {
+                if (is_null(&value) && !*section && is_section(r->o, name)) {
+                    goto cleanup; /* "optim:" with nothing below */
+                }
+                TRY(assign(r, name, line, &value));
+            } else if (value.type == YAML_MAPPING_START_EVENT && !*section) {
+                TRY(is_section(r->o, name) ? read_mapping(r, name) : unknown_section(r, name, line));
+            } else {
+                TRY(wr_fail(WR_E_USAGE, "%s:%zu: '%s' must be a single value", r->path, line, name));
+            }
+        }
+    cleanup:
+        yaml_event_delete(&key);
+        yaml_event_delete(&value);
+        if (status < 0 || last) {
+            return status;
+        }
+    }
+}
+
+/* Every file that is no mapping (or empty) is refused by what stands in the mapping's place. */
+static wr_status read_document(reader *r) {
+    wr_status status = WR_OK;
+    bool done = false;
+    while (!done) {
+        yaml_event_t event = {0};
+        TRY(next_event(r, &event));
+        size_t line = event.start_mark.line + 1;
+        switch (event.type) {
+        case YAML_STREAM_START_EVENT:
+        case YAML_DOCUMENT_END_EVENT: break;
+        case YAML_DOCUMENT_START_EVENT:
+            if (r->seen[r->o->count]) {
+                TRY(wr_fail(WR_E_USAGE, "%s:%zu: a second document starts here; a run file is one", r->path, line));
+            }
+            r->seen[r->o->count] = true;
+            break;
+        case YAML_MAPPING_START_EVENT: TRY(read_mapping(r, "")); break;
+        case YAML_STREAM_END_EVENT: done = true; break;
+        case YAML_SCALAR_EVENT:
+            if (is_null(&event)) {
+                break;
+            }
+            __attribute__((fallthrough));
+        default: TRY(wr_fail(WR_E_USAGE, "%s:%zu: a run file is a list of 'key: value' lines", r->path, line));
+        }
+    cleanup:
+        yaml_event_delete(&event);
+        if (status < 0) {
+            return status;
+        }
+    }
+    return WR_OK;
+}
+
+wr_status options_read_yaml(options *o, const char *path) {
+    reader r = {.o = o, .path = path};
+    FILE *file = fopen(path, "rbe");
+    if (!file) {
+        return wr_fail(WR_E_USAGE, "--config: cannot open %s: %s", path, strerror(errno));
+    }
+    wr_status status = WR_E_NOMEM;
+    r.seen = calloc(o->count + 1, sizeof *r.seen);
+    if (r.seen && yaml_parser_initialize(&r.parser)) {
+        yaml_parser_set_input_file(&r.parser, file);
+        status = read_document(&r);
+        yaml_parser_delete(&r.parser);
+    } else {
+        wr_fail(WR_E_NOMEM, "out of memory reading %s", path);
+    }
+    free(r.seen);
+    fclose(file);
+    return status;
+}
+
+/* --- writing --------------------------------------------------------------------------------------------------------------- */
+
+static bool is_plain(const option_entry *e) {
+    if (e->spec->kind != OPT_STRING) {
+        return true;
+    }
+    static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", NULL};
+    for (size_t i = 0; words[i]; i++) {
+        if (strcasecmp(e->value, words[i]) == 0) {
+            return false;
+        }
+    }
+    /* Starts with a letter or a path sign: then no YAML reader takes it for a number or an indicator. */
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t n = strlen(e->value);
+    return n > 0 && (strchr(letters, e->value[0]) || e->value[0] == '/') &&
+           strspn(e->value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-") == n;
+}
+
+static void write_value(const option_entry *e, strbuf *out) {
+    if (is_plain(e)) {
+        strbuf_puts(out, e->value);
+        return;
+    }
+    strbuf_putc(out, '"');
+    for (const char *c = e->value; *c; c++) {
+        if (*c == '"' || *c == '\\') {
+            strbuf_putc(out, '\\');
+            strbuf_putc(out, *c);
+        } else if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            strbuf_printf(out, "\\x%02X", (unsigned)*c);
+        } else {
+            strbuf_putc(out, *c);
+        }
+    }
+    strbuf_putc(out, '"');
+}
+
+/* section "": the keys outside all sections. */
+static void write_section(const options *o, const char *section, strbuf *out) {
+    bool opened = *section == '\0';
+    for (size_t i = 0; i < o->count; i++) {
+        const option_entry *e = &o->entries[i];
+        bool here = strcmp(e->spec->section ? e->spec->section : "", section) == 0;
+        if (!here || !e->value) {
+            continue;
+        }
+        if (!opened) {
+            strbuf_printf(out, "%s:\n", section);
+            opened = true;
+        }
+        const char *dot = strchr(e->key, '.');
+        strbuf_printf(out, "%s%s: ", *section ? "  " : "", dot ? dot + 1 : e->key);
+        write_value(e, out);
+        strbuf_putc(out, '\n');
+    }
+}
+
+wr_status options_yaml(const options *o, strbuf *out) {
+    write_section(o, "", out);
+    for (size_t i = 0; i < o->count; i++) {
+        const char *section = o->entries[i].spec->section;
+        bool first = section != NULL;
+        for (size_t j = 0; j < i && first; j++) {
+            const char *earlier = o->entries[j].spec->section;
+            first = !earlier || strcmp(earlier, section) != 0;
+        }
+        if (first) {
+            write_section(o, section, out);
+        }
+    }
+    return strbuf_status(out);
+}

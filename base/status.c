@@ -1,0 +1,68 @@
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MESSAGE_CAP 2048
+
+static _Thread_local char message[MESSAGE_CAP] = "no error";
+
+/* The message is promised to be one line; file names and records may bring control characters of their own. */
+static void set_message(const char *text) {
+    size_t n = 0;
+    for (; text[n] && n + 1 < MESSAGE_CAP; n++) {
+        unsigned char c = (unsigned char)text[n];
+        message[n] = c < 0x20 || c == 0x7f ? ' ' : (char)c;
+    }
+    while (n > 0 && message[n - 1] == ' ') {
+        n--;
+    }
+    message[n] = '\0';
+}
+
+wr_status wr_fail(wr_status code, const char *format, ...) {
+    char text[MESSAGE_CAP]; /* not `message` itself: an argument may be wr_error() */
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    set_message(text);
+    return code;
+}
+
+wr_status wr_context(wr_status code, const char *format, ...) {
+    if (code >= 0) {
+        return code;
+    }
+    char text[2 * MESSAGE_CAP];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, MESSAGE_CAP, format, args);
+    va_end(args);
+    size_t used = n < 0 ? 0 : (size_t)n >= MESSAGE_CAP ? MESSAGE_CAP - 1 : (size_t)n;
+    snprintf(text + used, sizeof text - used, ": %s", message);
+    set_message(text);
+    return code;
+}
+
+const char *wr_error(void) {
+    return message;
+}
+
+const char *wr_status_name(wr_status code) {
+    switch (code) {
+    case WR_OK: return "ok";
+    case WR_END: return "end";
+    case WR_E_USAGE: return "usage error";
+    case WR_E_IO: return "input/output error";
+    case WR_E_FORMAT: return "format error";
+    case WR_E_NOMEM: return "out of memory";
+    case WR_E_MISMATCH: return "mismatch";
+    case WR_E_NUMERIC: return "numeric error";
+    case WR_E_INTERRUPTED: return "interrupted";
+    case WR_E_PEER: return "another rank failed";
+    case WR_E_FAILED: return "failed";
+    }
+    return code > 0 ? "ok" : "unknown error";
+}

@@ -1,0 +1,34 @@
+/* Compressed text streams.
+ * Input: any file that libarchive opens: plain, .gz .zst .xz .bz2, and archives (.tar .zip .7z …) whose members are read one
+ * after another. Output: plain, or zstd when the name ends in .zst; written under a temporary name in the same folder,
+ * fsynced and renamed by outstream_commit(), so a half-written file never has its final name. "-" is stdin / stdout.
+ * LOCAL; a stream belongs to one thread. */
+#ifndef WR_BASE_STREAM_H
+#define WR_BASE_STREAM_H
+
+#include "base/status.h"
+#include "base/strbuf.h"
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct instream instream;
+wr_status instream_open(const char *path, instream **out);
+void instream_close(instream *s); /* NULL is fine */
+/* Next line without its \n (and \r\n), across members. *line is valid until the next call. WR_END at the end.
+ * Errors: WR_E_FORMAT (truncated or corrupt; message names file and member), WR_E_IO. */
+wr_status instream_line(instream *s, const char **line, size_t *length);
+/* 1-based number of the line last returned within its member, and where it came from ("chats.tar: part1.jsonl"). */
+size_t instream_line_number(const instream *s);
+const char *instream_name(const instream *s);
+/* Compressed bytes consumed and total size of the file (0 if unknown), for progress. */
+void instream_position(const instream *s, uint64_t *done, uint64_t *total);
+
+typedef struct outstream outstream;
+wr_status outstream_create(const char *path, outstream **out);
+wr_status outstream_write(outstream *s, const void *bytes, size_t n);
+wr_status outstream_line(outstream *s, const strbuf *line); /* line + '\n' */
+wr_status outstream_flush(outstream *s); /* what was written so far reaches the file (plain and stdout) */
+wr_status outstream_commit(outstream **s); /* finish, fsync, rename to the final name, free; *s = NULL */
+void outstream_discard(outstream *s); /* remove the temporary file, free; NULL is fine */
+
+#endif
