@@ -1,0 +1,29 @@
+/* Added tokens of tokenizer.json: strings that are found in the text before pre-tokenization and become one id. LOCAL; immutable
+ * once loaded. */
+#ifndef WR_MODEL_ADDED_TOKENS_H
+#define WR_MODEL_ADDED_TOKENS_H
+
+#include "base/mem.h"
+#include <stdbool.h>
+
+typedef struct added_token {
+    const char *text; /* what is searched for: the content, normalised when `normalized`; lives in the tokenizer's arena */
+    size_t n;
+    int32_t id;
+    bool lstrip, rstrip, single_word;
+} added_token;
+
+/* Tokens sorted by first byte, longest first: the first that fits at a position is the leftmost-longest match. */
+typedef struct added_set { added_token *tokens; size_t n, capacity; size_t first[257]; /* tokens of first byte b: first[b] … first[b+1]) */ } added_set;
+
+wr_status added_set_push(added_set *s, added_token t);
+void added_set_finish(added_set *s); /* sorts; call before finding */
+void added_set_free(added_set *s);
+
+/* Next piece of text at *at: a token (id >= 0) or the text before the next one (id = -1). `done` is where the previous token ended,
+ * which an lstrip token may not reach behind. Returns false at the end. */
+typedef struct added_span { size_t from, to; int32_t id; } added_span;
+typedef struct added_scan { const added_set *set; const char *text; size_t n, at, done; added_span waiting; bool has_waiting; } added_scan;
+bool added_next(added_scan *s, added_span *out);
+
+#endif

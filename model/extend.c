@@ -1,0 +1,155 @@
+/* model_extend: new tokens of several sequences through the decoder, keys and values kept in caches. */
+#include "model/extend.h"
+
+#include "base/mem.h"
+#include "model/layer.h"
+#include "model/params.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct extend_scratch {
+    float_buffer x, norm, qkv, att, gu, act;
+    rope_table rope;
+    attention_item *items;
+    size_t *first_task;
+    int32_t *position, *ids;
+    size_t item_capacity, token_capacity;
+};
+
+size_t kv_segment_floats(const model_config *c, size_t capacity) { return c->L * c->G * capacity * c->D; }
+
+wr_status extend_scratch_create(const model *m, extend_scratch **out) {
+    (void)m; /* sized at the first call */
+    *out = mem_calloc(1, sizeof **out);
+    return *out ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory in %s", __func__);
+}
+
+void extend_scratch_free(extend_scratch *s) {
+    if (!s) return;
+    float_buffer_free(&s->x);
+    float_buffer_free(&s->norm);
+    float_buffer_free(&s->qkv);
+    float_buffer_free(&s->att);
+    float_buffer_free(&s->gu);
+    float_buffer_free(&s->act);
+    rope_table_free(&s->rope);
+    free(s->items);
+    free(s->first_task);
+    free(s->position);
+    free(s->ids);
+    free(s);
+}
+
+static size_t prefix_length(const kv_segment *s) { return s->prefix ? s->prefix->length : 0; }
+
+static wr_status check_items(const model *m, size_t n_items, const extend_item *items, size_t *T, size_t *longest) {
+    *T = 0;
+    *longest = 0;
+    if (m->config.D > ATTENTION_D_MAX)
+        return wr_fail(WR_E_MISMATCH, "head_dim %zu is above %d, the largest supported", m->config.D, ATTENTION_D_MAX);
+    for (size_t i = 0; i < n_items; i++) {
+        const extend_item *it = &items[i];
+        const kv_segment *s = it->segment;
+        if (it->n == 0) return wr_fail(WR_E_USAGE, "model_extend: item %zu has no new tokens", i);
+        if (s->prefix && s->prefix->prefix) return wr_fail(WR_E_USAGE, "model_extend: item %zu: a prefix has a prefix of its own", i);
+        if (it->n > s->capacity - s->length)
+            return wr_fail(WR_E_USAGE, "model_extend: item %zu: %zu new tokens do not fit the cache (%zu of %zu used)", i, it->n,
+                           s->length, s->capacity);
+        *T += it->n;
+        const size_t total = prefix_length(s) + s->length + it->n;
+        if (total > *longest) *longest = total;
+    }
+    return WR_OK;
+}
+
+static wr_status reserve(const model_config *c, extend_scratch *s, size_t n_items, size_t T) {
+    wr_status status = WR_OK;
+    TRY(float_buffer_need(&s->x, T * c->C));
+    TRY(float_buffer_need(&s->norm, T * c->C));
+    TRY(float_buffer_need(&s->qkv, T * qkv_width(c)));
+    TRY(float_buffer_need(&s->att, T * c->H * c->D));
+    TRY(float_buffer_need(&s->gu, T * 2 * c->F));
+    TRY(float_buffer_need(&s->act, T * c->F));
+    if (n_items > s->item_capacity) {
+        free(s->items);
+        free(s->first_task);
+        s->item_capacity = 0;
+        s->items = mem_calloc(n_items, sizeof *s->items);
+        s->first_task = mem_calloc(n_items + 1, sizeof *s->first_task);
+        TRY_ALLOC(s->items && s->first_task);
+        s->item_capacity = n_items;
+    }
+    if (T > s->token_capacity) {
+        free(s->position);
+        free(s->ids);
+        s->token_capacity = 0;
+        s->position = mem_calloc(T, sizeof *s->position);
+        s->ids = mem_calloc(T, sizeof *s->ids);
+        TRY_ALLOC(s->position && s->ids);
+        s->token_capacity = T;
+    }
+cleanup:
+    return status;
+}
+
+static kv_span span_of(const model_config *c, const kv_segment *s, size_t l, size_t n) {
+    const size_t layer = l * c->G * s->capacity * c->D;
+    return (kv_span){.k = s->k + layer, .v = s->v + layer, .token_stride = c->D, .head_stride = s->capacity * c->D, .n = n};
+}
+
+/* Keys and values of the new tokens go behind those of the cache; items[i] then sees prefix, cache and new tokens. */
+static void fill_cache(const model_config *c, extend_scratch *s, size_t l, size_t n_items, const extend_item *items) {
+    const size_t Q = qkv_width(c), HD = c->H * c->D, GD = c->G * c->D;
+    for (size_t i = 0, first = 0; i < n_items; first += items[i++].n) {
+        const kv_segment *seg = items[i].segment;
+        const size_t layer = l * c->G * seg->capacity * c->D;
+        for (size_t t = 0; t < items[i].n; t++) {
+            const float *row = s->qkv.data + (first + t) * Q + HD;
+            for (size_t g = 0; g < c->G; g++) {
+                const size_t to = layer + (g * seg->capacity + seg->length + t) * c->D;
+                memcpy(seg->k + to, row + g * c->D, c->D * sizeof(float));
+                memcpy(seg->v + to, row + GD + g * c->D, c->D * sizeof(float));
+            }
+        }
+        attention_item *a = &s->items[i];
+        *a = (attention_item){.q = s->qkv.data + first * Q, .o = s->att.data + first * HD, .n_q = items[i].n};
+        size_t k = 0;
+        if (seg->prefix) a->span[k++] = span_of(c, seg->prefix, l, seg->prefix->length);
+        a->span[k] = span_of(c, seg, l, seg->length + items[i].n);
+    }
+}
+
+wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const extend_item *items, float *hidden_last) {
+    wr_status status = WR_OK;
+    const model_config *c = &m->config;
+    size_t T = 0, longest = 0;
+    if (n_items == 0) return WR_OK;
+    TRY(check_items(m, n_items, items, &T, &longest));
+    TRY(reserve(c, s, n_items, T));
+    TRY(rope_table_need(c, &s->rope, longest));
+    for (size_t i = 0, t = 0; i < n_items; i++)
+        for (size_t k = 0; k < items[i].n; k++, t++) {
+            s->ids[t] = items[i].ids[k];
+            s->position[t] = (int32_t)(prefix_length(items[i].segment) + items[i].segment->length + k);
+        }
+    TRY(embed_tokens(m, T, s->ids, s->x.data));
+    const layer_buffers b = {.x = s->x.data, .x2 = s->x.data, .x_out = s->x.data, .qkv = s->qkv.data, .att = s->att.data,
+                             .gu = s->gu.data, .norm = s->norm.data, .act = s->act.data};
+    const attention_args a = {.H = c->H, .G = c->G, .D = c->D, .q_stride = qkv_width(c), .o_stride = c->H * c->D,
+                              .n_items = n_items, .items = s->items, .first_task = s->first_task};
+    for (size_t l = 0; l < c->L; l++) {
+        layer_qkv(m, l, T, s->position, &s->rope, &b);
+        fill_cache(c, s, l, n_items, items);
+        kernels()->attention(&a);
+        layer_rest(m, l, T, &b);
+    }
+    for (size_t i = 0, end = 0; i < n_items; i++) {
+        end += items[i].n;
+        items[i].segment->length += items[i].n;
+        memcpy(s->norm.data + i * c->C, s->x.data + (end - 1) * c->C, c->C * sizeof(float));
+    }
+    kernels()->rmsnorm(n_items, c->C, (float)c->norm_eps, s->norm.data, m->params + offset_final_norm(m), hidden_last, NULL);
+cleanup:
+    return status;
+}

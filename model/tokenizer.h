@@ -1,0 +1,48 @@
+/* Byte-level BPE tokenizer of a Hugging Face tokenizer.json: encode, decode, and a small trainer that writes such a file.
+ * A loaded tokenizer is immutable and may be used by several threads. LOCAL. */
+#ifndef WR_MODEL_TOKENIZER_H
+#define WR_MODEL_TOKENIZER_H
+
+#include "base/status.h"
+#include "base/strbuf.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct tokenizer tokenizer;
+
+/* path: a tokenizer.json, or a directory that holds one. Another model type than byte-level BPE, or a pre-tokenizer or normaliser
+ * that is not supported, is WR_E_FORMAT and names it. */
+wr_status tokenizer_load(const char *path, tokenizer **out);
+void tokenizer_free(tokenizer *t);
+size_t tokenizer_vocab(const tokenizer *t);       /* largest id + 1, added tokens included */
+const char *tokenizer_hash(const tokenizer *t);   /* 32 hex digits, of the file's bytes */
+/* Directory the file was loaded from (for copying it beside models). */
+const char *tokenizer_dir(const tokenizer *t);
+int32_t tokenizer_id(const tokenizer *t, const char *token); /* id of an exact vocabulary or added token, -1 if none */
+
+typedef struct token_ids { int32_t *ids; size_t n, capacity; } token_ids;
+void token_ids_free(token_ids *ids);
+wr_status token_ids_push(token_ids *ids, int32_t id);
+
+enum {
+    TOK_MATCH_SPECIAL = 1, /* added tokens in the text are matched, as Hugging Face does; without it everything is plain text */
+    TOK_POST = 2,          /* apply the post-processor (e.g. a BOS in front) */
+    TOK_DEFAULT = 3        /* Tokenizer.encode(text).ids */
+};
+/* Appends the ids of text (UTF-8; invalid bytes are taken as U+FFFD) to out. */
+wr_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int flags, token_ids *out);
+/* Appends the text of ids. Invalid UTF-8 becomes U+FFFD; an id outside the vocabulary is WR_E_FORMAT. skip_special leaves special tokens out. */
+wr_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, strbuf *out);
+
+/* --- trainer -------------------------------------------------------------------------------------------------------- */
+typedef struct bpe_trainer bpe_trainer;
+/* Special tokens get the first ids, then the 256 bytes, then merges up to vocab_size. Pre-tokenizer: GPT-2 regex with individual digits. */
+wr_status bpe_trainer_create(size_t vocab_size, const char *const *special_tokens /* NULL-terminated */, bpe_trainer **out);
+wr_status bpe_trainer_add(bpe_trainer *t, const char *text, size_t n);
+/* Trains (ties broken by bytes: deterministic) and writes DIR/tokenizer.json and DIR/tokenizer_config.json with a ChatML chat template
+ * and <|im_end|> as end token. */
+wr_status bpe_trainer_finish(bpe_trainer *t, const char *dir);
+void bpe_trainer_free(bpe_trainer *t);
+
+#endif
