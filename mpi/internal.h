@@ -1,0 +1,35 @@
+/* What the files of mpi/ share: the world's fields and waiting without burning a core. */
+#ifndef WR_MPI_INTERNAL_H
+#define WR_MPI_INTERNAL_H
+
+#include "mpi/world.h"
+#include <mpi.h>
+
+#define HOST_CAP 256
+#define MESSAGE_CAP 1024          /* an error text on its way to other ranks */
+#define PIECE_BYTES ((size_t)1 << 30) /* MPI counts are ints */
+
+struct world {
+    MPI_Comm comm;  /* collectives of the main threads */
+    MPI_Comm local; /* the ranks of this host */
+    int rank, size, local_rank, local_size;
+    char host[HOST_CAP];
+};
+
+/* Sleeps between polls: a few yields first (an answer that is already on its way costs nothing), then doubling from 20 µs to max_us. */
+typedef struct backoff { unsigned polls; long us, max_us; } backoff;
+backoff backoff_make(long max_us);
+void backoff_pause(backoff *b);
+
+/* Waits by MPI_Testall and backoff. */
+void requests_wait(int n, MPI_Request *requests, long max_us);
+
+/* Sends or receives n bytes in pieces that an int can count; one request for each piece is written to requests (piece_count(n)). */
+size_t piece_count(size_t n);
+void pieces_send(const void *bytes, size_t n, int to, int tag, MPI_Comm comm, MPI_Request *requests);
+void pieces_recv(void *bytes, size_t n, int from, int tag, MPI_Comm comm, MPI_Request *requests);
+
+/* Appends n bytes of room to out and returns where they start; NULL (out->failed) when memory is short. */
+char *strbuf_room(strbuf *out, size_t n);
+
+#endif

@@ -1,0 +1,129 @@
+/* Life of the MPI world: init, hosts, thread counts, stop signals. */
+#include "mpi/world.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "mpi/internal.h"
+
+#include <omp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The one mutable global of the program: a signal handler has no other way to tell. */
+static volatile sig_atomic_t stop_seen, interrupts_seen;
+
+static void on_stop_signal(int number) {
+    stop_seen = 1;
+    if (number == SIGINT && ++interrupts_seen > 1) _exit(130);
+}
+
+static wr_status install_handlers(void) {
+    static const int numbers[] = {SIGTERM, SIGUSR1, SIGINT};
+    struct sigaction action = {.sa_handler = on_stop_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (sigaction(numbers[i], &action, NULL) != 0) return wr_fail(WR_E_IO, "cannot install the handler of signal %d", numbers[i]);
+    }
+    return WR_OK;
+}
+
+bool world_stop_requested(void) {
+    return stop_seen != 0;
+}
+
+bool world_launched(void) {
+    /* Open MPI's mpirun; PMIx and PMI2 servers (srun, prte); MPICH's hydra. An interactive shell inside an allocation has SLURM_* but no PMI_*. */
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (getenv(names[i])) return true;
+    }
+    return false;
+}
+
+/* Threads of this rank: every core it may run on, shared out among the ranks of the host that may run there too. It is right with and without
+ * binding by the launcher. */
+static int threads_of(const world *w) {
+    cpu_set_t mine;
+    CPU_ZERO(&mine);
+    if (sched_getaffinity(0, sizeof mine, &mine) != 0) return 1;
+    cpu_set_t *all = calloc((size_t)w->local_size, sizeof *all);
+    double share = 0;
+    if (all) {
+        MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, w->local);
+        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+            if (!CPU_ISSET(cpu, &mine)) continue;
+            int users = 0;
+            for (int r = 0; r < w->local_size; r++) users += CPU_ISSET(cpu, &all[r]) != 0;
+            share += 1.0 / users;
+        }
+    }
+    free(all);
+    return share < 1.5 ? 1 : (int)(share + 1e-9);
+}
+
+wr_status world_create(int *argc, char ***argv, world **out) {
+    *out = NULL;
+    wr_status status = install_handlers();
+    if (status < 0) return status;
+    /* Alone: no helper daemon is needed, and none can be left behind. */
+    if (!world_launched()) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    int provided = 0;
+    if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS) {
+        return wr_fail(WR_E_FAILED, "MPI could not be started: run under mpirun or srun of the same MPI the program was built with");
+    }
+    world *w = mem_calloc(1, sizeof *w);
+    if (!w) MPI_Abort(MPI_COMM_WORLD, 1);
+    MPI_Comm_dup(MPI_COMM_WORLD, &w->comm);
+    MPI_Comm_rank(w->comm, &w->rank);
+    MPI_Comm_size(w->comm, &w->size);
+    MPI_Comm_split_type(w->comm, MPI_COMM_TYPE_SHARED, w->rank, MPI_INFO_NULL, &w->local);
+    MPI_Comm_rank(w->local, &w->local_rank);
+    MPI_Comm_size(w->local, &w->local_size);
+    if (gethostname(w->host, sizeof w->host - 1) != 0) snprintf(w->host, sizeof w->host, "unknown");
+    /* The handlers were set before MPI_Init so that an early signal is not lost; a library may have replaced them meanwhile. */
+    status = install_handlers();
+    int threads = threads_of(w);
+    if (!getenv("OMP_NUM_THREADS")) omp_set_num_threads(threads);
+    *out = w;
+    if (provided < MPI_THREAD_MULTIPLE) {
+        status = wr_fail(WR_E_FAILED, "this MPI gives no MPI_THREAD_MULTIPLE, which the coordinator thread needs; use Open MPI built with it");
+    }
+    if (status < 0) {
+        world_free(w);
+        *out = NULL;
+    }
+    return status;
+}
+
+void world_free(world *w) {
+    if (!w) return;
+    MPI_Comm_free(&w->local);
+    MPI_Comm_free(&w->comm);
+    MPI_Finalize();
+    free(w);
+}
+
+void world_abort(world *w, int code) {
+    (void)w;
+    MPI_Abort(MPI_COMM_WORLD, code);
+}
+
+int world_rank(const world *w) {
+    return w->rank;
+}
+int world_size(const world *w) {
+    return w->size;
+}
+int world_local_rank(const world *w) {
+    return w->local_rank;
+}
+int world_local_size(const world *w) {
+    return w->local_size;
+}
+const char *world_host(const world *w) {
+    return w->host;
+}

@@ -1,0 +1,60 @@
+/* The MPI world of this process. mpi/ is the only folder that includes <mpi.h>; others see this header.
+ * A program started without mpirun is a world of one rank. */
+#ifndef WR_MPI_WORLD_H
+#define WR_MPI_WORLD_H
+
+#include "base/status.h"
+#include "base/strbuf.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct world world;
+
+/* COLLECTIVE. MPI_Init_thread(MULTIPLE); finds ranks of this host; sets the OpenMP/OpenBLAS thread count to cores of this host / ranks on it
+ * unless OMP_NUM_THREADS is set; installs the stop-signal handlers (before MPI_Init). */
+wr_status world_create(int *argc, char ***argv, world **out);
+void world_free(world *w);              /* COLLECTIVE: MPI_Finalize */
+void world_abort(world *w, int code);   /* LOCAL: MPI_Abort; only for errors that cannot be agreed upon */
+int world_rank(const world *w);
+int world_size(const world *w);
+int world_local_rank(const world *w);   /* among the ranks of this host */
+int world_local_size(const world *w);
+const char *world_host(const world *w);
+/* True when the environment says that a launcher (mpirun, srun) started this process. LOCAL, before world_create. */
+bool world_launched(void);
+/* LOCAL, also before world_create. "Open MPI v4.1.4, …", one line, static storage. */
+const char *world_library(void);
+/* LOCAL. The thread level that MPI_Init_thread gave: "multiple", "serialized", "funneled", "single". */
+const char *world_thread_level(const world *w);
+
+/* --- agreement (COLLECTIVE) ------------------------------------------------------------------------------------------- */
+/* Every rank passes its own status. All ranks return OK if all passed >= 0. Otherwise a failed rank gets its own code back and the
+ * others get WR_E_PEER with a message that names the lowest failed rank, its host and its message. */
+wr_status world_agree(world *w, wr_status mine);
+/* True on every rank when any rank passed true. */
+bool world_any(world *w, bool mine);
+/* A stop signal (SIGTERM, SIGUSR1, SIGINT) has been seen by any rank. */
+bool world_stop_agreed(world *w);
+/* LOCAL: this process has seen one. */
+bool world_stop_requested(void);
+
+/* --- small data (COLLECTIVE) --------------------------------------------------------------------------------------------- */
+void world_barrier(world *w); /* polls with sleeps: an idle rank does not burn its core */
+/* Order-fixed sums: added in rank order, the same bits on every rank. */
+void world_sum(world *w, double *values, size_t n);
+void world_max(world *w, double *values, size_t n);
+/* root's bytes to all: others' strbuf is replaced. Waits with sleeps (for long waits, e.g. rank 0 preparing). */
+wr_status world_bcast(world *w, int root, strbuf *bytes);
+/* Everyone's bytes on every rank: out[r] for r < size (caller frees each with strbuf_free, array given by caller). */
+wr_status world_allgather(world *w, const strbuf *mine, strbuf *out);
+/* send[r] goes to rank r; recv[r] comes from rank r. Arrays of size() strbufs; recv zeroed by the caller. */
+wr_status world_exchange(world *w, const strbuf *send, strbuf *recv);
+
+/* One read-only copy of `bytes` per host, in shared memory (MPI_Win_allocate_shared). `fill` runs on one rank of each host. */
+typedef struct shared_block shared_block;
+wr_status shared_block_create(world *w, size_t bytes, wr_status (*fill)(void *context, void *memory), void *context, shared_block **out);
+void *shared_block_data(shared_block *s);
+void shared_block_free(shared_block *s); /* COLLECTIVE */
+
+#endif
