@@ -1,0 +1,23 @@
+/* Charts as inline SVG; colours come from the page's style sheet. LOCAL. */
+#ifndef WR_REPORT_SVG_CHART_H
+#define WR_REPORT_SVG_CHART_H
+
+#include "base/strbuf.h"
+#include <stddef.h>
+
+/* A line over steps with axes and ticks at round numbers. From 40 points on, the points are drawn faintly and an
+ * exponential mean over about a twentieth of them on top; few points get dots. Points that are not finite are left out.
+ * n may be 0. */
+void svg_line_chart(strbuf *out, const char *name, const double *x, const double *y, size_t n);
+
+/* Horizontal bars on a scale from 0 to `top` with whiskers from low to high (no whisker where they are NaN). */
+typedef struct svg_bar {
+    const char *label;
+    double value, low, high;
+} svg_bar;
+void svg_interval_bars(strbuf *out, const char *name, const svg_bar *bars, size_t n, double top);
+
+/* Round tick distance for about `count` ticks over `span` (1, 2 or 5 times a power of ten). */
+double svg_tick_step(double span, int count);
+
+#endif

@@ -1,0 +1,202 @@
+/* The report: escaping, charts, damaged input, and a page that needs nothing else. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "base/file.h"
+#include "report/html.h"
+#include "report/metrics_series.h"
+#include "report/report.h"
+#include "report/svg_chart.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char dir[] = "/tmp/wr-report-XXXXXX";
+
+static const char *at(const char *name) {
+    static char paths[8][PATH_CAP];
+    static int next;
+    char *p = paths[next++ % 8];
+    assert_int_equal(path_join(p, dir, name), WR_OK);
+    return p;
+}
+
+static void put(const char *name, const char *text) {
+    assert_int_equal(file_write_atomic(at(name), text, strlen(text)), WR_OK);
+}
+
+static char *page(const char *const *sources, size_t n) {
+    char *bytes;
+    size_t size;
+    wr_status s = report_write(sources, n, "A <b>title</b>", at("out.html"));
+    if (s < 0) print_message("%s\n", wr_error());
+    assert_int_equal(s, WR_OK);
+    assert_int_equal(file_read(at("out.html"), 0, &bytes, &size), WR_OK);
+    assert_int_equal(strlen(bytes), size);
+    return bytes;
+}
+
+static void has(const char *text, const char *part) {
+    if (!strstr(text, part)) fail_msg("no '%s' in the page", part);
+}
+
+static void escapes_everything(void **state) {
+    (void)state;
+    strbuf b = {0};
+    html_text(&b, "<a href=\"x\">&'\x01\xff\xe4\xb8\xad", 19);
+    assert_string_equal(strbuf_str(&b), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;\xEF\xBF\xBD\xEF\xBF\xBD\xe4\xb8\xad");
+    strbuf_clear(&b);
+    html_number(&b, 1234567);
+    strbuf_putc(&b, '|');
+    html_number(&b, 0.123456);
+    strbuf_putc(&b, '|');
+    html_number(&b, NAN);
+    assert_string_equal(strbuf_str(&b), "1\xE2\x80\xAF"
+                                        "234\xE2\x80\xAF"
+                                        "567|0.1235|–");
+    strbuf_free(&b);
+}
+
+static void ticks_are_round(void **state) {
+    (void)state;
+    assert_true(fabs(svg_tick_step(1, 5) - 0.2) < 1e-12);
+    assert_true(fabs(svg_tick_step(103, 5) - 50) < 1e-12);
+    assert_true(fabs(svg_tick_step(0.0031, 4) - 0.001) < 1e-12);
+    assert_true(svg_tick_step(0, 5) > 0);
+}
+
+static void charts_of_odd_data(void **state) {
+    (void)state;
+    const struct {
+        double x[4], y[4];
+        size_t n;
+    } odd[] = {{{0}, {0}, 0},
+               {{5}, {3}, 1},
+               {{1, 2, 3}, {7, 7, 7}, 3},
+               {{1, 2, 3}, {0, 0, 0}, 3},
+               {{1, 2, 3}, {NAN, 1, INFINITY}, 3},
+               {{1, 2}, {-1e308, 1e308}, 2},
+               {{1, 2}, {1e-300, 2e-300}, 2},
+               {{1, 9e14}, {1, 2}, 2},
+               {{1, 2}, {NAN, NAN}, 2}};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        strbuf b = {0};
+        svg_line_chart(&b, "x", odd[i].x, odd[i].y, odd[i].n);
+        assert_int_equal(strbuf_status(&b), WR_OK);
+        assert_true(b.len < 8000);
+        if (strstr(b.data, "nan") || strstr(b.data, "inf")) fail_msg("case %zu: %s", i, b.data);
+        strbuf_free(&b);
+    }
+}
+
+static const char *before = "{\"kind\":\"policy\",\"prompts\":10,\"true_quality\":0.5,\"true_quality_low\":0.45,\"true_"
+                            "quality_high\":0.55,\"reward\":1,"
+                            "\"reply_tokens\":20,\"by_kind\":{\"list\":{\"replies\":4,\"true_quality\":0.25}},"
+                            "\"examples\":[{\"prompt\":\"Name <three>.\",\"reply\":\"No & no\",\"true_quality\":0}]}";
+static const char *after = "{\"kind\":\"policy\",\"prompts\":10,\"true_quality\":0.7,\"true_quality_low\":0.66,\"true_"
+                           "quality_high\":0.74,\"reward\":2,"
+                           "\"reply_tokens\":18,\"by_kind\":{\"list\":{\"replies\":4,\"true_quality\":0.75}},"
+                           "\"examples\":[{\"prompt\":\"Name <three>.\",\"reply\":\"apple\",\"true_quality\":1}]}";
+
+static void whole_page(void **state) {
+    (void)state;
+    put("before.json", before);
+    put("after.json", after);
+    put("rm.json", "{\"kind\":\"reward\",\"spearman\":0.6,\"mean_score_by_label\":[-1,1],\"truth\":{\"spearman\":0.64,"
+                   "\"spearman_low\":0.6,\"spearman_high\":0.68}}");
+    assert_int_equal(dir_make(at("run")), WR_OK);
+    put("run/metrics.jsonl", "{\"step\":1,\"loss\":0.7,\"<k>\":1,\"reduce_time_s\":1,\"step_time_s\":2}\nbroken\n[1]\n{"
+                             "\"loss\":3}\n{\"step\":2,\"loss\":0.6,\"kl\":null}\n{\"step\":3");
+    put("run/config.yaml", "lr: 1 # <x>\n");
+    const char *const sources[] = {at("before.json"), at("after.json"), at("rm.json"), at("run")};
+    char *html = page(sources, 4);
+    has(html, "<!doctype html>");
+    has(html, "A &lt;b&gt;title&lt;/b&gt;");
+    has(html, "0.500 → 0.700");
+    has(html, "True quality rose: the 95&nbsp;% intervals do not overlap.");
+    has(html, "class=\"whisker\"");
+    has(html, "+0.500"); /* list 0.25 -> 0.75 */
+    has(html, "Name &lt;three&gt;.");
+    has(html, "No &amp; no");
+    has(html, "truth · spearman_low");
+    has(html, "6 lines of metrics");
+    has(html, "4 damaged lines skipped");
+    has(html, "&lt;k&gt;");
+    has(html, "lr: 1 # &lt;x&gt;");
+    has(html, "step_time_s");
+    assert_null(strstr(html, "reduce_time_s"));
+    assert_null(strstr(html, "<script"));
+    assert_null(strstr(html, "http"));
+    char *again = page(sources, 4);
+    assert_string_equal(html, again);
+    free(html);
+    free(again);
+}
+
+static void overlapping_intervals_are_said(void **state) {
+    (void)state;
+    put("before.json", before);
+    const char *const sources[] = {at("before.json"), at("before.json")};
+    char *html = page(sources, 2);
+    has(html, "intervals of true quality overlap");
+    free(html);
+}
+
+static void resumed_steps_replace(void **state) {
+    (void)state;
+    put("m.jsonl", "{\"step\":1,\"loss\":5}\n{\"step\":2,\"loss\":4}\n{\"step\":3,\"loss\":9}\n{\"step\":2,\"loss\":3}"
+                   "\n{\"step\":4,\"loss\":1}\n");
+    metrics_table t;
+    assert_int_equal(metrics_load(at("m.jsonl"), &t), WR_OK);
+    const metric_series *s = metrics_find(&t, "loss");
+    assert_non_null(s);
+    assert_int_equal(s->n, 3);
+    assert_true(s->value[1] == 3 && s->step[2] == 4);
+    metrics_free(&t);
+}
+
+static void refuses(const char *source, const char *name) {
+    const char *const sources[] = {at(source)};
+    assert_true(report_write(sources, 1, "x", at("none.html")) < 0);
+    if (!strstr(wr_error(), name)) fail_msg("'%s' does not name %s", wr_error(), name);
+    assert_false(file_exists(at("none.html")));
+}
+
+static void bad_sources_are_named(void **state) {
+    (void)state;
+    assert_int_equal(dir_make(at("empty")), WR_OK);
+    assert_int_equal(dir_make(at("damaged")), WR_OK);
+    put("damaged/metrics.jsonl", "x\n{\n");
+    put("list.json", "[1,2]");
+    put("cut.json", "{\"kind\":\"pol");
+    refuses("empty", "empty");
+    refuses("damaged", "damaged/metrics.jsonl");
+    refuses("list.json", "list.json");
+    refuses("cut.json", "cut.json");
+    refuses("absent", "absent");
+    assert_int_equal(report_write(NULL, 0, "x", at("none.html")), WR_E_USAGE);
+}
+
+static int make_dir(void **state) {
+    (void)state;
+    return mkdtemp(dir) ? 0 : -1;
+}
+static int remove_dir(void **state) {
+    (void)state;
+    dir_remove_tree(dir);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(escapes_everything),
+                                       cmocka_unit_test(ticks_are_round),
+                                       cmocka_unit_test(charts_of_odd_data),
+                                       cmocka_unit_test(whole_page),
+                                       cmocka_unit_test(overlapping_intervals_are_said),
+                                       cmocka_unit_test(resumed_steps_replace),
+                                       cmocka_unit_test(bad_sources_are_named)};
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
