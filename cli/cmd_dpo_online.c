@@ -1,0 +1,97 @@
+/* wildreward dpo online: online direct preference optimisation of a policy against a reward model. */
+#include "cli/command.h"
+#include "dpo/online.h"
+#include "trainer/checkpoint.h"
+
+#include <string.h>
+
+static const option_spec dpo_option_table[] = {
+    {.name = "model", .kind = OPT_STRING, .arg = "DIR", .help = "policy to start from, which is also the frozen reference", .required = true},
+    {.name = "reward", .kind = OPT_STRING, .arg = "DIR", .help = "reward model that scores the replies", .required = true},
+    {.name = "prompts", .kind = OPT_STRING, .arg = "FILE|DIR", .help = "JSONL with \"messages\" or \"prompt\", or a folder made by prepare", .required = true},
+    {.name = "out", .kind = OPT_STRING, .arg = "RUN", .help = "run folder: config.yaml, metrics.jsonl, checkpoints/, model/", .required = true},
+    {.name = "steps", .kind = OPT_INT, .arg = "N", .help = "updates", .min = 1, .max = 1e9, .required = true},
+    {.name = "resume", .kind = OPT_FLAG, .help = "go on from the newest checkpoint of RUN (or start where there is none)"},
+    {.name = "seed", .kind = OPT_INT, .default_value = "0", .arg = "S", .help = "prompt order and sampling", .min = 0, .max = 9e15},
+    {.name = "n", .kind = OPT_INT, .default_value = "8", .arg = "N", .help = "replies a prompt", .min = 2, .max = 4096},
+    {.name = "prompts-per-step", .kind = OPT_INT, .default_value = "64", .arg = "N", .help = "prompts a step", .min = 1, .max = 1e6},
+    {.name = "max-tokens", .kind = OPT_INT, .default_value = "256", .arg = "N", .help = "tokens of a reply", .min = 1, .max = 1e6},
+    {.name = "max-prompt-tokens", .kind = OPT_INT, .default_value = "1024", .arg = "N", .help = "tokens of a prompt: the oldest history goes first", .min = 1, .max = 1e6},
+    {.name = "temperature", .kind = OPT_FLOAT, .default_value = "1", .arg = "T", .help = "sampling temperature", .min = 0.01, .max = 100},
+    {.name = "top-k", .kind = OPT_INT, .default_value = "0", .arg = "K", .help = "sample from the K likeliest tokens; 0 = all", .min = 0, .max = 1e7},
+    {.name = "top-p", .kind = OPT_FLOAT, .default_value = "1", .arg = "P", .help = "sample from the likeliest tokens of total probability P", .min = 1e-6, .max = 1},
+    {.name = "beta", .kind = OPT_FLOAT, .default_value = "0.1", .arg = "B", .help = "strength of the tie to the reference", .min = 1e-9, .max = 1e6},
+    {.name = "label-smoothing", .kind = OPT_FLOAT, .default_value = "0", .arg = "E", .help = "share of preferences taken to be wrong", .min = 0, .max = 0.5},
+    {.name = "min-margin", .kind = OPT_FLOAT, .default_value = "0", .arg = "M", .help = "drop pairs whose rewards differ by less", .min = 0, .max = 1e6},
+    {.name = "lr", .kind = OPT_FLOAT, .default_value = "5e-7", .arg = "LR", .help = "peak learning rate", .min = 0, .max = 10},
+    {.name = "lr-schedule", .kind = OPT_CHOICE, .default_value = "constant", .arg = "constant|cosine|linear", .help = "learning rate after the warm-up"},
+    {.name = "warmup-ratio", .kind = OPT_FLOAT, .default_value = "0", .arg = "R", .help = "share of the steps with a rising learning rate", .min = 0, .max = 1},
+    {.name = "weight-decay", .kind = OPT_FLOAT, .default_value = "0.01", .arg = "W", .help = "AdamW's decoupled weight decay", .min = 0, .max = 10},
+    {.name = "beta1", .kind = OPT_FLOAT, .default_value = "0.9", .arg = "B", .help = "AdamW's first moment", .min = 0, .max = 0.999999},
+    {.name = "beta2", .kind = OPT_FLOAT, .default_value = "0.999", .arg = "B", .help = "AdamW's second moment", .min = 0, .max = 0.9999999},
+    {.name = "eps", .kind = OPT_FLOAT, .default_value = "1e-8", .arg = "E", .help = "AdamW's epsilon", .min = 0, .max = 1},
+    {.name = "grad-clip", .kind = OPT_FLOAT, .default_value = "1", .arg = "G", .help = "largest global norm of the gradient; 0 = off", .min = 0, .max = 1e9},
+    {.name = "micro-tokens", .kind = OPT_INT, .default_value = "4096", .arg = "N", .help = "tokens of a micro-batch (a longer pair is alone)", .min = 1, .max = 1e9},
+    {.name = "group", .kind = OPT_INT, .default_value = "4", .arg = "N", .help = "prompts of one sampling task", .min = 1, .max = 1e6},
+    {.name = "score-tokens", .kind = OPT_INT, .default_value = "8192", .arg = "N", .help = "tokens of a scoring batch", .min = 1, .max = 1e9},
+    {.name = "reduce-slice", .kind = OPT_INT, .default_value = "0", .arg = "FLOATS", .help = "slice of the gradient reduction; 0 = default; never changes a bit", .min = 0, .max = 1e9},
+    {.name = "checkpoint-every", .kind = OPT_INT, .default_value = "100", .arg = "N", .help = "steps between checkpoints; 0 = at the end only", .min = 0, .max = 1e9},
+    {.name = "keep", .kind = OPT_INT, .default_value = "2", .arg = "N", .help = "checkpoints to keep", .min = 1, .max = 1e6},
+    {.name = "template", .kind = OPT_STRING, .arg = "FILE", .help = "reward template, for a reward model that records none"},
+    {.name = "save-replies", .kind = OPT_FLAG, .help = "write every reply to RUN/replies/step-N.jsonl.zst"},
+    {.name = NULL},
+};
+static const option_spec *const dpo_tables[] = {dpo_option_table, precision_options, NULL};
+
+/* Keys that may differ when a run is resumed: they change where things are, how fast they go or how long, but no number of a step. Where the learning rate
+ * depends on the run's length, that must stay too: "steps" is first so that it can be left out. */
+static const char *const free_keys[] = {"steps", "out", "resume", "checkpoint_every", "keep", "reduce_slice", "save_replies", "group", NULL};
+
+
+static size_t size_option(const options *o, const char *name) {
+    return (size_t)options_int(o, name);
+}
+
+static lr_schedule schedule_option(const options *o) {
+    const char *name = options_str(o, "lr-schedule");
+    return strcmp(name, "cosine") == 0 ? LR_COSINE : strcmp(name, "linear") == 0 ? LR_LINEAR : LR_CONSTANT;
+}
+
+static wr_status run_dpo_online(const options *o, world *w) {
+    wr_status status = WR_OK;
+    strbuf yaml = {0};
+    TRY(check_precision(o));
+    TRY(options_yaml(o, &yaml));
+    TRY(strbuf_status(&yaml));
+    dpo_options d = {
+        .model_dir = options_str(o, "model"), .reward_dir = options_str(o, "reward"), .prompts = options_str(o, "prompts"),
+        .out = options_str(o, "out"), .template_file = options_str(o, "template"), .config_yaml = strbuf_str(&yaml),
+        .resume = options_flag(o, "resume"), .save_replies = options_flag(o, "save-replies"), .steps = options_int(o, "steps"),
+        .prompts_per_step = size_option(o, "prompts-per-step"), .group = size_option(o, "group"),
+        .rollout = {.n = size_option(o, "n"), .max_tokens = size_option(o, "max-tokens"), .max_prompt_tokens = size_option(o, "max-prompt-tokens"),
+                    .score_tokens = size_option(o, "score-tokens"), .temperature = options_float(o, "temperature"), .top_p = options_float(o, "top-p"),
+                    .top_k = size_option(o, "top-k")},
+        .train = {.beta = options_float(o, "beta"), .label_smoothing = options_float(o, "label-smoothing"),
+                  .adam = {.lr = options_float(o, "lr"), .beta1 = options_float(o, "beta1"), .beta2 = options_float(o, "beta2"),
+                           .eps = options_float(o, "eps"), .weight_decay = options_float(o, "weight-decay")},
+                  .grad_clip = options_float(o, "grad-clip"), .micro_tokens = size_option(o, "micro-tokens"), .reduce_slice = size_option(o, "reduce-slice")},
+        .min_margin = options_float(o, "min-margin"), .schedule = schedule_option(o), .warmup_ratio = options_float(o, "warmup-ratio"),
+        .checkpoint_every = options_int(o, "checkpoint-every"), .keep = (int)options_int(o, "keep"), .seed = (uint64_t)options_int(o, "seed")};
+    bool endless = d.schedule == LR_CONSTANT && d.warmup_ratio == 0;
+    run_config_hash(d.config_yaml, endless ? free_keys : free_keys + 1, d.config_hash);
+    TRY(dpo_online(w, &d));
+cleanup:
+    strbuf_free(&yaml);
+    return status;
+}
+
+const command cmd_dpo_online = {
+    .name = "dpo",
+    .variant = "online",
+    .usage = "dpo online --model DIR --reward DIR --prompts FILE|DIR --out RUN --steps N",
+    .summary = "online DPO: sample replies, score them in process, train on the best against the worst of each prompt",
+    .tables = dpo_tables,
+    .needs_world = true,
+    .run = run_dpo_online,
+    .no_positionals = true,
+};

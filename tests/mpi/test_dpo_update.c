@@ -1,0 +1,188 @@
+/* The DPO update: h = 0 where policy = reference; the gradient is that of one rank whatever the rank count and micro-batches, and agrees with central
+ * differences of the loss; updates separate chosen from rejected; no pair, no change; a claim of equality that does not hold is refused. */
+#include "base/rng.h"
+#include "dpo/dpo_loss.h"
+#include "dpo/dpo_train.h"
+
+static world *the_world;
+#include "mpi_check.h"
+
+#include <math.h>
+
+enum { SEED = 21, N_PAIRS = 7, VOCABULARY = 50 };
+
+typedef struct pair_data { int32_t prompt[12], chosen[12], rejected[12]; } pair_data;
+static pair_data data[N_PAIRS];
+static dpo_pair pairs[N_PAIRS];
+
+static void make_pairs(void) {
+    rng r = rng_make(SEED, RNG_TEST, 0, 0, 0);
+    for (size_t i = 0; i < N_PAIRS; i++) {
+        pair_data *d = &data[i];
+        for (int k = 0; k < 12; k++) {
+            d->prompt[k] = (int32_t)rng_below(&r, VOCABULARY);
+            d->chosen[k] = (int32_t)rng_below(&r, VOCABULARY);
+            d->rejected[k] = (int32_t)rng_below(&r, VOCABULARY);
+        }
+        pairs[i] = (dpo_pair){.draw = i, .prompt = (uint32_t)i, .prompt_ids = d->prompt, .n_prompt = 1 + rng_below(&r, 12),
+                              .chosen = {i, d->chosen, 1 + rng_below(&r, 12), 2, NAN}, .rejected = {i, d->rejected, 1 + rng_below(&r, 12), 1, NAN}};
+    }
+}
+
+static model *make_model(uint64_t seed) {
+    model_config c;
+    model *m;
+    CHECK(model_config_from_spec("layers=2,hidden=16,heads=4,kv-heads=2,ffn=24,max-positions=64,tied=1", &c) == WR_OK);
+    c.V = VOCABULARY;
+    c.head = HEAD_LM;
+    c.init_std = 0.2;
+    CHECK(model_create(&c, &m) == WR_OK && model_alloc_params(m) == WR_OK);
+    model_init_params(m, seed);
+    return m;
+}
+
+static const dpo_train_options options = {.beta = 0.5, .adam = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}, .grad_clip = 1, .micro_tokens = 60};
+
+/* The mean loss, with one forward a sequence: nothing shared with dpo_update but the model. */
+static double loss_of(const model *policy, const model *reference) {
+    double sum = 0;
+    for (size_t i = 0; i < N_PAIRS; i++) {
+        double lp[2][2];
+        for (int which = 0; which < 2; which++) {
+            const model *m = which ? reference : policy;
+            model_workspace *w;
+            CHECK(model_workspace_create(m, &w) == WR_OK);
+            for (int s = 0; s < 2; s++) {
+                const pair_side *side = s ? &pairs[i].rejected : &pairs[i].chosen;
+                int32_t ids[24];
+                size_t rows[12], n = pairs[i].n_prompt, offsets[2] = {0, n + side->n};
+                float logprob[12];
+                const float *hidden;
+                memcpy(ids, pairs[i].prompt_ids, n * sizeof *ids);
+                memcpy(ids + n, side->ids, side->n * sizeof *ids);
+                for (size_t k = 0; k < side->n; k++) rows[k] = n - 1 + k;
+                CHECK(model_forward(m, &(token_batch){1, offsets, ids}, w, false, &hidden) == WR_OK);
+                CHECK(lm_logprobs(m, w, hidden, side->n, rows, side->ids, logprob) == WR_OK);
+                lp[which][s] = 0;
+                for (size_t k = 0; k < side->n; k++) lp[which][s] += logprob[k];
+            }
+            model_workspace_free(w);
+        }
+        sum += dpo_sigmoid_loss(options.beta, options.label_smoothing, (lp[0][0] - lp[0][1]) - (lp[1][0] - lp[1][1]), NULL);
+    }
+    return sum / N_PAIRS;
+}
+
+static void test_equal_models(void **state) {
+    (void)state;
+    model *policy = make_model(1), *reference = make_model(1);
+    dpo_trainer t;
+    dpo_update_stats s;
+    CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
+    CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, true, &s) == WR_OK);
+    CHECK(s.updated && s.h_max_abs <= 1e-5 && fabs(s.loss - log(2)) < 1e-6 && s.grad_norm > 0 && fabs(s.kl) < 1e-5);
+    /* Now they differ: the claim is refused on every rank, and nothing changes. */
+    float before = policy->params[5];
+    wr_status status = dpo_update(&t, &options, pairs, N_PAIRS, 0.01, true, &s);
+    CHECK(status == WR_E_FAILED || status == WR_E_PEER);
+    CHECK(policy->params[5] == before);
+    CHECK(dpo_update(&t, &options, pairs, 0, 0.01, false, &s) == WR_OK && !s.updated && policy->params[5] == before);
+    dpo_trainer_free(&t);
+    model_free(policy);
+    model_free(reference);
+}
+
+static void test_gradient(void **state) {
+    (void)state;
+    model *policy = make_model(1), *reference = make_model(2);
+    dpo_trainer t;
+    dpo_update_stats s;
+    float *expect = NULL;
+    static const size_t budgets[] = {1u << 20, 60, 1};
+    for (int k = 0; k < 3; k++) {
+        dpo_train_options o = options;
+        o.micro_tokens = budgets[k];
+        CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
+        CHECK(dpo_update(&t, &o, pairs, N_PAIRS, 0, false, &s) == WR_OK); /* learning rate 0: parameters stay */
+        CHECK(fabs(s.loss - loss_of(policy, reference)) < 1e-5);
+        if (!expect) {
+            expect = malloc(policy->n_params * sizeof *expect);
+            memcpy(expect, t.grads, policy->n_params * sizeof *expect);
+        }
+        double difference = 0, norm = 0;
+        for (size_t i = 0; i < policy->n_params; i++) {
+            difference += pow((double)t.grads[i] - expect[i], 2);
+            norm += pow(expect[i], 2);
+        }
+        CHECK(sqrt(difference) <= 1e-5 * sqrt(norm));
+        dpo_trainer_free(&t);
+    }
+    /* Along the gradient: (loss(p + e g) - loss(p - e g)) / 2e = |g|^2. */
+    double norm2 = 0, e = 2e-3;
+    for (size_t i = 0; i < policy->n_params; i++) norm2 += pow(expect[i], 2);
+    e /= sqrt(norm2);
+    float *kept = malloc(policy->n_params * sizeof *kept);
+    memcpy(kept, policy->params, policy->n_params * sizeof *kept);
+    for (size_t i = 0; i < policy->n_params; i++) policy->params[i] = (float)(kept[i] + e * expect[i]);
+    double up = loss_of(policy, reference);
+    for (size_t i = 0; i < policy->n_params; i++) policy->params[i] = (float)(kept[i] - e * expect[i]);
+    double down = loss_of(policy, reference);
+    CHECK(fabs((up - down) / (2 * e) - norm2) <= 0.01 * norm2);
+    free(kept);
+    free(expect);
+    model_free(policy);
+    model_free(reference);
+}
+
+static void test_learns(void **state) {
+    (void)state;
+    model *policy = make_model(1), *reference = make_model(1);
+    dpo_trainer t;
+    dpo_update_stats s;
+    CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
+    double first = 0;
+    for (int step = 0; step < 25; step++) {
+        CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, step == 0, &s) == WR_OK);
+        if (step == 0) first = s.loss;
+    }
+    CHECK(s.loss < 0.3 * first && s.accuracy == 1 && s.h_mean > 1 && s.chosen_logratio > s.rejected_logratio);
+    /* Every rank has the same bits. */
+    float *mine = malloc(policy->n_params * sizeof *mine);
+    memcpy(mine, policy->params, policy->n_params * sizeof *mine);
+    CHECK(reduce_bcast(the_world, 0, mine, policy->n_params) == WR_OK);
+    CHECK(memcmp(mine, policy->params, policy->n_params * sizeof *mine) == 0);
+    free(mine);
+    dpo_trainer_free(&t);
+    model_free(policy);
+    model_free(reference);
+}
+
+static void test_not_finite(void **state) {
+    (void)state;
+    model *policy = make_model(1), *reference = make_model(2);
+    dpo_trainer t;
+    dpo_update_stats s;
+    policy->params[policy->tensors[0].offset + 3] = NAN;
+    CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
+    for (size_t i = 0; i < N_PAIRS; i++) data[i].prompt[0] = 0; /* everyone's first token is in the row with the NaN */
+    wr_status status = dpo_update(&t, &options, pairs, N_PAIRS, 0.01, false, &s);
+    CHECK(status == WR_E_NUMERIC || status == WR_E_PEER);
+    CHECK(!world_any(the_world, status >= 0));
+    dpo_trainer_free(&t);
+    model_free(policy);
+    model_free(reference);
+}
+
+int main(int argc, char **argv) {
+    if (world_create(&argc, &argv, &the_world) < 0) {
+        fprintf(stderr, "%s\n", wr_error());
+        return 1;
+    }
+    if (world_rank(the_world) == 0) print_message("seed %d\n", SEED);
+    make_pairs();
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_models), cmocka_unit_test(test_gradient), cmocka_unit_test(test_learns),
+                                       cmocka_unit_test(test_not_finite)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    world_free(the_world);
+    return failed != 0;
+}
