@@ -1,0 +1,314 @@
+/* evaluate: a reward model or language model on shards, or a policy on prompts. */
+#include "cli/command.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/stream.h"
+#include "dpo/policy_eval.h"
+#include "trainer/evaluate.h"
+#include "trainer/train_setup.h"
+#include "trainer/truth.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const option_spec evaluate_table[] = {
+    {.name = "model",
+     .kind = OPT_STRING,
+     .arg = "DIR",
+     .help = "reward model, language model, or (with --prompts) policy",
+     .required = true},
+    {.name = "data", .kind = OPT_STRING, .arg = "DIR", .help = "folder that prepare wrote"},
+    {.name = "split", .kind = OPT_CHOICE, .default_value = "test", .arg = "test|train", .help = "which shards"},
+    {.name = "limit",
+     .kind = OPT_INT,
+     .default_value = "0",
+     .arg = "N",
+     .help = "records (prompts) at most; 0: all",
+     .min = 0,
+     .max = 1e12},
+    {.name = "truth",
+     .kind = OPT_STRING,
+     .arg = "FILE",
+     .help = "truth.jsonl.zst of synth: correlation with the true quality of test users' replies"},
+    {.name = "prompts",
+     .kind = OPT_STRING,
+     .arg = "FILE|DIR",
+     .help = "evaluate a policy on these prompts instead of shards"},
+    {.name = "reward",
+     .kind = OPT_STRING,
+     .arg = "DIR",
+     .help = "with --prompts: reward model that scores the replies"},
+    {.name = "template", .kind = OPT_STRING, .arg = "FILE", .help = "reward template, for a model that records none"},
+    {.name = "n",
+     .kind = OPT_INT,
+     .default_value = "1",
+     .arg = "N",
+     .help = "with --prompts: replies a prompt",
+     .min = 1,
+     .max = 4096},
+    {.name = "temperature",
+     .kind = OPT_FLOAT,
+     .default_value = "1",
+     .arg = "X",
+     .help = "with --prompts; 0: greedy",
+     .min = 0,
+     .max = 100},
+    {.name = "top-k",
+     .kind = OPT_INT,
+     .default_value = "0",
+     .arg = "N",
+     .help = "with --prompts; 0: off",
+     .min = 0,
+     .max = 1e7},
+    {.name = "top-p",
+     .kind = OPT_FLOAT,
+     .default_value = "1",
+     .arg = "X",
+     .help = "with --prompts; 1: off",
+     .min = 0,
+     .max = 1},
+    {.name = "max-tokens",
+     .kind = OPT_INT,
+     .default_value = "48",
+     .arg = "N",
+     .help = "with --prompts: tokens of a reply",
+     .min = 1,
+     .max = 1e6},
+    {.name = "max-length",
+     .kind = OPT_INT,
+     .default_value = "4096",
+     .arg = "N",
+     .help = "tokens of a record",
+     .min = 2,
+     .max = 1e7},
+    {.name = "micro-tokens",
+     .kind = OPT_INT,
+     .default_value = "8192",
+     .arg = "N",
+     .help = "tokens of one forward pass",
+     .min = 1,
+     .max = 1e8},
+    {.name = "loss-on",
+     .kind = OPT_CHOICE,
+     .default_value = "assistant",
+     .arg = "assistant|all",
+     .help = "language models: tokens that the loss counts"},
+    {.name = "seed",
+     .kind = OPT_INT,
+     .default_value = "0",
+     .arg = "S",
+     .help = "sampling and bootstrap",
+     .min = 0,
+     .max = 9e15},
+    {.name = "out", .kind = OPT_STRING, .default_value = "-", .arg = "FILE", .help = "JSON to write"},
+    {0},
+};
+static const option_spec *const evaluate_tables[] = {evaluate_table, precision_options, NULL};
+
+static wr_status evaluate_policy(const options *o, world *w) {
+    policy_eval_options p = {
+        .model_dir = options_str(o, "model"),
+        .prompts = options_str(o, "prompts"),
+        .reward_dir = options_str(o, "reward"),
+        .template_file = options_str(o, "template"),
+        .out_path = options_str(o, "out"),
+        .limit = (size_t)options_int(o, "limit"),
+        .n = (size_t)options_int(o, "n"),
+        .max_tokens = (size_t)options_int(o, "max-tokens"),
+        .temperature = options_float(o, "temperature"),
+        .top_k = (size_t)options_int(o, "top-k"),
+        .top_p = options_float(o, "top-p"),
+        .seed = (uint64_t)options_int(o, "seed"),
+    };
+    if (options_str(o, "data") || options_str(o, "truth"))
+        return wr_fail(WR_E_USAGE, "--prompts evaluates a policy: leave --data and --truth out");
+    return policy_eval_run(w, &p);
+}
+
+static void begin(json_writer *j, const char *kind, const options *o) {
+    json_begin_object(j);
+    json_key(j, "kind");
+    json_string(j, kind);
+    json_key(j, "model");
+    json_string(j, options_str(o, "model"));
+    json_key(j, "data");
+    json_string(j, options_str(o, "data"));
+    json_key(j, "split");
+    json_string(j, options_str(o, "split"));
+}
+
+static void number(json_writer *j, const char *key, double v) {
+    json_key(j, key);
+    json_double(j, v);
+}
+
+static void count(json_writer *j, const char *key, size_t v) {
+    json_key(j, key);
+    json_int(j, (int64_t)v);
+}
+
+static void write_reward(json_writer *j, const reward_figures *f) {
+    count(j, "records", f->records);
+    number(j, "loss", f->loss);
+    number(j, "accuracy", f->accuracy);
+    number(j, "mae", f->mae);
+    number(j, "spearman", f->spearman);
+    number(j, "quadratic_kappa", f->kappa);
+    json_key(j, "mean_score_by_label");
+    json_begin_array(j);
+    for (int k = 0; k < f->classes && k < 32; k++) json_double(j, f->mean_score[k]);
+    json_end_array(j);
+    json_key(j, "records_by_label");
+    json_begin_array(j);
+    for (int k = 0; k < f->classes && k < 32; k++) json_int(j, (int64_t)f->count[k]);
+    json_end_array(j);
+}
+
+static void write_truth(json_writer *j, const truth_figures *t) {
+    json_key(j, "truth");
+    json_begin_object(j);
+    count(j, "replies", t->replies);
+    count(j, "users", t->users);
+    count(j, "too_long", t->too_long);
+    number(j, "spearman", t->spearman);
+    number(j, "spearman_low", t->low);
+    number(j, "spearman_high", t->high);
+    json_end_object(j);
+}
+
+/* Rank 0: the tokenizer (and for reward models the template) must be the shards'. */
+static wr_status check_belongs(const options *o, const dataset_index *d, const reward_model *r) {
+    const char *dir = options_str(o, "model"), *data = options_str(o, "data");
+    if (!d->meta.tokenizer_hash[0])
+        return wr_fail(WR_E_MISMATCH, "%s: prepared with --no-tokens; prepare it with --tokenizer %s to evaluate on it",
+                       data, dir);
+    if (strcmp(d->meta.tokenizer_hash, tokenizer_hash(r->tok)) != 0)
+        return wr_fail(WR_E_MISMATCH,
+                       "%s: its shards were tokenized with another tokenizer (hash %.8s) than %s has (hash %.8s); "
+                       "prepare the data again "
+                       "with --tokenizer %s",
+                       data, d->meta.tokenizer_hash, dir, tokenizer_hash(r->tok), dir);
+    if (r->tpl && d->meta.kind == SHARD_REWARD && strcmp(d->meta.template_hash, reward_template_hash(r->tpl)) != 0)
+        return wr_fail(
+            WR_E_MISMATCH,
+            "%s: its shards were made with another template (hash %.8s) than %s was trained with (hash %.8s)", data,
+            d->meta.template_hash, dir, reward_template_hash(r->tpl));
+    return WR_OK;
+}
+
+static wr_status open_root(const options *o, model_head head, reward_model *r) {
+    const char *dir = options_str(o, "model");
+    if (head == HEAD_SCORE) return reward_model_open(dir, options_str(o, "template"), 0, r);
+    wr_status status = model_load(dir, &(model_load_options){.head = HEAD_LM}, &r->m);
+    return status < 0 ? status : tokenizer_load(dir, &r->tok);
+}
+
+/* Rank 0's head of the model directory, to all. */
+static wr_status agree_head(const options *o, world *w, model_head *head) {
+    wr_status status = WR_OK;
+    double value = 0;
+    if (world_rank(w) == 0) {
+        model_config c;
+        status = model_config_load(options_str(o, "model"), &c);
+        value = status >= 0 && c.head == HEAD_SCORE;
+    }
+    TRY(world_agree(w, status));
+    world_sum(w, &value, 1);
+    *head = value > 0 ? HEAD_SCORE : HEAD_LM;
+cleanup:
+    return status;
+}
+
+static wr_status evaluate_shards(const options *o, world *w, json_writer *j) {
+    wr_status status = WR_OK;
+    bool root = world_rank(w) == 0;
+    char prefix[32];
+    model_head head;
+    reward_model r = {0};
+    record_source *source = NULL;
+    model_workspace *work = NULL;
+    TRY(agree_head(o, w, &head));
+    snprintf(prefix, sizeof prefix, "%s-%s-", head == HEAD_SCORE ? "reward" : "chats", options_str(o, "split"));
+    TRY(record_source_open(w, options_str(o, "data"), prefix, &source));
+    if (root) {
+        status = open_root(o, head, &r);
+        if (status >= 0) status = check_belongs(o, record_source_index(source), &r);
+    }
+    TRY(world_agree(w, status));
+    TRY(model_share(w, &r.m));
+    TRY(world_agree(w, model_workspace_create(r.m, &work)));
+    size_t limit = r.m->config.max_positions, wanted = (size_t)options_int(o, "max-length");
+    evaluate_options e = {.max_length = limit && limit < wanted ? limit : wanted,
+                          .max_tokens = (size_t)options_int(o, "micro-tokens"),
+                          .limit = (size_t)options_int(o, "limit"),
+                          .loss_on_all = strcmp(options_str(o, "loss-on"), "all") == 0,
+                          .stoppable = true,
+                          .show = true};
+    begin(j, head == HEAD_SCORE ? "reward" : "lm", o);
+    if (head == HEAD_SCORE) {
+        reward_figures f;
+        TRY(evaluate_reward(w, r.m, work, source, &e, &f));
+        write_reward(j, &f);
+    } else {
+        lm_figures f;
+        TRY(evaluate_lm(w, r.m, work, source, &e, &f));
+        count(j, "records", f.records);
+        count(j, "tokens", f.tokens);
+        number(j, "loss", f.loss);
+        number(j, "perplexity", exp(f.loss));
+    }
+    if (options_str(o, "truth")) {
+        truth_figures t;
+        if (head != HEAD_SCORE) TRY(wr_fail(WR_E_USAGE, "--truth: %s is not a reward model", options_str(o, "model")));
+        TRY(truth_evaluate(w, &r, options_str(o, "truth"), options_str(o, "data"), e.limit, e.max_tokens,
+                           (uint64_t)options_int(o, "seed"), &t));
+        write_truth(j, &t);
+    }
+    json_end_object(j);
+cleanup:
+    model_workspace_free(work);
+    record_source_close(source);
+    reward_model_close(&r);
+    return status;
+}
+
+static wr_status write_out(const char *path, const strbuf *text) {
+    wr_status status = WR_OK;
+    outstream *out = NULL;
+    TRY(strbuf_status(text));
+    TRY(outstream_create(path, &out));
+    TRY(outstream_line(out, text));
+    TRY(outstream_commit(&out));
+cleanup:
+    outstream_discard(out);
+    return status;
+}
+
+static wr_status run_evaluate(const options *o, world *w) {
+    wr_status status = WR_OK;
+    strbuf text = {0};
+    json_writer j = json_writer_make(&text);
+    TRY(check_precision(o));
+    if (options_str(o, "prompts")) return evaluate_policy(o, w);
+    if (!options_str(o, "data"))
+        TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));
+    TRY(evaluate_shards(o, w, &j));
+    TRY(world_agree(w, world_rank(w) == 0 ? write_out(options_str(o, "out"), &text) : WR_OK));
+cleanup:
+    strbuf_free(&text);
+    return status;
+}
+
+const command cmd_evaluate = {
+    .name = "evaluate",
+    .usage = "evaluate --model DIR (--data DIR [--split test] [--truth FILE] | --prompts FILE [--reward DIR]) --out "
+             "FILE.json",
+    .summary = "measure a reward model, a language model or a policy",
+    .tables = evaluate_tables,
+    .needs_world = true,
+    .run = run_evaluate,
+    .no_positionals = true,
+};

@@ -1,0 +1,161 @@
+/* score: a reward model on JSONL. */
+#include "cli/command.h"
+#include "cli/jsonl.h"
+
+#include "base/mem.h"
+#include "trainer/score.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const option_spec score_options[] = {
+    {.name = "model", .kind = OPT_STRING, .arg = "DIR", .help = "reward model", .required = true},
+    {.name = "template", .kind = OPT_STRING, .arg = "FILE", .help = "reward template, for a model that records none"},
+    {.name = "max-length",
+     .kind = OPT_INT,
+     .arg = "N",
+     .help = "tokens of a text; default: the model's positions",
+     .min = 1,
+     .max = 1e7},
+    {.name = "batch-tokens",
+     .kind = OPT_INT,
+     .default_value = "8192",
+     .arg = "N",
+     .help = "tokens of one forward pass",
+     .min = 1,
+     .max = 1e8},
+    {0},
+};
+static const option_spec *const score_tables[] = {score_options, jsonl_options, precision_options, NULL};
+static const char *const OUTPUT_NAMES[] = {"score", "logits", NULL};
+
+enum { BATCH_LINES = 256 };
+
+typedef struct scorer {
+    reward_model r;
+    score_scratch *scratch;
+    size_t batch_tokens;
+    arena *memory;
+    token_ids texts[BATCH_LINES];
+    size_t item_of[BATCH_LINES];
+    double scores[BATCH_LINES];
+    float *logits; /* (BATCH_LINES, K-1) */
+} scorer;
+
+/* *out lives in the arena. An absent history is an empty one. */
+static wr_status read_history(const json_value *v, arena *a, const chat_message **out, size_t *n) {
+    *n = 0;
+    *out = NULL;
+    if (!v || json_is(v, JSON_NULL)) return WR_OK;
+    if (!json_is(v, JSON_ARRAY)) return wr_fail(WR_E_FORMAT, "history is not a list of {role, content}");
+    chat_message *messages = arena_alloc(a, (v->length + 1) * sizeof *messages);
+    if (!messages) return wr_fail(WR_E_NOMEM, "out of memory for a history of %zu messages", v->length);
+    for (const json_value *m = v->first; m; m = m->next, (*n)++) {
+        size_t role_n;
+        if (!json_get_string(m, "role", &messages[*n].role, &role_n) ||
+            !json_get_string(m, "content", &messages[*n].content, &messages[*n].length))
+            return wr_fail(WR_E_FORMAT, "history[%zu] is not {role, content} with two strings", *n);
+    }
+    *out = messages;
+    return WR_OK;
+}
+
+static wr_status encode_text(scorer *s, const char *text, size_t n, token_ids *out) {
+    wr_status status = tokenizer_encode(s->r.tok, text, n, TOK_DEFAULT, out);
+    if (status < 0) return status;
+    if (!out->n) return wr_fail(WR_E_FORMAT, "text has no tokens");
+    if (out->n > s->r.max_length)
+        return wr_fail(WR_E_FORMAT, "text has %zu tokens, more than --max-length %zu", out->n, s->r.max_length);
+    return WR_OK;
+}
+
+/* WR_E_USAGE and WR_E_NOMEM end the tool; other errors are the line's own. */
+static wr_status encode_line(scorer *s, const json_value *in, token_ids *out) {
+    const char *text, *query, *response;
+    size_t n, query_n, response_n, n_history;
+    const chat_message *history;
+    if (json_get_string(in, "text", &text, &n)) return encode_text(s, text, n, out);
+    if (json_get(in, "text")) return wr_fail(WR_E_FORMAT, "text is not a string");
+    if (!json_get_string(in, "query", &query, &query_n) || !json_get_string(in, "response", &response, &response_n))
+        return wr_fail(WR_E_FORMAT, "needs {\"text\"} or {\"history\",\"query\",\"response\"} with strings");
+    if (!s->r.tpl)
+        return wr_fail(WR_E_USAGE,
+                       "the reward model records no template; give --template FILE (or lines of {\"text\"})");
+    wr_status status = read_history(json_get(in, "history"), s->memory, &history, &n_history);
+    if (status < 0) return status;
+    return reward_template_encode(s->r.tpl, s->r.tok, history, n_history, query, query_n, response, response_n,
+                                  s->r.max_length, out, NULL);
+}
+
+static void write_fields(const scorer *s, size_t i, jsonl_item *item) {
+    size_t K1 = s->r.m->config.n_labels;
+    if (!isfinite(s->scores[i])) {
+        wr_fail(WR_E_NUMERIC, "the model's score is not a number");
+        jsonl_fail(item);
+        return;
+    }
+    json_writer w = jsonl_fields(item);
+    json_key(&w, "score");
+    json_double(&w, s->scores[i]);
+    json_key(&w, "logits");
+    json_begin_array(&w);
+    for (size_t k = 0; k < K1; k++) json_double(&w, s->logits[i * K1 + k]);
+    json_end_array(&w);
+}
+
+static wr_status score_lines(void *context, jsonl_item *items, size_t n) {
+    scorer *s = context;
+    wr_status status = WR_OK;
+    size_t count = 0;
+    arena_reset(s->memory);
+    for (size_t i = 0; i < n; i++) {
+        s->texts[count].n = 0;
+        wr_status encoded = encode_line(s, items[i].input, &s->texts[count]);
+        if (encoded == WR_E_USAGE || encoded == WR_E_NOMEM) return encoded;
+        if (encoded < 0)
+            jsonl_fail(&items[i]);
+        else
+            s->item_of[count++] = i;
+    }
+    TRY(score_ids(&s->r, s->scratch, count, s->texts, s->batch_tokens, s->scores, s->logits));
+    for (size_t i = 0; i < count; i++) write_fields(s, i, &items[s->item_of[i]]);
+cleanup:
+    return status;
+}
+
+static wr_status run_score(const options *o, world *w) {
+    wr_status status = WR_OK;
+    (void)w;
+    scorer *s = mem_calloc(1, sizeof *s);
+    TRY_ALLOC(s);
+    s->batch_tokens = (size_t)options_int(o, "batch-tokens");
+    TRY(check_precision(o));
+    TRY(reward_model_open(options_str(o, "model"), options_str(o, "template"), (size_t)options_int(o, "max-length"),
+                          &s->r));
+    TRY(score_scratch_create(&s->r, &s->scratch));
+    s->memory = arena_create();
+    s->logits = mem_calloc(BATCH_LINES * s->r.m->config.n_labels, sizeof *s->logits);
+    TRY_ALLOC(s->memory);
+    TRY_ALLOC(s->logits);
+    TRY(jsonl_run(o, BATCH_LINES, OUTPUT_NAMES, score_lines, s));
+cleanup:
+    if (s) {
+        score_scratch_free(s->scratch);
+        reward_model_close(&s->r);
+        arena_free(s->memory);
+        for (size_t i = 0; i < BATCH_LINES; i++) token_ids_free(&s->texts[i]);
+        free(s->logits);
+        free(s);
+    }
+    return status;
+}
+
+const command cmd_score = {
+    .name = "score",
+    .usage = "score --model DIR [--in FILE] [--out FILE]",
+    .summary = "score replies with a reward model (JSONL in, JSONL out)",
+    .tables = score_tables,
+    .run = run_score,
+    .no_positionals = true,
+};

@@ -1,0 +1,246 @@
+/* train lm, train reward: options to trainer/train.h. */
+#include "cli/command.h"
+
+#include "base/log.h"
+#include "trainer/checkpoint.h"
+#include "trainer/train.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const option_spec run_options[] = {
+    {.name = "data", .kind = OPT_STRING, .arg = "DIR", .help = "folder that prepare wrote", .required = true},
+    {.name = "model", .kind = OPT_STRING, .arg = "DIR", .help = "Hugging Face directory to start from"},
+    {.name = "new",
+     .kind = OPT_STRING,
+     .arg = "SPEC",
+     .help =
+         "start from random weights, e.g. layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,max-positions=1024,tied=1"},
+    {.name = "out", .kind = OPT_STRING, .arg = "RUN", .help = "run directory", .required = true},
+    {.name = "resume", .kind = OPT_FLAG, .help = "continue RUN after its newest checkpoint"},
+    {.name = "steps", .kind = OPT_INT, .arg = "N", .help = "steps in all; default: one epoch", .min = 1, .max = 1e15},
+    {.name = "global-batch",
+     .kind = OPT_INT,
+     .default_value = "64",
+     .arg = "N",
+     .help = "records of a step, over all ranks",
+     .min = 1,
+     .max = 1e7},
+    {.name = "seed",
+     .kind = OPT_INT,
+     .default_value = "0",
+     .arg = "S",
+     .help = "order of records, new weights",
+     .min = 0,
+     .max = 9e15},
+    {.name = "lr-schedule",
+     .kind = OPT_CHOICE,
+     .default_value = "cosine",
+     .arg = "cosine|constant|linear",
+     .help = "after the warm-up"},
+    {.name = "warmup-ratio",
+     .kind = OPT_FLOAT,
+     .default_value = "0.05",
+     .arg = "X",
+     .help = "share of the steps with a rising rate",
+     .min = 0,
+     .max = 1},
+    {.name = "weight-decay",
+     .kind = OPT_FLOAT,
+     .default_value = "0.01",
+     .arg = "X",
+     .help = "AdamW, on matrices",
+     .min = 0,
+     .max = 10},
+    {.name = "beta1",
+     .kind = OPT_FLOAT,
+     .default_value = "0.9",
+     .arg = "X",
+     .help = "AdamW",
+     .min = 0,
+     .max = 0.999999},
+    {.name = "beta2",
+     .kind = OPT_FLOAT,
+     .default_value = "0.999",
+     .arg = "X",
+     .help = "AdamW",
+     .min = 0,
+     .max = 0.9999999},
+    {.name = "eps", .kind = OPT_FLOAT, .default_value = "1e-8", .arg = "X", .help = "AdamW", .min = 0, .max = 1},
+    {.name = "grad-clip",
+     .kind = OPT_FLOAT,
+     .default_value = "1.0",
+     .arg = "X",
+     .help = "largest gradient norm; 0: no clipping",
+     .min = 0,
+     .max = 1e9},
+    {.name = "max-length",
+     .kind = OPT_INT,
+     .default_value = "4096",
+     .arg = "N",
+     .help = "tokens of a record; at most the model's positions",
+     .min = 2,
+     .max = 1e7},
+    {.name = "micro-tokens",
+     .kind = OPT_INT,
+     .default_value = "4096",
+     .arg = "N",
+     .help = "tokens of one forward and backward pass",
+     .min = 1,
+     .max = 1e8},
+    {.name = "eval-every",
+     .kind = OPT_INT,
+     .default_value = "0",
+     .arg = "N",
+     .help = "steps between evaluations; 0: at the end",
+     .min = 0,
+     .max = 1e15},
+    {.name = "eval-records",
+     .kind = OPT_INT,
+     .default_value = "512",
+     .arg = "N",
+     .help = "test records of an evaluation",
+     .min = 1,
+     .max = 1e9},
+    {.name = "checkpoint-every",
+     .kind = OPT_INT,
+     .default_value = "100",
+     .arg = "N",
+     .help = "steps between checkpoints; 0: at the end",
+     .min = 0,
+     .max = 1e15},
+    {.name = "keep",
+     .kind = OPT_INT,
+     .default_value = "2",
+     .arg = "N",
+     .help = "checkpoints kept",
+     .min = 1,
+     .max = 1e6},
+    {.name = "reduce-slice",
+     .kind = OPT_INT,
+     .default_value = "0",
+     .arg = "FLOATS",
+     .help = "slice of the gradient sum; 0: chosen here; no bit depends on it",
+     .min = 0,
+     .max = 1e9},
+    {0},
+};
+static const option_spec lm_options[] = {
+    {.name = "lr",
+     .kind = OPT_FLOAT,
+     .default_value = "1e-3",
+     .arg = "X",
+     .help = "peak learning rate",
+     .min = 0,
+     .max = 100},
+    {.name = "loss-on",
+     .kind = OPT_CHOICE,
+     .default_value = "assistant",
+     .arg = "assistant|all",
+     .help = "tokens that the loss counts"},
+    {0},
+};
+static const option_spec reward_options[] = {
+    {.name = "lr",
+     .kind = OPT_FLOAT,
+     .default_value = "1e-5",
+     .arg = "X",
+     .help = "peak learning rate",
+     .min = 0,
+     .max = 100},
+    {.name = "template",
+     .kind = OPT_STRING,
+     .arg = "FILE",
+     .help = "reward template; must be the one the shards were made with, which is the default"},
+    {0},
+};
+static const option_spec *const lm_tables[] = {run_options, lm_options, precision_options, NULL};
+static const option_spec *const reward_tables[] = {run_options, reward_options, precision_options, NULL};
+
+/* A resumed run may change these: they touch no weight. Data and model are compared by their contents. */
+static const char *const FREE_KEYS[] = {"data",   "model",        "template",     "out",
+                                        "resume", "eval_every",   "eval_records", "checkpoint_every",
+                                        "keep",   "reduce_slice", "precision",    NULL};
+/* With a constant rate the number of steps touches no step either: a finished run may be continued. */
+static const char *const FREE_KEYS_CONSTANT[] = {
+    "data", "model",        "template",  "out",   "resume", "eval_every", "eval_records", "checkpoint_every",
+    "keep", "reduce_slice", "precision", "steps", NULL};
+
+static wr_status fill(const options *o, const char *yaml, train_options *t) {
+    const char *schedule = options_str(o, "lr-schedule");
+    *t = (train_options){
+        .data = options_str(o, "data"),
+        .model = options_str(o, "model"),
+        .spec = options_str(o, "new"),
+        .out = options_str(o, "out"),
+        .config_yaml = yaml,
+        .resume = options_flag(o, "resume"),
+        .steps = options_int(o, "steps"),
+        .global_batch = (size_t)options_int(o, "global-batch"),
+        .seed = (uint64_t)options_int(o, "seed"),
+        .adam = {options_float(o, "lr"), options_float(o, "beta1"), options_float(o, "beta2"), options_float(o, "eps"),
+                 options_float(o, "weight-decay")},
+        .schedule = strcmp(schedule, "cosine") == 0   ? LR_COSINE
+                    : strcmp(schedule, "linear") == 0 ? LR_LINEAR
+                                                      : LR_CONSTANT,
+        .warmup_ratio = options_float(o, "warmup-ratio"),
+        .grad_clip = options_float(o, "grad-clip"),
+        .max_length = (size_t)options_int(o, "max-length"),
+        .micro_tokens = (size_t)options_int(o, "micro-tokens"),
+        .reduce_slice = (size_t)options_int(o, "reduce-slice"),
+        .eval_every = options_int(o, "eval-every"),
+        .eval_records = (size_t)options_int(o, "eval-records"),
+        .checkpoint_every = options_int(o, "checkpoint-every"),
+        .keep = (int)options_int(o, "keep"),
+    };
+    if (!t->model == !t->spec) return wr_fail(WR_E_USAGE, "give either --model DIR to start from, or --new SPEC");
+    bool endless = t->schedule == LR_CONSTANT && t->warmup_ratio == 0;
+    run_config_hash(yaml, endless ? FREE_KEYS_CONSTANT : FREE_KEYS, t->config_hash);
+    return WR_OK;
+}
+
+static wr_status run_train(const options *o, world *w, bool lm) {
+    wr_status status = WR_OK;
+    train_options t;
+    strbuf yaml = {0};
+    TRY(check_precision(o));
+    TRY(options_yaml(o, &yaml));
+    TRY(strbuf_status(&yaml));
+    TRY(fill(o, strbuf_str(&yaml), &t));
+    if (lm)
+        t.loss_on_all = strcmp(options_str(o, "loss-on"), "all") == 0;
+    else
+        t.template_file = options_str(o, "template");
+    TRY(lm ? train_lm(w, &t) : train_reward(w, &t));
+cleanup:
+    strbuf_free(&yaml);
+    return status;
+}
+
+static wr_status run_lm(const options *o, world *w) { return run_train(o, w, true); }
+
+static wr_status run_reward(const options *o, world *w) { return run_train(o, w, false); }
+
+const command cmd_train_lm = {
+    .name = "train",
+    .variant = "lm",
+    .usage =
+        "train lm --data DIR (--model DIR | --new SPEC) --out RUN [--steps N] [--global-batch N] [--seed S] [--resume]",
+    .summary = "train a language model on prepared chats",
+    .tables = lm_tables,
+    .needs_world = true,
+    .run = run_lm,
+    .no_positionals = true,
+};
+
+const command cmd_train_reward = {
+    .name = "train",
+    .variant = "reward",
+    .usage = "train reward --data DIR (--model DIR | --new SPEC) --out RUN [--steps N] [--global-batch N] [--seed S] "
+             "[--resume]",
+    .summary = "train a reward model by ordinal regression on feedback levels",
+    .tables = reward_tables,
+    .needs_world = true,
+    .run = run_reward,
+    .no_positionals = true,
+};

@@ -1,0 +1,267 @@
+/* Run directories and checkpoints: what is saved comes back bit for bit, damage and strangers are named, nothing
+ * half-written counts. */
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "trainer/checkpoint.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static world *w;
+static char base[PATH_CAP];
+
+static const char *at(const char *name) {
+    static char path[2 * PATH_CAP];
+    snprintf(path, sizeof path, "%s/%s", base, name);
+    return path;
+}
+
+static model *make_model(uint64_t seed) {
+    model_config c;
+    model *m;
+    assert_int_equal(model_config_from_spec("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", &c),
+                     WR_OK);
+    c.V = 20;
+    c.bos_id = c.eos_id = c.pad_id = -1;
+    assert_int_equal(model_create(&c, &m), WR_OK);
+    assert_int_equal(model_alloc_params(m), WR_OK);
+    model_init_params(m, seed);
+    return m;
+}
+
+static void fill_state(adamw *a, uint64_t seed) {
+    rng r = rng_make(seed, RNG_TEST, 0, 0, 0);
+    for (size_t i = 0; i < a->n; i++) {
+        a->m[i] = (float)rng_normal(&r);
+        a->v[i] = (float)rng_uniform(&r);
+    }
+}
+
+static checkpoint_state state_of(int64_t step) {
+    checkpoint_state s = {
+        .step = step, .config_hash = "config", .data_hash = "data", .parent_hash = "", .seed = UINT64_MAX - 3};
+    return s;
+}
+
+static void metrics(run_dir *r, const char *text) {
+    strbuf line = {0};
+    strbuf_puts(&line, text);
+    assert_int_equal(run_metrics(r, &line), WR_OK);
+    strbuf_free(&line);
+}
+
+/* A run with checkpoints of steps 1 … n, and a metrics line before each. */
+static void make_run(const char *name, int n, int keep, model **m, adamw *a) {
+    run_dir *r;
+    *m = make_model(1);
+    assert_int_equal(adamw_create((*m)->n_params, a), WR_OK);
+    assert_int_equal(run_open(w, at(name), false, "lr: 1\n", &r), WR_OK);
+    for (int step = 1; step <= n; step++) {
+        char line[64];
+        snprintf(line, sizeof line, "{\"step\":%d}", step);
+        metrics(r, line);
+        model_init_params(*m, (uint64_t)step);
+        fill_state(a, (uint64_t)step);
+        a->t = step;
+        checkpoint_state s = state_of(step);
+        strbuf_puts(&s.extra, "{\"own\":\"state\"}");
+        assert_int_equal(checkpoint_save(w, r, *m, a, &s, NULL, NULL, keep), WR_OK);
+        strbuf_free(&s.extra);
+    }
+    metrics(r, "{\"step\":99}");
+    run_close(r);
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    model *m, *back = make_model(77);
+    adamw a, b;
+    run_dir *r;
+    bool found;
+    char *text;
+    size_t n;
+    make_run("round", 3, 2, &m, &a);
+    assert_false(dir_exists(at("round/checkpoints/step-1")));
+    assert_true(dir_exists(at("round/checkpoints/step-2")));
+    assert_int_equal(adamw_create(back->n_params, &b), WR_OK);
+    /* A writer was killed: its folder has no checkpoint's name and goes away. */
+    assert_int_equal(dir_make(at("round/checkpoints/tmp-step-4/model")), WR_OK);
+    assert_int_equal(run_open(w, at("round"), true, "lr: 1\nkeep: 5\n", &r), WR_OK);
+    assert_false(dir_exists(at("round/checkpoints/tmp-step-4")));
+    checkpoint_state s = state_of(0);
+    assert_int_equal(checkpoint_load(w, r, back, &b, &s, &found), WR_OK);
+    assert_true(found);
+    assert_int_equal(s.step, 3);
+    assert_int_equal(b.t, 3);
+    assert_true(s.seed == UINT64_MAX - 3);
+    assert_string_equal(strbuf_str(&s.extra), "{\"own\":\"state\"}");
+    assert_memory_equal(back->params, m->params, m->n_params * sizeof(float));
+    assert_memory_equal(a.m, b.m, a.n * sizeof(float));
+    assert_memory_equal(a.v, b.v, a.n * sizeof(float));
+    run_close(r);
+    /* What was measured after the checkpoint is cut off. */
+    assert_int_equal(file_read(at("round/metrics.jsonl"), 0, &text, &n), WR_OK);
+    assert_string_equal(text, "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n");
+    free(text);
+    assert_int_equal(file_read(at("round/config.yaml"), 0, &text, &n), WR_OK);
+    assert_string_equal(text, "lr: 1\nkeep: 5\n");
+    free(text);
+    strbuf_free(&s.extra);
+    adamw_free(&a);
+    adamw_free(&b);
+    model_free(m);
+    model_free(back);
+}
+
+static wr_status load(const char *run, const char *config, const char *data, bool *found) {
+    run_dir *r;
+    adamw a;
+    model *m = make_model(5);
+    checkpoint_state s = state_of(0);
+    snprintf(s.config_hash, sizeof s.config_hash, "%s", config);
+    snprintf(s.data_hash, sizeof s.data_hash, "%s", data);
+    assert_int_equal(adamw_create(m->n_params, &a), WR_OK);
+    wr_status status = run_open(w, at(run), true, "lr: 2\n", &r);
+    if (status >= 0) status = checkpoint_load(w, r, m, &a, &s, found);
+    run_close(r);
+    adamw_free(&a);
+    model_free(m);
+    strbuf_free(&s.extra);
+    return status;
+}
+
+static void test_strangers(void **state) {
+    (void)state;
+    model *m;
+    adamw a;
+    bool found;
+    char *text;
+    size_t n;
+    make_run("strange", 1, 1, &m, &a);
+    assert_int_equal(load("strange", "other", "data", &found), WR_E_MISMATCH);
+    assert_non_null(strstr(wr_error(), "strange"));
+    assert_non_null(strstr(wr_error(), "options"));
+    assert_int_equal(load("strange", "config", "other", &found), WR_E_MISMATCH);
+    assert_non_null(strstr(wr_error(), "data"));
+    /* A refused resume changes nothing. */
+    assert_int_equal(file_read(at("strange/config.yaml"), 0, &text, &n), WR_OK);
+    assert_string_equal(text, "lr: 1\n");
+    free(text);
+    assert_int_equal(file_read(at("strange/metrics.jsonl"), 0, &text, &n), WR_OK);
+    assert_non_null(strstr(text, "99"));
+    free(text);
+    assert_int_equal(load("strange", "config", "data", &found), WR_OK);
+    adamw_free(&a);
+    model_free(m);
+}
+
+static void damage(const char *path, long where) {
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    fseek(f, where, where < 0 ? SEEK_END : SEEK_SET);
+    int c = fgetc(f);
+    fseek(f, where, where < 0 ? SEEK_END : SEEK_SET);
+    fputc(c ^ 1, f);
+    fclose(f);
+}
+
+static void test_damage(void **state) {
+    (void)state;
+    static const char *const files[] = {"model/model.safetensors", "optimizer.safetensors"};
+    bool found;
+    for (int i = 0; i < 4; i++) {
+        model *m;
+        adamw a;
+        char run[32], path[128];
+        snprintf(run, sizeof run, "damage%d", i);
+        make_run(run, 2, 2, &m, &a);
+        snprintf(path, sizeof path, "%s/checkpoints/step-2/%s", run, files[i / 2]);
+        if (i % 2)
+            assert_int_equal(truncate(at(path), 100), 0);
+        else
+            damage(at(path), -5);
+        assert_int_equal(load(run, "config", "data", &found), WR_E_FORMAT);
+        assert_non_null(strstr(wr_error(), files[i / 2]));
+        /* As the message says: without the damaged one the checkpoint before it serves. */
+        snprintf(path, sizeof path, "%s/checkpoints/step-2", run);
+        assert_int_equal(dir_remove_tree(at(path)), WR_OK);
+        assert_int_equal(load(run, "config", "data", &found), WR_OK);
+        assert_true(found);
+        adamw_free(&a);
+        model_free(m);
+    }
+    model *m;
+    adamw a;
+    make_run("damaged-state", 1, 2, &m, &a);
+    for (long where = 0; where < 60; where += 7) {
+        char *before, *path = mem_strdup(at("damaged-state/checkpoints/step-1/state.json"));
+        size_t n;
+        assert_int_equal(file_read(path, 0, &before, &n), WR_OK);
+        assert_int_equal(file_write_atomic(path, before, (size_t)where), WR_OK);
+        assert_true(load("damaged-state", "config", "data", &found) < 0);
+        assert_non_null(strstr(wr_error(), "damaged-state"));
+        assert_int_equal(file_write_atomic(path, before, n), WR_OK);
+        free(before);
+        free(path);
+    }
+    adamw_free(&a);
+    model_free(m);
+}
+
+static void test_lock(void **state) {
+    (void)state;
+    run_dir *r, *other;
+    bool found = true;
+    assert_int_equal(run_open(w, at("lock"), false, "a: 1\n", &r), WR_OK);
+    assert_int_equal(run_open(w, at("lock"), false, "a: 1\n", &other), WR_E_USAGE);
+    char pid[32];
+    snprintf(pid, sizeof pid, "process %ld", (long)getpid());
+    assert_non_null(strstr(wr_error(), pid));
+    run_close(r);
+    assert_int_equal(run_open(w, at("lock"), false, "a: 1\n", &r), WR_OK); /* nothing in it yet */
+    metrics(r, "{}");
+    run_close(r);
+    assert_int_equal(run_open(w, at("lock"), false, "a: 1\n", &r), WR_E_USAGE);
+    assert_non_null(strstr(wr_error(), "--resume"));
+    assert_int_equal(load("lock", "config", "data", &found), WR_OK);
+    assert_false(found);
+    struct stat st;
+    assert_int_equal(stat(at("lock/metrics.jsonl"), &st), 0);
+    assert_int_equal(st.st_size, 0); /* lines of steps that no checkpoint remembers */
+}
+
+static void test_config_hash(void **state) {
+    (void)state;
+    static const char *const skip[] = {"out", "keep", NULL};
+    char a[33], b[33], c[33];
+    run_config_hash("lr: 1\nout: x\nkeep: 2\n", skip, a);
+    run_config_hash("lr: 1\nout: elsewhere\nkeep: 3\n", skip, b);
+    run_config_hash("lr: 2\nout: x\nkeep: 2\n", skip, c);
+    assert_string_equal(a, b);
+    assert_string_not_equal(a, c);
+    run_config_hash("lr: 1\nouter: 1\n", skip, b);
+    assert_string_not_equal(a, b);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_strangers),
+                                       cmocka_unit_test(test_damage), cmocka_unit_test(test_lock),
+                                       cmocka_unit_test(test_config_hash)};
+    const char *tmp = getenv("TMPDIR");
+    snprintf(base, sizeof base, "%s/checkpoint-XXXXXX", tmp ? tmp : "/tmp");
+    if (world_create(&argc, &argv, &w) < 0 || !mkdtemp(base)) return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    dir_remove_tree(base);
+    world_free(w);
+    return failed;
+}

@@ -1,0 +1,114 @@
+/* AdamW: five steps of torch.optim.AdamW, threads, clipping norm, schedules. */
+#include "base/mem.h"
+#include "base/rng.h"
+#include "trainer/optimizer.h"
+
+#include <math.h>
+#include <omp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void near(double got, double want, double tol) {
+    if (!(fabs(got - want) <= tol) || !isfinite(got)) fail_msg("got %.17g, want %.17g", got, want);
+}
+
+static void test_torch(void **state) {
+    (void)state;
+    tensor_info tensors[2] = {{.name = "matrix", .dims = {2, 3}, .n_dims = 2, .offset = 0, .count = 6, .decay = true},
+                              {.name = "norm", .dims = {2, 1}, .n_dims = 1, .offset = 6, .count = 2, .decay = false}};
+    float params[8] = {0.5f, -1.25f, 2.0f, 0.001f, -3.5f, 1e-3f, 1.0f, 0.25f}, grads[8];
+    const double want[8] = {0.500749826, -1.18884063,  1.99729526, -0.0815919116,
+                            -3.43951297, 0.0719129443, 1.04325926, 0.260580271};
+    model m = {.tensors = tensors, .n_tensors = 2, .n_params = 8, .params = params};
+    adamw a;
+    adamw_options o = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1};
+    assert_int_equal(adamw_create(8, &a), WR_OK);
+    for (int t = 0; t < 5; t++) {
+        /* The gradients are handed over doubled, with a clipping factor of one half. */
+        for (int i = 0; i < 6; i++) grads[i] = 2 * (float)((i * 7 + t * 5) % 11 - 5) * 0.125f;
+        for (int i = 0; i < 2; i++) grads[6 + i] = 2 * (float)((i * 3 + t * 2) % 7 - 3) * 0.5f;
+        adamw_step(&a, &o, 0.01 * (t + 1), 0.5, &m, params, grads);
+    }
+    assert_int_equal(a.t, 5);
+    for (int i = 0; i < 8; i++) near(params[i], want[i], 3e-7 * (1 + fabs(want[i])));
+    adamw_free(&a);
+}
+
+static void run_steps(int threads, size_t n, float *params) {
+    tensor_info tensors[2] = {{.dims = {n - 7, 1}, .offset = 0, .count = n - 7, .decay = true},
+                              {.offset = n - 7, .count = 7}};
+    model m = {.tensors = tensors, .n_tensors = 2, .n_params = n, .params = params};
+    adamw_options o = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
+    float *grads = mem_calloc(n, sizeof *grads);
+    adamw a;
+    assert_int_equal(adamw_create(n, &a), WR_OK);
+    omp_set_num_threads(threads);
+    rng r = rng_make(3, RNG_TEST, 0, 0, 0);
+    for (size_t i = 0; i < n; i++) params[i] = (float)rng_normal(&r);
+    for (int t = 0; t < 3; t++) {
+        for (size_t i = 0; i < n; i++) grads[i] = (float)rng_normal(&r);
+        double norm = global_norm(grads, n);
+        adamw_step(&a, &o, 0.01, 1 / norm, &m, params, grads);
+    }
+    adamw_free(&a);
+    free(grads);
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    size_t n = 150001;
+    float *one = mem_calloc(n, sizeof *one), *three = mem_calloc(n, sizeof *three);
+    run_steps(1, n, one);
+    run_steps(3, n, three);
+    assert_memory_equal(one, three, n * sizeof *one);
+    free(one);
+    free(three);
+}
+
+static void test_norm(void **state) {
+    (void)state;
+    for (size_t n = 0; n < 70; n++) {
+        float x[70];
+        double want = 0;
+        for (size_t i = 0; i < n; i++) {
+            x[i] = (float)i - 20;
+            want += (double)x[i] * (double)x[i];
+        }
+        near(global_norm(x, n), sqrt(want), 1e-12);
+    }
+    size_t n = 1 << 20;
+    float *x = mem_calloc(n, sizeof *x);
+    for (size_t i = 0; i < n; i++) x[i] = 0.5f;
+    near(global_norm(x, n), 512, 0);
+    x[n - 1] = INFINITY;
+    assert_true(isinf(global_norm(x, n)));
+    x[12345] = NAN;
+    assert_true(isnan(global_norm(x, n)));
+    free(x);
+}
+
+static void test_schedules(void **state) {
+    (void)state;
+    near(lr_at(LR_CONSTANT, 2, 0, 4, 100, 0), 0.5, 1e-15);
+    near(lr_at(LR_CONSTANT, 2, 3, 4, 100, 0), 2, 1e-15);
+    near(lr_at(LR_CONSTANT, 2, 99, 4, 100, 0), 2, 1e-15);
+    near(lr_at(LR_COSINE, 2, 10, 10, 110, 0), 2, 1e-15);
+    near(lr_at(LR_COSINE, 2, 60, 10, 110, 0), 1, 1e-15);
+    near(lr_at(LR_COSINE, 2, 110, 10, 110, 0.25), 0.5, 1e-15);
+    near(lr_at(LR_LINEAR, 2, 35, 10, 110, 0), 1.5, 1e-15);
+    near(lr_at(LR_LINEAR, 2, 500, 10, 110, 0), 0, 1e-15);
+    assert_true(isfinite(lr_at(LR_COSINE, 1, 0, 0, 0, 0)));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_torch), cmocka_unit_test(test_threads),
+                                       cmocka_unit_test(test_norm), cmocka_unit_test(test_schedules)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

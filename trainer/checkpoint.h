@@ -1,0 +1,45 @@
+/* Checkpoints: RUN/checkpoints/step-N/ holds model/ (Hugging Face), optimizer.safetensors (m, v), state.json. Written under a temporary name, fsynced,
+ * renamed; the newest `keep` stay. state.json carries step, config hash, data hash, parent hash, rng seed, world size, and the bytes of metrics.jsonl. */
+#ifndef WR_TRAINER_CHECKPOINT_H
+#define WR_TRAINER_CHECKPOINT_H
+
+#include "mpi/world.h"
+#include "trainer/optimizer.h"
+
+typedef struct run_dir run_dir; /* an open run directory: lock, config.yaml, metrics.jsonl (rank 0; others hold the path) */
+
+/* COLLECTIVE. Creates RUN (or opens it with resume), takes a lock (a second live process is an error that names its pid and host), writes config.yaml.
+ * Without resume, a RUN that already has checkpoints or metrics is WR_E_USAGE (say --resume or another --out). */
+wr_status run_open(world *w, const char *dir, bool resume, const char *config_yaml, run_dir **out);
+void run_close(run_dir *r);
+const char *run_path(const run_dir *r);
+/* Rank 0: appends a JSON line to metrics.jsonl. Others: no-op. */
+wr_status run_metrics(run_dir *r, const strbuf *json_line);
+
+/* Hash of a resolved configuration (options_yaml) without the lines of the keys in `skip` (NULL-terminated): what must be equal for --resume. */
+void run_config_hash(const char *config_yaml, const char *const *skip, char out[33]);
+/* True when this run directory was opened with resume. */
+bool run_resumed(const run_dir *r);
+/* Rank 0: cuts metrics.jsonl back to `bytes` and puts this run's config.yaml in place (both after a resume has been checked). Others: no-op. */
+wr_status run_rewind(run_dir *r, uint64_t bytes);
+/* Rank 0: bytes of metrics.jsonl, which are safely on disk when this returns. Others: 0. */
+wr_status run_metrics_bytes(run_dir *r, uint64_t *bytes);
+
+typedef struct checkpoint_state {
+    int64_t step;             /* steps done */
+    char config_hash[33], data_hash[33], parent_hash[33];
+    uint64_t seed;
+    strbuf extra;             /* JSON object text of the command's own state; may be empty */
+} checkpoint_state;
+
+/* COLLECTIVE: rank 0 writes, all agree. */
+wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const char *tokenizer_dir,
+                          const char *template_text, int keep);
+/* COLLECTIVE: newest complete checkpoint: rank 0 reads, weights and optimizer state are broadcast; metrics.jsonl is cut back to the checkpoint's
+ * length (to nothing when there is none: *found = false). state holds this run's config_hash, data_hash and parent_hash on entry; one that differs
+ * from the checkpoint's is WR_E_MISMATCH naming the run. A damaged file of the checkpoint is WR_E_FORMAT naming it. state->extra is replaced. */
+wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint_state *state, bool *found);
+/* COLLECTIVE: RUN/model/, Hugging Face, final. */
+wr_status run_save_model(world *w, run_dir *r, const model *m, const char *tokenizer_dir, const model_provenance *p);
+
+#endif

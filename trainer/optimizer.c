@@ -1,0 +1,101 @@
+#include "trainer/optimizer.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+wr_status adamw_create(size_t n, adamw *out) {
+    *out = (adamw){.m = mem_aligned(n, sizeof(float)), .v = mem_aligned(n, sizeof(float)), .n = n};
+    if (out->m && out->v) return WR_OK;
+    adamw_free(out);
+    return wr_fail(WR_E_NOMEM, "out of memory for the optimizer state of %zu parameters", n);
+}
+
+void adamw_free(adamw *a) {
+    free(a->m);
+    free(a->v);
+    *a = (adamw){0};
+}
+
+/* One tensor's constants, rounded to f32 as torch rounds them. */
+typedef struct step_constants {
+    float decay, beta1, beta2, mix1, mix2, step, root_correction, eps, grad_scale;
+} step_constants;
+
+static void update(size_t n, const step_constants *c, float *restrict m, float *restrict v, float *restrict p,
+                   const float *restrict g) {
+    const step_constants k = *c;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        float gi = g[i] * k.grad_scale;
+        float mi = m[i] + k.mix1 * (gi - m[i]); /* lerp, as torch writes beta1 m + (1 - beta1) g */
+        float vi = k.beta2 * v[i] + k.mix2 * gi * gi;
+        m[i] = mi;
+        v[i] = vi;
+        p[i] = p[i] * k.decay - k.step * (mi / (sqrtf(vi) / k.root_correction + k.eps));
+    }
+}
+
+void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, const model *m, float *params,
+                const float *grads) {
+    a->t++;
+    double correction1 = 1 - pow(o->beta1, (double)a->t), correction2 = 1 - pow(o->beta2, (double)a->t);
+    step_constants c = {
+        .beta1 = (float)o->beta1,
+        .beta2 = (float)o->beta2,
+        .mix1 = (float)(1 - o->beta1),
+        .mix2 = (float)(1 - o->beta2),
+        .step = (float)(lr / correction1),
+        .root_correction = (float)sqrt(correction2),
+        .eps = (float)o->eps,
+        .grad_scale = (float)grad_scale,
+    };
+    enum { BLOCK = 16384 }; /* every element is updated alone, so blocks and threads never change a bit */
+    for (size_t t = 0; t < m->n_tensors; t++) {
+        const tensor_info *info = &m->tensors[t];
+        c.decay = info->decay ? (float)(1 - lr * o->weight_decay) : 1.0f;
+        size_t blocks = (info->count + BLOCK - 1) / BLOCK;
+#pragma omp parallel for schedule(static) if (blocks > 1)
+        for (size_t b = 0; b < blocks; b++) {
+            size_t at = info->offset + b * BLOCK, left = info->count - b * BLOCK;
+            update(left < BLOCK ? left : BLOCK, &c, a->m + at, a->v + at, params + at, grads + at);
+        }
+    }
+}
+
+static double square_sum(const float *x, size_t n) {
+    enum { LANES = 8 }; /* fixed partial sums: vectorisable without leave to reorder */
+    double lane[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++) lane[l] += (double)x[i + l] * (double)x[i + l];
+    double sum = 0;
+    for (; i < n; i++) sum += (double)x[i] * (double)x[i];
+    for (size_t l = 0; l < LANES; l++) sum += lane[l];
+    return sum;
+}
+
+double global_norm(const float *x, size_t n) {
+    enum { PIECES = 512 }; /* piece bounds depend on n alone */
+    double part[PIECES];
+    size_t piece = (n + PIECES - 1) / PIECES;
+#pragma omp parallel for schedule(static) if (n > 65536)
+    for (size_t i = 0; i < PIECES; i++) {
+        size_t from = i * piece < n ? i * piece : n, to = from + piece < n ? from + piece : n;
+        part[i] = square_sum(x + from, to - from);
+    }
+    double sum = 0;
+    for (size_t i = 0; i < PIECES; i++) sum += part[i];
+    return sqrt(sum);
+}
+
+double lr_at(lr_schedule s, double base, int64_t step, int64_t warmup, int64_t total, double min_ratio) {
+    if (step < warmup) return base * (double)(step + 1) / (double)warmup;
+    if (s == LR_CONSTANT) return base;
+    double span = total > warmup ? (double)(total - warmup) : 1;
+    double x = (double)(step - warmup) / span;
+    x = x > 1 ? 1 : x;
+    double shape = s == LR_COSINE ? 0.5 * (1 + cos(3.14159265358979323846 * x)) : 1 - x;
+    return base * (min_ratio + (1 - min_ratio) * shape);
+}

@@ -1,0 +1,21 @@
+/* AdamW (Loshchilov & Hutter 2019) on flat buffers, gradient clipping by global norm, learning-rate schedules. LOCAL. */
+#ifndef WR_TRAINER_OPTIMIZER_H
+#define WR_TRAINER_OPTIMIZER_H
+
+#include "model/model.h"
+
+typedef struct adamw_options { double lr, beta1, beta2, eps, weight_decay; } adamw_options;
+typedef struct adamw { float *m, *v; size_t n; int64_t t; } adamw; /* m, v: (n), owned */
+wr_status adamw_create(size_t n, adamw *out);
+void adamw_free(adamw *a);
+/* One update, as torch.optim.AdamW: decoupled decay on tensors with decay = true. grads are multiplied by grad_scale first (clipping). */
+void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, const model *m, float *params, const float *grads);
+
+/* L2 norm in double, summed in a fixed order independent of the thread count. NaN/Inf stay visible. */
+double global_norm(const float *x, size_t n);
+
+typedef enum lr_schedule { LR_CONSTANT, LR_COSINE, LR_LINEAR } lr_schedule;
+/* Linear warm-up over warmup steps, then constant, or cosine/linear to min_ratio at total. step counts from 0. */
+double lr_at(lr_schedule s, double base, int64_t step, int64_t warmup, int64_t total, double min_ratio);
+
+#endif

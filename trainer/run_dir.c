@@ -1,0 +1,179 @@
+/* The run directory: lock, config.yaml, metrics.jsonl. Rank 0 touches the files; the others know the path. */
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "trainer/checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct run_dir {
+    char path[PATH_CAP], metrics[PATH_CAP];
+    char *config;
+    int lock; /* descriptor, -1 on ranks other than 0 */
+    bool root, resumed;
+};
+
+const char *run_path(const run_dir *r) { return r->path; }
+
+bool run_resumed(const run_dir *r) { return r->resumed; }
+
+/* flock belongs to the open file: the kernel lets go of it when the process dies, however it dies, so a stale lock
+ * cannot be. A requeued job may meet its dying predecessor: with resume a few seconds' patience. */
+static wr_status take_lock(run_dir *r, const char *host) {
+    char path[PATH_CAP], line[320];
+    wr_status status = path_join(path, r->path, "lock");
+    if (status < 0) return status;
+    r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (r->lock < 0) return wr_fail(WR_E_IO, "%s: %s", path, strerror(errno));
+    int tries = r->resumed ? 30 : 1;
+    while (flock(r->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return wr_fail(WR_E_IO, "%s: cannot lock: %s", path, strerror(errno));
+        if (--tries <= 0) {
+            ssize_t n = pread(r->lock, line, sizeof line - 1, 0);
+            line[n > 0 ? n : 0] = 0;
+            line[strcspn(line, "\n")] = 0;
+            return wr_fail(WR_E_USAGE, "%s: in use by %s; wait for it, stop it, or give another --out", r->path,
+                           line[0] ? line : "another process");
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    }
+    int n = snprintf(line, sizeof line, "process %ld on %.200s\n", (long)getpid(), host);
+    if (ftruncate(r->lock, 0) != 0 || pwrite(r->lock, line, (size_t)n, 0) != n)
+        return wr_fail(WR_E_IO, "%s: %s", path, strerror(errno));
+    return WR_OK;
+}
+
+static wr_status write_config(const run_dir *r) {
+    char path[PATH_CAP];
+    wr_status status = path_join(path, r->path, "config.yaml");
+    return status < 0 ? status : file_write_atomic(path, r->config, strlen(r->config));
+}
+
+static wr_status open_root(run_dir *r, const char *host) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    char **names = NULL;
+    size_t n = 0;
+    TRY(dir_make(r->path));
+    TRY(take_lock(r, host));
+    TRY(path_join(path, r->path, "checkpoints"));
+    TRY(dir_make(path));
+    TRY(dir_list(path, "step-", "", &names, &n));
+    if (!r->resumed && (n || file_exists(r->metrics)))
+        TRY(wr_fail(WR_E_USAGE, "%s: already holds a run; continue it with --resume or give another --out", r->path));
+    names_free(names, n);
+    names = NULL;
+    /* What a killed writer left behind. */
+    TRY(dir_list(path, "tmp-step-", "", &names, &n));
+    for (size_t i = 0; i < n; i++) {
+        char stale[PATH_CAP];
+        TRY(path_join(stale, path, names[i]));
+        TRY(dir_remove_tree(stale));
+    }
+    TRY(path_join(path, r->path, "config.yaml"));
+    if (!r->resumed || !file_exists(path)) TRY(write_config(r));
+cleanup:
+    if (names) names_free(names, n);
+    return status;
+}
+
+wr_status run_open(world *w, const char *dir, bool resume, const char *config_yaml, run_dir **out) {
+    wr_status status = WR_OK;
+    run_dir *r = mem_calloc(1, sizeof *r);
+    *out = NULL;
+    if (r) {
+        r->lock = -1;
+        r->root = world_rank(w) == 0;
+        r->resumed = resume;
+        r->config = mem_strdup(config_yaml);
+    }
+    if (!r || !r->config)
+        status = wr_fail(WR_E_NOMEM, "out of memory opening %s", dir);
+    else if (strlen(dir) + 64 >= PATH_CAP)
+        status = wr_fail(WR_E_USAGE, "--out: the path is too long");
+    else {
+        snprintf(r->path, sizeof r->path, "%s", dir);
+        path_join(r->metrics, dir, "metrics.jsonl");
+        if (r->root) status = open_root(r, world_host(w));
+    }
+    TRY(world_agree(w, status));
+    *out = r;
+    r = NULL;
+cleanup:
+    run_close(r);
+    return status;
+}
+
+void run_close(run_dir *r) {
+    if (!r) return;
+    if (r->lock >= 0) close(r->lock);
+    free(r->config);
+    free(r);
+}
+
+wr_status run_metrics(run_dir *r, const strbuf *json_line) {
+    if (!r->root) return WR_OK;
+    wr_status status = strbuf_status(json_line);
+    return status < 0 ? status : file_append_line(r->metrics, strbuf_str(json_line));
+}
+
+wr_status run_metrics_bytes(run_dir *r, uint64_t *bytes) {
+    *bytes = 0;
+    if (!r->root) return WR_OK;
+    int fd = open(r->metrics, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT ? WR_OK : wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(errno));
+    struct stat st;
+    bool ok = fsync(fd) == 0 && fstat(fd, &st) == 0;
+    int code = errno;
+    close(fd);
+    if (!ok) return wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(code));
+    *bytes = (uint64_t)st.st_size;
+    return WR_OK;
+}
+
+wr_status run_rewind(run_dir *r, uint64_t bytes) {
+    if (!r->root) return WR_OK;
+    struct stat st;
+    if (stat(r->metrics, &st) == 0) {
+        if ((uint64_t)st.st_size < bytes)
+            return wr_fail(WR_E_MISMATCH, "%s: shorter than when the checkpoint was written (%llu of %llu bytes)",
+                           r->metrics, (unsigned long long)st.st_size, (unsigned long long)bytes);
+        if (truncate(r->metrics, (off_t)bytes) != 0) return wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(errno));
+    } else if (bytes)
+        return wr_fail(WR_E_MISMATCH, "%s: missing, though the checkpoint was written after %llu bytes of it",
+                       r->metrics, (unsigned long long)bytes);
+    return write_config(r);
+}
+
+static bool skipped(const char *line, size_t n, const char *const *skip) {
+    while (n && *line == ' ') line++, n--;
+    for (size_t i = 0; skip && skip[i]; i++) {
+        size_t k = strlen(skip[i]);
+        if (n > k && memcmp(line, skip[i], k) == 0 && line[k] == ':') return true;
+    }
+    return false;
+}
+
+void run_config_hash(const char *config_yaml, const char *const *skip, char out[33]) {
+    strbuf kept = {0};
+    for (const char *p = config_yaml; *p;) {
+        size_t n = strcspn(p, "\n");
+        if (!skipped(p, n, skip)) {
+            strbuf_append(&kept, p, n);
+            strbuf_putc(&kept, '\n');
+        }
+        p += n + (p[n] == '\n');
+    }
+    hash_hex(strbuf_str(&kept), kept.len, out);
+    strbuf_free(&kept);
+}

@@ -1,0 +1,33 @@
+/* train lm, train reward: data-parallel training of a whole run. One loop (train_loop.c) with what differs in a table of functions (train_lm.c,
+ * train_reward.c). Same seed, ranks, threads → same bits; another number of ranks → the same losses to rounding. */
+#ifndef WR_TRAINER_TRAIN_H
+#define WR_TRAINER_TRAIN_H
+
+#include "mpi/world.h"
+#include "trainer/optimizer.h"
+
+typedef struct train_options {
+    const char *data, *model, *spec, *out;  /* model: a directory; spec: --new; exactly one of the two */
+    const char *template_file;              /* reward: its hash must be the shards' */
+    const char *config_yaml;                /* resolved configuration, for config.yaml */
+    char config_hash[33];                   /* of what must be equal to resume */
+    bool resume, loss_on_all;
+    int64_t steps;                          /* 0: one epoch */
+    size_t global_batch;                    /* records */
+    uint64_t seed;
+    adamw_options adam;                     /* adam.lr: peak */
+    lr_schedule schedule;
+    double warmup_ratio, grad_clip;         /* grad_clip 0: off */
+    size_t max_length, micro_tokens, reduce_slice;
+    int64_t eval_every;                     /* 0: at the end only */
+    size_t eval_records;
+    int64_t checkpoint_every;               /* 0: at the end only */
+    int keep;
+} train_options;
+
+/* COLLECTIVE. WR_E_INTERRUPTED after a stop signal, with everything saved. WR_E_NUMERIC when a loss or gradient is not finite: the message names step and
+ * rank, checkpoints stay as they are. */
+wr_status train_lm(world *w, const train_options *o);
+wr_status train_reward(world *w, const train_options *o);
+
+#endif

@@ -1,0 +1,73 @@
+#include "trainer/evaluate.h"
+#include "trainer/train_loop.h"
+
+#include <math.h>
+
+/* loss = -1/count * sum over target tokens of log p(token), count over the whole global batch: so dlogprob = -scale. */
+static wr_status lm_micro(void *scratch, const model *m, model_workspace *work, const packed *p,
+                          const sequence *sequences, size_t n, float scale, float *grads, step_sums *sums) {
+    wr_status status = WR_OK;
+    head_scratch *s = scratch;
+    const float *hidden; /* (T, C) */
+    size_t T = p->batch.offsets[p->batch.B];
+    (void)sequences;
+    (void)n;
+    if (!p->N) return WR_OK;
+    TRY(model_forward(m, &p->batch, work, true, &hidden));
+    TRY(head_scratch_fit(s, T * m->config.C, p->N));
+    TRY(lm_logprobs(m, work, hidden, p->N, p->rows, p->targets, s->out));
+    for (size_t i = 0; i < p->N; i++) {
+        sums->loss -= s->out[i];
+        s->dout[i] = -scale;
+    }
+    if (!isfinite(sums->loss)) return WR_OK; /* the loop names it; a backward pass of NaNs would be wasted */
+    TRY(lm_logprobs_backward(m, work, hidden, p->N, p->rows, p->targets, s->dout, s->dhidden, grads));
+    TRY(model_backward(m, &p->batch, work, s->dhidden, grads));
+cleanup:
+    return status;
+}
+
+static size_t lm_terms(const sequence *s) { return s->n_targets; }
+
+static void lm_describe(const step_sums *sums, double count, json_writer *line) {
+    (void)sums;
+    json_key(line, "target_tokens");
+    json_int(line, (int64_t)count);
+}
+
+static wr_status lm_evaluate(world *w, const train_options *o, const model *m, model_workspace *work,
+                             record_source *test, json_writer *line) {
+    lm_figures f;
+    evaluate_options e = {.max_length = o->max_length,
+                          .max_tokens = o->micro_tokens,
+                          .limit = o->eval_records,
+                          .loss_on_all = o->loss_on_all};
+    wr_status status = evaluate_lm(w, m, work, test, &e, &f);
+    if (status < 0) return status;
+    json_key(line, "eval_loss");
+    json_double(line, f.loss);
+    json_key(line, "eval_perplexity");
+    json_double(line, exp(f.loss));
+    json_key(line, "eval_records");
+    json_int(line, (int64_t)f.records);
+    json_key(line, "eval_tokens");
+    json_int(line, (int64_t)f.tokens);
+    return WR_OK;
+}
+
+wr_status train_lm(world *w, const train_options *o) {
+    head_scratch scratch = {0};
+    train_kind kind = {.train_prefix = "chats-train-",
+                       .test_prefix = "chats-test-",
+                       .kind = SHARD_CHAT,
+                       .head = HEAD_LM,
+                       .min_length = 2,
+                       .micro = lm_micro,
+                       .terms = lm_terms,
+                       .evaluate = lm_evaluate,
+                       .describe = lm_describe,
+                       .scratch = &scratch};
+    wr_status status = train_run(w, o, &kind);
+    head_scratch_free(&scratch);
+    return status;
+}

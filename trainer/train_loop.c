@@ -1,0 +1,367 @@
+#include "trainer/train_loop.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "mpi/reduce.h"
+#include "trainer/batch.h"
+#include "trainer/checkpoint.h"
+#include "trainer/step_order.h"
+#include "trainer/train_setup.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+wr_status head_scratch_fit(head_scratch *s, size_t hidden_floats, size_t out_floats) {
+    wr_status status = WR_OK;
+    TRY(mem_reserve((void **)&s->dhidden, &s->dhidden_capacity, hidden_floats, sizeof *s->dhidden));
+    TRY(mem_reserve((void **)&s->out, &s->out_capacity, out_floats, sizeof *s->out));
+    TRY(mem_reserve((void **)&s->dout, &s->dout_capacity, out_floats, sizeof *s->dout));
+    memset(s->dhidden, 0, hidden_floats * sizeof *s->dhidden);
+cleanup:
+    return status;
+}
+
+void head_scratch_free(head_scratch *s) {
+    free(s->dhidden);
+    free(s->out);
+    free(s->dout);
+    *s = (head_scratch){0};
+}
+
+/* Everything one rank holds during a run. */
+typedef struct trainer {
+    world *w;
+    train_options options;  /* max_length bounded by the model's positions */
+    const train_options *o; /* = &options */
+    const train_kind *kind;
+    sequence_rule rule;
+    record_source *data, *test; /* test: NULL when there is none */
+    train_start start;          /* model, tokenizer directory, template */
+    model_workspace *work;
+    adamw opt;
+    float *grads; /* (n_params) */
+    step_order order;
+    run_dir *run;
+    checkpoint_state state;
+    int64_t steps, warmup, saved; /* saved: step of the latest checkpoint of this process, -1 none */
+    uint32_t *records, *lengths;  /* (global_batch) of the current step */
+    uint32_t *wanted;             /* (global_batch) this rank's share */
+    record_bytes *bytes;          /* (global_batch) */
+    packed pack;
+    arena *memory;
+    progress *bar;
+} trainer;
+
+/* --- set-up ------------------------------------------------------------------------------------------------------ */
+
+static wr_status open_test(trainer *t) {
+    wr_status status = record_source_open(t->w, t->o->data, t->kind->test_prefix, &t->test);
+    if (status != WR_E_IO) /* the same code on every rank: all lack it */
+        return status;
+    if (world_rank(t->w) == 0)
+        log_warn("%s: no %s*.wrs: the run goes without evaluation", t->o->data, t->kind->test_prefix);
+    return WR_OK;
+}
+
+static wr_status plan_steps(trainer *t) {
+    const train_options *o = t->o;
+    const dataset_index *d = record_source_index(t->data);
+    size_t limit = t->rule.max_length, longer = 0;
+    wr_status status =
+        step_order_create(d, o->seed, t->kind->min_length, t->kind->kind == SHARD_CHAT ? SIZE_MAX : limit, &t->order);
+    if (status < 0) return status;
+    if (!t->order.usable)
+        return wr_fail(WR_E_FORMAT, "%s: no %s record of %zu to %zu tokens among %zu", o->data, t->kind->train_prefix,
+                       t->kind->min_length, limit, d->n_records);
+    for (size_t i = 0; i < d->n_records; i++) longer += d->lengths[i] > limit;
+    if (longer && world_rank(t->w) == 0)
+        log_warn("%zu of %zu records are longer than %zu tokens: %s", longer, d->n_records, limit,
+                 t->kind->kind == SHARD_CHAT ? "their end is cut off" : "left out");
+    t->steps = o->steps ? o->steps : (int64_t)((t->order.usable + o->global_batch - 1) / o->global_batch);
+    t->warmup = (int64_t)ceil(o->warmup_ratio * (double)t->steps - 1e-9);
+    return WR_OK;
+}
+
+static wr_status allocate(trainer *t) {
+    wr_status status = WR_OK;
+    size_t n = t->o->global_batch;
+    TRY(model_workspace_create(t->start.m, &t->work));
+    TRY(adamw_create(t->start.m->n_params, &t->opt));
+    t->grads = mem_aligned(t->start.m->n_params, sizeof *t->grads);
+    t->records = mem_calloc(n, sizeof *t->records);
+    t->lengths = mem_calloc(n, sizeof *t->lengths);
+    t->wanted = mem_calloc(n, sizeof *t->wanted);
+    t->bytes = mem_calloc(n, sizeof *t->bytes);
+    t->memory = arena_create();
+    if (!t->grads || !t->records || !t->lengths || !t->wanted || !t->bytes || !t->memory)
+        TRY(wr_fail(WR_E_NOMEM, "out of memory for the gradients of %zu parameters", t->start.m->n_params));
+cleanup:
+    return status;
+}
+
+static void announce(const trainer *t, bool found) {
+    const dataset_index *d = record_source_index(t->data);
+    if (world_rank(t->w) != 0) return;
+    log_info("%.2f M parameters, %zu records of %s, %lld steps of %zu, %d rank%s × %d thread%s",
+             (double)t->start.m->n_params / 1e6, d->n_records, t->o->data, (long long)t->steps, t->o->global_batch,
+             world_size(t->w), world_size(t->w) > 1 ? "s" : "", omp_get_max_threads(),
+             omp_get_max_threads() > 1 ? "s" : "");
+    if (found)
+        log_info("%s: continuing after step %lld", t->o->out, (long long)t->state.step);
+    else if (t->o->resume)
+        log_info("%s: no checkpoint yet, starting at the first step", t->o->out);
+}
+
+static wr_status trainer_open(trainer *t) {
+    wr_status status = WR_OK;
+    const train_options *o = t->o;
+    bool found = false;
+    TRY(record_source_open(t->w, o->data, t->kind->train_prefix, &t->data));
+    const dataset_index *d = record_source_index(t->data);
+    TRY(train_start_open(t->w, o, t->kind->head, d, &t->start));
+    TRY(open_test(t));
+    size_t limit = t->start.m->config.max_positions;
+    if (limit && limit < o->max_length) t->options.max_length = limit;
+    t->rule = (sequence_rule){t->kind->kind, o->max_length, o->loss_on_all, d->meta.classes};
+    TRY(world_agree(t->w, plan_steps(t)));
+    /* Only now, when all inputs are known to fit together, does the run's folder appear. */
+    TRY(run_open(t->w, o->out, o->resume, o->config_yaml, &t->run));
+    TRY(world_agree(t->w, allocate(t)));
+    t->state.seed = o->seed;
+    snprintf(t->state.config_hash, sizeof t->state.config_hash, "%s", o->config_hash);
+    snprintf(t->state.data_hash, sizeof t->state.data_hash, "%s", d->hash);
+    snprintf(t->state.parent_hash, sizeof t->state.parent_hash, "%s", t->start.m->parent_hash);
+    TRY(checkpoint_load(t->w, t->run, t->start.m, &t->opt, &t->state, &found));
+    t->saved = found ? t->state.step : -1;
+    announce(t, found);
+cleanup:
+    return status;
+}
+
+static void trainer_close(trainer *t) {
+    progress_finish(t->bar);
+    run_close(t->run);
+    record_source_close(t->data);
+    record_source_close(t->test);
+    model_workspace_free(t->work);
+    adamw_free(&t->opt);
+    train_start_close(&t->start);
+    step_order_free(&t->order);
+    strbuf_free(&t->state.extra);
+    free(t->grads);
+    free(t->records);
+    free(t->lengths);
+    free(t->wanted);
+    free(t->bytes);
+    packed_free(&t->pack);
+    arena_free(t->memory);
+}
+
+/* --- one step ---------------------------------------------------------------------------------------------------- */
+
+/* What a step reports. Everything but the times is the same on every rank. */
+typedef struct step_report {
+    double loss, correct, count, tokens, grad_norm, lr, step_time, reduce_time;
+    uint64_t epoch;
+} step_report;
+
+/* This rank's records of the step, decoded: sequences[i] is plan->items[i]. */
+static wr_status take_records(trainer *t, rank_plan *plan, sequence **sequences) {
+    wr_status status = WR_OK;
+    const dataset_index *d = record_source_index(t->data);
+    size_t n = t->o->global_batch;
+    status = step_order_take(&t->order, (uint64_t)t->state.step * n, n, t->records);
+    for (size_t i = 0; i < n && status >= 0; i++) {
+        uint32_t length = d->lengths[t->records[i]];
+        t->lengths[i] = length < t->rule.max_length ? length : (uint32_t)t->rule.max_length;
+    }
+    if (status >= 0) status = plan_rank(t->lengths, n, world_size(t->w), world_rank(t->w), t->o->micro_tokens, plan);
+    TRY(world_agree(t->w, status));
+    for (size_t i = 0; i < plan->n_items; i++) t->wanted[i] = t->records[plan->items[i]];
+    TRY(record_source_fetch(t->data, t->wanted, plan->n_items, t->bytes));
+    arena_reset(t->memory);
+    *sequences = arena_alloc(t->memory, (plan->n_items + 1) * sizeof **sequences);
+    status = *sequences ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for %zu records", plan->n_items);
+    for (size_t i = 0; i < plan->n_items && status >= 0; i++)
+        status = sequence_decode(&t->rule, t->bytes[i].bytes, t->bytes[i].n, t->memory, &(*sequences)[i]);
+    TRY(world_agree(t->w, status));
+cleanup:
+    return status;
+}
+
+static void clear_gradients(trainer *t) {
+    enum { BLOCK = 1 << 20 };
+    size_t n = t->start.m->n_params, blocks = (n + BLOCK - 1) / BLOCK;
+#pragma omp parallel for schedule(static)
+    for (size_t b = 0; b < blocks; b++)
+        memset(t->grads + b * BLOCK, 0, (n - b * BLOCK < BLOCK ? n - b * BLOCK : BLOCK) * sizeof *t->grads);
+}
+
+/* Forward and backward of this rank's micro-batches; gradients are those of its share of the global loss. */
+static wr_status share_of_gradient(trainer *t, const rank_plan *plan, const sequence *sequences, double count,
+                                   step_sums *sums) {
+    wr_status status = WR_OK;
+    const model *m = t->start.m;
+    for (size_t i = 0; i < plan->n_micro; i++) {
+        const sequence *s = sequences + plan->micro[i].first;
+        size_t n = plan->micro[i].count;
+        TRY(packed_fill(&t->pack, &t->rule, s, n, m->config.pad_id));
+        TRY(t->kind->micro(t->kind->scratch, m, t->work, &t->pack, s, n, (float)(1 / count), t->grads, sums));
+        if (!isfinite(sums->loss))
+            TRY(wr_fail(WR_E_NUMERIC,
+                        "step %lld, rank %d on %s: the loss is %g; lower --lr, or look at this step's records",
+                        (long long)t->state.step + 1, world_rank(t->w), world_host(t->w), sums->loss));
+    }
+    if (!isfinite(global_norm(t->grads, m->n_params)))
+        TRY(wr_fail(WR_E_NUMERIC, "step %lld, rank %d on %s: the gradient is not finite; lower --lr",
+                    (long long)t->state.step + 1, world_rank(t->w), world_host(t->w)));
+cleanup:
+    return status;
+}
+
+static wr_status train_step(trainer *t, step_report *r) {
+    wr_status status = WR_OK;
+    rank_plan plan = {0};
+    sequence *sequences = NULL;
+    step_sums sums = {0};
+    model *m = t->start.m;
+    double began = clock_seconds();
+    TRY(take_records(t, &plan, &sequences));
+    double totals[2] = {0}; /* loss terms, tokens */
+    for (size_t i = 0; i < plan.n_items; i++) {
+        totals[0] += (double)t->kind->terms(&sequences[i]);
+        totals[1] += (double)sequences[i].n;
+    }
+    world_sum(t->w, totals, 2);
+    clear_gradients(t);
+    /* A step whose records hold no target at all has loss 0 and gradient 0. */
+    r->count = totals[0] > 0 ? totals[0] : 1;
+    r->tokens = totals[1];
+    TRY(world_agree(t->w, share_of_gradient(t, &plan, sequences, r->count, &sums)));
+    double reducing = clock_seconds();
+    TRY(reduce_sum(t->w, t->grads, m->n_params, t->o->reduce_slice));
+    double sum[2] = {sums.loss, sums.correct};
+    world_sum(t->w, sum, 2);
+    r->reduce_time = clock_seconds() - reducing;
+    r->loss = sum[0] / r->count;
+    r->correct = sum[1];
+    r->grad_norm = global_norm(t->grads, m->n_params);
+    if (!isfinite(r->grad_norm) || !isfinite(r->loss))
+        TRY(wr_fail(WR_E_NUMERIC, "step %lld, rank %d: loss %g, gradient norm %g after the sum over ranks; lower --lr",
+                    (long long)t->state.step + 1, world_rank(t->w), r->loss, r->grad_norm));
+    double clip = t->o->grad_clip, scale = clip > 0 && r->grad_norm > clip ? clip / r->grad_norm : 1;
+    r->lr = lr_at(t->o->schedule, t->o->adam.lr, t->state.step, t->warmup, t->steps, 0);
+    adamw_step(&t->opt, &t->o->adam, r->lr, scale, m, m->params, t->grads);
+    r->epoch = (uint64_t)t->state.step * t->o->global_batch / t->order.usable;
+    t->state.step++;
+    r->step_time = clock_seconds() - began;
+cleanup:
+    rank_plan_free(&plan);
+    return status;
+}
+
+/* --- what follows a step ----------------------------------------------------------------------------------------- */
+
+static wr_status write_step(trainer *t, const step_report *r) {
+    strbuf line = {0};
+    json_writer j = json_writer_make(&line);
+    step_sums sums = {.loss = r->loss, .correct = r->correct};
+    json_begin_object(&j);
+    json_key(&j, "step");
+    json_int(&j, t->state.step);
+    json_key(&j, "loss");
+    json_double(&j, r->loss);
+    t->kind->describe(&sums, r->count, &j);
+    json_key(&j, "lr");
+    json_double(&j, r->lr);
+    json_key(&j, "grad_norm");
+    json_double(&j, r->grad_norm);
+    json_key(&j, "tokens");
+    json_int(&j, (int64_t)r->tokens);
+    json_key(&j, "records");
+    json_int(&j, (int64_t)t->o->global_batch);
+    json_key(&j, "epoch");
+    json_int(&j, (int64_t)r->epoch);
+    json_key(&j, "step_time_s");
+    json_double(&j, r->step_time);
+    json_key(&j, "reduce_time_s");
+    json_double(&j, r->reduce_time);
+    json_key(&j, "tokens_per_s");
+    json_double(&j, r->step_time > 0 ? r->tokens / r->step_time : 0);
+    json_end_object(&j);
+    wr_status status = world_agree(t->w, run_metrics(t->run, &line));
+    strbuf_free(&line);
+    return status;
+}
+
+static wr_status evaluate_now(trainer *t) {
+    wr_status status = WR_OK;
+    strbuf line = {0};
+    double began = clock_seconds();
+    json_writer j = json_writer_make(&line);
+    json_begin_object(&j);
+    json_key(&j, "step");
+    json_int(&j, t->state.step);
+    TRY(wr_context(t->kind->evaluate(t->w, t->o, t->start.m, t->work, t->test, &j), "evaluation after step %lld",
+                   (long long)t->state.step));
+    json_key(&j, "eval_time_s");
+    json_double(&j, clock_seconds() - began);
+    json_end_object(&j);
+    TRY(world_agree(t->w, run_metrics(t->run, &line)));
+    if (world_rank(t->w) == 0) log_info("evaluation %s", strbuf_str(&line));
+cleanup:
+    strbuf_free(&line);
+    return status;
+}
+
+static wr_status save(trainer *t) {
+    if (t->saved == t->state.step) return WR_OK;
+    wr_status status = checkpoint_save(t->w, t->run, t->start.m, &t->opt, &t->state, t->start.tokenizer_dir,
+                                       t->start.template_text, t->o->keep);
+    if (status >= 0) t->saved = t->state.step;
+    return status;
+}
+
+static wr_status after_step(trainer *t, const step_report *r) {
+    wr_status status = WR_OK;
+    const train_options *o = t->o;
+    bool last = t->state.step == t->steps;
+    TRY(write_step(t, r));
+    if (t->bar) {
+        char note[64];
+        snprintf(note, sizeof note, "loss %.4f  %.0f tokens/s", r->loss,
+                 r->step_time > 0 ? r->tokens / r->step_time : 0);
+        progress_update(t->bar, (uint64_t)t->state.step, note);
+    }
+    if (t->test && (last || (o->eval_every && t->state.step % o->eval_every == 0))) TRY(evaluate_now(t));
+    if (last || (o->checkpoint_every && t->state.step % o->checkpoint_every == 0)) TRY(save(t));
+cleanup:
+    return status;
+}
+
+wr_status train_run(world *w, const train_options *o, const train_kind *kind) {
+    wr_status status = WR_OK;
+    trainer t = {.w = w, .options = *o, .kind = kind};
+    t.o = &t.options;
+    TRY(trainer_open(&t));
+    if (world_rank(w) == 0) t.bar = progress_create("train", "steps", (uint64_t)t.steps);
+    while (t.state.step < t.steps) {
+        if (world_stop_agreed(w)) {
+            TRY(save(&t));
+            TRY(wr_fail(WR_E_INTERRUPTED, "%s: stopped by a signal after step %lld, all saved; continue with --resume",
+                        o->out, (long long)t.state.step));
+        }
+        step_report r = {0};
+        TRY(train_step(&t, &r));
+        TRY(after_step(&t, &r));
+    }
+    model_provenance p = {t.state.config_hash, t.state.data_hash, t.state.parent_hash, t.start.template_text};
+    TRY(run_save_model(w, t.run, t.start.m, t.start.tokenizer_dir, &p));
+    if (world_rank(w) == 0) log_info("%s/model: saved after step %lld", o->out, (long long)t.state.step);
+cleanup:
+    trainer_close(&t);
+    return status;
+}

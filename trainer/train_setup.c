@@ -1,0 +1,183 @@
+#include "trainer/train_setup.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "data/template.h"
+#include "model/tokenizer.h"
+#include "mpi/reduce.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+wr_status model_share(world *w, model **m) {
+    typedef struct shared_model {
+        model_config config;
+        char parent_hash[33];
+    } shared_model; /* plain bytes of one program */
+    wr_status status = WR_OK;
+    strbuf bytes = {0};
+    bool root = world_rank(w) == 0;
+    if (root) {
+        shared_model s;
+        memset(&s, 0, sizeof s);
+        s.config = (*m)->config;
+        memcpy(s.parent_hash, (*m)->parent_hash, sizeof s.parent_hash);
+        strbuf_append(&bytes, &s, sizeof s);
+    }
+    TRY(world_agree(w, strbuf_status(&bytes)));
+    TRY(world_bcast(w, 0, &bytes));
+    if (!root) {
+        const shared_model *s = (const void *)bytes.data;
+        status = model_create(&s->config, m);
+        if (status >= 0) status = model_alloc_params(*m);
+        if (status >= 0) memcpy((*m)->parent_hash, s->parent_hash, sizeof s->parent_hash);
+    }
+    TRY(world_agree(w, status));
+    TRY(reduce_bcast(w, 0, (*m)->params, (*m)->n_params));
+cleanup:
+    strbuf_free(&bytes);
+    return status;
+}
+
+wr_status text_share(world *w, const char *path, strbuf *out) {
+    enum { TEXT_LIMIT = 1 << 20 };
+    wr_status status = WR_OK;
+    int ranks = world_size(w);
+    strbuf mine = {0}, *all = mem_calloc((size_t)ranks, sizeof *all);
+    char *bytes = NULL;
+    size_t n = 0;
+    strbuf_clear(out);
+    if (all && file_exists(path) && file_read(path, TEXT_LIMIT, &bytes, &n) >= 0) strbuf_append(&mine, bytes, n);
+    TRY(world_agree(w, all ? strbuf_status(&mine) : wr_fail(WR_E_NOMEM, "out of memory reading %s", path)));
+    TRY(world_allgather(w, &mine, all));
+    for (int r = 0; r < ranks; r++)
+        if (all[r].len) {
+            strbuf_append(out, all[r].data, all[r].len);
+            break;
+        }
+    TRY(world_agree(w, strbuf_status(out)));
+cleanup:
+    for (int r = 0; all && r < ranks; r++) strbuf_free(&all[r]);
+    free(all);
+    free(bytes);
+    strbuf_free(&mine);
+    return status;
+}
+
+static wr_status make_new(const train_options *o, model_head head, const tokenizer *t, int classes, model **out) {
+    model_config c;
+    wr_status status = model_config_from_spec(o->spec, &c);
+    if (status < 0) return wr_context(status, "--new");
+    c.V = tokenizer_vocab(t);
+    c.bos_id = -1;
+    c.eos_id = tokenizer_id(t, "<|im_end|>");
+    c.pad_id = tokenizer_id(t, "<|endoftext|>");
+    c.n_eos = 0;
+    if (c.eos_id >= 0) c.eos_ids[c.n_eos++] = c.eos_id;
+    c.head = head;
+    c.n_labels = head == HEAD_SCORE ? (size_t)classes - 1 : 0;
+    snprintf(c.architecture, sizeof c.architecture, "%s",
+             head == HEAD_SCORE ? "LlamaForSequenceClassification" : "LlamaForCausalLM");
+    TRY(model_config_check(&c));
+    TRY(model_create(&c, out));
+    TRY(model_alloc_params(*out));
+    model_init_params(*out, o->seed);
+cleanup:
+    return status;
+}
+
+static wr_status check_tokenizer(const train_options *o, const dataset_index *d, const tokenizer *t, const model *m,
+                                 const char *dir) {
+    if (!d->meta.tokenizer_hash[0])
+        return wr_fail(WR_E_MISMATCH, "%s: prepared with --no-tokens; prepare it with --tokenizer %s to train on it",
+                       o->data, dir);
+    if (strcmp(d->meta.tokenizer_hash, tokenizer_hash(t)) != 0)
+        return wr_fail(WR_E_MISMATCH,
+                       "%s: its shards were tokenized with another tokenizer (hash %.8s) than %s has (hash %.8s, %zu "
+                       "ids); prepare the data again with "
+                       "--tokenizer %s",
+                       o->data, d->meta.tokenizer_hash, dir, tokenizer_hash(t), tokenizer_vocab(t), dir);
+    if (m && tokenizer_vocab(t) > m->config.V)
+        return wr_fail(WR_E_MISMATCH, "%s: the tokenizer has %zu ids, the model's vocabulary %zu", dir,
+                       tokenizer_vocab(t), m->config.V);
+    return WR_OK;
+}
+
+static wr_status start_root(const train_options *o, model_head head, const dataset_index *d, train_start *s) {
+    wr_status status = WR_OK;
+    tokenizer *t = NULL;
+    const char *dir = o->model ? o->model : o->data;
+    TRY(tokenizer_load(dir, &t));
+    TRY(check_tokenizer(o, d, t, NULL, dir));
+    snprintf(s->tokenizer_dir, sizeof s->tokenizer_dir, "%s", tokenizer_dir(t));
+    if (o->model) {
+        size_t n_labels = head == HEAD_SCORE ? (size_t)d->meta.classes - 1 : 0;
+        TRY(model_load(o->model, &(model_load_options){.head = head, .n_labels = n_labels, .seed = o->seed}, &s->m));
+        TRY(check_tokenizer(o, d, t, s->m, dir));
+        if (head == HEAD_SCORE && s->m->config.n_labels != n_labels)
+            TRY(wr_fail(WR_E_MISMATCH, "%s: its score head has %zu outputs, the %d classes of %s need %zu", o->model,
+                        s->m->config.n_labels, d->meta.classes, o->data, n_labels));
+    } else
+        TRY(make_new(o, head, t, d->meta.classes, &s->m));
+cleanup:
+    tokenizer_free(t);
+    return status;
+}
+
+static wr_status check_template(const char *text, const char *from, const dataset_index *d, const char *data) {
+    reward_template *t = NULL;
+    wr_status status = wr_context(reward_template_from_text(text, &t), "%s", from);
+    if (status >= 0 && strcmp(reward_template_hash(t), d->meta.template_hash) != 0)
+        status = wr_fail(WR_E_MISMATCH,
+                         "%s: its template (hash %.8s) is not the one the shards of %s were made with (hash %.8s)",
+                         from, reward_template_hash(t), data, d->meta.template_hash);
+    reward_template_free(t);
+    return status;
+}
+
+/* The template that saved reward models record: the one the shards were rendered with. */
+static wr_status find_template(world *w, const train_options *o, const dataset_index *d, train_start *s) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    strbuf text = {0};
+    if (o->template_file)
+        snprintf(path, sizeof path, "%s", o->template_file);
+    else
+        TRY(path_join(path, o->data, "template.txt"));
+    TRY(text_share(w, path, &text));
+    if (!text.len)
+        status = wr_fail(WR_E_IO, "%s: no rank can read it", path);
+    else
+        status = check_template(strbuf_str(&text), path, d, o->data);
+    if (status >= 0 && world_rank(w) == 0 && s->m->template_text)
+        status = check_template(s->m->template_text, o->model, d, o->data);
+    if (status >= 0 && !(s->template_text = mem_strdup(strbuf_str(&text)))) status = WR_E_NOMEM;
+    TRY(world_agree(w, status));
+cleanup:
+    strbuf_free(&text);
+    return status;
+}
+
+wr_status train_start_open(world *w, const train_options *o, model_head head, const dataset_index *d,
+                           train_start *out) {
+    wr_status status = WR_OK;
+    *out = (train_start){0};
+    if (head == HEAD_SCORE && d->meta.classes < 2)
+        return wr_fail(WR_E_MISMATCH, "%s: the shards have %d classes, at least 2 are needed", o->data,
+                       d->meta.classes);
+    if (world_rank(w) == 0) status = start_root(o, head, d, out);
+    TRY(world_agree(w, status));
+    if (head == HEAD_SCORE) TRY(find_template(w, o, d, out));
+    TRY(model_share(w, &out->m));
+cleanup:
+    if (status < 0) train_start_close(out);
+    return status;
+}
+
+void train_start_close(train_start *s) {
+    model_free(s->m);
+    free(s->template_text);
+    s->m = NULL;
+    s->template_text = NULL;
+}

@@ -1,0 +1,25 @@
+/* What a run starts from: the model on every rank, and the checks that model, shards and template belong together. */
+#ifndef WR_TRAINER_TRAIN_SETUP_H
+#define WR_TRAINER_TRAIN_SETUP_H
+
+#include "base/file.h"
+#include "data/dataset.h"
+#include "trainer/train.h"
+
+typedef struct train_start {
+    model *m;
+    char tokenizer_dir[PATH_CAP]; /* copied beside saved models by rank 0 */
+    char *template_text;          /* reward: recorded in saved models; NULL for lm */
+} train_start;
+
+/* COLLECTIVE. Rank 0 loads --model (or makes --new), the others get it by broadcast. A model whose tokenizer or template is not the shards' is WR_E_MISMATCH.
+ * head HEAD_SCORE: a causal LM gets a fresh score head of d->meta.classes - 1 rows. */
+wr_status train_start_open(world *w, const train_options *o, model_head head, const dataset_index *d, train_start *out);
+void train_start_close(train_start *s);
+
+/* COLLECTIVE. *m of rank 0 to all (others: *m is created). */
+wr_status model_share(world *w, model **m);
+/* COLLECTIVE. The text of a file as the lowest rank that can read it has it; empty when none can. */
+wr_status text_share(world *w, const char *path, strbuf *out);
+
+#endif
