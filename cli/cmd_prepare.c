@@ -1,0 +1,138 @@
+/* wildreward prepare: raw chats or rated replies to shards. Rank 0 works, the others sleep until it is done. */
+#include "cli/command.h"
+
+#include "base/mem.h"
+#include "data/prepare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const option_spec prepare_options_table[] = {
+    {.name = "out",
+     .kind = OPT_STRING,
+     .arg = "DIR",
+     .help = "folder for shards, tokenizer, turns.jsonl.zst, users.jsonl.zst and meta.json",
+     .required = true},
+    {.name = "format",
+     .kind = OPT_CHOICE,
+     .default_value = "wildchat",
+     .arg = "wildchat|labelled",
+     .help = "rows are conversations, or rated replies {\"response\", \"label\", …}"},
+    {.name = "tokenizer",
+     .kind = OPT_STRING,
+     .arg = "DIR|FILE",
+     .help = "tokenizer.json to use; without it one is trained on the train users' text"},
+    {.name = "tokens", .kind = OPT_FLAG, .default_value = "true", .help = "--no-tokens: write text only"},
+    {.name = "vocab-size",
+     .kind = OPT_INT,
+     .default_value = "1024",
+     .arg = "V",
+     .help = "of the tokenizer that is trained",
+     .min = 260,
+     .max = 1e6},
+    {.name = "template",
+     .kind = OPT_STRING,
+     .arg = "FILE",
+     .help = "reward template with {history}, {query} and {response}"},
+    {.name = "classes",
+     .kind = OPT_INT,
+     .default_value = "0",
+     .arg = "K",
+     .help = "labelled: number of classes (0: the largest label seen)",
+     .min = 0,
+     .max = 1000},
+    {.name = "seed",
+     .kind = OPT_INT,
+     .default_value = "0",
+     .arg = "S",
+     .help = "of the split by user; same seed and input: same bytes",
+     .min = 0,
+     .max = 9e15},
+    {.name = "test-instances",
+     .kind = OPT_INT,
+     .arg = "N",
+     .help = "size of the test side (default: the smaller of 5000 and 10 %)",
+     .min = 0,
+     .max = 1e12},
+    {.name = "user-key",
+     .kind = OPT_CHOICE,
+     .default_value = "ip",
+     .arg = "ip|ip+header",
+     .help = "what tells users apart"},
+    {.name = "exclude-users", .kind = OPT_STRING, .arg = "FILE", .help = "users to leave out, one a line"},
+    {.name = "max-length",
+     .kind = OPT_INT,
+     .default_value = "4096",
+     .arg = "N",
+     .help = "tokens of a record; the oldest history goes first",
+     .min = 16,
+     .max = 1e7},
+    {.name = "min-reply-words",
+     .kind = OPT_INT,
+     .default_value = "10",
+     .arg = "N",
+     .help = "shorter replies are dropped (Chinese: characters)",
+     .min = 0,
+     .max = 1e6},
+    {.name = "min-query-words",
+     .kind = OPT_INT,
+     .default_value = "5",
+     .arg = "N",
+     .help = "shorter queries are dropped",
+     .min = 0,
+     .max = 1e6},
+    {.name = "shard-records",
+     .kind = OPT_INT,
+     .default_value = "8192",
+     .arg = "N",
+     .help = "records of a shard file",
+     .min = 1,
+     .max = 1e8},
+    {.name = "overwrite", .kind = OPT_FLAG, .help = "replace a prepared folder"},
+    {.name = NULL},
+};
+static const option_spec *const prepare_tables[] = {prepare_options_table, NULL};
+
+static wr_status prepare_here(const options *o) {
+    wr_status status = WR_OK;
+    size_t n = options_count(o);
+    const char **sources = mem_calloc(n + 1, sizeof *sources);
+    TRY_ALLOC(sources);
+    for (size_t i = 0; i < n; i++) sources[i] = options_positional(o, i);
+    prepare_options p = {.sources = sources,
+                         .n_sources = n,
+                         .out_dir = options_str(o, "out"),
+                         .format = options_str(o, "format"),
+                         .tokenizer = options_str(o, "tokenizer"),
+                         .no_tokens = !options_flag(o, "tokens"),
+                         .vocab_size = (size_t)options_int(o, "vocab-size"),
+                         .template_file = options_str(o, "template"),
+                         .exclude_users = options_str(o, "exclude-users"),
+                         .user_key_header = strcmp(options_str(o, "user-key"), "ip+header") == 0,
+                         .seed = (uint64_t)options_int(o, "seed"),
+                         .test_instances = options_set(o, "test-instances") ? options_int(o, "test-instances") : -1,
+                         .classes = (int)options_int(o, "classes"),
+                         .max_length = (size_t)options_int(o, "max-length"),
+                         .shard_records = (size_t)options_int(o, "shard-records"),
+                         .min_reply_words = (size_t)options_int(o, "min-reply-words"),
+                         .min_query_words = (size_t)options_int(o, "min-query-words"),
+                         .overwrite = options_flag(o, "overwrite")};
+    TRY(prepare_run(&p));
+cleanup:
+    free(sources);
+    return status;
+}
+
+static wr_status run_prepare(const options *o, world *w) {
+    wr_status mine = world_rank(w) == 0 ? prepare_here(o) : WR_OK;
+    return world_agree(w, mine);
+}
+
+const command cmd_prepare = {
+    .name = "prepare",
+    .usage = "prepare SRC… --out DIR [--tokenizer DIR|FILE | --no-tokens] [--format wildchat|labelled]",
+    .summary = "chats to turns, feedback levels, filters, a split by user, and shards",
+    .tables = prepare_tables,
+    .needs_world = true,
+    .run = run_prepare,
+};

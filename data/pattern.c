@@ -1,0 +1,112 @@
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "data/pattern.h"
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+#include <ctype.h>
+#include <pcre2.h>
+#include <stdlib.h>
+
+enum { MATCH_LIMIT = 200000 };
+
+struct pattern {
+    pcre2_code *code;
+    pcre2_match_data *match;
+    pcre2_match_context *context;
+};
+
+void pattern_free(pattern *p) {
+    if (!p) return;
+    pcre2_match_context_free(p->context);
+    pcre2_match_data_free(p->match);
+    pcre2_code_free(p->code);
+    free(p);
+}
+
+wr_status pattern_compile(const char *regex, pattern **out) {
+    wr_status status = WR_OK;
+    int error = 0;
+    PCRE2_SIZE at = 0;
+    pattern *p = mem_calloc(1, sizeof *p);
+    TRY_ALLOC(p);
+    p->code = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED,
+                            PCRE2_CASELESS | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &error, &at, NULL);
+    if (!p->code) {
+        PCRE2_UCHAR message[128] = {0};
+        pcre2_get_error_message(error, message, sizeof message);
+        TRY(wr_fail(WR_E_USAGE, "pattern \"%s\": %s at byte %zu", regex, (const char *)message, (size_t)at));
+    }
+    pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* without a JIT the interpreter does the same */
+    TRY_ALLOC(p->match = pcre2_match_data_create_from_pattern(p->code, NULL));
+    TRY_ALLOC(p->context = pcre2_match_context_create(NULL));
+    pcre2_set_match_limit(p->context, MATCH_LIMIT);
+    *out = p;
+    p = NULL;
+cleanup:
+    pattern_free(p);
+    return status;
+}
+
+bool pattern_find(const pattern *p, const char *text, size_t n, size_t from, size_t *start, size_t *end) {
+    if (from > n) return false;
+    int found = pcre2_match(p->code, (PCRE2_SPTR)text, n, from, 0, p->match, p->context);
+    if (found < 1) return false;
+    const PCRE2_SIZE *bounds = pcre2_get_ovector_pointer(p->match);
+    if (start) *start = bounds[0];
+    if (end) *end = bounds[1];
+    return true;
+}
+
+bool is_cjk(int32_t c) {
+    return (c >= 0x3400 && c <= 0x9FFF) || (c >= 0x3040 && c <= 0x30FF) || (c >= 0xAC00 && c <= 0xD7AF) ||
+           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x3134F);
+}
+
+/* Characters above ASCII that do not belong to words: general punctuation, CJK punctuation, full-width marks. */
+static bool is_mark(int32_t c) {
+    return c < 0xC0 || (c >= 0x2000 && c <= 0x2BFF) || (c >= 0x3000 && c <= 0x303F) || (c >= 0xFE30 && c <= 0xFE4F) ||
+           (c >= 0xFF00 && c <= 0xFF0F) || (c >= 0xFF1A && c <= 0xFF20) || c >= 0x1F000;
+}
+
+size_t text_words(const char *text, size_t n) {
+    size_t words = 0;
+    bool inside = false;
+    for (size_t i = 0; i < n;) {
+        int32_t c;
+        i += utf8_decode(text + i, n - i, &c);
+        if (is_cjk(c)) {
+            words++;
+            inside = false;
+        } else {
+            bool letter = c < 0x80 ? c >= 0 && isalnum(c) : !is_mark(c);
+            if (c == '\'' && inside) letter = true; /* don't is one word */
+            if (letter && !inside) words++;
+            inside = letter;
+        }
+    }
+    return words;
+}
+
+size_t text_characters(const char *text, size_t n) {
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) count += ((unsigned char)text[i] & 0xC0) != 0x80;
+    return count;
+}
+
+double text_cjk_share(const char *text, size_t n, double *latin) {
+    size_t cjk = 0, ascii = 0, letters = 0;
+    if (n > 4000) n = 4000;
+    for (size_t i = 0; i < n;) {
+        int32_t c;
+        i += utf8_decode(text + i, n - i, &c);
+        if (is_cjk(c))
+            cjk++, letters++;
+        else if (c >= 0 && c < 0x80)
+            ascii += isalpha(c) != 0, letters += isalpha(c) != 0;
+        else if (!is_mark(c))
+            letters++;
+    }
+    if (latin) *latin = letters ? (double)ascii / (double)letters : 1;
+    return letters ? (double)cjk / (double)letters : 0;
+}

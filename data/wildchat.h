@@ -1,0 +1,48 @@
+/* Rows of WildChat (one conversation a line), checked and reduced to what the pipeline needs; and the same in the short
+ * form of the spill file that later passes read. Everything of a conversation lives in the arena given. LOCAL. */
+#ifndef WR_DATA_WILDCHAT_H
+#define WR_DATA_WILDCHAT_H
+
+#include "base/json.h"
+#include "model/chat_template.h"
+
+enum { ROW_MESSAGE_LIMIT = 1 << 20, ROW_MESSAGES_LIMIT = 2000 }; /* bytes of a message; messages of a conversation */
+
+/* Why a row was skipped. */
+typedef enum row_fault {
+    ROW_GOOD,
+    ROW_UTF8,
+    ROW_JSON,
+    ROW_OBJECT,
+    ROW_FIELD,
+    ROW_LONG,
+    ROW_MANY,
+    ROW_EMPTY,
+    ROW_DUPLICATE,
+    ROW_EXCLUDED,
+    ROW_FAULTS
+} row_fault;
+const char *row_fault_name(row_fault f);
+
+typedef struct conversation {
+    const char *id; /* conversation_hash */
+    const char *user, *language, *model;
+    chat_message *messages; /* (n) */
+    int64_t *turns;         /* (n) turn identifiers */
+    size_t n;
+} conversation;
+
+/* Parses one line. WR_E_NOMEM is the only error; a bad row is reported in *fault. */
+wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_header, conversation *out,
+                         row_fault *fault);
+/* The short form: one JSON line. */
+void conversation_write(const conversation *c, strbuf *out);
+wr_status conversation_read(arena *a, const char *line, size_t n, conversation *out);
+
+/* A follow-up: messages[at] is a user's and messages[at - 1] an assistant's. Next one at or behind `from`; false at the
+ * end. */
+bool conversation_followup(const conversation *c, size_t from, size_t *at);
+/* The query of that turn is messages[at - 2] when there is one and a user wrote it. */
+bool conversation_query(const conversation *c, size_t at, const chat_message **query);
+
+#endif

@@ -1,0 +1,223 @@
+/* prepare as a whole on a small made-up file: bad rows counted, users apart, labels right, same bytes again, nothing left behind. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/stream.h"
+#include "data/dataset.h"
+#include "data/prepare.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { USERS = 30 };
+static char dir[64], chats[PATH_CAP], rated[PATH_CAP];
+
+static void put_rows(void) {
+    FILE *f = fopen(chats, "w");
+    assert_non_null(f);
+    static const char *const says[] = {"No, that's wrong.", "Great! Now list four more animals, please.", "This is useless.", "Thanks, perfect!", "And how tall is a giraffe?"};
+    for (int i = 0; i < USERS * 5; i++) {
+        fprintf(f, "{\"conversation_hash\":\"c%d\",\"hashed_ip\":\"u%d\",\"language\":\"English\",\"model\":\"m\",\"conversation\":["
+                   "{\"role\":\"user\",\"content\":\"Please list three animals of the savanna (%d).\",\"turn_identifier\":0},"
+                   "{\"role\":\"assistant\",\"content\":\"Three animals of the savanna are the lion, the zebra and the giraffe.\",\"turn_identifier\":1},"
+                   "{\"role\":\"user\",\"content\":\"%s\",\"turn_identifier\":2},{\"role\":\"assistant\",\"content\":\"ok\",\"turn_identifier\":3}]}\n",
+                i, i % USERS, i, says[i % 5]);
+        if (i == 3) {
+            fputs("not json\n[1,2]\n{\"conversation_hash\":\"x\"}\n{\"conversation_hash\":\"y\",\"conversation\":[{\"role\":\"user\",\"content\":null}]}\n", f);
+            fputs("{\"conversation_hash\":\"z\",\"conversation\":[]}\n{\"a\":\"\xff\"}\n\n", f);
+        }
+    }
+    fputs("{\"conversation_hash\":\"c0\",\"hashed_ip\":\"u0\",\"conversation\":[{\"role\":\"user\",\"content\":\"again\"}]}\n", f);
+    fclose(f);
+    f = fopen(rated, "w");
+    assert_non_null(f);
+    for (int i = 0; i < 60; i++) fprintf(f, "{\"response\":\"reply %d\",\"label\":%d,\"query\":\"q\",\"user\":\"u%d\"}\n", i, 1 + i % 5, i % 12);
+    fputs("{\"response\":\"r\",\"label\":0}\n{\"response\":\"r\",\"label\":1.5}\n{\"label\":1}\n{\"response\":\"r\",\"label\":2,\"history\":7}\n", f);
+    fputs("{\"response\":\"r\",\"label\":2,\"history\":[{\"role\":\"user\",\"content\":\"h\"}]}\n", f);
+    fclose(f);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    snprintf(dir, sizeof dir, "/tmp/test_prepare_XXXXXX");
+    if (!mkdtemp(dir)) return -1;
+    path_join(chats, dir, "chats.jsonl");
+    path_join(rated, dir, "rated.jsonl");
+    put_rows();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    return dir_remove_tree(dir) < 0 ? -1 : 0;
+}
+
+static prepare_options options_for(const char *const *source, const char *out, const char *format) {
+    return (prepare_options){.sources = source, .n_sources = 1, .out_dir = out, .format = format, .vocab_size = 300, .seed = 3, .test_instances = -1,
+                             .max_length = 512, .shard_records = 50, .min_reply_words = 10, .min_query_words = 5};
+}
+
+static int64_t count(const json_value *meta, const char *stage, const char *name) {
+    int64_t n = -1;
+    json_get_int(json_get(json_get(meta, "funnel"), stage), name, &n);
+    return n;
+}
+
+static const json_value *load_meta(arena *a, const char *out) {
+    char path[PATH_CAP], *text;
+    size_t n;
+    const json_value *v;
+    path_join(path, out, "meta.json");
+    assert_int_equal(file_read(path, 0, &text, &n), WR_OK);
+    assert_int_equal(json_parse(a, text, n, &v), WR_OK);
+    free(text);
+    return v;
+}
+
+static size_t lines_of(const char *out, const char *name) {
+    char path[PATH_CAP];
+    instream *in;
+    const char *line;
+    size_t n, count_lines = 0;
+    path_join(path, out, name);
+    assert_int_equal(instream_open(path, &in), WR_OK);
+    while (instream_line(in, &line, &n) == WR_OK) count_lines++;
+    instream_close(in);
+    return count_lines;
+}
+
+static void same_folder(const char *a, const char *b) {
+    char **names, x[HASH_HEX], y[HASH_HEX], path[PATH_CAP];
+    size_t n;
+    assert_int_equal(dir_list(a, "", "", &names, &n), WR_OK);
+    assert_true(n > 8);
+    for (size_t i = 0; i < n; i++) {
+        path_join(path, a, names[i]);
+        assert_int_equal(hash_file_hex(path, x), WR_OK);
+        path_join(path, b, names[i]);
+        assert_int_equal(hash_file_hex(path, y), WR_OK);
+        assert_string_equal(x, y);
+    }
+    names_free(names, n);
+}
+
+static void users_apart(const char *out) {
+    dataset_index d[2];
+    arena *a = arena_create();
+    char owner[USERS] = {0};
+    static const char *const prefixes[2] = {"reward-train-", "reward-test-"};
+    static const int label_of[5] = {2, 3, 1, 4, 0};
+    for (int s = 0; s < 2; s++) {
+        dataset_reader *r;
+        assert_int_equal(dataset_index_load(out, prefixes[s], &d[s]), WR_OK);
+        assert_int_equal(dataset_reader_open(out, &d[s], &r), WR_OK);
+        for (uint32_t i = 0; i < d[s].n_records; i++) {
+            const void *bytes;
+            size_t n;
+            instance x;
+            assert_int_equal(dataset_read(r, i, &bytes, &n), WR_OK);
+            assert_int_equal(instance_decode(bytes, n, a, &x), WR_OK);
+            int user = atoi(x.user + 1), conversation = atoi(x.id + 1);
+            assert_int_equal(user, conversation % USERS);
+            assert_true(owner[user] == 0 || owner[user] == s + 1);
+            owner[user] = (char)(s + 1);
+            assert_int_equal(x.label, label_of[conversation % 5]);
+            assert_int_equal(x.turn, 2);
+            assert_true(x.n_ids > 20);
+        }
+        dataset_reader_close(r);
+        dataset_index_free(&d[s]);
+    }
+    arena_free(a);
+}
+
+static void wildchat(void **state) {
+    (void)state;
+    char out[PATH_CAP], again[PATH_CAP], partial[PATH_CAP];
+    const char *source[] = {chats};
+    arena *a = arena_create();
+    path_join(out, dir, "out");
+    path_join(again, dir, "again");
+    path_join(partial, dir, "out.partial");
+    prepare_options o = options_for(source, out, "wildchat");
+    assert_int_equal(prepare_run(&o), WR_OK);
+    const json_value *meta = load_meta(a, out);
+    assert_int_equal(count(meta, "rows", "read"), USERS * 5 + 7);
+    assert_int_equal(count(meta, "rows", "good"), USERS * 5);
+    static const char *const faults[] = {"not JSON", "not an object", "no messages", "invalid UTF-8", "conversation seen before"};
+    for (size_t i = 0; i < 5; i++) assert_int_equal(count(meta, "rows", faults[i]), 1);
+    assert_int_equal(count(meta, "rows", "field missing or of a wrong type"), 2);
+    assert_int_equal(count(meta, "dropped", "neutral"), USERS);
+    int64_t train = count(meta, "kept", "instances, train"), test = count(meta, "kept", "instances, test");
+    assert_int_equal(train + test, USERS * 4);
+    assert_true(test >= USERS * 4 / 10 && test <= USERS * 4 / 8);
+    assert_int_equal(lines_of(out, "turns.jsonl.zst"), USERS * 5);
+    assert_int_equal(lines_of(out, "users.jsonl.zst"), USERS);
+    users_apart(out);
+    assert_false(dir_exists(partial));
+
+    o.out_dir = again;
+    assert_int_equal(prepare_run(&o), WR_OK);
+    same_folder(out, again);
+    assert_int_equal(prepare_run(&o), WR_E_USAGE); /* there is a prepared set already */
+    o.overwrite = true;
+    o.no_tokens = true;
+    assert_int_equal(prepare_run(&o), WR_OK);
+    o.out_dir = dir; /* not empty, and not prepared: never replaced */
+    assert_int_equal(prepare_run(&o), WR_E_USAGE);
+    assert_true(file_exists(chats));
+    arena_free(a);
+}
+
+static void labelled(void **state) {
+    (void)state;
+    char out[PATH_CAP];
+    const char *source[] = {rated};
+    arena *a = arena_create();
+    dataset_index d;
+    path_join(out, dir, "rated");
+    prepare_options o = options_for(source, out, "labelled");
+    assert_int_equal(prepare_run(&o), WR_OK);
+    const json_value *meta = load_meta(a, out);
+    assert_int_equal(count(meta, "rows", "good"), 61);
+    assert_int_equal(count(meta, "rows", "field missing or of a wrong type"), 4);
+    assert_int_equal(dataset_index_load(out, "reward-train-", &d), WR_OK);
+    assert_int_equal(d.meta.classes, 5);
+    dataset_index_free(&d);
+    o.overwrite = true;
+    o.classes = 3; /* labels above it are bad rows */
+    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(count(load_meta(a, out), "rows", "good"), 37);
+    arena_free(a);
+}
+
+static void nothing_usable(void **state) {
+    (void)state;
+    char out[PATH_CAP], empty[PATH_CAP];
+    const char *source[] = {empty};
+    path_join(out, dir, "none");
+    path_join(empty, dir, "empty.jsonl");
+    fclose(fopen(empty, "w"));
+    prepare_options o = options_for(source, out, "wildchat");
+    assert_int_equal(prepare_run(&o), WR_E_FORMAT);
+    assert_non_null(strstr(wr_error(), "empty.jsonl"));
+    o.format = "labelled";
+    assert_int_equal(prepare_run(&o), WR_E_FORMAT);
+    source[0] = "/nonexistent/*.jsonl";
+    assert_int_equal(prepare_run(&o), WR_E_IO);
+    assert_false(dir_exists(out));
+    strcat(out, ".partial");
+    assert_false(dir_exists(out));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(wildchat), cmocka_unit_test(labelled), cmocka_unit_test(nothing_usable)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

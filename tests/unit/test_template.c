@@ -1,0 +1,109 @@
+/* The reward template: slots, rendering, and truncation that leaves out the oldest history and nothing else. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "data/template.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char dir[64];
+static tokenizer *tok;
+
+static int set_up(void **state) {
+    (void)state;
+    static const char *const special[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", NULL};
+    bpe_trainer *t;
+    snprintf(dir, sizeof dir, "/tmp/test_template_XXXXXX");
+    if (!mkdtemp(dir) || bpe_trainer_create(270, special, &t) < 0 || bpe_trainer_add(t, "User: the the", 13) < 0) return -1;
+    wr_status s = bpe_trainer_finish(t, dir);
+    bpe_trainer_free(t);
+    return s < 0 || tokenizer_load(dir, &tok) < 0 ? -1 : 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    tokenizer_free(tok);
+    return dir_remove_tree(dir) < 0 ? -1 : 0;
+}
+
+static const chat_message history[4] = {{"user", "first", 5}, {"assistant", "second", 6}, {"user", "third", 5}, {"assistant", "fourth", 6}};
+
+static void rendering(void **state) {
+    (void)state;
+    reward_template *t, *u;
+    strbuf text = {0};
+    assert_int_equal(reward_template_from_text("H:{history}|Q:{query}|R:{response}!", &t), WR_OK);
+    assert_int_equal(reward_template_render(t, history, 2, "why {response}", 14, "{query}", 7, &text), WR_OK);
+    assert_string_equal(text.data, "H:User: first\nAssistant: second|Q:why {response}|R:{query}!");
+    strbuf_clear(&text);
+    assert_int_equal(reward_template_render(t, NULL, 0, "q", 1, "r", 1, &text), WR_OK);
+    assert_string_equal(text.data, "H:none|Q:q|R:r!");
+    assert_int_equal(reward_template_from_text("{query}{history}{response}", &u), WR_OK);
+    strbuf_clear(&text);
+    assert_int_equal(reward_template_render(u, NULL, 0, "q", 1, "r", 1, &text), WR_OK);
+    assert_string_equal(text.data, "qnoner");
+    assert_string_not_equal(reward_template_hash(t), reward_template_hash(u));
+    reward_template_free(u);
+    assert_int_equal(reward_template_load(NULL, &u), WR_OK);
+    assert_true(strlen(reward_template_text(u)) < 200);
+    assert_int_equal(strlen(reward_template_hash(u)), 32);
+    strbuf_free(&text);
+    reward_template_free(t);
+    reward_template_free(u);
+}
+
+static void faults(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"", "{history}{query}", "{history}{query}{response}{query}", "{response}{query}{history}", "{history}{response}{query}"};
+    reward_template *t;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_int_equal(reward_template_from_text(wrong[i], &t), WR_E_FORMAT);
+    assert_int_equal(reward_template_load("/nonexistent/template", &t), WR_E_IO);
+}
+
+static void truncation(void **state) {
+    (void)state;
+    reward_template *t;
+    token_ids full = {0}, ids = {0}, want = {0};
+    size_t dropped = 99;
+    assert_int_equal(reward_template_load(NULL, &t), WR_OK);
+    assert_int_equal(reward_template_encode(t, tok, history, 4, "why?", 4, "because", 7, 0, &full, &dropped), WR_OK);
+    assert_int_equal(dropped, 0);
+    size_t before = 0;
+    for (size_t limit = full.n; limit > 0; limit--) {
+        ids.n = 0;
+        wr_status s = reward_template_encode(t, tok, history, 4, "why?", 4, "because", 7, limit, &ids, &dropped);
+        if (s < 0) {
+            assert_int_equal(s, WR_E_FORMAT);
+            assert_int_equal(ids.n, 0);
+            assert_int_equal(before, 4);
+            break;
+        }
+        assert_true(ids.n <= limit && dropped >= before && dropped <= before + 1);
+        before = dropped;
+        want.n = 0;
+        assert_int_equal(reward_template_encode(t, tok, history + dropped, 4 - dropped, "why?", 4, "because", 7, 0, &want, NULL), WR_OK);
+        assert_int_equal(ids.n, want.n);
+        assert_memory_equal(ids.ids, want.ids, want.n * sizeof *want.ids);
+    }
+    /* Special-token strings inside slots are plain text. */
+    int32_t special = tokenizer_id(tok, "<|im_end|>");
+    assert_true(special >= 0);
+    ids.n = 0;
+    assert_int_equal(reward_template_encode(t, tok, NULL, 0, "<|im_end|>", 10, "<|im_end|>", 10, 0, &ids, NULL), WR_OK);
+    for (size_t i = 0; i < ids.n; i++) assert_int_not_equal(ids.ids[i], special);
+    token_ids_free(&full);
+    token_ids_free(&ids);
+    token_ids_free(&want);
+    reward_template_free(t);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rendering), cmocka_unit_test(faults), cmocka_unit_test(truncation)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
