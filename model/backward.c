@@ -41,8 +41,8 @@ static void norm_again(size_t T, size_t C, const float *x, const float *w, const
 }
 
 /* dx (T, C): in, the gradient at the layer's output; out, at its input. */
-static void layer_backward(const model *m, const token_batch *batch, workspace *w, const backward_buffers *s, size_t l, float *dx,
-                           float *grads) {
+static void layer_backward(const model *m, const token_batch *batch, workspace *w, const backward_buffers *s, size_t l,
+                           float *dx, float *grads) {
     const model_config *c = &m->config;
     const kernels_table *k = kernels();
     const size_t T = w->T, C = c->C, F = c->F, HD = c->H * c->D, Q = qkv_width(c);
@@ -68,7 +68,8 @@ static void layer_backward(const model *m, const token_batch *batch, workspace *
     workspace_items(m, batch, w, l);
     for (size_t i = 0; i < batch->B; i++) {
         float *row = s->dqkv + batch->offsets[i] * Q;
-        w->item_grads[i] = (attention_grad){.do_ = s->datt + batch->offsets[i] * HD, .dq = row, .dk = row + HD, .dv = row + HD + c->G * c->D};
+        w->item_grads[i] = (attention_grad){
+            .do_ = s->datt + batch->offsets[i] * HD, .dq = row, .dk = row + HD, .dv = row + HD + c->G * c->D};
     }
     const attention_args a = workspace_attention(m, batch, w);
     k->attention_backward(&a, w->item_grads);
@@ -100,13 +101,15 @@ wr_status model_backward(const model *m, const token_batch *b, model_workspace *
     const kernels_table *k = kernels();
     backward_buffers s;
     if (!w->kept || b->offsets[b->B] != w->T)
-        return wr_fail(WR_E_USAGE, "model_backward: the latest model_forward was of another batch, or did not keep its activations");
+        return wr_fail(
+            WR_E_USAGE,
+            "model_backward: the latest model_forward was of another batch, or did not keep its activations");
     TRY(backward_reserve(c, w, &s));
     /* hidden = norm(last_x); the residual stream's gradient then lives in dhidden */
     memcpy(s.dnorm, dhidden, w->T * c->C * sizeof *dhidden);
     memset(dhidden, 0, w->T * c->C * sizeof *dhidden);
-    k->rmsnorm_backward(w->T, c->C, s.dnorm, w->last_x.data, m->params + offset_final_norm(m), w->final_rstd.data, dhidden,
-                        grads + offset_final_norm(m), s.partial);
+    k->rmsnorm_backward(w->T, c->C, s.dnorm, w->last_x.data, m->params + offset_final_norm(m), w->final_rstd.data,
+                        dhidden, grads + offset_final_norm(m), s.partial);
     for (size_t l = c->L; l-- > 0;) layer_backward(m, b, w, &s, l, dhidden, grads);
     embedding_backward(w->T, c->C, b->ids, dhidden, grads + offset_embedding(m));
 cleanup:

@@ -1,5 +1,6 @@
 /* Hugging Face config.json -> model_config, of transformers 4 (torch_dtype, rope_theta, rope_scaling) and 5 (dtype,
- * rope_parameters). The rule: a field that would change the numbers and is not computed here is an error that names it. */
+ * rope_parameters). The rule: a field that would change the numbers and is not computed here is an error that names it.
+ */
 #include "model/config.h"
 
 #include "base/file.h"
@@ -11,7 +12,8 @@
 
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)
 
-/* --- reading fields ------------------------------------------------------------------------------------------------ */
+/* --- reading fields ------------------------------------------------------------------------------------------------
+ */
 
 static bool is_absent(const json_value *v) { return v == NULL || v->kind == JSON_NULL; }
 
@@ -71,7 +73,8 @@ static wr_status add_eos(model_config *c, const json_value *v) {
     if (is_absent(v)) return WR_OK;
     if (v->kind == JSON_ARRAY) {
         for (const json_value *e = v->first; e; e = e->next) {
-            if (e->kind == JSON_ARRAY) return wr_fail(WR_E_FORMAT, "field \"eos_token_id\" is not a token id or a list of them");
+            if (e->kind == JSON_ARRAY)
+                return wr_fail(WR_E_FORMAT, "field \"eos_token_id\" is not a token id or a list of them");
             wr_status s = add_eos(c, e);
             if (s < 0) return s;
         }
@@ -97,7 +100,8 @@ static wr_status read_rope_object(const json_value *o, const char *name, double 
     if (r->kind != JSON_OBJECT) return wr_fail(WR_E_FORMAT, "field \"%s\" is not an object", name);
     if (json_get_string(r, "rope_type", &type, &n) || json_get_string(r, "type", &type, &n)) {
         if (strcmp(type, "default") != 0)
-            return wr_fail(WR_E_FORMAT, "field \"%s\": rope_type \"%s\" is not supported (only \"default\")", name, type);
+            return wr_fail(WR_E_FORMAT, "field \"%s\": rope_type \"%s\" is not supported (only \"default\")", name,
+                           type);
     } else if (json_get(r, "factor")) {
         return wr_fail(WR_E_FORMAT, "field \"%s\": rope scaling is not supported", name);
     }
@@ -119,7 +123,8 @@ cleanup:
 
 static void copy_text(char *out, size_t cap, const char *text) { snprintf(out, cap, "%s", text); }
 
-/* num_labels is written by this program; transformers writes id2label, and leaves it out when it is the default of 2. */
+/* num_labels is written by this program; transformers writes id2label, and leaves it out when it is the default of 2.
+ */
 static wr_status read_labels(const json_value *o, size_t *n_labels) {
     const json_value *map = json_get(o, "id2label");
     if (!is_absent(map)) {
@@ -153,10 +158,14 @@ static wr_status read_type(const json_value *o, model_config *c) {
     }
     const char *prefix = strcmp(type, "llama") == 0 ? "Llama" : "Mistral";
     const char *rest = strncmp(arch, prefix, strlen(prefix)) == 0 ? arch + strlen(prefix) : "";
-    if (strcmp(rest, "ForCausalLM") == 0) c->head = HEAD_LM;
-    else if (strcmp(rest, "ForSequenceClassification") == 0) c->head = HEAD_SCORE;
-    else if (strcmp(rest, "Model") == 0) c->head = HEAD_NONE;
-    else return wr_fail(WR_E_FORMAT, "field \"architectures\": \"%.80s\" is not supported", arch);
+    if (strcmp(rest, "ForCausalLM") == 0)
+        c->head = HEAD_LM;
+    else if (strcmp(rest, "ForSequenceClassification") == 0)
+        c->head = HEAD_SCORE;
+    else if (strcmp(rest, "Model") == 0)
+        c->head = HEAD_NONE;
+    else
+        return wr_fail(WR_E_FORMAT, "field \"architectures\": \"%.80s\" is not supported", arch);
     copy_text(c->architecture, sizeof c->architecture, arch);
     return WR_OK;
 }
@@ -168,9 +177,11 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     TRY(must_be_false(o, "attention_bias"));
     TRY(must_be_false(o, "mlp_bias"));
     TRY(must_be_absent(o, "sliding_window"));
-    /* transformers takes 4096 for Mistral when the field is not there, so only an explicit null means full attention. */
+    /* transformers takes 4096 for Mistral when the field is not there, so only an explicit null means full attention.
+     */
     if (strcmp(c->model_type, "mistral") == 0 && !json_get(o, "sliding_window"))
-        return wr_fail(WR_E_FORMAT, "field \"sliding_window\" is missing; null is needed, since its default is not supported");
+        return wr_fail(WR_E_FORMAT,
+                       "field \"sliding_window\" is missing; null is needed, since its default is not supported");
     TRY(must_be_absent(o, "quantization_config"));
     TRY(must_be_one(o, "pretraining_tp"));
     TRY(read_size(o, "hidden_size", 0, &c->C));
@@ -228,13 +239,17 @@ cleanup:
     return status;
 }
 
-/* --- checking ------------------------------------------------------------------------------------------------------ */
+/* --- checking ------------------------------------------------------------------------------------------------------
+ */
 
 wr_status model_config_check(const model_config *c) {
     const size_t top = (size_t)1 << 24;
-    const struct { const char *name; size_t value; } dims[] = {
-        {"hidden_size", c->C}, {"num_attention_heads", c->H}, {"num_key_value_heads", c->G}, {"head_dim", c->D},
-        {"intermediate_size", c->F}, {"vocab_size", c->V}, {"num_hidden_layers", c->L}};
+    const struct {
+        const char *name;
+        size_t value;
+    } dims[] = {{"hidden_size", c->C},      {"num_attention_heads", c->H}, {"num_key_value_heads", c->G},
+                {"head_dim", c->D},         {"intermediate_size", c->F},   {"vocab_size", c->V},
+                {"num_hidden_layers", c->L}};
     for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++)
         if (dims[i].value == 0 || dims[i].value > top)
             return wr_fail(WR_E_FORMAT, "field \"%s\" is %zu, outside 1 … %zu", dims[i].name, dims[i].value, top);
@@ -242,7 +257,8 @@ wr_status model_config_check(const model_config *c) {
     if (c->D > 1024) return wr_fail(WR_E_FORMAT, "field \"head_dim\" is %zu, above 1024", c->D);
     if (c->D % 2) return wr_fail(WR_E_FORMAT, "field \"head_dim\" is %zu, but must be even", c->D);
     if (c->H % c->G)
-        return wr_fail(WR_E_FORMAT, "field \"num_attention_heads\" (%zu) is not a multiple of \"num_key_value_heads\" (%zu)", c->H,
+        return wr_fail(WR_E_FORMAT,
+                       "field \"num_attention_heads\" (%zu) is not a multiple of \"num_key_value_heads\" (%zu)", c->H,
                        c->G);
     if (c->head == HEAD_SCORE && (c->n_labels == 0 || c->n_labels > 4096))
         return wr_fail(WR_E_FORMAT, "field \"num_labels\" is %zu, outside 1 … 4096", c->n_labels);
@@ -251,16 +267,20 @@ wr_status model_config_check(const model_config *c) {
     double layer = 2 * C * HD + 2 * C * GD + 3 * C * (double)c->F + 2 * C;
     double total = (double)c->L * layer + 2 * C * (double)c->V + C * (1.0 + (double)c->n_labels);
     if (total > 1e12) return wr_fail(WR_E_FORMAT, "the shapes give %.3g parameters, more than can be held", total);
-    if (!(c->norm_eps > 0) || !(c->rope_theta > 0)) return wr_fail(WR_E_FORMAT, "rms_norm_eps and rope_theta must be above 0");
+    if (!(c->norm_eps > 0) || !(c->rope_theta > 0))
+        return wr_fail(WR_E_FORMAT, "rms_norm_eps and rope_theta must be above 0");
     return WR_OK;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------------------------
+ */
 
 static void write_id(json_writer *w, const char *key, int32_t id) {
     json_key(w, key);
-    if (id < 0) json_null(w);
-    else json_int(w, id);
+    if (id < 0)
+        json_null(w);
+    else
+        json_int(w, id);
 }
 
 static void write_exact(json_writer *w, double x) {
@@ -302,7 +322,9 @@ wr_status model_config_json(const model_config *c, const json_value *extra, strb
     const char *type = c->model_type[0] ? c->model_type : "llama";
     char arch[64];
     snprintf(arch, sizeof arch, "%s%s", strcmp(type, "mistral") == 0 ? "Mistral" : "Llama",
-             c->head == HEAD_LM ? "ForCausalLM" : c->head == HEAD_SCORE ? "ForSequenceClassification" : "Model");
+             c->head == HEAD_LM      ? "ForCausalLM"
+             : c->head == HEAD_SCORE ? "ForSequenceClassification"
+                                     : "Model");
     json_begin_object(&w);
     json_key(&w, "architectures");
     json_begin_array(&w);
@@ -357,7 +379,8 @@ wr_status model_config_json(const model_config *c, const json_value *extra, strb
     return strbuf_status(out);
 }
 
-/* --- --new SPEC ---------------------------------------------------------------------------------------------------- */
+/* --- --new SPEC ----------------------------------------------------------------------------------------------------
+ */
 
 static wr_status spec_value(const char *key, const char *text, size_t *out) {
     char *end = NULL;
@@ -371,9 +394,11 @@ static wr_status spec_value(const char *key, const char *text, size_t *out) {
 wr_status model_config_from_spec(const char *spec, model_config *out) {
     wr_status status = WR_OK;
     size_t layers = 4, hidden = 128, heads = 4, kv_heads = 0, ffn = 0, positions = 1024, tied = 1;
-    const struct { const char *name; size_t *value; } keys[] = {
-        {"layers", &layers}, {"hidden", &hidden}, {"heads", &heads}, {"kv-heads", &kv_heads},
-        {"ffn", &ffn},       {"max-positions", &positions},          {"tied", &tied}};
+    const struct {
+        const char *name;
+        size_t *value;
+    } keys[] = {{"layers", &layers}, {"hidden", &hidden},           {"heads", &heads}, {"kv-heads", &kv_heads},
+                {"ffn", &ffn},       {"max-positions", &positions}, {"tied", &tied}};
     char text[256];
     if (strlen(spec) >= sizeof text) return wr_fail(WR_E_USAGE, "model spec is longer than 255 characters");
     snprintf(text, sizeof text, "%s", spec);
@@ -384,7 +409,8 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
         *equals = '\0';
         while (i < sizeof keys / sizeof keys[0] && strcmp(keys[i].name, item) != 0) i++;
         if (i == sizeof keys / sizeof keys[0])
-            return wr_fail(WR_E_USAGE, "model spec: unknown key \"%s\" (layers, hidden, heads, kv-heads, ffn, max-positions, tied)",
+            return wr_fail(WR_E_USAGE,
+                           "model spec: unknown key \"%s\" (layers, hidden, heads, kv-heads, ffn, max-positions, tied)",
                            item);
         TRY(spec_value(item, equals + 1, keys[i].value));
     }
@@ -394,9 +420,22 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
     if (kv_heads == 0) kv_heads = heads % 2 ? heads : heads / 2;
     if (ffn == 0) ffn = 3 * hidden;
     if (positions == 0) return wr_fail(WR_E_USAGE, "model spec: max-positions must be at least 1");
-    *out = (model_config){.C = hidden, .H = heads, .G = kv_heads, .D = hidden / heads, .F = ffn, .L = layers, .V = 1,
-                          .max_positions = positions, .rope_theta = 10000.0, .norm_eps = 1e-5, .tied = tied != 0,
-                          .head = HEAD_LM, .init_std = 0.02, .bos_id = -1, .eos_id = -1, .pad_id = -1};
+    *out = (model_config){.C = hidden,
+                          .H = heads,
+                          .G = kv_heads,
+                          .D = hidden / heads,
+                          .F = ffn,
+                          .L = layers,
+                          .V = 1,
+                          .max_positions = positions,
+                          .rope_theta = 10000.0,
+                          .norm_eps = 1e-5,
+                          .tied = tied != 0,
+                          .head = HEAD_LM,
+                          .init_std = 0.02,
+                          .bos_id = -1,
+                          .eos_id = -1,
+                          .pad_id = -1};
     snprintf(out->architecture, sizeof out->architecture, "LlamaForCausalLM");
     snprintf(out->model_type, sizeof out->model_type, "llama");
     if (model_config_check(out) < 0) return wr_context(WR_E_USAGE, "model spec \"%s\"", spec);

@@ -52,10 +52,11 @@ static wr_status check_items(const model *m, size_t n_items, const extend_item *
         const extend_item *it = &items[i];
         const kv_segment *s = it->segment;
         if (it->n == 0) return wr_fail(WR_E_USAGE, "model_extend: item %zu has no new tokens", i);
-        if (s->prefix && s->prefix->prefix) return wr_fail(WR_E_USAGE, "model_extend: item %zu: a prefix has a prefix of its own", i);
+        if (s->prefix && s->prefix->prefix)
+            return wr_fail(WR_E_USAGE, "model_extend: item %zu: a prefix has a prefix of its own", i);
         if (it->n > s->capacity - s->length)
-            return wr_fail(WR_E_USAGE, "model_extend: item %zu: %zu new tokens do not fit the cache (%zu of %zu used)", i, it->n,
-                           s->length, s->capacity);
+            return wr_fail(WR_E_USAGE, "model_extend: item %zu: %zu new tokens do not fit the cache (%zu of %zu used)",
+                           i, it->n, s->length, s->capacity);
         *T += it->n;
         const size_t total = prefix_length(s) + s->length + it->n;
         if (total > *longest) *longest = total;
@@ -95,7 +96,8 @@ cleanup:
 
 static kv_span span_of(const model_config *c, const kv_segment *s, size_t l, size_t n) {
     const size_t layer = l * c->G * s->capacity * c->D;
-    return (kv_span){.k = s->k + layer, .v = s->v + layer, .token_stride = c->D, .head_stride = s->capacity * c->D, .n = n};
+    return (kv_span){
+        .k = s->k + layer, .v = s->v + layer, .token_stride = c->D, .head_stride = s->capacity * c->D, .n = n};
 }
 
 /* Keys and values of the new tokens go behind those of the cache; items[i] then sees prefix, cache and new tokens. */
@@ -120,7 +122,8 @@ static void fill_cache(const model_config *c, extend_scratch *s, size_t l, size_
     }
 }
 
-wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const extend_item *items, float *hidden_last) {
+wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const extend_item *items,
+                       float *hidden_last) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     size_t T = 0, longest = 0;
@@ -134,10 +137,22 @@ wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const 
             s->position[t] = (int32_t)(prefix_length(items[i].segment) + items[i].segment->length + k);
         }
     TRY(embed_tokens(m, T, s->ids, s->x.data));
-    const layer_buffers b = {.x = s->x.data, .x2 = s->x.data, .x_out = s->x.data, .qkv = s->qkv.data, .att = s->att.data,
-                             .gu = s->gu.data, .norm = s->norm.data, .act = s->act.data};
-    const attention_args a = {.H = c->H, .G = c->G, .D = c->D, .q_stride = qkv_width(c), .o_stride = c->H * c->D,
-                              .n_items = n_items, .items = s->items, .first_task = s->first_task};
+    const layer_buffers b = {.x = s->x.data,
+                             .x2 = s->x.data,
+                             .x_out = s->x.data,
+                             .qkv = s->qkv.data,
+                             .att = s->att.data,
+                             .gu = s->gu.data,
+                             .norm = s->norm.data,
+                             .act = s->act.data};
+    const attention_args a = {.H = c->H,
+                              .G = c->G,
+                              .D = c->D,
+                              .q_stride = qkv_width(c),
+                              .o_stride = c->H * c->D,
+                              .n_items = n_items,
+                              .items = s->items,
+                              .first_task = s->first_task};
     for (size_t l = 0; l < c->L; l++) {
         layer_qkv(m, l, T, s->position, &s->rope, &b);
         fill_cache(c, s, l, n_items, items);
@@ -149,7 +164,8 @@ wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const 
         items[i].segment->length += items[i].n;
         memcpy(s->norm.data + i * c->C, s->x.data + (end - 1) * c->C, c->C * sizeof(float));
     }
-    kernels()->rmsnorm(n_items, c->C, (float)c->norm_eps, s->norm.data, m->params + offset_final_norm(m), hidden_last, NULL);
+    kernels()->rmsnorm(n_items, c->C, (float)c->norm_eps, s->norm.data, m->params + offset_final_norm(m), hidden_last,
+                       NULL);
 cleanup:
     return status;
 }

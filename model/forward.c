@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-/* Floats that backward needs of a layer: x, x2, rstd1, rstd2, qkv, att, lse, gu. Norms and SwiGLU are computed again. */
+/* Floats that backward needs of a layer: x, x2, rstd1, rstd2, qkv, att, lse, gu. Norms and SwiGLU are computed again.
+ */
 static size_t layer_floats(const model_config *c, size_t T) {
     return T * (2 * c->C + 2 + qkv_width(c) + c->H * c->D + c->H + 2 * c->F);
 }
@@ -55,20 +56,29 @@ void workspace_items(const model *m, const token_batch *b, workspace *w, size_t 
             .o = x.att + first * HD,
             .lse = lse + first * c->H,
             .n_q = n,
-            .span = {{.k = row + HD, .v = row + HD + c->G * c->D, .token_stride = Q, .head_stride = c->D, .n = n}, {0}}};
+            .span = {{.k = row + HD, .v = row + HD + c->G * c->D, .token_stride = Q, .head_stride = c->D, .n = n},
+                     {0}}};
     }
 }
 
 attention_args workspace_attention(const model *m, const token_batch *b, const workspace *w) {
     const model_config *c = &m->config;
-    return (attention_args){.H = c->H, .G = c->G, .D = c->D, .q_stride = qkv_width(c), .o_stride = c->H * c->D, .n_items = b->B,
-                            .items = w->items, .first_task = w->first_task};
+    return (attention_args){.H = c->H,
+                            .G = c->G,
+                            .D = c->D,
+                            .q_stride = qkv_width(c),
+                            .o_stride = c->H * c->D,
+                            .n_items = b->B,
+                            .items = w->items,
+                            .first_task = w->first_task};
 }
 
 static wr_status check_batch(const model *m, const token_batch *b) {
-    if (b->B == 0 || b->offsets[0] != 0) return wr_fail(WR_E_USAGE, "model_forward: a batch needs sequences, from offset 0");
+    if (b->B == 0 || b->offsets[0] != 0)
+        return wr_fail(WR_E_USAGE, "model_forward: a batch needs sequences, from offset 0");
     for (size_t i = 0; i < b->B; i++)
-        if (b->offsets[i + 1] <= b->offsets[i]) return wr_fail(WR_E_USAGE, "model_forward: sequence %zu of the batch is empty", i);
+        if (b->offsets[i + 1] <= b->offsets[i])
+            return wr_fail(WR_E_USAGE, "model_forward: sequence %zu of the batch is empty", i);
     if (m->config.D > ATTENTION_D_MAX)
         return wr_fail(WR_E_MISMATCH, "head_dim %zu is above %d, the largest supported", m->config.D, ATTENTION_D_MAX);
     if (!m->params) return wr_fail(WR_E_USAGE, "model_forward: the model has no parameters");

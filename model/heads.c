@@ -1,4 +1,5 @@
-/* Heads: log-probabilities of given tokens, raw logits, reward scores. The (rows, V) logits exist a chunk of rows at a time. */
+/* Heads: log-probabilities of given tokens, raw logits, reward scores. The (rows, V) logits exist a chunk of rows at a
+ * time. */
 #include "model/layer.h"
 
 #include "base/mem.h"
@@ -31,8 +32,10 @@ cleanup:
 static wr_status check_targets(const model *m, size_t n, const int32_t *targets) {
     for (size_t i = 0; i < n; i++)
         if (targets[i] < 0 || (size_t)targets[i] >= m->config.V)
-            return wr_fail(WR_E_MISMATCH, "target token id %d is outside the model's vocabulary of %zu: tokenizer and model do not "
-                           "belong together", (int)targets[i], m->config.V);
+            return wr_fail(WR_E_MISMATCH,
+                           "target token id %d is outside the model's vocabulary of %zu: tokenizer and model do not "
+                           "belong together",
+                           (int)targets[i], m->config.V);
     return WR_OK;
 }
 
@@ -49,8 +52,8 @@ static void scatter_rows(size_t n, size_t C, const float *d, const size_t *rows,
     }
 }
 
-wr_status lm_logprobs(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows, const int32_t *targets,
-                      float *logprob) {
+wr_status lm_logprobs(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows,
+                      const int32_t *targets, float *logprob) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     const float *head = m->params + offset_head(m);
@@ -126,8 +129,8 @@ cleanup:
 }
 
 /* logits = h W^T:  dh += dlogits W,  dW += dlogits^T h */
-wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits, float *dhidden,
-                         float *grads) {
+wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits,
+                         float *dhidden, float *grads) {
     wr_status status = WR_OK;
     const size_t C = m->config.C, K = m->config.n_labels;
     const float *head = m->params + offset_head(m);

@@ -1,8 +1,9 @@
 /* The inner loops of the transformer, one table per instruction set. Internal to model/ (and its tests). LOCAL.
  *
- * The same sources (model/simd_*.inc) are compiled by kernels_baseline.c, kernels_avx2.c and kernels_avx512.c, each with its own
- * flags; kernels() picks the best table that the CPU can run. Every kernel has an obvious scalar twin in kernels_ref.h, its
- * oracle. Results do not depend on the number of OpenMP threads, and row i of a result depends only on row i of the input. */
+ * The same sources (model/simd_*.inc) are compiled by kernels_baseline.c, kernels_avx2.c and kernels_avx512.c, each
+ * with its own flags; kernels() picks the best table that the CPU can run. Every kernel has an obvious scalar twin in
+ * kernels_ref.h, its oracle. Results do not depend on the number of OpenMP threads, and row i of a result depends only
+ * on row i of the input. */
 #ifndef WR_MODEL_KERNELS_H
 #define WR_MODEL_KERNELS_H
 
@@ -32,8 +33,8 @@ typedef struct attention_args {
     size_t *first_task; /* scratch (n_items + 1) */
 } attention_args;
 
-/* Gradients of one whole sequence (no cache: span[0] only, n_q = span[0].n). do_ has the layout of o; dq that of q; dk and dv that of
- * k and v of span[0]. dq, dk and dv are overwritten. */
+/* Gradients of one whole sequence (no cache: span[0] only, n_q = span[0].n). do_ has the layout of o; dq that of q; dk
+ * and dv that of k and v of span[0]. dq, dk and dv are overwritten. */
 typedef struct attention_grad {
     const float *do_;
     float *dq, *dk, *dv;
@@ -47,17 +48,18 @@ typedef struct kernels {
     bool (*usable)(void);
     /* Y(M,N) = X(M,K) W(N,K)^T, or += when add. Each element is one chain of multiply-adds over k = 0, 1, 2 … */
     void (*xwt)(size_t M, size_t N, size_t K, const float *X, const float *W, float *Y, bool add);
-    /* dX(M,K) = dY(M,N) W(N,K), or += when add; dW(N,K) += dY(M,N)^T X(M,K). One chain per element over n, m in order. */
+    /* dX(M,K) = dY(M,N) W(N,K), or += when add; dW(N,K) += dY(M,N)^T X(M,K). One chain per element over n, m in order.
+     */
     void (*dx)(size_t M, size_t N, size_t K, const float *dY, const float *W, float *dX, bool add);
     void (*dw_add)(size_t M, size_t N, size_t K, const float *dY, const float *X, float *dW);
     void (*exp)(size_t n, const float *x, float *y);
     /* y = w * x * rstd, rstd = 1/sqrt(mean(x^2) + eps). x, y (T,C); rstd (T) or NULL. */
     void (*rmsnorm)(size_t T, size_t C, float eps, const float *x, const float *w, float *y, float *rstd);
     /* dx (T,C) += , dw (C) +=. partial: scratch (ceil(T / NORM_CHUNK), C). */
-    void (*rmsnorm_backward)(size_t T, size_t C, const float *dy, const float *x, const float *w, const float *rstd, float *dx,
-                             float *dw, float *partial);
-    /* Rotates n_heads heads of D floats at the start of each row: (x1, x2) -> (x1 cos - sign x2 sin, x2 cos + sign x1 sin), x1 and x2
-     * being the halves of a head. cosines, sines: (positions, D/2). position: (T). */
+    void (*rmsnorm_backward)(size_t T, size_t C, const float *dy, const float *x, const float *w, const float *rstd,
+                             float *dx, float *dw, float *partial);
+    /* Rotates n_heads heads of D floats at the start of each row: (x1, x2) -> (x1 cos - sign x2 sin, x2 cos + sign x1
+     * sin), x1 and x2 being the halves of a head. cosines, sines: (positions, D/2). position: (T). */
     void (*rope)(size_t T, size_t n_heads, size_t D, size_t row_stride, const int32_t *position, const float *cosines,
                  const float *sines, float sign, float *x);
     /* act = silu(gate) * up, gu (T, 2F) = [gate | up], act (T, F). */
@@ -74,7 +76,8 @@ typedef struct kernels {
 
 extern const kernels_table kernels_baseline, kernels_avx2, kernels_avx512;
 
-/* The best table for this CPU; the environment variable WILDREWARD_ISA (baseline, avx2, avx512) can ask for a lesser one. */
+/* The best table for this CPU; the environment variable WILDREWARD_ISA (baseline, avx2, avx512) can ask for a lesser
+ * one. */
 const kernels_table *kernels(void);
 
 #endif

@@ -14,7 +14,9 @@ wr_status float_buffer_need(float_buffer *b, size_t count) {
     free(b->data);
     *b = (float_buffer){0};
     b->data = mem_aligned(count, sizeof *b->data);
-    if (!b->data) return wr_fail(WR_E_NOMEM, "out of memory: %zu MiB of activations could not be had", count * sizeof(float) >> 20);
+    if (!b->data)
+        return wr_fail(WR_E_NOMEM, "out of memory: %zu MiB of activations could not be had",
+                       count * sizeof(float) >> 20);
     b->capacity = count;
     return WR_OK;
 }
@@ -53,7 +55,8 @@ void rope_table_free(rope_table *r) {
 
 size_t qkv_width(const model_config *c) { return (c->H + 2 * c->G) * c->D; }
 
-void layer_qkv(const model *m, size_t l, size_t T, const int32_t *position, const rope_table *r, const layer_buffers *b) {
+void layer_qkv(const model *m, size_t l, size_t T, const int32_t *position, const rope_table *r,
+               const layer_buffers *b) {
     const model_config *c = &m->config;
     const kernels_table *k = kernels();
     const float *w = m->params;
@@ -81,8 +84,10 @@ wr_status embed_tokens(const model *m, size_t T, const int32_t *ids, float *x) {
     const float *table = m->params + offset_embedding(m);
     for (size_t t = 0; t < T; t++)
         if (ids[t] < 0 || (size_t)ids[t] >= m->config.V)
-            return wr_fail(WR_E_MISMATCH, "token id %d at position %zu is outside the model's vocabulary of %zu: tokenizer and model "
-                           "do not belong together", (int)ids[t], t, m->config.V);
+            return wr_fail(WR_E_MISMATCH,
+                           "token id %d at position %zu is outside the model's vocabulary of %zu: tokenizer and model "
+                           "do not belong together",
+                           (int)ids[t], t, m->config.V);
     for (size_t t = 0; t < T; t++) memcpy(x + t * C, table + (size_t)ids[t] * C, C * sizeof *x);
     return WR_OK;
 }

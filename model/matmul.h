@@ -1,6 +1,7 @@
-/* All matrix products of the program go through here (f32: OpenBLAS). Row-major. W is (N, K) as Hugging Face stores weights.
- * Row invariance: in matmul_xwt, row i of Y depends only on row i of X and on W, whatever M is (tested; where OpenBLAS breaks it,
- * M is padded or blocked). Threads: OpenBLAS' own pool (OpenMP). LOCAL. */
+/* All matrix products of the program go through here (f32). Row-major. W is (N, K) as Hugging Face stores weights.
+ * Row invariance: in matmul_xwt, row i of Y depends only on row i of X and on W, whatever M is, and no bit depends on the number of
+ * threads (own kernel, tested for every instruction set). matmul_dx and matmul_dw_add are OpenBLAS': the same bits for the same shapes
+ * and number of threads. Threads: OpenMP; inside a parallel region the caller's thread alone. LOCAL. */
 #ifndef WR_MODEL_MATMUL_H
 #define WR_MODEL_MATMUL_H
 

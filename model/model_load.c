@@ -40,7 +40,8 @@ static wr_status index_names(const char *path, shards *out) {
     TRY(file_read(path, INDEX_MAX, &bytes, &n));
     TRY(wr_context(json_parse(a, bytes, n, &root), "%s", path));
     const json_value *map = json_get(root, "weight_map");
-    if (!json_is(map, JSON_OBJECT) || map->length == 0) TRY(wr_fail(WR_E_FORMAT, "%s: \"weight_map\" is missing or empty", path));
+    if (!json_is(map, JSON_OBJECT) || map->length == 0)
+        TRY(wr_fail(WR_E_FORMAT, "%s: \"weight_map\" is missing or empty", path));
     const char **all = arena_alloc(a, map->length * sizeof *all);
     TRY_ALLOC(all);
     for (const json_value *v = map->first; v; v = v->next) {
@@ -78,7 +79,9 @@ static wr_status shards_open(const char *dir, shards *out) {
     } else {
         TRY(path_join(path, dir, "model.safetensors.index.json"));
         if (!file_exists(path))
-            TRY(wr_fail(WR_E_IO, "%s: no model.safetensors and no model.safetensors.index.json (is this a model directory?)", dir));
+            TRY(wr_fail(WR_E_IO,
+                        "%s: no model.safetensors and no model.safetensors.index.json (is this a model directory?)",
+                        dir));
         TRY(index_names(path, out));
     }
     out->files = mem_calloc(out->n, sizeof *out->files);
@@ -126,22 +129,24 @@ static wr_status check_unexpected(const model *m, const char *dir, const shards 
         for (size_t i = 0; i < safetensors_count(s->files[f]); i++) {
             const char *name = safetensors_at(s->files[f], i)->name;
             if (!in_table(m, name) && !may_ignore(m, name))
-                return wr_fail(WR_E_FORMAT, "%s/%s: unexpected tensor \"%.200s\" (config.json describes no such part)", dir,
-                               s->names[f], name);
+                return wr_fail(WR_E_FORMAT, "%s/%s: unexpected tensor \"%.200s\" (config.json describes no such part)",
+                               dir, s->names[f], name);
         }
     return WR_OK;
 }
 
 static wr_status check_shape(const tensor_info *want, const st_tensor *have) {
-    if (have->n_dims == want->n_dims && have->dims[0] == want->dims[0] && (want->n_dims == 1 || have->dims[1] == want->dims[1]))
+    if (have->n_dims == want->n_dims && have->dims[0] == want->dims[0] &&
+        (want->n_dims == 1 || have->dims[1] == want->dims[1]))
         return WR_OK;
     char shape[128] = "";
     for (int d = 0, at = 0; d < have->n_dims && at < 100; d++)
         at += snprintf(shape + at, sizeof shape - (size_t)at, "%s%zu", d ? ", " : "", have->dims[d]);
     if (want->n_dims == 1)
-        return wr_fail(WR_E_FORMAT, "tensor \"%s\" has shape (%s), but config.json asks for (%zu)", want->name, shape, want->dims[0]);
-    return wr_fail(WR_E_FORMAT, "tensor \"%s\" has shape (%s), but config.json asks for (%zu, %zu)", want->name, shape, want->dims[0],
-                   want->dims[1]);
+        return wr_fail(WR_E_FORMAT, "tensor \"%s\" has shape (%s), but config.json asks for (%zu)", want->name, shape,
+                       want->dims[0]);
+    return wr_fail(WR_E_FORMAT, "tensor \"%s\" has shape (%s), but config.json asks for (%zu, %zu)", want->name, shape,
+                   want->dims[0], want->dims[1]);
 }
 
 static wr_status load_tensors(model *m, const char *dir, const shards *s, bool fresh_score, uint64_t seed) {
@@ -155,8 +160,8 @@ static wr_status load_tensors(model *m, const char *dir, const shards *s, bool f
         }
         const st_tensor *have = find_tensor(s, want->name, &file);
         if (!have)
-            return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\" is missing", dir, s->n == 1 ? s->names[0] : "model.safetensors.index.json",
-                           want->name);
+            return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\" is missing", dir,
+                           s->n == 1 ? s->names[0] : "model.safetensors.index.json", want->name);
         TRY(wr_context(check_shape(want, have), "%s/%s", dir, s->names[file]));
         TRY(wr_context(st_tensor_to_f32(have, m->params + want->offset), "%s/%s", dir, s->names[file]));
     }
@@ -171,20 +176,24 @@ static wr_status choose_head(const char *dir, const model_load_options *o, model
     if (o->head == HEAD_NONE) return WR_OK;
     if (o->head == HEAD_LM) {
         if (c->head != HEAD_LM && !c->tied)
-            return wr_fail(WR_E_MISMATCH, "%s: %s has no language-model head; give a ...ForCausalLM model", dir, c->architecture);
+            return wr_fail(WR_E_MISMATCH, "%s: %s has no language-model head; give a ...ForCausalLM model", dir,
+                           c->architecture);
         c->head = HEAD_LM;
         c->n_labels = 0;
     } else {
         *fresh_score = c->head != HEAD_SCORE;
         if (!*fresh_score && o->n_labels != 0 && o->n_labels != c->n_labels)
-            return wr_fail(WR_E_MISMATCH, "%s: the score head has %zu outputs, but %zu are needed", dir, c->n_labels, o->n_labels);
+            return wr_fail(WR_E_MISMATCH, "%s: the score head has %zu outputs, but %zu are needed", dir, c->n_labels,
+                           o->n_labels);
         if (*fresh_score) c->n_labels = o->n_labels;
         c->head = HEAD_SCORE;
         if (c->n_labels == 0)
-            return wr_fail(WR_E_MISMATCH, "%s: %s has no score head; give a ...ForSequenceClassification model", dir, c->architecture);
+            return wr_fail(WR_E_MISMATCH, "%s: %s has no score head; give a ...ForSequenceClassification model", dir,
+                           c->architecture);
     }
     const char *family = strcmp(c->model_type, "mistral") == 0 ? "Mistral" : "Llama";
-    snprintf(c->architecture, sizeof c->architecture, "%sFor%s", family, c->head == HEAD_LM ? "CausalLM" : "SequenceClassification");
+    snprintf(c->architecture, sizeof c->architecture, "%sFor%s", family,
+             c->head == HEAD_LM ? "CausalLM" : "SequenceClassification");
     return WR_OK;
 }
 
@@ -227,8 +236,8 @@ wr_status model_load(const char *dir, const model_load_options *o, model **out) 
     TRY(path_join(path, dir, "template.txt"));
     if (file_exists(path)) TRY(file_read(path, TEMPLATE_MAX, &m->template_text, &n));
     if (!o->quiet)
-        log_info("%s: %s, %.1f M parameters, %zu layers x %zu%s", dir, c.architecture, (double)m->n_params * 1e-6, c.L, c.C,
-                 fresh_score ? ", fresh score head" : "");
+        log_info("%s: %s, %.1f M parameters, %zu layers x %zu%s", dir, c.architecture, (double)m->n_params * 1e-6, c.L,
+                 c.C, fresh_score ? ", fresh score head" : "");
     *out = m;
     m = NULL;
 cleanup:

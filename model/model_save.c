@@ -55,8 +55,12 @@ static wr_status write_weights(const model *m, const char *dir) {
     TRY_ALLOC(t);
     for (size_t i = 0; i < m->n_tensors; i++) {
         const tensor_info *info = &m->tensors[i];
-        t[i] = (st_tensor){.name = info->name, .dtype = ST_F32, .n_dims = info->n_dims, .dims = {info->dims[0], info->dims[1]},
-                           .data = m->params + info->offset, .bytes = info->count * sizeof(float)};
+        t[i] = (st_tensor){.name = info->name,
+                           .dtype = ST_F32,
+                           .n_dims = info->n_dims,
+                           .dims = {info->dims[0], info->dims[1]},
+                           .data = m->params + info->offset,
+                           .bytes = info->count * sizeof(float)};
     }
     TRY(path_join(path, dir, "model.safetensors"));
     TRY(safetensors_write(path, t, m->n_tensors, metadata));
@@ -92,7 +96,8 @@ cleanup:
 
 static wr_status copy_tokenizer(const char *from_dir, const char *dir) {
     wr_status status = WR_OK;
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                        "chat_template.jinja"};
     char from[PATH_CAP], to[PATH_CAP];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         TRY(path_join(from, from_dir, names[i]));

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 static void add_tensor(model *m, const char *prefix, const char *suffix, size_t rows, size_t cols) {
     tensor_info *t = &m->tensors[m->n_tensors++];
     snprintf(t->name, sizeof t->name, "%s%s", prefix, suffix);
@@ -62,11 +61,14 @@ wr_status model_alloc_params(model *m) {
     m->params = mem_aligned(m->n_params, sizeof *m->params);
     m->params_shared = false;
     return m->params ? WR_OK
-                     : wr_fail(WR_E_NOMEM, "out of memory: the model's parameters need %zu MiB", m->n_params * sizeof(float) >> 20);
+                     : wr_fail(WR_E_NOMEM, "out of memory: the model's parameters need %zu MiB",
+                               m->n_params * sizeof(float) >> 20);
 }
 
 size_t offset_embedding(const model *m) { return m->tensors[0].offset; }
-size_t offset_layer(const model *m, size_t l, int kind) { return m->tensors[1 + l * LAYER_KINDS + (size_t)kind].offset; }
+size_t offset_layer(const model *m, size_t l, int kind) {
+    return m->tensors[1 + l * LAYER_KINDS + (size_t)kind].offset;
+}
 size_t offset_final_norm(const model *m) { return m->tensors[1 + m->config.L * LAYER_KINDS].offset; }
 size_t offset_head(const model *m) {
     const size_t own = 2 + m->config.L * LAYER_KINDS;
@@ -75,7 +77,8 @@ size_t offset_head(const model *m) {
 
 wr_status require_lm_head(const model *m) {
     if (m->config.head == HEAD_LM || m->config.tied) return WR_OK;
-    return wr_fail(WR_E_MISMATCH, "the model (%s) has no language-model head: next-token probabilities need a ...ForCausalLM model",
+    return wr_fail(WR_E_MISMATCH,
+                   "the model (%s) has no language-model head: next-token probabilities need a ...ForCausalLM model",
                    m->config.architecture);
 }
 

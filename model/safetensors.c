@@ -1,5 +1,6 @@
-/* Reading safetensors: 8 bytes little-endian header length, a JSON header {"name": {"dtype", "shape", "data_offsets": [from, to]},
- * …, "__metadata__": {…}}, then the data. Nothing in the file is believed before it has been checked against the file's size. */
+/* Reading safetensors: 8 bytes little-endian header length, a JSON header {"name": {"dtype", "shape", "data_offsets":
+ * [from, to]}, …, "__metadata__": {…}}, then the data. Nothing in the file is believed before it has been checked
+ * against the file's size. */
 #include "model/safetensors.h"
 
 #include "base/file.h"
@@ -14,20 +15,25 @@
 
 struct safetensors {
     file_map map;
-    arena *names; /* header DOM: names point into it */
+    arena *names;       /* header DOM: names point into it */
     st_tensor *tensors; /* sorted by data offset */
     size_t *by_name;    /* indexes sorted by name */
     size_t n;
 };
 
-static const struct { const char *name; st_dtype type; size_t size; } dtypes[] = {
-    {"F32", ST_F32, 4},    {"F16", ST_F16, 2},    {"BF16", ST_BF16, 2},  {"I64", ST_I64, 8},   {"F64", ST_OTHER, 8},
-    {"I32", ST_OTHER, 4},  {"I16", ST_OTHER, 2},  {"I8", ST_OTHER, 1},   {"U8", ST_OTHER, 1},  {"U16", ST_OTHER, 2},
-    {"U32", ST_OTHER, 4},  {"U64", ST_OTHER, 8},  {"BOOL", ST_OTHER, 1}, {"F8_E4M3", ST_OTHER, 1}, {"F8_E5M2", ST_OTHER, 1}};
+static const struct {
+    const char *name;
+    st_dtype type;
+    size_t size;
+} dtypes[] = {{"F32", ST_F32, 4},    {"F16", ST_F16, 2},       {"BF16", ST_BF16, 2},    {"I64", ST_I64, 8},
+              {"F64", ST_OTHER, 8},  {"I32", ST_OTHER, 4},     {"I16", ST_OTHER, 2},    {"I8", ST_OTHER, 1},
+              {"U8", ST_OTHER, 1},   {"U16", ST_OTHER, 2},     {"U32", ST_OTHER, 4},    {"U64", ST_OTHER, 8},
+              {"BOOL", ST_OTHER, 1}, {"F8_E4M3", ST_OTHER, 1}, {"F8_E5M2", ST_OTHER, 1}};
 
 static wr_status read_shape(const json_value *shape, st_tensor *t, size_t *elements) {
     if (!json_is(shape, JSON_ARRAY)) return wr_fail(WR_E_FORMAT, "shape is not a list");
-    if (shape->length > sizeof t->dims / sizeof t->dims[0]) return wr_fail(WR_E_FORMAT, "shape has more than 8 dimensions");
+    if (shape->length > sizeof t->dims / sizeof t->dims[0])
+        return wr_fail(WR_E_FORMAT, "shape has more than 8 dimensions");
     *elements = 1;
     for (const json_value *d = shape->first; d; d = d->next) {
         int64_t x = 0;
@@ -56,12 +62,12 @@ static wr_status read_tensor(const json_value *v, const unsigned char *data, siz
         !json_to_int(json_at(offsets, 1), &to) || from < 0 || to < from)
         return wr_fail(WR_E_FORMAT, "data_offsets are not two increasing byte positions");
     if ((size_t)to > data_bytes)
-        return wr_fail(WR_E_FORMAT, "data ends at byte %lld, but the file has only %zu bytes of data (truncated?)", (long long)to,
-                       data_bytes);
+        return wr_fail(WR_E_FORMAT, "data ends at byte %lld, but the file has only %zu bytes of data (truncated?)",
+                       (long long)to, data_bytes);
     t->bytes = (size_t)(to - from);
     if (__builtin_mul_overflow(elements, size, &bytes) || bytes != t->bytes)
-        return wr_fail(WR_E_FORMAT, "shape and dtype need %zu elements of %zu bytes, but data_offsets span %zu bytes", elements, size,
-                       t->bytes);
+        return wr_fail(WR_E_FORMAT, "shape and dtype need %zu elements of %zu bytes, but data_offsets span %zu bytes",
+                       elements, size, t->bytes);
     t->data = data + from;
 cleanup:
     return status;
@@ -104,11 +110,12 @@ static wr_status read_header(safetensors *s) {
     uint64_t header = 0;
     if (s->map.n < 8) return wr_fail(WR_E_FORMAT, "not a safetensors file: %zu bytes (truncated?)", s->map.n);
     for (int i = 7; i >= 0; i--) header = header << 8 | bytes[i];
-    if (header > HEADER_MAX) return wr_fail(WR_E_FORMAT, "not a safetensors file: it announces a header of %llu bytes",
-                                            (unsigned long long)header);
+    if (header > HEADER_MAX)
+        return wr_fail(WR_E_FORMAT, "not a safetensors file: it announces a header of %llu bytes",
+                       (unsigned long long)header);
     if (header > s->map.n - 8)
-        return wr_fail(WR_E_FORMAT, "header of %llu bytes does not fit the file's %zu bytes (truncated?)", (unsigned long long)header,
-                       s->map.n);
+        return wr_fail(WR_E_FORMAT, "header of %llu bytes does not fit the file's %zu bytes (truncated?)",
+                       (unsigned long long)header, s->map.n);
     TRY(wr_context(json_parse(s->names, (const char *)bytes + 8, (size_t)header, &root), "header"));
     if (!json_is(root, JSON_OBJECT)) return wr_fail(WR_E_FORMAT, "header is not a JSON object");
 
@@ -166,13 +173,16 @@ const st_tensor *safetensors_find(const safetensors *s, const char *name) {
         size_t mid = low + (high - low) / 2;
         int c = strcmp(s->tensors[s->by_name[mid]].name, name);
         if (c == 0) return &s->tensors[s->by_name[mid]];
-        if (c < 0) low = mid + 1;
-        else high = mid;
+        if (c < 0)
+            low = mid + 1;
+        else
+            high = mid;
     }
     return NULL;
 }
 
-/* --- conversion ---------------------------------------------------------------------------------------------------- */
+/* --- conversion ----------------------------------------------------------------------------------------------------
+ */
 
 static float from_bits(uint32_t u) {
     float f;
@@ -214,7 +224,8 @@ wr_status st_tensor_to_f32(const st_tensor *t, float *out) {
         }
         return WR_OK;
     case ST_I64:
-    case ST_OTHER: break;
+    case ST_OTHER:
+        break;
     }
     return wr_fail(WR_E_FORMAT, "tensor \"%.200s\": its dtype is not F32, F16 or BF16", t->name);
 }

@@ -1,0 +1,172 @@
+/* model_extend against model_forward: the same bits, whatever the split into calls, the company and the prefix. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "model/extend.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED 3u
+#define T_ALL 150
+
+static model *make(size_t C, size_t H, size_t G) {
+    model *m = NULL;
+    model_config c = {.C = C,
+                      .H = H,
+                      .G = G,
+                      .D = C / H,
+                      .F = 72,
+                      .V = 60,
+                      .L = 3,
+                      .max_positions = 512,
+                      .rope_theta = 10000,
+                      .norm_eps = 1e-5,
+                      .tied = true,
+                      .head = HEAD_LM,
+                      .init_std = 0.2,
+                      .bos_id = -1,
+                      .eos_id = -1,
+                      .pad_id = -1};
+    assert_int_equal(model_create(&c, &m), WR_OK);
+    assert_int_equal(model_alloc_params(m), WR_OK);
+    model_init_params(m, SEED);
+    return m;
+}
+
+static kv_segment segment_make(const model *m, size_t capacity, const kv_segment *prefix) {
+    const size_t n = kv_segment_floats(&m->config, capacity);
+    return (kv_segment){
+        .capacity = capacity, .k = mem_calloc(n, sizeof(float)), .v = mem_calloc(n, sizeof(float)), .prefix = prefix};
+}
+
+static void segment_free(kv_segment *s) { free(s->k), free(s->v); }
+
+static void random_ids(uint64_t which, int32_t *ids) {
+    rng r = rng_make(SEED, RNG_TEST, which, 0, 0);
+    for (size_t t = 0; t < T_ALL; t++) ids[t] = (int32_t)rng_below(&r, 60);
+}
+
+/* hidden states (T_ALL, C) of one sequence, fresh memory */
+static float *forward_all(const model *m, const int32_t *ids) {
+    const size_t offsets[2] = {0, T_ALL};
+    token_batch b = {.B = 1, .offsets = offsets, .ids = ids};
+    model_workspace *w = NULL;
+    const float *hidden = NULL;
+    float *copy = mem_calloc(T_ALL * m->config.C, sizeof *copy);
+    assert_int_equal(model_workspace_create(m, &w), WR_OK);
+    assert_int_equal(model_forward(m, &b, w, false, &hidden), WR_OK);
+    memcpy(copy, hidden, T_ALL * m->config.C * sizeof *copy);
+    model_workspace_free(w);
+    return copy;
+}
+
+static void check_row(const model *m, const float *all, size_t t, const float *row) {
+    if (memcmp(all + t * m->config.C, row, m->config.C * sizeof *row) != 0)
+        fail_msg("hidden state of token %zu differs", t);
+}
+
+static void check_split(size_t C, size_t H, size_t G) {
+    model *m = make(C, H, G);
+    extend_scratch *s = NULL;
+    int32_t ids[T_ALL];
+    float *row = mem_calloc(C, sizeof *row);
+    random_ids(1, ids);
+    float *all = forward_all(m, ids);
+    assert_int_equal(extend_scratch_create(m, &s), WR_OK);
+    kv_segment seg = segment_make(m, T_ALL, NULL);
+    const size_t steps[] = {7, 1, 1, 60, 1, 33, 1, 1, 45};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        extend_item item = {.segment = &seg, .ids = ids + seg.length, .n = steps[i]};
+        assert_int_equal(model_extend(m, s, 1, &item, row), WR_OK);
+        check_row(m, all, seg.length - 1, row);
+    }
+    assert_int_equal(seg.length, T_ALL);
+    extend_item full = {.segment = &seg, .ids = ids, .n = 1};
+    assert_true(model_extend(m, s, 1, &full, row) < 0); /* no room */
+    segment_free(&seg);
+    extend_scratch_free(s);
+    free(all), free(row);
+    model_free(m);
+}
+
+static void test_split(void **state) {
+    (void)state;
+    check_split(48, 3, 1);
+    check_split(64, 4, 2);
+    check_split(64, 2, 2);
+}
+
+/* Three sequences: two continue one prefix, one is alone, with ragged numbers of new tokens. */
+static void test_prefix_and_company(void **state) {
+    (void)state;
+    model *m = make(64, 4, 2);
+    const size_t C = 64, shared = 67; /* not a multiple of the key tile: a tile straddles prefix and continuation */
+    extend_scratch *s = NULL;
+    int32_t a[T_ALL], b[T_ALL], c[T_ALL];
+    random_ids(1, a), random_ids(2, b), random_ids(3, c);
+    memcpy(b, a, shared * sizeof *a);
+    float *ha = forward_all(m, a), *hb = forward_all(m, b), *hc = forward_all(m, c);
+    float rows[3 * 64];
+    assert_int_equal(extend_scratch_create(m, &s), WR_OK);
+    kv_segment prefix = segment_make(m, shared, NULL);
+    extend_item first = {.segment = &prefix, .ids = a, .n = shared};
+    assert_int_equal(model_extend(m, s, 1, &first, rows), WR_OK);
+    check_row(m, ha, shared - 1, rows);
+    kv_segment sa = segment_make(m, 100, &prefix), sb = segment_make(m, 90, &prefix), sc = segment_make(m, T_ALL, NULL);
+    for (size_t step = 0; step < 20; step++) {
+        extend_item items[3] = {{.segment = &sa, .ids = a + shared + sa.length, .n = 1 + step % 3},
+                                {.segment = &sc, .ids = c + sc.length, .n = 1 + step % 5},
+                                {.segment = &sb, .ids = b + shared + sb.length, .n = 1 + step % 2}};
+        assert_int_equal(model_extend(m, s, 3, items, rows), WR_OK);
+        check_row(m, ha, shared + sa.length - 1, rows);
+        check_row(m, hc, sc.length - 1, rows + C);
+        check_row(m, hb, shared + sb.length - 1, rows + 2 * C);
+    }
+    int32_t bad = 60;
+    extend_item wrong = {.segment = &sc, .ids = &bad, .n = 1};
+    assert_int_equal(model_extend(m, s, 1, &wrong, rows), WR_E_MISMATCH);
+    segment_free(&prefix), segment_free(&sa), segment_free(&sb), segment_free(&sc);
+    extend_scratch_free(s);
+    free(ha), free(hb), free(hc);
+    model_free(m);
+}
+
+/* A sequence's hidden states do not depend on the others of its batch, nor on keep. */
+static void test_packing(void **state) {
+    (void)state;
+    model *m = make(64, 4, 2);
+    int32_t ids[2 * T_ALL];
+    random_ids(1, ids), random_ids(2, ids + T_ALL);
+    float *first = forward_all(m, ids), *second = forward_all(m, ids + T_ALL);
+    const size_t offsets[3] = {0, T_ALL, 2 * T_ALL}, broken[3] = {0, 0, T_ALL};
+    token_batch b = {.B = 2, .offsets = offsets, .ids = ids};
+    model_workspace *w = NULL;
+    const float *hidden = NULL;
+    assert_int_equal(model_workspace_create(m, &w), WR_OK);
+    for (int keep = 0; keep < 2; keep++) {
+        assert_int_equal(model_forward(m, &b, w, keep, &hidden), WR_OK);
+        assert_memory_equal(hidden, first, T_ALL * 64 * sizeof *hidden);
+        assert_memory_equal(hidden + T_ALL * 64, second, T_ALL * 64 * sizeof *hidden);
+    }
+    b.offsets = broken;
+    assert_true(model_forward(m, &b, w, false, &hidden) < 0);
+    b.offsets = offsets;
+    ids[3] = -1;
+    assert_int_equal(model_forward(m, &b, w, false, &hidden), WR_E_MISMATCH);
+    model_workspace_free(w);
+    free(first), free(second);
+    model_free(m);
+}
+
+int main(void) {
+    print_message("# seed %u\n", SEED);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_split), cmocka_unit_test(test_prefix_and_company),
+                                       cmocka_unit_test(test_packing)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

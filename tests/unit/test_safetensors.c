@@ -1,0 +1,296 @@
+/* safetensors: round trip, conversions, and damaged files: truncated at every offset, every header byte changed, and
+ * lies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "model/model.h"
+#include "model/safetensors.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char directory[] = "/tmp/wr-safetensors-XXXXXX";
+static char path[PATH_CAP];
+
+static int setup(void **state) {
+    (void)state;
+    if (!mkdtemp(directory)) return -1;
+    return path_join(path, directory, "model.safetensors") < 0 ? -1 : 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    return dir_remove_tree(directory) < 0 ? -1 : 0;
+}
+
+static void put(const void *bytes, size_t n) {
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Length, header text and n zero bytes of data. */
+static void put_file(uint64_t length, const char *header, size_t n) {
+    const size_t h = strlen(header);
+    unsigned char *bytes = mem_calloc(8 + h + n, 1);
+    for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(length >> 8 * i);
+    memcpy(bytes + 8, header, h);
+    put(bytes, 8 + h + n);
+    free(bytes);
+}
+
+/* Opens, and reads every byte that the file claims. Returns the status. */
+static wr_status open_and_read(void) {
+    safetensors *s = NULL;
+    const wr_status status = safetensors_open(path, &s);
+    if (status < 0) {
+        assert_null(s);
+        assert_true(strlen(wr_error()) > 0 && !strchr(wr_error(), '\n'));
+        return status;
+    }
+    for (size_t i = 0; i < safetensors_count(s); i++) {
+        const st_tensor *t = safetensors_at(s, i);
+        float *x = mem_calloc(t->bytes + 1, sizeof *x);
+        volatile unsigned char sum = 0;
+        for (size_t k = 0; k < t->bytes; k++) sum = (unsigned char)(sum + ((const unsigned char *)t->data)[k]);
+        st_tensor_to_f32(t, x);
+        assert_ptr_equal(safetensors_find(s, t->name), t);
+        free(x);
+    }
+    safetensors_close(s);
+    return status;
+}
+
+static void write_small(void) {
+    static const float a[6] = {1, -2, 3.5f, 0, 1e-30f, 1e30f};
+    static const int64_t b[2] = {-1, 1LL << 40};
+    const st_tensor t[] = {
+        {.name = "a.weight", .dtype = ST_F32, .n_dims = 2, .dims = {2, 3}, .data = a, .bytes = sizeof a},
+        {.name = "b", .dtype = ST_I64, .n_dims = 1, .dims = {2}, .data = b, .bytes = sizeof b},
+        {.name = "empty", .dtype = ST_F32, .n_dims = 1, .dims = {0}, .data = a, .bytes = 0}};
+    static const char *const metadata[] = {"format", "pt", NULL};
+    assert_int_equal(safetensors_write(path, t, 3, metadata), WR_OK);
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    safetensors *s = NULL;
+    float x[6];
+    int64_t i[2];
+    write_small();
+    assert_int_equal(safetensors_open(path, &s), WR_OK);
+    assert_int_equal(safetensors_count(s), 3);
+    assert_null(safetensors_find(s, "c"));
+    const st_tensor *a = safetensors_find(s, "a.weight"), *b = safetensors_find(s, "b");
+    assert_int_equal(a->n_dims, 2);
+    assert_int_equal(a->dims[1], 3);
+    assert_int_equal(st_tensor_to_f32(a, x), WR_OK);
+    assert_true(x[0] == 1 && x[1] == -2 && x[2] == 3.5f && x[5] == 1e30f);
+    memcpy(i, b->data, sizeof i);
+    assert_true(i[0] == -1 && i[1] == 1LL << 40);
+    assert_int_equal(st_tensor_to_f32(b, x), WR_E_FORMAT);
+    safetensors_close(s);
+    const unsigned char half[] = {0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b,
+                                  0x01, 0x00, 0x00, 0x7c, 0x01, 0x7c}; /* 1 -2 65504 2^-24 inf nan */
+    st_tensor h = {.name = "h", .dtype = ST_F16, .n_dims = 1, .dims = {6}, .data = half, .bytes = sizeof half};
+    assert_int_equal(st_tensor_to_f32(&h, x), WR_OK);
+    assert_true(x[0] == 1 && x[1] == -2 && x[2] == 65504 && x[3] == 0x1p-24f && isinf(x[4]) && isnan(x[5]));
+    const unsigned char brain[] = {0x80, 0x3f, 0x49, 0xc0}; /* 1, -3.140625 */
+    h = (st_tensor){.name = "h", .dtype = ST_BF16, .n_dims = 1, .dims = {2}, .data = brain, .bytes = sizeof brain};
+    assert_int_equal(st_tensor_to_f32(&h, x), WR_OK);
+    assert_true(x[0] == 1 && x[1] == -3.140625f);
+}
+
+static void test_truncated_everywhere(void **state) {
+    (void)state;
+    char *bytes = NULL;
+    size_t n = 0;
+    write_small();
+    assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
+    for (size_t k = 0; k < n; k++) {
+        put(bytes, k);
+        if (open_and_read() >= 0) fail_msg("accepted when truncated to %zu of %zu bytes", k, n);
+    }
+    put(bytes, n);
+    assert_int_equal(open_and_read(), WR_OK);
+    free(bytes);
+}
+
+static void test_changed_header_bytes(void **state) {
+    (void)state;
+    char *bytes = NULL;
+    size_t n = 0, refused = 0;
+    uint64_t header = 0;
+    write_small();
+    assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
+    memcpy(&header, bytes, 8);
+    for (size_t k = 0; k < 8 + header; k++)
+        for (int bit = 0; bit < 8; bit++) {
+            bytes[k] = (char)(bytes[k] ^ (1 << bit));
+            put(bytes, n);
+            refused += open_and_read() < 0;
+            bytes[k] = (char)(bytes[k] ^ (1 << bit));
+        }
+    assert_true(refused > header); /* most of them: a changed letter of a name or of metadata is still a file */
+    free(bytes);
+}
+
+static void refuse(const char *header, size_t data, const char *word) {
+    put_file(strlen(header), header, data);
+    if (open_and_read() >= 0) fail_msg("accepted: %s", header);
+    if (!strstr(wr_error(), word)) fail_msg("\"%s\" does not say \"%s\"", wr_error(), word);
+}
+
+static void test_lies(void **state) {
+    (void)state;
+    refuse("[]", 0, "object");
+    refuse("{\"a\":1}", 0, "object");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}} x", 4, "header");
+    refuse("{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype");
+    refuse("{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "F33");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "shape");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "shape");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, "shape");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "dimensions");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", 0, "overflow");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", 0, "elements");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "data_offsets");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "data_offsets");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "data_offsets");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, "truncated");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,9223372036854775807]}}", 4, "truncated");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "elements");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "hole");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8, "no tensor");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],"
+           "\"data_offsets\":[4,8]}}",
+           8, "overlaps");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],"
+           "\"data_offsets\":[4,8]}}",
+           8, "twice");
+    refuse("{\"a\\u0000b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "NUL");
+    put_file(UINT64_MAX, "{}", 0);
+    assert_true(open_and_read() < 0);
+    put_file(1000, "{}", 0);
+    assert_true(open_and_read() < 0);
+    char *bomb = mem_calloc(200001, 1); /* nesting far beyond the bound */
+    memset(bomb, '[', 200000);
+    put_file(200000, bomb, 0);
+    assert_true(open_and_read() < 0);
+    for (size_t i = 0; i + 5 <= 200000; i += 5) memcpy(bomb + i, "{\"a\":", 5);
+    put_file(200000, bomb, 0);
+    assert_true(open_and_read() < 0);
+    free(bomb);
+    put_file(2, "{}", 0); /* no tensors: a valid file */
+    assert_int_equal(open_and_read(), WR_OK);
+    unlink(path);
+    assert_true(open_and_read() < 0);
+}
+
+/* --- model directories
+ * -------------------------------------------------------------------------------------------------- */
+
+static void put_config(void) {
+    char name[PATH_CAP];
+    static const char config[] =
+        "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":4,\"num_hidden_layers\":1,"
+        "\"num_attention_heads\":2,\"intermediate_size\":3,\"vocab_size\":5,\"tie_word_embeddings\":true}";
+    assert_int_equal(path_join(name, directory, "config.json"), WR_OK);
+    assert_int_equal(file_write_atomic(name, config, strlen(config)), WR_OK);
+}
+
+static size_t table(const model *m, st_tensor *t, const float *data) {
+    for (size_t i = 0; i < m->n_tensors; i++)
+        t[i] = (st_tensor){.name = m->tensors[i].name,
+                           .dtype = ST_F32,
+                           .n_dims = m->tensors[i].n_dims,
+                           .dims = {m->tensors[i].dims[0], m->tensors[i].dims[1]},
+                           .data = data,
+                           .bytes = 4 * m->tensors[i].count};
+    return m->n_tensors;
+}
+
+static wr_status load(model **m) {
+    const model_load_options o = {.head = HEAD_LM, .quiet = true};
+    return model_load(directory, &o, m);
+}
+
+static void refuse_load(const char *word) {
+    model *m = NULL;
+    assert_true(load(&m) < 0);
+    assert_null(m);
+    if (!strstr(wr_error(), word)) fail_msg("\"%s\" does not say \"%s\"", wr_error(), word);
+}
+
+static void test_model_tensors(void **state) {
+    (void)state;
+    static const float data[64] = {1.25f};
+    st_tensor t[16];
+    model_config c;
+    model *m = NULL, *loaded = NULL;
+    char shard[PATH_CAP], index[PATH_CAP];
+    put_config();
+    assert_int_equal(model_config_load(directory, &c), WR_OK);
+    assert_int_equal(model_create(&c, &m), WR_OK);
+    const size_t n = table(m, t, data);
+    assert_int_equal(safetensors_write(path, t, n, NULL), WR_OK);
+    assert_int_equal(load(&loaded), WR_OK);
+    assert_true(loaded->params[0] == 1.25f);
+    model_free(loaded);
+
+    assert_int_equal(safetensors_write(path, t, n - 1, NULL), WR_OK);
+    refuse_load("\"model.norm.weight\" is missing");
+    t[n] = (st_tensor){.name = "model.layers.7.x", .dtype = ST_F32, .n_dims = 1, .dims = {1}, .data = data, .bytes = 4};
+    assert_int_equal(safetensors_write(path, t, n + 1, NULL), WR_OK);
+    refuse_load("unexpected tensor \"model.layers.7.x\"");
+    t[n].name = "model.layers.0.self_attn.rotary_emb.inv_freq";
+    t[n + 1] = t[0];
+    t[n + 1].name = "lm_head.weight"; /* a tied checkpoint may repeat it */
+    assert_int_equal(safetensors_write(path, t, n + 2, NULL), WR_OK);
+    assert_int_equal(load(&loaded), WR_OK);
+    model_free(loaded);
+    t[1].dims[0] = 2, t[1].n_dims = 2, t[1].dims[1] = 2;
+    assert_int_equal(safetensors_write(path, t, n, NULL), WR_OK);
+    refuse_load("input_layernorm.weight");
+    table(m, t, data);
+
+    /* two shards */
+    unlink(path);
+    refuse_load("model.safetensors");
+    assert_int_equal(path_join(shard, directory, "part-1.safetensors"), WR_OK);
+    assert_int_equal(safetensors_write(shard, t, 3, NULL), WR_OK);
+    assert_int_equal(path_join(shard, directory, "part-2.safetensors"), WR_OK);
+    assert_int_equal(safetensors_write(shard, t + 3, n - 3, NULL), WR_OK);
+    assert_int_equal(path_join(index, directory, "model.safetensors.index.json"), WR_OK);
+    const char good[] =
+        "{\"weight_map\":{\"a\":\"part-2.safetensors\",\"b\":\"part-1.safetensors\",\"c\":\"part-2.safetensors\"}}";
+    assert_int_equal(file_write_atomic(index, good, strlen(good)), WR_OK);
+    assert_int_equal(load(&loaded), WR_OK);
+    model_free(loaded);
+    const char escape[] = "{\"weight_map\":{\"a\":\"../part-1.safetensors\"}}";
+    assert_int_equal(file_write_atomic(index, escape, strlen(escape)), WR_OK);
+    refuse_load("file name");
+    const char absent[] = "{\"weight_map\":{\"a\":\"part-3.safetensors\"}}";
+    assert_int_equal(file_write_atomic(index, absent, strlen(absent)), WR_OK);
+    refuse_load("part-3.safetensors");
+    const char empty[] = "{}";
+    assert_int_equal(file_write_atomic(index, empty, strlen(empty)), WR_OK);
+    refuse_load("weight_map");
+    model_free(m);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncated_everywhere),
+                                       cmocka_unit_test(test_changed_header_bytes), cmocka_unit_test(test_lies),
+                                       cmocka_unit_test(test_model_tensors)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,260 @@
+/* Tokenizer against goldens made with Hugging Face tokenizers (tests/oracle/tokenizer_golden.py), and its edges. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/stream.h"
+#include "model/tokenizer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GOLDEN "tests/golden/tokenizer/"
+
+static void assert_ids(const token_ids *got, const json_value *want, const char *text)
+{
+    size_t i = 0;
+    for (const json_value *v = want->first; v; v = v->next, i++) {
+        int64_t id = -1;
+        assert_true(json_to_int(v, &id));
+        if (i >= got->n || got->ids[i] != id) fail_msg("id %zu of \"%s\" differs", i, text);
+    }
+    if (got->n != i) fail_msg("%zu ids instead of %zu for \"%s\"", got->n, i, text);
+}
+
+static void check_decode(const tokenizer *t, const json_value *row, const char *field, bool skip)
+{
+    token_ids ids = {0};
+    strbuf text = {0};
+    const char *want;
+    size_t n;
+    assert_true(json_get_string(row, field, &want, &n));
+    for (const json_value *v = json_get(row, "some")->first; v; v = v->next) {
+        int64_t id = -1;
+        assert_true(json_to_int(v, &id));
+        assert_int_equal(token_ids_push(&ids, (int32_t)id), WR_OK);
+    }
+    assert_int_equal(tokenizer_decode(t, ids.ids, ids.n, skip, &text), WR_OK);
+    assert_int_equal(text.len, n);
+    assert_memory_equal(strbuf_str(&text), want, n);
+    token_ids_free(&ids);
+    strbuf_free(&text);
+}
+
+static void check_golden(const char *name)
+{
+    char path[256];
+    tokenizer *t = NULL;
+    instream *in = NULL;
+    const char *line, *text;
+    size_t length, n, rows = 0;
+    arena *a = arena_create();
+    snprintf(path, sizeof path, GOLDEN "%s", name);
+    if (tokenizer_load(path, &t) < 0) fail_msg("%s", wr_error());
+    snprintf(path, sizeof path, GOLDEN "%s/cases.jsonl", name);
+    assert_int_equal(instream_open(path, &in), WR_OK);
+    for (; instream_line(in, &line, &length) == WR_OK; rows++) {
+        const json_value *row;
+        token_ids ids = {0};
+        assert_int_equal(json_parse(a, line, length, &row), WR_OK);
+        assert_true(json_get_string(row, "text", &text, &n));
+        assert_int_equal(tokenizer_encode(t, text, n, TOK_DEFAULT, &ids), WR_OK);
+        assert_ids(&ids, json_get(row, "ids"), text);
+        ids.n = 0;
+        assert_int_equal(tokenizer_encode(t, text, n, TOK_MATCH_SPECIAL, &ids), WR_OK);
+        assert_ids(&ids, json_get(row, "bare"), text);
+        check_decode(t, row, "some_text", false);
+        check_decode(t, row, "some_bare", true);
+        token_ids_free(&ids);
+    }
+    assert_true(rows > 60);
+    instream_close(in);
+    tokenizer_free(t);
+    arena_free(a);
+}
+
+static void test_digits(void **state) { (void)state; check_golden("digits"); }
+static void test_gpt2(void **state) { (void)state; check_golden("gpt2"); }
+static void test_llama3(void **state) { (void)state; check_golden("llama3"); }
+static void test_qwen2(void **state) { (void)state; check_golden("qwen2"); }
+
+static tokenizer *load(const char *name)
+{
+    tokenizer *t = NULL;
+    if (tokenizer_load(name, &t) < 0) fail_msg("%s", wr_error());
+    return t;
+}
+
+/* Without TOK_MATCH_SPECIAL a special token's text is plain text, and comes back as it was. */
+static void test_plain_text(void **state)
+{
+    (void)state;
+    static const char text[] = "a <|im_end|> b";
+    tokenizer *t = load(GOLDEN "digits/tokenizer.json");
+    token_ids ids = {0};
+    strbuf back = {0};
+    assert_int_equal(tokenizer_id(t, "<|im_end|>"), 2);
+    assert_int_equal(tokenizer_id(t, "no such token"), -1);
+    assert_int_equal(tokenizer_vocab(t), 600);
+    assert_string_equal(tokenizer_dir(t), "tests/golden/tokenizer/digits");
+    assert_int_equal(strlen(tokenizer_hash(t)), 32);
+    assert_int_equal(tokenizer_encode(t, text, sizeof text - 1, 0, &ids), WR_OK);
+    for (size_t i = 0; i < ids.n; i++) assert_true(ids.ids[i] > 2);
+    assert_int_equal(tokenizer_decode(t, ids.ids, ids.n, true, &back), WR_OK);
+    assert_string_equal(strbuf_str(&back), text);
+    token_ids_free(&ids);
+    strbuf_free(&back);
+    tokenizer_free(t);
+}
+
+/* Invalid bytes are read as U+FFFD, one for each maximal subpart; random bytes never fail. */
+static void test_invalid_utf8(void **state)
+{
+    (void)state;
+    tokenizer *t = load(GOLDEN "digits");
+    token_ids a = {0}, b = {0};
+    static const char broken[] = "x\xE4\xBD y\xFF\xC0\xAF", clean[] = "x\xEF\xBF\xBD y\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD";
+    assert_int_equal(tokenizer_encode(t, broken, sizeof broken - 1, 3, &a), WR_OK);
+    assert_int_equal(tokenizer_encode(t, clean, sizeof clean - 1, 3, &b), WR_OK);
+    assert_int_equal(a.n, b.n);
+    assert_memory_equal(a.ids, b.ids, a.n * sizeof *a.ids);
+    rng r = rng_make(11, RNG_TEST, 0, 0, 0);
+    for (int i = 0; i < 2000; i++) {
+        char bytes[64];
+        size_t n = rng_below(&r, sizeof bytes);
+        strbuf text = {0};
+        for (size_t k = 0; k < n; k++) bytes[k] = (char)rng_u32(&r);
+        a.n = 0;
+        assert_int_equal(tokenizer_encode(t, bytes, n, 3, &a), WR_OK);
+        assert_int_equal(tokenizer_decode(t, a.ids, a.n, false, &text), WR_OK);
+        b.n = 0;
+        assert_int_equal(tokenizer_encode(t, strbuf_str(&text), text.len, 3, &b), WR_OK);
+        assert_int_equal(a.n, b.n);
+        strbuf_free(&text);
+    }
+    token_ids_free(&a);
+    token_ids_free(&b);
+    tokenizer_free(t);
+}
+
+/* Words and gaps of hundreds of kilobytes: neither quadratic time nor a stack overflow, in every kind of pattern. */
+static void test_long_words(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"digits", "gpt2", "llama3", "qwen2"}, *const units[] = {"a", " ", "\n", "=", "7", "\xE4\xBD\xA0", "ab", " \n"};
+    enum { BYTES = 300000 };
+    for (size_t k = 0; k < 4; k++) {
+        char path[128];
+        snprintf(path, sizeof path, GOLDEN "%s", names[k]);
+        tokenizer *t = load(path);
+        for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
+            strbuf text = {0}, back = {0};
+            token_ids ids = {0};
+            while (text.len < BYTES) strbuf_puts(&text, units[u]);
+            double start = clock_seconds();
+            assert_int_equal(tokenizer_encode(t, text.data, text.len, TOK_MATCH_SPECIAL, &ids), WR_OK);
+            assert_int_equal(tokenizer_decode(t, ids.ids, ids.n, false, &back), WR_OK);
+            assert_true(clock_seconds() - start < 10.0);
+            size_t skip = back.len - text.len; /* gpt2 puts a space in front */
+            assert_true(skip <= 1);
+            assert_memory_equal(back.data + skip, text.data, text.len);
+            strbuf_free(&text);
+            strbuf_free(&back);
+            token_ids_free(&ids);
+        }
+        tokenizer_free(t);
+    }
+}
+
+static void test_bad_ids(void **state)
+{
+    (void)state;
+    tokenizer *t = load(GOLDEN "digits");
+    strbuf text = {0};
+    assert_int_equal(tokenizer_decode(t, (int32_t[]){600}, 1, false, &text), WR_E_FORMAT);
+    assert_int_equal(tokenizer_decode(t, (int32_t[]){-1}, 1, false, &text), WR_E_FORMAT);
+    assert_int_equal(tokenizer_decode(t, NULL, 0, false, &text), WR_OK);
+    strbuf_free(&text);
+    tokenizer_free(t);
+}
+
+/* A file with `from` replaced by `to` must be refused with a message that names `word`. */
+static void check_refused(const char *from, const char *to, const char *word)
+{
+    char *bytes, path[] = "/tmp/test_tokenizer_XXXXXX";
+    size_t n;
+    strbuf changed = {0};
+    tokenizer *t = NULL;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(file_read(GOLDEN "digits/tokenizer.json", 0, &bytes, &n), WR_OK);
+    char *at = strstr(bytes, from);
+    assert_non_null(at);
+    strbuf_append(&changed, bytes, (size_t)(at - bytes));
+    strbuf_puts(&changed, to);
+    strbuf_puts(&changed, at + strlen(from));
+    FILE *f = fdopen(fd, "w");
+    fwrite(changed.data, 1, changed.len, f);
+    fclose(f);
+    assert_int_equal(tokenizer_load(path, &t), WR_E_FORMAT);
+    assert_non_null(strstr(wr_error(), path));
+    if (!strstr(wr_error(), word)) fail_msg("\"%s\" does not name %s", wr_error(), word);
+    unlink(path);
+    free(bytes);
+    strbuf_free(&changed);
+}
+
+static void test_unsupported(void **state)
+{
+    (void)state;
+    check_refused("\"type\":\"BPE\"", "\"type\":\"Unigram\"", "Unigram");
+    check_refused("\"type\":\"Digits\"", "\"type\":\"Metaspace\"", "Metaspace");
+    check_refused("\"normalizer\":null", "\"normalizer\":{\"type\":\"BertNormalizer\"}", "BertNormalizer");
+    check_refused("\"decoder\":{\"type\":\"ByteLevel\"", "\"decoder\":{\"type\":\"WordPiece\"", "WordPiece");
+    check_refused("\"post_processor\":{\"type\":\"ByteLevel\"", "\"post_processor\":{\"type\":\"Other\"", "Other");
+    check_refused("\"truncation\":null", "\"truncation\":{\"max_length\":5}", "truncation");
+    check_refused("\"dropout\":null", "\"dropout\":0.1", "dropout");
+    check_refused("\"merges\":[", "\"merges\":[[\"zzzz\",\"q\"],", "merges");
+    check_refused("\"<|im_end|>\":2", "\"<|im_end|>\":-2", "im_end");
+    check_refused("\"version\"", "version", "JSON");
+}
+
+static void test_truncated_file(void **state)
+{
+    (void)state;
+    char *bytes, path[] = "/tmp/test_tokenizer_XXXXXX";
+    size_t n;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(file_read(GOLDEN "digits/tokenizer.json", 0, &bytes, &n), WR_OK);
+    for (size_t cut = 0; cut + 2 < n; cut += 997) {
+        tokenizer *t = NULL;
+        FILE *f = fopen(path, "w");
+        fwrite(bytes, 1, cut, f);
+        fclose(f);
+        assert_int_equal(tokenizer_load(path, &t), WR_E_FORMAT);
+        assert_null(t);
+    }
+    unlink(path);
+    free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_digits), cmocka_unit_test(test_gpt2), cmocka_unit_test(test_llama3), cmocka_unit_test(test_qwen2),
+        cmocka_unit_test(test_plain_text), cmocka_unit_test(test_invalid_utf8), cmocka_unit_test(test_long_words), cmocka_unit_test(test_bad_ids),
+        cmocka_unit_test(test_unsupported), cmocka_unit_test(test_truncated_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
