@@ -1,0 +1,240 @@
+/* wildreward sample: replies of a language model to prompts and chats. */
+#include "cli/command.h"
+#include "cli/lm_tool.h"
+#include "sampler/sampler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const option_spec sample_options[] = {
+    {.name = "n", .kind = OPT_INT, .default_value = "1", .arg = "N", .help = "replies to each prompt", .min = 1, .max = 65536},
+    {.name = "max-tokens", .kind = OPT_INT, .default_value = "256", .arg = "N", .help = "longest reply in tokens", .min = 1, .max = 1e7},
+    {.name = "temperature", .kind = OPT_FLOAT, .default_value = "1", .arg = "T", .help = "0: always the most probable token", .min = 0, .max = 1e6},
+    {.name = "top-k", .kind = OPT_INT, .default_value = "0", .arg = "K", .help = "only the K most probable tokens; 0: all", .min = 0, .max = 1e9},
+    {.name = "top-p", .kind = OPT_FLOAT, .default_value = "1", .arg = "P", .help = "only the most probable tokens that reach P together", .min = 0, .max = 1},
+    {.name = "seed", .kind = OPT_INT, .default_value = "0", .arg = "S", .help = "same seed and line: same replies", .min = 0, .max = 9e15},
+    {0},
+};
+static const option_spec *const tables[] = {lm_options, sample_options, precision_options, jsonl_options, NULL};
+
+typedef struct sample_job {
+    lm_tool lm;
+    sampler *s;
+    sampling_options o;
+    int32_t stops[2][10]; /* [0] raw prompts: the model's end tokens; [1] chats: those and the template's */
+    size_t n_stops[2];
+} sample_job;
+
+typedef struct request { token_ids ids; bool bad, chat; } request;
+
+/* --- prompts ------------------------------------------------------------------------------------------------------------------ */
+
+static wr_status read_messages(const json_value *list, chat_message **out, size_t *n)
+{
+    wr_status status = WR_OK;
+    *out = NULL;
+    if (!json_is(list, JSON_ARRAY) || list->length == 0) return wr_fail(WR_E_FORMAT, "field \"messages\" is not an array of at least one message");
+    chat_message *m = mem_calloc(list->length, sizeof *m);
+    TRY_ALLOC(m);
+    *n = 0;
+    for (const json_value *v = list->first; v; v = v->next, (*n)++) {
+        size_t length;
+        if (!json_get_string(v, "role", &m[*n].role, &length) || !json_get_string(v, "content", &m[*n].content, &m[*n].length))
+            TRY(wr_fail(WR_E_FORMAT, "message %zu is not an object with the strings \"role\" and \"content\"", *n + 1));
+    }
+    *out = m;
+    m = NULL;
+cleanup:
+    free(m);
+    return status;
+}
+
+/* Ids of the chat without its oldest `drop` messages behind a leading system message. */
+static wr_status render_without(const lm_tool *lm, const chat_message *m, size_t n, size_t drop, chat_message *scratch, token_ids *out)
+{
+    size_t head = strcmp(m[0].role, "system") == 0, kept = n - drop;
+    memcpy(scratch, m, head * sizeof *m);
+    memcpy(scratch + head, m + head + drop, (n - head - drop) * sizeof *m);
+    out->n = 0;
+    return chat_render_prompt(lm->chat, lm->t, scratch, kept, true, out);
+}
+
+/* The oldest messages go first until `limit` tokens are enough; a leading system message and the last message stay. Each message dropped
+ * makes the prompt shorter, so the least number is found by bisection. */
+static wr_status render_chat(const lm_tool *lm, const chat_message *m, size_t n, size_t limit, token_ids *out)
+{
+    wr_status status = WR_OK;
+    size_t head = strcmp(m[0].role, "system") == 0;
+    size_t low = 0, high = n - head > 0 ? n - head - 1 : 0;
+    chat_message *scratch = mem_calloc(n, sizeof *scratch);
+    TRY_ALLOC(scratch);
+    TRY(render_without(lm, m, n, 0, scratch, out));
+    if (out->n <= limit) goto cleanup;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        TRY(render_without(lm, m, n, middle, scratch, out));
+        if (out->n <= limit) high = middle;
+        else low = middle + 1;
+    }
+    /* A chat does not begin with the reply to a message that is gone. */
+    while (low + 1 < n - head && strcmp(m[head + low].role, "assistant") == 0) low++;
+    TRY(render_without(lm, m, n, low, scratch, out));
+cleanup:
+    free(scratch);
+    return status;
+}
+
+static wr_status read_request(const sample_job *job, const json_value *input, request *r)
+{
+    wr_status status = WR_OK;
+    const lm_tool *lm = &job->lm;
+    chat_message *messages = NULL;
+    size_t n = 0, positions = lm->m->config.max_positions, limit = lm->max_length;
+    const json_value *list = json_get(input, "messages");
+    if (limit == 0 || limit >= positions) limit = positions - 1;
+    if (list && json_get(input, "prompt")) TRY(wr_fail(WR_E_FORMAT, "both \"prompt\" and \"messages\" are given"));
+    if (list) {
+        r->chat = true;
+        if (!lm->chat) TRY(wr_fail(WR_E_FORMAT, "%s", lm->chat_error));
+        TRY(read_messages(list, &messages, &n));
+        /* Without a stated limit, history makes room for the whole reply where that can be. */
+        size_t room = lm->max_length == 0 && job->o.max_tokens < positions ? positions - job->o.max_tokens : limit;
+        TRY(render_chat(lm, messages, n, room, &r->ids));
+    } else {
+        TRY(read_text(input, "prompt", lm->t, TOK_DEFAULT, &r->ids));
+    }
+    if (r->ids.n == 0) TRY(wr_fail(WR_E_FORMAT, "the prompt has no tokens"));
+    if (r->ids.n > limit)
+        TRY(wr_fail(WR_E_FORMAT, "the prompt has %zu tokens%s, more than the %zu allowed", r->ids.n, list ? " without its history" : "", limit));
+cleanup:
+    free(messages);
+    return status;
+}
+
+/* --- replies ------------------------------------------------------------------------------------------------------------------ */
+
+static wr_status write_samples(const tokenizer *t, jsonl_item *item, const sample_reply *replies, size_t n)
+{
+    wr_status status = WR_OK;
+    strbuf text = {0};
+    token_ids known = {0};
+    json_writer w = jsonl_fields(item);
+    json_key(&w, "samples");
+    json_begin_array(&w);
+    for (size_t j = 0; j < n; j++) {
+        const sample_reply *r = &replies[j];
+        strbuf_clear(&text);
+        known.n = 0;
+        /* A model may have more rows than the tokenizer has tokens (padding to a round number); those have no text. */
+        for (size_t i = 0; i < r->n; i++)
+            if ((size_t)r->ids[i] < tokenizer_vocab(t)) TRY(token_ids_push(&known, r->ids[i]));
+        TRY(tokenizer_decode(t, known.ids, known.n, true, &text));
+        json_begin_object(&w);
+        json_key(&w, "text");
+        json_string_n(&w, strbuf_str(&text), text.len);
+        json_key(&w, "ids");
+        write_ids(&w, r->ids, r->n);
+        json_key(&w, "logprob");
+        json_double(&w, r->logprob);
+        json_key(&w, "finish");
+        json_string(&w, r->finish == FINISH_STOP ? "stop" : "length");
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+cleanup:
+    strbuf_free(&text);
+    token_ids_free(&known);
+    return status;
+}
+
+/* The batch's chats, or its raw prompts: they differ in what ends a reply. */
+static wr_status sample_kind(sample_job *job, jsonl_item *items, const request *requests, size_t n, bool chat)
+{
+    wr_status status = WR_OK;
+    size_t count = 0, each = job->o.n;
+    size_t *index = mem_calloc(n, sizeof *index);
+    sample_prompt *prompts = mem_calloc(n, sizeof *prompts);
+    sample_reply *replies = mem_calloc(n * each, sizeof *replies);
+    TRY_ALLOC(index && prompts && replies);
+    for (size_t i = 0; i < n; i++) {
+        if (requests[i].bad || requests[i].chat != chat) continue;
+        index[count] = i;
+        prompts[count++] = (sample_prompt){requests[i].ids.ids, requests[i].ids.n, items[i].line};
+    }
+    if (count == 0) goto cleanup;
+    sampling_options o = job->o;
+    o.stop_ids = job->stops[chat];
+    o.n_stop = job->n_stops[chat];
+    TRY(sampler_generate(job->s, count, prompts, &o, NULL, NULL, replies));
+    for (size_t i = 0; i < count; i++) TRY(write_samples(job->lm.t, &items[index[i]], replies + i * each, each));
+cleanup:
+    if (replies) sample_replies_free(replies, n * each);
+    free(index);
+    free(prompts);
+    free(replies);
+    return status;
+}
+
+static wr_status handle(void *context, jsonl_item *items, size_t n)
+{
+    wr_status status = WR_OK;
+    sample_job *job = context;
+    request *requests = mem_calloc(n, sizeof *requests);
+    TRY_ALLOC(requests);
+    for (size_t i = 0; i < n; i++) {
+        wr_status one = read_request(job, items[i].input, &requests[i]);
+        if (one == WR_E_NOMEM) TRY(one);
+        requests[i].bad = one < 0;
+        if (one < 0) jsonl_fail(&items[i]);
+    }
+    TRY(sample_kind(job, items, requests, n, false));
+    TRY(sample_kind(job, items, requests, n, true));
+cleanup:
+    for (size_t i = 0; requests && i < n; i++) token_ids_free(&requests[i].ids);
+    free(requests);
+    return status;
+}
+
+static void collect_stops(sample_job *job)
+{
+    const model_config *c = &job->lm.m->config;
+    for (int chat = 0; chat < 2; chat++) {
+        size_t n = 0;
+        for (; n < c->n_eos && n < 8; n++) job->stops[chat][n] = c->eos_ids[n];
+        if (n == 0 && c->eos_id >= 0) job->stops[chat][n++] = c->eos_id;
+        if (chat && job->lm.chat) job->stops[chat][n++] = chat_end_id(job->lm.chat);
+        job->n_stops[chat] = n;
+    }
+}
+
+static wr_status run_sample(const options *o, world *w)
+{
+    static const char *const names[] = {"samples", NULL};
+    wr_status status = WR_OK;
+    sample_job job = {.o = {.n = (size_t)options_int(o, "n"),
+                            .max_tokens = (size_t)options_int(o, "max-tokens"),
+                            .temperature = options_float(o, "temperature"),
+                            .top_k = (size_t)options_int(o, "top-k"),
+                            .top_p = options_float(o, "top-p"),
+                            .seed = (uint64_t)options_int(o, "seed")}};
+    (void)w;
+    if (!(job.o.top_p > 0.0)) TRY(wr_fail(WR_E_USAGE, "--top-p must be above 0"));
+    TRY(check_precision(o));
+    TRY(lm_tool_load(o, true, &job.lm));
+    collect_stops(&job);
+    TRY(sampler_create(job.lm.m, &job.s));
+    TRY(jsonl_run(o, 64, names, handle, &job));
+cleanup:
+    sampler_free(job.s);
+    lm_tool_free(&job.lm);
+    return status;
+}
+
+const command cmd_sample = {
+    .name = "sample",
+    .usage = "sample --model DIR [--n N] [--max-tokens N] [--temperature T] [--top-k K] [--top-p P] [--seed S] [--in FILE] [--out FILE]",
+    .summary = "sample replies to prompts and chats (JSONL)",
+    .tables = tables,
+    .run = run_sample,
+    .no_positionals = true,
+};

@@ -1,0 +1,75 @@
+/* wildreward tokenize: {"text"} -> ids, or with --decode {"ids"} -> text. */
+#include "cli/command.h"
+#include "cli/lm_tool.h"
+
+static const option_spec tokenize_options[] = {
+    {.name = "tokenizer", .kind = OPT_STRING, .arg = "DIR|FILE", .help = "tokenizer.json, or a directory that holds one", .required = true},
+    {.name = "no-special", .kind = OPT_FLAG, .help = "leave out what the post-processor adds (a BOS, for example)"},
+    {.name = "decode", .kind = OPT_FLAG, .help = "turn ids into text"},
+    {.name = "skip-special", .kind = OPT_FLAG, .help = "with --decode: leave special tokens out of the text"},
+    {0},
+};
+static const option_spec *const tables[] = {tokenize_options, jsonl_options, NULL};
+
+typedef struct tokenize_job { tokenizer *t; bool decode, skip_special; int flags; } tokenize_job;
+
+static wr_status decode_item(const tokenize_job *job, jsonl_item *item, token_ids *ids, strbuf *text)
+{
+    wr_status status = WR_OK;
+    TRY(read_ids(item->input, "ids", tokenizer_vocab(job->t), ids));
+    TRY(tokenizer_decode(job->t, ids->ids, ids->n, job->skip_special, text));
+    json_writer w = jsonl_fields(item);
+    json_key(&w, "text");
+    json_string_n(&w, strbuf_str(text), text->len);
+cleanup:
+    return status;
+}
+
+static wr_status encode_item(const tokenize_job *job, jsonl_item *item, token_ids *ids)
+{
+    wr_status status = WR_OK;
+    TRY(read_text(item->input, "text", job->t, job->flags, ids));
+    json_writer w = jsonl_fields(item);
+    json_key(&w, "ids");
+    write_ids(&w, ids->ids, ids->n);
+cleanup:
+    return status;
+}
+
+static wr_status handle(void *context, jsonl_item *items, size_t n)
+{
+    const tokenize_job *job = context;
+#pragma omp parallel for schedule(dynamic)
+    for (size_t i = 0; i < n; i++) {
+        token_ids ids = {0};
+        strbuf text = {0};
+        if ((job->decode ? decode_item(job, &items[i], &ids, &text) : encode_item(job, &items[i], &ids)) < 0) jsonl_fail(&items[i]);
+        token_ids_free(&ids);
+        strbuf_free(&text);
+    }
+    return WR_OK;
+}
+
+static wr_status run_tokenize(const options *o, world *w)
+{
+    static const char *const encoded[] = {"ids", NULL}, *const decoded[] = {"text", NULL};
+    wr_status status = WR_OK;
+    tokenize_job job = {.decode = options_flag(o, "decode"), .skip_special = options_flag(o, "skip-special")};
+    (void)w;
+    job.flags = options_flag(o, "no-special") ? TOK_MATCH_SPECIAL : TOK_DEFAULT;
+    if (job.skip_special && !job.decode) TRY(wr_fail(WR_E_USAGE, "--skip-special goes with --decode"));
+    TRY(tokenizer_load(options_str(o, "tokenizer"), &job.t));
+    TRY(jsonl_run(o, 256, job.decode ? decoded : encoded, handle, &job));
+cleanup:
+    tokenizer_free(job.t);
+    return status;
+}
+
+const command cmd_tokenize = {
+    .name = "tokenize",
+    .usage = "tokenize --tokenizer DIR|FILE [--no-special] [--decode [--skip-special]] [--in FILE] [--out FILE]",
+    .summary = "texts to token ids and back, as Hugging Face tokenizers do it (JSONL)",
+    .tables = tables,
+    .run = run_tokenize,
+    .no_positionals = true,
+};

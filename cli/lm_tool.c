@@ -1,0 +1,69 @@
+#include "cli/lm_tool.h"
+
+#include "base/file.h"
+
+#include <stdlib.h>
+
+const option_spec lm_options[] = {
+    {.name = "model", .kind = OPT_STRING, .arg = "DIR", .help = "Hugging Face directory of a causal language model", .required = true},
+    {.name = "max-length", .kind = OPT_INT, .default_value = "0", .arg = "N", .help = "longest input in tokens; 0: as the model's positions allow", .min = 0, .max = 1e9},
+    {0},
+};
+
+wr_status lm_tool_load(const options *o, bool need_tokenizer, lm_tool *out)
+{
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    const char *dir = options_str(o, "model");
+    *out = (lm_tool){.max_length = (size_t)options_int(o, "max-length")};
+    TRY(path_join(path, dir, "tokenizer.json"));
+    if (need_tokenizer || file_exists(path)) TRY(tokenizer_load(dir, &out->t));
+    TRY(model_load(dir, &(model_load_options){.head = HEAD_LM}, &out->m));
+    if (out->t && tokenizer_vocab(out->t) > out->m->config.V)
+        TRY(wr_fail(WR_E_MISMATCH, "%s: the tokenizer has %zu tokens, the model %zu", dir, tokenizer_vocab(out->t), out->m->config.V));
+    if (out->t && chat_template_load(dir, out->t, &out->chat) < 0) TRY_ALLOC(out->chat_error = mem_strdup(wr_error()));
+cleanup:
+    if (status < 0) lm_tool_free(out);
+    return status;
+}
+
+void lm_tool_free(lm_tool *l)
+{
+    model_free(l->m);
+    tokenizer_free(l->t);
+    chat_template_free(l->chat);
+    free(l->chat_error);
+    *l = (lm_tool){0};
+}
+
+wr_status read_ids(const json_value *object, const char *field, size_t vocab, token_ids *out)
+{
+    wr_status status = WR_OK;
+    const json_value *list = json_get(object, field);
+    if (!json_is(list, JSON_ARRAY)) return wr_fail(WR_E_FORMAT, "field \"%s\" is %s", field, list ? "not an array" : "missing");
+    for (const json_value *v = list->first; v; v = v->next) {
+        int64_t id;
+        if (!json_to_int(v, &id)) TRY(wr_fail(WR_E_FORMAT, "field \"%s\" holds something that is not an integer", field));
+        if (id < 0 || (uint64_t)id >= vocab)
+            TRY(wr_fail(WR_E_FORMAT, "field \"%s\": token id %lld is outside the vocabulary of %zu", field, (long long)id, vocab));
+        TRY(token_ids_push(out, (int32_t)id));
+    }
+cleanup:
+    return status;
+}
+
+wr_status read_text(const json_value *object, const char *field, const tokenizer *t, int flags, token_ids *out)
+{
+    const char *text;
+    size_t n;
+    if (!json_get_string(object, field, &text, &n))
+        return wr_fail(WR_E_FORMAT, "field \"%s\" is %s", field, json_get(object, field) ? "not a string" : "missing");
+    return tokenizer_encode(t, text, n, flags, out);
+}
+
+void write_ids(json_writer *w, const int32_t *ids, size_t n)
+{
+    json_begin_array(w);
+    for (size_t i = 0; i < n; i++) json_int(w, ids[i]);
+    json_end_array(w);
+}

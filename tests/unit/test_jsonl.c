@@ -1,0 +1,171 @@
+/* The JSONL tools' frame: order, passed-through fields, error records, fatal errors. */
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/jsonl.h"
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[64];
+static const option_spec *const tables[] = {jsonl_options, NULL};
+
+typedef struct tool { size_t calls, items; wr_status fatal; } tool;
+
+/* Writes the length of "text" twice over; lines without one are bad. */
+static wr_status measure(void *context, jsonl_item *items, size_t n) {
+    tool *t = context;
+    t->calls++;
+    t->items += n;
+    for (size_t i = 0; i < n; i++) {
+        const char *text;
+        size_t length;
+        if (!json_get_string(items[i].input, "text", &text, &length)) {
+            wr_fail(WR_E_FORMAT, "no field \"text\"");
+            jsonl_fail(&items[i]);
+            continue;
+        }
+        if (strcmp(text, "fatal") == 0) {
+            return wr_fail(t->fatal, "the model is gone");
+        }
+        json_writer w = jsonl_fields(&items[i]);
+        json_key(&w, "length");
+        json_int(&w, (int64_t)length);
+        w = jsonl_fields(&items[i]);
+        json_key(&w, "line_seen");
+        json_int(&w, (int64_t)items[i].line);
+    }
+    return WR_OK;
+}
+
+static const char *const names[] = {"length", "line_seen", NULL};
+
+static wr_status run(const char *in, size_t n, size_t batch, tool *t, char **out) {
+    char in_path[PATH_CAP], out_path[PATH_CAP], in_option[PATH_CAP + 8], out_option[PATH_CAP + 8];
+    assert_int_equal(path_join(in_path, folder, "in.jsonl"), WR_OK);
+    assert_int_equal(path_join(out_path, folder, "out.jsonl"), WR_OK);
+    assert_int_equal(file_write_atomic(in_path, in, n), WR_OK);
+    unlink(out_path);
+    snprintf(in_option, sizeof in_option, "--in=%s", in_path);
+    snprintf(out_option, sizeof out_option, "--out=%s", out_path);
+    options *o = NULL;
+    bool help;
+    assert_int_equal(options_parse(tables, 2, (char *[]){in_option, out_option}, &o, &help), WR_OK);
+    wr_status status = jsonl_run(o, batch, names, measure, t);
+    options_free(o);
+    *out = NULL;
+    if (file_exists(out_path)) {
+        size_t m;
+        assert_int_equal(file_read(out_path, 0, out, &m), WR_OK);
+    }
+    return status;
+}
+
+static void test_order_and_errors(void **state) {
+    (void)state;
+    static const char in[] = "{\"id\":1.50,\"text\":\"ab\",\"length\":\"old\",\"x\":[1e5,null]}\n"
+                             "not json\n"
+                             "\n"
+                             "[1]\n"
+                             "{\"text\":7}\n"
+                             "{\"text\":\"\xC3\"}\n"
+                             "{\"text\":\"caf\\u00e9\",\"k\":true}";
+    for (size_t batch = 1; batch <= 9; batch++) {
+        tool t = {0};
+        char *out;
+        assert_int_equal(run(in, sizeof in - 1, batch, &t, &out), WR_E_FAILED);
+        assert_non_null(strstr(wr_error(), "5 of 7 lines were bad"));
+        assert_non_null(strstr(wr_error(), "line 2"));
+        assert_int_equal(t.items, 3);
+        char *lines[8], *rest = NULL;
+        size_t n = 0;
+        for (char *l = strtok_r(out, "\n", &rest); l && n < 8; l = strtok_r(NULL, "\n", &rest)) {
+            lines[n++] = l;
+        }
+        assert_int_equal(n, 7);
+        assert_string_equal(lines[0], "{\"id\":1.50,\"text\":\"ab\",\"x\":[1e5,null],\"length\":2,\"line_seen\":1}");
+        assert_int_equal(strncmp(lines[1], "{\"error\":\"invalid JSON", 22), 0);
+        assert_non_null(strstr(lines[1], ",\"line\":2}"));
+        assert_non_null(strstr(lines[2], ",\"line\":3}"));
+        assert_string_equal(lines[3], "{\"error\":\"not a JSON object\",\"line\":4}");
+        assert_string_equal(lines[4], "{\"error\":\"no field \\\"text\\\"\",\"line\":5}");
+        assert_non_null(strstr(lines[5], "UTF-8"));
+        assert_string_equal(lines[6], "{\"text\":\"caf\xC3\xA9\",\"k\":true,\"length\":5,\"line_seen\":7}");
+        free(out);
+    }
+}
+
+static void test_fatal(void **state) {
+    (void)state;
+    tool t = {.fatal = WR_E_IO};
+    char *out;
+    static const char in[] = "{\"text\":\"a\"}\n{\"text\":\"fatal\"}\n{\"text\":\"b\"}\n";
+    assert_int_equal(run(in, sizeof in - 1, 1, &t, &out), WR_E_IO);
+    assert_string_equal(wr_error(), "the model is gone");
+    assert_null(out); /* nothing under the final name */
+    t = (tool){0};
+    assert_int_equal(run("", 0, 4, &t, &out), WR_OK);
+    assert_string_equal(out, "");
+    assert_int_equal(t.calls, 0);
+    free(out);
+    assert_int_equal(run("{}", 2, 4, &t, &out), WR_E_FAILED);
+    free(out);
+}
+
+static void test_many(void **state) {
+    (void)state;
+    strbuf in = {0};
+    for (int i = 0; i < 10000; i++) {
+        strbuf_printf(&in, "{\"text\":\"%0*d\"}\n", i % 50, 0);
+    }
+    tool t = {0};
+    char *out;
+    assert_int_equal(run(in.data, in.len, 64, &t, &out), WR_OK);
+    assert_int_equal(t.items, 10000);
+    assert_int_equal(t.calls, 157);
+    assert_non_null(strstr(out, "\"length\":49,\"line_seen\":10000}\n"));
+    free(out);
+    strbuf_free(&in);
+}
+
+static void test_exit_codes(void **state) {
+    (void)state;
+    assert_int_equal(exit_code(WR_OK), 0);
+    assert_int_equal(exit_code(WR_END), 0);
+    assert_int_equal(exit_code(WR_E_USAGE), 2);
+    assert_int_equal(exit_code(WR_E_INTERRUPTED), 75);
+    assert_int_equal(exit_code(WR_E_FAILED), 1);
+    assert_int_equal(exit_code(WR_E_PEER), 1);
+    static const option_spec *const precision[] = {precision_options, NULL};
+    static const struct { char *argument; wr_status status; } cases[] = {
+        {"--precision=f32", WR_OK}, {"--precision=auto", WR_OK}, {"--precision=bf16", WR_E_USAGE}};
+    for (size_t i = 0; i < 3; i++) {
+        options *o = NULL;
+        bool help;
+        assert_int_equal(options_parse(precision, 1, (char *[]){cases[i].argument}, &o, &help), WR_OK);
+        assert_int_equal(check_precision(o), cases[i].status);
+        options_free(o);
+    }
+}
+
+static int set_up(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/wildreward-test-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    return dir_remove_tree(folder) < 0 ? -1 : 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_errors), cmocka_unit_test(test_fatal), cmocka_unit_test(test_many),
+                                       cmocka_unit_test(test_exit_codes)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

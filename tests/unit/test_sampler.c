@@ -1,0 +1,273 @@
+/* Sampling: choice of one token against an obvious reference, and whole replies of a small random model. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "sampler/sampler.h"
+#include "sampler/sampling.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- one token -------------------------------------------------------------------------------------------------------------- */
+
+/* Reference: probability of every id after temperature, top-k, top-p, by repeated search for the largest. */
+static void reference(const float *logits, size_t V, const sampling_options *o, double *p)
+{
+    double total = 0.0, kept = 0.0, sum = 0.0;
+    bool *used = calloc(V, sizeof *used);
+    size_t *order = malloc(V * sizeof *order);
+    for (size_t k = 0; k < V; k++) {
+        size_t best = V;
+        for (size_t i = 0; i < V; i++)
+            if (!used[i] && (best == V || logits[i] > logits[best])) best = i;
+        used[best] = true;
+        order[k] = best;
+    }
+    size_t n = o->top_k && o->top_k < V ? o->top_k : V;
+    for (size_t k = 0; k < n; k++) total += p[order[k]] = exp((double)logits[order[k]] / o->temperature);
+    for (size_t k = 0; k < n && sum < o->top_p * total; k++, kept++) sum += p[order[k]];
+    n = o->top_p < 1.0 ? (size_t)kept : n;
+    sum = 0.0;
+    for (size_t k = 0; k < n; k++) sum += p[order[k]];
+    for (size_t k = 0; k < V; k++) p[order[k]] = k < n ? p[order[k]] / sum : 0.0;
+    free(used);
+    free(order);
+}
+
+/* Chi-square of 40,000 draws against the reference; ids of probability 0 never come. Bound: mean + 5 standard deviations. */
+static void check_distribution(const sampling_options *o, uint64_t seed, bool ties)
+{
+    enum { V = 40, DRAWS = 40000 };
+    float logits[V];
+    double p[V] = {0}, chi = 0.0;
+    size_t count[V] = {0}, cells = 0;
+    pick_scratch s;
+    rng world = rng_make(seed, RNG_TEST, 1, 0, 0), r = rng_make(seed, RNG_TEST, 2, 0, 0);
+    for (size_t i = 0; i < V; i++) logits[i] = ties ? (float)rng_below(&world, 3) : (float)(2.0 * rng_normal(&world));
+    reference(logits, V, o, p);
+    assert_int_equal(pick_scratch_alloc(V, &s), WR_OK);
+    double max = logits[0], z = 0.0;
+    for (size_t i = 0; i < V; i++) max = fmax(max, logits[i]);
+    for (size_t i = 0; i < V; i++) z += exp(logits[i] - max);
+    for (size_t k = 0; k < DRAWS; k++) {
+        int32_t id;
+        double logprob;
+        assert_int_equal(pick_token(logits, V, o, &r, &s, &id, &logprob), WR_OK);
+        assert_true(fabs(logprob - (logits[id] - max - log(z))) < 1e-5);
+        count[id]++;
+    }
+    for (size_t i = 0; i < V; i++) {
+        if (p[i] == 0.0) assert_int_equal(count[i], 0);
+        double expected = p[i] * DRAWS;
+        if (expected < 1.0) continue;
+        chi += ((double)count[i] - expected) * ((double)count[i] - expected) / expected;
+        cells++;
+    }
+    double freedom = cells > 1 ? (double)cells - 1 : 1;
+    if (!(chi < freedom + 5.0 * sqrt(2.0 * freedom) + 5.0)) fail_msg("seed %d: chi-square %.1f with %zu cells", (int)seed, chi, cells);
+    pick_scratch_free(&s);
+}
+
+static void test_distribution(void **state)
+{
+    (void)state;
+    static const sampling_options cases[] = {
+        {.temperature = 1.0, .top_p = 1.0}, {.temperature = 0.5, .top_p = 1.0}, {.temperature = 2.0, .top_p = 1.0, .top_k = 7},
+        {.temperature = 1.0, .top_p = 0.9}, {.temperature = 1.0, .top_p = 0.5, .top_k = 10}, {.temperature = 1.0, .top_p = 1.0, .top_k = 1},
+        {.temperature = 1.5, .top_p = 0.99, .top_k = 100}, {.temperature = 1.0, .top_p = 1e-6},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int ties = 0; ties < 2; ties++) check_distribution(&cases[i], 20 + i, ties);
+}
+
+static void test_greedy(void **state)
+{
+    (void)state;
+    float logits[] = {0.0f, 3.0f, 1.0f, 3.0f, -INFINITY};
+    sampling_options o = {.temperature = 0.0, .top_p = 1.0};
+    pick_scratch s;
+    int32_t id;
+    double logprob;
+    assert_int_equal(pick_scratch_alloc(5, &s), WR_OK);
+    assert_int_equal(pick_token(logits, 5, &o, NULL, &s, &id, &logprob), WR_OK);
+    assert_int_equal(id, 1); /* lowest id among equals */
+    o.temperature = 1e-9; /* almost greedy must not overflow */
+    rng r = rng_make(1, RNG_TEST, 0, 0, 0);
+    assert_int_equal(pick_token(logits, 5, &o, &r, &s, &id, &logprob), WR_OK);
+    assert_true(id == 1 || id == 3);
+    logits[2] = NAN;
+    assert_int_equal(pick_token(logits, 5, &o, &r, &s, &id, &logprob), WR_E_NUMERIC);
+    for (int i = 0; i < 5; i++) logits[i] = -INFINITY;
+    assert_int_equal(pick_token(logits, 5, &o, &r, &s, &id, &logprob), WR_E_NUMERIC);
+    pick_scratch_free(&s);
+}
+
+/* --- whole replies ----------------------------------------------------------------------------------------------------------- */
+
+enum { PROMPTS = 9, N = 3, V = 97 };
+
+static model *make_model(void)
+{
+    model_config c;
+    model *m;
+    assert_int_equal(model_config_from_spec("layers=2,hidden=32,heads=4,kv-heads=2,ffn=48,max-positions=64,tied=1", &c), WR_OK);
+    c.V = V;
+    c.init_std = 0.4; /* far from uniform, so that greedy replies differ */
+    assert_int_equal(model_create(&c, &m), WR_OK);
+    assert_int_equal(model_alloc_params(m), WR_OK);
+    model_init_params(m, 5);
+    return m;
+}
+
+static int32_t prompt_ids[PROMPTS][24];
+static void make_prompts(sample_prompt *prompts)
+{
+    rng r = rng_make(3, RNG_TEST, 0, 0, 0);
+    for (size_t i = 0; i < PROMPTS; i++) {
+        size_t n = 1 + rng_below(&r, 24);
+        for (size_t k = 0; k < n; k++) prompt_ids[i][k] = (int32_t)rng_below(&r, V);
+        prompts[i] = (sample_prompt){prompt_ids[i], n, 100 + i};
+    }
+}
+
+static void assert_same(const sample_reply *a, const sample_reply *b)
+{
+    assert_int_equal(a->n, b->n);
+    assert_memory_equal(a->ids, b->ids, a->n * sizeof *a->ids);
+    assert_true(a->logprob == b->logprob);
+    assert_int_equal(a->finish, b->finish);
+}
+
+static void test_grouping(void **state)
+{
+    (void)state;
+    static const int32_t stop[] = {7, 11};
+    model *m = make_model();
+    sampler *s;
+    sample_prompt prompts[PROMPTS];
+    make_prompts(prompts);
+    assert_int_equal(sampler_create(m, &s), WR_OK);
+    for (int greedy = 0; greedy < 2; greedy++) {
+        sampling_options o = {.n = N, .max_tokens = 20, .temperature = greedy ? 0.0 : 1.0, .top_p = 0.95, .seed = 9, .step = 4, .stop_ids = stop, .n_stop = 2};
+        sample_reply all[PROMPTS * N], one[N * PROMPTS];
+        size_t stopped = 0;
+        assert_int_equal(sampler_generate(s, PROMPTS, prompts, &o, NULL, NULL, all), WR_OK);
+        for (size_t i = 0; i < PROMPTS; i++) { /* alone */
+            assert_int_equal(sampler_generate(s, 1, &prompts[i], &o, NULL, NULL, one), WR_OK);
+            for (size_t j = 0; j < N; j++) assert_same(&one[j], &all[i * N + j]);
+            sample_replies_free(one, N);
+        }
+        sample_prompt turned[PROMPTS]; /* in another order, fewer replies */
+        for (size_t i = 0; i < PROMPTS; i++) turned[i] = prompts[(i + 4) % PROMPTS];
+        o.n = 2;
+        assert_int_equal(sampler_generate(s, PROMPTS, turned, &o, NULL, NULL, one), WR_OK);
+        for (size_t i = 0; i < PROMPTS; i++)
+            for (size_t j = 0; j < 2; j++) assert_same(&one[i * 2 + j], &all[(i + 4) % PROMPTS * N + j]);
+        sample_replies_free(one, PROMPTS * 2);
+        for (size_t i = 0; i < PROMPTS * N; i++) {
+            const sample_reply *r = &all[i];
+            bool ended = r->ids[r->n - 1] == 7 || r->ids[r->n - 1] == 11;
+            assert_int_equal(r->finish, ended ? FINISH_STOP : FINISH_LENGTH);
+            assert_true(ended || r->n == 20);
+            for (size_t k = 0; k + 1 < r->n; k++) assert_true(r->ids[k] != 7 && r->ids[k] != 11);
+            stopped += ended;
+            if (greedy) assert_same(r, &all[i / N * N]);
+        }
+        if (!greedy) assert_true(stopped > 0 && stopped < PROMPTS * N);
+        sample_replies_free(all, PROMPTS * N);
+    }
+    sampler_free(s);
+    model_free(m);
+}
+
+/* The reply's log-probability, and greedy choice, against the full forward over prompt and reply. */
+static void test_logprob(void **state)
+{
+    (void)state;
+    model *m = make_model();
+    sampler *s;
+    model_workspace *w;
+    sample_prompt prompts[PROMPTS];
+    sample_reply replies[PROMPTS];
+    make_prompts(prompts);
+    assert_int_equal(sampler_create(m, &s), WR_OK);
+    assert_int_equal(model_workspace_create(m, &w), WR_OK);
+    for (int greedy = 0; greedy < 2; greedy++) {
+        sampling_options o = {.n = 1, .max_tokens = 30, .temperature = greedy ? 0.0 : 1.3, .top_k = greedy ? 0 : 5, .top_p = 1.0};
+        assert_int_equal(sampler_generate(s, PROMPTS, prompts, &o, NULL, NULL, replies), WR_OK);
+        for (size_t i = 0; i < PROMPTS; i++) {
+            int32_t ids[64];
+            size_t P = prompts[i].n, n = replies[i].n, rows[64];
+            float logprob[64], logits[V];
+            const float *hidden;
+            double sum = 0.0;
+            memcpy(ids, prompts[i].ids, P * sizeof *ids);
+            memcpy(ids + P, replies[i].ids, n * sizeof *ids);
+            for (size_t k = 0; k < n; k++) rows[k] = P + k - 1;
+            token_batch b = {1, (const size_t[]){0, P + n}, ids};
+            assert_int_equal(model_forward(m, &b, w, false, &hidden), WR_OK);
+            assert_int_equal(lm_logprobs(m, w, hidden, n, rows, ids + P, logprob), WR_OK);
+            for (size_t k = 0; k < n; k++) sum += logprob[k];
+            if (!(fabs(sum - replies[i].logprob) < 1e-4)) fail_msg("reply %zu: %.7f against %.7f", i, replies[i].logprob, sum);
+            for (size_t k = 0; greedy && k < n; k++) {
+                assert_int_equal(lm_logits(m, 1, hidden + rows[k] * m->config.C, logits), WR_OK);
+                for (size_t v = 0; v < V; v++) assert_true(logits[v] <= logits[ids[P + k]] + 1e-4f);
+            }
+        }
+        sample_replies_free(replies, PROMPTS);
+    }
+    model_workspace_free(w);
+    sampler_free(s);
+    model_free(m);
+}
+
+static bool stop_at_third(void *context)
+{
+    return ++*(int *)context == 3;
+}
+
+static void test_edges(void **state)
+{
+    (void)state;
+    model *m = make_model();
+    sampler *s;
+    int32_t ids[64] = {1};
+    int polls = 0;
+    sample_reply r[2];
+    sampling_options o = {.n = 1, .max_tokens = 1000, .temperature = 1.0, .top_p = 1.0};
+    assert_int_equal(sampler_create(m, &s), WR_OK);
+    assert_int_equal(sampler_generate(s, 0, NULL, &o, NULL, NULL, r), WR_OK);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 60, 1}, &o, NULL, NULL, r), WR_OK); /* positions end the reply */
+    assert_int_equal(r[0].n, 4);
+    assert_int_equal(r[0].finish, FINISH_LENGTH);
+    sample_replies_free(r, 1);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 63, 1}, &o, NULL, NULL, r), WR_OK);
+    assert_int_equal(r[0].n, 1);
+    sample_replies_free(r, 1);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 64, 1}, &o, NULL, NULL, r), WR_E_FORMAT);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 0, 1}, &o, NULL, NULL, r), WR_E_FORMAT);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1}, &o, stop_at_third, &polls, r), WR_E_INTERRUPTED);
+    assert_int_equal(polls, 3);
+    assert_null(r[0].ids);
+    o.top_p = 0.0;
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1}, &o, NULL, NULL, r), WR_E_USAGE);
+    o.top_p = 1.0;
+    m->params[0] = NAN; /* a broken embedding row: NaN logits */
+    for (size_t i = 0; i < m->n_params; i += 7) m->params[i] = NAN;
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1}, &o, NULL, NULL, r), WR_E_NUMERIC);
+    sampler_free(s);
+    model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_distribution), cmocka_unit_test(test_greedy), cmocka_unit_test(test_grouping),
+                                       cmocka_unit_test(test_logprob), cmocka_unit_test(test_edges)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
