@@ -1,0 +1,178 @@
+# wildreward: build, test, demo. `make help` lists the targets.
+#
+# Libraries are found by pkg-config; where it does not know one (modules, Spack, conda), give NAME_CFLAGS and NAME_LIBS, e.g.
+#   make OPENBLAS_CFLAGS=-I$HOME/openblas/include OPENBLAS_LIBS="-L$HOME/openblas/lib -lopenblas"
+
+CC       ?= cc
+V        ?= 0
+SAN      ?=
+BUILD    ?= build$(if $(SAN),-$(SAN))
+PREFIX   ?= /usr/local
+PKG      ?= pkg-config
+Q        := $(if $(filter 1,$(V)),,@)
+
+# --- libraries: NAME, pkg-config module, fallback -l flags ------------------------------------------------------------
+# $(call library,NAME,module,fallback libs)
+define library
+$(1)_CFLAGS ?= $$(shell $$(PKG) --cflags $(2) 2>/dev/null)
+$(1)_LIBS   ?= $$(or $$(shell $$(PKG) --libs $(2) 2>/dev/null),$(3))
+LIB_CFLAGS  += $$($(1)_CFLAGS)
+LIBS        += $$($(1)_LIBS)
+endef
+
+# Debian keeps the OpenMP variant of OpenBLAS in a folder of its own; the default alternative may be the pthread variant.
+OPENBLAS_DIR := $(firstword $(wildcard /usr/lib/*/openblas-openmp))
+ifneq ($(OPENBLAS_DIR),)
+OPENBLAS_CFLAGS ?= $(patsubst %,-I%,$(wildcard $(subst /usr/lib,/usr/include,$(OPENBLAS_DIR))))
+OPENBLAS_LIBS   ?= -L$(OPENBLAS_DIR) -lopenblas -Wl,-rpath,$(OPENBLAS_DIR)
+endif
+
+$(eval $(call library,MPI,ompi-c,-lmpi))
+$(eval $(call library,OPENBLAS,openblas,-lopenblas))
+$(eval $(call library,DNNL,dnnl,-ldnnl))
+$(eval $(call library,MSGPACK,msgpack,-lmsgpackc))
+$(eval $(call library,ZSTD,libzstd,-lzstd))
+$(eval $(call library,ARCHIVE,libarchive,-larchive))
+$(eval $(call library,YAJL,yajl,-lyajl))
+$(eval $(call library,PCRE2,libpcre2-8,-lpcre2-8))
+$(eval $(call library,UTF8PROC,libutf8proc,-lutf8proc))
+$(eval $(call library,YAML,yaml-0.1,-lyaml))
+$(eval $(call library,XXHASH,libxxhash,-lxxhash))
+CMOCKA_CFLAGS ?= $(shell $(PKG) --cflags cmocka 2>/dev/null)
+CMOCKA_LIBS   ?= $(or $(shell $(PKG) --libs cmocka 2>/dev/null),-lcmocka)
+
+# --- flags ------------------------------------------------------------------------------------------------------------
+VERSION  := 0.1.0
+COMMIT   := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+OPT      := $(if $(SAN),-O1 -fno-omit-frame-pointer,-O3)
+comma    := ,
+SANFLAGS := $(if $(SAN),-fsanitize=$(subst -,$(comma),$(SAN)) $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined))
+CPPFLAGS += -I. -D_GNU_SOURCE $(patsubst -I%,-isystem %,$(LIB_CFLAGS))
+CFLAGS   += -std=c17 $(OPT) -g $(WARN) -fopenmp -fno-math-errno -fvisibility=hidden $(SANFLAGS)
+LDFLAGS  += -fopenmp $(SANFLAGS)
+LDLIBS   += $(LIBS) -lpthread -lm
+
+# Kernel variants (model/kernels.h); the table is chosen at run time. Products may be fused with additions: same bits every run.
+model/kernels_baseline_CFLAGS := -ffp-contract=fast
+ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
+model/kernels_avx2_CFLAGS   := -ffp-contract=fast -mavx2 -mfma
+model/kernels_avx512_CFLAGS := -ffp-contract=fast -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+endif
+
+MODULES  := base model mpi data sampler trainer report dpo cli
+SOURCES  := $(foreach m,$(MODULES),$(sort $(wildcard $(m)/*.c)))
+OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
+LIBOBJ   := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
+# Helpers that several tests share live in tests/support/*.c.
+SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+UNIT     := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
+MPITESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/mpi/test_*.c)))
+FUZZERS  := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+BENCHES  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/bench_*.c)))
+BIN      := $(BUILD)/wildreward
+
+.DEFAULT_GOAL := all
+.PHONY: help deps deps-dev all check test demo bench lint check-deps format fuzz clean install oracle tests-bin
+.DELETE_ON_ERROR:
+
+## help: this list
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## deps: install what building and testing need (apt; without root: print what is missing)
+deps:
+	$(Q)./tests/deps.sh build
+
+## deps-dev: deps, and what lint, sanitizers and the Slurm tests need
+deps-dev:
+	$(Q)./tests/deps.sh dev
+
+## all: build/wildreward
+all: $(BIN)
+
+$(BIN): $(OBJECTS)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(OBJECTS) $(LDLIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $($*_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Only this object knows version and commit; it is rebuilt when either changes.
+$(BUILD)/cli/version.o: CPPFLAGS += -DWR_VERSION='"$(VERSION)"' -DWR_COMMIT='"$(COMMIT)"'
+$(BUILD)/cli/version.o: $(BUILD)/commit.txt
+$(BUILD)/commit.txt: FORCE
+	@mkdir -p $(@D)
+	@echo "$(COMMIT)" | cmp -s - $@ || echo "$(COMMIT)" > $@
+.PHONY: FORCE
+
+$(BUILD)/tests/%: CPPFLAGS += $(CMOCKA_CFLAGS)
+$(UNIT) $(MPITESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT) $(LIBOBJ)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT) $(LIBOBJ) $(LDLIBS) $(CMOCKA_LIBS)
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(LIBOBJ)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIBOBJ) $(LDLIBS)
+.SECONDARY:
+
+tests-bin: $(BIN) $(UNIT) $(MPITESTS)
+
+## check: build, unit tests, folder rules (a minute; before every commit)
+check: tests-bin check-deps
+	$(Q)BUILD=$(BUILD) ./tests/run.sh unit
+
+## test: everything: unit, MPI, end-to-end, Slurm where installed (under 10 minutes; installs what is missing)
+test: deps
+	$(Q)$(MAKE) --no-print-directory -j2 tests-bin
+	$(Q)BUILD=$(BUILD) ./tests/run.sh all
+
+## demo: chats -> reward model -> better policy, with a before/after table and an HTML report (SMALL=1: mechanics only)
+demo: deps
+	$(Q)$(MAKE) --no-print-directory -j2 all
+	$(Q)SMALL=$(SMALL) ./tests/e2e/demo.sh
+
+## bench: measured ratios of this machine's limits, JSON and table
+bench: $(BIN) $(BENCHES)
+	$(Q)BUILD=$(BUILD) ./bench/run.sh
+
+## lint: clang-tidy, cppcheck and shell syntax
+lint:
+	$(Q)LINT_FILE_FLAGS='$(foreach s,$(SOURCES),$(if $($(s:.c=_CFLAGS)),$(s) $($(s:.c=_CFLAGS));))' ./tests/lint.sh $(CPPFLAGS)
+
+## check-deps: folders include only what docs/architecture.md allows
+check-deps:
+	$(Q)./tests/check-deps.sh
+
+## format: clang-format in place
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+## fuzz: libFuzzer targets, FUZZ_SECONDS each (default 60; needs clang)
+fuzz: $(FUZZERS)
+	$(Q)./tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
+FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out cli/main.c,$(SOURCES)))
+# tests/lint/omp.h: clang's own comes in a package of its own, and without -fopenmp only the functions are needed.
+FUZZ_FLAGS = $(CPPFLAGS) -std=c17 -O1 -g -w -Itests/lint -fsanitize=address,undefined \
+  -fno-sanitize-recover=undefined -DWR_VERSION='"$(VERSION)"' -DWR_COMMIT='"fuzz"'
+build/fuzz/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(Q)clang $(FUZZ_FLAGS) $($*_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
+	@echo "  LD  $@"
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJ) $(LDLIBS) -L$(dir $(shell $(CC) -print-file-name=libgomp.so)) -lgomp
+
+## oracle: compare with Hugging Face live (Python; not needed by anything else)
+oracle: $(BIN)
+	$(Q)./tests/oracle/run.sh
+
+## install: binary and Slurm scripts under PREFIX
+install: $(BIN)
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/wildreward
+	for f in slurm/*.sbatch slurm/*.sh; do install -D -m 755 $$f $(DESTDIR)$(PREFIX)/share/wildreward/$$f; done
+
+## clean: remove build trees
+clean:
+	rm -rf build build-*
+
+-include $(FUZZ_OBJ:.o=.d) $(OBJECTS:.o=.d) $(UNIT:%=%.d) $(MPITESTS:%=%.d) $(SUPPORT:.o=.d) $(BENCHES:%=%.d)

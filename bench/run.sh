@@ -1,0 +1,28 @@
+#!/bin/bash
+# run.sh: measured speed of this machine (make bench). JSON under $BENCH_OUT (default $BUILD/bench): bench.json, and bench-ranks.json on 2 ranks;
+# then the feedback annotator against hand-labelled turns, where $WILDREWARD_SHARED/data (default ../shared/data) has them.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/env.sh
+BUILD=${BUILD:-build}
+out=${BENCH_OUT:-$BUILD/bench-out}
+mkdir -p "$out" || exit 1
+failed=0
+
+echo "=== one process"
+"$BUILD/wildreward" bench --out "$out/bench.json" "$@" || failed=1
+echo
+echo "=== two ranks"
+ranks 2 "$BUILD/wildreward" bench --out "$out/bench-ranks.json" "$@" || failed=1
+
+shared=${WILDREWARD_SHARED:-../shared}/data
+echo
+echo "=== annotator"
+if [ ! -x "$BUILD/bench/bench_annotator" ]; then
+    echo "skipped: $BUILD/bench/bench_annotator is not built"
+elif [ ! -f "$shared/sharegpt_wildchat.jsonl.zst" ] || [ ! -f "$shared/feedback_labels.jsonl" ]; then
+    echo "skipped: no labelled turns in $shared (set WILDREWARD_SHARED)"
+else
+    "$BUILD/bench/bench_annotator" "$shared/sharegpt_wildchat.jsonl.zst" "$shared/feedback_labels.jsonl" || failed=1
+fi
+exit $failed

@@ -1,0 +1,206 @@
+/* wildreward bench: rates as shares of this machine's own limits, measured in the same run. */
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/stream.h"
+#include "cli/bench_cases.h"
+#include "cli/command.h"
+#include "cli/version.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const option_spec bench_options_table[] = {
+    {.name = "out", .kind = OPT_STRING, .arg = "FILE.json", .help = "also write the figures as JSON"},
+    {.name = "shape", .kind = OPT_STRING, .default_value = "layers=4,hidden=512,heads=8,kv-heads=4,ffn=1536,max-positions=2048", .arg = "SPEC",
+     .help = "model shape, in the words of train --new"},
+    {.name = "vocab-size", .kind = OPT_INT, .default_value = "8192", .arg = "N", .help = "vocabulary of that model", .min = 512, .max = 1e6},
+    {.name = "tokens", .kind = OPT_INT, .default_value = "1024", .arg = "N", .help = "tokens of a micro-batch", .min = 64, .max = 1e6},
+    {.name = "sequence", .kind = OPT_INT, .default_value = "256", .arg = "N", .help = "tokens of each sequence in it", .min = 64, .max = 1e5},
+    {.name = "reduce-floats", .kind = OPT_INT, .default_value = "16777216", .arg = "N", .help = "gradient size of the reduction", .min = 1, .max = 4e9},
+    {.name = "repetitions", .kind = OPT_INT, .default_value = "7", .arg = "N", .help = "rounds over all cases; the median counts", .min = 5, .max = 1000},
+    {.name = "seconds", .kind = OPT_FLOAT, .default_value = "0.15", .arg = "S", .help = "least time of one measurement", .min = 0.001, .max = 60},
+    {.name = NULL},
+};
+static const option_spec *const bench_tables[] = {bench_options_table, NULL};
+
+typedef struct bench_result {
+    double *rates;             /* (repetitions) sorted once all are in; work units a second */
+    double median, low, high;
+    size_t inner;              /* runs in one measurement */
+} bench_result;
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Rank 0's time of `inner` runs; all ranks take part where the case says so. COLLECTIVE. */
+static wr_status measure(world *w, bench_setup *s, const bench_case *c, size_t inner, double *seconds)
+{
+    wr_status status = WR_OK, mine = WR_OK;
+    world_barrier(w);
+    double begin = clock_seconds();
+    if (c->everywhere || world_rank(w) == 0) {
+        for (size_t i = 0; i < inner && mine >= 0; i++) mine = c->run(s);
+    }
+    *seconds = clock_seconds() - begin;
+    /* The slowest rank's time: that is what a step would wait for. */
+    world_max(w, seconds, 1);
+    TRY(world_agree(w, mine));
+cleanup:
+    return status;
+}
+
+/* Doubles the inner count until one measurement takes `least` seconds; this also warms caches and thread pools. */
+static wr_status calibrate(world *w, bench_setup *s, const bench_case *c, double least, size_t *inner)
+{
+    wr_status status = WR_OK;
+    double seconds;
+    *inner = 1;
+    TRY(measure(w, s, c, 1, &seconds));
+    for (;;) {
+        TRY(measure(w, s, c, *inner, &seconds));
+        if (seconds >= least || *inner >= (1u << 20)) break;
+        *inner *= 2;
+    }
+cleanup:
+    return status;
+}
+
+static bool applies(const world *w, const bench_case *c) { return !c->collective_only || world_size(w) > 1; }
+
+static size_t case_index(const char *name)
+{
+    size_t i = 0;
+    while (bench_cases[i].name && strcmp(bench_cases[i].name, name) != 0) i++;
+    return i;
+}
+
+static void print_table(const world *w, const bench_setup *s, const bench_result *results)
+{
+    printf("%d rank(s), %d thread(s) each; %zu parameters in matrix products; median [lowest, highest] of interleaved repetitions\n", world_size(w),
+           omp_get_max_threads(), bench_matrix_params(s));
+    printf("%-20s %12s  %-8s %-28s %s\n", "what", "rate", "unit", "spread", "share of its limit");
+    for (size_t i = 0; bench_cases[i].name; i++) {
+        const bench_case *c = &bench_cases[i];
+        const bench_result *r = &results[i];
+        char spread[64], share[64] = "";
+        if (!applies(w, c)) continue;
+        snprintf(spread, sizeof spread, "[%.4g, %.4g]", r->low / c->unit_size, r->high / c->unit_size);
+        if (c->limit) snprintf(share, sizeof share, "%.2f of %s", r->median / results[case_index(c->limit)].median, c->limit);
+        printf("%-20s %12.4g  %-8s %-28s %s\n", c->name, r->median / c->unit_size, c->unit, spread, share);
+    }
+    fflush(stdout);
+}
+
+static wr_status write_json(const char *path, const world *w, const bench_setup *s, const bench_options *o, const bench_result *results, size_t reps)
+{
+    wr_status status = WR_OK;
+    strbuf text = {0};
+    outstream *out = NULL;
+    json_writer j = json_writer_make(&text);
+    json_begin_object(&j);
+    json_key(&j, "kind"), json_string(&j, "bench");
+    json_key(&j, "version"), json_string(&j, version_string());
+    json_key(&j, "commit"), json_string(&j, version_commit());
+    json_key(&j, "host"), json_string(&j, world_host(w));
+    json_key(&j, "ranks"), json_int(&j, world_size(w));
+    json_key(&j, "threads"), json_int(&j, omp_get_max_threads());
+    json_key(&j, "shape"), json_string(&j, o->spec);
+    json_key(&j, "vocab_size"), json_int(&j, (int64_t)o->vocab);
+    json_key(&j, "tokens"), json_int(&j, (int64_t)o->tokens);
+    json_key(&j, "sequence"), json_int(&j, (int64_t)o->sequence);
+    json_key(&j, "matrix_params"), json_int(&j, (int64_t)bench_matrix_params(s));
+    json_key(&j, "repetitions"), json_int(&j, (int64_t)reps);
+    json_key(&j, "cases"), json_begin_array(&j);
+    for (size_t i = 0; bench_cases[i].name; i++) {
+        const bench_case *c = &bench_cases[i];
+        const bench_result *r = &results[i];
+        if (!applies(w, c)) continue;
+        json_begin_object(&j);
+        json_key(&j, "name"), json_string(&j, c->name);
+        json_key(&j, "unit"), json_string(&j, c->unit);
+        json_key(&j, "median"), json_double(&j, r->median / c->unit_size);
+        json_key(&j, "low"), json_double(&j, r->low / c->unit_size);
+        json_key(&j, "high"), json_double(&j, r->high / c->unit_size);
+        json_key(&j, "limit"), json_string(&j, c->limit);
+        json_key(&j, "ratio");
+        if (c->limit)
+            json_double(&j, r->median / results[case_index(c->limit)].median);
+        else
+            json_null(&j);
+        json_end_object(&j);
+    }
+    json_end_array(&j);
+    json_end_object(&j);
+    TRY(strbuf_status(&text));
+    TRY(outstream_create(path, &out));
+    TRY(outstream_line(out, &text));
+    TRY(outstream_commit(&out));
+cleanup:
+    outstream_discard(out);
+    strbuf_free(&text);
+    return status;
+}
+
+static wr_status run_bench(const options *o, world *w)
+{
+    wr_status status = WR_OK;
+    bench_setup *s = NULL;
+    size_t reps = (size_t)options_int(o, "repetitions"), n = 0;
+    bench_options b = {.spec = options_str(o, "shape"), .vocab = (size_t)options_int(o, "vocab-size"), .tokens = (size_t)options_int(o, "tokens"),
+                       .sequence = (size_t)options_int(o, "sequence"), .reduce_floats = (size_t)options_int(o, "reduce-floats")};
+    while (bench_cases[n].name) n++;
+    bench_result *results = mem_calloc(n, sizeof *results);
+    TRY(world_agree(w, results ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for the results")));
+    TRY(bench_setup_create(w, &b, &s));
+    for (size_t i = 0; i < n; i++) {
+        if (!applies(w, &bench_cases[i])) continue;
+        results[i].rates = mem_calloc(reps, sizeof(double));
+        TRY(world_agree(w, results[i].rates ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for the results")));
+        TRY(calibrate(w, s, &bench_cases[i], options_float(o, "seconds"), &results[i].inner));
+    }
+    /* Interleaved: a machine that slows down for a while then slows a limit and what is compared with it alike. */
+    for (size_t r = 0; r < reps; r++) {
+        for (size_t i = 0; i < n; i++) {
+            double seconds;
+            if (!applies(w, &bench_cases[i])) continue;
+            TRY(measure(w, s, &bench_cases[i], results[i].inner, &seconds));
+            results[i].rates[r] = bench_cases[i].work(s) * (double)results[i].inner / seconds;
+        }
+        if (world_rank(w) == 0) log_info("round %zu of %zu", r + 1, reps);
+        if (world_stop_agreed(w)) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal after %zu of %zu rounds", r + 1, reps));
+    }
+    for (size_t i = 0; i < n; i++) {
+        bench_result *r = &results[i];
+        if (!r->rates) continue;
+        qsort(r->rates, reps, sizeof(double), by_value);
+        r->low = r->rates[0];
+        r->high = r->rates[reps - 1];
+        r->median = reps % 2 ? r->rates[reps / 2] : (r->rates[reps / 2 - 1] + r->rates[reps / 2]) / 2;
+    }
+    wr_status mine = WR_OK;
+    if (world_rank(w) == 0) {
+        print_table(w, s, results);
+        if (options_str(o, "out")) mine = write_json(options_str(o, "out"), w, s, &b, results, reps);
+    }
+    TRY(world_agree(w, mine));
+cleanup:
+    bench_setup_free(s);
+    for (size_t i = 0; results && i < n; i++) free(results[i].rates);
+    free(results);
+    return status;
+}
+
+const command cmd_bench = {
+    .name = "bench",
+    .usage = "bench [--out FILE.json] [--shape SPEC]",
+    .summary = "measure training, scoring, decoding and data rates against this machine's own limits",
+    .tables = bench_tables,
+    .needs_world = true,
+    .run = run_bench,
+};

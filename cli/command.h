@@ -1,0 +1,32 @@
+/* A sub-command: its option tables, whether it needs MPI, and its function. One file each: cli/cmd_NAME.c; cli/main.c lists them. */
+#ifndef WR_CLI_COMMAND_H
+#define WR_CLI_COMMAND_H
+
+#include "base/options.h"
+#include "mpi/world.h"
+
+typedef struct command {
+    const char *name;                  /* "train" */
+    const char *variant;               /* second word ("lm", "reward", "online") or NULL */
+    const char *usage;                 /* "train lm --data DIR (--model DIR | --new SPEC) --out RUN …" */
+    const char *summary;               /* one line */
+    const option_spec *const *tables;  /* NULL-terminated */
+    bool needs_world;                  /* run gets a world (COLLECTIVE); else world is NULL and under mpirun rank 0 alone runs it */
+    wr_status (*run)(const options *o, world *w);
+    bool no_positionals;               /* main refuses arguments that are no options */
+} command;
+
+/* Option tables that several commands share (cli/shared_options.c). */
+extern const option_spec jsonl_options[];     /* --in --out */
+extern const option_spec precision_options[]; /* --precision f32|bf16|auto */
+
+/* Exit code of a status: OK 0, USAGE 2, INTERRUPTED 75, else 1. */
+int exit_code(wr_status s);
+
+/* --precision: f32 is what this version computes in; auto chooses it and says so; bf16 is a usage error with the reason. */
+wr_status check_precision(const options *o);
+
+extern const command cmd_doctor, cmd_synth, cmd_prepare, cmd_inspect, cmd_train_lm, cmd_train_reward, cmd_evaluate, cmd_score, cmd_logprobs,
+    cmd_tokenize, cmd_sample, cmd_dpo_online, cmd_report, cmd_bench;
+
+#endif

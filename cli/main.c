@@ -1,0 +1,211 @@
+/* The only place that exits. Finds the sub-command, parses its options, gives it a world where it needs one, and turns its status into the
+ * one error line and the exit code. */
+#include "cli/command.h"
+
+#include "base/log.h"
+#include "cli/core_type.h"
+#include "cli/version.h"
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COMMANDS(X)                                                                                                    \
+    X(cmd_doctor) X(cmd_synth) X(cmd_prepare) X(cmd_inspect) X(cmd_train_lm) X(cmd_train_reward) X(cmd_evaluate) X(cmd_score) X(cmd_logprobs)          \
+    X(cmd_tokenize) X(cmd_sample) X(cmd_dpo_online) X(cmd_report) X(cmd_bench)
+
+#define ENTRY(name) &name,
+static const command *const commands[] = {COMMANDS(ENTRY)};
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+/* This process's rank as its launcher tells it, without MPI_Init; 0 without a launcher. */
+static int launched_rank(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value) {
+            return atoi(value);
+        }
+    }
+    return 0;
+}
+
+static log_level log_threshold(void) {
+    const char *value = getenv("WILDREWARD_LOG");
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    for (int i = 0; value && i < 4; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            return (log_level)i;
+        }
+    }
+    return LOG_INFO;
+}
+
+/* Text for standard output; a full disk or closed pipe there is an error like any other. */
+static int print(strbuf *text) {
+    bool ok = strbuf_status(text) >= 0 && fwrite(strbuf_str(text), 1, text->len, stdout) == text->len && fflush(stdout) == 0;
+    strbuf_free(text);
+    if (!ok) {
+        fprintf(stderr, "wildreward: error: cannot write standard output\n");
+    }
+    return ok ? 0 : 1;
+}
+
+static void program_help(strbuf *out) {
+    strbuf_puts(out, "usage: wildreward COMMAND [OPTION]…\n       mpirun -n N wildreward COMMAND [OPTION]…\n\n"
+                     "From chats to feedback labels, to a reward model, to a better policy.\n\ncommands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const command *c = commands[i];
+        if (c) {
+            char name[64];
+            snprintf(name, sizeof name, "%s%s%s", c->name, c->variant ? " " : "", c->variant ? c->variant : "");
+            strbuf_printf(out, "  %-14s %s\n", name, c->summary);
+        }
+    }
+    strbuf_puts(out, "\n  wildreward COMMAND --help    the command's options\n  wildreward --version         versions of this program and its libraries\n\n"
+                     "exit codes: 0 done; 1 failed, or some records were bad; 2 usage; 75 stopped early with everything saved, please requeue\n");
+}
+
+static void command_help(const command *c, strbuf *out) {
+    strbuf_printf(out, "usage: wildreward %s\n\n%s\n\noptions:\n", c->usage, c->summary);
+    options_help(c->tables, out);
+}
+
+static wr_status unknown_command(const char *word) {
+    const char *names[COMMAND_COUNT + 1] = {NULL};
+    size_t n = 0;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (commands[i]) {
+            names[n++] = commands[i]->name;
+        }
+    }
+    const char *near = nearest_name(word, names);
+    return wr_fail(WR_E_USAGE, "unknown command '%s'%s%s%s", word, near ? "; did you mean '" : "; wildreward --help lists them",
+                   near ? near : "", near ? "'?" : "");
+}
+
+/* The command that argv[1] (and argv[2]) name; *words of them. *help: only a first word with --help ("train --help") stood there. */
+static wr_status find_command(int argc, char **argv, const command **out, int *words, strbuf *help) {
+    const char *variants[COMMAND_COUNT + 1] = {NULL};
+    size_t n = 0;
+    strbuf list = {0};
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const command *c = commands[i];
+        if (!c || strcmp(c->name, argv[1]) != 0) {
+            continue;
+        }
+        if (!c->variant || (argc > 2 && strcmp(c->variant, argv[2]) == 0)) {
+            *out = c;
+            *words = c->variant ? 2 : 1;
+            strbuf_free(&list);
+            return WR_OK;
+        }
+        strbuf_printf(&list, "%s%s", n ? ", " : "", c->variant);
+        variants[n++] = c->variant;
+        strbuf_printf(help, "usage: wildreward %s\n  %s\n", c->usage, c->summary);
+    }
+    wr_status status;
+    if (n == 0) {
+        status = unknown_command(argv[1]);
+    } else if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        status = WR_END;
+    } else if (argc > 2 && argv[2][0] != '-') {
+        const char *near = nearest_name(argv[2], variants);
+        status = wr_fail(WR_E_USAGE, "unknown command '%s %s'%s%s%s%s; there is: %s", argv[1], argv[2], near ? "; did you mean '" : "",
+                         near ? argv[1] : "", near ? " " : "", near ? near : "", strbuf_str(&list));
+    } else {
+        status = wr_fail(WR_E_USAGE, "'%s' needs a second word: %s", argv[1], strbuf_str(&list));
+    }
+    strbuf_free(&list);
+    return status;
+}
+
+/* The one line. Usage errors are the same on all ranks; a peer's failure is printed there, and by rank 0, which is where people look. */
+static void report(wr_status status, int rank) {
+    if (status >= 0 || (rank > 0 && (status == WR_E_USAGE || status == WR_E_PEER || status == WR_E_INTERRUPTED))) {
+        return;
+    }
+    char where[32] = "";
+    if (rank > 0) {
+        snprintf(where, sizeof where, "[rank %d] ", rank);
+    }
+    fflush(stdout);
+    fprintf(stderr, "wildreward: %s: %s%s\n", status == WR_E_INTERRUPTED ? "stopped" : "error", where, wr_error());
+}
+
+static wr_status run_command(const command *c, const options *o, int *argc, char ***argv, int *rank) {
+    if (!c->needs_world) {
+        return *rank == 0 ? c->run(o, NULL) : WR_OK;
+    }
+    world *w = NULL;
+    wr_status status = world_create(argc, argv, &w);
+    if (status >= 0) {
+        *rank = world_rank(w);
+        log_setup(*rank, log_threshold());
+        status = c->run(o, w);
+    }
+    report(status, *rank); /* before MPI_Finalize, in which a launcher may lose it */
+    world_free(w);
+    return status;
+}
+
+static int run(int argc, char **argv, int rank) {
+    const command *c = NULL;
+    options *o = NULL;
+    strbuf text = {0};
+    int words = 0;
+    bool help = false;
+    wr_status status = find_command(argc, argv, &c, &words, &text);
+    if (status == WR_OK) {
+        status = options_parse(c->tables, argc - 1 - words, argv + 1 + words, &o, &help);
+        if (help) {
+            command_help(c, &text);
+        } else if (status == WR_OK && c->no_positionals && options_count(o) > 0) {
+            status = wr_fail(WR_E_USAGE, "%s takes no argument '%s'; wildreward %s --help shows its options", argv[1], options_positional(o, 0), argv[1]);
+        }
+    }
+    if (status == WR_END || help) {
+        options_free(o);
+        return rank == 0 ? print(&text) : (strbuf_free(&text), 0);
+    }
+    strbuf_free(&text);
+    bool reported = false;
+    if (status == WR_OK) {
+        status = run_command(c, o, &argc, &argv, &rank);
+        reported = c->needs_world;
+    }
+    if (!reported) {
+        report(status, rank);
+    }
+    options_free(o);
+    return exit_code(status);
+}
+
+int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message, not a silent death */
+    int rank = launched_rank();
+    log_setup(rank, log_threshold());
+    core_type_choose(argv);
+    /* Buffers of a few MB come and go with every step; by default each is mapped, faulted in and unmapped anew, which costs a large
+     * all-reduce most of its time. */
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    strbuf text = {0};
+    if (argc < 2) {
+        program_help(&text);
+        fputs(rank == 0 ? strbuf_str(&text) : "", stderr);
+        strbuf_free(&text);
+        return 2;
+    }
+    bool version = strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0;
+    if (version || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        if (version) {
+            version_text(&text);
+        } else {
+            program_help(&text);
+        }
+        return rank == 0 ? print(&text) : (strbuf_free(&text), 0);
+    }
+    return run(argc, argv, rank);
+}
