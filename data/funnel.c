@@ -51,7 +51,7 @@ void funnel_print(const funnel *f) {
         const char *stage = f->lines[i].stage, *shown = stage;
         for (size_t k = i; k < f->n; k++) {
             const funnel_line *l = &f->lines[k];
-            if (strcmp(l->stage, stage) || (!l->count && !l->note)) continue;
+            if (strcmp(l->stage, stage) != 0 || (!l->count && !l->note)) continue;
             log_info("  %-10s %-36s %10" PRIu64 "%s%s", shown, l->name, l->count, l->note ? "  " : "",
                      l->note ? l->note : "");
             shown = "";
@@ -67,7 +67,7 @@ void funnel_json(const funnel *f, json_writer *w) {
         json_key(w, stage);
         json_begin_object(w);
         for (size_t k = i; k < f->n; k++) {
-            if (strcmp(f->lines[k].stage, stage)) continue;
+            if (strcmp(f->lines[k].stage, stage) != 0) continue;
             json_key(w, f->lines[k].name);
             json_int(w, (int64_t)f->lines[k].count);
         }

@@ -193,7 +193,7 @@ static void weigh(const mining *m, terms *t) {
     double square = 0;
     for (size_t i = 0; i < t->n; i++) {
         double idf = log((1.0 + (double)m->n_documents) / (1.0 + m->documents[t->items[i].bucket]));
-        double w = (1 + log(t->items[i].weight)) * idf;
+        double w = (1 + log((double)t->items[i].weight)) * idf;
         t->items[i].weight = (float)w;
         square += w * w;
     }

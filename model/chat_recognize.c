@@ -219,6 +219,7 @@ static const char *const shapes[][16] = {
     {LOOP, "%if loop.first and messages.0.role != 'system'", DEFAULT, "%endif", MESSAGE, TAIL},
     {LOOP, "%if ( loop.first and messages.0.role != 'system' )", DEFAULT, "%endif", MESSAGE, TAIL},
     {"%if messages.0.role != 'system'", DEFAULT, "%endif", LOOP, MESSAGE, TAIL},
+    // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): macros of joined strings
     {"%if messages.0.role == 'system'", FIRST_SYSTEM, "%else", DEFAULT, "%endif", LOOP, PLAIN_ROLE, MESSAGE, SKIP_BRANCHES, "%endif", TAIL},
 };
 
@@ -246,7 +247,7 @@ static size_t branch_end(const normal_form *f, size_t i, bool stop_at_else)
 
 static void remove_items(normal_form *f, size_t from, size_t to)
 {
-    for (size_t i = from; i < to; i++) free(f->items[i].text);
+    for (size_t i = from; i < to; i++) free(f->items[i].text); // NOLINT(clang-analyzer-unix.Malloc): it does not follow the memmove
     memmove(f->items + from, f->items + to, (f->n - to) * sizeof *f->items);
     f->n -= to - from;
 }

@@ -291,7 +291,7 @@ static void write_exact(json_writer *w, double x) {
         snprintf(text, sizeof text, "%.*g", digits, x);
         if (strtod(text, NULL) == x) break;
     }
-    if (!strpbrk(text, ".e")) strcat(text, ".0");
+    if (!strpbrk(text, ".e")) memcpy(text + strlen(text), ".0", sizeof ".0"); /* at most 17 digits: there is room */
     v.length = strlen(text);
     json_copy(w, &v);
 }

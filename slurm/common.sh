@@ -1,0 +1,80 @@
+# Sourced by the batch scripts: finds the program, starts it on all nodes of the job, and does what a time limit asks for.
+#
+# Slurm sends USR1 to the batch shell 60 s before the time limit (--signal=B:USR1@60). It is passed to the launcher, which passes it to all ranks;
+# they agree on it, save a checkpoint and end with exit code 75. The job then requeues itself and goes on from there, because every run is
+# started with --resume, which starts afresh where there is no checkpoint yet. A lock in the run directory keeps a stale job from writing into it.
+#   WILDREWARD            the program (default: $SLURM_SUBMIT_DIR/build/wildreward, then PATH)
+#   WILDREWARD_LAUNCHER   "mpirun" (default), "srun --mpi=pmix", or whatever the site uses
+#   WILDREWARD_RESTARTS   how often a job may requeue itself (default 200)
+# shellcheck shell=bash
+
+find_program() {
+    local candidate
+    for candidate in "${WILDREWARD:-}" "${SLURM_SUBMIT_DIR:-$PWD}/build/wildreward"; do
+        if [ -n "$candidate" ] && [ -x "$candidate" ]; then
+            echo "$candidate"
+            return
+        fi
+    done
+    command -v wildreward || {
+        echo "wildreward not found: set WILDREWARD=/path/to/wildreward" >&2
+        return 1
+    }
+}
+
+# run_job COMMAND…: runs it in the background (a shell that waits for a foreground child would act on USR1 only afterwards), ends the script.
+run_job() {
+    local rc restarts=${SLURM_RESTART_COUNT:-0}
+    echo "job ${SLURM_JOB_ID:-none} on ${SLURM_JOB_NODELIST:-$(hostname)}, start $((restarts + 1)), $(date '+%F %T'): $*"
+    "$@" &
+    launcher=$!
+    stopping=
+    trap 'stopping=USR1; kill -USR1 "$launcher" 2>/dev/null' USR1
+    trap 'stopping=TERM; kill -TERM "$launcher" 2>/dev/null' TERM INT
+    # wait ends early, with a code above 128, whenever a trap runs: then there is more to wait for.
+    while :; do
+        wait "$launcher"
+        rc=$?
+        kill -0 "$launcher" 2>/dev/null || break
+    done
+    # The code of the last wait is the trap's when the child ended at that very moment: ask once more.
+    if [ $rc -gt 128 ] && [ -n "$stopping" ]; then
+        wait "$launcher"
+        local again=$?
+        [ $again != 127 ] && rc=$again
+    fi
+    if [ $rc = 75 ] && [ "$stopping" != TERM ] && [ -n "${SLURM_JOB_ID:-}" ]; then
+        if [ "$restarts" -lt "${WILDREWARD_RESTARTS:-200}" ]; then
+            echo "everything is saved; requeueing"
+            scontrol requeue "$SLURM_JOB_ID" && sleep 60 # Slurm ends this shell
+            echo "scontrol requeue failed" >&2
+        else
+            echo "requeued $restarts times already; not again" >&2
+        fi
+    fi
+    echo "job ${SLURM_JOB_ID:-none} ends with exit code $rc, $(date '+%F %T')"
+    exit $rc
+}
+
+# run_ranks ARGS…: the program on all tasks of the job.
+run_ranks() {
+    local program
+    program=$(find_program) || exit 1
+    if [ -z "${OMP_NUM_THREADS:-}" ] && [ -n "${SLURM_CPUS_PER_TASK:-}" ]; then
+        export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
+    fi
+    # shellcheck disable=SC2206  # a launcher and its options
+    local launcher_words=(${WILDREWARD_LAUNCHER:-mpirun --bind-to none})
+    # A rank that waits in a collective must not take a core from one that works, where ranks outnumber cores.
+    export OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle:-1}
+    run_job "${launcher_words[@]}" "$program" "$@"
+}
+
+# run_alone ARGS…: the program on one node, without a launcher.
+run_alone() {
+    local program
+    program=$(find_program) || exit 1
+    # The environment of a batch job looks like a launcher's to MPI; the first process is alone here.
+    unset SLURM_PROCID PMIX_RANK
+    run_job "$program" "$@"
+}
