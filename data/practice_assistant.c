@@ -1,5 +1,6 @@
-/* The noisy assistant: right, incomplete, wrong, off-topic and refusing replies to a task. Each is a polite frame (long
- * enough to pass the length filter of the data preparation), a body that says it all, and now and then a closing. */
+/* The noisy assistant: right, incomplete, wrong, off-topic and refusing replies to a task. Each is a body that says it all, now and
+ * then in a polite frame or with a closing. Replies are short, because a language model small enough to train in two minutes
+ * learns what an answer says, not how it is wrapped. */
 #include "data/practice_world.h"
 #include <ctype.h>
 #include <string.h>
@@ -289,9 +290,9 @@ static void ramble(bool chinese, size_t sentences, rng *r, strbuf *out) {
 }
 
 static void framed(const practice_task *t, reply_mode mode, rng *r, strbuf *out) {
-    strbuf_puts(out, text_pick(t->chinese ? frames_zh : frames_en, r));
+    if (rng_below(r, 8) == 0) strbuf_puts(out, text_pick(t->chinese ? frames_zh : frames_en, r));
     body(t, mode, r, out);
-    if (rng_below(r, 4) == 0) strbuf_puts(out, text_pick(t->chinese ? closings_zh : closings_en, r));
+    if (rng_below(r, 16) == 0) strbuf_puts(out, text_pick(t->chinese ? closings_zh : closings_en, r));
 }
 
 wr_status practice_reply(const practice_task *t, reply_mode mode, rng *r, strbuf *out) {
@@ -305,7 +306,7 @@ wr_status practice_reply(const practice_task *t, reply_mode mode, rng *r, strbuf
         break;
     case REPLY_OFF_TOPIC:
         if (rng_below(r, 5) < 3) {
-            ramble(zh, 2 + rng_below(r, 2), r, out);
+            ramble(zh, 1 + rng_below(r, 2), r, out);
         } else { /* the answer to another question */
             do {
                 practice_task_free(other);
@@ -320,7 +321,6 @@ wr_status practice_reply(const practice_task *t, reply_mode mode, rng *r, strbuf
         bool whole = t->kind == TASK_ARITHMETIC || t->kind == TASK_OPPOSITE || t->kind == TASK_YESNO ||
                      t->kind == TASK_DAY || (t->kind == TASK_UPPERCASE && !strchr(t->subject, ' '));
         if (whole) {
-            strbuf_puts(out, text_pick(zh ? frames_zh : frames_en, r));
             body(t, REPLY_RIGHT, r, out);
             if (!zh) strbuf_putc(out, ' ');
             ramble(zh, 1, r, out);

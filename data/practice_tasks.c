@@ -8,8 +8,8 @@ static const char *const kind_names[TASK_KINDS] = {"list",       "spelling", "up
                                                    "greeting",   "refusal",  "yesno",     "day"};
 
 /* In percent: how often each kind is asked. */
-static const unsigned weights_en[TASK_KINDS] = {20, 6, 6, 10, 6, 7, 7, 5, 7, 5, 5, 6, 6, 4};
-static const unsigned weights_zh[TASK_KINDS] = {28, 0, 0, 15, 10, 10, 11, 0, 0, 0, 0, 8, 10, 8};
+static const unsigned weights_en[TASK_KINDS] = {28, 1, 1, 5, 9, 2, 14, 1, 5, 6, 8, 7, 5, 8};
+static const unsigned weights_zh[TASK_KINDS] = {32, 0, 0, 10, 14, 4, 14, 0, 0, 0, 0, 8, 8, 10};
 
 static void pick_words(rng *r, bool numbers, strbuf *out) {
     const char *seen[3] = {0};

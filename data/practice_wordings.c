@@ -50,8 +50,8 @@ static const char *const wordings_zh[TASK_KINDS][4] = {
 };
 /* Said before a request; a person prefers some. */
 static const char *const openings_en[] = {
-    "", "", "Please ", "Hi! ", "Hello, ", "Quick question: ", "For my homework: ", "Can you help me? ", NULL};
-static const char *const openings_zh[] = {"", "", "你好，", "麻烦你一下，", "我有个问题，", "老师让我问，", NULL};
+    "", "", "", "Please ", "Hi! ", "Quick question: ", "For my homework: ", NULL};
+static const char *const openings_zh[] = {"", "", "你好，", "麻烦你一下，", "我有个问题，", NULL};
 
 static void with_article(const char *word, bool bare, strbuf *out) {
     if (!bare) strbuf_puts(out, strchr("aeiou", word[0]) ? "an " : "a ");
