@@ -4,7 +4,9 @@
 #include <sched.h>
 #include <time.h>
 
-enum { YIELDS = 64, FIRST_SLEEP_US = 20 };
+/* Inside a training step ranks wait for each other by milliseconds, and oversleeping costs a share of the step: sleeps stay short for the first
+ * PATIENT_POLLS (about half a second), and only then grow to max_us. */
+enum { YIELDS = 64, FIRST_SLEEP_US = 20, SHORT_SLEEP_US = 160, PATIENT_POLLS = 3000 };
 
 backoff backoff_make(long max_us) {
     return (backoff){.us = FIRST_SLEEP_US, .max_us = max_us};
@@ -17,7 +19,8 @@ void backoff_pause(backoff *b) {
     }
     struct timespec t = {.tv_sec = b->us / 1000000, .tv_nsec = b->us % 1000000 * 1000};
     nanosleep(&t, NULL); /* a signal ends it early, which is fine */
-    b->us = b->us * 2 < b->max_us ? b->us * 2 : b->max_us;
+    const long most = b->polls < PATIENT_POLLS && b->max_us > SHORT_SLEEP_US ? SHORT_SLEEP_US : b->max_us;
+    b->us = b->us * 2 < most ? b->us * 2 : most;
 }
 
 void requests_wait(int n, MPI_Request *requests, long max_us) {
