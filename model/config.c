@@ -432,7 +432,8 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
                           .norm_eps = 1e-5,
                           .tied = tied != 0,
                           .head = HEAD_LM,
-                          .init_std = 0.02,
+                          /* sqrt(2/(5C)) (Nguyen & Salazar 2019): 0.02 at C = 1000, and not too small for narrow models. */
+                          .init_std = sqrt(0.4 / (double)hidden),
                           .bos_id = -1,
                           .eos_id = -1,
                           .pad_id = -1};
