@@ -19,11 +19,13 @@ SEED=${SEED:-1}
 RANKS=${RANKS:-2}
 USERS=400 CONVERSATIONS=6000 TRAIN_PROMPTS=4000 HELDOUT_PROMPTS=1200
 VOCAB=1024
-SHAPE=layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,max-positions=1024
-LM="--steps 300 --global-batch 64 --lr 2e-3 --max-length 512"
-REWARD="--steps 300 --global-batch 64 --lr 5e-4 --max-length 512"
-DPO="--steps 60 --n 8 --prompts-per-step 64 --max-tokens 48 --lr 1e-4 --beta 0.1 --max-prompt-tokens 256"
-EVALUATE="--n 1 --temperature 1 --max-tokens 48"
+# Two layers and small batches: what a model of this size must learn first is to look back at the words of the question, and that takes steps more
+# than parameters.
+SHAPE=layers=2,hidden=128,heads=4,kv-heads=4,ffn=256,max-positions=1024
+LM="--steps 3000 --global-batch 8 --lr 4e-3 --beta2 0.98 --max-length 512 --checkpoint-every 1000"
+REWARD="--steps 600 --global-batch 16 --lr 1e-3 --max-length 512 --checkpoint-every 1000"
+DPO="--steps 120 --n 8 --prompts-per-step 64 --max-tokens 48 --lr 6e-5 --beta 0.1 --min-margin 0.5 --max-prompt-tokens 256"
+EVALUATE="--n 4 --temperature 1 --max-tokens 48"
 LIMIT_EVALUATE=
 LEAST_PROMPTS=1000
 if [ -n "$SMALL" ] && [ "$SMALL" != 0 ]; then
@@ -69,7 +71,8 @@ wide "$PROGRAM" synth --out "$OUT/world" --users $USERS --conversations $CONVERS
     --train-prompts $TRAIN_PROMPTS --heldout-prompts $HELDOUT_PROMPTS
 
 stage "prepare: chats to labelled shards"
-wide "$PROGRAM" prepare "$OUT/world/chats.jsonl.zst" --out "$OUT/data" --vocab-size $VOCAB --seed "$SEED"
+wide "$PROGRAM" prepare "$OUT/world/chats.jsonl.zst" --out "$OUT/data" --vocab-size $VOCAB --seed "$SEED" \
+    --min-reply-words 1 --min-query-words 1 # people of the practice world are brief
 
 # shellcheck disable=SC2086  # option lists
 {
