@@ -73,6 +73,34 @@ for i in $(seq 90); do echo "{\"response\":\"reply $i\",\"label\":$((i % 3 + 1))
 ok "rated replies" good "$program" prepare "$work/rated.jsonl" --format labelled --out "$work/rated"
 ok "three classes of thirty" eval 'good "$program" inspect "$work/rated" --verify && grep -q "label 3" "$work/out"'
 
+# A stop signal: exit 75 with a message, and neither a result nor the folder it was being made in. While rows are read, the input is a pipe that
+# never ends: the signal cannot come too late. The last pass is hit when its first file appears; a job that was quicker must be whole.
+good "$program" synth --users 200 --conversations 3000 --train-prompts 10 --heldout-prompts 10 --seed 6 --out "$work/large"
+large=$work/large/chats.jsonl.zst
+zstd -dcq "$large" >"$work/large.jsonl"
+endless() { while cat "$work/large.jsonl"; do :; done 2>/dev/null; }
+clean_stop() { [ "$1" = 75 ] && grep -q 'stopped' "$work/err" && [ -z "$(ls -A "$work/stop")" ]; }
+whole() { [ "$1" = 0 ] && [ "$(ls -A "$work/stop")" = out ] && "$program" inspect "$work/stop/out" --verify >/dev/null 2>&1; }
+stop_when() { # PATTERN SOURCE: SIGTERM to a prepare of SOURCE or of endless input (-) when a file so named is in its folder; code is its exit code
+    local pid tries=0
+    rm -rf "$work/stop" && mkdir "$work/stop"
+    if [ "$2" = - ]; then exec 3< <(endless); else exec 3</dev/null; fi
+    "$program" prepare "$2" --out "$work/stop/out" "${options[@]}" <&3 >"$work/out" 2>"$work/err" &
+    pid=$!
+    exec 3<&-
+    while kill -0 $pid 2>/dev/null && ! compgen -G "$work/stop/out.partial/$1" >/dev/null; do sleep 0.02; done
+    kill -TERM $pid 2>/dev/null
+    while kill -0 $pid 2>/dev/null && [ $((tries += 1)) -lt 3000 ]; do sleep 0.02; done
+    kill -KILL $pid 2>/dev/null # a minute is enough to stop
+    wait $pid 2>/dev/null
+    code=$?
+}
+stop_when '.spill*' -
+ok "SIGTERM while reading: exit 75, nothing left" shown clean_stop "$code"
+stop_when '.turns*' "$large"
+echo "# SIGTERM while writing: exit code $code"
+ok "SIGTERM while writing: nothing left, or a whole result" eval 'clean_stop "$code" || shown whole "$code"'
+
 if [ -f "$shared/sharegpt_wildchat.jsonl.zst" ]; then
     ok "real chats" good "$program" prepare "$shared/sharegpt_wildchat.jsonl.zst" --out "$work/real"
     ok "real chats verify" good "$program" inspect "$work/real" --verify
