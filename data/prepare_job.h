@@ -1,5 +1,5 @@
 /* What the two formats of prepare share: sources, the temporary folder and its spill file, users and their split,
- * tokenizer, shards, commit. Only data/prepare*.c, data/labelled.c and data/pipeline.c include this. LOCAL. */
+ * tokenizer, shards, commit. Only data/prepare*.c, data/labelled.c, data/pipeline.* and data/pass_*.c include this. LOCAL. */
 #ifndef WR_DATA_PREPARE_JOB_H
 #define WR_DATA_PREPARE_JOB_H
 
