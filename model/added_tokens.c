@@ -1,6 +1,7 @@
 #include "model/added_tokens.h"
 
 #include "model/text_bytes.h"
+#include "model/unicode_class.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,19 +13,33 @@ cleanup:
     return status;
 }
 
+static int compare_bytes(const char *a, size_t n_a, const char *b, size_t n_b)
+{
+    int order = memcmp(a, b, n_a < n_b ? n_a : n_b);
+    return order ? order : (n_a > n_b) - (n_a < n_b);
+}
+
 static int compare(const void *pa, const void *pb)
 {
     const added_token *a = pa, *b = pb;
-    if (a->text[0] != b->text[0]) return (uint8_t)a->text[0] < (uint8_t)b->text[0] ? -1 : 1;
-    if (a->n != b->n) return a->n > b->n ? -1 : 1;
-    int order = memcmp(a->text, b->text, a->n);
-    return order ? order : (a->id > b->id) - (a->id < b->id);
+    int order = compare_bytes(a->text, a->n, b->text, b->n);
+    return order ? order : (a->id < b->id) - (a->id > b->id); /* of equal ones the smallest id is found first, from behind */
+}
+
+static bool begins_with(const added_token *whole, const added_token *part)
+{
+    return part->n <= whole->n && memcmp(part->text, whole->text, part->n) == 0;
 }
 
 void added_set_finish(added_set *s)
 {
     if (s->n) qsort(s->tokens, s->n, sizeof *s->tokens, compare);
     size_t k = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        size_t candidate = i; /* the token before, or one of its beginnings */
+        while (candidate && !begins_with(&s->tokens[i], &s->tokens[candidate - 1])) candidate = s->tokens[candidate - 1].shorter;
+        s->tokens[i].shorter = candidate;
+    }
     for (size_t b = 0; b < 257; b++) {
         while (k < s->n && (uint8_t)s->tokens[k].text[0] < b) k++;
         s->first[b] = b == 256 ? s->n : k;
@@ -40,8 +55,17 @@ void added_set_free(added_set *s)
 static const added_token *token_at(const added_set *s, const char *text, size_t n)
 {
     uint8_t b = (uint8_t)text[0];
-    for (size_t k = s->first[b]; k < s->first[b + 1]; k++)
-        if (s->tokens[k].n <= n && memcmp(s->tokens[k].text, text, s->tokens[k].n) == 0) return &s->tokens[k];
+    size_t low = s->first[b], high = s->first[b + 1];
+    if (low == high) return NULL;
+    while (low < high) { /* to the first token behind the text */
+        size_t middle = low + (high - low) / 2;
+        if (compare_bytes(s->tokens[middle].text, s->tokens[middle].n, text, n) <= 0) low = middle + 1;
+        else high = middle;
+    }
+    for (; low; low = s->tokens[low - 1].shorter) {
+        const added_token *t = &s->tokens[low - 1];
+        if (t->n <= n && memcmp(t->text, text, t->n) == 0) return t;
+    }
     return NULL;
 }
 

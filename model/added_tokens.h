@@ -11,9 +11,11 @@ typedef struct added_token {
     size_t n;
     int32_t id;
     bool lstrip, rstrip, single_word;
+    size_t shorter; /* index + 1 of the longest other token that this one begins with, 0 if none */
 } added_token;
 
-/* Tokens sorted by first byte, longest first: the first that fits at a position is the leftmost-longest match. */
+/* Tokens sorted by their bytes: of those that begin a text, the longest is the last that does not sort behind the text, or one that it begins
+ * with. Hundreds share their first byte in published files. */
 typedef struct added_set { added_token *tokens; size_t n, capacity; size_t first[257]; /* tokens of first byte b: first[b] … first[b+1]) */ } added_set;
 
 wr_status added_set_push(added_set *s, added_token t);

@@ -2,24 +2,33 @@
 
 #include "base/mem.h"
 #include <stdlib.h>
+#include <string.h>
+
+enum { FILTER_LOG2 = 21, FILTER_SHIFT = 64 - FILTER_LOG2 }; /* 256 KiB */
 
 void merge_rules_free(merge_rules *m)
 {
     free(m->rules);
+    free(m->filter);
     *m = (merge_rules){0};
 }
 
 void merge_scratch_free(merge_scratch *s)
 {
+    free(s->ids);
     free(s->symbols);
     free(s->heap);
     *s = (merge_scratch){0};
 }
 
-static merge_rule *probe(merge_rule *rules, size_t capacity, uint64_t key)
+static uint64_t mix(uint64_t key)
 {
-    /* Fibonacci hashing of the two ids; the high bits are the mixed ones. */
-    size_t mask = capacity - 1, i = (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 20) & mask;
+    return key * UINT64_C(0x9E3779B97F4A7C15); /* Fibonacci hashing of the two ids; the high bits are the mixed ones */
+}
+
+static merge_rule *probe(merge_rule *rules, size_t capacity, uint64_t key, uint64_t hash)
+{
+    size_t mask = capacity - 1, i = (size_t)(hash >> 20) & mask;
     while (rules[i].key && rules[i].key != key) i = (i + 1) & mask;
     return &rules[i];
 }
@@ -36,21 +45,35 @@ wr_status merge_rules_put(merge_rules *m, int32_t left, int32_t right, uint32_t 
         merge_rule *bigger = mem_calloc(capacity, sizeof *bigger);
         if (!bigger) return WR_E_NOMEM;
         for (size_t i = 0; i < m->capacity; i++)
-            if (m->rules[i].key) *probe(bigger, capacity, m->rules[i].key) = m->rules[i];
+            if (m->rules[i].key) *probe(bigger, capacity, m->rules[i].key, mix(m->rules[i].key)) = m->rules[i];
         free(m->rules);
         m->rules = bigger;
         m->capacity = capacity;
     }
-    merge_rule *r = probe(m->rules, m->capacity, pair_key(left, right));
+    uint64_t key = pair_key(left, right);
+    merge_rule *r = probe(m->rules, m->capacity, key, mix(key));
     if (!r->key) m->count++;
-    *r = (merge_rule){pair_key(left, right), rank, joined};
+    *r = (merge_rule){key, rank, joined};
     return WR_OK;
+}
+
+wr_status merge_rules_finish(merge_rules *m)
+{
+    wr_status status = WR_OK;
+    TRY_ALLOC(m->filter = mem_calloc((size_t)1 << (FILTER_LOG2 - 6), sizeof *m->filter));
+    for (size_t i = 0; i < m->capacity; i++) {
+        uint64_t bit = mix(m->rules[i].key) >> FILTER_SHIFT;
+        if (m->rules[i].key) m->filter[bit >> 6] |= UINT64_C(1) << (bit & 63);
+    }
+cleanup:
+    return status;
 }
 
 static const merge_rule *find(const merge_rules *m, int32_t left, int32_t right)
 {
-    if (!m->capacity) return NULL;
-    const merge_rule *r = probe(m->rules, m->capacity, pair_key(left, right));
+    uint64_t key = pair_key(left, right), hash = mix(key), bit = hash >> FILTER_SHIFT;
+    if (!(m->filter[bit >> 6] >> (bit & 63) & 1)) return NULL;
+    const merge_rule *r = probe(m->rules, m->capacity, key, hash);
     return r->key ? r : NULL;
 }
 
@@ -93,23 +116,52 @@ static wr_status consider(const merge_rules *m, merge_scratch *s, int32_t left)
     return r ? heap_push(s, (merge_candidate){r->rank, left, r->joined}) : WR_OK;
 }
 
-wr_status merge_symbol_push(merge_scratch *s, int32_t id)
+/* Words are mostly a few symbols: a search for the lowest rank in an array is then faster than a heap. */
+enum { SMALL = 64 };
+
+static wr_status merge_small(const merge_rules *m, const int32_t *symbols, size_t n, token_ids *out)
 {
     wr_status status = WR_OK;
-    VEC_PUSH(s->symbols, s->n_symbols, s->symbols_capacity, ((merge_symbol){.id = id}));
+    int32_t ids[SMALL], joined[SMALL];
+    uint32_t rank[SMALL]; /* of the pair (i, i + 1); UINT32_MAX: no rule */
+    memcpy(ids, symbols, n * sizeof *ids);
+    for (size_t i = 0; i + 1 < n; i++) {
+        const merge_rule *r = find(m, ids[i], ids[i + 1]);
+        rank[i] = r ? r->rank : UINT32_MAX;
+        joined[i] = r ? r->joined : 0;
+    }
+    while (n > 1) {
+        size_t best = 0;
+        for (size_t i = 1; i + 1 < n; i++)
+            if (rank[i] < rank[best]) best = i;
+        if (rank[best] == UINT32_MAX) break;
+        ids[best] = joined[best];
+        n--;
+        for (size_t i = best + 1; i < n; i++) ids[i] = ids[i + 1];
+        for (size_t i = best + 1; i + 1 < n; i++) {
+            rank[i] = rank[i + 1];
+            joined[i] = joined[i + 1];
+        }
+        for (size_t i = best ? best - 1 : 0; i <= best && i + 1 < n; i++) {
+            const merge_rule *r = find(m, ids[i], ids[i + 1]);
+            rank[i] = r ? r->rank : UINT32_MAX;
+            joined[i] = r ? r->joined : 0;
+        }
+    }
+    TRY(mem_reserve((void **)&out->ids, &out->capacity, out->n + n, sizeof *out->ids));
+    memcpy(out->ids + out->n, ids, n * sizeof *ids);
+    out->n += n;
 cleanup:
     return status;
 }
 
-wr_status merge_word(const merge_rules *m, merge_scratch *s, token_ids *out)
+static wr_status merge_large(const merge_rules *m, merge_scratch *s, token_ids *out)
 {
     wr_status status = WR_OK;
-    int32_t n = (int32_t)s->n_symbols;
+    int32_t n = (int32_t)s->n;
+    TRY(mem_reserve((void **)&s->symbols, &s->symbols_capacity, s->n, sizeof *s->symbols));
     s->n_heap = 0;
-    for (int32_t i = 0; i < n; i++) {
-        s->symbols[i].prev = i - 1;
-        s->symbols[i].next = i + 1 < n ? i + 1 : -1;
-    }
+    for (int32_t i = 0; i < n; i++) s->symbols[i] = (merge_symbol){s->ids[i], i - 1, i + 1 < n ? i + 1 : -1};
     for (int32_t i = 0; i + 1 < n; i++) TRY(consider(m, s, i));
     while (s->n_heap) {
         merge_candidate top = heap_pop(s);
@@ -130,4 +182,10 @@ wr_status merge_word(const merge_rules *m, merge_scratch *s, token_ids *out)
         if (s->symbols[i].id >= 0) TRY(token_ids_push(out, s->symbols[i].id));
 cleanup:
     return status;
+}
+
+wr_status merge_word(const merge_rules *m, merge_scratch *s, token_ids *out)
+{
+    if (s->n == 0) return WR_OK;
+    return s->n <= SMALL && !m->ambiguous ? merge_small(m, s->ids, s->n, out) : merge_large(m, s, out);
 }

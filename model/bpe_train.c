@@ -83,7 +83,7 @@ wr_status bpe_trainer_create(size_t vocab_size, const char *const *special_token
         TRY(add_token(t, &byte, 1, &id));
     }
     TRY(json_parse(t->memory, bpe_pretokenizer_json, strlen(bpe_pretokenizer_json), &config));
-    TRY(pretokenizer_load(config, &t->words));
+    TRY(pretokenizer_load(config, NULL, &t->words));
     *out = t;
     t = NULL;
 cleanup:

@@ -1,148 +1,22 @@
-#include "model/pretokenize.h"
-
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "model/regex_translate.h"
-#include "model/text_bytes.h"
+#include "model/pretokenize_steps.h"
 #include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef enum split_behavior { SPLIT_REMOVED, SPLIT_ISOLATED, SPLIT_WITH_PREVIOUS, SPLIT_WITH_NEXT, SPLIT_CONTIGUOUS } split_behavior;
-
-typedef struct step {
-    enum { STEP_DIGITS, STEP_REGEX, STEP_PREFIX_SPACE } kind;
-    split_behavior behavior;
-    bool invert;
-    pcre2_code *code;
-} step;
-
-#define MAX_STEPS 32
-struct pretokenizer {
-    step steps[MAX_STEPS];
-    size_t n;
-    bool byte_level; /* ByteLevel was seen; nothing may follow it, as the text is no longer text then */
-};
-
-/* --- loading ----------------------------------------------------------------------------------------------------------- */
-
-static wr_status compile(const char *pattern, size_t n, bool literal, pcre2_code **out)
-{
-    wr_status status = WR_OK;
-    strbuf translated = {0};
-    int code = 0;
-    PCRE2_SIZE at = 0;
-    if (literal) strbuf_append(&translated, pattern, n);
-    else TRY(regex_translate(pattern, n, &translated));
-    TRY(strbuf_status(&translated));
-    uint32_t flags = PCRE2_UTF | (literal ? PCRE2_LITERAL : PCRE2_UCP);
-    *out = pcre2_compile((PCRE2_SPTR)strbuf_str(&translated), translated.len, flags, &code, &at, NULL);
-    if (!*out) {
-        PCRE2_UCHAR message[128];
-        pcre2_get_error_message(code, message, sizeof message);
-        status = wr_fail(WR_E_FORMAT, "pre_tokenizer pattern is not understood at character %zu: %s", (size_t)at, (char *)message);
-        goto cleanup;
-    }
-    pcre2_jit_compile(*out, PCRE2_JIT_COMPLETE); /* without JIT support the interpreter is used */
-cleanup:
-    strbuf_free(&translated);
-    return status;
-}
-
-static wr_status load_behavior(const json_value *config, split_behavior *out)
-{
-    static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
-    const char *text = "";
-    size_t length;
-    json_get_string(config, "behavior", &text, &length);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *out = (split_behavior)i;
-            return WR_OK;
-        }
-    }
-    return wr_fail(WR_E_FORMAT, "pre_tokenizer Split has an unknown behavior \"%s\"", text);
-}
-
-static wr_status load_step(pretokenizer *p, const json_value *config)
-{
-    static const char gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-    wr_status status = WR_OK;
-    const char *type = "", *pattern = NULL;
-    size_t length, pattern_length = 0;
-    json_get_string(config, "type", &type, &length);
-    if (p->byte_level) return wr_fail(WR_E_FORMAT, "pre_tokenizer %s after ByteLevel is not supported", type);
-    if (strcmp(type, "Sequence") == 0) {
-        const json_value *list = json_get(config, "pretokenizers");
-        if (!json_is(list, JSON_ARRAY)) return wr_fail(WR_E_FORMAT, "pre_tokenizer Sequence has no list \"pretokenizers\"");
-        for (const json_value *v = list->first; v; v = v->next) TRY(load_step(p, v));
-        return WR_OK;
-    }
-    if (p->n + 2 > MAX_STEPS) return wr_fail(WR_E_FORMAT, "pre_tokenizer has more than %d steps", MAX_STEPS);
-    step *s = &p->steps[p->n];
-    if (strcmp(type, "Digits") == 0) {
-        bool individual = false;
-        json_get_bool(config, "individual_digits", &individual);
-        s->kind = STEP_DIGITS;
-        s->behavior = individual ? SPLIT_ISOLATED : SPLIT_CONTIGUOUS;
-        p->n++;
-    } else if (strcmp(type, "Split") == 0) {
-        const json_value *from = json_get(config, "pattern");
-        bool literal = json_get_string(from, "String", &pattern, &pattern_length);
-        if (!literal && !json_get_string(from, "Regex", &pattern, &pattern_length))
-            return wr_fail(WR_E_FORMAT, "pre_tokenizer Split has neither a Regex nor a String pattern");
-        s->kind = STEP_REGEX;
-        TRY(load_behavior(config, &s->behavior));
-        json_get_bool(config, "invert", &s->invert);
-        TRY(compile(pattern, pattern_length, literal, &s->code));
-        p->n++;
-    } else if (strcmp(type, "ByteLevel") == 0) {
-        bool prefix = true, regex = true; /* Hugging Face's defaults for absent members */
-        json_get_bool(config, "add_prefix_space", &prefix);
-        json_get_bool(config, "use_regex", &regex);
-        if (prefix) p->steps[p->n++].kind = STEP_PREFIX_SPACE;
-        if (regex) {
-            s = &p->steps[p->n];
-            s->kind = STEP_REGEX;
-            s->behavior = SPLIT_ISOLATED;
-            TRY(compile(gpt2, sizeof gpt2 - 1, false, &s->code));
-            p->n++;
-        }
-        p->byte_level = true;
-    } else {
-        return wr_fail(WR_E_FORMAT, "pre_tokenizer type \"%s\" is not supported (Sequence, ByteLevel, Digits, Split are)", type);
-    }
-cleanup:
-    return status;
-}
-
-wr_status pretokenizer_load(const json_value *config, pretokenizer **out)
-{
-    wr_status status = WR_OK;
-    pretokenizer *p = mem_calloc(1, sizeof *p);
-    TRY_ALLOC(p);
-    if (json_is(config, JSON_OBJECT)) TRY(load_step(p, config));
-    if (!p->byte_level) TRY(wr_fail(WR_E_FORMAT, "pre_tokenizer has no ByteLevel step: only byte-level BPE is supported"));
-    *out = p;
-    p = NULL;
-cleanup:
-    pretokenizer_free(p);
-    return status;
-}
-
-void pretokenizer_free(pretokenizer *p)
-{
-    if (!p) return;
-    for (size_t i = 0; i < MAX_STEPS; i++) pcre2_code_free(p->steps[i].code);
-    free(p);
-}
 
 void pretokenize_scratch_free(pretokenize_scratch *s)
 {
     free(s->a.items);
     free(s->b.items);
+    pcre2_match_data_free(s->match);
+    pcre2_match_context_free(s->context);
     arena_free(s->arena);
     *s = (pretokenize_scratch){0};
 }
+
+/* A pattern that backtracks without end is given up; those of published files stay far below. */
+#define MATCH_LIMIT 20000000
+#define HEAP_LIMIT_KIB (256 * 1024)
 
 /* --- splitting ---------------------------------------------------------------------------------------------------------- */
 
@@ -186,8 +60,7 @@ static wr_status split_digits(splitter *s, const char *text, size_t n)
     size_t begin = 0;
     for (size_t i = 0; i < n;) {
         uint32_t code;
-        int length = utf8_read(text + i, n - i, &code);
-        size_t width = (size_t)(length < 0 ? -length : length);
+        size_t width = utf8_next(text + i, &code);
         if (unicode_is_numeric(code)) {
             if (i > begin) TRY(add_span(s, text + begin, i - begin, false));
             TRY(add_span(s, text + i, width, true));
@@ -196,6 +69,17 @@ static wr_status split_digits(splitter *s, const char *text, size_t n)
         i += width;
     }
     if (n > begin) TRY(add_span(s, text + begin, n - begin, false));
+cleanup:
+    return status;
+}
+
+static wr_status split_words(const pretokenizer *p, word_pattern words, piece_list *out, const char *text, size_t n)
+{
+    wr_status status = WR_OK;
+    for (size_t at = 0, end; at < n; at = end) {
+        end = words_next(words, p->table, text, n, at);
+        VEC_PUSH(out->items, out->n, out->capacity, ((piece){text + at, end - at}));
+    }
 cleanup:
     return status;
 }
@@ -244,38 +128,91 @@ static wr_status add_prefix_space(pretokenize_scratch *s, piece *p)
     return WR_OK;
 }
 
+/* Spaces become the mark, and one comes in front where none is and the scheme asks for it. */
+static wr_status put_marks(const step *st, pretokenize_scratch *s, piece *p, bool first)
+{
+    size_t spaces = 0, n = 0;
+    for (size_t i = 0; i < p->n; i++) spaces += p->text[i] == ' ';
+    bool marked = p->text[0] == ' ' || (p->n >= st->n_mark && memcmp(p->text, st->mark, st->n_mark) == 0);
+    bool prepend = !marked && (st->prepend == PREPEND_ALWAYS || (st->prepend == PREPEND_FIRST && first));
+    if (!spaces && !prepend) return WR_OK;
+    char *copy = arena_alloc(s->arena, p->n + (spaces + 1) * st->n_mark);
+    if (!copy) return wr_fail(WR_E_NOMEM, "out of memory in %s", __func__);
+    if (prepend) {
+        memcpy(copy, st->mark, st->n_mark);
+        n = st->n_mark;
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->text[i] != ' ') {
+            copy[n++] = p->text[i];
+            continue;
+        }
+        memcpy(copy + n, st->mark, st->n_mark);
+        n += st->n_mark;
+    }
+    *p = (piece){copy, n};
+    return WR_OK;
+}
+
+/* Each mark begins a piece. */
+static wr_status split_marks(const step *st, piece_list *out, const char *text, size_t n)
+{
+    wr_status status = WR_OK;
+    while (n > 0) {
+        const char *next = memmem(text + 1, n - 1, st->mark, st->n_mark);
+        size_t length = next ? (size_t)(next - text) : n;
+        VEC_PUSH(out->items, out->n, out->capacity, ((piece){text, length}));
+        text += length;
+        n -= length;
+    }
+cleanup:
+    return status;
+}
+
+static wr_status run_step(const pretokenizer *p, const step *st, pretokenize_scratch *s, const piece_list *in, piece_list *out)
+{
+    wr_status status = WR_OK;
+    for (size_t i = 0; i < in->n; i++) {
+        const char *text = in->items[i].text;
+        size_t n = in->items[i].n;
+        splitter split = {.behavior = st->behavior, .invert = st->invert, .out = out, .first = out->n};
+        if (st->kind == STEP_WORDS) TRY(split_words(p, st->words, out, text, n));
+        else if (st->kind == STEP_DIGITS) TRY(split_digits(&split, text, n));
+        else if (st->kind == STEP_METASPACE) TRY(split_marks(st, out, text, n));
+        else TRY(split_regex(&split, st, s->match, s->context, text, n));
+    }
+cleanup:
+    return status;
+}
+
 wr_status pretokenize(const pretokenizer *p, pretokenize_scratch *s, const char *text, size_t n, const piece_list **words)
 {
     wr_status status = WR_OK;
-    pcre2_match_data *data = NULL;
-    pcre2_match_context *context = NULL;
     piece_list *in = &s->a, *out = &s->b;
-    if (!s->arena) TRY_ALLOC(s->arena = arena_create());
+    if (!s->arena) {
+        TRY_ALLOC(s->arena = arena_create());
+        TRY_ALLOC(s->match = pcre2_match_data_create(1, NULL));
+        TRY_ALLOC(s->context = pcre2_match_context_create(NULL));
+        pcre2_set_match_limit(s->context, MATCH_LIMIT);
+        pcre2_set_heap_limit(s->context, HEAP_LIMIT_KIB);
+    }
     arena_reset(s->arena);
-    TRY_ALLOC(data = pcre2_match_data_create(1, NULL));
-    TRY_ALLOC(context = pcre2_match_context_create(NULL));
-    pcre2_set_match_limit(context, UINT32_MAX);
     in->n = 0;
     VEC_PUSH(in->items, in->n, in->capacity, ((piece){text, n}));
     for (size_t k = 0; k < p->n; k++) {
         const step *st = &p->steps[k];
-        if (st->kind == STEP_PREFIX_SPACE) {
-            for (size_t i = 0; i < in->n; i++) TRY(add_prefix_space(s, &in->items[i]));
-            continue;
-        }
-        out->n = 0;
         for (size_t i = 0; i < in->n; i++) {
-            splitter split = {.behavior = st->behavior, .invert = st->invert, .out = out, .first = out->n};
-            if (st->kind == STEP_DIGITS) TRY(split_digits(&split, in->items[i].text, in->items[i].n));
-            else TRY(split_regex(&split, st, data, context, in->items[i].text, in->items[i].n));
+            if (st->kind == STEP_PREFIX_SPACE) TRY(add_prefix_space(s, &in->items[i]));
+            if (st->kind == STEP_METASPACE) TRY(put_marks(st, s, &in->items[i], s->at_start && in->items[i].text == text));
         }
+        if (st->kind == STEP_PREFIX_SPACE || (st->kind == STEP_METASPACE && !st->split)) continue;
+        out->n = 0;
+        TRY(run_step(p, st, s, in, out));
         piece_list *swap = in;
         in = out;
         out = swap;
     }
     *words = in;
 cleanup:
-    pcre2_match_data_free(data);
-    pcre2_match_context_free(context);
     return status;
 }

@@ -4,7 +4,8 @@
 
 #include "base/strbuf.h"
 
-/* \s is White_Space (PCRE2 would add U+180E), \d is Nd, \w also holds marks and connectors. Set operations inside a class are WR_E_FORMAT. */
+/* \s is White_Space (PCRE2 would add U+180E), \d is Nd, \w also holds marks and connectors; all of these and \p{..} of a general category are
+ * Unicode 16's. Negated ones inside a class stay PCRE2's. Set operations inside a class are WR_E_FORMAT. */
 wr_status regex_translate(const char *pattern, size_t n, strbuf *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* Text as byte-level BPE sees it: UTF-8 cleaning, the byte <-> printable character map of GPT-2's vocabulary files, and the few
- * Unicode classes that the pre-tokenizers ask for. LOCAL; pure functions. */
+/* Text as byte-level BPE sees it: UTF-8 cleaning, the byte <-> printable character map of GPT-2's vocabulary files.
+ * LOCAL; pure functions. */
 #ifndef WR_MODEL_TEXT_BYTES_H
 #define WR_MODEL_TEXT_BYTES_H
 
@@ -18,9 +18,5 @@ void utf8_put(strbuf *out, uint32_t code);
 /* GPT-2 writes byte b as a printable character: 33…126, 161…172, 174…255 stand for themselves, the other 68 bytes, in order, for U+0100…U+0143. */
 uint32_t byte_to_char(uint8_t b);
 int char_to_byte(uint32_t code); /* -1: no such character in the map */
-
-bool unicode_is_space(uint32_t code);   /* White_Space */
-bool unicode_is_word(uint32_t code);    /* \w: Alphabetic, marks, decimal numbers, connectors, joiners */
-bool unicode_is_numeric(uint32_t code); /* Nd, Nl, No */
 
 #endif

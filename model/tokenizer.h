@@ -1,4 +1,5 @@
-/* Byte-level BPE tokenizer of a Hugging Face tokenizer.json: encode, decode, and a small trainer that writes such a file.
+/* BPE tokenizer of a Hugging Face tokenizer.json, byte-level (GPT-2, Llama 3, Qwen) or by characters with byte fallback (Llama 2, Mistral):
+ * encode, decode, and a small trainer that writes such a file.
  * A loaded tokenizer is immutable and may be used by several threads. LOCAL. */
 #ifndef WR_MODEL_TOKENIZER_H
 #define WR_MODEL_TOKENIZER_H
@@ -11,8 +12,8 @@
 
 typedef struct tokenizer tokenizer;
 
-/* path: a tokenizer.json, or a directory that holds one. Another model type than byte-level BPE, or a pre-tokenizer or normaliser
- * that is not supported, is WR_E_FORMAT and names it. */
+/* path: a tokenizer.json, or a directory that holds one. Another model type than BPE, or a pre-tokenizer, normaliser,
+ * decoder or member that is not supported and would change the ids or the text, is WR_E_FORMAT and names it. */
 wr_status tokenizer_load(const char *path, tokenizer **out);
 void tokenizer_free(tokenizer *t);
 size_t tokenizer_vocab(const tokenizer *t);       /* largest id + 1, added tokens included */
@@ -30,10 +31,20 @@ enum {
     TOK_POST = 2,          /* apply the post-processor (e.g. a BOS in front) */
     TOK_DEFAULT = 3        /* Tokenizer.encode(text).ids */
 };
-/* Appends the ids of text (UTF-8; invalid bytes are taken as U+FFFD) to out. */
+/* Appends the ids of text (UTF-8; invalid bytes are taken as U+FFFD) to out. Time O(n log n). Each call borrows scratch memory and a cache of
+ * words that the tokenizer keeps, one set for each call at a time (1 MiB and what the longest text needed). */
 wr_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int flags, token_ids *out);
 /* Appends the text of ids. Invalid UTF-8 becomes U+FFFD; an id outside the vocabulary is WR_E_FORMAT. skip_special leaves special tokens out. */
 wr_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, strbuf *out);
+
+/* Decoding while ids arrive: the texts that the pushes and the flush append are, joined, what tokenizer_decode makes of all the ids. Each is
+ * whole characters. Text comes as soon as no later id can change it: at once but for unfinished characters, runs of byte tokens and the
+ * spaces a decoder may strip. One thread a stream; the tokenizer must outlive it. */
+typedef struct tokenizer_stream tokenizer_stream;
+wr_status tokenizer_stream_create(const tokenizer *t, bool skip_special, tokenizer_stream **out);
+wr_status tokenizer_stream_push(tokenizer_stream *s, int32_t id, strbuf *out); /* errors as tokenizer_decode; the stream stays usable */
+wr_status tokenizer_stream_flush(tokenizer_stream *s, strbuf *out);            /* afterwards a new reply may begin */
+void tokenizer_stream_free(tokenizer_stream *s);
 
 /* --- trainer -------------------------------------------------------------------------------------------------------- */
 typedef struct bpe_trainer bpe_trainer;

@@ -7,7 +7,7 @@
 wr_status tokenizer_load_added(tokenizer *t, const json_value *list)
 {
     wr_status status = WR_OK;
-    strbuf normal = {0};
+    normalize_scratch scratch = {0};
     size_t capacity = t->vocab;
     if (!list || list->kind == JSON_NULL) goto cleanup;
     if (!json_is(list, JSON_ARRAY)) TRY(wr_fail(WR_E_FORMAT, "added_tokens is not an array"));
@@ -30,11 +30,10 @@ wr_status tokenizer_load_added(tokenizer *t, const json_value *list)
         TRY(string_map_put(&t->added_by_text, text, n, (int32_t)id, &slot, NULL));
         slot->value = (int32_t)id;
         added_token a = {.text = text, .n = n, .id = (int32_t)id};
-        if (normalized && t->n_normalizers) {
-            strbuf_clear(&normal);
-            TRY(tokenizer_normalize(t, content, n, &normal));
-            TRY_ALLOC(a.text = arena_strndup(t->memory, strbuf_str(&normal), normal.len));
-            a.n = normal.len;
+        if (normalized && !normalizer_is_identity(t->normal)) {
+            const char *normal;
+            TRY(normalize(t->normal, &scratch, content, n, &normal, &a.n));
+            TRY_ALLOC(a.text = arena_strndup(t->memory, normal, a.n));
         }
         if (a.n == 0) continue;
         TRY(tokenizer_set_token(t, &capacity, id, a.text, a.n, special)); /* decodes to the normalised text */
@@ -46,7 +45,7 @@ wr_status tokenizer_load_added(tokenizer *t, const json_value *list)
 cleanup:
     added_set_finish(&t->added_raw);
     added_set_finish(&t->added_normalized);
-    strbuf_free(&normal);
+    normalize_scratch_free(&scratch);
     return status;
 }
 

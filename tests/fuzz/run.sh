@@ -25,8 +25,15 @@ seed() {
         } >"$corpus/seed1"
         ;;
     fuzz_tokenizer)
+        local around='"post_processor":null,"truncation":null,"padding":null'
+        printf '{"added_tokens":[{"id":0,"content":"<|im_start|>","special":true}],"normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"use_regex":true},%s,"decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":1,"b":2,"ab":3},"merges":["a b"]}}' "$around" >"$corpus/seed1"
+        printf '{"added_tokens":[{"id":0,"content":"<s>","special":true,"lstrip":true,"rstrip":true,"single_word":true,"normalized":true}],"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Prepend","prepend":"_"},{"type":"Replace","pattern":{"String":" "},"content":"_"}]},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Metaspace","replacement":"_","prepend_scheme":"first","split":true},{"type":"Digits","individual_digits":true},{"type":"Split","pattern":{"Regex":"\\\\s+|\\\\p{N}"},"behavior":"MergedWithNext","invert":false}]},%s,"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"_"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":1}]},"model":{"type":"BPE","unk_token":"<u>","fuse_unk":true,"byte_fallback":true,"ignore_merges":true,"vocab":{"<u>":1,"<0x0A>":2,"a":3,"b":4,"ab":5},"merges":[["a","b"]]}}' "$around" >"$corpus/seed2"
+        ;;
+    fuzz_tokenizer_encode) # first byte: 2 x tokenizer + 1 for ids, + 64 for added tokens
         printf '\0Hello world, it'\''s 42 \xe4\xbd\xa0\xe5\xa5\xbd\n\n  end' >"$corpus/seed1"
-        printf '\1{"added_tokens":[{"id":0,"content":"<|im_start|>","special":true}],"normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"use_regex":true},"post_processor":null,"decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":1,"b":2,"ab":3},"merges":["a b"]}}' >"$corpus/seed2"
+        printf '\102Hello e\xcc\x81 <a> <ab>  w the' >"$corpus/seed2"
+        printf '\4the the  \xc3\xa9 \n aaaa' >"$corpus/seed3"
+        printf '\5\6\1\303\0\251\0\12\0\6\1' >"$corpus/seed4"
         ;;
     esac
 }

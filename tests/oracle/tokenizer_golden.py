@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the golden tokenizers and their expected ids: tests/golden/tokenizer/NAME/{tokenizer.json,cases.jsonl}.
 
-usage: tokenizer_golden.py [OUT_DIR]        (needs: tokenizers; trains on the project's own headers, so rerunning after they change
-                                             gives other, equally good files)
+usage: tokenizer_golden.py [OUT_DIR [NAME…]]        (needs: tokenizers; trains on the project's own headers, so rerunning after they change
+                                                     gives other, equally good files)
 """
 import glob, json, os, random, sys
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -18,7 +18,36 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 def byte_level(regex):
     return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex)
 
+# SentencePiece layouts: sentence = Llama 2's (normaliser), metaspace = Mistral's (pre-tokenizer), unknown = byte tokens for one half of the
+# bytes only, so that unknown and byte tokens mix.
+SENTENCE = {"sentence": 600, "metaspace": 600, "unknown": 500}
+FIRST = ["<unk>", "<s>", "</s>"]
+
+def build_sentence(name):
+    t = Tokenizer(models.BPE(unk_token="<unk>"))
+    t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    t.train_from_iterator(corpus, trainers.BpeTrainer(vocab_size=SENTENCE[name] - 256, special_tokens=FIRST, show_progress=False, limit_alphabet=80))
+    trained = json.loads(t.to_str())["model"]
+    step = 2 if name == "unknown" else 1
+    tokens = FIRST + [f"<0x{b:02X}>" for b in range(0, 256, step)] + [k for k in sorted(trained["vocab"], key=trained["vocab"].get) if k not in FIRST]
+    t = Tokenizer(models.BPE({k: i for i, k in enumerate(tokens)}, [tuple(m) for m in trained["merges"]], unk_token="<unk>", byte_fallback=True,
+                             fuse_unk=name == "sentence"))
+    if name == "sentence":
+        t.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    else:
+        t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first" if name == "metaspace" else "always", split=name == "unknown")
+    if name == "unknown":
+        t.decoder = decoders.Metaspace()
+    else:
+        t.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    t.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in FIRST])
+    t.add_tokens([AddedToken("<tool>", normalized=True), AddedToken("<mask>", lstrip=True, rstrip=True, normalized=False)])
+    t.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 1)])
+    return t
+
 def build(name):
+    if name in SENTENCE:
+        return build_sentence(name)
     t = Tokenizer(models.BPE(ignore_merges=name == "llama3"))
     split = {"llama3": LLAMA3, "qwen2": QWEN2}.get(name)
     if split:
@@ -45,9 +74,9 @@ def build(name):
 
 PIECES = ["hello world", "The token_ids of a text", "don't you're I'LL we'Ve", "ſ 'ſ", "12345 3.14 ٣٤٥ ½²Ⅷ", "你好，世界", "😀👨‍👩‍👧", "\r\n", "\n\n\n", "\t\t x",
           "   three", "naïve cafe\u0301 Café", "한국어", "e\u0301!", "é!", "\u00a0\u3000\u180e", "\x00\x01", "<|im_end|>", "<|im_start|>user\n",
-          "<mask>", "  <mask> ", "[tail]  x", "word", "words word.", "<ma", "<tool>", "x" * 60, "http://a.b/c?d=1&e=2", "{}[]()!!", "…—", " ", ""]
+          "<mask>", "  <mask> ", "[tail]  x", "word", "words word.", "<ma", "<tool>", "x" * 60, "▁a▁ ▁▁b", "<0x0A>\n<s>", "</s> x", "http://a.b/c?d=1&e=2", "{}[]()!!", "…—", " ", ""]
 
-for name in ("digits", "gpt2", "llama3", "qwen2"):
+for name in sys.argv[2:] or ("digits", "gpt2", "llama3", "qwen2", *SENTENCE):
     t, random_ = build(name), random.Random(7)
     folder = os.path.join(out, name)
     os.makedirs(folder, exist_ok=True)

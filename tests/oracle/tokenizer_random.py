@@ -2,6 +2,7 @@
 """Thousands of strings through `wildreward tokenize` and Hugging Face tokenizers: ids and decoded texts must be the same.
 
 usage: tokenizer_random.py TOKENIZER_DIR [WILDREWARD] [SEED] [CHATS.jsonl.zst]        exit 1 on a difference
+ORACLE_STRINGS: how many (default 20,000)
 """
 import json, os, random, subprocess, sys
 from tokenizers import Tokenizer
@@ -13,14 +14,29 @@ tok = Tokenizer.from_file(os.path.join(directory, "tokenizer.json"))
 R = random.Random(seed)
 POOL = ["你好，世界", "emoji 😀👨‍👩‍👧‍👦", "\r\n", "\t\t", "\x00\x01\x1f", "12345", "٣٤٥", "½²Ⅷ", "naïve", "e\u0301", "\u00a0", "\u180e", "\u200b\u200d", "한국어", "ﬁ", "'s",
         "'ll", "'S", " ", "  ", "   ", "\n", "。", "I'm", "x" * 40, "http://a.b/c?d=1", "\u2028", "\u3000", "ÀÉ", "İı", "__init__", "(){}[]", "…", "\ufeff",
-        "\U0001d7d8", "𠮷", "a\u0308", "Å", "①", "\u0e33", "हिन्दी", "\u0378"] + [t.content for t in tok.get_added_tokens_decoder().values()]
+        "\U0001d7d8", "𠮷", "a\u0308", "Å", "①", "\u0e33", "हिन्दी", "\u0378", "▁", " ▁ ", "<0x0A>", "'ſ", "\u0344\u0345\u0334", "가\u11a8", "\u1100\u1161\u11a8", "\U00011930\U00011935"] + [t.content for t in tok.get_added_tokens_decoder().values()]
 
 def character():
-    return chr(R.choice([R.randrange(32, 127), R.randrange(128, 0x2FFF), R.randrange(0x4E00, 0x9FFF), R.randrange(0x1F300, 0x1F6FF)]))
+    """Of every plane; half of them from where texts are, so that words form; marks in runs are made by text()."""
+    kind = R.random()
+    if kind < .5:
+        return chr(R.choice([R.randrange(32, 127), R.randrange(128, 0x2FFF), R.randrange(0x4E00, 0x9FFF), R.randrange(0x1F300, 0x1F6FF)]))
+    if kind < .6:
+        return chr(R.choice([R.randrange(0x300, 0x370), R.randrange(0x1DC0, 0x1E00), R.randrange(0x900, 0xE00)]))
+    while True:
+        code = R.randrange(R.choice([0x80, 0x3000, 0x10000, 0x20000, 0x34000, 0x110000]))
+        if not 0xD800 <= code < 0xE000:
+            return chr(code)
 
-texts = ["".join(R.choice(POOL) + R.choice(["", " ", "", "\n"]) if R.random() < .8 else "".join(character() for _ in range(R.randrange(1, 8)))
-                 for _ in range(R.randrange(1, 20))) for _ in range(4000)]
-texts += ["", "a" * 3000, " " * 5000 + "x", "\n" * 3000]
+def text():
+    kind = R.random()
+    if kind < .02:
+        return R.choice(["x", " ", "\n", "ab", "é", "你", "7", "=", "\u0301\u0327", "\r\n"]) * R.randrange(1, 400)
+    return "".join(R.choice(POOL) + R.choice(["", " ", "", "\n"]) if R.random() < .7 else "".join(character() for _ in range(R.randrange(1, 8)))
+                   for _ in range(R.randrange(1, 20)))
+
+texts = [text() for _ in range(int(os.environ.get("ORACLE_STRINGS", "20000")))]
+texts += ["", "a" * 3000, " " * 5000 + "x", "\n" * 3000, "".join(R.choice("abcdefghij") for _ in range(20000))]
 if len(sys.argv) > 4:
     lines = subprocess.run(["zstdcat", sys.argv[4]], capture_output=True, check=True).stdout.decode().splitlines()
     messages = [m["content"] for line in lines for m in json.loads(line)["conversation"]]
