@@ -58,6 +58,7 @@ model/kernels_baseline_CFLAGS := -ffp-contract=fast
 ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
 model/kernels_avx2_CFLAGS   := -ffp-contract=fast -mavx2 -mfma
 model/kernels_avx512_CFLAGS := -ffp-contract=fast -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+model/kernels_avx512bf16_CFLAGS := $(model/kernels_avx512_CFLAGS) -mavx512bf16
 endif
 
 MODULES  := base model mpi data sampler trainer report dpo cli
@@ -70,6 +71,7 @@ UNIT     := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 MPITESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/mpi/test_*.c)))
 FUZZERS  := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/bench_*.c)))
+BENCHOBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out bench/bench_%,$(wildcard bench/*.c)))
 BIN      := $(BUILD)/wildreward
 
 .DEFAULT_GOAL := all
@@ -112,8 +114,8 @@ $(BUILD)/tests/%: CPPFLAGS += $(CMOCKA_CFLAGS)
 $(UNIT) $(MPITESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT) $(LIBOBJ)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT) $(LIBOBJ) $(LDLIBS) $(CMOCKA_LIBS)
-$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(LIBOBJ)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIBOBJ) $(LDLIBS)
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCHOBJ) $(LIBOBJ)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(BENCHOBJ) $(LIBOBJ) $(LDLIBS)
 .SECONDARY:
 
 tests-bin: $(BIN) $(UNIT) $(MPITESTS)
@@ -175,4 +177,4 @@ install: $(BIN)
 clean:
 	rm -rf build build-*
 
--include $(FUZZ_OBJ:.o=.d) $(OBJECTS:.o=.d) $(UNIT:%=%.d) $(MPITESTS:%=%.d) $(SUPPORT:.o=.d) $(BENCHES:%=%.d)
+-include $(FUZZ_OBJ:.o=.d) $(OBJECTS:.o=.d) $(UNIT:%=%.d) $(MPITESTS:%=%.d) $(SUPPORT:.o=.d) $(BENCHES:%=%.d) $(BENCHOBJ:.o=.d)

@@ -1,5 +1,6 @@
 #!/bin/bash
 # run.sh: measured speed of this machine (make bench). JSON under $BENCH_OUT (default $BUILD/bench): bench.json, and bench-ranks.json on 2 ranks;
+# the model engine (engine.json);
 # then the feedback annotator against hand-labelled turns, where $WILDREWARD_SHARED/data (default ../shared/data) has them.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -14,6 +15,17 @@ echo "=== one process"
 echo
 echo "=== two ranks"
 ranks 2 "$BUILD/wildreward" bench --out "$out/bench-ranks.json" "$@" || failed=1
+
+# The engine against this machine's products, and against torch where $WILDREWARD_PEERS_PYTHON is a Python that has bench/peers/requirements.txt.
+echo
+echo "=== model engine"
+peers=()
+if [ -n "${WILDREWARD_PEERS_PYTHON:-}" ]; then
+    peers=(--peers "$WILDREWARD_PEERS_PYTHON bench/peers/torch_engine.py")
+else
+    echo "peers skipped: set WILDREWARD_PEERS_PYTHON to a Python with bench/peers/requirements.txt"
+fi
+"$BUILD/bench/bench_engine" --out "$out/engine.json" ${peers[@]+"${peers[@]}"} || failed=1
 
 shared=${WILDREWARD_SHARED:-../shared}/data
 echo

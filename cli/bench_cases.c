@@ -28,6 +28,7 @@ struct bench_setup {
     model *lm;
     reward_model reward;               /* same shape with a score head; no tokenizer, no template */
     model_workspace *workspace;
+    matmul *products;
     score_scratch *scratch;
     sampler *sampler;
     adamw optimizer;
@@ -88,11 +89,13 @@ static void reset_operands(bench_setup *s)
 static wr_status run_products(bench_setup *s)
 {
     size_t T = s->o.tokens, C = s->lm->config.C, F = s->lm->config.F;
-    matmul_xwt(T, F, C, s->X, s->W, s->Y);
-    matmul_dx(T, F, C, s->Y, s->W, s->X);
-    matmul_dw_add(T, F, C, s->Y, s->X, s->W);
+    wr_status status = WR_OK;
+    TRY(matmul_xwt(s->products, PRECISION_F32, T, F, C, s->X, C, s->W, s->Y, F, true, false));
+    TRY(matmul_dx(s->products, PRECISION_F32, T, F, C, s->Y, F, s->W, s->X, true, false));
+    TRY(matmul_dw_add(s->products, PRECISION_F32, T, F, C, s->Y, F, s->X, s->W));
     reset_operands(s);
-    return WR_OK;
+cleanup:
+    return status;
 }
 
 static wr_status run_openblas(bench_setup *s)
@@ -126,7 +129,7 @@ static wr_status run_bandwidth(bench_setup *s)
 static wr_status run_train(bench_setup *s)
 {
     wr_status status = WR_OK;
-    token_batch batch = {s->n_sequences, s->offsets, s->ids};
+    token_batch batch = {s->n_sequences, s->offsets, s->ids, NULL};
     const float *hidden;
     size_t n = s->o.tokens - s->n_sequences, C = s->lm->config.C;
     TRY(model_forward(s->lm, &batch, s->workspace, true, &hidden));
@@ -135,7 +138,7 @@ static wr_status run_train(bench_setup *s)
     memset(s->grads, 0, s->lm->n_params * sizeof *s->grads);
     TRY(lm_logprobs_backward(s->lm, s->workspace, hidden, n, s->rows, s->targets, s->dlogprob, s->dhidden, s->grads));
     TRY(model_backward(s->lm, &batch, s->workspace, s->dhidden, s->grads));
-    adamw_step(&s->optimizer, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01}, 1e-5, 1.0, s->lm, s->lm->params, s->grads);
+    adamw_step(&s->optimizer, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01}, 1e-5, 1.0, model_trainables(s->lm), s->grads);
 cleanup:
     return status;
 }
@@ -265,6 +268,7 @@ static wr_status create_compute(bench_setup *s)
     TRY(model_alloc_params(s->reward.m));
     model_init_params(s->reward.m, 1);
     TRY(model_workspace_create(s->lm, &s->workspace));
+    TRY(matmul_create(&s->products));
     TRY(score_scratch_create(&s->reward, &s->scratch));
     TRY(sampler_create(s->lm, &s->sampler));
     TRY(adamw_create(s->lm->n_params, &s->optimizer));
@@ -387,6 +391,7 @@ void bench_setup_free(bench_setup *s)
     sampler_free(s->sampler);
     score_scratch_free(s->scratch);
     model_workspace_free(s->workspace);
+    matmul_free(s->products);
     adamw_free(&s->optimizer);
     model_free(s->reward.m);
     model_free(s->lm);

@@ -1,5 +1,5 @@
 /* wildreward dpo online: online direct preference optimisation of a policy against a reward model. */
-#include "cli/command.h"
+#include "cli/model_options.h"
 #include "dpo/online.h"
 #include "trainer/checkpoint.h"
 
@@ -41,11 +41,12 @@ static const option_spec dpo_option_table[] = {
     {.name = "save-replies", .kind = OPT_FLAG, .help = "write every reply to RUN/replies/step-N.jsonl.zst"},
     {.name = NULL},
 };
-static const option_spec *const dpo_tables[] = {dpo_option_table, precision_options, NULL};
+static const option_spec *const dpo_tables[] = {dpo_option_table, precision_options, tuning_options, NULL};
 
 /* Keys that may differ when a run is resumed: they change where things are, how fast they go or how long, but no number of a step. Where the learning rate
  * depends on the run's length, that must stay too: "steps" is first so that it can be left out. */
-static const char *const free_keys[] = {"steps", "out", "resume", "checkpoint_every", "keep", "reduce_slice", "save_replies", "group", NULL};
+static const char *const free_keys[] = {"steps", "out", "resume", "checkpoint_every", "keep", "reduce_slice", "save_replies", "group",
+                                        TUNING_FREE_KEYS, NULL};
 
 
 static size_t size_option(const options *o, const char *name) {
@@ -60,7 +61,8 @@ static lr_schedule schedule_option(const options *o) {
 static wr_status run_dpo_online(const options *o, world *w) {
     wr_status status = WR_OK;
     strbuf yaml = {0};
-    TRY(check_precision(o));
+    precision arithmetic;
+    TRY(choose_precision(o, w, &arithmetic));
     TRY(options_yaml(o, &yaml));
     TRY(strbuf_status(&yaml));
     dpo_options d = {
@@ -74,11 +76,14 @@ static wr_status run_dpo_online(const options *o, world *w) {
         .train = {.beta = options_float(o, "beta"), .label_smoothing = options_float(o, "label-smoothing"),
                   .adam = {.lr = options_float(o, "lr"), .beta1 = options_float(o, "beta1"), .beta2 = options_float(o, "beta2"),
                            .eps = options_float(o, "eps"), .weight_decay = options_float(o, "weight-decay")},
-                  .grad_clip = options_float(o, "grad-clip"), .micro_tokens = size_option(o, "micro-tokens"), .reduce_slice = size_option(o, "reduce-slice")},
+                  .grad_clip = options_float(o, "grad-clip"), .micro_tokens = size_option(o, "micro-tokens"), .reduce_slice = size_option(o, "reduce-slice"),
+                  .recompute = options_flag(o, "recompute")},
         .min_margin = options_float(o, "min-margin"), .schedule = schedule_option(o), .warmup_ratio = options_float(o, "warmup-ratio"),
-        .checkpoint_every = options_int(o, "checkpoint-every"), .keep = (int)options_int(o, "keep"), .seed = (uint64_t)options_int(o, "seed")};
+        .checkpoint_every = options_int(o, "checkpoint-every"), .keep = (int)options_int(o, "keep"), .seed = (uint64_t)options_int(o, "seed"),
+        .precision = arithmetic, .save_precision = save_precision(o), .check_weights = options_flag(o, "check-weights"), .lora_merge = options_flag(o, "lora-merge")};
+    TRY(lora_from_options(o, &d.lora));
     bool endless = d.schedule == LR_CONSTANT && d.warmup_ratio == 0;
-    run_config_hash(d.config_yaml, endless ? free_keys : free_keys + 1, d.config_hash);
+    TRY(hash_config(d.config_yaml, endless ? free_keys : free_keys + 1, arithmetic, d.config_hash));
     TRY(dpo_online(w, &d));
 cleanup:
     strbuf_free(&yaml);

@@ -1,5 +1,5 @@
 /* evaluate: a reward model or language model on shards, or a policy on prompts. */
-#include "cli/command.h"
+#include "cli/model_options.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -106,9 +106,9 @@ static const option_spec evaluate_table[] = {
     {.name = "out", .kind = OPT_STRING, .default_value = "-", .arg = "FILE", .help = "JSON to write"},
     {0},
 };
-static const option_spec *const evaluate_tables[] = {evaluate_table, precision_options, NULL};
+static const option_spec *const evaluate_tables[] = {evaluate_table, precision_options, adapter_options, NULL};
 
-static wr_status evaluate_policy(const options *o, world *w) {
+static wr_status evaluate_policy(const options *o, world *w, precision arithmetic) {
     policy_eval_options p = {
         .model_dir = options_str(o, "model"),
         .prompts = options_str(o, "prompts"),
@@ -122,6 +122,9 @@ static wr_status evaluate_policy(const options *o, world *w) {
         .top_k = (size_t)options_int(o, "top-k"),
         .top_p = options_float(o, "top-p"),
         .seed = (uint64_t)options_int(o, "seed"),
+        .precision = arithmetic,
+        .check_weights = options_flag(o, "check-weights"),
+        .adapter_dir = options_str(o, "adapter"),
     };
     if (options_str(o, "data") || options_str(o, "truth"))
         return wr_fail(WR_E_USAGE, "--prompts evaluates a policy: leave --data and --truth out");
@@ -134,6 +137,7 @@ static void begin(json_writer *j, const char *kind, const options *o) {
     json_string(j, kind);
     json_key(j, "model");
     json_string(j, options_str(o, "model"));
+    if (options_str(o, "adapter")) json_key(j, "adapter"), json_string(j, options_str(o, "adapter"));
     json_key(j, "data");
     json_string(j, options_str(o, "data"));
     json_key(j, "split");
@@ -201,19 +205,21 @@ static wr_status check_belongs(const options *o, const dataset_index *d, const r
 
 static wr_status open_root(const options *o, model_head head, reward_model *r) {
     const char *dir = options_str(o, "model");
-    if (head == HEAD_SCORE) return reward_model_open(dir, options_str(o, "template"), 0, r);
-    wr_status status = model_load(dir, &(model_load_options){.head = HEAD_LM}, &r->m);
-    return status < 0 ? status : tokenizer_load(dir, &r->tok);
+    wr_status status = load_model(o, head == HEAD_SCORE ? HEAD_NONE : HEAD_LM, false, PRECISION_F32, &r->m);
+    if (status < 0) return status;
+    return head == HEAD_SCORE ? reward_model_open(dir, options_str(o, "template"), 0, r) : tokenizer_load(dir, &r->tok);
 }
 
-/* Rank 0's head of the model directory, to all. */
+/* The head of rank 0's model directory, or of the adapter, to all. */
 static wr_status agree_head(const options *o, world *w, model_head *head) {
     wr_status status = WR_OK;
     double value = 0;
     if (world_rank(w) == 0) {
         model_config c;
+        size_t rows = 0;
         status = model_config_load(options_str(o, "model"), &c);
-        value = status >= 0 && c.head == HEAD_SCORE;
+        if (status >= 0 && options_str(o, "adapter")) status = lora_score_rows(options_str(o, "adapter"), &rows);
+        value = status >= 0 && (rows || c.head == HEAD_SCORE);
     }
     TRY(world_agree(w, status));
     world_sum(w, &value, 1);
@@ -222,7 +228,7 @@ cleanup:
     return status;
 }
 
-static wr_status evaluate_shards(const options *o, world *w, json_writer *j) {
+static wr_status evaluate_shards(const options *o, world *w, precision arithmetic, json_writer *j) {
     wr_status status = WR_OK;
     bool root = world_rank(w) == 0;
     char prefix[32];
@@ -238,7 +244,7 @@ static wr_status evaluate_shards(const options *o, world *w, json_writer *j) {
         if (status >= 0) status = check_belongs(o, record_source_index(source), &r);
     }
     TRY(world_agree(w, status));
-    TRY(model_share(w, &r.m));
+    TRY(model_share(w, arithmetic, &r.m));
     TRY(world_agree(w, model_workspace_create(r.m, &work)));
     size_t limit = r.m->config.max_positions, wanted = (size_t)options_int(o, "max-length");
     evaluate_options e = {.max_length = limit && limit < wanted ? limit : wanted,
@@ -291,11 +297,12 @@ static wr_status run_evaluate(const options *o, world *w) {
     wr_status status = WR_OK;
     strbuf text = {0};
     json_writer j = json_writer_make(&text);
-    TRY(check_precision(o));
-    if (options_str(o, "prompts")) return evaluate_policy(o, w);
+    precision arithmetic;
+    TRY(choose_precision(o, w, &arithmetic));
+    if (options_str(o, "prompts")) return evaluate_policy(o, w, arithmetic);
     if (!options_str(o, "data"))
         TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));
-    TRY(evaluate_shards(o, w, &j));
+    TRY(evaluate_shards(o, w, arithmetic, &j));
     TRY(world_agree(w, world_rank(w) == 0 ? write_out(options_str(o, "out"), &text) : WR_OK));
 cleanup:
     strbuf_free(&text);

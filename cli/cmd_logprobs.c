@@ -1,19 +1,30 @@
 /* wildreward logprobs: log-probability of a response after its prompt. */
 #include "cli/command.h"
 #include "cli/lm_tool.h"
+#include "cli/model_options.h"
+#include "model/prefix.h"
 
 #include <stdlib.h>
 
 #define FORWARD_TOKENS 4096 /* of one packed forward; a longer record goes alone */
 
-static const option_spec *const tables[] = {lm_options, precision_options, jsonl_options, NULL};
+static const option_spec *const tables[] = {lm_options, precision_options, adapter_options, jsonl_options, NULL};
 
-typedef struct record { token_ids ids; size_t prompt; bool bad; } record; /* ids: prompt, then response */
+typedef struct record { token_ids ids; size_t prompt; } record; /* ids: prompt, then response */
 
 typedef struct logprobs_job {
     lm_tool lm;
     model_workspace *work;
+    prefix_batch packed; /* records that begin alike share what they begin with */
 } logprobs_job;
+
+enum { BATCH_LINES = 64 };
+
+/* The good records of a batch of lines. */
+typedef struct good_records {
+    size_t n, item[BATCH_LINES], prompt[BATCH_LINES], lengths[BATCH_LINES], group[BATCH_LINES];
+    const int32_t *ids[BATCH_LINES];
+} good_records;
 
 static wr_status read_record(const lm_tool *lm, const json_value *input, record *r)
 {
@@ -49,44 +60,37 @@ static void write_record(jsonl_item *item, const float *logprob, size_t n)
     json_end_array(&w);
 }
 
-/* One packed forward over records[0 … n), T tokens together. */
-static wr_status forward(logprobs_job *job, jsonl_item *items, const record *records, size_t n, size_t T)
+/* One packed forward over records from … end-1. */
+static wr_status forward(logprobs_job *job, jsonl_item *items, const good_records *g, size_t from, size_t end)
 {
     wr_status status = WR_OK;
     const float *hidden;
-    size_t B = 0, rows = 0, at = 0;
-    size_t *offsets = mem_calloc(n + 1, sizeof *offsets), *row = mem_calloc(T + 1, sizeof *row);
-    int32_t *ids = mem_calloc(T + 1, sizeof *ids), *targets = mem_calloc(T + 1, sizeof *targets);
-    float *logprob = mem_calloc(T + 1, sizeof *logprob);
-    TRY_ALLOC(offsets && row && ids && targets && logprob);
-    for (size_t i = 0; i < n; i++) {
-        const record *r = &records[i];
-        if (r->bad) continue;
-        offsets[B++] = at;
-        for (size_t k = 0; k < r->ids.n; k++) {
-            ids[at + k] = r->ids.ids[k];
-            if (k < r->prompt) continue;
-            row[rows] = at + k - 1; /* the state before a token predicts it */
-            targets[rows++] = r->ids.ids[k];
+    size_t n = 0, at = 0, *row = NULL;
+    int32_t *targets = NULL;
+    float *logprob = NULL;
+    for (size_t i = from; i < end; i++) n += g->lengths[i] - g->prompt[i];
+    row = mem_calloc(n + 1, sizeof *row);
+    targets = mem_calloc(n + 1, sizeof *targets);
+    logprob = mem_calloc(n + 1, sizeof *logprob);
+    TRY_ALLOC(row && targets && logprob);
+    TRY(prefix_batch_build(end - from, g->ids + from, g->lengths + from, g->group + from, PREFIX_MIN_SHARED, &job->packed));
+    for (size_t i = from; i < end; i++) {
+        for (size_t t = g->prompt[i]; t < g->lengths[i]; t++) {
+            row[at] = prefix_batch_row(&job->packed, i - from, t - 1); /* the state before a token predicts it */
+            targets[at++] = g->ids[i][t];
         }
-        at += r->ids.n;
     }
-    offsets[B] = at;
-    if (B && rows) {
-        TRY(model_forward(job->lm.m, &(token_batch){B, offsets, ids}, job->work, false, &hidden));
-        TRY(lm_logprobs(job->lm.m, job->work, hidden, rows, row, targets, logprob));
+    if (n > 0) {
+        TRY(model_forward(job->lm.m, &job->packed.batch, job->work, false, &hidden));
+        TRY(lm_logprobs(job->lm.m, job->work, hidden, n, row, targets, logprob));
     }
-    rows = 0;
-    for (size_t i = 0; i < n; i++) {
-        const record *r = &records[i];
-        if (r->bad) continue;
-        write_record(&items[i], logprob + rows, r->ids.n - r->prompt);
-        rows += r->ids.n - r->prompt;
+    at = 0;
+    for (size_t i = from; i < end; i++) {
+        write_record(&items[g->item[i]], logprob + at, g->lengths[i] - g->prompt[i]);
+        at += g->lengths[i] - g->prompt[i];
     }
 cleanup:
-    free(offsets);
     free(row);
-    free(ids);
     free(targets);
     free(logprob);
     return status;
@@ -96,22 +100,26 @@ static wr_status handle(void *context, jsonl_item *items, size_t n)
 {
     wr_status status = WR_OK;
     logprobs_job *job = context;
+    good_records good = {0};
     record *records = mem_calloc(n, sizeof *records);
     TRY_ALLOC(records);
     for (size_t i = 0; i < n; i++) {
-        wr_status one = read_record(&job->lm, items[i].input, &records[i]);
+        record *r = &records[i];
+        wr_status one = read_record(&job->lm, items[i].input, r);
         if (one == WR_E_NOMEM) TRY(one);
-        records[i].bad = one < 0;
-        if (one < 0) jsonl_fail(&items[i]);
-    }
-    for (size_t i = 0; i < n;) {
-        size_t k = 0, T = 0;
-        while (i + k < n && (k == 0 || T + records[i + k].ids.n <= FORWARD_TOKENS)) {
-            if (!records[i + k].bad) T += records[i + k].ids.n;
-            k++;
+        if (one < 0) {
+            jsonl_fail(&items[i]);
+            continue;
         }
-        TRY(forward(job, items + i, records + i, k, T));
-        i += k;
+        good.item[good.n] = i;
+        good.prompt[good.n] = r->prompt;
+        good.ids[good.n] = r->ids.ids;
+        good.lengths[good.n++] = r->ids.n;
+    }
+    TRY(prefix_groups(good.n, good.ids, good.lengths, PREFIX_MIN_SHARED, good.group));
+    for (size_t from = 0, end; from < good.n; from = end) {
+        end = prefix_batch_end(good.n, good.ids, good.lengths, good.group, PREFIX_MIN_SHARED, from, FORWARD_TOKENS);
+        TRY(forward(job, items, &good, from, end));
     }
 cleanup:
     for (size_t i = 0; records && i < n; i++) token_ids_free(&records[i].ids);
@@ -125,11 +133,11 @@ static wr_status run_logprobs(const options *o, world *w)
     wr_status status = WR_OK;
     logprobs_job job = {0};
     (void)w;
-    TRY(check_precision(o));
     TRY(lm_tool_load(o, false, &job.lm));
     TRY(model_workspace_create(job.lm.m, &job.work));
-    TRY(jsonl_run(o, 64, names, handle, &job));
+    TRY(jsonl_run(o, BATCH_LINES, names, handle, &job));
 cleanup:
+    prefix_batch_free(&job.packed);
     model_workspace_free(job.work);
     lm_tool_free(&job.lm);
     return status;

@@ -1,6 +1,7 @@
 /* wildreward sample: replies of a language model to prompts and chats. */
 #include "cli/command.h"
 #include "cli/lm_tool.h"
+#include "cli/model_options.h"
 #include "sampler/sampler.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@ static const option_spec sample_options[] = {
     {.name = "seed", .kind = OPT_INT, .default_value = "0", .arg = "S", .help = "same seed and line: same replies", .min = 0, .max = 9e15},
     {0},
 };
-static const option_spec *const tables[] = {lm_options, sample_options, precision_options, jsonl_options, NULL};
+static const option_spec *const tables[] = {lm_options, sample_options, precision_options, adapter_options, jsonl_options, NULL};
 
 typedef struct sample_job {
     lm_tool lm;
@@ -219,7 +220,6 @@ static wr_status run_sample(const options *o, world *w)
                             .seed = (uint64_t)options_int(o, "seed")}};
     (void)w;
     if (!(job.o.top_p > 0.0)) TRY(wr_fail(WR_E_USAGE, "--top-p must be above 0"));
-    TRY(check_precision(o));
     TRY(lm_tool_load(o, true, &job.lm));
     collect_stops(&job);
     TRY(sampler_create(job.lm.m, &job.s));

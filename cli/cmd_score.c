@@ -1,6 +1,7 @@
 /* score: a reward model on JSONL. */
 #include "cli/command.h"
 #include "cli/jsonl.h"
+#include "cli/model_options.h"
 
 #include "base/mem.h"
 #include "trainer/score.h"
@@ -27,7 +28,7 @@ static const option_spec score_options[] = {
      .max = 1e8},
     {0},
 };
-static const option_spec *const score_tables[] = {score_options, jsonl_options, precision_options, NULL};
+static const option_spec *const score_tables[] = {score_options, jsonl_options, precision_options, adapter_options, NULL};
 static const char *const OUTPUT_NAMES[] = {"score", "logits", NULL};
 
 enum { BATCH_LINES = 256 };
@@ -130,7 +131,9 @@ static wr_status run_score(const options *o, world *w) {
     scorer *s = mem_calloc(1, sizeof *s);
     TRY_ALLOC(s);
     s->batch_tokens = (size_t)options_int(o, "batch-tokens");
-    TRY(check_precision(o));
+    precision p;
+    TRY(choose_precision(o, NULL, &p));
+    TRY(load_model(o, HEAD_NONE, true, p, &s->r.m));
     TRY(reward_model_open(options_str(o, "model"), options_str(o, "template"), (size_t)options_int(o, "max-length"),
                           &s->r));
     TRY(score_scratch_create(&s->r, &s->scratch));

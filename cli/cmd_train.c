@@ -1,5 +1,5 @@
 /* train lm, train reward: options to trainer/train.h. */
-#include "cli/command.h"
+#include "cli/model_options.h"
 
 #include "base/log.h"
 #include "trainer/checkpoint.h"
@@ -154,19 +154,19 @@ static const option_spec reward_options[] = {
      .help = "reward template; must be the one the shards were made with, which is the default"},
     {0},
 };
-static const option_spec *const lm_tables[] = {run_options, lm_options, precision_options, NULL};
-static const option_spec *const reward_tables[] = {run_options, reward_options, precision_options, NULL};
+static const option_spec *const lm_tables[] = {run_options, lm_options, precision_options, tuning_options, NULL};
+static const option_spec *const reward_tables[] = {run_options, reward_options, precision_options, tuning_options, NULL};
 
 /* A resumed run may change these: they touch no weight. Data and model are compared by their contents. */
 static const char *const FREE_KEYS[] = {"data",   "model",        "template",     "out",
                                         "resume", "eval_every",   "eval_records", "checkpoint_every",
-                                        "keep",   "reduce_slice", "precision",    NULL};
+                                        "keep",   "reduce_slice", TUNING_FREE_KEYS, NULL};
 /* With a constant rate the number of steps touches no step either: a finished run may be continued. */
 static const char *const FREE_KEYS_CONSTANT[] = {
     "data", "model",        "template",  "out",   "resume", "eval_every", "eval_records", "checkpoint_every",
-    "keep", "reduce_slice", "precision", "steps", NULL};
+    "keep", "reduce_slice", "steps",     TUNING_FREE_KEYS, NULL};
 
-static wr_status fill(const options *o, const char *yaml, train_options *t) {
+static wr_status fill(const options *o, const char *yaml, precision arithmetic, train_options *t) {
     const char *schedule = options_str(o, "lr-schedule");
     *t = (train_options){
         .data = options_str(o, "data"),
@@ -192,21 +192,29 @@ static wr_status fill(const options *o, const char *yaml, train_options *t) {
         .eval_records = (size_t)options_int(o, "eval-records"),
         .checkpoint_every = options_int(o, "checkpoint-every"),
         .keep = (int)options_int(o, "keep"),
+        .precision = arithmetic,
+        .save_precision = save_precision(o),
+        .recompute = options_flag(o, "recompute"),
+        .check_weights = options_flag(o, "check-weights"),
+        .lora_merge = options_flag(o, "lora-merge"),
     };
+    wr_status status = lora_from_options(o, &t->lora);
+    if (status < 0) return status;
     if (!t->model == !t->spec) return wr_fail(WR_E_USAGE, "give either --model DIR to start from, or --new SPEC");
+    if (t->spec && t->lora.rank) return wr_fail(WR_E_USAGE, "--lora-rank: adapters need a trained model below them; give --model DIR");
     bool endless = t->schedule == LR_CONSTANT && t->warmup_ratio == 0;
-    run_config_hash(yaml, endless ? FREE_KEYS_CONSTANT : FREE_KEYS, t->config_hash);
-    return WR_OK;
+    return hash_config(yaml, endless ? FREE_KEYS_CONSTANT : FREE_KEYS, arithmetic, t->config_hash);
 }
 
 static wr_status run_train(const options *o, world *w, bool lm) {
     wr_status status = WR_OK;
     train_options t;
     strbuf yaml = {0};
-    TRY(check_precision(o));
+    precision arithmetic;
+    TRY(choose_precision(o, w, &arithmetic));
     TRY(options_yaml(o, &yaml));
     TRY(strbuf_status(&yaml));
-    TRY(fill(o, strbuf_str(&yaml), &t));
+    TRY(fill(o, strbuf_str(&yaml), arithmetic, &t));
     if (lm)
         t.loss_on_all = strcmp(options_str(o, "loss-on"), "all") == 0;
     else

@@ -18,15 +18,11 @@ typedef struct command {
 
 /* Option tables that several commands share (cli/shared_options.c). */
 extern const option_spec jsonl_options[];     /* --in --out */
-extern const option_spec precision_options[]; /* --precision f32|bf16|auto */
 
 /* Exit code of a status: OK 0, USAGE 2, INTERRUPTED 75, else 1. */
 int exit_code(wr_status s);
 
-/* --precision: f32 is what this version computes in; auto chooses it and says so; bf16 is a usage error with the reason. */
-wr_status check_precision(const options *o);
-
 extern const command cmd_doctor, cmd_synth, cmd_prepare, cmd_inspect, cmd_train_lm, cmd_train_reward, cmd_evaluate, cmd_score, cmd_logprobs,
-    cmd_tokenize, cmd_sample, cmd_dpo_online, cmd_report, cmd_bench;
+    cmd_tokenize, cmd_sample, cmd_dpo_online, cmd_merge, cmd_report, cmd_bench;
 
 #endif

@@ -1,4 +1,5 @@
 #include "cli/lm_tool.h"
+#include "cli/model_options.h"
 
 #include "base/file.h"
 
@@ -18,7 +19,9 @@ wr_status lm_tool_load(const options *o, bool need_tokenizer, lm_tool *out)
     *out = (lm_tool){.max_length = (size_t)options_int(o, "max-length")};
     TRY(path_join(path, dir, "tokenizer.json"));
     if (need_tokenizer || file_exists(path)) TRY(tokenizer_load(dir, &out->t));
-    TRY(model_load(dir, &(model_load_options){.head = HEAD_LM}, &out->m));
+    precision p;
+    TRY(choose_precision(o, NULL, &p));
+    TRY(load_model(o, HEAD_LM, true, p, &out->m));
     if (out->t && tokenizer_vocab(out->t) > out->m->config.V)
         TRY(wr_fail(WR_E_MISMATCH, "%s: the tokenizer has %zu tokens, the model %zu", dir, tokenizer_vocab(out->t), out->m->config.V));
     if (out->t && chat_template_load(dir, out->t, &out->chat) < 0) TRY_ALLOC(out->chat_error = mem_strdup(wr_error()));

@@ -16,7 +16,7 @@ typedef struct lm_tool {
     size_t max_length;    /* --max-length, 0 when not given */
 } lm_tool;
 
-/* Loads --model as a language model. Its tokenizer must not have more tokens than the model. */
+/* Loads --model as a language model, by cli/model_options.h's options. Its tokenizer must not have more tokens than the model. */
 wr_status lm_tool_load(const options *o, bool need_tokenizer, lm_tool *out);
 void lm_tool_free(lm_tool *l);
 

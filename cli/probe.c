@@ -9,6 +9,11 @@
 #define N ((size_t)1024)
 #define READ_FLOATS ((size_t)64 << 20)
 
+static wr_status product(matmul *context, probe_kind kind, const float *x, const float *w, float *y) {
+    return kind == PROBE_FORWARD ? matmul_xwt(context, PRECISION_F32, N, N, N, x, N, w, y, N, true, false)
+                                 : matmul_dx(context, PRECISION_F32, N, N, N, x, N, w, y, true, false);
+}
+
 double probe_gemm_gflops(probe_kind kind, int threads, double seconds) {
     int before = omp_get_max_threads();
     float *x = mem_aligned(3 * N * N, sizeof *x);
@@ -19,19 +24,21 @@ double probe_gemm_gflops(probe_kind kind, int threads, double seconds) {
     for (size_t i = 0; i < 2 * N * N; i++) {
         x[i] = (float)(i % 31) * 0.03125f - 0.5f;
     }
-    void (*product)(size_t, size_t, size_t, const float *, const float *, float *) = kind == PROBE_FORWARD ? matmul_xwt : matmul_dx;
+    matmul *context = NULL;
     omp_set_num_threads(threads);
-    product(N, N, N, x, w, y); /* threads start, pages are touched */
+    /* The first one: threads start, pages are touched. */
+    bool ok = matmul_create(&context) >= 0 && product(context, kind, x, w, y) >= 0;
     size_t products = 0;
-    double start = clock_seconds(), elapsed;
-    do {
-        product(N, N, N, x, w, y);
+    double start = clock_seconds(), elapsed = 0;
+    while (ok && elapsed < seconds) {
+        ok = product(context, kind, x, w, y) >= 0;
         products++;
         elapsed = clock_seconds() - start;
-    } while (elapsed < seconds);
+    }
     omp_set_num_threads(before);
+    matmul_free(context);
     free(x);
-    return 2e-9 * (double)(N * N * N) * (double)products / elapsed;
+    return ok ? 2e-9 * (double)(N * N * N) * (double)products / elapsed : 0;
 }
 
 double probe_read_gb_per_s(int threads, double seconds) {

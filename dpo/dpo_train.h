@@ -1,5 +1,8 @@
 /* The update of one DPO step: pairs of the global step -> micro-batches -> policy and reference log-probabilities -> loss -> gradient summed
- * over ranks -> clipping -> AdamW. COLLECTIVE. Loss = mean over the pairs of the global step. */
+ * over ranks -> clipping -> AdamW. COLLECTIVE. Loss = mean over the pairs of the global step.
+ *
+ * The replies of a pair continue one prompt, which is computed once, forward and backward; neighbouring pairs of one prompt share it, too, where they fit
+ * one micro-batch. */
 #ifndef WR_DPO_DPO_TRAIN_H
 #define WR_DPO_DPO_TRAIN_H
 
@@ -11,20 +14,22 @@ typedef struct dpo_train_options {
     double beta, label_smoothing;
     adamw_options adam;
     double grad_clip;     /* global norm; 0 = off */
-    size_t micro_tokens;  /* tokens of a micro-batch */
+    size_t micro_tokens;  /* tokens of a micro-batch, those that sequences share counted once; a pair stays together */
     size_t reduce_slice;  /* floats, 0 = default */
+    bool recompute;       /* activations are computed again in the backward pass: less memory, more time */
+    bool separate;        /* tests and benchmarks only: the two replies of a pair share nothing */
 } dpo_train_options;
 
 typedef struct dpo_trainer {
     world *w;
     model *policy;            /* this rank's copy; updated */
-    const model *reference;
-    model_workspace *work, *reference_work;
-    float *grads;             /* (n_params) */
+    const model *reference;   /* NULL: the policy without its adapters */
+    model_workspace *work, *reference_work; /* reference_work: NULL without a reference of its own */
+    float *grads;             /* laid out as model_trainables(policy) */
     adamw opt;
 } dpo_trainer;
 
-/* COLLECTIVE. policy and reference belong to the caller. */
+/* COLLECTIVE. policy and reference belong to the caller. reference NULL: the policy with its adapters off (WR_E_MISMATCH if it has none). */
 wr_status dpo_trainer_create(world *w, model *policy, const model *reference, dpo_trainer *out);
 void dpo_trainer_free(dpo_trainer *t);
 

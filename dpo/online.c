@@ -35,11 +35,16 @@ static bool is_root(const run *x) {
 static wr_status open_models(run *x) {
     wr_status status = WR_OK;
     const dpo_options *o = x->o;
-    if (is_root(x)) status = model_load(o->model_dir, &(model_load_options){.head = HEAD_NONE}, &x->policy);
+    if (is_root(x)) status = model_load(o->model_dir, &(model_load_options){.head = HEAD_NONE, .check_weights = o->check_weights}, &x->policy);
     TRY(world_agree(x->w, status));
-    TRY(model_share(x->w, &x->policy));
-    /* Before a checkpoint may replace the policy's weights: the reference is the model the run began with. */
-    TRY(frozen_copy(x->w, x->policy, &x->reference));
+    TRY(model_share(x->w, o->precision, &x->policy));
+    /* Before a checkpoint may replace the policy's weights: the reference is the model the run began with. Below adapters, the policy's weights stay that. */
+    if (o->lora.rank) {
+        lora_options adapters = o->lora;
+        adapters.seed = o->seed;
+        TRY(world_agree(x->w, lora_attach(x->policy, &adapters)));
+    } else
+        TRY(frozen_copy(x->w, x->policy, &x->reference));
     rollout_options r = o->rollout;
     r.policy_dir = o->model_dir;
     r.reward_dir = o->reward_dir;
@@ -79,8 +84,13 @@ cleanup:
     return status;
 }
 
+static save_options how_to_save(const dpo_options *o) {
+    return (save_options){.tokenizer_dir = o->model_dir, .base = o->model_dir, .stored = o->save_precision, .merge = o->lora_merge, .keep = o->keep};
+}
+
 static wr_status save(run *x) {
-    return checkpoint_save(x->w, x->dir, x->policy, &x->trainer.opt, &x->state, x->o->model_dir, NULL, x->o->keep);
+    const save_options how = how_to_save(x->o);
+    return checkpoint_save(x->w, x->dir, x->policy, &x->trainer.opt, &x->state, &how);
 }
 
 static double step_lr(const dpo_options *o, int64_t step) {
@@ -171,8 +181,8 @@ wr_status dpo_online(world *w, const dpo_options *o) {
     }
     TRY(world_agree(w, status));
     TRY(steps(&x, resumed));
-    model_provenance p = {x.state.config_hash, x.state.data_hash, x.state.parent_hash, NULL};
-    TRY(run_save_model(w, x.dir, x.policy, o->model_dir, &p));
+    const save_options how = how_to_save(o);
+    TRY(run_save_model(w, x.dir, x.policy, &x.state, &how));
 cleanup:
     progress_finish(x.bar);
     run_close(x.dir);

@@ -10,6 +10,7 @@
 
 #include "dpo/dpo_train.h"
 #include "dpo/rollout.h"
+#include "model/lora.h"
 
 typedef struct dpo_options {
     const char *model_dir, *reward_dir, *prompts, *out;
@@ -27,6 +28,11 @@ typedef struct dpo_options {
     int64_t checkpoint_every;   /* 0: at the end only */
     int keep;
     uint64_t seed;
+    precision precision;        /* of all models; the same on every rank */
+    precision save_precision;   /* of the tensors in RUN/model */
+    bool check_weights;         /* of the policy */
+    lora_options lora;          /* rank 0: all weights are trained. Otherwise the reference is the policy without its adapters. seed is `seed` whatever this says */
+    bool lora_merge;            /* RUN/model: the merged model, beside RUN/adapter */
 } dpo_options;
 
 /* WR_E_INTERRUPTED after a stop signal, with a checkpoint saved. */

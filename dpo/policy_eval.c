@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "dpo/eval_summary.h"
 #include "dpo/rollout.h"
+#include "model/lora.h"
 #include "trainer/train_setup.h"
 
 #include <stdio.h>
@@ -99,6 +100,14 @@ cleanup:
     return status;
 }
 
+/* Rank 0: the policy with f32 masters, its adapter merged in. */
+static wr_status load_policy(const policy_eval_options *o, model **out) {
+    const model_load_options load = {.head = HEAD_NONE, .check_weights = o->check_weights};
+    wr_status status = model_load(o->model_dir, &load, out);
+    if (status >= 0 && o->adapter_dir) status = lora_load(*out, o->adapter_dir);
+    return status < 0 ? status : lora_merge(*out);
+}
+
 wr_status policy_eval_run(world *w, const policy_eval_options *o) {
     wr_status status = WR_OK;
     coordinator *c = NULL;
@@ -108,9 +117,9 @@ wr_status policy_eval_run(world *w, const policy_eval_options *o) {
     if (o->n == 0 || o->max_tokens == 0) return wr_fail(WR_E_USAGE, "--n and --max-tokens must be at least 1");
     TRY(coordinator_create(w, &c));
     TRY(prompts_load(w, o->prompts, o->limit, &prompts));
-    if (world_rank(w) == 0) status = model_load(o->model_dir, &(model_load_options){.head = HEAD_NONE}, &policy);
+    if (world_rank(w) == 0) status = load_policy(o, &policy);
     TRY(world_agree(w, status));
-    TRY(model_share(w, &policy));
+    TRY(model_share(w, o->precision, &policy));
     rollout_options options = {.policy_dir = o->model_dir, .reward_dir = o->reward_dir, .template_file = o->template_file, .n = o->n,
                                .max_tokens = o->max_tokens, .max_prompt_tokens = o->max_prompt_tokens, .score_tokens = o->score_tokens,
                                .temperature = o->temperature, .top_p = o->top_p, .top_k = o->top_k, .seed = o->seed,

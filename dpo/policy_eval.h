@@ -3,6 +3,7 @@
 #ifndef WR_DPO_POLICY_EVAL_H
 #define WR_DPO_POLICY_EVAL_H
 
+#include "model/precision.h"
 #include "mpi/world.h"
 
 typedef struct policy_eval_options {
@@ -21,6 +22,9 @@ typedef struct policy_eval_options {
     size_t top_k;              /* 0 = off */
     double top_p;              /* 1 = off */
     uint64_t seed;
+    precision precision;       /* of policy and reward model */
+    bool check_weights;        /* of the policy */
+    const char *adapter_dir;   /* LoRA adapter for the policy, NULL: none */
 } policy_eval_options;
 
 /* Rank 0 writes {"kind":"policy", …} with means and 95 % intervals clustered by prompt (normal approximation on the per-prompt means). */

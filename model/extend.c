@@ -9,37 +9,47 @@
 #include <string.h>
 
 struct extend_scratch {
-    float_buffer x, norm, qkv, att, gu, act;
+    linear_context linear;
+    buffer x, norm, qkv, att, gu, act, rounded;
     rope_table rope;
     attention_item *items;
+    kv_span *spans; /* two an item */
     size_t *first_task;
     int32_t *position, *ids;
     size_t item_capacity, token_capacity;
 };
 
-size_t kv_segment_floats(const model_config *c, size_t capacity) { return c->L * c->G * capacity * c->D; }
+size_t kv_segment_size(const model_config *c, precision p, size_t capacity) { return c->L * c->G * capacity * c->D * precision_bytes(p); }
 
 wr_status extend_scratch_create(const model *m, extend_scratch **out) {
+    wr_status status = WR_OK;
     (void)m; /* sized at the first call */
-    *out = mem_calloc(1, sizeof **out);
-    return *out ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory in %s", __func__);
+    extend_scratch *s = mem_calloc(1, sizeof *s);
+    *out = NULL;
+    TRY_ALLOC(s);
+    TRY(linear_create(&s->linear));
+    *out = s;
+    s = NULL;
+cleanup:
+    extend_scratch_free(s);
+    return status;
 }
 
 void extend_scratch_free(extend_scratch *s) {
     if (!s) return;
-    float_buffer_free(&s->x);
-    float_buffer_free(&s->norm);
-    float_buffer_free(&s->qkv);
-    float_buffer_free(&s->att);
-    float_buffer_free(&s->gu);
-    float_buffer_free(&s->act);
+    linear_free(&s->linear);
+    buffer *const buffers[] = {&s->x, &s->norm, &s->qkv, &s->att, &s->gu, &s->act, &s->rounded};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
     rope_table_free(&s->rope);
     free(s->items);
+    free(s->spans);
     free(s->first_task);
     free(s->position);
     free(s->ids);
     free(s);
 }
+
+wr_status extend_pack(const model *m, extend_scratch *s) { return m->precision == PRECISION_BF16 ? linear_pack(m, &s->linear) : WR_OK; }
 
 static size_t prefix_length(const kv_segment *s) { return s->prefix ? s->prefix->length : 0; }
 
@@ -64,21 +74,25 @@ static wr_status check_items(const model *m, size_t n_items, const extend_item *
     return WR_OK;
 }
 
-static wr_status reserve(const model_config *c, extend_scratch *s, size_t n_items, size_t T) {
+static wr_status reserve(const model *m, extend_scratch *s, size_t n_items, size_t T) {
     wr_status status = WR_OK;
-    TRY(float_buffer_need(&s->x, T * c->C));
-    TRY(float_buffer_need(&s->norm, T * c->C));
-    TRY(float_buffer_need(&s->qkv, T * qkv_width(c)));
-    TRY(float_buffer_need(&s->att, T * c->H * c->D));
-    TRY(float_buffer_need(&s->gu, T * 2 * c->F));
-    TRY(float_buffer_need(&s->act, T * c->F));
+    const model_config *c = &m->config;
+    const size_t act = precision_bytes(m->precision);
+    TRY(buffer_need(&s->x, T * c->C * sizeof(float)));
+    TRY(buffer_need(&s->norm, (T > n_items ? T : n_items) * c->C * sizeof(float)));
+    TRY(buffer_need(&s->qkv, T * qkv_width(c) * act));
+    TRY(buffer_need(&s->att, T * c->H * c->D * act));
+    TRY(buffer_need(&s->gu, T * 2 * c->F * act));
+    TRY(buffer_need(&s->act, rows_from(0, T) * c->F * act));
     if (n_items > s->item_capacity) {
         free(s->items);
+        free(s->spans);
         free(s->first_task);
         s->item_capacity = 0;
         s->items = mem_calloc(n_items, sizeof *s->items);
+        s->spans = mem_calloc(2 * n_items, sizeof *s->spans);
         s->first_task = mem_calloc(n_items + 1, sizeof *s->first_task);
-        TRY_ALLOC(s->items && s->first_task);
+        TRY_ALLOC(s->items && s->spans && s->first_task);
         s->item_capacity = n_items;
     }
     if (T > s->token_capacity) {
@@ -94,42 +108,47 @@ cleanup:
     return status;
 }
 
-static kv_span span_of(const model_config *c, const kv_segment *s, size_t l, size_t n) {
+/* Byte of element `i` of an array of the model's precision. */
+static char *element(const model *m, void *base, size_t i) { return (char *)base + i * precision_bytes(m->precision); }
+
+static kv_span span_of(const model *m, const kv_segment *s, size_t l, size_t n) {
+    const model_config *c = &m->config;
     const size_t layer = l * c->G * s->capacity * c->D;
     return (kv_span){
-        .k = s->k + layer, .v = s->v + layer, .token_stride = c->D, .head_stride = s->capacity * c->D, .n = n};
+        .k = element(m, s->k, layer), .v = element(m, s->v, layer), .token_stride = c->D, .head_stride = s->capacity * c->D, .n = n};
 }
 
 /* Keys and values of the new tokens go behind those of the cache; items[i] then sees prefix, cache and new tokens. */
-static void fill_cache(const model_config *c, extend_scratch *s, size_t l, size_t n_items, const extend_item *items) {
-    const size_t Q = qkv_width(c), HD = c->H * c->D, GD = c->G * c->D;
+static void fill_cache(const model *m, extend_scratch *s, size_t l, size_t n_items, const extend_item *items) {
+    const model_config *c = &m->config;
+    const size_t Q = qkv_width(c), HD = c->H * c->D, GD = c->G * c->D, bytes = c->D * precision_bytes(m->precision);
     for (size_t i = 0, first = 0; i < n_items; first += items[i++].n) {
         const kv_segment *seg = items[i].segment;
         const size_t layer = l * c->G * seg->capacity * c->D;
         for (size_t t = 0; t < items[i].n; t++) {
-            const float *row = s->qkv.data + (first + t) * Q + HD;
+            const size_t row = (first + t) * Q + HD;
             for (size_t g = 0; g < c->G; g++) {
                 const size_t to = layer + (g * seg->capacity + seg->length + t) * c->D;
-                memcpy(seg->k + to, row + g * c->D, c->D * sizeof(float));
-                memcpy(seg->v + to, row + GD + g * c->D, c->D * sizeof(float));
+                memcpy(element(m, seg->k, to), element(m, s->qkv.data, row + g * c->D), bytes);
+                memcpy(element(m, seg->v, to), element(m, s->qkv.data, row + GD + g * c->D), bytes);
             }
         }
-        attention_item *a = &s->items[i];
-        *a = (attention_item){.q = s->qkv.data + first * Q, .o = s->att.data + first * HD, .n_q = items[i].n};
+        kv_span *spans = s->spans + 2 * i;
         size_t k = 0;
-        if (seg->prefix) a->span[k++] = span_of(c, seg->prefix, l, seg->prefix->length);
-        a->span[k] = span_of(c, seg, l, seg->length + items[i].n);
+        if (seg->prefix) spans[k++] = span_of(m, seg->prefix, l, seg->prefix->length);
+        spans[k++] = span_of(m, seg, l, seg->length + items[i].n);
+        s->items[i] = (attention_item){
+            .q = element(m, s->qkv.data, first * Q), .o = element(m, s->att.data, first * HD), .n_q = items[i].n, .n_spans = k, .spans = spans};
     }
 }
 
-wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const extend_item *items,
-                       float *hidden_last) {
+wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const extend_item *items, float *hidden_last) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     size_t T = 0, longest = 0;
     if (n_items == 0) return WR_OK;
     TRY(check_items(m, n_items, items, &T, &longest));
-    TRY(reserve(c, s, n_items, T));
+    TRY(reserve(m, s, n_items, T));
     TRY(rope_table_need(c, &s->rope, longest));
     for (size_t i = 0, t = 0; i < n_items; i++)
         for (size_t k = 0; k < items[i].n; k++, t++) {
@@ -154,18 +173,33 @@ wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const 
                               .items = s->items,
                               .first_task = s->first_task};
     for (size_t l = 0; l < c->L; l++) {
-        layer_qkv(m, l, T, s->position, &s->rope, &b);
-        fill_cache(c, s, l, n_items, items);
-        kernels()->attention(&a);
-        layer_rest(m, l, T, &b);
+        TRY(layer_qkv(m, &s->linear, l, T, s->position, &s->rope, &b));
+        fill_cache(m, s, l, n_items, items);
+        kernels()->act[m->precision].attention(&a);
+        TRY(layer_rest(m, &s->linear, l, T, &b));
     }
+    float *x = s->x.data, *last = s->norm.data;
     for (size_t i = 0, end = 0; i < n_items; i++) {
         end += items[i].n;
         items[i].segment->length += items[i].n;
-        memcpy(s->norm.data + i * c->C, s->x.data + (end - 1) * c->C, c->C * sizeof(float));
+        memcpy(last + i * c->C, x + (end - 1) * c->C, c->C * sizeof(float));
     }
-    kernels()->rmsnorm(n_items, c->C, (float)c->norm_eps, s->norm.data, m->params + offset_final_norm(m), hidden_last,
-                       NULL);
+    kernels()->act[PRECISION_F32].rmsnorm(n_items, c->C, (float)c->norm_eps, last, m->weights[index_final_norm(m)], hidden_last, NULL);
+cleanup:
+    return status;
+}
+
+wr_status extend_logits(const model *m, extend_scratch *s, size_t n, const float *hidden_rows, float *logits) {
+    wr_status status = WR_OK;
+    const size_t C = m->config.C;
+    const void *X = hidden_rows;
+    TRY(require_lm_head(m));
+    if (m->precision == PRECISION_BF16) {
+        TRY(buffer_need(&s->rounded, n * C * sizeof(bf16)));
+        kernels()->to_bf16(n * C, hidden_rows, s->rounded.data);
+        X = s->rounded.data;
+    }
+    TRY(linear_head(m, &s->linear, n, 0, m->config.V, X, logits));
 cleanup:
     return status;
 }

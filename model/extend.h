@@ -5,15 +5,16 @@
 
 #include "model/model.h"
 
-/* Keys and values of `length` tokens. Layout of k and v: (L, G, capacity, D), keys after RoPE. The memory is the caller's
+/* Keys and values of `length` tokens, in the model's precision. Layout of k and v: (L, G, capacity, D), keys after RoPE. The memory is the caller's
  * (sampler/kv_cache.h); model_extend only writes at length… and advances length. */
 typedef struct kv_segment {
     size_t length, capacity;
-    float *k, *v;
+    void *k, *v;
     const struct kv_segment *prefix; /* tokens before this segment; NULL or frozen (one level). Position of the first own token = prefix length */
 } kv_segment;
 
-size_t kv_segment_floats(const model_config *c, size_t capacity); /* floats for k (and as many for v) */
+/* Bytes for k (and as many for v). */
+size_t kv_segment_size(const model_config *c, precision p, size_t capacity);
 
 typedef struct extend_item {
     kv_segment *segment;
@@ -24,8 +25,12 @@ typedef struct extend_item {
 typedef struct extend_scratch extend_scratch; /* grows as needed; one per thread */
 wr_status extend_scratch_create(const model *m, extend_scratch **out);
 void extend_scratch_free(extend_scratch *s);
+/* In bf16: packs the weights for small batches of new tokens. To be called after the weights have changed; does nothing in f32. */
+wr_status extend_pack(const model *m, extend_scratch *s);
 
 /* hidden_last: (n_items, C), final-normed hidden state of each item's last new token. */
 wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const extend_item *items, float *hidden_last);
+/* Raw logits (n, V) of n hidden rows (n, C). */
+wr_status extend_logits(const model *m, extend_scratch *s, size_t n, const float *hidden_rows, float *logits);
 
 #endif

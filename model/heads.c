@@ -1,32 +1,22 @@
-/* Heads: log-probabilities of given tokens, raw logits, reward scores. The (rows, V) logits exist a chunk of rows at a
- * time. */
+/* Heads: log-probabilities of given tokens, reward scores. Logits exist for a block of rows and a block of the vocabulary at a time. */
 #include "model/layer.h"
 
 #include "base/mem.h"
-#include "model/matmul.h"
+#include "model/lora.h"
 #include "model/params.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_FLOATS ((size_t)4 << 20) /* 16 MiB of logits */
+#define BLOCK_FLOATS ((size_t)8 << 20) /* logits at a time: 32 MiB */
+#define BLOCK_ROWS ((size_t)4096)
 
-static size_t chunk_rows(const model_config *c, size_t n) {
-    size_t rows = CHUNK_FLOATS / c->V;
-    if (rows < 16) rows = 16;
-    return rows < n ? rows : n;
-}
-
-static wr_status reserve_chunk(const model *m, workspace *w, size_t n, size_t *rows) {
-    wr_status status = WR_OK;
-    const model_config *c = &m->config;
-    *rows = chunk_rows(c, n);
-    TRY(require_lm_head(m));
-    TRY(float_buffer_need(&w->logits, *rows * c->V));
-    TRY(float_buffer_need(&w->gathered, *rows * c->C));
-    TRY(float_buffer_need(&w->dgathered, *rows * c->C));
-cleanup:
-    return status;
+/* Columns of the vocabulary that `rows` rows are multiplied with at a time. Any choice gives the same numbers in f32 (softmax_part). */
+static size_t block_columns(size_t rows, size_t V) {
+    size_t columns = BLOCK_FLOATS / rows / SOFTMAX_COLUMNS * SOFTMAX_COLUMNS;
+    if (columns < SOFTMAX_COLUMNS) columns = SOFTMAX_COLUMNS;
+    return columns < V ? columns : V;
 }
 
 static wr_status check_targets(const model *m, size_t n, const int32_t *targets) {
@@ -39,8 +29,16 @@ static wr_status check_targets(const model *m, size_t n, const int32_t *targets)
     return WR_OK;
 }
 
-static void gather_rows(size_t n, size_t C, const float *hidden, const size_t *rows, float *out) {
-    for (size_t i = 0; i < n; i++) memcpy(out + i * C, hidden + rows[i] * C, C * sizeof *out);
+/* Rows of hidden, in the model's precision. */
+static void gather_rows(const model *m, size_t n, const float *hidden, const size_t *rows, void *out) {
+    const size_t C = m->config.C;
+#pragma omp parallel for schedule(static) if (n * C > 65536)
+    for (size_t i = 0; i < n; i++) {
+        if (m->precision == PRECISION_F32)
+            memcpy((float *)out + i * C, hidden + rows[i] * C, C * sizeof(float));
+        else
+            kernels()->to_bf16(C, hidden + rows[i] * C, (bf16 *)out + i * C);
+    }
 }
 
 /* dhidden[rows[i]] += d[i], i in order (a row may be listed twice). */
@@ -52,69 +50,96 @@ static void scatter_rows(size_t n, size_t C, const float *d, const size_t *rows,
     }
 }
 
-wr_status lm_logprobs(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows,
-                      const int32_t *targets, float *logprob) {
+/* One row block: row_state holds maximum, sum and picked logit of all n rows, one array after another. */
+static wr_status logprob_rows(const model *m, workspace *w, size_t n, const int32_t *targets, float *max, float *sum, float *picked) {
     wr_status status = WR_OK;
-    const model_config *c = &m->config;
-    const float *head = m->params + offset_head(m);
-    size_t chunk = 0;
-    if (n == 0) return WR_OK;
-    TRY(check_targets(m, n, targets));
-    TRY(reserve_chunk(m, w, n, &chunk));
-    for (size_t i = 0; i < n; i += chunk) {
-        const size_t k = n - i < chunk ? n - i : chunk;
-        gather_rows(k, c->C, hidden, rows + i, w->gathered.data);
-        matmul_xwt(k, c->V, c->C, w->gathered.data, head, w->logits.data);
-        kernels()->logprob(k, c->V, w->logits.data, targets + i, logprob + i);
+    const size_t V = m->config.V, block = block_columns(n, V);
+    TRY(buffer_need(&w->logits, n * block * sizeof(float)));
+    for (size_t i = 0; i < n; i++) max[i] = -INFINITY, sum[i] = 0.0f, picked[i] = 0.0f;
+    for (size_t first = 0; first < V; first += block) {
+        const size_t columns = V - first < block ? V - first : block;
+        TRY(linear_head(m, &w->linear, n, first, columns, w->gathered.data, w->logits.data));
+        kernels()->softmax_part(n, columns, first, w->logits.data, targets, max, sum, picked);
     }
 cleanup:
     return status;
 }
 
-wr_status lm_logprobs_backward(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows,
-                               const int32_t *targets, const float *dlogprob, float *dhidden, float *grads) {
+wr_status lm_logprobs(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows, const int32_t *targets, float *logprob) {
     wr_status status = WR_OK;
-    const model_config *c = &m->config;
-    const float *head = m->params + offset_head(m);
-    float *dhead = grads + offset_head(m);
-    size_t chunk = 0;
+    const size_t block = n < BLOCK_ROWS ? n : BLOCK_ROWS;
+    w->head_rows = 0;
     if (n == 0) return WR_OK;
-    TRY(check_targets(m, n, targets));
-    TRY(reserve_chunk(m, w, n, &chunk));
-    for (size_t i = 0; i < n; i += chunk) {
-        const size_t k = n - i < chunk ? n - i : chunk;
-        float *logits = w->logits.data;
-        gather_rows(k, c->C, hidden, rows + i, w->gathered.data);
-        matmul_xwt(k, c->V, c->C, w->gathered.data, head, logits);
-        kernels()->logprob_backward(k, c->V, logits, targets + i, dlogprob + i);
-        matmul_dx(k, c->V, c->C, logits, head, w->dgathered.data);
-        matmul_dw_add(k, c->V, c->C, logits, w->gathered.data, dhead);
-        scatter_rows(k, c->C, w->dgathered.data, rows + i, dhidden);
-    }
-cleanup:
-    return status;
-}
-
-wr_status lm_logits(const model *m, size_t n, const float *hidden_rows, float *logits) {
-    wr_status status = WR_OK;
     TRY(require_lm_head(m));
-    matmul_xwt(n, m->config.V, m->config.C, hidden_rows, m->params + offset_head(m), logits);
+    TRY(check_targets(m, n, targets));
+    TRY(buffer_need(&w->row_state, (n + 3 * block) * sizeof(float)));
+    TRY(buffer_need(&w->gathered, block * m->config.C * precision_bytes(m->precision)));
+    float *lse = w->row_state.data, *max = lse + n, *sum = max + block, *picked = sum + block;
+    for (size_t i = 0; i < n; i += block) {
+        const size_t k = n - i < block ? n - i : block;
+        gather_rows(m, k, hidden, rows + i, w->gathered.data);
+        TRY(logprob_rows(m, w, k, targets + i, max, sum, picked));
+        for (size_t r = 0; r < k; r++) {
+            const float log_sum = logf(sum[r]);
+            lse[i + r] = max[r] + log_sum;
+            logprob[i + r] = (picked[r] - max[r]) - log_sum;
+        }
+    }
+    w->head_rows = n;
+cleanup:
+    return status;
+}
+
+wr_status lm_logprobs_backward(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows, const int32_t *targets,
+                               const float *dlogprob, float *dhidden, float *grads) {
+    wr_status status = WR_OK;
+    const model_config *c = &m->config;
+    const size_t V = c->V, C = c->C, act = precision_bytes(m->precision), block = n < BLOCK_ROWS ? n : BLOCK_ROWS;
+    if (n == 0) return WR_OK;
+    if (w->head_rows != n)
+        return wr_fail(WR_E_USAGE, "lm_logprobs_backward: the latest lm_logprobs was of %zu rows, not of these %zu", w->head_rows, n);
+    const size_t columns = block_columns(block, V);
+    const float *lse = w->row_state.data;
+    const char *head = m->weights[index_head(m)];
+    TRY(buffer_need(&w->logits, block * columns * sizeof(float)));
+    TRY(buffer_need(&w->dlogits, block * columns * act));
+    TRY(buffer_need(&w->gathered, block * C * act));
+    TRY(buffer_need(&w->dgathered, block * C * sizeof(float)));
+    for (size_t i = 0; i < n; i += block) {
+        const size_t k = n - i < block ? n - i : block;
+        gather_rows(m, k, hidden, rows + i, w->gathered.data);
+        for (size_t first = 0; first < V; first += columns) {
+            const size_t wide = V - first < columns ? V - first : columns;
+            /* logits = h W^T:  dh += dlogits W,  dW += dlogits^T h */
+            TRY(linear_head(m, &w->linear, k, first, wide, w->gathered.data, w->logits.data));
+            kernels()->act[m->precision].softmax_backward(k, wide, first, w->logits.data, targets + i, lse + i, dlogprob + i, w->dlogits.data);
+            TRY(matmul_dx(w->linear.products, m->precision, k, wide, C, w->dlogits.data, wide, head + first * C * act, w->dgathered.data, true, first > 0));
+            if (trains_parameters(m))
+                TRY(matmul_dw_add(w->linear.products, m->precision, k, wide, C, w->dlogits.data, wide, w->gathered.data, grads + offset_head(m) + first * C));
+        }
+        scatter_rows(k, C, w->dgathered.data, rows + i, dhidden);
+    }
 cleanup:
     return status;
 }
 
 static wr_status require_score_head(const model *m) {
     if (m->config.head == HEAD_SCORE) return WR_OK;
-    return wr_fail(WR_E_MISMATCH, "the model (%s) has no score head: scores need a ...ForSequenceClassification model",
-                   m->config.architecture);
+    return wr_fail(WR_E_MISMATCH, "the model (%s) has no score head: a reward model is a ...ForSequenceClassification model", m->config.architecture);
 }
 
-/* The score head has a handful of rows (K-1): plain loops, one chain per output. */
+/* The score head, which adapters carry a copy of: trained whole beside them. NULL gradient: it is not trained. */
+static const float *score_head(const model *m, float *grads, float **gradient) {
+    const bool own = m->lora && m->lora->score != SIZE_MAX;
+    if (gradient) *gradient = own ? grads + m->lora->score : trains_parameters(m) ? grads + offset_head(m) : NULL;
+    return own ? m->lora->values + m->lora->score : m->weights[index_head(m)];
+}
+
 wr_status score_logits(const model *m, const float *hidden, size_t n, const size_t *rows, float *logits) {
     wr_status status = WR_OK;
     const size_t C = m->config.C, K = m->config.n_labels;
-    const float *head = m->params + offset_head(m);
     TRY(require_score_head(m));
+    const float *head = score_head(m, NULL, NULL);
 #pragma omp parallel for schedule(static) if (n * K * C > 100000)
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < K; k++) {
@@ -129,22 +154,22 @@ cleanup:
 }
 
 /* logits = h W^T:  dh += dlogits W,  dW += dlogits^T h */
-wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits,
-                         float *dhidden, float *grads) {
+wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits, float *dhidden, float *grads) {
     wr_status status = WR_OK;
     const size_t C = m->config.C, K = m->config.n_labels;
-    const float *head = m->params + offset_head(m);
-    float *dhead = grads + offset_head(m);
+    float *dhead = NULL;
     TRY(require_score_head(m));
+    const float *head = score_head(m, grads, &dhead);
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < K; k++) {
             const float d = dlogits[i * K + k], *h = hidden + rows[i] * C, *wk = head + k * C;
-            float *dh = dhidden + rows[i] * C, *dw = dhead + k * C;
+            float *dh = dhidden + rows[i] * C;
 #pragma omp simd
-            for (size_t j = 0; j < C; j++) {
-                dh[j] += d * wk[j];
-                dw[j] += d * h[j];
-            }
+            for (size_t j = 0; j < C; j++) dh[j] += d * wk[j];
+            if (!dhead) continue;
+            float *dw = dhead + k * C;
+#pragma omp simd
+            for (size_t j = 0; j < C; j++) dw[j] += d * h[j];
         }
 cleanup:
     return status;

@@ -1,70 +1,86 @@
-/* One decoder layer, as model_forward and model_extend share it, and the rotary table. Internal to model/. LOCAL.
- * Letters: T tokens, C channels, H heads, G key/value heads, D head_dim, F feed-forward, Q = (H + 2G) D. */
+/* One decoder layer, as model_forward, model_backward and model_extend share it, the rotary table, and the workspace. Internal to model/. LOCAL.
+ * Letters: T tokens, C channels, H heads, G key/value heads, D head_dim, F feed-forward, Q = (H + 2G) D. `void *`: the model's precision. */
 #ifndef WR_MODEL_LAYER_H
 #define WR_MODEL_LAYER_H
 
+#include "model/buffer.h"
 #include "model/kernels.h"
+#include "model/linear.h"
 #include "model/model.h"
 
-/* A buffer that grows to need and never shrinks; contents are lost when it grows. */
-typedef struct float_buffer {
-    float *data;
-    size_t capacity;
-} float_buffer;
-wr_status float_buffer_need(float_buffer *b, size_t count);
-void float_buffer_free(float_buffer *b);
+/* Rows that go through the row-wise parts of a layer together: what one kernel writes is still in the cache when the next reads it. */
+#define LAYER_ROWS 1024
 
-/* cos and sin of position * theta^(-2i/D), computed in f32 as transformers does. */
+/* cos and sin of position * inverse frequency, computed in f32 as transformers does. */
 typedef struct rope_table {
-    float_buffer cosines, sines; /* (positions, D/2) */
+    buffer cosines, sines; /* (positions, D/2) */
     size_t positions;
 } rope_table;
 wr_status rope_table_need(const model_config *c, rope_table *r, size_t positions);
 void rope_table_free(rope_table *r);
 
 size_t qkv_width(const model_config *c); /* Q */
+qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_table *r);
+const float *layer_vector(const model *m, size_t l, int kind); /* a norm's or bias's values; NULL: the config has none */
 
 /* Activations of a layer. x is the residual stream that comes in, x2 after attention; x2 and the x that goes out may be
- * the same memory as x. Rows of rstd1, rstd2 (T) may be NULL. */
+ * the same memory as x. */
 typedef struct layer_buffers {
-    float *x, *x2, *x_out; /* (T, C) */
-    float *qkv;            /* (T, Q): q heads, k heads, v heads; q and k after RoPE */
-    float *att;            /* (T, H D) */
-    float *gu;             /* (T, 2F): gate, up */
-    float *norm;           /* (T, C) scratch */
-    float *act;            /* (T, F) scratch */
-    float *rstd1, *rstd2;
+    float *x, *x2, *x_out; /* (T, C); x_out NULL: not wanted */
+    void *qkv;             /* (T, Q): q heads, k heads, v heads; q and k after RoPE */
+    void *raw;             /* (T, (H+G) D): q and k before their norms; NULL: not kept */
+    void *att;             /* (T, H D) */
+    void *gu;              /* (T, 2F): gate, up */
+    float *rstd1, *rstd2;  /* (T) or NULL */
+    void *norm, *act;      /* scratch of LAYER_ROWS rows: (…, C), (…, F) */
 } layer_buffers;
 
-/* norm -> qkv -> RoPE. position: (T). */
-void layer_qkv(const model *m, size_t l, size_t T, const int32_t *position, const rope_table *r,
-               const layer_buffers *b);
+/* norm -> qkv -> bias, norms, RoPE. position: (T). */
+wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position, const rope_table *r, const layer_buffers *b);
 /* After attention has filled b->att: output projection, residual, norm, SwiGLU, residual. */
-void layer_rest(const model *m, size_t l, size_t T, const layer_buffers *b);
+wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T, const layer_buffers *b);
 /* x (T, C) = rows of the embedding; ids are checked: WR_E_MISMATCH names the first that is not in 0 … V-1. */
 wr_status embed_tokens(const model *m, size_t T, const int32_t *ids, float *x);
 
-/* The workspace's parts that heads and backward use. */
+/* Row `row` of an array of the model's precision with rows of `width` elements. */
+static inline void *act_row(const model *m, const void *base, size_t row, size_t width) {
+    return (char *)(uintptr_t)base + row * width * precision_bytes(m->precision);
+}
+static inline size_t rows_from(size_t first, size_t T) { return T - first < LAYER_ROWS ? T - first : LAYER_ROWS; }
+
+/* How the segments of a batch lie on their paths. */
+typedef struct segment_plan {
+    attention_item *items;  /* (B) */
+    attention_grad *grads;  /* (B) */
+    kv_span *spans;         /* of all items, one item's after another's */
+    size_t *first_span, *path, *first_task; /* (B + 1): index into spans; (B): tokens up to the segment's end; (B + 1) scratch of attention */
+    int32_t *position;      /* (T) */
+    size_t B_capacity, T_capacity, span_capacity;
+} segment_plan;
+
 typedef struct model_workspace {
-    size_t T;                                 /* of the latest forward */
-    bool kept;                                /* its activations are stored */
-    float_buffer kept_layers;                 /* (L, layer_floats) */
-    float_buffer once;                        /* scratch, or the single layer when not keeping */
-    float_buffer hidden, final_rstd, last_x;  /* (T,C), (T), (T,C) */
-    float_buffer backward;                    /* scratch of the backward pass */
-    float_buffer logits, gathered, dgathered; /* heads: (chunk, V), (chunk, C) twice */
+    size_t T;                   /* of the latest forward */
+    bool kept, recompute;       /* its activations are stored; every layer's, or its input alone */
+    linear_context linear;
+    buffer inputs;              /* recompute: (L, T, C) f32 */
+    buffer layers;              /* (L or 1, layer_bytes) */
+    buffer scratch;             /* norm, act */
+    buffer hidden, final_rstd, last_x; /* (T,C), (T), (T,C) f32 */
+    buffer backward, attention; /* scratch of the backward pass */
+    buffer logits, dlogits, gathered, dgathered, row_state; /* heads */
+    size_t head_rows;           /* rows of the latest lm_logprobs, whose log sum exp row_state holds */
     rope_table rope;
-    attention_item *items; /* (B) */
-    attention_grad *item_grads;
-    size_t *first_task; /* (B + 1) */
-    int32_t *position;  /* (T) */
-    size_t B_capacity, T_capacity;
+    segment_plan plan;
 } workspace;
 
-/* Activation pointers of layer l for T tokens inside w (kept or not). */
-layer_buffers workspace_layer(const model *m, const workspace *w, size_t l);
-/* Fills w->items for the batch with qkv, att and lse of one layer. */
-void workspace_items(const model *m, const token_batch *b, workspace *w, size_t l);
+/* Checks the batch and makes room for its forward pass. */
+wr_status workspace_prepare(const model *m, const token_batch *b, workspace *w, bool keep);
+/* Activation pointers of layer l for T tokens inside w. *lse: (T, H). */
+layer_buffers workspace_layer(const model *m, const workspace *w, size_t l, float **lse);
+/* Fills w->plan.items for the batch with qkv, att and lse of one layer. */
+void workspace_items(const model *m, const token_batch *b, workspace *w, const layer_buffers *x, float *lse);
 attention_args workspace_attention(const model *m, const token_batch *b, const workspace *w);
+/* One layer's forward pass: qkv, attention, the rest. */
+wr_status workspace_layer_forward(const model *m, const token_batch *b, workspace *w, size_t l, const layer_buffers *x, float *lse);
 
 #endif

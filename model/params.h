@@ -1,41 +1,58 @@
 /* Where each tensor lies in the flat parameter buffer (and, alike, in the gradient buffer). Internal to model/. LOCAL.
  *
- * Order: embedding, then per layer the kinds of LAYER_TENSORS, then final norm, then the head. q, k, v are neighbours, and so
- * are gate and up: each group is one matrix to the products ((H+2G)D rows, 2F rows). */
+ * Order: embedding, then per layer the kinds of LAYER_TENSORS that the config has, then final norm, then the head. q, k, v are neighbours, and so
+ * are gate and up: each group is one matrix to the products ((H+2G)D rows, 2F rows), and so are their biases. */
 #ifndef WR_MODEL_PARAMS_H
 #define WR_MODEL_PARAMS_H
 
 #include "model/model.h"
 
-/* X(kind, Hugging Face suffix, rows, columns (0 = vector)) in terms of a model_config *c. */
+/* X(kind, Hugging Face suffix, rows, columns (0 = vector), present) in terms of a model_config *c. */
 #define LAYER_TENSORS(X)                                                                                               \
-    X(LAYER_NORM1, "input_layernorm.weight", c->C, 0)                                                                  \
-    X(LAYER_Q, "self_attn.q_proj.weight", c->H *c->D, c->C)                                                            \
-    X(LAYER_K, "self_attn.k_proj.weight", c->G *c->D, c->C)                                                            \
-    X(LAYER_V, "self_attn.v_proj.weight", c->G *c->D, c->C)                                                            \
-    X(LAYER_O, "self_attn.o_proj.weight", c->C, c->H *c->D)                                                            \
-    X(LAYER_NORM2, "post_attention_layernorm.weight", c->C, 0)                                                         \
-    X(LAYER_GATE, "mlp.gate_proj.weight", c->F, c->C)                                                                  \
-    X(LAYER_UP, "mlp.up_proj.weight", c->F, c->C)                                                                      \
-    X(LAYER_DOWN, "mlp.down_proj.weight", c->C, c->F)
+    X(LAYER_NORM1, "input_layernorm.weight", c->C, 0, true)                                                            \
+    X(LAYER_Q, "self_attn.q_proj.weight", c->H *c->D, c->C, true)                                                      \
+    X(LAYER_K, "self_attn.k_proj.weight", c->G *c->D, c->C, true)                                                      \
+    X(LAYER_V, "self_attn.v_proj.weight", c->G *c->D, c->C, true)                                                      \
+    X(LAYER_Q_BIAS, "self_attn.q_proj.bias", c->H *c->D, 0, c->qkv_bias)                                               \
+    X(LAYER_K_BIAS, "self_attn.k_proj.bias", c->G *c->D, 0, c->qkv_bias)                                               \
+    X(LAYER_V_BIAS, "self_attn.v_proj.bias", c->G *c->D, 0, c->qkv_bias)                                               \
+    X(LAYER_Q_NORM, "self_attn.q_norm.weight", c->D, 0, c->qk_norm)                                                    \
+    X(LAYER_K_NORM, "self_attn.k_norm.weight", c->D, 0, c->qk_norm)                                                    \
+    X(LAYER_O, "self_attn.o_proj.weight", c->C, c->H *c->D, true)                                                      \
+    X(LAYER_NORM2, "post_attention_layernorm.weight", c->C, 0, true)                                                   \
+    X(LAYER_GATE, "mlp.gate_proj.weight", c->F, c->C, true)                                                            \
+    X(LAYER_UP, "mlp.up_proj.weight", c->F, c->C, true)                                                                \
+    X(LAYER_DOWN, "mlp.down_proj.weight", c->C, c->F, true)
 
 enum {
-#define X(kind, suffix, rows, cols) kind,
+#define X(kind, suffix, rows, cols, present) kind,
     LAYER_TENSORS(X)
 #undef X
         LAYER_KINDS
 };
 
-/* Offsets in floats. */
+/* Indices into m->tensors. A layer tensor that the config does not have: SIZE_MAX. */
+size_t index_embedding(const model *m);
+size_t index_layer(const model *m, size_t l, int kind);
+size_t index_final_norm(const model *m);
+/* lm_head.weight, or the embedding when tied (HEAD_LM); score.weight (HEAD_SCORE). */
+size_t index_head(const model *m);
+/* The same as offsets in floats. */
 size_t offset_embedding(const model *m);
 size_t offset_layer(const model *m, size_t l, int kind);
 size_t offset_final_norm(const model *m);
-/* lm_head.weight, or the embedding when tied (HEAD_LM); score.weight (HEAD_SCORE). */
 size_t offset_head(const model *m);
+
 /* Can m produce next-token logits? WR_E_MISMATCH when not. */
 wr_status require_lm_head(const model *m);
 
-/* Fills tensor i as model_init_params would. */
-void init_tensor(model *m, size_t i, uint64_t seed);
+/* Values of tensor i as model_init_params would draw them. */
+void init_tensor(const model *m, size_t i, uint64_t seed, float *out);
+/* Points m->weights at params, or at params16 for matrices in bf16. */
+void bind_weights(model *m);
+
+/* The weights part of model_save: model.safetensors, or, where that would be above shard_bytes, shards of at most that (but one tensor at least) and
+ * their index. */
+wr_status write_weights(const model *m, const char *dir, precision stored, size_t shard_bytes);
 
 #endif

@@ -103,6 +103,13 @@ static wr_status check_layout(const safetensors *s, const unsigned char *data, s
     return WR_OK;
 }
 
+static wr_status check_metadata(const json_value *v) {
+    if (!json_is(v, JSON_OBJECT)) return wr_fail(WR_E_FORMAT, "__metadata__ is not an object");
+    for (const json_value *e = v->first; e; e = e->next)
+        if (e->kind != JSON_STRING) return wr_fail(WR_E_FORMAT, "__metadata__: \"%.200s\" is not a text", e->key);
+    return WR_OK;
+}
+
 static wr_status read_header(safetensors *s) {
     wr_status status = WR_OK;
     const unsigned char *bytes = s->map.bytes;
@@ -116,6 +123,7 @@ static wr_status read_header(safetensors *s) {
     if (header > s->map.n - 8)
         return wr_fail(WR_E_FORMAT, "header of %llu bytes does not fit the file's %zu bytes (truncated?)",
                        (unsigned long long)header, s->map.n);
+    if (bytes[8] != '{' && header > 0) return wr_fail(WR_E_FORMAT, "header is not a JSON object");
     TRY(wr_context(json_parse(s->names, (const char *)bytes + 8, (size_t)header, &root), "header"));
     if (!json_is(root, JSON_OBJECT)) return wr_fail(WR_E_FORMAT, "header is not a JSON object");
 
@@ -126,7 +134,10 @@ static wr_status read_header(safetensors *s) {
     s->by_name = mem_calloc(root->length + 1, sizeof *s->by_name);
     TRY_ALLOC(s->by_name);
     for (const json_value *v = root->first; v; v = v->next) {
-        if (strcmp(v->key, "__metadata__") == 0) continue;
+        if (strcmp(v->key, "__metadata__") == 0) {
+            TRY(check_metadata(v));
+            continue;
+        }
         TRY(wr_context(read_tensor(v, data, data_bytes, &s->tensors[s->n]), "tensor \"%.200s\"", v->key));
         s->n++;
     }
@@ -179,53 +190,4 @@ const st_tensor *safetensors_find(const safetensors *s, const char *name) {
             high = mid;
     }
     return NULL;
-}
-
-/* --- conversion ----------------------------------------------------------------------------------------------------
- */
-
-static float from_bits(uint32_t u) {
-    float f;
-    memcpy(&f, &u, sizeof f);
-    return f;
-}
-
-/* binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. Widening is exact. */
-static float f16_to_f32(uint16_t h) {
-    const uint32_t sign = (uint32_t)(h & 0x8000u) << 16, fraction = h & 0x3ffu;
-    const uint32_t exponent = h >> 10 & 0x1fu;
-    if (exponent == 31) return from_bits(sign | 0x7f800000u | fraction << 13);
-    if (exponent > 0) return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    float magnitude = (float)fraction * 0x1p-24f; /* zero and subnormals */
-    return sign ? -magnitude : magnitude;
-}
-
-wr_status st_tensor_to_f32(const st_tensor *t, float *out) {
-    /* Data may start at any byte, so elements are copied out rather than dereferenced. */
-    const unsigned char *p = t->data;
-    switch (t->dtype) {
-    case ST_F32:
-        if (t->bytes) memcpy(out, p, t->bytes);
-        return WR_OK;
-    case ST_BF16:
-#pragma omp parallel for schedule(static)
-        for (size_t i = 0; i < t->bytes / 2; i++) {
-            uint16_t h;
-            memcpy(&h, p + 2 * i, 2);
-            out[i] = from_bits((uint32_t)h << 16);
-        }
-        return WR_OK;
-    case ST_F16:
-#pragma omp parallel for schedule(static)
-        for (size_t i = 0; i < t->bytes / 2; i++) {
-            uint16_t h;
-            memcpy(&h, p + 2 * i, 2);
-            out[i] = f16_to_f32(h);
-        }
-        return WR_OK;
-    case ST_I64:
-    case ST_OTHER:
-        break;
-    }
-    return wr_fail(WR_E_FORMAT, "tensor \"%.200s\": its dtype is not F32, F16 or BF16", t->name);
 }

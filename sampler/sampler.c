@@ -127,7 +127,7 @@ static wr_status take_tokens(run *r, live_reply *live, size_t rows, size_t each)
     const size_t C = m->config.C, V = m->config.V;
     for (size_t from = 0; from < rows; from += LOGIT_ROWS) {
         size_t n = rows - from < LOGIT_ROWS ? rows - from : LOGIT_ROWS;
-        TRY(lm_logits(m, n, r->hidden + from * C, r->s->logits));
+        TRY(extend_logits(m, r->s->scratch, n, r->hidden + from * C, r->s->logits));
         wr_status worst = WR_OK;
         /* The message of a failing thread is that thread's own; it is set again below. */
 #pragma omp parallel for schedule(dynamic) num_threads((int)r->s->n_picks)
@@ -176,8 +176,8 @@ static size_t reply_limit(const run *r, const sample_prompt *p)
 
 static size_t prompt_bytes(const run *r, const sample_prompt *p)
 {
-    const model_config *c = &r->s->policy->config;
-    return kv_segment_bytes(c, p->n) + r->o->n * kv_segment_bytes(c, reply_limit(r, p) - 1);
+    const model *m = r->s->policy;
+    return kv_segment_bytes(m, p->n) + r->o->n * kv_segment_bytes(m, reply_limit(r, p) - 1);
 }
 
 static wr_status open_prompt(run *r, size_t index)
@@ -185,7 +185,7 @@ static wr_status open_prompt(run *r, size_t index)
     wr_status status = WR_OK;
     const sample_prompt *p = &r->prompts[index];
     prompt_state *state = &r->states[index];
-    TRY(kv_segment_alloc(&r->s->policy->config, p->n, NULL, &state->cache));
+    TRY(kv_segment_alloc(r->s->policy, p->n, NULL, &state->cache));
     state->charged = prompt_bytes(r, p);
     r->charged += state->charged;
     for (size_t j = 0; j < r->o->n; j++) {
@@ -193,7 +193,7 @@ static wr_status open_prompt(run *r, size_t index)
         l.random = rng_make(r->o->seed, RNG_SAMPLE, r->o->step, p->key, j);
         VEC_PUSH(r->live, r->n_live, r->live_capacity, l);
         state->n_live++;
-        TRY(kv_segment_alloc(&r->s->policy->config, l.limit - 1, &state->cache, &r->live[r->n_live - 1].own));
+        TRY(kv_segment_alloc(r->s->policy, l.limit - 1, &state->cache, &r->live[r->n_live - 1].own));
     }
 cleanup:
     return status;
@@ -279,6 +279,7 @@ wr_status sampler_generate(sampler *s, size_t n_prompts, const sample_prompt *pr
     memset(replies, 0, n_prompts * o->n * sizeof *replies);
     TRY(sampling_options_check(o));
     TRY(check_prompts(&s->policy->config, n_prompts, prompts));
+    TRY(extend_pack(s->policy, s->scratch));
     TRY_ALLOC(r.states = mem_calloc(n_prompts + 1, sizeof *r.states));
     for (;;) {
         TRY(admit(&r));

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/lora.h"
 #include "model/safetensors.h"
 #include "mpi/reduce.h"
 
@@ -12,9 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const OPTIMIZER = "optimizer.safetensors";
+
+/* The file of what is trained. */
+static const char *weights_file(const model *m) { return m->lora ? "adapter/adapter_model.safetensors" : "model/model.safetensors"; }
+
 /* Files whose hashes state.json keeps: damage is found before a wrong number is used. */
-static const char *const HASHED[] = {"model/model.safetensors", "optimizer.safetensors"};
 enum { N_HASHED = 2 };
+static const char *hashed_file(const model *m, size_t i) { return i == 0 ? weights_file(m) : OPTIMIZER; }
 
 static int by_step(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -47,7 +53,7 @@ cleanup:
 
 static wr_status write_optimizer(const char *dir, const adamw *opt) {
     char path[PATH_CAP];
-    wr_status status = path_join(path, dir, HASHED[1]);
+    wr_status status = path_join(path, dir, OPTIMIZER);
     if (status < 0) return status;
     st_tensor tensors[2] = {
         {.name = "m", .dtype = ST_F32, .n_dims = 1, .dims = {opt->n}, .data = opt->m, .bytes = opt->n * sizeof(float)},
@@ -56,7 +62,7 @@ static wr_status write_optimizer(const char *dir, const adamw *opt) {
     return safetensors_write(path, tensors, 2, NULL);
 }
 
-static wr_status write_state(const char *dir, world *w, const adamw *opt, const checkpoint_state *state,
+static wr_status write_state(const char *dir, world *w, const model *m, const adamw *opt, const checkpoint_state *state,
                              uint64_t metrics_bytes) {
     wr_status status = WR_OK;
     strbuf text = {0};
@@ -83,9 +89,9 @@ static wr_status write_state(const char *dir, world *w, const adamw *opt, const 
     json_key(&j, "files");
     json_begin_object(&j);
     for (size_t i = 0; i < N_HASHED; i++) {
-        TRY(path_join(path, dir, HASHED[i]));
+        TRY(path_join(path, dir, hashed_file(m, i)));
         TRY(hash_file_hex(path, hash));
-        json_key(&j, HASHED[i]);
+        json_key(&j, hashed_file(m, i));
         json_string(&j, hash);
     }
     json_end_object(&j);
@@ -123,8 +129,26 @@ cleanup:
     return status;
 }
 
-static wr_status save_root(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state,
-                           const char *tokenizer_dir, const char *template_text, int keep) {
+static wr_status save_adapter(const model *m, const char *dir, const save_options *o) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    TRY(dir_make(dir));
+    TRY(lora_save(m, dir, o->base));
+    if (o->template_text) {
+        TRY(path_join(path, dir, "template.txt"));
+        TRY(file_write_atomic(path, o->template_text, strlen(o->template_text)));
+    }
+cleanup:
+    return status;
+}
+
+static wr_status save_weights(const model *m, const char *dir, const checkpoint_state *state, const save_options *o, precision stored) {
+    const model_provenance p = {state->config_hash, state->data_hash, state->parent_hash, o->template_text};
+    wr_status status = dir_make(dir);
+    return status < 0 ? status : model_save(m, dir, o->tokenizer_dir, &p, stored);
+}
+
+static wr_status save_root(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o) {
     wr_status status = WR_OK;
     char folder[PATH_CAP], name[40], tmp[PATH_CAP] = "", final[PATH_CAP], path[PATH_CAP];
     uint64_t metrics_bytes;
@@ -133,16 +157,15 @@ static wr_status save_root(world *w, run_dir *r, const model *m, const adamw *op
     TRY(path_join(tmp, folder, name));
     TRY(path_join(final, folder, name + 4));
     TRY(dir_remove_tree(tmp));
-    TRY(path_join(path, tmp, "model"));
-    TRY(dir_make(path));
-    model_provenance p = {state->config_hash, state->data_hash, state->parent_hash, template_text};
-    TRY(model_save(m, path, tokenizer_dir, &p));
+    TRY(dir_make(tmp));
+    TRY(path_join(path, tmp, m->lora ? "adapter" : "model"));
+    TRY(m->lora ? save_adapter(m, path, o) : save_weights(m, path, state, o, PRECISION_F32));
     TRY(write_optimizer(tmp, opt));
     TRY(run_metrics_bytes(r, &metrics_bytes));
-    TRY(write_state(tmp, w, opt, state, metrics_bytes));
+    TRY(write_state(tmp, w, m, opt, state, metrics_bytes));
     TRY(dir_commit(tmp, final));
     tmp[0] = 0;
-    TRY(remove_old(folder, keep));
+    TRY(remove_old(folder, o->keep));
 cleanup:
     if (status < 0 && tmp[0]) {
         char *message = mem_strdup(wr_error()); /* the clean-up's own failure would hide the cause */
@@ -153,10 +176,9 @@ cleanup:
     return status;
 }
 
-wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state,
-                          const char *tokenizer_dir, const char *template_text, int keep) {
+wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o) {
     wr_status status = WR_OK;
-    if (world_rank(w) == 0) status = save_root(w, r, m, opt, state, tokenizer_dir, template_text, keep);
+    if (world_rank(w) == 0) status = save_root(w, r, m, opt, state, o);
     return wr_context(world_agree(w, status), "checkpoint of step %lld", (long long)state->step);
 }
 
@@ -182,7 +204,7 @@ static wr_status check_hash(const json_value *state, const char *key, const char
     return WR_OK;
 }
 
-static wr_status read_state(const char *run, const char *dir, checkpoint_state *state, shared_state *shared) {
+static wr_status read_state(const char *run, const char *dir, const model *m, checkpoint_state *state, shared_state *shared) {
     wr_status status = WR_OK;
     char path[PATH_CAP], hash[HASH_HEX];
     char *bytes = NULL;
@@ -214,9 +236,9 @@ static wr_status read_state(const char *run, const char *dir, checkpoint_state *
     for (size_t i = 0; i < N_HASHED; i++) {
         const char *want;
         size_t want_n;
-        TRY(path_join(path, dir, HASHED[i]));
+        TRY(path_join(path, dir, hashed_file(m, i)));
         TRY(hash_file_hex(path, hash));
-        if (!json_get_string(files, HASHED[i], &want, &want_n) || strcmp(want, hash) != 0)
+        if (!json_get_string(files, hashed_file(m, i), &want, &want_n) || strcmp(want, hash) != 0)
             TRY(wr_fail(
                 WR_E_FORMAT,
                 "%s: damaged (its hash is not the one in state.json); remove this checkpoint to use the one before it",
@@ -238,17 +260,18 @@ static wr_status read_tensor(const safetensors *s, const char *path, const char 
     return st_tensor_to_f32(t, out);
 }
 
-static wr_status read_tensors(const char *dir, model *m, adamw *opt) {
+static wr_status read_tensors(const char *dir, const model *m, adamw *opt) {
     wr_status status = WR_OK;
+    const trainables x = model_trainables(m);
     char path[PATH_CAP];
     safetensors *s = NULL;
-    TRY(path_join(path, dir, HASHED[0]));
+    TRY(path_join(path, dir, weights_file(m)));
     TRY(safetensors_open(path, &s));
-    for (size_t i = 0; i < m->n_tensors; i++)
-        TRY(read_tensor(s, path, m->tensors[i].name, m->tensors[i].count, m->params + m->tensors[i].offset));
+    for (size_t i = 0; i < x.n_tensors; i++)
+        TRY(read_tensor(s, path, x.tensors[i].name, x.tensors[i].count, x.values + x.tensors[i].offset));
     safetensors_close(s);
     s = NULL;
-    TRY(path_join(path, dir, HASHED[1]));
+    TRY(path_join(path, dir, OPTIMIZER));
     TRY(safetensors_open(path, &s));
     TRY(read_tensor(s, path, "m", opt->n, opt->m));
     TRY(read_tensor(s, path, "v", opt->n, opt->v));
@@ -267,7 +290,7 @@ static wr_status load_root(run_dir *r, model *m, adamw *opt, checkpoint_state *s
     if (n) {
         snprintf(name, sizeof name, "step-%lld", (long long)steps[n - 1]);
         TRY(path_join(dir, folder, name));
-        TRY(read_state(run_path(r), dir, state, shared));
+        TRY(read_state(run_path(r), dir, m, state, shared));
         TRY(read_tensors(dir, m, opt));
         shared->found = 1;
     }
@@ -290,9 +313,11 @@ wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint
     memcpy(&shared, bytes.data, sizeof shared);
     if (!shared.found) goto cleanup;
     TRY(world_bcast(w, 0, &state->extra));
-    TRY(reduce_bcast(w, 0, m->params, m->n_params));
+    const trainables x = model_trainables(m);
+    TRY(reduce_bcast(w, 0, x.values, x.n));
     TRY(reduce_bcast(w, 0, opt->m, opt->n));
     TRY(reduce_bcast(w, 0, opt->v, opt->n));
+    model_publish(m);
     opt->t = shared.optimizer_steps;
     state->step = shared.step;
     state->seed = shared.seed;
@@ -305,16 +330,30 @@ cleanup:
     return status;
 }
 
-wr_status run_save_model(world *w, run_dir *r, const model *m, const char *tokenizer_dir, const model_provenance *p) {
+/* Saves under a temporary name first. `adapter`: the adapters, not the weights. */
+static wr_status save_final(run_dir *r, const model *m, const char *name, const checkpoint_state *state, const save_options *o, bool adapter) {
+    wr_status status = WR_OK;
+    char tmp[PATH_CAP] = "", final[PATH_CAP], tmp_name[32];
+    snprintf(tmp_name, sizeof tmp_name, "tmp-%s", name);
+    TRY(path_join(tmp, run_path(r), tmp_name));
+    TRY(path_join(final, run_path(r), name));
+    TRY(dir_remove_tree(tmp));
+    TRY(adapter ? save_adapter(m, tmp, o) : save_weights(m, tmp, state, o, o->stored));
+    TRY(dir_commit(tmp, final));
+    log_info("%s: saved after step %lld", final, (long long)state->step);
+cleanup:
+    return status;
+}
+
+wr_status run_save_model(world *w, run_dir *r, model *m, const checkpoint_state *state, const save_options *o) {
     wr_status status = WR_OK;
     if (world_rank(w) == 0) {
-        char tmp[PATH_CAP] = "", final[PATH_CAP];
-        TRY(path_join(tmp, run_path(r), "tmp-model"));
-        TRY(path_join(final, run_path(r), "model"));
-        TRY(dir_remove_tree(tmp));
-        TRY(dir_make(tmp));
-        TRY(model_save(m, tmp, tokenizer_dir, p));
-        TRY(dir_commit(tmp, final));
+        if (m->lora) {
+            TRY(save_final(r, m, "adapter", state, o, true));
+            if (!o->merge) goto cleanup;
+            TRY(lora_merge(m));
+        }
+        TRY(save_final(r, m, "model", state, o, false));
     }
 cleanup:
     return world_agree(w, status);

@@ -1,5 +1,5 @@
-/* Checkpoints: RUN/checkpoints/step-N/ holds model/ (Hugging Face), optimizer.safetensors (m, v), state.json. Written under a temporary name, fsynced,
- * renamed; the newest `keep` stay. state.json carries step, config hash, data hash, parent hash, rng seed, world size, and the bytes of metrics.jsonl. */
+/* Checkpoints: RUN/checkpoints/step-N/ holds model/ (Hugging Face), or of a model with adapters adapter/ (PEFT) alone, optimizer.safetensors (m, v),
+ * state.json. All numbers in f32: what is read again has the same bits. Written under a temporary name, fsynced, renamed; the newest `keep` stay. state.json carries step, config hash, data hash, parent hash, rng seed, world size, and the bytes of metrics.jsonl. */
 #ifndef WR_TRAINER_CHECKPOINT_H
 #define WR_TRAINER_CHECKPOINT_H
 
@@ -32,14 +32,23 @@ typedef struct checkpoint_state {
     strbuf extra;             /* JSON object text of the command's own state; may be empty */
 } checkpoint_state;
 
+typedef struct save_options {
+    const char *tokenizer_dir; /* its files are copied beside saved models; NULL: none */
+    const char *template_text; /* recorded in reward models; NULL: none */
+    const char *base;          /* model directory that adapters say they belong to; NULL: not said */
+    precision stored;          /* of the tensors in RUN/model */
+    bool merge;                /* adapters: RUN/model is the merged model */
+    int keep;                  /* checkpoints */
+} save_options;
+
 /* COLLECTIVE: rank 0 writes, all agree. */
-wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const char *tokenizer_dir,
-                          const char *template_text, int keep);
+wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o);
 /* COLLECTIVE: newest complete checkpoint: rank 0 reads, weights and optimizer state are broadcast; metrics.jsonl is cut back to the checkpoint's
  * length (to nothing when there is none: *found = false). state holds this run's config_hash, data_hash and parent_hash on entry; one that differs
  * from the checkpoint's is WR_E_MISMATCH naming the run. A damaged file of the checkpoint is WR_E_FORMAT naming it. state->extra is replaced. */
 wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint_state *state, bool *found);
-/* COLLECTIVE: RUN/model/, Hugging Face, final. */
-wr_status run_save_model(world *w, run_dir *r, const model *m, const char *tokenizer_dir, const model_provenance *p);
+/* COLLECTIVE: RUN/model/, Hugging Face, final. Of a model with adapters: RUN/adapter/ (PEFT), and RUN/model/ where they are to be merged. That merges rank
+ * 0's m in place: a run's last act. */
+wr_status run_save_model(world *w, run_dir *r, model *m, const checkpoint_state *state, const save_options *o);
 
 #endif

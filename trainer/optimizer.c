@@ -37,8 +37,7 @@ static void update(size_t n, const step_constants *c, float *restrict m, float *
     }
 }
 
-void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, const model *m, float *params,
-                const float *grads) {
+void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, trainables x, const float *grads) {
     a->t++;
     double correction1 = 1 - pow(o->beta1, (double)a->t), correction2 = 1 - pow(o->beta2, (double)a->t);
     step_constants c = {
@@ -52,14 +51,14 @@ void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, 
         .grad_scale = (float)grad_scale,
     };
     enum { BLOCK = 16384 }; /* every element is updated alone, so blocks and threads never change a bit */
-    for (size_t t = 0; t < m->n_tensors; t++) {
-        const tensor_info *info = &m->tensors[t];
+    for (size_t t = 0; t < x.n_tensors; t++) {
+        const tensor_info *info = &x.tensors[t];
         c.decay = info->decay ? (float)(1 - lr * o->weight_decay) : 1.0f;
         size_t blocks = (info->count + BLOCK - 1) / BLOCK;
 #pragma omp parallel for schedule(static) if (blocks > 1)
         for (size_t b = 0; b < blocks; b++) {
             size_t at = info->offset + b * BLOCK, left = info->count - b * BLOCK;
-            update(left < BLOCK ? left : BLOCK, &c, a->m + at, a->v + at, params + at, grads + at);
+            update(left < BLOCK ? left : BLOCK, &c, a->m + at, a->v + at, x.values + at, grads + at);
         }
     }
 }

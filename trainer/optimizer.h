@@ -8,8 +8,9 @@ typedef struct adamw_options { double lr, beta1, beta2, eps, weight_decay; } ada
 typedef struct adamw { float *m, *v; size_t n; int64_t t; } adamw; /* m, v: (n), owned */
 wr_status adamw_create(size_t n, adamw *out);
 void adamw_free(adamw *a);
-/* One update, as torch.optim.AdamW: decoupled decay on tensors with decay = true. grads are multiplied by grad_scale first (clipping). */
-void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, const model *m, float *params, const float *grads);
+/* One update of x.values (x.n = a->n), as torch.optim.AdamW: decoupled decay on tensors with decay = true. grads (x.n) are multiplied by grad_scale first
+ * (clipping). To be followed by model_publish. */
+void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, trainables x, const float *grads);
 
 /* L2 norm in double, summed in a fixed order independent of the thread count. NaN/Inf stay visible. */
 double global_norm(const float *x, size_t n);

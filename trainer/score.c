@@ -1,6 +1,7 @@
 #include "trainer/score.h"
 
 #include "base/mem.h"
+#include "model/prefix.h"
 #include "trainer/loss.h"
 
 #include <stdlib.h>
@@ -55,12 +56,11 @@ void reward_model_close(reward_model *r) {
 
 struct score_scratch {
     model_workspace *work;
-    int32_t *ids;
-    size_t ids_capacity;
-    size_t *offsets, *rows; /* (B+1), (B) */
-    size_t offsets_capacity, rows_capacity;
-    float *logits;
-    size_t logits_capacity;
+    prefix_batch packed;
+    size_t room;          /* texts the arrays below have room for */
+    const int32_t **ids;  /* (n) */
+    size_t *lengths, *group, *rows; /* (n) */
+    float *logits;        /* (n, K-1) */
 };
 
 wr_status score_scratch_create(const reward_model *r, score_scratch **out) {
@@ -77,8 +77,10 @@ wr_status score_scratch_create(const reward_model *r, score_scratch **out) {
 void score_scratch_free(score_scratch *s) {
     if (!s) return;
     model_workspace_free(s->work);
+    prefix_batch_free(&s->packed);
     free(s->ids);
-    free(s->offsets);
+    free(s->lengths);
+    free(s->group);
     free(s->rows);
     free(s->logits);
     free(s);
@@ -91,30 +93,36 @@ size_t score_pool_row(const int32_t *ids, size_t n, int32_t pad_id) {
     return ids[last] == pad_id ? n - 1 : last;
 }
 
-/* Scores texts[0 … n-1], which fit together. */
-static wr_status score_pack(const reward_model *r, score_scratch *s, size_t n, const token_ids *texts, double *scores,
-                            float *logits) {
+static wr_status grow(void *array, size_t count, size_t size) {
+    void **p = array, *grown = mem_realloc(*p, count, size);
+    if (!grown) return WR_E_NOMEM;
+    *p = grown;
+    return WR_OK;
+}
+
+static wr_status reserve(score_scratch *s, size_t n, size_t K1) {
     wr_status status = WR_OK;
-    size_t tokens = 0, K1 = r->m->config.n_labels;
-    for (size_t i = 0; i < n; i++) tokens += texts[i].n;
-    TRY(mem_reserve((void **)&s->ids, &s->ids_capacity, tokens, sizeof *s->ids));
-    TRY(mem_reserve((void **)&s->offsets, &s->offsets_capacity, n + 1, sizeof *s->offsets));
-    TRY(mem_reserve((void **)&s->rows, &s->rows_capacity, n, sizeof *s->rows));
-    TRY(mem_reserve((void **)&s->logits, &s->logits_capacity, n * K1, sizeof *s->logits));
-    size_t at = 0;
-    for (size_t i = 0; i < n; i++) {
-        s->offsets[i] = at;
-        memcpy(s->ids + at, texts[i].ids, texts[i].n * sizeof *s->ids);
-        s->rows[i] = at + score_pool_row(texts[i].ids, texts[i].n, r->m->config.pad_id);
-        at += texts[i].n;
-    }
-    s->offsets[n] = at;
+    if (n <= s->room) return WR_OK;
+    TRY(grow(&s->ids, n, sizeof *s->ids));
+    TRY(grow(&s->lengths, n, sizeof *s->lengths));
+    TRY(grow(&s->group, n, sizeof *s->group));
+    TRY(grow(&s->rows, n, sizeof *s->rows));
+    TRY(grow(&s->logits, n, K1 * sizeof *s->logits));
+    s->room = n;
+cleanup:
+    return status;
+}
+
+/* Scores texts from … end-1, which fit together. */
+static wr_status score_pack(const reward_model *r, score_scratch *s, size_t from, size_t end) {
+    wr_status status = WR_OK;
+    const size_t n = end - from;
     const float *hidden;
-    token_batch batch = {n, s->offsets, s->ids};
-    TRY(model_forward(r->m, &batch, s->work, false, &hidden));
-    TRY(score_logits(r->m, hidden, n, s->rows, s->logits));
-    for (size_t i = 0; i < n; i++) scores[i] = ordinal_score(K1, s->logits + i * K1);
-    if (logits) memcpy(logits, s->logits, n * K1 * sizeof *logits);
+    TRY(prefix_batch_build(n, s->ids + from, s->lengths + from, s->group + from, PREFIX_MIN_SHARED, &s->packed));
+    for (size_t i = 0; i < n; i++)
+        s->rows[from + i] = prefix_batch_row(&s->packed, i, score_pool_row(s->ids[from + i], s->lengths[from + i], r->m->config.pad_id));
+    TRY(model_forward(r->m, &s->packed.batch, s->work, false, &hidden));
+    TRY(score_logits(r->m, hidden, n, s->rows + from, s->logits + from * r->m->config.n_labels));
 cleanup:
     return status;
 }
@@ -122,16 +130,20 @@ cleanup:
 wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const token_ids *texts, size_t max_tokens,
                     double *scores, float *logits) {
     wr_status status = WR_OK;
-    size_t K1 = r->m->config.n_labels;
-    for (size_t from = 0; from < n;) {
-        size_t to = from, tokens = 0;
-        for (; to < n && (to == from || tokens + texts[to].n <= max_tokens); to++) {
-            if (!texts[to].n) TRY(wr_fail(WR_E_FORMAT, "text %zu to score has no tokens", to));
-            tokens += texts[to].n;
-        }
-        TRY(score_pack(r, s, to - from, texts + from, scores + from, logits ? logits + from * K1 : NULL));
-        from = to;
+    const size_t K1 = r->m->config.n_labels;
+    TRY(reserve(s, n, K1));
+    for (size_t i = 0; i < n; i++) {
+        if (!texts[i].n) TRY(wr_fail(WR_E_FORMAT, "text %zu to score has no tokens", i));
+        s->ids[i] = texts[i].ids;
+        s->lengths[i] = texts[i].n;
     }
+    TRY(prefix_groups(n, s->ids, s->lengths, PREFIX_MIN_SHARED, s->group));
+    for (size_t from = 0, end; from < n; from = end) {
+        end = prefix_batch_end(n, s->ids, s->lengths, s->group, PREFIX_MIN_SHARED, from, max_tokens);
+        TRY(score_pack(r, s, from, end));
+    }
+    for (size_t i = 0; i < n; i++) scores[i] = ordinal_score(K1, s->logits + i * K1);
+    if (logits && n) memcpy(logits, s->logits, n * K1 * sizeof *logits);
 cleanup:
     return status;
 }

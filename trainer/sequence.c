@@ -71,7 +71,7 @@ wr_status packed_fill(packed *p, const sequence_rule *rule, const sequence *sequ
         at += s->n;
     }
     p->offsets[n] = at;
-    p->batch = (token_batch){n, p->offsets, p->ids};
+    p->batch = (token_batch){n, p->offsets, p->ids, NULL};
 cleanup:
     return status;
 }

@@ -3,6 +3,7 @@
 #ifndef WR_TRAINER_TRAIN_H
 #define WR_TRAINER_TRAIN_H
 
+#include "model/lora.h"
 #include "mpi/world.h"
 #include "trainer/optimizer.h"
 
@@ -23,10 +24,16 @@ typedef struct train_options {
     size_t eval_records;
     int64_t checkpoint_every;               /* 0: at the end only */
     int keep;
+    precision precision;                    /* of the arithmetic; the same on every rank */
+    precision save_precision;               /* of the tensors in RUN/model; checkpoints keep f32 */
+    bool recompute;                         /* activations: less memory, a third more arithmetic */
+    bool check_weights;                     /* of --model */
+    lora_options lora;                      /* rank 0: all weights are trained. seed is `seed` whatever this says */
+    bool lora_merge;                        /* RUN/model: the merged model, beside RUN/adapter */
 } train_options;
 
-/* COLLECTIVE. WR_E_INTERRUPTED after a stop signal, with everything saved. WR_E_NUMERIC when a loss or gradient is not finite: the message names step and
- * rank, checkpoints stay as they are. */
+/* COLLECTIVE. WR_E_INTERRUPTED after a stop signal, with everything saved. WR_E_NUMERIC when a loss or gradient is not finite: the message names step, rank and
+ * tensor, checkpoints stay as they are. */
 wr_status train_lm(world *w, const train_options *o);
 wr_status train_reward(world *w, const train_options *o);
 

@@ -42,7 +42,8 @@ typedef struct trainer {
     train_start start;          /* model, tokenizer directory, template */
     model_workspace *work;
     adamw opt;
-    float *grads; /* (n_params) */
+    float *grads; /* (x.n) */
+    trainables x; /* what is trained: the model's parameters, or its adapters */
     step_order order;
     run_dir *run;
     checkpoint_state state;
@@ -88,25 +89,30 @@ static wr_status plan_steps(trainer *t) {
 static wr_status allocate(trainer *t) {
     wr_status status = WR_OK;
     size_t n = t->o->global_batch;
+    t->x = model_trainables(t->start.m);
     TRY(model_workspace_create(t->start.m, &t->work));
-    TRY(adamw_create(t->start.m->n_params, &t->opt));
-    t->grads = mem_aligned(t->start.m->n_params, sizeof *t->grads);
+    model_workspace_recompute(t->work, t->o->recompute);
+    TRY(adamw_create(t->x.n, &t->opt));
+    t->grads = mem_aligned(t->x.n, sizeof *t->grads);
     t->records = mem_calloc(n, sizeof *t->records);
     t->lengths = mem_calloc(n, sizeof *t->lengths);
     t->wanted = mem_calloc(n, sizeof *t->wanted);
     t->bytes = mem_calloc(n, sizeof *t->bytes);
     t->memory = arena_create();
     if (!t->grads || !t->records || !t->lengths || !t->wanted || !t->bytes || !t->memory)
-        TRY(wr_fail(WR_E_NOMEM, "out of memory for the gradients of %zu parameters", t->start.m->n_params));
+        TRY(wr_fail(WR_E_NOMEM, "out of memory for the gradients of %zu parameters", t->x.n));
 cleanup:
     return status;
 }
 
 static void announce(const trainer *t, bool found) {
     const dataset_index *d = record_source_index(t->data);
+    char trained[80] = "";
     if (world_rank(t->w) != 0) return;
-    log_info("%.2f M parameters, %zu records of %s, %lld steps of %zu, %d rank%s × %d thread%s",
-             (double)t->start.m->n_params / 1e6, d->n_records, t->o->data, (long long)t->steps, t->o->global_batch,
+    if (t->start.m->lora)
+        snprintf(trained, sizeof trained, " (%.2f M in adapters of rank %zu are trained)", (double)t->x.n / 1e6, t->start.m->lora->rank);
+    log_info("%.2f M parameters%s, %zu records of %s, %lld steps of %zu, %d rank%s × %d thread%s",
+             (double)t->start.m->n_params / 1e6, trained, d->n_records, t->o->data, (long long)t->steps, t->o->global_batch,
              world_size(t->w), world_size(t->w) > 1 ? "s" : "", omp_get_max_threads(),
              omp_get_max_threads() > 1 ? "s" : "");
     if (found)
@@ -194,10 +200,26 @@ cleanup:
 
 static void clear_gradients(trainer *t) {
     enum { BLOCK = 1 << 20 };
-    size_t n = t->start.m->n_params, blocks = (n + BLOCK - 1) / BLOCK;
+    size_t n = t->x.n, blocks = (n + BLOCK - 1) / BLOCK;
 #pragma omp parallel for schedule(static)
     for (size_t b = 0; b < blocks; b++)
         memset(t->grads + b * BLOCK, 0, (n - b * BLOCK < BLOCK ? n - b * BLOCK : BLOCK) * sizeof *t->grads);
+}
+
+/* Names step, rank, and the tensor that a NaN or infinity is in, if one is: of `values` (laid out as t->x), or of the model below adapters. */
+static wr_status not_finite(const trainer *t, const char *of_what, const float *values, const char *what, double value) {
+    char where[200] = "no tensor alone is the cause";
+    size_t at = 0;
+    const model *m = t->start.m;
+    const tensor_info *bad = first_nonfinite(t->x.tensors, t->x.n_tensors, values, &at);
+    if (!bad && m->lora && m->params) {
+        bad = first_nonfinite(m->tensors, m->n_tensors, m->params, &at);
+        of_what = "weight";
+        values = m->params;
+    }
+    if (bad) snprintf(where, sizeof where, "the %s of %s is %g at element %zu", of_what, bad->name, (double)values[bad->offset + at], at);
+    return wr_fail(WR_E_NUMERIC, "step %lld, rank %d on %s: %s is %g (%s); lower --lr, or look at this step's records", (long long)t->state.step + 1,
+                   world_rank(t->w), world_host(t->w), what, value, where);
 }
 
 /* Forward and backward of this rank's micro-batches; gradients are those of its share of the global loss. */
@@ -211,13 +233,10 @@ static wr_status share_of_gradient(trainer *t, const rank_plan *plan, const sequ
         TRY(packed_fill(&t->pack, &t->rule, s, n, m->config.pad_id));
         TRY(t->kind->micro(t->kind->scratch, m, t->work, &t->pack, s, n, (float)(1 / count), t->grads, sums));
         if (!isfinite(sums->loss))
-            TRY(wr_fail(WR_E_NUMERIC,
-                        "step %lld, rank %d on %s: the loss is %g; lower --lr, or look at this step's records",
-                        (long long)t->state.step + 1, world_rank(t->w), world_host(t->w), sums->loss));
+            TRY(not_finite(t, "weight", t->x.values, "the loss", sums->loss));
     }
-    if (!isfinite(global_norm(t->grads, m->n_params)))
-        TRY(wr_fail(WR_E_NUMERIC, "step %lld, rank %d on %s: the gradient is not finite; lower --lr",
-                    (long long)t->state.step + 1, world_rank(t->w), world_host(t->w)));
+    const double norm = global_norm(t->grads, t->x.n);
+    if (!isfinite(norm)) TRY(not_finite(t, "gradient", t->grads, "the gradient's norm", norm));
 cleanup:
     return status;
 }
@@ -227,7 +246,6 @@ static wr_status train_step(trainer *t, step_report *r) {
     rank_plan plan = {0};
     sequence *sequences = NULL;
     step_sums sums = {0};
-    model *m = t->start.m;
     double began = clock_seconds();
     TRY(take_records(t, &plan, &sequences));
     double totals[2] = {0}; /* loss terms, tokens */
@@ -242,19 +260,19 @@ static wr_status train_step(trainer *t, step_report *r) {
     r->tokens = totals[1];
     TRY(world_agree(t->w, share_of_gradient(t, &plan, sequences, r->count, &sums)));
     double reducing = clock_seconds();
-    TRY(reduce_sum(t->w, t->grads, m->n_params, t->o->reduce_slice));
+    TRY(reduce_sum(t->w, t->grads, t->x.n, t->o->reduce_slice));
     double sum[2] = {sums.loss, sums.correct};
     world_sum(t->w, sum, 2);
     r->reduce_time = clock_seconds() - reducing;
     r->loss = sum[0] / r->count;
     r->correct = sum[1];
-    r->grad_norm = global_norm(t->grads, m->n_params);
+    r->grad_norm = global_norm(t->grads, t->x.n);
     if (!isfinite(r->grad_norm) || !isfinite(r->loss))
-        TRY(wr_fail(WR_E_NUMERIC, "step %lld, rank %d: loss %g, gradient norm %g after the sum over ranks; lower --lr",
-                    (long long)t->state.step + 1, world_rank(t->w), r->loss, r->grad_norm));
+        TRY(not_finite(t, "gradient summed over ranks", t->grads, "the summed gradient's norm", r->grad_norm));
     double clip = t->o->grad_clip, scale = clip > 0 && r->grad_norm > clip ? clip / r->grad_norm : 1;
     r->lr = lr_at(t->o->schedule, t->o->adam.lr, t->state.step, t->warmup, t->steps, 0);
-    adamw_step(&t->opt, &t->o->adam, r->lr, scale, m, m->params, t->grads);
+    adamw_step(&t->opt, &t->o->adam, r->lr, scale, t->x, t->grads);
+    model_publish(t->start.m);
     r->epoch = (uint64_t)t->state.step * t->o->global_batch / t->order.usable;
     t->state.step++;
     r->step_time = clock_seconds() - began;
@@ -317,10 +335,19 @@ cleanup:
     return status;
 }
 
+static save_options how_to_save(const trainer *t) {
+    return (save_options){.tokenizer_dir = t->start.tokenizer_dir,
+                          .template_text = t->start.template_text,
+                          .base = t->o->model,
+                          .stored = t->o->save_precision,
+                          .merge = t->o->lora_merge,
+                          .keep = t->o->keep};
+}
+
 static wr_status save(trainer *t) {
     if (t->saved == t->state.step) return WR_OK;
-    wr_status status = checkpoint_save(t->w, t->run, t->start.m, &t->opt, &t->state, t->start.tokenizer_dir,
-                                       t->start.template_text, t->o->keep);
+    const save_options how = how_to_save(t);
+    wr_status status = checkpoint_save(t->w, t->run, t->start.m, &t->opt, &t->state, &how);
     if (status >= 0) t->saved = t->state.step;
     return status;
 }
@@ -358,9 +385,8 @@ wr_status train_run(world *w, const train_options *o, const train_kind *kind) {
         TRY(train_step(&t, &r));
         TRY(after_step(&t, &r));
     }
-    model_provenance p = {t.state.config_hash, t.state.data_hash, t.state.parent_hash, t.start.template_text};
-    TRY(run_save_model(w, t.run, t.start.m, t.start.tokenizer_dir, &p));
-    if (world_rank(w) == 0) log_info("%s/model: saved after step %lld", o->out, (long long)t.state.step);
+    const save_options how = how_to_save(&t);
+    TRY(run_save_model(w, t.run, t.start.m, &t.state, &how));
 cleanup:
     trainer_close(&t);
     return status;

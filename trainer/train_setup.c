@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-wr_status model_share(world *w, model **m) {
+wr_status model_share(world *w, precision p, model **m) {
     typedef struct shared_model {
         model_config config;
         char parent_hash[33];
@@ -35,6 +35,7 @@ wr_status model_share(world *w, model **m) {
     }
     TRY(world_agree(w, status));
     TRY(reduce_bcast(w, 0, (*m)->params, (*m)->n_params));
+    TRY(world_agree(w, model_set_precision(*m, p)));
 cleanup:
     strbuf_free(&bytes);
     return status;
@@ -75,10 +76,7 @@ static wr_status make_new(const train_options *o, model_head head, const tokeniz
     c.pad_id = tokenizer_id(t, "<|endoftext|>");
     c.n_eos = 0;
     if (c.eos_id >= 0) c.eos_ids[c.n_eos++] = c.eos_id;
-    c.head = head;
-    c.n_labels = head == HEAD_SCORE ? (size_t)classes - 1 : 0;
-    snprintf(c.architecture, sizeof c.architecture, "%s",
-             head == HEAD_SCORE ? "LlamaForSequenceClassification" : "LlamaForCausalLM");
+    model_config_set_head(&c, head, head == HEAD_SCORE ? (size_t)classes - 1 : 0);
     TRY(model_config_check(&c));
     TRY(model_create(&c, out));
     TRY(model_alloc_params(*out));
@@ -113,7 +111,8 @@ static wr_status start_root(const train_options *o, model_head head, const datas
     snprintf(s->tokenizer_dir, sizeof s->tokenizer_dir, "%s", tokenizer_dir(t));
     if (o->model) {
         size_t n_labels = head == HEAD_SCORE ? (size_t)d->meta.classes - 1 : 0;
-        TRY(model_load(o->model, &(model_load_options){.head = head, .n_labels = n_labels, .seed = o->seed}, &s->m));
+        const model_load_options load = {.head = head, .n_labels = n_labels, .seed = o->seed, .check_weights = o->check_weights};
+        TRY(model_load(o->model, &load, &s->m));
         TRY(check_tokenizer(o, d, t, s->m, dir));
         if (head == HEAD_SCORE && s->m->config.n_labels != n_labels)
             TRY(wr_fail(WR_E_MISMATCH, "%s: its score head has %zu outputs, the %d classes of %s need %zu", o->model,
@@ -169,7 +168,10 @@ wr_status train_start_open(world *w, const train_options *o, model_head head, co
     if (world_rank(w) == 0) status = start_root(o, head, d, out);
     TRY(world_agree(w, status));
     if (head == HEAD_SCORE) TRY(find_template(w, o, d, out));
-    TRY(model_share(w, &out->m));
+    TRY(model_share(w, o->precision, &out->m));
+    lora_options adapters = o->lora;
+    adapters.seed = o->seed;
+    TRY(world_agree(w, adapters.rank ? lora_attach(out->m, &adapters) : WR_OK));
 cleanup:
     if (status < 0) train_start_close(out);
     return status;

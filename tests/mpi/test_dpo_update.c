@@ -1,38 +1,52 @@
-/* The DPO update: h = 0 where policy = reference; the gradient is that of one rank whatever the rank count and micro-batches, and agrees with central
- * differences of the loss; updates separate chosen from rejected; no pair, no change; a claim of equality that does not hold is refused. */
+/* The DPO update: h = 0 where policy = reference; the gradient is that of one rank whatever the rank count, the micro-batches and the sharing of prompts, and
+ * agrees with central differences of the loss; the policy without its adapters is a reference; updates separate chosen from rejected; no pair, no change; a
+ * claim of equality that does not hold is refused. */
 #include "base/rng.h"
+#include "dpo/dpo_batch.h"
 #include "dpo/dpo_loss.h"
 #include "dpo/dpo_train.h"
+#include "model/lora.h"
 
 static world *the_world;
 #include "mpi_check.h"
 
 #include <math.h>
 
-enum { SEED = 21, N_PAIRS = 7, VOCABULARY = 50 };
+enum { SEED = 21, N_PAIRS = 12, VOCABULARY = 50, PROMPT = 90, REPLY = 12 };
 
-typedef struct pair_data { int32_t prompt[12], chosen[12], rejected[12]; } pair_data;
+typedef struct pair_data { int32_t prompt[PROMPT], chosen[REPLY], rejected[REPLY]; } pair_data;
 static pair_data data[N_PAIRS];
 static dpo_pair pairs[N_PAIRS];
 
+/* Prompts above and below what is worth sharing; pairs 2, 3, 4 and 5 have one prompt, and so have 8 and 9; the replies of pair 4 differ in their last token
+ * alone, which nothing follows. */
 static void make_pairs(void) {
     rng r = rng_make(SEED, RNG_TEST, 0, 0, 0);
     for (size_t i = 0; i < N_PAIRS; i++) {
         pair_data *d = &data[i];
-        for (int k = 0; k < 12; k++) {
-            d->prompt[k] = (int32_t)rng_below(&r, VOCABULARY);
+        for (int k = 0; k < PROMPT; k++) d->prompt[k] = (int32_t)rng_below(&r, VOCABULARY);
+        for (int k = 0; k < REPLY; k++) {
             d->chosen[k] = (int32_t)rng_below(&r, VOCABULARY);
             d->rejected[k] = (int32_t)rng_below(&r, VOCABULARY);
         }
-        pairs[i] = (dpo_pair){.draw = i, .prompt = (uint32_t)i, .prompt_ids = d->prompt, .n_prompt = 1 + rng_below(&r, 12),
-                              .chosen = {i, d->chosen, 1 + rng_below(&r, 12), 2, NAN}, .rejected = {i, d->rejected, 1 + rng_below(&r, 12), 1, NAN}};
+        size_t n = 1 + rng_below(&r, i % 3 == 0 ? 12 : PROMPT);
+        if (i == 2 || i == 8) n = 70;
+        pairs[i] = (dpo_pair){.draw = i, .prompt = (uint32_t)i, .prompt_ids = d->prompt, .n_prompt = n,
+                              .chosen = {i, d->chosen, 1 + rng_below(&r, REPLY), 2, NAN}, .rejected = {i, d->rejected, 1 + rng_below(&r, REPLY), 1, NAN}};
+        if ((i > 2 && i < 6) || i == 9) {
+            memcpy(d->prompt, data[i - 1].prompt, sizeof d->prompt);
+            pairs[i].n_prompt = pairs[i - 1].n_prompt;
+        }
     }
+    pairs[4].chosen.n = pairs[4].rejected.n = 3;
+    memcpy(data[4].rejected, data[4].chosen, sizeof data[4].chosen);
+    data[4].rejected[2] = (data[4].chosen[2] + 1) % VOCABULARY;
 }
 
 static model *make_model(uint64_t seed) {
     model_config c;
     model *m;
-    CHECK(model_config_from_spec("layers=2,hidden=16,heads=4,kv-heads=2,ffn=24,max-positions=64,tied=1", &c) == WR_OK);
+    CHECK(model_config_from_spec("layers=2,hidden=16,heads=4,kv-heads=2,ffn=24,max-positions=128,tied=1", &c) == WR_OK);
     c.V = VOCABULARY;
     c.head = HEAD_LM;
     c.init_std = 0.2;
@@ -41,7 +55,7 @@ static model *make_model(uint64_t seed) {
     return m;
 }
 
-static const dpo_train_options options = {.beta = 0.5, .adam = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}, .grad_clip = 1, .micro_tokens = 60};
+static const dpo_train_options options = {.beta = 0.5, .adam = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}, .grad_clip = 1, .micro_tokens = 300};
 
 /* The mean loss, with one forward a sequence: nothing shared with dpo_update but the model. */
 static double loss_of(const model *policy, const model *reference) {
@@ -54,14 +68,14 @@ static double loss_of(const model *policy, const model *reference) {
             CHECK(model_workspace_create(m, &w) == WR_OK);
             for (int s = 0; s < 2; s++) {
                 const pair_side *side = s ? &pairs[i].rejected : &pairs[i].chosen;
-                int32_t ids[24];
-                size_t rows[12], n = pairs[i].n_prompt, offsets[2] = {0, n + side->n};
-                float logprob[12];
+                int32_t ids[PROMPT + REPLY];
+                size_t rows[REPLY], n = pairs[i].n_prompt, offsets[2] = {0, n + side->n};
+                float logprob[REPLY];
                 const float *hidden;
                 memcpy(ids, pairs[i].prompt_ids, n * sizeof *ids);
                 memcpy(ids + n, side->ids, side->n * sizeof *ids);
                 for (size_t k = 0; k < side->n; k++) rows[k] = n - 1 + k;
-                CHECK(model_forward(m, &(token_batch){1, offsets, ids}, w, false, &hidden) == WR_OK);
+                CHECK(model_forward(m, &(token_batch){.B = 1, .offsets = offsets, .ids = ids}, w, false, &hidden) == WR_OK);
                 CHECK(lm_logprobs(m, w, hidden, side->n, rows, side->ids, logprob) == WR_OK);
                 lp[which][s] = 0;
                 for (size_t k = 0; k < side->n; k++) lp[which][s] += logprob[k];
@@ -98,7 +112,7 @@ static void test_gradient(void **state) {
     dpo_trainer t;
     dpo_update_stats s;
     float *expect = NULL;
-    static const size_t budgets[] = {1u << 20, 60, 1};
+    static const size_t budgets[] = {1u << 20, 300, 1};
     for (int k = 0; k < 3; k++) {
         dpo_train_options o = options;
         o.micro_tokens = budgets[k];
@@ -130,6 +144,95 @@ static void test_gradient(void **state) {
     CHECK(fabs((up - down) / (2 * e) - norm2) <= 0.01 * norm2);
     free(kept);
     free(expect);
+    model_free(policy);
+    model_free(reference);
+}
+
+static double tensor_norm(const float *x, const float *minus, const tensor_info *t) {
+    double sum = 0;
+    for (size_t i = t->offset; i < t->offset + t->count; i++) sum += pow((double)x[i] - (minus ? minus[i] : 0), 2);
+    return sqrt(sum);
+}
+
+/* loss to 1e-6, gradients to 1e-5 of each tensor's norm; learning rate 0. */
+static void check_same(dpo_trainer *a, const dpo_train_options *how_a, dpo_trainer *b, const dpo_train_options *how_b) {
+    dpo_update_stats s, want;
+    const trainables x = model_trainables(a->policy);
+    CHECK(dpo_update(a, how_a, pairs, N_PAIRS, 0, false, &s) == WR_OK);
+    CHECK(dpo_update(b, how_b, pairs, N_PAIRS, 0, false, &want) == WR_OK);
+    CHECK(fabs(s.loss - want.loss) <= 1e-6 && fabs(s.h_mean - want.h_mean) <= 1e-5 && s.h_max_abs > 0.01);
+    for (size_t i = 0; i < x.n_tensors; i++) {
+        double norm = tensor_norm(b->grads, NULL, &x.tensors[i]);
+        if (!(tensor_norm(a->grads, b->grads, &x.tensors[i]) <= 1e-5 * norm)) {
+            fprintf(stderr, "%s: %g of %g\n", x.tensors[i].name, tensor_norm(a->grads, b->grads, &x.tensors[i]), norm);
+            CHECK(false);
+        }
+    }
+}
+
+/* What a step computes: T of all its micro-batches, as one unit a prompt. */
+static size_t step_tokens(bool separate) {
+    pair_texts t;
+    size_t tokens = 0;
+    CHECK(pair_texts_create(pairs, N_PAIRS, 1u << 20, separate, &t) == WR_OK);
+    for (size_t u = 0; u < t.n_units; u++) {
+        const uint32_t unit = (uint32_t)u;
+        dpo_batch b;
+        CHECK(dpo_batch_create(&t, pairs, &unit, 1, 16, separate, &b) == WR_OK);
+        CHECK(b.packed.batch.offsets[b.packed.batch.B] == t.tokens[u] && b.n_pairs == t.units[u].count);
+        tokens += t.tokens[u];
+        dpo_batch_free(&b);
+    }
+    pair_texts_free(&t);
+    return tokens;
+}
+
+static void test_sharing(void **state) {
+    (void)state;
+    size_t all = 0, saved = 0;
+    for (size_t i = 0; i < N_PAIRS; i++) {
+        all += 2 * (pairs[i].n_prompt - 1) + pairs[i].chosen.n + pairs[i].rejected.n;
+        if (pairs[i].n_prompt >= PREFIX_MIN_SHARED) saved += pairs[i].n_prompt;
+    }
+    saved += 3 * pairs[2].n_prompt + pairs[8].n_prompt; /* of the pairs that have their neighbour's prompt, both replies save it */
+    CHECK(step_tokens(true) == all && step_tokens(false) <= all - saved);
+    static const size_t budgets[] = {1u << 20, 300, 1};
+    for (int k = 0; k < 6; k++) {
+        dpo_train_options shared = options, separate = options;
+        separate.separate = true;
+        shared.micro_tokens = budgets[k / 2];
+        shared.recompute = k % 2;
+        model *policy = make_model(1), *reference = make_model(2);
+        dpo_trainer a, b;
+        CHECK(dpo_trainer_create(the_world, policy, reference, &a) == WR_OK);
+        CHECK(dpo_trainer_create(the_world, policy, reference, &b) == WR_OK);
+        check_same(&a, &shared, &b, &separate);
+        dpo_trainer_free(&a);
+        dpo_trainer_free(&b);
+        model_free(policy);
+        model_free(reference);
+    }
+}
+
+static void test_adapters(void **state) {
+    (void)state;
+    const lora_options adapters = {.rank = 4, .alpha = 8, .targets = "all-linear", .seed = 5};
+    model *policy = make_model(1), *reference = make_model(1);
+    dpo_trainer t, u;
+    dpo_update_stats s;
+    CHECK(dpo_trainer_create(the_world, policy, NULL, &t) < 0); /* no adapters yet */
+    CHECK(lora_attach(policy, &adapters) == WR_OK);
+    CHECK(dpo_trainer_create(the_world, policy, NULL, &t) == WR_OK);
+    CHECK(dpo_trainer_create(the_world, policy, reference, &u) == WR_OK);
+    CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, true, &s) == WR_OK && s.h_max_abs <= 1e-5);
+    for (int step = 0; step < 3; step++) CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, false, &s) == WR_OK);
+    CHECK(policy->lora->on && memcmp(policy->params, reference->params, policy->n_params * sizeof *policy->params) == 0);
+    check_same(&t, &options, &u, &options);
+    data[0].prompt[0] += VOCABULARY; /* an id that the models do not have: adapters are on again after the error, too */
+    CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, false, &s) < 0 && policy->lora->on);
+    data[0].prompt[0] -= VOCABULARY;
+    dpo_trainer_free(&t);
+    dpo_trainer_free(&u);
     model_free(policy);
     model_free(reference);
 }
@@ -180,8 +283,8 @@ int main(int argc, char **argv) {
     }
     if (world_rank(the_world) == 0) print_message("seed %d\n", SEED);
     make_pairs();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_models), cmocka_unit_test(test_gradient), cmocka_unit_test(test_learns),
-                                       cmocka_unit_test(test_not_finite)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_models), cmocka_unit_test(test_gradient), cmocka_unit_test(test_sharing),
+                                       cmocka_unit_test(test_adapters), cmocka_unit_test(test_learns), cmocka_unit_test(test_not_finite)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     world_free(the_world);
     return failed != 0;

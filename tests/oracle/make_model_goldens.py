@@ -1,89 +1,159 @@
-"""Golden values of tiny models, made with Hugging Face transformers and torch in float32.
+"""Golden values of tiny models, made with Hugging Face transformers and torch.
 
-usage: make_model_goldens.py OUT_DIR
-Writes OUT_DIR/lm (LlamaForCausalLM, tied) and OUT_DIR/score (LlamaForSequenceClassification), each a model directory with
-golden.safetensors beside it: ids, offsets, [labels], logits, [logprobs], loss, grad.NAME and adamw.NAME (the parameter after
-three AdamW steps on the same batch).
+usage: make_model_goldens.py OUT_DIR            the models of tests/golden/model
+       make_model_goldens.py OUT_DIR --fresh    others, of random shapes (WILDREWARD_SEED)
+
+Each model directory gets golden.safetensors, all of it from transformers in f32 on the stored weights:
+  ids, offsets        the sequences, laid end to end
+  labels              score models: 1 … K
+  logits, logit_rows  outputs at these rows of ids
+  pooled              score models: what transformers gives for each sequence
+  logprobs            causal models: of each next token, sequence after sequence
+  loss, grad.NAME     mean negative log-probability, or the ordinal loss
+  adamw.NAME          the parameter after three AdamW steps on the same batch
+  bf16                two numbers: RMS distance of transformers' own bf16 logits from the f32 ones; |gradient in bf16 - gradient| / |gradient|
+                      over all parameters together
 """
 import os
 import sys
 
 import torch
 from safetensors.torch import save_file
-from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+from tiny_models import load, make, random_source, random_spec
 
-LENGTHS = [9, 5, 7, 1]
-LABELS = [1, 4, 2, 3]
-
-
-def config(**extra):
-    return LlamaConfig(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-                       vocab_size=40, max_position_embeddings=64, rms_norm_eps=1e-5, initializer_range=0.3, attention_dropout=0.0,
-                       bos_token_id=1, eos_token_id=2, pad_token_id=0, attn_implementation="eager", **extra)
+OPTIMIZER = {"lr": 1e-2, "betas": (0.9, 0.999), "eps": 1e-8}
+DECAY = 0.01
+SHORT = [9, 5, 1, 7, 1]
 
 
-def spread_norms(model):
+def spec(family, score, tied, C, H, G, D, F, V, L, **more):
+    return {"family": family, "score": score, "tied": tied, "C": C, "H": H, "G": G, "D": D, "F": F, "V": V, "L": L, "rope": "default", "stored": "f32",
+            "layout": 5, "seed": 1, "lengths": SHORT, **more}
+
+
+STORED = {
+    "llama": spec("llama", 0, True, 12, 6, 2, 2, 18, 41, 2),
+    "llama3-one-kv-head": spec("llama", 0, False, 12, 3, 1, 4, 20, 35, 1, rope="llama3", stored="bf16", layout=4),
+    "linear-mha-sharded": spec("llama", 0, False, 8, 2, 2, 4, 17, 37, 1, rope="linear", layout=4, shard_bytes=2000),
+    "qwen2-sharded": spec("qwen2", 0, True, 8, 2, 1, 4, 12, 43, 2, stored="bf16", layout=4, shard_bytes=1000, pad=None),
+    "qwen3-head-dim": spec("qwen3", 0, False, 10, 4, 2, 6, 16, 33, 1),
+    "mistral": spec("mistral", 0, False, 8, 4, 2, 6, 14, 33, 1, stored="bf16"),
+    "llama-score": spec("llama", 3, False, 8, 4, 2, 2, 14, 40, 2, rope="llama3"),
+    "qwen2-score": spec("qwen2", 4, True, 12, 3, 1, 4, 20, 39, 1, stored="bf16"),
+    "qwen3-score-tied": spec("qwen3", 3, True, 10, 3, 3, 4, 14, 37, 1, layout=4, pad=None),
+    "mistral-score": spec("mistral", 1, False, 12, 2, 1, 6, 20, 33, 1, layout=4),
+    "llama-long": spec("llama", 0, True, 8, 2, 1, 6, 12, 19, 1, rope="llama3", positions=2048, lengths=[1500, 1, 70]),
+}
+
+
+def sequences(s):
+    g = torch.Generator().manual_seed(s["seed"] + 5)
+    seqs = [torch.randint(3, s["V"], (n,), generator=g) for n in s["lengths"]]
+    labels = torch.randint(1, s["score"] + 2, (len(seqs),), generator=g)
+    if s["score"] and s.get("pad", 0) is not None:  # pooling must step over padding that is part of a sequence
+        max(seqs, key=len)[-2:] = s.get("pad", 0)
+    return seqs, labels
+
+
+def pool_row(s, seq):
+    pad = s.get("pad", 0)
+    real = [i for i, t in enumerate(seq.tolist()) if t != pad]
+    return real[-1] if real else 0
+
+
+def run(model, s, seqs, labels):
+    """Logits at every token, what transformers pools (score models), log-probabilities (causal ones) and the loss."""
+    if s["score"]:
+        hidden = [model.model(input_ids=q[None]).last_hidden_state[0] for q in seqs]
+        logits = torch.cat([model.score(h) for h in hidden])
+        pooled = torch.cat([model(input_ids=q[None]).logits for q in seqs])
+        target = (labels[:, None] > torch.arange(1, pooled.shape[1] + 1)[None]).float()
+        return logits, pooled, None, torch.nn.functional.binary_cross_entropy_with_logits(pooled.float(), target)
+    logits = [model(input_ids=q[None]).logits[0] for q in seqs]
+    logp = torch.cat([torch.log_softmax(z[:-1].float(), -1).gather(1, q[1:, None])[:, 0] for z, q in zip(logits, seqs)])
+    return torch.cat(logits), None, logp, -logp.mean()
+
+
+def gradients(model, s, seqs, labels):
+    model.zero_grad()
+    run(model, s, seqs, labels)[3].backward()
+    return {name: p.grad.detach().clone() for name, p in model.named_parameters()}
+
+
+def check_padding(model, s, seqs, pooled, logits):
+    """Sequences padded into one batch are what each of them is alone (so that packing has one meaning)."""
+    longest, at = max(map(len, seqs)), 0
+    pad = s.get("pad", 0)
+    ids, mask = torch.full((len(seqs), longest), pad or 0), torch.zeros(len(seqs), longest, dtype=torch.long)
+    for i, q in enumerate(seqs):
+        ids[i, :len(q)], mask[i, :len(q)] = q, 1
+    if s["score"] and pad is None:
+        return  # transformers refuses such a batch
     with torch.no_grad():
-        for name, p in model.named_parameters():
-            if p.dim() == 1:
-                p.add_(0.2 * torch.randn_like(p))
+        out = model(input_ids=ids, attention_mask=mask).logits
+    for i, q in enumerate(seqs):
+        want = pooled[i] if s["score"] else logits[at:at + len(q)]
+        got = out[i] if s["score"] else out[i, :len(q)]
+        at += len(q)
+        if not float((got - want).abs().max()) <= 1e-4 * float(logits.abs().max()):
+            raise SystemExit(f"a padded batch differs from single sequences, {s}")
 
 
-def sequences():
-    g = torch.Generator().manual_seed(5)
-    return [torch.randint(3, 40, (n,), generator=g) for n in LENGTHS]
+def rms(x):
+    return float(x.double().pow(2).mean().sqrt())
 
 
-def lm_outputs(model, seqs):
-    logits = [model(input_ids=s[None]).logits[0] for s in seqs]
-    logp = [torch.log_softmax(z[:-1], -1).gather(1, s[1:, None])[:, 0] for z, s in zip(logits, seqs)]
-    logp = torch.cat(logp)
-    return torch.cat(logits), logp, -logp.mean()
-
-
-def score_outputs(model, seqs):
-    logits = torch.cat([model(input_ids=s[None]).logits for s in seqs])  # pooled at the last token
-    y = torch.tensor(LABELS)
-    target = (y[:, None] > torch.arange(1, logits.shape[1] + 1)[None]).float()
-    return logits, None, torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
-
-
-def write(model, outputs, directory):
-    seqs = sequences()
-    model.eval()
-    spread_norms(model)
-    model.save_pretrained(directory)
-    golden = {"ids": torch.cat(seqs), "offsets": torch.tensor([sum(LENGTHS[:i]) for i in range(len(LENGTHS) + 1)])}
-    logits, logp, loss = outputs(model, seqs)
-    golden["logits"], golden["loss"] = logits.detach().clone(), loss.detach().reshape(1)
-    if logp is not None:
-        golden["logprobs"] = logp.detach()
+def write(s, directory):
+    make(s, directory)
+    seqs, labels = sequences(s)
+    model = load(directory)
+    with torch.no_grad():
+        logits, pooled, logp, loss = run(model, s, seqs, labels)
+    check_padding(model, s, seqs, pooled, logits)
+    if pooled is not None:
+        rows = [sum(s["lengths"][:i]) + pool_row(s, q) for i, q in enumerate(seqs)]
+        assert torch.equal(logits[rows], pooled) or float((logits[rows] - pooled).abs().max()) < 1e-5
+    grads = gradients(model, s, seqs, labels)
+    half = load(directory, torch.bfloat16)
+    with torch.no_grad():
+        distance = rms(run(half, s, seqs, labels)[0].float() - logits)
+    half_grads = gradients(half, s, seqs, labels)
+    error = sum(float((half_grads[n].double() - g).pow(2).sum()) for n, g in grads.items())
+    size = sum(float(g.double().pow(2).sum()) for g in grads.values())
+    step = 50 if len(logits) > 200 else 1
+    out = {"ids": torch.cat(seqs), "offsets": torch.tensor([sum(s["lengths"][:i]) for i in range(len(seqs) + 1)]),
+           "logit_rows": torch.arange(0, len(logits), step), "logits": logits[::step], "loss": loss.reshape(1),
+           "bf16": torch.tensor([distance, (error / size) ** 0.5])}
+    if s["score"]:
+        out |= {"labels": labels, "pooled": pooled}
     else:
-        golden["labels"] = torch.tensor(LABELS)
+        out["logprobs"] = logp
     named = list(model.named_parameters())
-    optimizer = torch.optim.AdamW([{"params": [p for _, p in named if p.dim() > 1], "weight_decay": 0.01},
-                                   {"params": [p for _, p in named if p.dim() == 1], "weight_decay": 0.0}],
-                                  lr=1e-2, betas=(0.9, 0.999), eps=1e-8)
-    for step in range(3):
-        optimizer.zero_grad()
-        outputs(model, seqs)[2].backward()
-        if step == 0:
-            for name, p in named:
-                golden["grad." + name] = p.grad.detach().clone()
+    optimizer = torch.optim.AdamW([{"params": [p for _, p in named if p.dim() > 1], "weight_decay": DECAY},
+                                   {"params": [p for _, p in named if p.dim() == 1], "weight_decay": 0.0}], **OPTIMIZER)
+    for _ in range(3):
+        gradients(model, s, seqs, labels)
         optimizer.step()
     for name, p in named:
-        golden["adamw." + name] = p.detach().clone()
-    save_file({k: v.contiguous() for k, v in golden.items()}, os.path.join(directory, "golden.safetensors"))
+        out["grad." + name], out["adamw." + name] = grads[name], p.detach().clone()
+    save_file({k: v.contiguous() for k, v in out.items()}, os.path.join(directory, "golden.safetensors"))
 
 
 def main():
     out = sys.argv[1]
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
-    torch.manual_seed(1)
-    write(LlamaForCausalLM(config(tie_word_embeddings=True)), lm_outputs, os.path.join(out, "lm"))
-    torch.manual_seed(2)
-    write(LlamaForSequenceClassification(config(tie_word_embeddings=False, num_labels=3)), score_outputs, os.path.join(out, "score"))
+    specs = STORED
+    if "--fresh" in sys.argv[2:]:
+        r, specs = random_source(), {}
+        for family in ("llama", "qwen2", "qwen3", "mistral"):
+            for score in (0, 0, r.randrange(1, 6)):
+                lengths = [1, r.randrange(2, 40), 1, r.randrange(1, 90), r.randrange(1, 20)]
+                specs[f"{family}-{len(specs)}"] = {**random_spec(family, score, r, r.randrange(1 << 30)), "lengths": lengths, "positions": 128}
+        for name, s in specs.items():
+            print(name, {k: v for k, v in s.items() if k not in ("seed", "std", "positions")})
+    for name, s in specs.items():
+        write(s, os.path.join(out, name))
 
 
 if __name__ == "__main__":

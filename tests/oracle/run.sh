@@ -1,23 +1,54 @@
 #!/bin/sh
-# Live comparison with Hugging Face (nothing else in the project needs Python).
-#   ORACLE_VENV   an environment that has requirements.txt (default: made in $BUILD/oracle-venv)
-#   ORACLE_MODEL  a Llama directory: also compare tokens, log-probabilities and greedy replies with it
-#   ORACLE_SAVED  a directory that wildreward saved: also load it with transformers
+# Live comparison with Hugging Face (nothing else in the project needs Python). Shapes are drawn afresh; the seed is printed.
+#   WILDREWARD_SEED   repeats the shapes of a run
+#   ORACLE_VENV       an environment that has requirements.txt (default: made in $BUILD/oracle-venv)
+#   WILDREWARD_REAL   folder with smol/, a pretrained chat model (Hugging Face directory): also compared, in half an hour on two cores
+#   WILDREWARD_CHATS  real chats (WildChat JSONL, zstd) for that
+#   ORACLE_SAVED      a directory that wildreward saved: also loaded with transformers
 set -eu
 cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 venv=${ORACLE_VENV:-$build/oracle-venv}
 if [ ! -x "$venv/bin/python" ]; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet -r tests/oracle/requirements.txt
+    "$venv/bin/pip" install --quiet --extra-index-url https://download.pytorch.org/whl/cpu -r tests/oracle/requirements.txt
 fi
 python=$venv/bin/python
+here=tests/oracle
+export WILDREWARD="${WILDREWARD:-$PWD/$build/wildreward}" PYTHONDONTWRITEBYTECODE=1
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
-"$python" tests/oracle/make_model_goldens.py "$fresh" 2>/dev/null
-"$python" tests/oracle/compare_model.py goldens tests/golden/model "$fresh"
-if [ -n "${ORACLE_SAVED:-}" ]; then "$python" tests/oracle/compare_model.py load "$ORACLE_SAVED"; fi
-if [ -n "${ORACLE_MODEL:-}" ]; then
-    "$python" tests/oracle/tokenizer_random.py "$ORACLE_MODEL" "$build/wildreward" 1
-    "$python" tests/oracle/sample_greedy.py "$ORACLE_MODEL" "$build/wildreward"
+
+echo "== stored golden values"
+"$python" $here/make_model_goldens.py "$fresh/stored"
+"$python" $here/compare_model.py goldens tests/golden/model "$fresh/stored"
+
+echo "== models of random shapes: values, gradients, AdamW"
+"$python" $here/make_model_goldens.py "$fresh/models" --fresh
+${MAKE:-make} --no-print-directory BUILD="$build" "$build/tests/unit/test_model_golden"
+WILDREWARD_GOLDENS="$fresh/models" "$build/tests/unit/test_model_golden"
+
+echo "== logprobs and score"
+"$python" $here/compare_cli.py
+
+echo "== training curve"
+"$python" $here/curve_reward.py
+
+if [ -n "${ORACLE_SAVED:-}" ]; then "$python" $here/compare_model.py load "$ORACLE_SAVED"; fi
+
+echo "== tokenizers"
+for t in tests/golden/tokenizer/*/tokenizer.json; do "$python" $here/tokenizer_random.py "$(dirname "$t")" "$WILDREWARD"; done
+
+echo "== a pretrained model"
+real=${WILDREWARD_REAL:-}
+if [ -z "$real" ] || [ ! -f "$real/smol/config.json" ]; then
+    echo "skipped: WILDREWARD_REAL does not name a folder with smol/"
+else
+    "$python" $here/tokenizer_random.py "$real/smol" "$WILDREWARD"
+    "$python" $here/sample_greedy.py "$real/smol"
+    if [ -z "${WILDREWARD_CHATS:-}" ]; then
+        echo "log-probabilities and fine-tuning skipped: WILDREWARD_CHATS is not set"
+    else
+        "$python" $here/finetune_real.py "$real/smol" "$WILDREWARD_CHATS"
+    fi
 fi

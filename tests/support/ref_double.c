@@ -1,13 +1,14 @@
-/* kernels_ref.c once more with real = double, and a model made of it. */
-#define REF_REAL double
-#define REF(name) refd_##name
-#include "model/kernels_ref.c"
-
-#include "model/params.h"
+/* T tokens of one path, C channels, H query and G key/value heads of D, F feed-forward width, V vocabulary; see ref_double.h. */
 #include "ref_double.h"
 
+#include "model/lora.h"
+#include "model/params.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const double pi = 3.14159265358979323846;
 
 static double *doubles(size_t n) {
     double *p = calloc(n, sizeof *p);
@@ -15,54 +16,154 @@ static double *doubles(size_t n) {
     return p;
 }
 
-static void add(size_t n, double *x, const double *y) {
-    for (size_t i = 0; i < n; i++) x[i] += y[i];
+static double dot(size_t n, const double *x, const double *y) {
+    double s = 0;
+    for (size_t i = 0; i < n; i++) s += x[i] * y[i];
+    return s;
 }
 
-void refd_forward(const model *m, const double *params, const token_batch *b, double *hidden) {
-    const model_config *c = &m->config;
-    const size_t T = b->offsets[b->B], C = c->C, F = c->F, HD = c->H * c->D, Q = (c->H + 2 * c->G) * c->D;
-    double *x = doubles(T * C), *norm = doubles(T * C), *qkv = doubles(T * Q), *att = doubles(T * HD),
-           *out = doubles(T * C), *gu = doubles(T * 2 * F), *act = doubles(T * F);
-    for (size_t t = 0; t < T; t++)
-        memcpy(x + t * C, params + offset_embedding(m) + (size_t)b->ids[t] * C, C * sizeof *x);
-    for (size_t l = 0; l < c->L; l++) {
-        refd_rmsnorm(T, C, c->norm_eps, x, params + offset_layer(m, l, LAYER_NORM1), norm);
-        refd_xwt(T, Q, C, norm, params + offset_layer(m, l, LAYER_Q), qkv);
-        for (size_t i = 0; i < b->B; i++) {
-            const size_t first = b->offsets[i], n = b->offsets[i + 1] - first;
-            refd_rope(n, c->H + c->G, c->D, Q, c->rope_theta, qkv + first * Q);
-            refd_attention(n, c->H, c->G, c->D, qkv + first * Q, att + first * HD);
-        }
-        refd_xwt(T, C, HD, att, params + offset_layer(m, l, LAYER_O), out);
-        add(T * C, x, out);
-        refd_rmsnorm(T, C, c->norm_eps, x, params + offset_layer(m, l, LAYER_NORM2), norm);
-        refd_xwt(T, 2 * F, C, norm, params + offset_layer(m, l, LAYER_GATE), gu);
-        refd_swiglu(T, F, gu, act);
-        refd_xwt(T, C, F, act, params + offset_layer(m, l, LAYER_DOWN), out);
-        add(T * C, x, out);
+/* y (N) = W (N, K) x, plus alpha / rank B (A x) where the layer has an adapter. */
+static void linear(const refd_model *r, size_t l, int kind, const double *x, double *y) {
+    const tensor_info *t = &r->m->tensors[index_layer(r->m, l, kind)];
+    const size_t N = t->dims[0], K = t->dims[1];
+    for (size_t n = 0; n < N; n++) y[n] = dot(K, r->params + t->offset + n * K, x);
+    const struct lora *a = r->m->lora;
+    if (!a || !r->adapters) return;
+    const lora_pair pair = a->pairs[l * LAYER_KINDS + (size_t)kind];
+    if (pair.a == SIZE_MAX) return;
+    for (size_t i = 0; i < a->rank; i++) {
+        const double low = a->alpha / (double)a->rank * dot(K, r->adapters + pair.a + i * K, x);
+        for (size_t n = 0; n < N; n++) y[n] += r->adapters[pair.b + n * a->rank + i] * low;
     }
-    refd_rmsnorm(T, C, c->norm_eps, x, params + offset_final_norm(m), hidden);
-    free(x), free(norm), free(qkv), free(att), free(out), free(gu), free(act);
 }
 
-double refd_logprob_at(const model *m, const double *params, const double *hidden, size_t row, int32_t target) {
-    double *z = doubles(m->config.V);
-    refd_xwt(1, m->config.V, m->config.C, hidden + row * m->config.C, params + offset_head(m), z);
-    const double result = refd_logprob(m->config.V, z, target);
+static void add_bias(const refd_model *r, size_t l, int kind, size_t n, double *y) {
+    const size_t i = index_layer(r->m, l, kind);
+    if (i == SIZE_MAX) return;
+    for (size_t k = 0; k < n; k++) y[k] += r->params[r->m->tensors[i].offset + k];
+}
+
+/* y may be x */
+static void rmsnorm(size_t n, double eps, const double *x, const double *w, double *y) {
+    const double scale = 1 / sqrt(dot(n, x, x) / (double)n + eps);
+    for (size_t i = 0; i < n; i++) y[i] = w[i] * x[i] * scale;
+}
+
+/* Radians a position that pair i of a head's elements turns by. */
+static double frequency(const model_config *c, size_t i) {
+    const double f = pow(c->rope_theta, -2.0 * (double)i / (double)c->D);
+    if (c->rope == ROPE_LINEAR) return f / c->rope_factor;
+    if (c->rope != ROPE_LLAMA3) return f;
+    const double turns = c->rope_original_positions * f / (2 * pi); /* of the trained context */
+    if (turns < c->rope_low_freq_factor) return f / c->rope_factor;
+    if (turns > c->rope_high_freq_factor) return f;
+    const double share = (turns - c->rope_low_freq_factor) / (c->rope_high_freq_factor - c->rope_low_freq_factor);
+    return share * f + (1 - share) * f / c->rope_factor;
+}
+
+/* n heads of D, one after another: norm (Qwen3), then RoPE. */
+static void turn_heads(const refd_model *r, size_t norm, size_t position, size_t n, double *x) {
+    const model_config *c = &r->m->config;
+    for (size_t h = 0; h < n; h++, x += c->D) {
+        if (norm != SIZE_MAX) rmsnorm(c->D, c->norm_eps, x, r->params + r->m->tensors[norm].offset, x);
+        for (size_t i = 0; i < c->D / 2; i++) {
+            const double angle = (double)position * frequency(c, i), a = x[i], b = x[i + c->D / 2];
+            x[i] = a * cos(angle) - b * sin(angle);
+            x[i + c->D / 2] = b * cos(angle) + a * sin(angle);
+        }
+    }
+}
+
+/* q (T, H, D), k and v (T, G, D) -> out (T, H, D), by the definition. */
+static void attention(const model_config *c, size_t T, const double *q, const double *k, const double *v, double *out) {
+    const size_t D = c->D;
+    double *p = doubles(T);
+    for (size_t t = 0; t < T; t++)
+        for (size_t h = 0; h < c->H; h++) {
+            const size_t g = h / (c->H / c->G);
+            double *o = out + (t * c->H + h) * D, max = -INFINITY, sum = 0;
+            for (size_t j = 0; j <= t; j++) {
+                p[j] = dot(D, q + (t * c->H + h) * D, k + (j * c->G + g) * D) / sqrt((double)D);
+                max = fmax(max, p[j]);
+            }
+            for (size_t j = 0; j <= t; j++) sum += p[j] = exp(p[j] - max);
+            memset(o, 0, D * sizeof *o);
+            for (size_t j = 0; j <= t; j++)
+                for (size_t d = 0; d < D; d++) o[d] += p[j] / sum * v[(j * c->G + g) * D + d];
+        }
+    free(p);
+}
+
+/* One sequence: ids (T) -> x (T, C). */
+static void decode(const refd_model *r, size_t T, const int32_t *ids, double *x) {
+    const model *m = r->m;
+    const model_config *c = &m->config;
+    const size_t C = c->C, F = c->F, HD = c->H * c->D, GD = c->G * c->D;
+    double *norm = doubles(C), *q = doubles(T * HD), *k = doubles(T * GD), *v = doubles(T * GD), *mixed = doubles(T * HD), *gate = doubles(F),
+           *up = doubles(F), *out = doubles(C);
+    for (size_t t = 0; t < T; t++) memcpy(x + t * C, r->params + offset_embedding(m) + (size_t)ids[t] * C, C * sizeof *x);
+    for (size_t l = 0; l < c->L; l++) {
+        for (size_t t = 0; t < T; t++) {
+            rmsnorm(C, c->norm_eps, x + t * C, r->params + offset_layer(m, l, LAYER_NORM1), norm);
+            linear(r, l, LAYER_Q, norm, q + t * HD), linear(r, l, LAYER_K, norm, k + t * GD), linear(r, l, LAYER_V, norm, v + t * GD);
+            add_bias(r, l, LAYER_Q_BIAS, HD, q + t * HD), add_bias(r, l, LAYER_K_BIAS, GD, k + t * GD), add_bias(r, l, LAYER_V_BIAS, GD, v + t * GD);
+            turn_heads(r, index_layer(m, l, LAYER_Q_NORM), t, c->H, q + t * HD);
+            turn_heads(r, index_layer(m, l, LAYER_K_NORM), t, c->G, k + t * GD);
+        }
+        attention(c, T, q, k, v, mixed);
+        for (size_t t = 0; t < T; t++) {
+            double *xt = x + t * C;
+            linear(r, l, LAYER_O, mixed + t * HD, out);
+            for (size_t i = 0; i < C; i++) xt[i] += out[i];
+            rmsnorm(C, c->norm_eps, xt, r->params + offset_layer(m, l, LAYER_NORM2), norm);
+            linear(r, l, LAYER_GATE, norm, gate), linear(r, l, LAYER_UP, norm, up);
+            for (size_t i = 0; i < F; i++) gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i];
+            linear(r, l, LAYER_DOWN, gate, out);
+            for (size_t i = 0; i < C; i++) xt[i] += out[i];
+        }
+    }
+    for (size_t t = 0; t < T; t++) rmsnorm(C, c->norm_eps, x + t * C, r->params + offset_final_norm(m), x + t * C);
+    free(norm), free(q), free(k), free(v), free(mixed), free(gate), free(up), free(out);
+}
+
+/* Appends the tokens of segment b's path to ids; returns their number. */
+static size_t path(const token_batch *b, size_t segment, int32_t *ids) {
+    const size_t n = b->offsets[segment + 1] - b->offsets[segment];
+    const size_t before = b->parent && b->parent[segment] >= 0 ? path(b, (size_t)b->parent[segment], ids) : 0;
+    memcpy(ids + before, b->ids + b->offsets[segment], n * sizeof *ids);
+    return before + n;
+}
+
+void refd_forward(const refd_model *r, const token_batch *b, double *hidden) {
+    const size_t T = b->offsets[b->B], C = r->m->config.C;
+    double *x = doubles(T * C);
+    int32_t *ids = calloc(T, sizeof *ids);
+    if (!ids) abort();
+    for (size_t i = 0; i < b->B; i++) {
+        const size_t first = b->offsets[i], own = b->offsets[i + 1] - first, all = path(b, i, ids);
+        decode(r, all, ids, x);
+        memcpy(hidden + first * C, x + (all - own) * C, own * C * sizeof *x);
+    }
+    free(x), free(ids);
+}
+
+double refd_logprob_at(const refd_model *r, const double *hidden, size_t row, int32_t target) {
+    const size_t V = r->m->config.V, C = r->m->config.C;
+    double *z = doubles(V), max = -INFINITY, sum = 0;
+    for (size_t v = 0; v < V; v++) max = fmax(max, z[v] = dot(C, hidden + row * C, r->params + offset_head(r->m) + v * C));
+    for (size_t v = 0; v < V; v++) sum += exp(z[v] - max);
+    const double result = z[target] - max - log(sum);
     free(z);
     return result;
 }
 
-double refd_ordinal(const model *m, const double *params, const double *hidden, size_t n, const size_t *rows,
-                    const int *labels) {
-    const size_t K = m->config.n_labels, C = m->config.C;
+double refd_ordinal(const refd_model *r, const double *hidden, size_t n, const size_t *rows, const int *labels) {
+    const size_t K = r->m->config.n_labels, C = r->m->config.C;
+    const double *head = r->adapters ? r->adapters + r->m->lora->score : r->params + offset_head(r->m);
     double total = 0;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < K; k++) {
-            double z = 0;
-            for (size_t j = 0; j < C; j++) z += hidden[rows[i] * C + j] * params[offset_head(m) + k * C + j];
-            const double t = labels[i] > (int)k + 1 ? 1 : 0;
+            const double z = dot(C, hidden + rows[i] * C, head + k * C), t = labels[i] > (int)k + 1 ? 1 : 0;
             total += (log1p(exp(-fabs(z))) + (z > 0 ? z : 0) - t * z) / (double)K; /* softplus(z) - t z */
         }
     return total;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "model/lora.h"
 #include "trainer/checkpoint.h"
 
 #include <setjmp.h>
@@ -60,26 +61,45 @@ static void metrics(run_dir *r, const char *text) {
     strbuf_free(&line);
 }
 
-/* A run with checkpoints of steps 1 … n, and a metrics line before each. */
-static void make_run(const char *name, int n, int keep, model **m, adamw *a) {
+static model *make_lora_model(uint64_t seed) {
+    model *m = make_model(1);
+    assert_int_equal(lora_attach(m, &(lora_options){.rank = 3, .alpha = 7.3, .targets = "q_proj,down_proj", .seed = seed}), WR_OK);
+    return m;
+}
+
+/* What training changes gets other values. */
+static void change(model *m, uint64_t seed) {
+    trainables x = model_trainables(m);
+    rng r = rng_make(seed, RNG_TEST, 1, 0, 0);
+    for (size_t i = 0; i < x.n; i++) x.values[i] = (float)rng_normal(&r);
+    model_publish(m);
+}
+
+/* A run of m with checkpoints of steps 1 … n, and a metrics line before each. */
+static void make_run_of(model *m, const char *name, int n, int keep, adamw *a) {
     run_dir *r;
-    *m = make_model(1);
-    assert_int_equal(adamw_create((*m)->n_params, a), WR_OK);
+    const save_options how = {.keep = keep, .base = "a base"};
+    assert_int_equal(adamw_create(model_trainables(m).n, a), WR_OK);
     assert_int_equal(run_open(w, at(name), false, "lr: 1\n", &r), WR_OK);
     for (int step = 1; step <= n; step++) {
         char line[64];
         snprintf(line, sizeof line, "{\"step\":%d}", step);
         metrics(r, line);
-        model_init_params(*m, (uint64_t)step);
+        change(m, (uint64_t)step);
         fill_state(a, (uint64_t)step);
         a->t = step;
         checkpoint_state s = state_of(step);
         strbuf_puts(&s.extra, "{\"own\":\"state\"}");
-        assert_int_equal(checkpoint_save(w, r, *m, a, &s, NULL, NULL, keep), WR_OK);
+        assert_int_equal(checkpoint_save(w, r, m, a, &s, &how), WR_OK);
         strbuf_free(&s.extra);
     }
     metrics(r, "{\"step\":99}");
     run_close(r);
+}
+
+static void make_run(const char *name, int n, int keep, model **m, adamw *a) {
+    *m = make_model(1);
+    make_run_of(*m, name, n, keep, a);
 }
 
 static void test_round_trip(void **state) {
@@ -121,6 +141,52 @@ static void test_round_trip(void **state) {
     adamw_free(&b);
     model_free(m);
     model_free(back);
+}
+
+static void same(const float *a, const float *b, size_t n) { assert_memory_equal(a, b, n * sizeof *a); }
+
+/* With adapters a checkpoint holds them alone; moments have their size; at the end there is an adapter, and a merged model if it is wanted. */
+static void test_adapters(void **state) {
+    (void)state;
+    model *m = make_lora_model(1), *back = make_lora_model(2), *plain = make_model(1), *merged;
+    adamw a, b;
+    run_dir *r;
+    bool found;
+    make_run_of(m, "lora", 2, 2, &a);
+    assert_true(a.n < m->n_params);
+    assert_true(file_exists(at("lora/checkpoints/step-2/adapter/adapter_model.safetensors")));
+    assert_true(file_exists(at("lora/checkpoints/step-2/adapter/adapter_config.json")));
+    assert_false(dir_exists(at("lora/checkpoints/step-2/model")));
+    assert_int_equal(adamw_create(a.n, &b), WR_OK);
+    assert_int_equal(run_open(w, at("lora"), true, "lr: 1\n", &r), WR_OK);
+    checkpoint_state s = state_of(0);
+    assert_int_equal(checkpoint_load(w, r, back, &b, &s, &found), WR_OK);
+    assert_true(found);
+    same(back->lora->values, m->lora->values, m->lora->n);
+    same(a.m, b.m, a.n);
+    same(a.v, b.v, a.n);
+    /* A run without adapters does not take it for its own. */
+    adamw c;
+    assert_int_equal(adamw_create(plain->n_params, &c), WR_OK);
+    assert_true(checkpoint_load(w, r, plain, &c, &s, &found) < 0);
+    assert_non_null(strstr(wr_error(), "model.safetensors"));
+    assert_int_equal(run_save_model(w, r, back, &s, &(save_options){.template_text = "{query}"}), WR_OK);
+    assert_true(file_exists(at("lora/adapter/adapter_model.safetensors")));
+    assert_true(file_exists(at("lora/adapter/template.txt")));
+    assert_false(dir_exists(at("lora/model")));
+    assert_int_equal(run_save_model(w, r, back, &s, &(save_options){.merge = true}), WR_OK);
+    assert_int_equal(model_load(at("lora/model"), &(model_load_options){.quiet = true}, &merged), WR_OK);
+    same(merged->params, back->params, back->n_params);
+    assert_memory_not_equal(merged->params, plain->params, plain->n_params * sizeof(float));
+    run_close(r);
+    adamw_free(&a);
+    adamw_free(&b);
+    adamw_free(&c);
+    strbuf_free(&s.extra);
+    model_free(m);
+    model_free(back);
+    model_free(plain);
+    model_free(merged);
 }
 
 static wr_status load(const char *run, const char *config, const char *data, bool *found) {
@@ -260,7 +326,7 @@ int __lsan_is_turned_off(void) {
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_strangers),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_adapters), cmocka_unit_test(test_strangers),
                                        cmocka_unit_test(test_damage), cmocka_unit_test(test_lock),
                                        cmocka_unit_test(test_config_hash)};
     const char *tmp = getenv("TMPDIR");

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "model/config.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,39 +79,197 @@ static void test_versions(void **state) {
     assert_int_equal(model_config_load(directory, &c), WR_OK);
     assert_int_equal(c.n_labels, 2); /* transformers leaves the default out */
     put("config.json",
-        "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES "\"sliding_window\":null}");
+        "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES "\"num_key_value_heads\":3,\"sliding_window\":null}");
     assert_int_equal(model_config_load(directory, &c), WR_OK);
+}
+
+/* What each family's class in transformers has for fields that are not there. */
+static void test_families(void **state) {
+    (void)state;
+    static const struct {
+        const char *type, *prefix;
+        size_t G, D, max_positions;
+        int32_t bos, eos;
+        bool qkv_bias, qk_norm;
+    } families[] = {{"llama", "Llama", 16, 16, 2048, 1, 2, false, false},
+                    {"qwen2", "Qwen2", 32, 16, 32768, -1, -1, true, false},
+                    {"qwen3", "Qwen3", 32, 128, 32768, -1, -1, false, true},
+                    {"mistral", "Mistral", 8, 16, 131072, 1, 2, false, false}};
+    static const struct {
+        const char *suffix;
+        model_head head;
+    } heads[] = {{"ForCausalLM", HEAD_LM}, {"ForSequenceClassification", HEAD_SCORE}, {"Model", HEAD_NONE}};
+    char text[1024], name[64];
+    model_config c;
+    for (size_t f = 0; f < sizeof families / sizeof families[0]; f++)
+        for (size_t h = 0; h < sizeof heads / sizeof heads[0]; h++) {
+            const size_t H = families[f].G == 32 ? 32 : 16;
+            snprintf(name, sizeof name, "%s%s", families[f].prefix, heads[h].suffix);
+            snprintf(text, sizeof text,
+                     "{\"architectures\":[\"%s\"],\"model_type\":\"%s\",\"hidden_size\":%zu,\"intermediate_size\":64,\"num_hidden_layers\":2,"
+                     "\"num_attention_heads\":%zu,\"vocab_size\":100,\"sliding_window\":null}",
+                     name, families[f].type, 16 * H, H);
+            put("config.json", text);
+            if (model_config_load(directory, &c) < 0) fail_msg("%s: %s", name, wr_error());
+            assert_string_equal(c.architecture, name);
+            assert_string_equal(c.model_type, families[f].type);
+            assert_true(c.head == heads[h].head && c.n_labels == (heads[h].head == HEAD_SCORE ? 2 : 0));
+            assert_true(c.G == families[f].G && c.D == families[f].D && c.max_positions == families[f].max_positions);
+            assert_true(c.bos_id == families[f].bos && c.eos_id == families[f].eos && c.pad_id == -1);
+            assert_true(c.qkv_bias == families[f].qkv_bias && c.qk_norm == families[f].qk_norm);
+            assert_true(c.rope == ROPE_DEFAULT && c.rope_theta == 10000 && c.norm_eps == 1e-6 && c.init_std == 0.02 && !c.tied);
+        }
+}
+
+/* Of Qwen models, as published: a window that is not used. */
+static void test_windows(void **state) {
+    (void)state;
+    static const struct {
+        const char *extra, *refused; /* NULL: accepted */
+    } cases[] = {{"\"use_sliding_window\":false,\"sliding_window\":131072,\"max_window_layers\":28", NULL},
+                 {"\"use_sliding_window\":true,\"sliding_window\":null", NULL},
+                 {"\"layer_types\":[\"full_attention\",\"full_attention\"]", NULL},
+                 {"\"use_sliding_window\":true,\"sliding_window\":4096", "use_sliding_window"},
+                 {"\"use_sliding_window\":true", "use_sliding_window"},
+                 {"\"layer_types\":[\"full_attention\",\"sliding_attention\"]", "layer_types"},
+                 {"\"layer_types\":\"full_attention\"", "layer_types"},
+                 {"\"layer_types\":[1]", "layer_types"}};
+    char text[1024];
+    model_config c;
+    for (int version = 2; version <= 3; version++)
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            snprintf(text, sizeof text,
+                     "{\"architectures\":[\"Qwen%dForCausalLM\"],\"model_type\":\"qwen%d\",\"num_key_value_heads\":3," SHAPES "%s}", version, version,
+                     cases[i].extra);
+            put("config.json", text);
+            const wr_status s = model_config_load(directory, &c);
+            if (!cases[i].refused && s < 0) fail_msg("%s: %s", cases[i].extra, wr_error());
+            if (cases[i].refused && (s != WR_E_FORMAT || !strstr(wr_error(), cases[i].refused)))
+                fail_msg("%s: status %d, \"%s\"", cases[i].extra, s, wr_error());
+        }
+    put("config.json", "{\"model_type\":\"qwen3\",\"num_key_value_heads\":3," SHAPES "\"attention_bias\":true}");
+    assert_int_equal(model_config_load(directory, &c), WR_E_FORMAT);
+    assert_non_null(strstr(wr_error(), "attention_bias"));
+    put("config.json", "{\"model_type\":\"mistral\",\"num_key_value_heads\":3," SHAPES "\"sliding_window\":4096}");
+    assert_int_equal(model_config_load(directory, &c), WR_E_FORMAT);
+    assert_non_null(strstr(wr_error(), "sliding_window"));
+}
+
+#define LLAMA3 "\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192"
+
+static void test_rope(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        rope_type type;
+        double theta, factor, original;
+    } good[] = {
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\"," LLAMA3 "},\"rope_theta\":5e5,", ROPE_LLAMA3, 5e5, 8, 8192},
+        {"\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5," LLAMA3 "},", ROPE_LLAMA3, 5e5, 8, 8192},
+        {"\"rope_scaling\":{\"type\":\"llama3\"," LLAMA3 "},\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5," LLAMA3 "},",
+         ROPE_LLAMA3, 5e5, 8, 8192},
+        {"\"max_position_embeddings\":99,\"rope_parameters\":{\"rope_type\":\"llama3\",\"factor\":4,\"low_freq_factor\":1,\"high_freq_factor\":2},",
+         ROPE_LLAMA3, 1e4, 4, 99},
+        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.5},", ROPE_LINEAR, 1e4, 2.5, 0},
+        {"\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2.5,\"rope_theta\":77.5},", ROPE_LINEAR, 77.5, 2.5, 0},
+        {"\"rope_scaling\":{\"rope_type\":\"default\",\"type\":\"default\"},", ROPE_DEFAULT, 1e4, 0, 0},
+        {"\"rope_scaling\":{},\"rope_parameters\":{\"rope_theta\":3.0},", ROPE_DEFAULT, 3, 0, 0},
+    };
+    model_config c;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        if (load(good[i].text, &c) < 0) fail_msg("%s: %s", good[i].text, wr_error());
+        if (c.rope != good[i].type || c.rope_theta != good[i].theta || c.rope_factor != good[i].factor || c.rope_original_positions != good[i].original)
+            fail_msg("%s: read as %d %g %g %g", good[i].text, (int)c.rope, c.rope_theta, c.rope_factor, c.rope_original_positions);
+    }
+}
+
+/* In double, from the text of the Llama 3.1 formula; f32 keeps 24 bits through about ten operations. */
+static double frequency(const model_config *c, size_t i) {
+    const double f = pow(c->rope_theta, -2.0 * (double)i / (double)c->D), wave = 2 * acos(-1.0) / f;
+    if (c->rope == ROPE_DEFAULT) return f;
+    if (c->rope == ROPE_LINEAR || wave > c->rope_original_positions / c->rope_low_freq_factor) return f / c->rope_factor;
+    if (wave < c->rope_original_positions / c->rope_high_freq_factor) return f;
+    const double smooth = (c->rope_original_positions / wave - c->rope_low_freq_factor) / (c->rope_high_freq_factor - c->rope_low_freq_factor);
+    return (1 - smooth) * f / c->rope_factor + smooth * f;
+}
+
+static void test_frequencies(void **state) {
+    (void)state;
+    model_config c = {.D = 128, .rope_theta = 5e5, .rope_factor = 8, .rope_low_freq_factor = 1, .rope_high_freq_factor = 4, .rope_original_positions = 8192};
+    float f[64];
+    for (c.rope = ROPE_DEFAULT; c.rope <= ROPE_LLAMA3; c.rope++) {
+        size_t kept = 0, divided = 0;
+        model_config_rope(&c, f);
+        for (size_t i = 0; i < 64; i++) {
+            const double want = frequency(&c, i), plain = pow(c.rope_theta, -2.0 * (double)i / 128);
+            if (!(fabs((double)f[i] - want) <= 2e-6 * want)) fail_msg("type %d, frequency %zu is %.9g, not %.9g", (int)c.rope, i, (double)f[i], want);
+            kept += fabs(want / plain - 1) < 1e-9;
+            divided += fabs(want / plain - 0.125) < 1e-9;
+        }
+        if (c.rope == ROPE_LLAMA3) assert_true(kept > 0 && divided > 0 && kept + divided < 64); /* all three cases are there */
+    }
 }
 
 static void test_refused(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"\"hidden_act\":\"gelu\",", "hidden_act"},
+        {"\"hidden_act\":7,", "hidden_act"},
         {"\"attention_bias\":true,", "attention_bias"},
         {"\"mlp_bias\":true,", "mlp_bias"},
         {"\"sliding_window\":4096,", "sliding_window"},
+        {"\"layer_types\":[\"sliding_attention\"],", "layer_types"},
         {"\"quantization_config\":{},", "quantization_config"},
+        {"\"per_layer_config\":{},", "per_layer_config"},
         {"\"pretraining_tp\":2,", "pretraining_tp"},
-        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8},", "llama3"},
-        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},", "linear"},
+        {"\"attention_dropout\":0.1,", "attention_dropout"},
+        {"\"is_causal\":false,", "is_causal"},
+        {"\"use_mrope\":true,", "use_mrope"},
+        {"\"is_encoder_decoder\":true,", "is_encoder_decoder"},
+        {"\"add_cross_attention\":true,", "add_cross_attention"},
+        {"\"rope_theta\":\"x\",", "rope_theta"},
+        {"\"rope_scaling\":3,", "rope_scaling"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8},", "low_freq_factor"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1},", "high_freq_factor"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4},", "high_freq_factor"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\"," LLAMA3 "},\"original_max_position_embeddings\":4096,", "original_max_position_embeddings"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"low_freq_factor\":1,\"high_freq_factor\":4},", "\"factor\""},
+        {"\"rope_scaling\":{\"type\":\"linear\"},", "\"factor\""},
+        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":-1},", "\"factor\""},
+        {"\"rope_scaling\":{\"factor\":2},", "rope_type"},
+        {"\"rope_scaling\":{\"rope_type\":7},", "rope_type"},
+        {"\"rope_scaling\":{\"rope_type\":\"linear\",\"type\":\"dynamic\",\"factor\":2},", "differ"},
+        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":3},", "rope_parameters"},
+        {"\"rope_theta\":5e5,\"rope_parameters\":{\"rope_theta\":1e4},", "rope_theta"},
         {"\"rope_parameters\":{\"rope_theta\":1e4,\"rope_type\":\"yarn\"},", "yarn"},
+        {"\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1e4}},", "full_attention"},
+        {"\"rope_parameters\":{\"partial_rotary_factor\":0.5},", "partial_rotary_factor"},
         {"\"partial_rotary_factor\":0.5,", "partial_rotary_factor"},
         {"\"num_key_value_heads\":2,", "num_key_value_heads"},
         {"\"num_key_value_heads\":0,", "num_key_value_heads"},
         {"\"head_dim\":63,", "head_dim"},
-        {"\"head_dim\":2048,", "head_dim"},
+        {"\"head_dim\":1024,", "head_dim"},
+        {"\"hidden_size\":-3,", "hidden_size"},
+        {"\"intermediate_size\":1.5,", "intermediate_size"},
+        {"\"max_position_embeddings\":0,", "max_position_embeddings"},
         {"\"vocab_size\":\"many\",", "vocab_size"},
         {"\"vocab_size\":1e30,", "vocab_size"},
         {"\"vocab_size\":16777217,", "vocab_size"},
         {"\"num_hidden_layers\":99999,", "num_hidden_layers"},
+        {"\"num_hidden_layers\":4000,\"vocab_size\":16777216,\"intermediate_size\":16777216,", "parameters"},
         {"\"rms_norm_eps\":-1,", "rms_norm_eps"},
         {"\"eos_token_id\":\"x\",", "eos_token_id"},
         {"\"eos_token_id\":[[1]],", "eos_token_id"},
         {"\"eos_token_id\":[1,2,3,4,5,6,7,8,9],", "eos_token_id"},
+        {"\"bos_token_id\":1.5,", "bos_token_id"},
+        {"\"pad_token_id\":\"x\",", "pad_token_id"},
         {"\"tie_word_embeddings\":1,", "tie_word_embeddings"},
         {"\"model_type\":\"gpt2\",", "gpt2"},
         {"\"architectures\":[\"LlamaForTokenClassification\"],", "architectures"},
+        {"\"architectures\":[\"Qwen2ForCausalLM\"],", "architectures"},
         {"\"architectures\":7,", "architectures"},
+        {"\"architectures\":[\"LlamaForSequenceClassification\"],\"id2label\":{},", "id2label"},
+        {"\"architectures\":[\"LlamaForSequenceClassification\"],\"num_labels\":5000,", "num_labels"},
     };
     model_config c;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -118,14 +277,8 @@ static void test_refused(void **state) {
         if (!strstr(wr_error(), cases[i][1]) || !strstr(wr_error(), "config.json"))
             fail_msg("\"%s\" does not name %s and the file", wr_error(), cases[i][1]);
     }
-    static const char *const texts[] = {"",
-                                        "[]",
-                                        "{",
-                                        "{}",
-                                        "{\"model_type\":\"llama\"}",
-                                        "null",
-                                        "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES
-                                        "\"a\":1}"};
+    static const char *const texts[] = {"", "[]", "{", "{}", "{\"model_type\":\"llama\"}", "null",
+                                        "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES "\"a\":1}"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         put("config.json", texts[i]);
         assert_int_equal(model_config_load(directory, &c), WR_E_FORMAT);
@@ -133,31 +286,44 @@ static void test_refused(void **state) {
     assert_true(model_config_load("/nonexistent", &c) < 0);
 }
 
-static void test_written(void **state) {
-    (void)state;
-    model_config c, again;
+static void check_written(const model_config *c, precision stored) {
+    model_config again;
     strbuf text = {0}, second = {0};
-    assert_int_equal(load("\"num_key_value_heads\":3,\"rope_theta\":123456.5,\"rms_norm_eps\":9.999999747378752e-06,"
-                          "\"eos_token_id\":[2,5],"
-                          "\"tie_word_embeddings\":true,\"bos_token_id\":1,",
-                          &c),
-                     WR_OK);
-    for (int head = 0; head < 2; head++) {
-        c.head = head ? HEAD_SCORE : HEAD_LM;
-        c.n_labels = head ? 5 : 0;
-        snprintf(c.architecture, sizeof c.architecture, "Llama%s", head ? "ForSequenceClassification" : "ForCausalLM");
-        strbuf_clear(&text);
-        assert_int_equal(model_config_json(&c, NULL, &text), WR_OK);
-        put("config.json", strbuf_str(&text));
-        assert_int_equal(model_config_load(directory, &again), WR_OK);
-        assert_true(again.norm_eps == c.norm_eps && again.rope_theta == c.rope_theta && again.n_eos == 2 &&
-                    again.n_labels == c.n_labels);
-        strbuf_clear(&second);
-        assert_int_equal(model_config_json(&again, NULL, &second), WR_OK);
-        assert_string_equal(strbuf_str(&text), strbuf_str(&second));
-    }
+    assert_int_equal(model_config_json(c, stored, NULL, &text), WR_OK);
+    assert_non_null(strstr(strbuf_str(&text), stored == PRECISION_BF16 ? "\"torch_dtype\":\"bfloat16\"" : "\"torch_dtype\":\"float32\""));
+    assert_non_null(strstr(strbuf_str(&text), stored == PRECISION_BF16 ? "\"dtype\":\"bfloat16\"" : "\"dtype\":\"float32\""));
+    put("config.json", strbuf_str(&text));
+    if (model_config_load(directory, &again) < 0) fail_msg("%s: %s", wr_error(), strbuf_str(&text));
+    if (memcmp(c, &again, sizeof again) != 0) fail_msg("changed by %s", strbuf_str(&text));
+    assert_int_equal(model_config_json(&again, stored, NULL, &second), WR_OK);
+    assert_string_equal(strbuf_str(&text), strbuf_str(&second));
     strbuf_free(&text);
     strbuf_free(&second);
+}
+
+static void test_written(void **state) {
+    (void)state;
+    static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral"};
+    model_config c;
+    assert_int_equal(load("\"num_key_value_heads\":3,\"rope_theta\":123456.5,\"rms_norm_eps\":9.999999747378752e-06,\"head_dim\":32,"
+                          "\"eos_token_id\":[2,5],\"tie_word_embeddings\":true,\"bos_token_id\":1,",
+                          &c),
+                     WR_OK);
+    assert_int_equal(c.n_eos, 2);
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
+        for (model_head head = HEAD_LM; head <= HEAD_NONE; head++)
+            for (rope_type rope = ROPE_DEFAULT; rope <= ROPE_LLAMA3; rope++) {
+                model_config d = c;
+                memset(d.model_type, 0, sizeof d.model_type);
+                memset(d.architecture, 0, sizeof d.architecture);
+                assert_int_equal(model_config_set_type(&d, types[t]), WR_OK);
+                model_config_set_head(&d, head, 5);
+                d.rope = rope;
+                d.rope_factor = rope == ROPE_DEFAULT ? 0 : 1.75;
+                if (rope == ROPE_LLAMA3) d.rope_low_freq_factor = 1, d.rope_high_freq_factor = 4.25, d.rope_original_positions = 512;
+                check_written(&d, (precision)(t % PRECISIONS));
+            }
+    assert_int_equal(model_config_set_type(&c, "gemma"), WR_E_FORMAT);
 }
 
 static void test_spec(void **state) {
@@ -169,7 +335,13 @@ static void test_spec(void **state) {
                 !c.tied);
     assert_int_equal(model_config_from_spec("", &c), WR_OK);
     assert_true(c.L == 4 && c.C == 128 && c.H == 4 && c.G == 2 && c.F == 384 && c.max_positions == 1024 && c.tied);
+    assert_true(strcmp(c.model_type, "llama") == 0 && strcmp(c.architecture, "LlamaForCausalLM") == 0 && c.rope_theta == 10000 && c.D == 32);
+    assert_int_equal(model_config_from_spec("type=qwen3,head-dim=48,rope-theta=1e6", &c), WR_OK);
+    assert_true(strcmp(c.architecture, "Qwen3ForCausalLM") == 0 && c.qk_norm && !c.qkv_bias && c.D == 48 && c.rope_theta == 1e6);
+    assert_int_equal(model_config_from_spec("type=qwen2", &c), WR_OK);
+    assert_true(c.qkv_bias && c.D == 32);
     static const char *const bad[] = {
+        "type=gpt2", "type", "head-dim=7", "head-dim=1000", "rope-theta=x", "rope-theta=0", "rope-theta=nan",
         "layer=2",    "layers",    "layers=x",           "layers=0",        "hidden=130,heads=4", "heads=0",
         "kv-heads=3", "hidden=-8", "hidden=99999999999", "max-positions=0", "hidden=4,heads=4"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -177,7 +349,8 @@ static void test_spec(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_versions), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_written), cmocka_unit_test(test_spec)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_versions), cmocka_unit_test(test_families),    cmocka_unit_test(test_windows),
+                                       cmocka_unit_test(test_rope),     cmocka_unit_test(test_frequencies), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_written),  cmocka_unit_test(test_spec)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "model/extend.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,9 +41,8 @@ static model *make(size_t C, size_t H, size_t G) {
 }
 
 static kv_segment segment_make(const model *m, size_t capacity, const kv_segment *prefix) {
-    const size_t n = kv_segment_floats(&m->config, capacity);
-    return (kv_segment){
-        .capacity = capacity, .k = mem_calloc(n, sizeof(float)), .v = mem_calloc(n, sizeof(float)), .prefix = prefix};
+    const size_t n = kv_segment_size(&m->config, m->precision, capacity);
+    return (kv_segment){.capacity = capacity, .k = mem_calloc(n, 1), .v = mem_calloc(n, 1), .prefix = prefix};
 }
 
 static void segment_free(kv_segment *s) { free(s->k), free(s->v); }
@@ -164,9 +164,90 @@ static void test_packing(void **state) {
     model_free(m);
 }
 
+/* Segments that continue others, in model_forward: in f32 the bits of the whole sequences, in bf16 within 2 % of the largest value (other products' shapes). */
+static void check_tree(precision p) {
+    enum { PROMPT = 67, SECOND = 20 };
+    model *m = make(64, 4, 2);
+    int32_t a[T_ALL], b[T_ALL], ids[2 * T_ALL];
+    random_ids(1, a), random_ids(2, b);
+    memcpy(b, a, (PROMPT + SECOND) * sizeof *a);
+    if (p == PRECISION_BF16) assert_int_equal(model_set_precision(m, p), WR_OK);
+    float *ha = forward_all(m, a), *hb = forward_all(m, b);
+    /* prompt; its continuation; two that continue that; one more that continues the prompt alone */
+    const size_t rest = T_ALL - PROMPT - SECOND, offsets[] = {0, PROMPT, PROMPT + SECOND, T_ALL, T_ALL + rest, T_ALL + rest + 9};
+    const int32_t parent[] = {-1, 0, 1, 1, 0};
+    memcpy(ids, a, T_ALL * sizeof *ids);
+    memcpy(ids + T_ALL, b + PROMPT + SECOND, rest * sizeof *ids);
+    memcpy(ids + T_ALL + rest, a + PROMPT, 9 * sizeof *ids);
+    token_batch batch = {.B = 5, .offsets = offsets, .ids = ids, .parent = parent};
+    model_workspace *w = NULL;
+    const float *hidden = NULL;
+    assert_int_equal(model_workspace_create(m, &w), WR_OK);
+    for (int keep = 0; keep < 2; keep++) {
+        assert_int_equal(model_forward(m, &batch, w, keep, &hidden), WR_OK);
+        const struct { const float *got, *want; size_t n; } parts[] = {{hidden, ha, T_ALL},
+                                                                      {hidden + T_ALL * 64, hb + (PROMPT + SECOND) * 64, rest},
+                                                                      {hidden + (T_ALL + rest) * 64, ha + PROMPT * 64, 9}};
+        for (size_t i = 0; i < 3; i++)
+            for (size_t k = 0; k < parts[i].n * 64; k++) {
+                const float got = parts[i].got[k], want = parts[i].want[k];
+                if (p == PRECISION_F32 ? memcmp(&got, &want, sizeof got) != 0 : !(fabsf(got - want) <= 0.05f))
+                    fail_msg("part %zu, element %zu: %.9g, alone %.9g", i, k, (double)got, (double)want);
+            }
+    }
+    const int32_t late[] = {-1, 0, 3, 1, 0};
+    batch.parent = late;
+    assert_int_equal(model_forward(m, &batch, w, false, &hidden), WR_E_USAGE);
+    model_workspace_free(w);
+    free(ha), free(hb);
+    model_free(m);
+}
+static void test_tree(void **state) {
+    (void)state;
+    check_tree(PRECISION_F32);
+}
+static void test_tree_bf16(void **state) {
+    precision p;
+    (void)state;
+    if (precision_choose("bf16", &p, NULL) < 0) skip();
+    check_tree(PRECISION_BF16);
+}
+
+/* Packed weights and a bf16 cache against model_forward in bf16: hidden states, whose values are near 1, within 0.05. */
+static void test_bf16_cache(void **state) {
+    precision p;
+    (void)state;
+    if (precision_choose("bf16", &p, NULL) < 0) skip();
+    model *m = make(64, 4, 2);
+    extend_scratch *s = NULL;
+    int32_t ids[T_ALL];
+    float row[64];
+    assert_int_equal(model_set_precision(m, PRECISION_BF16), WR_OK);
+    random_ids(1, ids);
+    float *all = forward_all(m, ids);
+    assert_int_equal(extend_scratch_create(m, &s), WR_OK);
+    for (int packed = 0; packed < 2; packed++) {
+        if (packed) assert_int_equal(extend_pack(m, s), WR_OK);
+        kv_segment seg = segment_make(m, T_ALL, NULL);
+        while (seg.length < T_ALL) {
+            const size_t left = T_ALL - seg.length, n = seg.length == 0 ? 70 : 3 < left ? 3 : left;
+            extend_item item = {.segment = &seg, .ids = ids + seg.length, .n = n};
+            assert_int_equal(model_extend(m, s, 1, &item, row), WR_OK);
+            for (size_t k = 0; k < 64; k++)
+                if (!(fabsf(all[(seg.length - 1) * 64 + k] - row[k]) <= 0.05f))
+                    fail_msg("token %zu: %.9g, model_forward says %.9g", seg.length - 1, (double)row[k], (double)all[(seg.length - 1) * 64 + k]);
+        }
+        segment_free(&seg);
+    }
+    extend_scratch_free(s);
+    free(all);
+    model_free(m);
+}
+
 int main(void) {
     print_message("# seed %u\n", SEED);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_split), cmocka_unit_test(test_prefix_and_company),
-                                       cmocka_unit_test(test_packing)};
+                                       cmocka_unit_test(test_packing), cmocka_unit_test(test_tree),
+                                       cmocka_unit_test(test_tree_bf16), cmocka_unit_test(test_bf16_cache)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* The JSONL tools' frame: order, passed-through fields, error records, fatal errors. */
 #include "base/file.h"
-#include "cli/command.h"
+#include "cli/model_options.h"
 #include "cli/jsonl.h"
 #include <stdarg.h>
 #include <stddef.h>
@@ -141,16 +141,43 @@ static void test_exit_codes(void **state) {
     assert_int_equal(exit_code(WR_E_INTERRUPTED), 75);
     assert_int_equal(exit_code(WR_E_FAILED), 1);
     assert_int_equal(exit_code(WR_E_PEER), 1);
-    static const option_spec *const precision[] = {precision_options, NULL};
-    static const struct { char *argument; wr_status status; } cases[] = {
-        {"--precision=f32", WR_OK}, {"--precision=auto", WR_OK}, {"--precision=bf16", WR_E_USAGE}};
-    for (size_t i = 0; i < 3; i++) {
-        options *o = NULL;
-        bool help;
-        assert_int_equal(options_parse(precision, 1, (char *[]){cases[i].argument}, &o, &help), WR_OK);
-        assert_int_equal(check_precision(o), cases[i].status);
-        options_free(o);
-    }
+}
+
+static void test_model_options(void **state) {
+    (void)state;
+    static const option_spec *const both[] = {precision_options, tuning_options, NULL};
+    precision automatic, p;
+    lora_options lora;
+    options *o = NULL;
+    bool help;
+    assert_int_equal(precision_choose("auto", &automatic, NULL), WR_OK);
+    assert_int_equal(options_parse(both, 0, NULL, &o, &help), WR_OK);
+    assert_int_equal(choose_precision(o, NULL, &p), WR_OK);
+    assert_int_equal(p, PRECISION_F32); /* not what auto would choose */
+    assert_int_equal(lora_from_options(o, &lora), WR_OK);
+    assert_int_equal(lora.rank, 0);
+    assert_true(options_flag(o, "lora-merge"));
+    options_free(o);
+    assert_int_equal(options_parse(both, 2, (char *[]){"--precision=auto", "--lora-rank=4"}, &o, &help), WR_OK);
+    assert_int_equal(choose_precision(o, NULL, &p), WR_OK);
+    assert_int_equal(p, automatic);
+    assert_int_equal(lora_from_options(o, &lora), WR_OK);
+    assert_int_equal(lora.rank, 4);
+    assert_true(lora.alpha == 16);
+    assert_string_equal(lora.targets, "all-linear");
+    options_free(o);
+    assert_int_equal(options_parse(both, 1, (char *[]){"--lora-alpha=8"}, &o, &help), WR_OK);
+    assert_int_equal(lora_from_options(o, &lora), WR_E_USAGE);
+    assert_non_null(strstr(wr_error(), "--lora-rank"));
+    options_free(o);
+    /* A resumed run may name its precision in another way, not compute in another one. */
+    static const char *const free_keys[] = {TUNING_FREE_KEYS, NULL};
+    char a[33], b[33], c[33];
+    assert_int_equal(hash_config("lr: 1\nprecision: auto\n", free_keys, PRECISION_F32, a), WR_OK);
+    assert_int_equal(hash_config("lr: 1\nprecision: f32\n", free_keys, PRECISION_F32, b), WR_OK);
+    assert_int_equal(hash_config("lr: 1\nprecision: auto\n", free_keys, PRECISION_BF16, c), WR_OK);
+    assert_string_equal(a, b);
+    assert_string_not_equal(a, c);
 }
 
 static int set_up(void **state) {
@@ -166,6 +193,6 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_errors), cmocka_unit_test(test_fatal), cmocka_unit_test(test_many),
-                                       cmocka_unit_test(test_exit_codes)};
+                                       cmocka_unit_test(test_exit_codes), cmocka_unit_test(test_model_options)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

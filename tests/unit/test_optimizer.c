@@ -26,7 +26,7 @@ static void test_torch(void **state) {
     float params[8] = {0.5f, -1.25f, 2.0f, 0.001f, -3.5f, 1e-3f, 1.0f, 0.25f}, grads[8];
     const double want[8] = {0.500749826, -1.18884063,  1.99729526, -0.0815919116,
                             -3.43951297, 0.0719129443, 1.04325926, 0.260580271};
-    model m = {.tensors = tensors, .n_tensors = 2, .n_params = 8, .params = params};
+    const trainables x = {tensors, 2, 8, params};
     adamw a;
     adamw_options o = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1};
     assert_int_equal(adamw_create(8, &a), WR_OK);
@@ -34,7 +34,7 @@ static void test_torch(void **state) {
         /* The gradients are handed over doubled, with a clipping factor of one half. */
         for (int i = 0; i < 6; i++) grads[i] = 2 * (float)((i * 7 + t * 5) % 11 - 5) * 0.125f;
         for (int i = 0; i < 2; i++) grads[6 + i] = 2 * (float)((i * 3 + t * 2) % 7 - 3) * 0.5f;
-        adamw_step(&a, &o, 0.01 * (t + 1), 0.5, &m, params, grads);
+        adamw_step(&a, &o, 0.01 * (t + 1), 0.5, x, grads);
     }
     assert_int_equal(a.t, 5);
     for (int i = 0; i < 8; i++) near(params[i], want[i], 3e-7 * (1 + fabs(want[i])));
@@ -44,7 +44,7 @@ static void test_torch(void **state) {
 static void run_steps(int threads, size_t n, float *params) {
     tensor_info tensors[2] = {{.dims = {n - 7, 1}, .offset = 0, .count = n - 7, .decay = true},
                               {.offset = n - 7, .count = 7}};
-    model m = {.tensors = tensors, .n_tensors = 2, .n_params = n, .params = params};
+    const trainables x = {tensors, 2, n, params};
     adamw_options o = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
     float *grads = mem_calloc(n, sizeof *grads);
     adamw a;
@@ -55,7 +55,7 @@ static void run_steps(int threads, size_t n, float *params) {
     for (int t = 0; t < 3; t++) {
         for (size_t i = 0; i < n; i++) grads[i] = (float)rng_normal(&r);
         double norm = global_norm(grads, n);
-        adamw_step(&a, &o, 0.01, 1 / norm, &m, params, grads);
+        adamw_step(&a, &o, 0.01, 1 / norm, x, grads);
     }
     adamw_free(&a);
     free(grads);

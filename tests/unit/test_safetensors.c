@@ -32,6 +32,7 @@ static int teardown(void **state) {
 }
 
 static void put(const void *bytes, size_t n) {
+    unlink(path); /* writing over an old file makes some file systems flush it first */
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(bytes, 1, n, f), n);
@@ -110,6 +111,64 @@ static void test_round_trip(void **state) {
     assert_true(x[0] == 1 && x[1] == -3.140625f);
 }
 
+/* f32 and bf16 both ways, over several blocks of the converters. */
+static void test_conversions(void **state) {
+    (void)state;
+    enum { N = 10000 };
+    safetensors *s = NULL;
+    float *x = mem_calloc(N, sizeof *x), *back = mem_calloc(N, sizeof *back);
+    bf16 *h = mem_calloc(N, sizeof *h);
+    int64_t id = 7;
+    for (size_t i = 0; i < N; i++) x[i] = sinf((float)i) * (float)(i + 1), h[i] = bf16_from_f32(-x[i]);
+    const st_tensor t[] = {{.name = "x", .dtype = ST_F32, .n_dims = 2, .dims = {100, N / 100}, .data = x, .bytes = N * 4},
+                           {.name = "h", .dtype = ST_BF16, .n_dims = 1, .dims = {N}, .data = h, .bytes = N * 2},
+                           {.name = "id", .dtype = ST_I64, .n_dims = 1, .dims = {1}, .data = &id, .bytes = 8}};
+    for (int stored = ST_F32; stored <= ST_OTHER; stored++) {
+        if (stored == ST_F16 || stored == ST_I64) continue;
+        assert_int_equal(safetensors_write_as(path, t, 3, (st_dtype)stored, NULL), WR_OK);
+        assert_int_equal(safetensors_open(path, &s), WR_OK);
+        const st_tensor *a = safetensors_find(s, "x"), *b = safetensors_find(s, "h"), *c = safetensors_find(s, "id");
+        assert_true(a->dtype == (stored == ST_OTHER ? ST_F32 : (st_dtype)stored) && b->dtype == (stored == ST_OTHER ? ST_BF16 : (st_dtype)stored));
+        assert_true(c->dtype == ST_I64 && memcmp(c->data, &id, 8) == 0);
+        assert_int_equal(st_tensor_to_f32(a, back), WR_OK);
+        for (size_t i = 0; i < N; i++) assert_true(back[i] == (stored == ST_BF16 ? bf16_to_f32(bf16_from_f32(x[i])) : x[i]));
+        assert_int_equal(st_tensor_to_f32(b, back), WR_OK);
+        for (size_t i = 0; i < N; i++) assert_true(back[i] == bf16_to_f32(h[i]));
+        safetensors_close(s);
+    }
+    bf16 *rounded = mem_calloc(N, sizeof *rounded);
+    assert_int_equal(st_tensor_to_bf16(&t[0], rounded), WR_OK);
+    for (size_t i = 0; i < N; i++) assert_int_equal(rounded[i], bf16_from_f32(x[i]));
+    assert_int_equal(st_tensor_to_bf16(&t[1], rounded), WR_OK);
+    assert_memory_equal(rounded, h, N * sizeof *h);
+    assert_int_equal(st_tensor_to_bf16(&t[2], rounded), WR_E_FORMAT);
+    const st_tensor half = {.name = "half", .dtype = ST_F16, .n_dims = 1, .dims = {1}, .data = "\x00\x3c", .bytes = 2};
+    const st_tensor unwritable[] = {half};
+    assert_int_equal(safetensors_write(path, unwritable, 1, NULL), WR_E_USAGE);
+    free(x), free(back), free(h), free(rounded);
+}
+
+static void test_nonfinite(void **state) {
+    (void)state;
+    static const struct {
+        st_dtype type;
+        uint32_t largest, infinity, nan;
+    } types[] = {{ST_F32, 0x7f7fffff, 0xff800000, 0x7fc00000}, {ST_BF16, 0xff7f, 0x7f80, 0xffc1}, {ST_F16, 0x7bff, 0xfc00, 0x7c01}};
+    for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
+        enum { N = 1001 };
+        const size_t size = types[k].type == ST_F32 ? 4 : 2;
+        unsigned char bytes[N * 4 + 1] = {0};
+        const st_tensor t = {.name = "t", .dtype = types[k].type, .n_dims = 1, .dims = {N}, .data = bytes + 1, .bytes = N * size}; /* not aligned */
+        size_t at = 0;
+        for (size_t i = 0; i < N; i++) memcpy(bytes + 1 + i * size, &types[k].largest, size);
+        assert_false(st_tensor_has_nonfinite(&t, &at));
+        memcpy(bytes + 1 + 1000 * size, &types[k].infinity, size);
+        assert_true(st_tensor_has_nonfinite(&t, &at) && at == 1000);
+        memcpy(bytes + 1 + 7 * size, &types[k].nan, size);
+        assert_true(st_tensor_has_nonfinite(&t, &at) && at == 7);
+    }
+}
+
 static void test_truncated_everywhere(void **state) {
     (void)state;
     char *bytes = NULL;
@@ -177,6 +236,9 @@ static void test_lies(void **state) {
     refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],"
            "\"data_offsets\":[4,8]}}",
            8, "twice");
+    refuse("{\"__metadata__\":[]}", 0, "__metadata__");
+    refuse("{\"__metadata__\":{\"format\":1}}", 0, "__metadata__");
+    refuse(" {}", 0, "object");
     refuse("{\"a\\u0000b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "NUL");
     put_file(UINT64_MAX, "{}", 0);
     assert_true(open_and_read() < 0);
@@ -285,11 +347,15 @@ static void test_model_tensors(void **state) {
     const char empty[] = "{}";
     assert_int_equal(file_write_atomic(index, empty, strlen(empty)), WR_OK);
     refuse_load("weight_map");
+    assert_int_equal(safetensors_write(shard, t + 2, n - 2, NULL), WR_OK); /* the third tensor is in both */
+    assert_int_equal(file_write_atomic(index, good, strlen(good)), WR_OK);
+    refuse_load("twice");
     model_free(m);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncated_everywhere),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_conversions),
+                                       cmocka_unit_test(test_nonfinite), cmocka_unit_test(test_truncated_everywhere),
                                        cmocka_unit_test(test_changed_header_bytes), cmocka_unit_test(test_lies),
                                        cmocka_unit_test(test_model_tensors)};
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "model/extend.h"
 #include "sampler/sampler.h"
 #include "sampler/sampling.h"
 
@@ -193,6 +194,8 @@ static void test_logprob(void **state)
     model *m = make_model();
     sampler *s;
     model_workspace *w;
+    extend_scratch *heads = NULL;
+    assert_int_equal(extend_scratch_create(m, &heads), WR_OK);
     sample_prompt prompts[PROMPTS];
     sample_reply replies[PROMPTS];
     make_prompts(prompts);
@@ -210,18 +213,19 @@ static void test_logprob(void **state)
             memcpy(ids, prompts[i].ids, P * sizeof *ids);
             memcpy(ids + P, replies[i].ids, n * sizeof *ids);
             for (size_t k = 0; k < n; k++) rows[k] = P + k - 1;
-            token_batch b = {1, (const size_t[]){0, P + n}, ids};
+            token_batch b = {.B = 1, .offsets = (const size_t[]){0, P + n}, .ids = ids};
             assert_int_equal(model_forward(m, &b, w, false, &hidden), WR_OK);
             assert_int_equal(lm_logprobs(m, w, hidden, n, rows, ids + P, logprob), WR_OK);
             for (size_t k = 0; k < n; k++) sum += logprob[k];
             if (!(fabs(sum - replies[i].logprob) < 1e-4)) fail_msg("reply %zu: %.7f against %.7f", i, replies[i].logprob, sum);
             for (size_t k = 0; greedy && k < n; k++) {
-                assert_int_equal(lm_logits(m, 1, hidden + rows[k] * m->config.C, logits), WR_OK);
+                assert_int_equal(extend_logits(m, heads, 1, hidden + rows[k] * m->config.C, logits), WR_OK);
                 for (size_t v = 0; v < V; v++) assert_true(logits[v] <= logits[ids[P + k]] + 1e-4f);
             }
         }
         sample_replies_free(replies, PROMPTS);
     }
+    extend_scratch_free(heads);
     model_workspace_free(w);
     sampler_free(s);
     model_free(m);

@@ -1,0 +1,232 @@
+/* Memory of a forward pass: activations of the layers, and how the segments of a batch lie on their paths. */
+#include "model/layer.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/* The next `bytes` of a block, on a cache line; NULL when only measuring. */
+typedef struct block {
+    char *base;
+    size_t used;
+} block;
+static void *take(block *b, size_t bytes) {
+    void *p = b->base ? b->base + b->used : NULL;
+    b->used += lines(bytes);
+    return p;
+}
+
+/* The parts of a layer but for x and scratch. */
+static void carve(const model *m, size_t T, bool backward, block *p, layer_buffers *b, float **lse) {
+    const model_config *c = &m->config;
+    const size_t act = precision_bytes(m->precision);
+    b->qkv = take(p, T * qkv_width(c) * act);
+    b->raw = backward && c->qk_norm ? take(p, T * (c->H + c->G) * c->D * act) : NULL;
+    b->att = take(p, T * c->H * c->D * act);
+    b->gu = take(p, T * 2 * c->F * act);
+    b->x2 = backward ? take(p, T * c->C * sizeof(float)) : NULL;
+    b->rstd1 = backward ? take(p, T * sizeof(float)) : NULL;
+    b->rstd2 = backward ? take(p, T * sizeof(float)) : NULL;
+    *lse = backward ? take(p, T * c->H * sizeof(float)) : NULL;
+}
+
+static size_t layer_bytes(const model *m, size_t T, bool backward) {
+    block measured = {NULL, 0};
+    layer_buffers b;
+    float *lse;
+    carve(m, T, backward, &measured, &b, &lse);
+    return measured.used;
+}
+
+/* Kept layers lie one after another, each behind its x. */
+layer_buffers workspace_layer(const model *m, const workspace *w, size_t l, float **lse) {
+    const model_config *c = &m->config;
+    const size_t stream = lines(w->T * c->C * sizeof(float));
+    const bool every = w->kept && !w->recompute;
+    layer_buffers b = {0};
+    block at = {w->layers.data, every ? l * (stream + layer_bytes(m, w->T, true)) : 0};
+    if (every) b.x = take(&at, stream);
+    carve(m, w->T, w->kept, &at, &b, lse);
+    if (w->kept && w->recompute) b.x = (float *)((char *)w->inputs.data + l * stream);
+    if (!w->kept)
+        b.x = b.x2 = b.x_out = w->last_x.data;
+    else if (l + 1 == c->L)
+        b.x_out = w->last_x.data;
+    else
+        b.x_out = (float *)(w->recompute ? (char *)b.x + stream : at.base + at.used);
+    b.norm = w->scratch.data;
+    b.act = act_row(m, w->scratch.data, LAYER_ROWS, c->C);
+    return b;
+}
+
+static wr_status reserve_activations(const model *m, workspace *w, size_t T, bool keep) {
+    wr_status status = WR_OK;
+    const model_config *c = &m->config;
+    const size_t stream = lines(T * c->C * sizeof(float));
+    const bool every = keep && !w->recompute;
+    TRY(buffer_need(&w->layers, (every ? c->L : 1) * (layer_bytes(m, T, keep) + (every ? stream : 0))));
+    if (keep && w->recompute) TRY(buffer_need(&w->inputs, c->L * stream));
+    TRY(buffer_need(&w->scratch, LAYER_ROWS * (c->C + c->F) * precision_bytes(m->precision)));
+    TRY(buffer_need(&w->last_x, stream));
+    TRY(buffer_need(&w->hidden, stream));
+    TRY(buffer_need(&w->final_rstd, T * sizeof(float)));
+cleanup:
+    return status;
+}
+
+static wr_status reserve_plan(segment_plan *p, size_t B, size_t T, size_t spans) {
+    wr_status status = WR_OK;
+    if (B > p->B_capacity) {
+        free(p->items), free(p->grads), free(p->first_span), free(p->path), free(p->first_task);
+        p->B_capacity = 0;
+        p->items = mem_calloc(B, sizeof *p->items);
+        p->grads = mem_calloc(B, sizeof *p->grads);
+        p->first_span = mem_calloc(B + 1, sizeof *p->first_span);
+        p->path = mem_calloc(B, sizeof *p->path);
+        p->first_task = mem_calloc(B + 1, sizeof *p->first_task);
+        TRY_ALLOC(p->items && p->grads && p->first_span && p->path && p->first_task);
+        p->B_capacity = B;
+    }
+    if (T > p->T_capacity) {
+        free(p->position);
+        p->T_capacity = 0;
+        p->position = mem_calloc(T, sizeof *p->position);
+        TRY_ALLOC(p->position);
+        p->T_capacity = T;
+    }
+    if (spans > p->span_capacity) {
+        free(p->spans);
+        p->span_capacity = 0;
+        p->spans = mem_calloc(spans, sizeof *p->spans);
+        TRY_ALLOC(p->spans);
+        p->span_capacity = spans;
+    }
+cleanup:
+    return status;
+}
+
+static wr_status check_batch(const model *m, const token_batch *b) {
+    if (b->B == 0 || b->offsets[0] != 0) return wr_fail(WR_E_USAGE, "model_forward: a batch needs segments, from offset 0");
+    for (size_t i = 0; i < b->B; i++) {
+        if (b->offsets[i + 1] <= b->offsets[i]) return wr_fail(WR_E_USAGE, "model_forward: segment %zu of the batch is empty", i);
+        if (b->parent && (b->parent[i] < -1 || b->parent[i] >= (int32_t)i))
+            return wr_fail(WR_E_USAGE, "model_forward: segment %zu continues %d, which is not an earlier segment", i, (int)b->parent[i]);
+    }
+    if (m->config.D > ATTENTION_D_MAX)
+        return wr_fail(WR_E_MISMATCH, "head_dim %zu is above %d, the largest supported", m->config.D, ATTENTION_D_MAX);
+    if (!m->weights[0]) return wr_fail(WR_E_USAGE, "model_forward: the model has no weights");
+    return WR_OK;
+}
+
+/* Spans, path lengths and positions of a batch; *longest: the longest path. */
+static wr_status make_plan(const token_batch *b, segment_plan *p, size_t *longest) {
+    wr_status status = WR_OK;
+    size_t spans = 0;
+    *longest = 0;
+    TRY(reserve_plan(p, b->B, b->offsets[b->B], 0));
+    for (size_t i = 0; i < b->B; i++) {
+        const int32_t parent = b->parent ? b->parent[i] : -1;
+        const size_t before = parent < 0 ? 0 : p->path[parent], n = b->offsets[i + 1] - b->offsets[i];
+        p->items[i].n_spans = 1 + (parent < 0 ? 0 : p->items[parent].n_spans);
+        p->first_span[i] = spans;
+        spans += p->items[i].n_spans;
+        p->path[i] = before + n;
+        if (p->path[i] > *longest) *longest = p->path[i];
+        for (size_t t = 0; t < n; t++) p->position[b->offsets[i] + t] = (int32_t)(before + t);
+    }
+    TRY(reserve_plan(p, b->B, b->offsets[b->B], spans));
+cleanup:
+    return status;
+}
+
+void workspace_items(const model *m, const token_batch *b, workspace *w, const layer_buffers *x, float *lse) {
+    const model_config *c = &m->config;
+    const size_t Q = qkv_width(c), HD = c->H * c->D, GD = c->G * c->D;
+    segment_plan *p = &w->plan;
+    for (size_t i = 0; i < b->B; i++) {
+        const size_t first = b->offsets[i], n = b->offsets[i + 1] - first, above = p->items[i].n_spans - 1;
+        kv_span *spans = p->spans + p->first_span[i];
+        for (size_t s = 0; s < above; s++) spans[s] = p->spans[p->first_span[b->parent[i]] + s];
+        spans[above] = (kv_span){
+            .k = act_row(m, x->qkv, 1, first * Q + HD), .v = act_row(m, x->qkv, 1, first * Q + HD + GD), .token_stride = Q, .head_stride = c->D, .n = n};
+        p->items[i] = (attention_item){.q = act_row(m, x->qkv, first, Q),
+                                       .o = act_row(m, x->att, first, HD),
+                                       .lse = lse ? lse + first * c->H : NULL,
+                                       .n_q = n,
+                                       .n_spans = above + 1,
+                                       .spans = spans};
+    }
+}
+
+attention_args workspace_attention(const model *m, const token_batch *b, const workspace *w) {
+    const model_config *c = &m->config;
+    return (attention_args){.H = c->H,
+                            .G = c->G,
+                            .D = c->D,
+                            .q_stride = qkv_width(c),
+                            .o_stride = c->H * c->D,
+                            .n_items = b->B,
+                            .items = w->plan.items,
+                            .parent = b->parent,
+                            .first_task = w->plan.first_task};
+}
+
+wr_status workspace_prepare(const model *m, const token_batch *b, workspace *w, bool keep) {
+    wr_status status = WR_OK;
+    size_t longest = 0;
+    w->kept = false;
+    w->head_rows = 0;
+    TRY(check_batch(m, b));
+    TRY(make_plan(b, &w->plan, &longest));
+    TRY(reserve_activations(m, w, b->offsets[b->B], keep));
+    TRY(rope_table_need(&m->config, &w->rope, longest));
+    w->T = b->offsets[b->B];
+    w->kept = keep;
+cleanup:
+    return status;
+}
+
+wr_status model_workspace_create(const model *m, model_workspace **out) {
+    wr_status status = WR_OK;
+    (void)m; /* every buffer is sized at the first batch */
+    workspace *w = mem_calloc(1, sizeof *w);
+    *out = NULL;
+    TRY_ALLOC(w);
+    TRY(linear_create(&w->linear));
+    *out = w;
+    w = NULL;
+cleanup:
+    model_workspace_free(w);
+    return status;
+}
+
+#define BUFFERS(w)                                                                                                     \
+    {&(w)->inputs, &(w)->layers, &(w)->scratch, &(w)->hidden, &(w)->final_rstd, &(w)->last_x, &(w)->backward, &(w)->attention, &(w)->logits, \
+     &(w)->dlogits, &(w)->gathered, &(w)->dgathered, &(w)->row_state}
+
+void model_workspace_free(model_workspace *w) {
+    if (!w) return;
+    buffer *const buffers[] = BUFFERS(w);
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
+    linear_free(&w->linear);
+    rope_table_free(&w->rope);
+    free(w->plan.items), free(w->plan.grads), free(w->plan.spans), free(w->plan.first_span), free(w->plan.path);
+    free(w->plan.first_task), free(w->plan.position);
+    free(w);
+}
+
+size_t model_workspace_bytes(const model_workspace *w) {
+    const buffer *const buffers[] = BUFFERS(w);
+    const segment_plan *p = &w->plan;
+    size_t bytes = linear_bytes(&w->linear) + w->rope.cosines.bytes + w->rope.sines.bytes;
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) bytes += buffers[i]->bytes;
+    return bytes + p->B_capacity * (sizeof *p->items + sizeof *p->grads + 3 * sizeof(size_t)) + p->T_capacity * sizeof *p->position +
+           p->span_capacity * sizeof *p->spans;
+}
+
+void model_workspace_recompute(model_workspace *w, bool on) {
+    if (w->recompute != on) w->kept = false;
+    w->recompute = on;
+}

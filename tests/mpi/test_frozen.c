@@ -1,0 +1,95 @@
+/* Frozen models: the same weights on every rank whether they are mapped or converted into shared memory, in both precisions; a copy of a model that
+ * changes stays as it was; a directory that cannot be read fails everywhere. */
+#include "base/file.h"
+#include "dpo/frozen.h"
+#include "model/weight_mapping.h"
+
+static world *the_world;
+#include "mpi_check.h"
+
+#include <math.h>
+#include <unistd.h>
+
+static model *make_model(uint64_t seed) {
+    model_config c;
+    model *m;
+    CHECK(model_config_from_spec("layers=2,hidden=16,heads=4,kv-heads=2,ffn=24,type=qwen2", &c) == WR_OK);
+    c.V = 50;
+    model_config_set_head(&c, HEAD_SCORE, 3);
+    CHECK(model_create(&c, &m) == WR_OK && model_alloc_params(m) == WR_OK);
+    model_init_params(m, seed);
+    return m;
+}
+
+static float weight(const model *m, size_t i, size_t k) {
+    return weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(((const bf16 *)m->weights[i])[k]) : ((const float *)m->weights[i])[k];
+}
+
+/* got computes from want's masters, stored and read in these types. */
+static void check_same(const model *want, const model *got, precision stored) {
+    CHECK(got->n_tensors == want->n_tensors);
+    for (size_t i = 0; i < got->n_tensors; i++)
+        for (size_t k = 0; k < got->tensors[i].count; k++) {
+            const float x = want->params[want->tensors[i].offset + k];
+            const bool rounded = stored == PRECISION_BF16 || weight_precision(got, i) == PRECISION_BF16;
+            CHECK(weight(got, i, k) == (rounded ? bf16_to_f32(bf16_from_f32(x)) : x));
+        }
+}
+
+static void test_load(void **state) {
+    (void)state;
+    strbuf name = {0};
+    char dir[] = "/tmp/wr-frozen-XXXXXX";
+    model *m = make_model(3);
+    if (world_rank(the_world) == 0) CHECK(mkdtemp(dir) != NULL);
+    strbuf_puts(&name, dir);
+    CHECK(world_bcast(the_world, 0, &name) == WR_OK);
+    for (int how = 0; how < 4; how++) {
+        const precision stored = how & 1 ? PRECISION_BF16 : PRECISION_F32, p = how & 2 ? PRECISION_BF16 : PRECISION_F32;
+        const model_provenance provenance = {.template_text = "{reply}"};
+        frozen_model f;
+        wr_status status = WR_OK;
+        if (world_rank(the_world) == 0) status = model_save(m, strbuf_str(&name), NULL, &provenance, stored);
+        CHECK(world_agree(the_world, status) == WR_OK);
+        CHECK(frozen_load(the_world, strbuf_str(&name), HEAD_NONE, p, &f) == WR_OK);
+        CHECK((f.m->mapping && f.m->mapping->n_files) == (stored == p));
+        CHECK(f.m->precision == p && f.m->config.head == HEAD_SCORE && strlen(f.m->parent_hash) == 32);
+        CHECK(f.m->template_text && strcmp(f.m->template_text, "{reply}") == 0);
+        check_same(m, f.m, stored);
+        frozen_free(&f);
+    }
+    world_barrier(the_world);
+    if (world_rank(the_world) == 0) CHECK(dir_remove_tree(strbuf_str(&name)) >= 0);
+    frozen_model none;
+    CHECK(frozen_load(the_world, "/nonexistent", HEAD_NONE, PRECISION_F32, &none) < 0);
+    CHECK(!none.m && !none.block);
+    strbuf_free(&name);
+    model_free(m);
+}
+
+static void test_copy(void **state) {
+    (void)state;
+    for (precision p = PRECISION_F32; p < PRECISIONS; p++) {
+        model *m = make_model(4), *before = make_model(4);
+        frozen_model f;
+        CHECK(model_set_precision(m, p) == WR_OK);
+        CHECK(frozen_copy(the_world, m, &f) == WR_OK);
+        for (size_t i = 0; i < m->n_params; i++) m->params[i] += 1;
+        model_publish(m);
+        CHECK(f.m->precision == p);
+        check_same(before, f.m, PRECISION_F32);
+        frozen_free(&f);
+        model_free(m), model_free(before);
+    }
+}
+
+int main(int argc, char **argv) {
+    if (world_create(&argc, &argv, &the_world) < 0) {
+        fprintf(stderr, "%s\n", wr_error());
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_load), cmocka_unit_test(test_copy)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    world_free(the_world);
+    return failed != 0;
+}

@@ -1,0 +1,102 @@
+"""Small random checkpoints of each supported family, made by transformers itself, in either layout of config.json."""
+import copy
+import json
+import os
+import random
+
+import torch
+import transformers as tf
+
+tf.utils.logging.disable_progress_bar()
+
+FAMILIES = {
+    "llama": (tf.LlamaConfig, tf.LlamaForCausalLM, tf.LlamaForSequenceClassification),
+    "qwen2": (tf.Qwen2Config, tf.Qwen2ForCausalLM, tf.Qwen2ForSequenceClassification),
+    "qwen3": (tf.Qwen3Config, tf.Qwen3ForCausalLM, tf.Qwen3ForSequenceClassification),
+    "mistral": (tf.MistralConfig, tf.MistralForCausalLM, tf.MistralForSequenceClassification),
+}
+ROPES = {
+    "default": {"rope_type": "default", "rope_theta": 10000.0},
+    "linear": {"rope_type": "linear", "rope_theta": 5000.0, "factor": 2.5},
+    # Trained on 32 positions, so that short test sequences reach all three bands of wave lengths.
+    "llama3": {"rope_type": "llama3", "rope_theta": 20000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+               "original_max_position_embeddings": 32},
+}
+
+
+def make(spec, directory):
+    """Writes the model that a spec describes. Keys: family, score (number of outputs, or 0), tied, C, H, G, D, F, V, L, rope, stored, shard_bytes,
+    layout (4 or 5), pad, positions, std, seed."""
+    config_class, causal, scoring = FAMILIES[spec["family"]]
+    torch.manual_seed(spec["seed"])
+    extra = {"num_labels": spec["score"]} if spec["score"] else {}
+    if spec["family"] == "qwen2":
+        assert spec["H"] * spec["D"] == spec["C"], "Qwen2 has no head_dim of its own"
+    else:
+        extra["head_dim"] = spec["D"]
+    if spec["family"] == "mistral":
+        extra["sliding_window"] = None
+    config = config_class(hidden_size=spec["C"], intermediate_size=spec["F"], num_hidden_layers=spec["L"], num_attention_heads=spec["H"],
+                          num_key_value_heads=spec["G"], vocab_size=spec["V"], max_position_embeddings=spec.get("positions", 64),
+                          rms_norm_eps=1e-5, initializer_range=spec.get("std", 0.3), attention_dropout=0.0, bos_token_id=1, eos_token_id=2,
+                          pad_token_id=spec.get("pad", 0), tie_word_embeddings=spec["tied"], rope_parameters=dict(ROPES[spec["rope"]]), **extra)
+    model = (scoring if spec["score"] else causal)(config)
+    with torch.no_grad():
+        for p in model.parameters():  # norms off 1, biases off 0
+            if p.dim() == 1:
+                p.add_(0.2 * torch.randn_like(p))
+    if spec["stored"] == "bf16":
+        model = copy.deepcopy(model).to(torch.bfloat16)
+    model.save_pretrained(directory, max_shard_size=spec.get("shard_bytes", "5GB"))
+    if spec["layout"] == 4:
+        to_layout_4(directory, spec)
+
+
+def to_layout_4(directory, spec):
+    """config.json as transformers 4 wrote it."""
+    path = os.path.join(directory, "config.json")
+    with open(path) as f:
+        c = json.load(f)
+    c["torch_dtype"] = c.pop("dtype")
+    rope = c.pop("rope_parameters")
+    c["rope_theta"] = rope.pop("rope_theta")
+    c["rope_scaling"] = None
+    if rope["rope_type"] == "linear":  # the older spelling of the type's key
+        c["rope_scaling"] = {"type": "linear", "factor": rope["factor"]}
+    elif rope["rope_type"] != "default":
+        c["rope_scaling"] = rope
+    if spec["family"] == "qwen2":  # as published: a window that is switched off
+        c.pop("layer_types", None)
+        c["sliding_window"], c["use_sliding_window"], c["max_window_layers"] = 16, False, spec["L"]
+    if spec["C"] == spec["H"] * spec["D"] and spec["family"] != "qwen3":  # absent, it means 128 to Qwen3
+        c.pop("head_dim", None)
+    c["transformers_version"] = "4.51.0"
+    with open(path, "w") as f:
+        json.dump(c, f, indent=2)
+
+
+def load(directory, dtype=torch.float32):
+    architecture = json.load(open(os.path.join(directory, "config.json")))["architectures"][0]
+    model, info = getattr(tf, architecture).from_pretrained(directory, dtype=dtype, attn_implementation="eager", output_loading_info=True)
+    if any(info.values()):
+        raise SystemExit(f"{directory}: {info}")
+    return model.eval()
+
+
+def random_spec(family, score, r, seed):
+    """A shape that nobody chose; r: random.Random."""
+    G = r.choice([1, 1, 2, 3])
+    H = G * r.choice([1, 2, 3, 4])
+    D = r.choice([2, 4, 6, 8, 10, 16, 20])
+    C = H * D if family == "qwen2" else r.choice([H * D, H * 2 * r.randrange(1, 6)])
+    return {"family": family, "score": score, "tied": r.random() < 0.5, "C": C, "H": H, "G": G, "D": D, "F": r.randrange(5, 60), "V": r.randrange(33, 120),
+            "L": r.randrange(1, 4), "rope": r.choice(list(ROPES)), "stored": r.choice(["f32", "bf16"]),
+            "shard_bytes": r.choice(["5GB", r.randrange(4000, 20000)]), "layout": r.choice([4, 5]), "pad": r.choice([0, None]),
+            "std": min(0.3, 1.2 / C ** 0.5), "seed": seed}
+
+
+def random_source():
+    """random.Random of WILDREWARD_SEED, or of a seed drawn now; printed either way."""
+    seed = int(os.environ.get("WILDREWARD_SEED") or random.SystemRandom().randrange(1 << 30))
+    print(f"seed {seed} (WILDREWARD_SEED repeats it)", flush=True)
+    return random.Random(seed)
