@@ -17,6 +17,9 @@ const char *row_fault_name(row_fault f) {
         [ROW_MANY] = "over 2000 messages",
         [ROW_EMPTY] = "no messages",
         [ROW_DUPLICATE] = "conversation seen before",
+        [ROW_FORK] = "beginning of another conversation",
+        [ROW_TOXIC] = "toxic",
+        [ROW_REDACTED] = "redacted",
         [ROW_EXCLUDED] = "excluded user",
     };
     return names[f];
@@ -108,6 +111,9 @@ wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_hea
     TRY_ALLOC(out->id = copy(a, s, length));
     TRY_ALLOC(out->language = json_get_string(row, "language", &s, &length) ? copy(a, s, length) : "");
     TRY_ALLOC(out->model = json_get_string(row, "model", &s, &length) ? copy(a, s, length) : "");
+    TRY_ALLOC(out->timestamp = json_get_string(row, "timestamp", &s, &length) ? copy(a, s, length) : "");
+    if (!json_get_bool(row, "toxic", &out->toxic)) out->toxic = false;
+    if (!json_get_bool(row, "redacted", &out->redacted)) out->redacted = false;
     TRY_ALLOC(out->messages = arena_alloc(a, messages->length * sizeof *out->messages));
     TRY_ALLOC(out->turns = arena_alloc(a, messages->length * sizeof *out->turns));
     for (const json_value *m = messages->first; m; m = m->next) {

@@ -19,6 +19,9 @@ typedef enum row_fault {
     ROW_MANY,
     ROW_EMPTY,
     ROW_DUPLICATE,
+    ROW_FORK, /* the beginning of another conversation */
+    ROW_TOXIC,
+    ROW_REDACTED,
     ROW_EXCLUDED,
     ROW_FAULTS
 } row_fault;
@@ -27,6 +30,8 @@ const char *row_fault_name(row_fault f);
 typedef struct conversation {
     const char *id; /* conversation_hash */
     const char *user, *language, *model;
+    const char *timestamp; /* as the source has it, RFC 3339 from Parquet; "" = unknown */
+    bool toxic, redacted;
     chat_message *messages; /* (n) */
     int64_t *turns;         /* (n) turn identifiers */
     size_t n;

@@ -13,7 +13,7 @@ case $what in build | dev) ;; *)
 esac
 
 build_packages="gcc make pkg-config libopenmpi-dev openmpi-bin libopenblas-openmp-dev libdnnl-dev libmsgpack-dev libzstd-dev zstd
-    libarchive-dev libyajl-dev libpcre2-dev libutf8proc-dev libyaml-dev libxxhash-dev libcmocka-dev jq procps"
+    libarchive-dev libsnappy-dev zlib1g-dev libcurl4-openssl-dev libmicrohttpd-dev libyajl-dev libpcre2-dev libutf8proc-dev libyaml-dev libxxhash-dev libcmocka-dev jq procps"
 dev_packages="$build_packages slurm-wlm munge clang clang-tidy clang-format libclang-rt-dev cppcheck shellcheck iproute2"
 packages=$build_packages
 [ "$what" = dev ] && packages=$dev_packages
@@ -90,6 +90,9 @@ look() {
         probe MSGPACK msgpack.h msgpack_unpack_next msgpack -lmsgpackc
         probe ZSTD zstd.h ZSTD_compress libzstd -lzstd
         probe ARCHIVE archive.h archive_read_new libarchive -larchive
+        probe SNAPPY snappy-c.h snappy_uncompress snappy -lsnappy
+        probe ZLIB zlib.h inflate zlib -lz
+        probe CURL curl/curl.h curl_multi_init libcurl -lcurl
         probe YAJL yajl/yajl_parse.h yajl_alloc yajl -lyajl
         PCRE2_CFLAGS="${PCRE2_CFLAGS-$(pkg-config --cflags libpcre2-8 2>/dev/null)} -DPCRE2_CODE_UNIT_WIDTH=8" \
             probe PCRE2 pcre2.h pcre2_compile libpcre2-8 -lpcre2-8

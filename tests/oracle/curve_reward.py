@@ -50,7 +50,7 @@ def main():
         with open(template, "w") as f:
             f.write("{history}\n{query}\n{response}")
         run("prepare", os.path.join(folder, "rows.jsonl"), "--format", "labelled", "--classes", CLASSES, "--tokenizer", model, "--out", data,
-            "--test-instances", 0, "--min-reply-words", 1, "--min-query-words", 1, "--template", template)
+            "--test-instances", 1, "--min-reply-words", 1, "--min-query-words", 1, "--template", template)
         learned = records(data, "reward-train-")
         ids, mask = padded([x["ids"] for x in learned], 0)
         labels = torch.tensor([x["label"] for x in learned])

@@ -6,6 +6,7 @@ logprobs: 50 replies, every token within 1e-3; in bf16 (where the CPU has it) at
 full, lora: 50 steps over a few chats cut to 64 tokens, every loss within 1e-3; LoRA starts from the adapter that we wrote before the first step,
 loaded by PEFT, and the adapter after the last step gives the same log-probabilities in PEFT, in us, and merged
 """
+import glob
 import json
 import os
 import shutil
@@ -93,6 +94,8 @@ def prepare(directory, chats, folder):
     write_jsonl(os.path.join(folder, "chats.jsonl"), short)
     data = os.path.join(folder, "data")
     run("prepare", os.path.join(folder, "chats.jsonl"), "--tokenizer", directory, "--out", data, "--test-instances", 0)
+    for path in glob.glob(os.path.join(data, "*-test-*.wrs")):
+        os.remove(path)  # all chats are learned from; an empty test side cannot be evaluated
     learned = records(data, "chats-train-")
     print(f"{len(learned)} chats")
     return data, learned

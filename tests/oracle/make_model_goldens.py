@@ -33,7 +33,7 @@ def spec(family, score, tied, C, H, G, D, F, V, L, **more):
 
 STORED = {
     "llama": spec("llama", 0, True, 12, 6, 2, 2, 18, 41, 2),
-    "llama3-one-kv-head": spec("llama", 0, False, 12, 3, 1, 4, 20, 35, 1, rope="llama3", stored="bf16", layout=4),
+    "llama3-one-kv-head": spec("llama", 0, False, 12, 3, 1, 6, 20, 35, 1, rope="llama3", stored="bf16", layout=4),
     "linear-mha-sharded": spec("llama", 0, False, 8, 2, 2, 4, 17, 37, 1, rope="linear", layout=4, shard_bytes=2000),
     "qwen2-sharded": spec("qwen2", 0, True, 8, 2, 1, 4, 12, 43, 2, stored="bf16", layout=4, shard_bytes=1000, pad=None),
     "qwen3-head-dim": spec("qwen3", 0, False, 10, 4, 2, 6, 16, 33, 1),

@@ -18,8 +18,8 @@ FAMILIES = {
 ROPES = {
     "default": {"rope_type": "default", "rope_theta": 10000.0},
     "linear": {"rope_type": "linear", "rope_theta": 5000.0, "factor": 2.5},
-    # Trained on 32 positions, so that short test sequences reach all three bands of wave lengths.
-    "llama3": {"rope_type": "llama3", "rope_theta": 20000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    # Wave lengths below 8, between 8 and 32, and above are three cases: with 6 elements a head and this base there is one of each.
+    "llama3": {"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                "original_max_position_embeddings": 32},
 }
 
