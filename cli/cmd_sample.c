@@ -16,7 +16,7 @@ static const option_spec sample_options[] = {
     {.name = "seed", .kind = OPT_INT, .default_value = "0", .arg = "S", .help = "same seed and line: same replies", .min = 0, .max = 9e15},
     {0},
 };
-static const option_spec *const tables[] = {lm_options, sample_options, precision_options, adapter_options, jsonl_options, NULL};
+static const option_spec *const tables[] = {lm_options, chat_options, sample_options, precision_options, adapter_options, jsonl_options, NULL};
 
 typedef struct sample_job {
     lm_tool lm;
@@ -29,26 +29,6 @@ typedef struct sample_job {
 typedef struct request { token_ids ids; bool bad, chat; } request;
 
 /* --- prompts ------------------------------------------------------------------------------------------------------------------ */
-
-static wr_status read_messages(const json_value *list, chat_message **out, size_t *n)
-{
-    wr_status status = WR_OK;
-    *out = NULL;
-    if (!json_is(list, JSON_ARRAY) || list->length == 0) return wr_fail(WR_E_FORMAT, "field \"messages\" is not an array of at least one message");
-    chat_message *m = mem_calloc(list->length, sizeof *m);
-    TRY_ALLOC(m);
-    *n = 0;
-    for (const json_value *v = list->first; v; v = v->next, (*n)++) {
-        size_t length;
-        if (!json_get_string(v, "role", &m[*n].role, &length) || !json_get_string(v, "content", &m[*n].content, &m[*n].length))
-            TRY(wr_fail(WR_E_FORMAT, "message %zu is not an object with the strings \"role\" and \"content\"", *n + 1));
-    }
-    *out = m;
-    m = NULL;
-cleanup:
-    free(m);
-    return status;
-}
 
 /* Ids of the chat without its oldest `drop` messages behind a leading system message. */
 static wr_status render_without(const lm_tool *lm, const chat_message *m, size_t n, size_t drop, chat_message *scratch, token_ids *out)

@@ -1,6 +1,8 @@
-/* wildreward tokenize: {"text"} -> ids, or with --decode {"ids"} -> text. */
+/* wildreward tokenize: {"text"} or {"messages"} -> ids, or with --decode {"ids"} -> text. */
 #include "cli/command.h"
 #include "cli/lm_tool.h"
+
+#include <stdlib.h>
 
 static const option_spec tokenize_options[] = {
     {.name = "tokenizer", .kind = OPT_STRING, .arg = "DIR|FILE", .help = "tokenizer.json, or a directory that holds one", .required = true},
@@ -9,9 +11,15 @@ static const option_spec tokenize_options[] = {
     {.name = "skip-special", .kind = OPT_FLAG, .help = "with --decode: leave special tokens out of the text"},
     {0},
 };
-static const option_spec *const tables[] = {tokenize_options, jsonl_options, NULL};
+static const option_spec *const tables[] = {tokenize_options, chat_options, jsonl_options, NULL};
 
-typedef struct tokenize_job { tokenizer *t; bool decode, skip_special; int flags; } tokenize_job;
+typedef struct tokenize_job {
+    tokenizer *t;
+    chat_template *chat; /* NULL: see chat_error */
+    char *chat_error;
+    bool decode, skip_special;
+    int flags;
+} tokenize_job;
 
 static wr_status decode_item(const tokenize_job *job, jsonl_item *item, token_ids *ids, strbuf *text)
 {
@@ -22,6 +30,28 @@ static wr_status decode_item(const tokenize_job *job, jsonl_item *item, token_id
     json_key(&w, "text");
     json_string_n(&w, strbuf_str(text), text->len);
 cleanup:
+    return status;
+}
+
+/* A chat, as the template writes it: its text, and the ids that a policy is given. "add_generation_prompt" (true when left out): the reply is to follow. */
+static wr_status chat_item(const tokenize_job *job, jsonl_item *item, token_ids *ids, strbuf *text)
+{
+    wr_status status = WR_OK;
+    chat_message *messages = NULL;
+    size_t n = 0;
+    bool generation = true;
+    if (!job->chat) return wr_fail(WR_E_FORMAT, "%s", job->chat_error);
+    json_get_bool(item->input, "add_generation_prompt", &generation);
+    TRY(read_messages(json_get(item->input, "messages"), &messages, &n));
+    TRY(chat_render_text(job->chat, messages, n, generation, text));
+    TRY(chat_render_prompt(job->chat, job->t, messages, n, generation, ids));
+    json_writer w = jsonl_fields(item);
+    json_key(&w, "ids");
+    write_ids(&w, ids->ids, ids->n);
+    json_key(&w, "rendered");
+    json_string_n(&w, strbuf_str(text), text->len);
+cleanup:
+    free(messages);
     return status;
 }
 
@@ -43,7 +73,9 @@ static wr_status handle(void *context, jsonl_item *items, size_t n)
     for (size_t i = 0; i < n; i++) {
         token_ids ids = {0};
         strbuf text = {0};
-        if ((job->decode ? decode_item(job, &items[i], &ids, &text) : encode_item(job, &items[i], &ids)) < 0) jsonl_fail(&items[i]);
+        const bool chat = !job->decode && json_get(items[i].input, "messages");
+        if ((job->decode ? decode_item(job, &items[i], &ids, &text) : chat ? chat_item(job, &items[i], &ids, &text) : encode_item(job, &items[i], &ids)) < 0)
+            jsonl_fail(&items[i]);
         token_ids_free(&ids);
         strbuf_free(&text);
     }
@@ -52,23 +84,27 @@ static wr_status handle(void *context, jsonl_item *items, size_t n)
 
 static wr_status run_tokenize(const options *o, world *w)
 {
-    static const char *const encoded[] = {"ids", NULL}, *const decoded[] = {"text", NULL};
+    static const char *const encoded[] = {"ids", "rendered", NULL}, *const decoded[] = {"text", NULL};
     wr_status status = WR_OK;
     tokenize_job job = {.decode = options_flag(o, "decode"), .skip_special = options_flag(o, "skip-special")};
     (void)w;
     job.flags = options_flag(o, "no-special") ? TOK_MATCH_SPECIAL : TOK_DEFAULT;
     if (job.skip_special && !job.decode) TRY(wr_fail(WR_E_USAGE, "--skip-special goes with --decode"));
     TRY(tokenizer_load(options_str(o, "tokenizer"), &job.t));
+    if (!job.decode && chat_template_load(tokenizer_dir(job.t), options_str(o, "chat-template"), job.t, &job.chat) < 0)
+        TRY_ALLOC(job.chat_error = mem_strdup(wr_error()));
     TRY(jsonl_run(o, 256, job.decode ? decoded : encoded, handle, &job));
 cleanup:
+    chat_template_free(job.chat);
+    free(job.chat_error);
     tokenizer_free(job.t);
     return status;
 }
 
 const command cmd_tokenize = {
     .name = "tokenize",
-    .usage = "tokenize --tokenizer DIR|FILE [--no-special] [--decode [--skip-special]] [--in FILE] [--out FILE]",
-    .summary = "texts to token ids and back, as Hugging Face tokenizers do it (JSONL)",
+    .usage = "tokenize --tokenizer DIR|FILE [--no-special] [--chat-template FILE] [--decode [--skip-special]] [--in FILE] [--out FILE]",
+    .summary = "texts and chats to token ids, and ids back to text, as Hugging Face tokenizers do it (JSONL)",
     .tables = tables,
     .run = run_tokenize,
     .no_positionals = true,

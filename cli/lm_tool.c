@@ -11,6 +11,11 @@ const option_spec lm_options[] = {
     {0},
 };
 
+const option_spec chat_options[] = {
+    {.name = "chat-template", .kind = OPT_STRING, .arg = "FILE", .help = "how chats are written, instead of the model's own template: a .jinja file, or slots (KEY: \"TEXT\" for user, assistant, generation, …)"},
+    {0},
+};
+
 wr_status lm_tool_load(const options *o, bool need_tokenizer, lm_tool *out)
 {
     wr_status status = WR_OK;
@@ -24,7 +29,7 @@ wr_status lm_tool_load(const options *o, bool need_tokenizer, lm_tool *out)
     TRY(load_model(o, HEAD_LM, true, p, &out->m));
     if (out->t && tokenizer_vocab(out->t) > out->m->config.V)
         TRY(wr_fail(WR_E_MISMATCH, "%s: the tokenizer has %zu tokens, the model %zu", dir, tokenizer_vocab(out->t), out->m->config.V));
-    if (out->t && chat_template_load(dir, out->t, &out->chat) < 0) TRY_ALLOC(out->chat_error = mem_strdup(wr_error()));
+    if (out->t && chat_template_load(dir, options_str(o, "chat-template"), out->t, &out->chat) < 0) TRY_ALLOC(out->chat_error = mem_strdup(wr_error()));
 cleanup:
     if (status < 0) lm_tool_free(out);
     return status;
@@ -62,6 +67,26 @@ wr_status read_text(const json_value *object, const char *field, const tokenizer
     if (!json_get_string(object, field, &text, &n))
         return wr_fail(WR_E_FORMAT, "field \"%s\" is %s", field, json_get(object, field) ? "not a string" : "missing");
     return tokenizer_encode(t, text, n, flags, out);
+}
+
+wr_status read_messages(const json_value *list, chat_message **out, size_t *n)
+{
+    wr_status status = WR_OK;
+    *out = NULL;
+    if (!json_is(list, JSON_ARRAY) || list->length == 0) return wr_fail(WR_E_FORMAT, "field \"messages\" is not an array of at least one message");
+    chat_message *m = mem_calloc(list->length, sizeof *m);
+    TRY_ALLOC(m);
+    *n = 0;
+    for (const json_value *v = list->first; v; v = v->next, (*n)++) {
+        size_t length;
+        if (!json_get_string(v, "role", &m[*n].role, &length) || !json_get_string(v, "content", &m[*n].content, &m[*n].length))
+            TRY(wr_fail(WR_E_FORMAT, "message %zu is not an object with the strings \"role\" and \"content\"", *n + 1));
+    }
+    *out = m;
+    m = NULL;
+cleanup:
+    free(m);
+    return status;
 }
 
 void write_ids(json_writer *w, const int32_t *ids, size_t n)

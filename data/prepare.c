@@ -129,7 +129,7 @@ wr_status job_begin(const prepare_options *o, prepare_job *job) {
     TRY(reward_template_load(o->template_file, &job->template));
     if (o->tokenizer && !o->no_tokens) {
         TRY(tokenizer_load(o->tokenizer, &job->tok));
-        if (chat_template_load(tokenizer_dir(job->tok), job->tok, &job->chat) < 0) {
+        if (chat_template_load(tokenizer_dir(job->tok), NULL, job->tok, &job->chat) < 0) {
             log_warn("no chats shards: %s", wr_error());
             job->chat = NULL;
         }

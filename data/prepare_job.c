@@ -151,7 +151,7 @@ wr_status job_tokenizer_ready(prepare_job *job, bpe_trainer *trainer) {
     if (trainer) {
         TRY(bpe_trainer_finish(trainer, job->tmp));
         TRY(tokenizer_load(job->tmp, &job->tok));
-        TRY(chat_template_load(job->tmp, job->tok, &job->chat));
+        TRY(chat_template_load(job->tmp, NULL, job->tok, &job->chat));
     } else if (job->tok) {
         const char *dir = tokenizer_dir(job->tok);
         TRY(copy_beside(job, dir, "tokenizer_config.json"));

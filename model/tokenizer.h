@@ -34,6 +34,13 @@ enum {
 /* Appends the ids of text (UTF-8; invalid bytes are taken as U+FFFD) to out. Time O(n log n). Each call borrows scratch memory and a cache of
  * words that the tokenizer keeps, one set for each call at a time (1 MiB and what the longest text needed). */
 wr_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int flags, token_ids *out);
+/* As tokenizer_encode without the post-processor, for a text of which a part was typed by others. text: valid UTF-8; origin: (n), added tokens are matched
+ * only where all their bytes have origin 0. cuts: (n_cuts) byte positions, ascending, over which no token reaches unless an added token does;
+ * at: (n_cuts) gets the number of ids in out that stand before each. */
+wr_status tokenizer_encode_marked(const tokenizer *t, const char *text, size_t n, const uint16_t *origin, const size_t *cuts, size_t n_cuts, size_t *at,
+                                  token_ids *out);
+/* The added token that begins at text + from (its id, and its bytes in *length), matched where all its bytes have origin 0; -1: none. */
+int32_t tokenizer_added_at(const tokenizer *t, const char *text, size_t n, const uint16_t *origin, size_t from, size_t *length);
 /* Appends the text of ids. Invalid UTF-8 becomes U+FFFD; an id outside the vocabulary is WR_E_FORMAT. skip_special leaves special tokens out. */
 wr_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, strbuf *out);
 

@@ -143,7 +143,7 @@ static void test_file(void **state)
     assert_int_equal(digits.n, 4);
     token_ids_free(&digits);
     chat_template *c = NULL;
-    if (chat_template_load(tokenizer_dir(t), t, &c) < 0) fail_msg("%s", wr_error());
+    if (chat_template_load(tokenizer_dir(t), NULL, t, &c) < 0) fail_msg("%s", wr_error());
     assert_int_equal(chat_end_id(c), 2);
     chat_template_free(c);
     tokenizer_free(t);

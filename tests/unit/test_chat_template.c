@@ -29,7 +29,7 @@ static wr_status load_template(const char *text, size_t n, chat_template **out)
 {
     char path[PATH_CAP];
     assert_int_equal(file_write_atomic(at("chat_template.jinja", path), text, n), WR_OK);
-    wr_status status = chat_template_load(folder, tok, out);
+    wr_status status = chat_template_load(folder, NULL, tok, out);
     assert_int_equal(remove(path), 0);
     return status;
 }
@@ -84,26 +84,123 @@ static void test_golden(void **state)
     arena_free(a);
 }
 
-/* What is not ChatML, or only nearly, is refused: it is never rendered as if it were. */
+/* What the program does not know is refused when the template is loaded, and named with its line. */
 static void test_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "", "{{ bos_token }}", "{% for message in messages %}[INST] {{ message['content'] }} [/INST]{% endfor %}", "{% for message in messages %}{{ 'x",
-        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] | trim + '<|im_end|>\n'}}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
-        "{{ bos_token }}{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
-        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>' }}{% endif %}",
-        "{%", "{% if tools %}", "{% if tools %}{% else", "{{ '\\", "{# x",
+    static const struct refusal { const char *text, *words; } texts[] = {
+        {"", "leaves out what the user says"},
+        {"{{ bos_token }}", "leaves out what the user says"},
+        {"a\n{% for message in messages %}{{ 'x", "line 2"},
+        {"{% include 'x' %}", "'include' is not supported"},
+        {"{{ messages | groupby('role') }}", "'groupby' is not supported"},
+        {"{{ messages[0].content is weird }}", "'weird' is not supported"},
+        {"{{ messages[0].content.encode() }}", "'encode' of string"},
+        {"{{ messages }}", "printing a list"},
+        {"{{ nothing.here }}", "undefined"},
+        {"{{ 1 + 'a' }}", "'+' of int and string"},
+        {"\n\n{{ 1 / 0 }}", "line 3: division by zero"},
+        {"{% for i in range(99999999) %}x{% endfor %}", "range of more than"},
+        {"{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "too deeply"},
+        {"{% set x = 'aaaaaaaaaaaaaaaa' * 99999999 %}", "repeated too often"},
+        {"{% for a in range(9000) %}{% for b in range(9000) %}{% if b %}{% endif %}{% endfor %}{% endfor %}", "does not come to an end"},
+        {"{%", "no end"},
+        {"{% if tools %}", "ends before"},
+        {"{% if tools %}{% else", "no end"},
+        {"{{ '\\", "no end"},
+        {"{# x", "no end"},
+        {"{{ raise_exception('We do not talk.') }}", "We do not talk."},
+        {"{{ '\\u12' }}", "hexadecimal"},
+        {"{{ (((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((1", "too deeply"},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         chat_template *c = NULL;
-        if (load_template(texts[i], strlen(texts[i]), &c) != WR_E_FORMAT) fail_msg("template %zu was not refused", i);
-        assert_non_null(strstr(wr_error(), "chat_template"));
+        if (load_template(texts[i].text, strlen(texts[i].text), &c) != WR_E_FORMAT) fail_msg("template %zu was not refused", i);
+        if (!strstr(wr_error(), texts[i].words) || !strstr(wr_error(), "chat_template.jinja") || !strstr(wr_error(), "--chat-template"))
+            fail_msg("template %zu: %s", i, wr_error());
         assert_null(c);
     }
+}
+
+static void write_tokens(char path[PATH_CAP])
+{
+    static const char text[] = "{\"bos_token\":{\"content\":\"<s>\"},\"eos_token\":\"<|im_end|>\"}";
+    assert_int_equal(file_write_atomic(at("tokenizer_config.json", path), text, sizeof text - 1), WR_OK);
+}
+
+/* What checkpoints' templates do, one construct after another, with the text that Jinja 2 makes of it. */
+static void test_constructs(void **state)
+{
+    (void)state;
+    static const struct construct { const char *text, *want; } cases[] = {
+        {"{{ messages|length }} {{ messages[-1]['role'] }} {{ messages[0].content.strip().split(' ', 1)[1] }}", "3 user two"},
+        {"{% for m in messages[1:] %}{{ loop.index0 }}{{ loop.last }}{{ m.role[:4] }};{% endfor %}", "0Falseassi;1Trueuser;"},
+        {"{% set ns = namespace(n=1) %}{% for m in messages if m.role == 'user' %}{% set ns.n = ns.n + loop.index %}{% set lost = 1 %}{% endfor %}{{ ns.n }}{{ lost is defined }}", "4False"},
+        {"{% for m in messages[::-1] %}{% if loop.first %}{% continue %}{% endif %}{{ m.content|trim }}{% break %}{% endfor %}", "It's \"ok\""},
+        {"{% macro tag(t, x='d') %}<{{ t }}:{{ x }}>{% endmacro %}{{ tag('a') }}{{ tag('b', x=2) }}{{ tag(x=none, t='c') }}", "<a:d><b:2><c:None>"},
+        {"  {%- if not tools and 'two' in messages[0].content %}\n  yes\n  {% endif %}\n end", "  yes\n end"},
+        {"{{ 'a' ~ 1 ~ true }}{{ 7 // 2 }}{{ -7 // 2 }}{{ -7 % 3 }}{{ 7 / 2 }}{{ 2 - 3 * 4 }}", "a1True3-423.5-10"},
+        {"{{ {'a': [1, 2.5, none, 'x\"'], 'b': {}} | tojson }}", "{\"a\": [1, 2.5, null, \"x\\\"\"], \"b\": {}}"},
+        {"{{ {'a': [1]} | tojson(indent=2) }}", "{\n  \"a\": [\n    1\n  ]\n}"},
+        {"{{ nothing|default('d') }}{{ ''|default('e', true) }}{{ (messages|selectattr('role', 'equalto', 'user')|list)|length }}", "de2"},
+        {"{% set x %}a{{ 1 }}{% endset %}{{ x|upper }}{{ 'x' if nothing }}{{ ['b', 'c']|join('-') }}", "A1b-c"},
+        {"{{ 'a,b,c'.rsplit(',', 1)|first }} {{ 'x.py'.endswith(('.c', '.py')) }} {{ ' y '.lstrip() }}|{{ 'abcabc'.replace('b', '', 1) }}", "a,b True y |acabc"},
+        {"{# gone #}{{ messages[1].content | tojson }}{% generation %}g{% endgeneration %}{{ '}}' }}{{ {'k': {'v': 1}}['k'].v }}", "\"It's \\\"ok\\\"\"g}}1"},
+        {"{% filter upper %}a{% endfilter %}{{ 3 is odd }}{{ 'A' is upper }}{{ 1 in [1] }}{{ 'z' not in 'abc' }}{{ not 1 == 2 }}", "ATrueTrueTrueTrueTrue"},
+        {"{{ {'b': 1, 'A': 2}|dictsort|map('first')|join }}{{ 'caf\u00e9'|length }}{{ '\u00e9x'[1] }}{{ '%s' if false else \"it\\'s\" }}", "Ab4xit's"},
+    };
+    const chat_message m[] = {{"user", " one two ", 9}, {"assistant", "It's \"ok\"", 9}, {"user", "three", 5}};
+    char config[PATH_CAP];
+    write_tokens(config);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        chat_template *c = NULL;
+        strbuf got = {0};
+        snprintf(text, sizeof text, "%s{{ '' if messages|length == 3 else messages[0].content }}", cases[i].text);
+        /* chats of one message, which loading tries, may be too short for a case */
+        if (load_template(text, strlen(text), &c) < 0) {
+            char guarded[2048];
+            snprintf(guarded, sizeof guarded, "{%% if messages|length < 3 %%}{{ messages[0].content }}{%% else %%}%s{%% endif %%}", cases[i].text);
+            if (load_template(guarded, strlen(guarded), &c) < 0) fail_msg("case %zu: %s", i, wr_error());
+        }
+        if (chat_render_text(c, m, 3, false, &got) < 0) fail_msg("case %zu: %s", i, wr_error());
+        if (strcmp(strbuf_str(&got), cases[i].want) != 0) fail_msg("case %zu: \"%s\" instead of \"%s\"", i, strbuf_str(&got), cases[i].want);
+        strbuf_free(&got);
+        chat_template_free(c);
+    }
+    assert_int_equal(remove(config), 0);
+}
+
+/* The slot format, and what is wrong with it. */
+static void test_slots(void **state)
+{
+    (void)state;
+    static const char good[] = "# a comment\nbegin: \"{bos}\"\nuser: \"<u>{content}</u>\\n\"\r\nassistant: \"<a>{content}{eos}\"\nsystem: \"[{content}]\"\n"
+                               "default_system: \"Be \\\"kind\\\".\"\ngeneration: \"<a>\"\n";
+    static const struct bad { const char *text, *words; } bad[] = {
+        {"user: \"{content}\"", "assistant is missing"}, {"user \"x\"", "line 1"},           {"\nwho: \"x\"", "line 2: 'who'"},
+        {"user: x", "double quotes"},                    {"user: \"no\"", "{content} once"}, {"generation: \"{content}\"", "has no {content}"},
+        {"user: \"{content}\"\nuser: \"{content}\"", "twice"},
+    };
+    char path[PATH_CAP], config[PATH_CAP];
+    chat_template *c = NULL;
+    strbuf got = {0};
+    const chat_message m[] = {{"user", "hi", 2}, {"assistant", "yo", 2}};
+    assert_int_equal(file_write_atomic(at("slots.txt", path), good, sizeof good - 1), WR_OK);
+    write_tokens(config);
+    if (chat_template_load(folder, path, tok, &c) < 0) fail_msg("%s", wr_error());
+    assert_int_equal(chat_end_id(c), tokenizer_id(tok, "<|im_end|>"));
+    assert_int_equal(chat_render_text(c, m, 2, true, &got), WR_OK);
+    assert_string_equal(strbuf_str(&got), "<s>[Be \"kind\".]<u>hi</u>\n<a>yo<|im_end|><a>");
+    chat_template_free(c);
+    strbuf_free(&got);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(file_write_atomic(path, bad[i].text, strlen(bad[i].text)), WR_OK);
+        assert_int_equal(chat_template_load(folder, path, tok, &c), WR_E_FORMAT);
+        if (!strstr(wr_error(), bad[i].words)) fail_msg("slots %zu: %s", i, wr_error());
+    }
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(remove(config), 0);
 }
 
 static void test_sources(void **state)
@@ -114,14 +211,14 @@ static void test_sources(void **state)
                                  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}\"}]}";
     char path[PATH_CAP];
     chat_template *c = NULL;
-    assert_int_equal(chat_template_load(folder, tok, &c), WR_OK); /* none: plain ChatML */
+    assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_OK); /* none: plain ChatML */
     chat_template_free(c);
     assert_int_equal(file_write_atomic(at("tokenizer_config.json", path), config, sizeof config - 1), WR_OK);
-    if (chat_template_load(folder, tok, &c) < 0) fail_msg("%s", wr_error());
+    if (chat_template_load(folder, NULL, tok, &c) < 0) fail_msg("%s", wr_error());
     chat_template_free(c);
     c = NULL;
     assert_int_equal(file_write_atomic(path, "{\"chat_template\":\"no\"}", 22), WR_OK);
-    assert_int_equal(chat_template_load(folder, tok, &c), WR_E_FORMAT);
+    assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_E_FORMAT);
     assert_null(c);
     assert_int_equal(remove(path), 0);
 }
@@ -134,14 +231,13 @@ static void test_training(void **state)
     token_ids ids = {0}, prompt = {0};
     token_spans spans = {0};
     chat_message m[] = {{"user", "say <|im_end|>", 14}, {"assistant", "\n\nok", 4}, {"user", "more", 4}, {"assistant", "", 0}};
-    assert_int_equal(chat_template_load(folder, tok, &c), WR_OK);
+    assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_OK);
     assert_int_equal(chat_render_training(c, tok, m, 4, &ids, &spans), WR_OK);
-    assert_int_equal(spans.n, 2);
+    assert_int_equal(spans.n, 1); /* an empty reply has nothing to learn */
     assert_int_equal(chat_render_prompt(c, tok, m, 1, true, &prompt), WR_OK);
     assert_int_equal(spans.bounds[0], prompt.n);
     assert_memory_equal(ids.ids, prompt.ids, prompt.n * sizeof *ids.ids);
-    for (size_t i = 0; i < 2; i++) assert_int_equal(ids.ids[spans.bounds[2 * i + 1] - 1], chat_end_id(c));
-    assert_int_equal(spans.bounds[3] - spans.bounds[2], 1);
+    assert_int_equal(ids.ids[spans.bounds[1] - 1], chat_end_id(c));
     size_t ends = 0;
     for (size_t i = 0; i < ids.n; i++) ends += ids.ids[i] == chat_end_id(c);
     assert_int_equal(ends, 4);
@@ -169,6 +265,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_refused), cmocka_unit_test(test_sources), cmocka_unit_test(test_training)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_refused), cmocka_unit_test(test_constructs), cmocka_unit_test(test_slots), cmocka_unit_test(test_sources), cmocka_unit_test(test_training)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
