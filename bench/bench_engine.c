@@ -136,8 +136,7 @@ static wr_status bench_train(bench *b) {
     static const peer_case half[] = {{"train-bf16", "torch eager, autocast", 1.5}, {"train-bf16-compile", "torch.compile", 1.1}};
     static const peer_case full[] = {{"train-f32", "torch eager", 1.2}};
     wr_status status = WR_OK;
-    precision p;
-    if (precision_choose("bf16", &p, NULL) >= 0) {
+    if (precision_bf16_products()) {
         TRY(against_limits(b, "S135", PRECISION_BF16, true, 0.65, half, getenv("WILDREWARD_BENCH_COMPILE") ? 2 : 1));
         TRY(against_limits(b, "Q06", PRECISION_BF16, true, 0.65, half, 1));
     } else {
@@ -151,8 +150,7 @@ cleanup:
 static wr_status bench_score(bench *b) {
     static const peer_case half[] = {{"score-bf16", "torch eager", 1.4}}, full[] = {{"score-f32", "torch eager", 0}};
     wr_status status = WR_OK;
-    precision p;
-    if (precision_choose("bf16", &p, NULL) >= 0) {
+    if (precision_bf16_products()) {
         TRY(against_limits(b, "S135", PRECISION_BF16, false, 0.75, half, 1));
         TRY(against_limits(b, "Q06", PRECISION_BF16, false, 0.75, half, 1));
     }
@@ -167,7 +165,7 @@ cleanup:
 static wr_status bench_prefix(bench *b) {
     wr_status status = WR_OK;
     engine *e = NULL;
-    precision p = precision_choose("bf16", &p, NULL) >= 0 ? PRECISION_BF16 : PRECISION_F32;
+    const precision p = precision_bf16_products() ? PRECISION_BF16 : PRECISION_F32;
     runs *r = mem_calloc(1, sizeof *r);
     TRY_ALLOC(r);
     r->repetitions = b->repetitions;
@@ -193,7 +191,7 @@ static wr_status bench_length(bench *b) {
     wr_status status = WR_OK;
     engine *e = NULL;
     char what[128];
-    precision p = precision_choose("bf16", &p, NULL) >= 0 ? PRECISION_BF16 : PRECISION_F32;
+    const precision p = precision_bf16_products() ? PRECISION_BF16 : PRECISION_F32;
     runs *r = mem_calloc(1, sizeof *r);
     TRY_ALLOC(r);
     r->repetitions = 3;
@@ -234,7 +232,7 @@ static wr_status memory_step(bool recompute, double *over, double *params) {
     wr_status status = WR_OK;
     engine *e = NULL;
     double seconds;
-    precision p = precision_choose("bf16", &p, NULL) >= 0 ? PRECISION_BF16 : PRECISION_F32;
+    const precision p = precision_bf16_products() ? PRECISION_BF16 : PRECISION_F32;
     TRY(engine_create(&(engine_options){.shape = "Q06", .p = p, .B = 8, .R = 1, .T = 512, .train = true, .recompute = recompute}, &e));
     TRY(engine_train(e, false, &seconds));
     *params = engine_params(e);

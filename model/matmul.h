@@ -4,7 +4,7 @@
  * f32: row invariance: in matmul_xwt, row i of Y depends only on row i of X and on W, whatever M is, and no bit depends on the number of
  * threads (own kernel, tested for every instruction set). matmul_dx and matmul_dw_add are OpenBLAS': the same bits for the same shapes
  * and number of threads.
- * bf16: oneDNN, sums in f32. The same bits for the same shapes and number of threads. Row invariance is not promised: it is the library's choice how it cuts
+ * bf16: oneDNN, sums in f32 (below AVX-512, which oneDNN needs for it: widened to f32, and OpenBLAS). The same bits for the same shapes and number of threads. Row invariance is not promised: it is the library's choice how it cuts
  * the sum over K (2.6.3 with AVX512_BF16 keeps it in the shapes that tests/unit/test_matmul_bf16.c tries, and the test prints what it finds).
  * Threads: OpenMP; inside a parallel region the caller's thread alone. */
 #ifndef WR_MODEL_MATMUL_H

@@ -1,6 +1,6 @@
 /* bf16 products by oneDNN 2.6+. Creating a product for a shape costs some hundred microseconds, so they are kept by shape; one micro-batch asks for a
  * dozen shapes, and decoding asks for the same ones at every token. */
-#include "model/matmul_onednn.h"
+#include "model/matmul_wide.h"
 
 #include "base/mem.h"
 
@@ -27,6 +27,7 @@ typedef struct product {
 } product;
 
 struct matmul {
+    bool wide; /* oneDNN has no bf16 product for this CPU: matmul_wide.c */
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     product *slots;
@@ -37,7 +38,7 @@ struct matmul {
 
 struct packed_matrix {
     size_t N, K, bytes;
-    dnnl_memory_desc_t desc;
+    dnnl_memory_desc_t desc; /* as oneDNN wants it; unused when wide, where data is (N, K) */
     void *data;
 };
 
@@ -74,6 +75,7 @@ wr_status matmul_create(matmul **out) {
     TRY_ALLOC(c);
     c->slots = mem_calloc(SLOTS, sizeof *c->slots);
     TRY_ALLOC(c->slots);
+    c->wide = !precision_bf16_products();
     DNNL(dnnl_engine_create(&c->engine, dnnl_cpu, 0));
     DNNL(dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags));
     *out = c;
@@ -181,17 +183,31 @@ static wr_status product_find(matmul *c, const product_key *key, product **out) 
 /* oneDNN's interface takes pointers without const; what it only reads stays as it is. */
 static void *readable(const void *p) { return (void *)(uintptr_t)p; }
 
+static wr_status reserve_scratch(matmul *c, size_t bytes) {
+    wr_status status = WR_OK;
+    if (bytes <= c->scratch_bytes) return WR_OK;
+    free(c->scratch);
+    c->scratch_bytes = 0;
+    c->scratch = mem_aligned(bytes, 1);
+    TRY_ALLOC(c->scratch);
+    c->scratch_bytes = bytes;
+cleanup:
+    return status;
+}
+
+static wr_status run_wide(matmul *c, const onednn_shape *s, const void *A, const void *B, void *C) {
+    wr_status status = WR_OK;
+    TRY(reserve_scratch(c, wide_scratch(s) * sizeof(float)));
+    wide_product(s, A, B, C, c->scratch);
+cleanup:
+    return status;
+}
+
 static wr_status run(matmul *c, const product_key *key, const void *A, const void *B, void *C) {
     wr_status status = WR_OK;
     product *p = NULL;
     TRY(product_find(c, key, &p));
-    if (p->scratch_bytes > c->scratch_bytes) {
-        free(c->scratch);
-        c->scratch_bytes = 0;
-        c->scratch = mem_aligned(p->scratch_bytes, 1);
-        TRY_ALLOC(c->scratch);
-        c->scratch_bytes = p->scratch_bytes;
-    }
+    TRY(reserve_scratch(c, p->scratch_bytes));
     DNNL(dnnl_memory_set_data_handle(p->a, readable(A)));
     DNNL(dnnl_memory_set_data_handle(p->b, readable(B)));
     DNNL(dnnl_memory_set_data_handle(p->c, C));
@@ -207,6 +223,7 @@ cleanup:
 static size_t threads_now(void) { return omp_in_parallel() ? 1 : (size_t)omp_get_max_threads(); }
 
 wr_status onednn_product(matmul *c, const onednn_shape *s, const void *A, const void *B, void *C) {
+    if (c->wide) return run_wide(c, s, A, B, C);
     return run(c, &(product_key){.shape = *s, .threads = threads_now()}, A, B, C);
 }
 
@@ -224,6 +241,13 @@ wr_status packed_matrix_create(matmul *c, size_t N, size_t K, packed_matrix **ou
     TRY_ALLOC(p);
     p->N = N;
     p->K = K;
+    if (c->wide) {
+        p->bytes = N * K * sizeof(bf16);
+        p->data = mem_aligned(p->bytes, 1);
+        TRY_ALLOC(p->data);
+        *out = p;
+        return WR_OK;
+    }
     DNNL(dnnl_memory_desc_init_by_tag(&a, 2, am, dnnl_bf16, dnnl_ab));
     DNNL(dnnl_memory_desc_init_by_tag(&b, 2, bm, dnnl_bf16, dnnl_format_tag_any));
     DNNL(dnnl_memory_desc_init_by_tag(&y, 2, ym, dnnl_f32, dnnl_ab));
@@ -253,6 +277,10 @@ wr_status packed_matrix_fill(matmul *c, packed_matrix *p, const bf16 *W) {
     dnnl_memory_t from = NULL, to = NULL;
     dnnl_primitive_desc_t plan = NULL;
     dnnl_primitive_t reorder = NULL;
+    if (c->wide) {
+        memcpy(p->data, W, p->bytes);
+        return WR_OK;
+    }
     TRY(bf16_desc(&plain, p->K, p->N, 1, p->K, false));
     DNNL(dnnl_memory_create(&from, &plain, c->engine, readable(W)));
     DNNL(dnnl_memory_create(&to, &p->desc, c->engine, p->data));
@@ -270,6 +298,10 @@ cleanup:
 }
 
 wr_status matmul_xwt_packed(matmul *c, size_t M, const packed_matrix *W, const bf16 *X, size_t ldx, void *Y, size_t ldy, bool y_f32, bool add) {
+    if (c->wide) {
+        const onednn_shape s = {.m = M, .n = W->N, .k = W->K, .a_row = ldx, .a_column = 1, .b_row = 1, .b_column = W->K, .c_row = ldy, .c_f32 = y_f32, .add = add};
+        return run_wide(c, &s, X, W->data, Y);
+    }
     const product_key key = {.shape = {.m = M, .n = W->N, .k = W->K, .a_row = ldx, .a_column = 1, .c_row = ldy, .c_f32 = y_f32, .add = add},
                              .packed = W,
                              .threads = threads_now()};

@@ -8,6 +8,9 @@ const char *precision_name(precision p) { return p == PRECISION_BF16 ? "bf16" : 
 /* Every bit of a level's mask must be there: AVX2 with VNNI sorts above AVX-512 as a number. */
 static bool has(dnnl_cpu_isa_t level) { return (dnnl_get_effective_cpu_isa() & level) == level; }
 
+bool precision_bf16_products(void) { return has(dnnl_cpu_isa_avx512_core); }
+bool precision_bf16_hardware(void) { return has(dnnl_cpu_isa_avx512_core_bf16); }
+
 wr_status precision_choose(const char *text, precision *out, const char **why) {
     const char *ignored;
     if (!why) why = &ignored;
@@ -16,11 +19,8 @@ wr_status precision_choose(const char *text, precision *out, const char **why) {
         *why = "asked for";
         return WR_OK;
     }
-    const bool hardware = has(dnnl_cpu_isa_avx512_core_bf16), emulated = has(dnnl_cpu_isa_avx512_core);
+    const bool hardware = precision_bf16_hardware();
     if (strcmp(text, "bf16") == 0) {
-        if (!emulated)
-            return wr_fail(WR_E_USAGE, "--precision bf16: oneDNN has no bf16 product for this CPU (or DNNL_MAX_CPU_ISA forbids it), which needs AVX-512; "
-                                       "give --precision f32 or auto");
         *out = PRECISION_BF16;
         *why = hardware ? "asked for" : "asked for, though this CPU has no bf16 instructions: slower than f32";
         return WR_OK;
