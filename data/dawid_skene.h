@@ -5,8 +5,10 @@
  *
  * Start: the shares of votes (majority vote with ties shared). A start from each annotator's own answers is tried as well and taken only where it
  * explains the answers better and every latent level still is the one its annotators name most; so the likelihood's freedom to permute levels does not
- * show. `smoothing` counts are added to every cell of the prior and of each confusion in each M step (so EM climbs the likelihood times a
- * Dirichlet(1 + smoothing) density). It ends when no prior or confusion cell changes by more than `tolerance`.
+ * show. `smoothing` counts are added to every cell of the prior and of each confusion in each M step, and `anchor` more to each confusion's diagonal
+ * (so EM climbs the likelihood times a Dirichlet density with 1 + smoothing + anchor). The anchor is nothing beside hundreds of turns of a level, but
+ * keeps the meaning of one that occurs a few times only, whose latent class would otherwise drift to explain something else. EM ends when no prior or
+ * confusion cell changes by more than `tolerance`.
  *
  * With two annotators the confusions are not determined by the data (their consensus follows the start), and annotators that err together look better
  * than they are. LOCAL; the same counts give the same bits. */
@@ -18,6 +20,7 @@
 
 typedef struct dawid_skene_options {
     double smoothing;   /* > 0; 0: 0.01 */
+    double anchor;      /* > 0; 0: 1; negative: none */
     double tolerance;   /* > 0; 0: 1e-7 */
     size_t iterations;  /* at most; 0: 5000 */
 } dawid_skene_options;
