@@ -68,11 +68,13 @@ void html_number(strbuf *out, double v) {
 static const char style[] =
     ":root{color-scheme:light "
     "dark;--page:#f6f7f9;--card:#fff;--ink:#1c2330;--soft:#667085;--line:#e3e7ee;--grid:#edf0f4;"
-    "--a:#2563eb;--b:#0d9488;--good:#15803d;--bad:#b42318;--track:#e9edf3}\n"
+    "--a:#2563eb;--b:#0d9488;--good:#15803d;--bad:#b42318;--track:#e9edf3;"
+    "--t0:#a8b1c0;--t1:#d64545;--t2:#e8963a;--t3:#8e99ab;--t4:#3aa899;--t5:#2f9e57}\n"
     "@media "
     "(prefers-color-scheme:dark){:root{--page:#11151c;--card:#1a202b;--ink:#e6e9ef;--soft:#94a0b3;--line:#2c3544;--"
     "grid:#252d3a;"
-    "--a:#7aa7ff;--b:#4fd1c0;--good:#5ad18a;--bad:#ff8a80;--track:#2a3342}}\n"
+    "--a:#7aa7ff;--b:#4fd1c0;--good:#5ad18a;--bad:#ff8a80;--track:#2a3342;"
+    "--t0:#566174;--t1:#e5716b;--t2:#e0a052;--t3:#7b879a;--t4:#45b5a5;--t5:#57c07c}}\n"
     "*{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);"
     "font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','Noto Sans CJK SC',sans-serif}\n"
     "main{max-width:1120px;margin:0 auto;padding:24px 16px 64px}h1{font-size:1.7rem;line-height:1.2;margin:.2em 0 "
@@ -112,7 +114,18 @@ static const char style[] =
     "svg .raw{fill:none;stroke:var(--a);stroke-width:1;opacity:.3}svg "
     ".curve{fill:none;stroke:var(--a);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}\n"
     "svg .dot{fill:var(--a)}svg .bar{fill:var(--a)}svg .bar.after{fill:var(--b)}svg .track{fill:var(--track)}"
-    "svg .whisker{stroke:var(--ink);stroke-width:1.6}\n";
+    "svg .whisker{stroke:var(--ink);stroke-width:1.6}\n"
+    ".left{text-align:left!important}.code{font-family:ui-monospace,monospace;font-size:.85rem;overflow-wrap:anywhere}\n"
+    ".grid.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));align-items:start}h4{font-size:.95rem;margin:1.2em 0 .4em}\n"
+    ".list td{padding:3px 8px;border-bottom:0;white-space:nowrap}.list th{padding:3px 8px}.list td:nth-child(2){width:50%}"
+    ".list td:first-child{max-width:14em;overflow:hidden;text-overflow:ellipsis}\n"
+    ".rod{display:block;height:11px;margin:6px 0;min-width:1px;border-radius:3px;background:var(--a)}\n"
+    ".sankey{min-width:760px}.sankey .t0{fill:var(--t0)}.sankey .t1{fill:var(--t1)}.sankey .t2{fill:var(--t2)}.sankey .t3{fill:var(--t3)}"
+    ".sankey .t4{fill:var(--t4)}.sankey .t5{fill:var(--t5)}.sankey .ta{fill:var(--a)}.sankey .flow{opacity:.38}.sankey .flow:hover{opacity:.65}\n"
+    ".sankey .label{paint-order:stroke;stroke:var(--card);stroke-width:3px;stroke-linejoin:round}.sankey .count{fill:var(--soft)}\n"
+    ".lorenz{max-width:330px}.turn{margin:.55em 0}.said.faint{border-color:var(--line)}.said.answer{border-color:var(--t2);font-weight:600}\n"
+    ".long summary{list-style:none;color:inherit}.long summary::-webkit-details-marker{display:none}.long[open] summary{display:none}"
+    ".more{color:var(--a);font-weight:400;white-space:nowrap}\n";
 
 void html_begin(strbuf *out, const char *title) {
     strbuf_puts(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
