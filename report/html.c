@@ -123,7 +123,7 @@ static const char style[] =
     ".sankey{min-width:760px}.sankey .t0{fill:var(--t0)}.sankey .t1{fill:var(--t1)}.sankey .t2{fill:var(--t2)}.sankey .t3{fill:var(--t3)}"
     ".sankey .t4{fill:var(--t4)}.sankey .t5{fill:var(--t5)}.sankey .ta{fill:var(--a)}.sankey .flow{opacity:.38}.sankey .flow:hover{opacity:.65}\n"
     ".sankey .label{paint-order:stroke;stroke:var(--card);stroke-width:3px;stroke-linejoin:round}.sankey .count{fill:var(--soft)}\n"
-    ".lorenz{max-width:330px}.turn{margin:.55em 0}.said.faint{border-color:var(--line)}.said.answer{border-color:var(--t2);font-weight:600}\n"
+    ".lorenz{max-width:330px;margin:0 auto}.turn{margin:.55em 0}.said.faint{border-color:var(--line)}.said.answer{border-color:var(--t2)}\n"
     ".long summary{list-style:none;color:inherit}.long summary::-webkit-details-marker{display:none}.long[open] summary{display:none}"
     ".more{color:var(--a);font-weight:400;white-space:nowrap}\n";
 

@@ -11,6 +11,11 @@ double part_number(const json_value *v, const char *key) {
     return json_get_double(v, key, &x) ? x : NAN;
 }
 
+double part_count(const json_value *v, const char *key) {
+    double x = part_number(v, key);
+    return isfinite(x) ? x : 0;
+}
+
 const char *part_text(const json_value *v, const char *key, const char *otherwise) {
     const char *s;
     size_t n;
@@ -36,10 +41,10 @@ static void headline(strbuf *out, const json_value *s) {
     const json_value *turns = json_get(s, "turns"), *records = json_get(s, "records"), *users = json_get(s, "users"), *refusals = json_get(s, "refusals");
     char split[96] = "", holders[96] = "", interval[96] = "", share[96] = "";
     double kept = part_number(records, "n"), seen = part_number(turns, "n"), low = part_number(refusals, "false_share_low");
-    if (isfinite(kept)) snprintf(split, sizeof split, "%.0f train, %.0f test", part_number(records, "train"), part_number(records, "test"));
-    if (json_is(users, JSON_OBJECT)) snprintf(holders, sizeof holders, "%.0f of them with instances", part_number(users, "with_instances"));
+    if (isfinite(kept)) snprintf(split, sizeof split, "%.0f train, %.0f test", part_count(records, "train"), part_count(records, "test"));
+    if (json_is(users, JSON_OBJECT)) snprintf(holders, sizeof holders, "%.0f of them with instances", part_count(users, "with_instances"));
     if (isfinite(kept) && seen > 0) snprintf(share, sizeof share, "%.1f %% became instances", 100 * kept / seen);
-    if (isfinite(low)) snprintf(interval, sizeof interval, "%.0f – %.0f %%; the paper's sample: 32 %%", 100 * low, 100 * part_number(refusals, "false_share_high"));
+    if (isfinite(low)) snprintf(interval, sizeof interval, "%.0f – %.0f %%; the paper's sample: 32 %%", 100 * low, 100 * part_count(refusals, "false_share_high"));
     strbuf_puts(out, "<div class=\"tiles\">\n");
     tile(out, "follow-ups", seen, NULL, share);
     tile(out, "instances kept", kept, NULL, split);
@@ -68,7 +73,7 @@ static void add_link(flow *f, size_t from, size_t to, double value) {
     if (f->n_links < sizeof f->links / sizeof *f->links) f->links[f->n_links++] = (sankey_link){from, to, value};
 }
 
-/* Kept first, then filters in order of appearance; those beyond the room share the last node. */
+/* Node of an outcome, made when new; those beyond the room share the last node. */
 static size_t outcome_node(flow *f, const char *name) {
     for (size_t i = 2 * LEVELS; i < f->n_nodes; i++) {
         if (strcmp(f->nodes[i].name, name) == 0) return i;
@@ -88,6 +93,8 @@ static void label_flow(strbuf *out, const json_value *turns) {
         for (int i = 0; i < LEVELS; i++) f.nodes[column * LEVELS + i] = (sankey_node){level_name(LEVELS - 1 - i), (size_t)column, LEVELS - 1 - i};
     }
     f.nodes[2 * LEVELS] = (sankey_node){"kept", 2, -1};
+    const json_value *dropped = json_get(turns, "dropped"); /* largest first */
+    for (const json_value *d = json_is(dropped, JSON_ARRAY) ? dropped->first : NULL; d; d = d->next) outcome_node(&f, part_text(d, "name", "?"));
     for (const json_value *r = rows->first; r; r = r->next) {
         int64_t level = 0, final = 0;
         double n = part_number(r, "n");
@@ -133,7 +140,7 @@ static void label_table(strbuf *out, const json_value *records) {
     strbuf_puts(out, "<h3>Labels of the instances</h3>\n<div class=\"card scroll\"><table><tr><th>label</th><th>train</th><th>test</th><th>share</th>"
                      "<th class=\"left\">how it came</th></tr>\n");
     for (const json_value *l = labels->first; l; l = l->next) {
-        double train = part_number(l, "train"), test = part_number(l, "test"), label = part_number(l, "label");
+        double train = part_count(l, "train"), test = part_count(l, "test"), label = part_count(l, "label");
         if (labels->length > 20 && train + test == 0) continue;
         strbuf_printf(out, "<tr><td>%.0f</td><td>", label);
         html_number(out, train);
@@ -205,8 +212,8 @@ static void length_bars(strbuf *out, const char *title, const json_value *length
     char note[128];
     bar_list b = {.title = title, .note = note, .count_key = "n", .count_title = "instances"};
     if (!json_is(lengths, JSON_OBJECT)) return;
-    snprintf(note, sizeof note, "median %.0f, 90 %% up to %.0f, largest %.0f", part_number(lengths, "median"), part_number(lengths, "p90"),
-             part_number(lengths, "largest"));
+    snprintf(note, sizeof note, "median %.0f, 90 %% up to %.0f, largest %.0f", part_count(lengths, "median"), part_count(lengths, "p90"),
+             part_count(lengths, "largest"));
     part_bars(out, &b, json_get(lengths, "histogram"));
 }
 

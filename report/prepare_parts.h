@@ -5,8 +5,9 @@
 #include "base/json.h"
 #include "base/strbuf.h"
 
-/* The member as a number, or NaN. */
+/* The member as a number, or NaN; or 0. */
 double part_number(const json_value *v, const char *key);
+double part_count(const json_value *v, const char *key);
 /* The member as text, or `otherwise` where it is absent or empty. */
 const char *part_text(const json_value *v, const char *key, const char *otherwise);
 

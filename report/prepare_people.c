@@ -11,7 +11,7 @@
 static void lorenz_curve(strbuf *out, const json_value *points) {
     enum { SIZE = 220, LEFT = 34, TOP = 6 };
     if (!json_is(points, JSON_ARRAY) || !points->first) return;
-    strbuf_printf(out, "<svg class=\"lorenz\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Lorenz curve of instances over users\">", SIZE + LEFT + 8, SIZE + TOP + 34);
+    strbuf_printf(out, "<svg class=\"lorenz\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Lorenz curve of instances over users\">", SIZE + LEFT + 14, SIZE + TOP + 34);
     for (int i = 0; i <= 4; i++) {
         double y = TOP + SIZE - i * SIZE / 4.0, x = LEFT + i * SIZE / 4.0;
         strbuf_printf(out, "<line class=\"g\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%d</text>", LEFT,
@@ -33,12 +33,12 @@ void prepare_users(strbuf *out, const json_value *users) {
     char note[160];
     if (!json_is(users, JSON_OBJECT)) return;
     strbuf_puts(out, "<h3>Users</h3>\n<div class=\"grid wide\">\n");
-    snprintf(note, sizeof note, "%.0f train, %.0f test users; largest %.0f", part_number(users, "train"), part_number(users, "test"), part_number(users, "largest"));
+    snprintf(note, sizeof note, "%.0f train, %.0f test users; largest %.0f", part_count(users, "train"), part_count(users, "test"), part_count(users, "largest"));
     part_bars(out, &(bar_list){.title = "Instances a user", .note = note, .count_key = "n", .count_title = "users", .logarithmic = true}, json_get(users, "histogram"));
     double gini = part_number(users, "gini");
     if (isfinite(gini)) {
         strbuf_printf(out, "<div class=\"card\"><div class=\"head\"><b>%% of instances</b><span class=\"soft small\">Gini %.2f; the busiest 1&nbsp;%% of users hold "
-                           "%.0f&nbsp;%%</span></div>\n", gini, 100 * part_number(users, "top_percent_share"));
+                           "%.0f&nbsp;%%</span></div>\n", gini, 100 * part_count(users, "top_percent_share"));
         lorenz_curve(out, json_get(users, "lorenz"));
         strbuf_puts(out, "</div>\n");
     }
@@ -56,8 +56,8 @@ static void share_cell(strbuf *out, const json_value *v, const char *key, int de
         strbuf_puts(out, "<td>–</td>");
         return;
     }
-    strbuf_printf(out, "<td>%.*f&nbsp;%% <span class=\"soft small\">%.*f – %.*f</span></td>", decimals, 100 * p, decimals, 100 * part_number(v, low), decimals,
-                  100 * part_number(v, high));
+    strbuf_printf(out, "<td>%.*f&nbsp;%% <span class=\"soft small\">%.*f – %.*f</span></td>", decimals, 100 * p, decimals, 100 * part_count(v, low), decimals,
+                  100 * part_count(v, high));
 }
 
 static void count_cell(strbuf *out, const json_value *v, const char *key) {
@@ -118,7 +118,7 @@ void prepare_refusals(strbuf *out, const json_value *refusals) {
     double p = part_number(refusals, "false_share");
     if (isfinite(p))
         strbuf_printf(out, " False: <b>%.0f&nbsp;%%</b> (%.0f – %.0f&nbsp;%%). The paper found %.0f&nbsp;%% in its sample.", 100 * p,
-                      100 * part_number(refusals, "false_share_low"), 100 * part_number(refusals, "false_share_high"), 100 * part_number(refusals, "paper_false_share"));
+                      100 * part_count(refusals, "false_share_low"), 100 * part_count(refusals, "false_share_high"), 100 * part_count(refusals, "paper_false_share"));
     strbuf_puts(out, "</p>\n");
     level_table(out, refusals, isfinite(part_number(refusals, "answered")));
     strbuf_puts(out, "<div class=\"grid wide\">\n");
@@ -171,7 +171,7 @@ void prepare_examples(strbuf *out, const json_value *examples) {
     if (!json_is(examples, JSON_ARRAY) || !examples->first) return;
     strbuf_puts(out, "<h3>Examples</h3>\n<p class=\"soft small\">Drawn by a hash of their id, a few for each label and each way a label came.</p>\n");
     for (const json_value *x = examples->first; x; x = x->next) {
-        double label = part_number(x, "label");
+        double label = part_count(x, "label");
         if (label != before) strbuf_printf(out, "<h4>Label %.0f</h4>\n", label);
         before = label;
         strbuf_puts(out, "<div class=\"card\"><div class=\"head\"><span class=\"small\"><b>by ");

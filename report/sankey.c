@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 /* Coordinates: x 0 … W, y downwards. A node's label needs a line of its own, so thin nodes get a slot higher than they are. */
-enum { W = 1000, TOP = 30, NODE = 12, LABEL = 230, FLOW_HEIGHT = 300, SLOT = 19, GAP = 5 };
+enum { W = 1000, TOP = 30, NODE = 12, LABEL = 190, FLOW_HEIGHT = 300, SLOT = 19, GAP = 5 };
 
 typedef struct placed {
     double in, out, value, y, height, next_in, next_out;
