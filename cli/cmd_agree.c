@@ -163,6 +163,7 @@ static wr_status write_json(const options *o, const measured *m) {
     key_int(&w, "turns", m->in.n_rows);
     key_int(&w, "turns_compared", (uint64_t)m->overall[FIVE_WAYS].turns);
     key_int(&w, "users", m->in.n_users);
+    key_int(&w, "users_compared", agreement_users(m->all));
     key_int(&w, "resamples", (uint64_t)options_int(o, "resamples"));
     key_int(&w, "seed", (uint64_t)options_int(o, "seed"));
     for (int way = 0; way < AGREEMENT_WAYS; way++) {
@@ -256,9 +257,9 @@ static void print_confusions(const measured *m) {
 static void print_table(const options *o, const measured *m) {
     bool intervals = options_int(o, "resamples") > 0;
     size_t n = m->in.n_columns;
-    fprintf(stderr, "%zu annotators, %zu follow-ups, %.0f with two answers or more, %zu users", n, m->in.n_rows, m->overall[0].turns, m->in.n_users);
+    fprintf(stderr, "%zu annotators, %zu follow-ups, %.0f of %zu users with two answers or more", n, m->in.n_rows, m->overall[0].turns, agreement_users(m->all));
     if (m->in.n_known_users < m->in.n_users)
-        fprintf(stderr, " (%zu of them conversations whose user no file tells)", m->in.n_users - m->in.n_known_users);
+        fprintf(stderr, "; %zu conversations count as users, because no file tells whose they are", m->in.n_users - m->in.n_known_users);
     fputc('\n', stderr);
     for (size_t a = 0; a < n; a++) {
         for (size_t b = a + 1; b < n; b++) print_results(m->in.columns[a].name, m->in.columns[b].name, m->pairs[agreement_pair(a, b, n)], intervals);

@@ -26,6 +26,8 @@ struct agreement {
     bool sorted;
     size_t *first; /* (n_users + 1) first entry of each user that has any */
     size_t n_users;
+    size_t *compared; /* (n_compared) users with a turn that two answered: only they are drawn */
+    size_t n_compared;
 };
 
 const char *agreement_figure_name(agreement_figure f) {
@@ -58,6 +60,7 @@ void agreement_free(agreement *g) {
     free(g->patterns);
     free(g->entries);
     free(g->first);
+    free(g->compared);
     free(g);
 }
 
@@ -83,6 +86,14 @@ static int by_user(const void *x, const void *y) {
     return (a->pattern > b->pattern) - (a->pattern < b->pattern);
 }
 
+static size_t answered(const agreement *g, uint32_t pattern) {
+    uint8_t answers[PATTERN_ANNOTATORS];
+    size_t m = 0;
+    pattern_answers(pattern, g->annotators, answers);
+    for (size_t a = 0; a < g->annotators; a++) m += answers[a] > 0;
+    return m;
+}
+
 /* Entries by user and pattern, equal ones merged. */
 static wr_status sort_entries(agreement *g) {
     wr_status status = WR_OK;
@@ -106,6 +117,14 @@ static wr_status sort_entries(agreement *g) {
         if (!i || g->entries[i - 1].user != g->entries[i].user) g->first[g->n_users++] = i;
     }
     g->first[g->n_users] = n;
+    free(g->compared);
+    TRY_ALLOC(g->compared = mem_calloc(users + 1, sizeof *g->compared));
+    g->n_compared = 0;
+    for (size_t u = 0; u < users; u++) {
+        bool any = false;
+        for (size_t e = g->first[u]; e < g->first[u + 1] && !any; e++) any = answered(g, g->patterns[g->entries[e].pattern]) >= 2;
+        if (any) g->compared[g->n_compared++] = u;
+    }
     g->sorted = true;
 cleanup:
     return status;
@@ -251,8 +270,8 @@ static void count_all(const agreement *g, uint64_t *counts) {
 static void count_resample(const agreement *g, uint64_t seed, size_t resample, uint64_t *counts) {
     rng r = rng_make(seed, RNG_BOOTSTRAP, resample, g->annotators, 1);
     memset(counts, 0, (g->n_patterns + 1) * sizeof *counts);
-    for (size_t i = 0; i < g->n_users; i++) {
-        size_t u = (size_t)rng_below(&r, g->n_users);
+    for (size_t i = 0; i < g->n_compared; i++) {
+        size_t u = g->compared[rng_below(&r, g->n_compared)];
         for (size_t e = g->first[u]; e < g->first[u + 1]; e++) counts[g->entries[e].pattern] += g->entries[e].count;
     }
 }
@@ -339,6 +358,8 @@ cleanup:
     free(t);
     return status;
 }
+
+size_t agreement_users(const agreement *g) { return g->n_compared; }
 
 void agreement_table(const agreement *g, size_t a, size_t b, uint64_t table[PATTERN_LEVELS][PATTERN_LEVELS]) {
     uint8_t answers[PATTERN_ANNOTATORS];

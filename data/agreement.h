@@ -34,13 +34,15 @@ void agreement_free(agreement *g); /* NULL is fine */
 /* `count` turns of one user (numbers from 0; any order) with these answers ((annotators), 0 = none). WR_E_USAGE for a level above 5. */
 wr_status agreement_add(agreement *g, uint32_t user, const uint8_t *answers, uint64_t count);
 /* pairs: [n_pairs][AGREEMENT_WAYS], pair (a, b), a < b, at agreement_pair(a, b, annotators); overall: all annotators together. resamples 0: no
- * intervals. The resamples are a function of the seed and of the users' numbers. Intervals are 2.5 % and 97.5 % quantiles (linear between order
+ * intervals. The resamples are a function of the seed and of the users' numbers (users of whom no turn has two answers aside). Intervals are 2.5 % and 97.5 % quantiles (linear between order
  * statistics) of the resamples where the figure is defined. */
 wr_status agreement_measure(agreement *g, size_t resamples, uint64_t seed, agreement_result (*pairs)[AGREEMENT_WAYS],
                             agreement_result overall[AGREEMENT_WAYS]);
 static inline size_t agreement_pair(size_t a, size_t b, size_t annotators) {
     return a * annotators - a * (a + 1) / 2 + (b - a - 1);
 }
+/* Users with a turn that at least two annotators answered; these are drawn. After agreement_measure. */
+size_t agreement_users(const agreement *g);
 /* table[i][j]: turns with level i + 1 by annotator a and j + 1 by b. */
 void agreement_table(const agreement *g, size_t a, size_t b, uint64_t table[PATTERN_LEVELS][PATTERN_LEVELS]);
 /* Adds how often each pattern occurs to counts[pattern_count(annotators)]: the input of dawid_skene_fit. */

@@ -125,7 +125,7 @@ static const char style[] =
     ".sankey .label{paint-order:stroke;stroke:var(--card);stroke-width:3px;stroke-linejoin:round}.sankey .count{fill:var(--soft)}\n"
     ".lorenz{max-width:330px;margin:0 auto}.turn{margin:.55em 0}.said.faint{border-color:var(--line)}.said.answer{border-color:var(--t2)}\n"
     ".long summary{list-style:none;color:inherit}.long summary::-webkit-details-marker{display:none}.long[open] summary{display:none}"
-    ".more{color:var(--a);font-weight:400;white-space:nowrap}\n";
+    ".more{color:var(--a);font-weight:400;white-space:nowrap}.square td,.square th{white-space:nowrap;padding:4px 9px}\n";
 
 void html_begin(strbuf *out, const char *title) {
     strbuf_puts(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"

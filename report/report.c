@@ -1,5 +1,6 @@
 #include "report/report.h"
 #include "base/file.h"
+#include "report/agreement_page.h"
 #include "report/evaluations.h"
 #include "report/html.h"
 #include "report/metrics_series.h"
@@ -123,10 +124,10 @@ cleanup:
     return status;
 }
 
-static bool is_policy(const evaluation *e) {
+static bool is_kind(const evaluation *e, const char *wanted) {
     const char *kind;
     size_t n;
-    return json_get_string(e->value, "kind", &kind, &n) && n == 6 && memcmp(kind, "policy", 6) == 0;
+    return json_get_string(e->value, "kind", &kind, &n) && n == strlen(wanted) && memcmp(kind, wanted, n) == 0;
 }
 
 static wr_status data_section(strbuf *page, arena *a, const char *dir, const strbuf *summary) {
@@ -159,13 +160,16 @@ wr_status report_write_data(const char *const *sources, const strbuf *summaries,
         if (dir_exists(sources[i])) continue;
         if (!file_exists(sources[i])) TRY(wr_fail(WR_E_IO, "%s: no such folder or evaluation file", sources[i]));
         TRY(load_evaluation(a, sources[i], &all[count]));
-        if (is_policy(&all[count])) policies[n_policies++] = &all[count];
+        if (is_kind(&all[count], "policy")) policies[n_policies++] = &all[count];
         count++;
     }
     html_begin(&page, title);
     if (n_policies) policy_section(&page, policies, n_policies);
     for (size_t i = 0; i < count; i++)
-        if (!is_policy(&all[i])) evaluation_section(&page, &all[i]);
+        if (is_kind(&all[i], "agreement"))
+            agreement_section(&page, &all[i]);
+        else if (!is_kind(&all[i], "policy"))
+            evaluation_section(&page, &all[i]);
     for (size_t i = 0; i < n; i++) {
         if (!dir_exists(sources[i])) continue;
         TRY(summaries && summaries[i].len ? data_section(&page, a, sources[i], &summaries[i]) : run_section(&page, sources[i]));

@@ -39,6 +39,9 @@ if [ -n "${ORACLE_SAVED:-}" ]; then "$python" $here/compare_model.py load "$ORAC
 echo "== agreement of annotators"
 "$python" $here/agreement_live.py
 
+echo "== exported rows"
+"$python" $here/export_rows.py
+
 echo "== tokenizers"
 for t in tests/golden/tokenizer/*/tokenizer.json; do "$python" $here/tokenizer_random.py "$(dirname "$t")" "$WILDREWARD"; done
 

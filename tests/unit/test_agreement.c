@@ -134,6 +134,12 @@ static void bootstrap_by_user(void **state) {
     near(clustered[0][0].value[AGREEMENT_SHARE], 0.8, 1e-12);
     double wide = 1.96 * sqrt(0.8 * 0.2 / 20); /* twenty users, each all right or all wrong */
     near(clustered[0][0].high[0] - clustered[0][0].low[0], 2 * wide, 0.2 * wide);
+    /* Users of whom nothing is compared change nothing. */
+    const uint8_t alone[2] = {4, 0};
+    for (uint32_t i = 0; i < 500; i++) assert_int_equal(agreement_add(few, 1000 + i, alone, 3), WR_OK);
+    assert_int_equal(agreement_measure(few, 2000, 5, again, all), WR_OK);
+    assert_memory_equal(again, clustered, sizeof again);
+    assert_int_equal(agreement_users(few), 20);
     agreement_free(many);
     agreement_free(few);
 }
