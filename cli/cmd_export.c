@@ -10,15 +10,29 @@
 static const option_spec export_table[] = {
     {.name = "data", .kind = OPT_STRING, .arg = "DIR", .help = "folder that prepare wrote", .required = true},
     {.name = "split", .kind = OPT_CHOICE, .default_value = "train", .arg = "train|test|all", .help = "which shards"},
-    {.name = "kind", .kind = OPT_CHOICE, .default_value = "reward", .arg = "reward|chats", .help = "rated replies or chats"},
+    {.name = "kind",
+     .kind = OPT_CHOICE,
+     .default_value = "reward",
+     .arg = "reward|chats",
+     .help = "rated replies or chats"},
     {.name = "format",
      .kind = OPT_CHOICE,
      .default_value = "jsonl",
      .arg = "jsonl|trl|hf",
      .help = "all fields; TRL's prompt, completion and label (chats: messages); flat text and label for datasets"},
-    {.name = "positive-from", .kind = OPT_INT, .default_value = "0", .arg = "LABEL", .help = "trl: the first label that is true; 0: the first above half of the classes", .min = 0, .max = 1000},
+    {.name = "positive-from",
+     .kind = OPT_INT,
+     .default_value = "0",
+     .arg = "LABEL",
+     .help = "trl: the first label that is true; 0: the first above half of the classes",
+     .min = 0,
+     .max = 1000},
     {.name = "tokens", .kind = OPT_FLAG, .help = "jsonl: with the token ids"},
-    {.name = "out", .kind = OPT_STRING, .default_value = "-", .arg = "FILE.jsonl", .help = "zstd where it ends in .zst; - is standard output"},
+    {.name = "out",
+     .kind = OPT_STRING,
+     .default_value = "-",
+     .arg = "FILE.jsonl",
+     .help = "zstd where it ends in .zst; - is standard output"},
     {0},
 };
 static const option_spec *const export_tables[] = {export_table, NULL};
@@ -31,7 +45,9 @@ static wr_status run_export(const options *o, world *w) {
     export_options e = {.dir = options_str(o, "data"),
                         .split = options_str(o, "split"),
                         .kind = strcmp(options_str(o, "kind"), "chats") == 0 ? SHARD_CHAT : SHARD_REWARD,
-                        .format = strcmp(format, "trl") == 0 ? EXPORT_TRL : strcmp(format, "hf") == 0 ? EXPORT_HF : EXPORT_JSONL,
+                        .format = strcmp(format, "trl") == 0  ? EXPORT_TRL
+                                  : strcmp(format, "hf") == 0 ? EXPORT_HF
+                                                              : EXPORT_JSONL,
                         .positive_from = (int)options_int(o, "positive-from"),
                         .tokens = options_flag(o, "tokens"),
                         .out_path = options_str(o, "out")};
@@ -46,7 +62,8 @@ cleanup:
 
 const command cmd_export = {
     .name = "export",
-    .usage = "export --data DIR [--split train|test|all] [--kind reward|chats] [--format jsonl|trl|hf] --out FILE.jsonl[.zst]",
+    .usage = "export --data DIR [--split train|test|all] [--kind reward|chats] [--format jsonl|trl|hf] --out "
+             "FILE.jsonl[.zst]",
     .summary = "a prepared folder's records as JSONL, for TRL or for Hugging Face datasets",
     .tables = export_tables,
     .run = run_export,

@@ -18,12 +18,16 @@
 static const option_spec inspect_options[] = {
     {.name = "verify",
      .kind = OPT_FLAG,
-     .help = "decode every frame and record, compare counts with footers and meta.json, file hashes with meta.json, and train with test users"},
-    {.name = "refusals", .kind = OPT_FLAG, .help = "false and justified refusals by level, model, language and month instead"},
+     .help = "decode every frame and record, compare counts with footers and meta.json, file hashes with meta.json, "
+             "and train with test users"},
+    {.name = "refusals",
+     .kind = OPT_FLAG,
+     .help = "false and justified refusals by level, model, language and month instead"},
     {.name = "summary",
      .kind = OPT_STRING,
      .arg = "FILE.json",
-     .help = "write the numbers behind report's page (levels, users, lengths, refusals, examples) instead; - is standard output"},
+     .help = "write the numbers behind report's page (levels, users, lengths, refusals, examples) instead; - is "
+             "standard output"},
     {.name = "records",
      .kind = OPT_INT,
      .default_value = "3",

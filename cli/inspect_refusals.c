@@ -25,14 +25,17 @@ static void print_group(const char *title, const tally_row *rows, size_t n) {
     printf("  %-28s %9s %9s %9s %9s  false, of refusals\n", title, "turns", "refusals", "false", "justified");
     for (size_t i = 0; i < n; i++) {
         const uint64_t *c = rows[i].counts; /* refusals, false, justified, answered, turns */
-        printf("    %-26.26s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64, rows[i].name[0] ? rows[i].name : "unknown", c[4], c[0], c[1], c[2]);
+        printf("    %-26.26s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64,
+               rows[i].name[0] ? rows[i].name : "unknown", c[4], c[0], c[1], c[2]);
         print_share(c[1], c[0]);
     }
 }
 
 static void print_levels(const refusal_report *r) {
-    static const char *const names[] = {"no level", "1 rejection", "2 error correction", "3 neutral", "4 positive engagement", "5 explicit satisfaction"};
-    printf("  %-28s %9s %9s %9s %9s  false, of the level\n", "level (annotator's own)", "turns", "false", "justified", r->answered_known ? "answered" : "");
+    static const char *const names[] = {"no level",  "1 rejection",           "2 error correction",
+                                        "3 neutral", "4 positive engagement", "5 explicit satisfaction"};
+    printf("  %-28s %9s %9s %9s %9s  false, of the level\n", "level (annotator's own)", "turns", "false", "justified",
+           r->answered_known ? "answered" : "");
     for (int l = 0; l < 6; l++) {
         const uint64_t *c = r->axes[l];
         uint64_t turns = c[TURN_NO_PHRASE] + c[TURN_ANSWERED] + c[TURN_FALSE] + c[TURN_JUSTIFIED];
@@ -52,15 +55,18 @@ wr_status inspect_refusals(const char *dir) {
     refusal_report r = {0};
     uint64_t bad = 0;
     TRY(path_join(path, dir, "turns.jsonl.zst"));
-    if (!file_exists(path)) TRY(wr_fail(WR_E_IO, "%s: not there; refusals are told from the follow-ups that prepare writes into it", path));
+    if (!file_exists(path))
+        TRY(wr_fail(WR_E_IO, "%s: not there; refusals are told from the follow-ups that prepare writes into it", path));
     TRY(refusal_report_create(&r));
     TRY(turns_read(path, add, &r, &bad));
     uint64_t wrong = r.total[TURN_FALSE], right = r.total[TURN_JUSTIFIED];
-    printf("refusals: %" PRIu64 ", false (harmless query) %" PRIu64 ", justified %" PRIu64, wrong + right, wrong, right);
+    printf("refusals: %" PRIu64 ", false (harmless query) %" PRIu64 ", justified %" PRIu64, wrong + right, wrong,
+           right);
     if (r.answered_known) printf("; a refusal's phrase but answered %" PRIu64, r.total[TURN_ANSWERED]);
     printf("\nfalse, of refusals:");
     print_share(wrong, wrong + right);
-    printf("  the paper's sample: %.0f %%; intervals are Wilson's, 95 %%, as if turns were independent\n", 100 * REFUSAL_PAPER_FALSE_SHARE);
+    printf("  the paper's sample: %.0f %%; intervals are Wilson's, 95 %%, as if turns were independent\n",
+           100 * REFUSAL_PAPER_FALSE_SHARE);
     print_levels(&r);
     print_group("model", tally_by_size(r.models), tally_count(r.models));
     print_group("language", tally_by_size(r.languages), tally_count(r.languages));

@@ -117,9 +117,11 @@ static wr_status find_row(answers *a, const char *conversation, size_t n, int64_
     }
     if (a->n_rows >= UINT32_MAX - 1) TRY(wr_fail(WR_E_FORMAT, "agree: more than 4 billion follow-ups"));
     TRY(mem_reserve((void **)&a->rows, &x->row_capacity, a->n_rows + 1, sizeof *a->rows));
-    TRY(mem_reserve((void **)&x->conversation_of, &x->conversation_capacity, a->n_rows + 1, sizeof *x->conversation_of));
+    TRY(mem_reserve((void **)&x->conversation_of, &x->conversation_capacity, a->n_rows + 1,
+                    sizeof *x->conversation_of));
     x->conversation_of[a->n_rows] = number;
-    a->rows[a->n_rows] = (answer_row){.conversation = stored, .turn = turn, .user = UNKNOWN_USER, .last_file = UINT16_MAX};
+    a->rows[a->n_rows] =
+        (answer_row){.conversation = stored, .turn = turn, .user = UNKNOWN_USER, .last_file = UINT16_MAX};
     x->slots[at] = (uint32_t)a->n_rows + 1;
     *out = &a->rows[a->n_rows++];
 cleanup:
@@ -144,7 +146,8 @@ static wr_status find_column(answers *a, size_t file, const char *key, size_t n,
         }
     }
     if (a->n_columns == PATTERN_ANNOTATORS)
-        return wr_fail(WR_E_USAGE, "%s: more than %d annotators in all; give fewer files", a->files[file].path, PATTERN_ANNOTATORS);
+        return wr_fail(WR_E_USAGE, "%s: more than %d annotators in all; give fewer files", a->files[file].path,
+                       PATTERN_ANNOTATORS);
     answer_column *c = &a->columns[a->n_columns++];
     *c = (answer_column){.file = file};
     TRY_ALLOC(c->name = key ? mem_strndup(key, n) : stem(a->files[file].path));
@@ -159,7 +162,8 @@ static wr_status separate_names(answers *a) {
     wr_status status = WR_OK;
     bool twice[PATTERN_ANNOTATORS] = {false};
     for (size_t i = 0; i < a->n_columns; i++) {
-        for (size_t k = 0; k < a->n_columns; k++) twice[i] |= i != k && strcmp(a->columns[i].name, a->columns[k].name) == 0;
+        for (size_t k = 0; k < a->n_columns; k++)
+            twice[i] |= i != k && strcmp(a->columns[i].name, a->columns[k].name) == 0;
     }
     for (size_t i = 0; i < a->n_columns; i++) {
         if (!twice[i]) continue;
@@ -203,7 +207,9 @@ static bool level_of(const json_value *v, uint8_t *out) {
 static answer_fault check_row(const json_value *row, parsed *out) {
     uint8_t level;
     if (!json_is(row, JSON_OBJECT)) return ANSWER_NOT_JSON;
-    if (!json_get_string(row, "conversation_hash", &out->conversation, &out->n) || !json_get_int(row, "turn_identifier", &out->turn)) return ANSWER_NO_KEY;
+    if (!json_get_string(row, "conversation_hash", &out->conversation, &out->n) ||
+        !json_get_int(row, "turn_identifier", &out->turn))
+        return ANSWER_NO_KEY;
     out->levels = json_get(row, "levels");
     if (out->levels && json_is(out->levels, JSON_NULL)) out->levels = NULL;
     if (out->levels) {
@@ -220,9 +226,10 @@ static answer_fault check_row(const json_value *row, parsed *out) {
 }
 
 static wr_status note_fault(answer_file *f, answer_fault fault, const instream *in) {
-    static const char *const what[ANSWER_FAULTS] = {"not a JSON object", "no conversation_hash (string) or turn_identifier (integer)",
-                                                    "no level, label or levels", "a level that is neither 1 … 5 nor null",
-                                                    "this conversation_hash and turn_identifier came before; the first row stays"};
+    static const char *const what[ANSWER_FAULTS] = {
+        "not a JSON object", "no conversation_hash (string) or turn_identifier (integer)", "no level, label or levels",
+        "a level that is neither 1 … 5 nor null",
+        "this conversation_hash and turn_identifier came before; the first row stays"};
     wr_status status = WR_OK;
     if (f->faults[fault]++ == 0) {
         strbuf text = {0};
@@ -254,7 +261,8 @@ static wr_status take_row(answers *a, size_t file, const json_value *json, const
     if (row->last_file == file) return note_fault(&a->files[file], ANSWER_DUPLICATE, in);
     row->last_file = (uint16_t)file;
     a->files[file].rows++;
-    if (row->user == UNKNOWN_USER && json_get_string(json, "user", &user, &n)) TRY(intern(a->index->names, &a->index->users, user, n, &row->user, NULL));
+    if (row->user == UNKNOWN_USER && json_get_string(json, "user", &user, &n))
+        TRY(intern(a->index->names, &a->index->users, user, n, &row->user, NULL));
     for (const json_value *v = p.levels ? p.levels->first : NULL; v; v = v->next) {
         TRY(find_column(a, file, v->key, v->key_length, &column));
         TRY(take_answer(a, row, column, v));
@@ -290,8 +298,9 @@ static wr_status read_file(answers *a, size_t file, arena *memory) {
         const answer_file *f = &a->files[file];
         const char *first = NULL;
         for (int k = 0; k < ANSWER_FAULTS && !first; k++) first = f->first[k];
-        TRY(wr_fail(WR_E_FORMAT, "%s: no answer in it%s%s; rows need conversation_hash, turn_identifier and level, label or levels", f->path,
-                    first ? "; " : "", first ? first : ""));
+        TRY(wr_fail(WR_E_FORMAT,
+                    "%s: no answer in it%s%s; rows need conversation_hash, turn_identifier and level, label or levels",
+                    f->path, first ? "; " : "", first ? first : ""));
     }
 cleanup:
     instream_close(in);
@@ -321,7 +330,8 @@ wr_status answers_read(const char *const *paths, size_t n, answers *out) {
     answers a = {0};
     arena *memory = arena_create();
     TRY_ALLOC(memory);
-    if (n > PATTERN_ANNOTATORS) TRY(wr_fail(WR_E_USAGE, "agree: %zu files; at most %d annotators can be compared", n, PATTERN_ANNOTATORS));
+    if (n > PATTERN_ANNOTATORS)
+        TRY(wr_fail(WR_E_USAGE, "agree: %zu files; at most %d annotators can be compared", n, PATTERN_ANNOTATORS));
     TRY_ALLOC(a.files = mem_calloc(n + 1, sizeof *a.files));
     TRY_ALLOC(a.index = mem_calloc(1, sizeof *a.index));
     TRY_ALLOC(a.index->names = arena_create());

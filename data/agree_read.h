@@ -1,16 +1,25 @@
-/* Answers of several annotators to the same follow-ups, read from files and joined on (conversation_hash, turn_identifier). A file is JSONL, plain or
- * compressed, with one row a follow-up, as prepare writes turns.jsonl.zst and people write labels:
- *   {"conversation_hash","turn_identifier","level"|"label": 1 … 5 or null, "user"?}          one annotator, named after the file
- *   {"conversation_hash","turn_identifier","levels": {"lexicon": 3, "endpoint": null}, …}     one annotator a key ("level" is then not read)
- * A follow-up that some file lacks has no answer there. Bad rows are counted and the first of each kind is named. 48 bytes a follow-up and
- * 60 a conversation stay in memory. LOCAL. */
+/* Answers of several annotators to the same follow-ups, read from files and joined on (conversation_hash,
+ * turn_identifier). A file is JSONL, plain or compressed, with one row a follow-up, as prepare writes turns.jsonl.zst
+ * and people write labels:
+ *   {"conversation_hash","turn_identifier","level"|"label": 1 … 5 or null, "user"?}          one annotator, named after
+ * the file
+ *   {"conversation_hash","turn_identifier","levels": {"lexicon": 3, "endpoint": null}, …}     one annotator a key
+ * ("level" is then not read) A follow-up that some file lacks has no answer there. Bad rows are counted and the first
+ * of each kind is named. 48 bytes a follow-up and 60 a conversation stay in memory. LOCAL. */
 #ifndef WR_DATA_AGREE_READ_H
 #define WR_DATA_AGREE_READ_H
 
 #include "data/answer_pattern.h"
 #include "base/status.h"
 
-typedef enum answer_fault { ANSWER_NOT_JSON, ANSWER_NO_KEY, ANSWER_NO_LEVEL, ANSWER_BAD_LEVEL, ANSWER_DUPLICATE, ANSWER_FAULTS } answer_fault;
+typedef enum answer_fault {
+    ANSWER_NOT_JSON,
+    ANSWER_NO_KEY,
+    ANSWER_NO_LEVEL,
+    ANSWER_BAD_LEVEL,
+    ANSWER_DUPLICATE,
+    ANSWER_FAULTS
+} answer_fault;
 const char *answer_fault_name(answer_fault f); /* "not_json", "no_key", … */
 
 typedef struct answer_file {
@@ -23,8 +32,8 @@ typedef struct answer_file {
 typedef struct answer_column {
     char *name;
     size_t file;
-    char *key;                        /* of "levels"; NULL: level or label */
-    uint64_t levels[PATTERN_BASE];    /* [0]: rows of its file without an answer by it */
+    char *key;                     /* of "levels"; NULL: level or label */
+    uint64_t levels[PATTERN_BASE]; /* [0]: rows of its file without an answer by it */
 } answer_column;
 
 typedef struct answer_row {

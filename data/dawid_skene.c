@@ -85,7 +85,8 @@ static double pseudo_count(const observed *x, size_t k, size_t l) { return x->sm
 /* E step: posteriors of all patterns; likelihood and objective of the parameters that made them. */
 static void expect(const observed *x, parameters *p) {
     double sum = 0, density = 0; /* log of the Dirichlet density, less its constant */
-    for (size_t i = 0; i < x->n; i++) sum += x->count[i] * posterior_of(p, x->annotators, x->answers[i], x->posterior[i]);
+    for (size_t i = 0; i < x->n; i++)
+        sum += x->count[i] * posterior_of(p, x->annotators, x->answers[i], x->posterior[i]);
     for (size_t k = 0; k < K; k++) {
         density += x->smoothing * p->log_prior[k];
         for (size_t a = 0; a < x->annotators; a++) {
@@ -159,8 +160,9 @@ static void climb(const observed *x, size_t leader, const dawid_skene_options *o
     expect(x, p);
 }
 
-/* True where no other naming of the latent levels would have the annotators right more often: the best assignment of levels to latent classes is the
- * identity. Weights: answers of level l while the class is k, over all annotators. 5! = 120 assignments. */
+/* True where no other naming of the latent levels would have the annotators right more often: the best assignment of
+ * levels to latent classes is the identity. Weights: answers of level l while the class is k, over all annotators. 5! =
+ * 120 assignments. */
 static bool keeps_names(const observed *x, const parameters *p) {
     double right[K][K] = {{0}};
     for (size_t a = 0; a < x->annotators; a++) {
@@ -179,7 +181,8 @@ static bool keeps_names(const observed *x, const parameters *p) {
     return identity >= best;
 }
 
-wr_status dawid_skene_fit(size_t annotators, const uint64_t *counts, const dawid_skene_options *given, dawid_skene **out) {
+wr_status dawid_skene_fit(size_t annotators, const uint64_t *counts, const dawid_skene_options *given,
+                          dawid_skene **out) {
     wr_status status = WR_OK;
     observed x = {.annotators = annotators};
     dawid_skene *d = NULL;

@@ -27,7 +27,8 @@ static void put_message(json_writer *w, const char *role, const char *content, s
 
 void export_prompt(json_writer *w, const instance *x) {
     json_begin_array(w);
-    for (size_t i = 0; i < x->n_history; i++) put_message(w, x->history[i].role, x->history[i].content, x->history[i].length);
+    for (size_t i = 0; i < x->n_history; i++)
+        put_message(w, x->history[i].role, x->history[i].content, x->history[i].length);
     if (x->query_length) put_message(w, "user", x->query, x->query_length);
     json_end_array(w);
 }
@@ -43,7 +44,8 @@ void export_reply(json_writer *w, const char *text, size_t n) {
 static wr_status put_value(json_writer *w, const msgpack_object *o);
 
 static bool is_text(const msgpack_object *o, const char *s) {
-    return o->type == MSGPACK_OBJECT_STR && o->via.str.size == strlen(s) && memcmp(o->via.str.ptr, s, o->via.str.size) == 0;
+    return o->type == MSGPACK_OBJECT_STR && o->via.str.size == strlen(s) &&
+           memcmp(o->via.str.ptr, s, o->via.str.size) == 0;
 }
 
 /* [[role, content], …] as [{"role","content"}, …] */
@@ -52,8 +54,8 @@ static wr_status put_messages(json_writer *w, const msgpack_object *o) {
     json_begin_array(w);
     for (uint32_t i = 0; i < o->via.array.size; i++) {
         const msgpack_object *m = &o->via.array.ptr[i];
-        if (m->type != MSGPACK_OBJECT_ARRAY || m->via.array.size < 2 || m->via.array.ptr[0].type != MSGPACK_OBJECT_STR ||
-            m->via.array.ptr[1].type != MSGPACK_OBJECT_STR)
+        if (m->type != MSGPACK_OBJECT_ARRAY || m->via.array.size < 2 ||
+            m->via.array.ptr[0].type != MSGPACK_OBJECT_STR || m->via.array.ptr[1].type != MSGPACK_OBJECT_STR)
             return wr_fail(WR_E_FORMAT, "a message is not [role, content]");
         json_begin_object(w);
         json_key(w, "role"), json_string_n(w, m->via.array.ptr[0].via.str.ptr, m->via.array.ptr[0].via.str.size);
@@ -72,7 +74,8 @@ static wr_status put_map(json_writer *w, const msgpack_object *o, bool record, b
         if (key->type != MSGPACK_OBJECT_STR) TRY(wr_fail(WR_E_FORMAT, "a key that is no text"));
         if (record && !tokens && (is_text(key, "ids") || is_text(key, "spans"))) continue;
         json_key_n(w, key->via.str.ptr, key->via.str.size);
-        TRY(record && (is_text(key, "history") || is_text(key, "messages")) ? put_messages(w, value) : put_value(w, value));
+        TRY(record && (is_text(key, "history") || is_text(key, "messages")) ? put_messages(w, value)
+                                                                            : put_value(w, value));
     }
     json_end_object(w);
 cleanup:
@@ -82,23 +85,36 @@ cleanup:
 static wr_status put_value(json_writer *w, const msgpack_object *o) {
     wr_status status = WR_OK;
     switch (o->type) {
-    case MSGPACK_OBJECT_NIL: json_null(w); break;
-    case MSGPACK_OBJECT_BOOLEAN: json_bool(w, o->via.boolean); break;
+    case MSGPACK_OBJECT_NIL:
+        json_null(w);
+        break;
+    case MSGPACK_OBJECT_BOOLEAN:
+        json_bool(w, o->via.boolean);
+        break;
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
         if (o->via.u64 > INT64_MAX) return wr_fail(WR_E_FORMAT, "a number above 2^63 - 1");
         json_int(w, (int64_t)o->via.u64);
         break;
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER: json_int(w, o->via.i64); break;
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        json_int(w, o->via.i64);
+        break;
     case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64: json_double(w, o->via.f64); break;
-    case MSGPACK_OBJECT_STR: json_string_n(w, o->via.str.ptr, o->via.str.size); break;
+    case MSGPACK_OBJECT_FLOAT64:
+        json_double(w, o->via.f64);
+        break;
+    case MSGPACK_OBJECT_STR:
+        json_string_n(w, o->via.str.ptr, o->via.str.size);
+        break;
     case MSGPACK_OBJECT_ARRAY:
         json_begin_array(w);
         for (uint32_t i = 0; i < o->via.array.size; i++) TRY(put_value(w, &o->via.array.ptr[i]));
         json_end_array(w);
         break;
-    case MSGPACK_OBJECT_MAP: TRY(put_map(w, o, false, true)); break;
-    default: return wr_fail(WR_E_FORMAT, "a value of a type that JSON does not have");
+    case MSGPACK_OBJECT_MAP:
+        TRY(put_map(w, o, false, true));
+        break;
+    default:
+        return wr_fail(WR_E_FORMAT, "a value of a type that JSON does not have");
     }
 cleanup:
     return status;
@@ -109,7 +125,8 @@ static wr_status put_record(exporting *e, const walked_record *r, json_writer *w
     msgpack_unpacked u;
     msgpack_unpacked_init(&u);
     TRY(wire_check(r->bytes, r->n));
-    if (msgpack_unpack_next(&u, r->bytes, r->n, NULL) != MSGPACK_UNPACK_SUCCESS) TRY(wr_fail(WR_E_NOMEM, "out of memory for a record"));
+    if (msgpack_unpack_next(&u, r->bytes, r->n, NULL) != MSGPACK_UNPACK_SUCCESS)
+        TRY(wr_fail(WR_E_NOMEM, "out of memory for a record"));
     if (u.data.type != MSGPACK_OBJECT_MAP) TRY(wr_fail(WR_E_FORMAT, "record is not a map"));
     TRY(put_map(w, &u.data, true, e->o->tokens));
 cleanup:
@@ -130,7 +147,8 @@ static wr_status put_instance(exporting *e, const walked_record *r, json_writer 
         json_key(w, "label"), json_bool(w, x.label >= export_positive_from(e->o->positive_from, r->meta->classes));
     } else {
         strbuf_clear(&e->text);
-        TRY(reward_template_render(e->template, x.history, x.n_history, x.query, x.query_length, x.response, x.response_length, &e->text));
+        TRY(reward_template_render(e->template, x.history, x.n_history, x.query, x.query_length, x.response,
+                                   x.response_length, &e->text));
         json_key(w, "text"), json_string_n(w, strbuf_str(&e->text), e->text.len);
         json_key(w, "label"), json_int(w, x.label - 1);
         json_key(w, "id"), json_string(w, x.id);
@@ -148,7 +166,8 @@ static wr_status put_chat(exporting *e, const walked_record *r, json_writer *w) 
     json_begin_object(w);
     json_key(w, "messages");
     json_begin_array(w);
-    for (size_t i = 0; i < x.n_messages; i++) put_message(w, x.messages[i].role, x.messages[i].content, x.messages[i].length);
+    for (size_t i = 0; i < x.n_messages; i++)
+        put_message(w, x.messages[i].role, x.messages[i].content, x.messages[i].length);
     json_end_array(w);
     json_end_object(w);
 cleanup:

@@ -55,10 +55,11 @@ wr_status shard_verify(shard_reader *r, const char *path) {
     for (size_t f = 0; f < shard_reader_frames(r); f++) TRY(recount_frame(r, f, a, &c));
     for (int k = 1; k <= classes; k++) {
         if (c.labels[k] != shard_reader_label_counts(r)[k - 1])
-            TRY(wr_fail(WR_E_FORMAT, "%s: holds %llu records of label %d, its footer says %llu; prepare it again", path, (unsigned long long)c.labels[k], k,
-                        (unsigned long long)shard_reader_label_counts(r)[k - 1]));
+            TRY(wr_fail(WR_E_FORMAT, "%s: holds %llu records of label %d, its footer says %llu; prepare it again", path,
+                        (unsigned long long)c.labels[k], k, (unsigned long long)shard_reader_label_counts(r)[k - 1]));
     }
-    if (!same_users(r, c.users)) TRY(wr_fail(WR_E_FORMAT, "%s: its records' users are not those of its footer; prepare it again", path));
+    if (!same_users(r, c.users))
+        TRY(wr_fail(WR_E_FORMAT, "%s: its records' users are not those of its footer; prepare it again", path));
 cleanup:
     free(c.labels);
     tally_free(c.users);
@@ -76,7 +77,9 @@ wr_status folder_verify_files(const char *dir, const json_value *meta, size_t *c
         TRY(path_join(path, dir, f->key));
         if (!file_exists(path)) TRY(wr_fail(WR_E_MISMATCH, "%s: missing, though meta.json lists it", path));
         TRY(hash_file_hex(path, hash));
-        if (strcmp(hash, f->text) != 0) TRY(wr_fail(WR_E_MISMATCH, "%s: changed since prepare wrote it (hash %.8s, meta.json says %.8s)", path, hash, f->text));
+        if (strcmp(hash, f->text) != 0)
+            TRY(wr_fail(WR_E_MISMATCH, "%s: changed since prepare wrote it (hash %.8s, meta.json says %.8s)", path,
+                        hash, f->text));
         ++*checked;
     }
 cleanup:
@@ -99,7 +102,8 @@ static wr_status shard_users(const char *dir, const char *prefix, arena *names, 
             char *copy = arena_strndup(names, name, strlen(name));
             TRY_ALLOC(copy);
             TRY(string_map_put(users, copy, strlen(copy), side, &slot, &fresh));
-            if (slot->value != side) TRY(wr_fail(WR_E_MISMATCH, "%s: user %s is in the train shards too; prepare it again", path, name));
+            if (slot->value != side)
+                TRY(wr_fail(WR_E_MISMATCH, "%s: user %s is in the train shards too; prepare it again", path, name));
         }
         shard_reader_close(r);
         r = NULL;

@@ -29,7 +29,8 @@ void summary_histogram(json_writer *w, const char *key, uint32_t *values, size_t
     json_end_array(w);
 }
 
-void summary_list(json_writer *w, const char *key, const tally_row *rows, size_t n, size_t most, const char *const *columns) {
+void summary_list(json_writer *w, const char *key, const tally_row *rows, size_t n, size_t most,
+                  const char *const *columns) {
     json_key(w, key);
     json_begin_array(w);
     for (size_t i = 0; i < n && i < most; i++) {
@@ -46,8 +47,8 @@ void summary_list(json_writer *w, const char *key, const tally_row *rows, size_t
 
 bool prepare_summary_wanted(const char *dir) {
     char path[PATH_CAP];
-    return dir_exists(dir) && path_join(path, dir, "meta.json") >= 0 && file_exists(path) && path_join(path, dir, "metrics.jsonl") >= 0 &&
-           !file_exists(path);
+    return dir_exists(dir) && path_join(path, dir, "meta.json") >= 0 && file_exists(path) &&
+           path_join(path, dir, "metrics.jsonl") >= 0 && !file_exists(path);
 }
 
 wr_status prepare_summary(const char *dir, strbuf *out) {

@@ -23,7 +23,8 @@ static wr_status walk_shard(walk *w, const char *path) {
     for (size_t f = 0; f < shard_reader_frames(r); f++) {
         TRY(shard_read_raw(r, f, &raw, &offsets, &n));
         for (size_t i = 0; i < n; i++) {
-            walked_record x = {raw.data + offsets[i], offsets[i + 1] - offsets[i], shard_reader_meta(r), w->split, w->number++};
+            walked_record x = {raw.data + offsets[i], offsets[i + 1] - offsets[i], shard_reader_meta(r), w->split,
+                               w->number++};
             wr_status done = w->fn(w->context, &x);
             TRY(done == WR_E_FORMAT ? wr_context(done, "%s: frame %zu, record %zu", path, f, i) : done);
         }
@@ -43,11 +44,13 @@ static wr_status list_shards(const char *dir, shard_kind kind, const char *split
     return dir_list(dir, prefix, ".wrs", names, n);
 }
 
-static bool chosen(const char *split, const char *wanted) { return strcmp(wanted, "all") == 0 || strcmp(wanted, split) == 0; }
+static bool chosen(const char *split, const char *wanted) {
+    return strcmp(wanted, "all") == 0 || strcmp(wanted, split) == 0;
+}
 
 static wr_status no_shards(const char *dir, shard_kind kind, const char *split) {
-    return wr_fail(WR_E_IO, "%s: no shard %s-%s-*.wrs here; make it with: wildreward prepare SRC… --out %s", dir, kind == SHARD_REWARD ? "reward" : "chats",
-                   strcmp(split, "all") == 0 ? "train" : split, dir);
+    return wr_fail(WR_E_IO, "%s: no shard %s-%s-*.wrs here; make it with: wildreward prepare SRC… --out %s", dir,
+                   kind == SHARD_REWARD ? "reward" : "chats", strcmp(split, "all") == 0 ? "train" : split, dir);
 }
 
 static const char *const splits[] = {"train", "test"};
@@ -105,8 +108,9 @@ wr_status folder_template(const char *dir, const shard_meta *meta, struct reward
     TRY(path_join(path, dir, "template.txt"));
     TRY(reward_template_load(path, &t));
     if (strcmp(reward_template_hash(t), meta->template_hash) != 0)
-        TRY(wr_fail(WR_E_MISMATCH, "%s: not the template that the shards beside it were made with (hash %.8s, theirs %.8s)", path, reward_template_hash(t),
-                    meta->template_hash));
+        TRY(wr_fail(WR_E_MISMATCH,
+                    "%s: not the template that the shards beside it were made with (hash %.8s, theirs %.8s)", path,
+                    reward_template_hash(t), meta->template_hash));
     *out = t;
     t = NULL;
 cleanup:

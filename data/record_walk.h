@@ -4,7 +4,8 @@
 
 #include "data/shard.h"
 
-/* One record: its msgpack bytes (checked against the shard's sums, not decoded) and where it is. Valid during the call. */
+/* One record: its msgpack bytes (checked against the shard's sums, not decoded) and where it is. Valid during the call.
+ */
 typedef struct walked_record {
     const void *bytes;
     size_t n;

@@ -35,7 +35,8 @@ void refusal_report_free(refusal_report *r) {
 }
 
 static wr_status count_in(tally *t, const char *name, turn_refusal kind) {
-    static const size_t column[TURN_REFUSALS] = {[TURN_FALSE] = FALSE_ONES, [TURN_JUSTIFIED] = JUSTIFIED_ONES, [TURN_ANSWERED] = ANSWERED_ONES};
+    static const size_t column[TURN_REFUSALS] = {
+        [TURN_FALSE] = FALSE_ONES, [TURN_JUSTIFIED] = JUSTIFIED_ONES, [TURN_ANSWERED] = ANSWERED_ONES};
     wr_status status = WR_OK;
     if (!name) return WR_OK;
     TRY(tally_add(t, name, TURNS, 1));
@@ -63,7 +64,8 @@ static void count(json_writer *w, const char *key, uint64_t v) {
 }
 
 /* "name", "name_low", "name_high"; null where n is 0. */
-static void share(json_writer *w, const char *name, const char *low_name, const char *high_name, uint64_t k, uint64_t n) {
+static void share(json_writer *w, const char *name, const char *low_name, const char *high_name, uint64_t k,
+                  uint64_t n) {
     double low = NAN, high = NAN;
     if (n) wilson_interval(k, n, &low, &high);
     json_key(w, name), json_double(w, n ? (double)k / (double)n : NAN);
@@ -71,7 +73,9 @@ static void share(json_writer *w, const char *name, const char *low_name, const 
     json_key(w, high_name), json_double(w, high);
 }
 
-static void false_share(json_writer *w, uint64_t k, uint64_t n) { share(w, "false_share", "false_share_low", "false_share_high", k, n); }
+static void false_share(json_writer *w, uint64_t k, uint64_t n) {
+    share(w, "false_share", "false_share_low", "false_share_high", k, n);
+}
 
 static void put_list(json_writer *w, const char *key, const tally_row *rows, size_t n, bool answered) {
     json_key(w, key);
@@ -122,8 +126,12 @@ void refusal_report_json(refusal_report *r, size_t most, json_writer *w) {
         json_end_object(w);
     }
     json_end_array(w);
-    if (tally_count(r->models)) put_list(w, "by_model", tally_by_size(r->models), least(most, tally_count(r->models)), r->answered_known);
-    if (tally_count(r->languages)) put_list(w, "by_language", tally_by_size(r->languages), least(most, tally_count(r->languages)), r->answered_known);
-    if (tally_count(r->months)) put_list(w, "by_month", tally_by_name(r->months), tally_count(r->months), r->answered_known);
+    if (tally_count(r->models))
+        put_list(w, "by_model", tally_by_size(r->models), least(most, tally_count(r->models)), r->answered_known);
+    if (tally_count(r->languages))
+        put_list(w, "by_language", tally_by_size(r->languages), least(most, tally_count(r->languages)),
+                 r->answered_known);
+    if (tally_count(r->months))
+        put_list(w, "by_month", tally_by_name(r->months), tally_count(r->months), r->answered_known);
     json_end_object(w);
 }

@@ -16,7 +16,8 @@ enum { LABELS = 1001, LENGTHS = 4 };
 typedef enum length_kind { REPLY, QUERY, HISTORY, TOKENS } length_kind;
 static const char *const length_names[LENGTHS] = {"reply_characters", "query_characters", "history_messages", "tokens"};
 
-/* A record that may be shown. `hash` decides among those of one label and way: smallest first, whatever the order of the shards. */
+/* A record that may be shown. `hash` decides among those of one label and way: smallest first, whatever the order of
+ * the shards. */
 typedef struct example {
     uint64_t hash;
     char *bytes; /* owned; NULL: none */
@@ -141,7 +142,8 @@ static wr_status look_in_chat(const chat_record *chat, const instance *x, exampl
     if (!colon || !same_bytes(x->id, (size_t)(colon - x->id), chat->id, strlen(chat->id))) return WR_OK;
     for (size_t i = 0; i + 2 < chat->n_messages; i++) {
         const chat_message *m = &chat->messages[i];
-        if (!same_bytes(m[0].content, m[0].length, x->query, x->query_length) || !same_bytes(m[1].content, m[1].length, x->response, x->response_length))
+        if (!same_bytes(m[0].content, m[0].length, x->query, x->query_length) ||
+            !same_bytes(m[1].content, m[1].length, x->response, x->response_length))
             continue;
         TRY_ALLOC(e->followup = mem_strndup(m[2].content, m[2].length));
         e->followup_length = m[2].length;

@@ -86,9 +86,12 @@ static void put_turns(json_writer *w, turn_counts *c, uint64_t bad) {
     put_flow(w, c->flow);
     summary_list(w, "how", tally_by_size(c->how), tally_count(c->how), SIZE_MAX, number);
     summary_list(w, "dropped", tally_by_size(c->dropped), tally_count(c->dropped), SIZE_MAX, number);
-    if (tally_count(c->languages)) summary_list(w, "languages", tally_by_size(c->languages), tally_count(c->languages), SUMMARY_NAMES, groups);
-    if (tally_count(c->models)) summary_list(w, "models", tally_by_size(c->models), tally_count(c->models), SUMMARY_NAMES, groups);
-    if (tally_count(c->months)) summary_list(w, "months", tally_by_name(c->months), tally_count(c->months), SIZE_MAX, groups);
+    if (tally_count(c->languages))
+        summary_list(w, "languages", tally_by_size(c->languages), tally_count(c->languages), SUMMARY_NAMES, groups);
+    if (tally_count(c->models))
+        summary_list(w, "models", tally_by_size(c->models), tally_count(c->models), SUMMARY_NAMES, groups);
+    if (tally_count(c->months))
+        summary_list(w, "months", tally_by_name(c->months), tally_count(c->months), SIZE_MAX, groups);
     json_end_object(w);
     json_key(w, "refusals"), refusal_report_json(&c->refusals, SUMMARY_NAMES, w);
 }

@@ -31,7 +31,8 @@ static wr_status read_users(const char *path, users *u) {
         TRY(got);
         if (got == WR_END) break;
         arena_reset(a);
-        if (json_parse(a, line, n, &row) < 0 || !json_get_int(row, "instances", &instances) || instances < 0 || instances > UINT32_MAX) {
+        if (json_parse(a, line, n, &row) < 0 || !json_get_int(row, "instances", &instances) || instances < 0 ||
+            instances > UINT32_MAX) {
             u->bad++;
             continue;
         }

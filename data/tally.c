@@ -55,7 +55,9 @@ cleanup:
 
 size_t tally_count(const tally *t) { return t->n; }
 
-static int by_name(const void *x, const void *y) { return strcmp(((const tally_row *)x)->name, ((const tally_row *)y)->name); }
+static int by_name(const void *x, const void *y) {
+    return strcmp(((const tally_row *)x)->name, ((const tally_row *)y)->name);
+}
 
 static int by_size(const void *x, const void *y) {
     uint64_t a = ((const tally_row *)x)->counts[0], b = ((const tally_row *)y)->counts[0];

@@ -42,7 +42,10 @@ static bool take_turn(const json_value *row, turn_line *t) {
     const char *refusal = known_text(row, "refusal");
     t->refusal_stated = refusal != NULL;
     if (refusal) {
-        t->refusal = is(refusal, "false") ? TURN_FALSE : is(refusal, "justified") ? TURN_JUSTIFIED : is(refusal, "no") ? TURN_ANSWERED : TURN_NO_PHRASE;
+        t->refusal = is(refusal, "false")       ? TURN_FALSE
+                     : is(refusal, "justified") ? TURN_JUSTIFIED
+                     : is(refusal, "no")        ? TURN_ANSWERED
+                                                : TURN_NO_PHRASE;
     } else if (is(t->how, "refusal")) {
         t->refusal = t->final_level == 1 ? TURN_FALSE : TURN_JUSTIFIED;
     }
@@ -76,7 +79,9 @@ wr_status turns_read(const char *path, turn_fn fn, void *context, uint64_t *bad)
         good++;
         TRY(fn(context, &t));
     }
-    if (!good && *bad) TRY(wr_fail(WR_E_FORMAT, "%s: none of its %llu lines is a follow-up of prepare", path, (unsigned long long)*bad));
+    if (!good && *bad)
+        TRY(wr_fail(WR_E_FORMAT, "%s: none of its %llu lines is a follow-up of prepare", path,
+                    (unsigned long long)*bad));
 cleanup:
     instream_close(in);
     arena_free(a);

@@ -45,7 +45,8 @@ typedef struct pairing {
 
 /* --- keys --- */
 
-/* The query as compared: case-folded, composed, runs of white space one space, none at the ends. Invalid UTF-8 is compared byte by byte. */
+/* The query as compared: case-folded, composed, runs of white space one space, none at the ends. Invalid UTF-8 is
+ * compared byte by byte. */
 static wr_status normalise(const char *s, size_t n, strbuf *out) {
     utf8proc_uint8_t *folded = NULL;
     utf8proc_ssize_t m = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &folded,
@@ -90,7 +91,8 @@ cleanup:
 
 static size_t slot_of(const group *groups, size_t capacity, group_key key) {
     size_t at = key.a & (capacity - 1);
-    while (groups[at].positive + groups[at].negative && (groups[at].key.a != key.a || groups[at].key.b != key.b)) at = (at + 1) & (capacity - 1);
+    while (groups[at].positive + groups[at].negative && (groups[at].key.a != key.a || groups[at].key.b != key.b))
+        at = (at + 1) & (capacity - 1);
     return at;
 }
 
@@ -101,7 +103,8 @@ static wr_status reserve_group(pairing *p) {
     group *groups = mem_calloc(capacity, sizeof *groups);
     TRY_ALLOC(groups);
     for (size_t i = 0; i < p->capacity; i++) {
-        if (p->groups[i].positive + p->groups[i].negative) groups[slot_of(groups, capacity, p->groups[i].key)] = p->groups[i];
+        if (p->groups[i].positive + p->groups[i].negative)
+            groups[slot_of(groups, capacity, p->groups[i].key)] = p->groups[i];
     }
     free(p->groups);
     p->groups = groups;
@@ -278,7 +281,8 @@ wr_status user_pairs_run(const user_pairs_options *o, user_pairs_counts *counts)
     shard_meta meta;
     TRY_ALLOC(p.memory = arena_create());
     TRY(record_walk_meta(o->dir, SHARD_REWARD, o->split, &meta));
-    if (o->positive_from > meta.classes) TRY(wr_fail(WR_E_USAGE, "--positive-from %d: %s has labels 1 to %d", o->positive_from, o->dir, meta.classes));
+    if (o->positive_from > meta.classes)
+        TRY(wr_fail(WR_E_USAGE, "--positive-from %d: %s has labels 1 to %d", o->positive_from, o->dir, meta.classes));
     TRY(record_walk(o->dir, SHARD_REWARD, o->split, count_record, &p));
     p.counts.groups = p.n_groups;
     TRY(keep_both_signs(&p));

@@ -9,8 +9,10 @@ enum { LEVELS = 5 };
 static const struct {
     const char *key, *name;
     double unit;
-} figures[] = {{"agreement", "equal answers, %", 100},     {"kappa", "κ", 1},           {"kappa_linear", "κ, linear weights", 1}, {"kappa_quadratic", "κ, quadratic weights", 1},
-               {"alpha_nominal", "α, nominal", 1}, {"alpha_ordinal", "α, ordinal", 1}, {"alpha_interval", "α, interval", 1}};
+} figures[] = {{"agreement", "equal answers, %", 100},   {"kappa", "κ", 1},
+               {"kappa_linear", "κ, linear weights", 1}, {"kappa_quadratic", "κ, quadratic weights", 1},
+               {"alpha_nominal", "α, nominal", 1},       {"alpha_ordinal", "α, ordinal", 1},
+               {"alpha_interval", "α, interval", 1}};
 
 static void figure_cell(strbuf *out, const json_value *v, size_t f) {
     char low[48], high[48];
@@ -24,12 +26,14 @@ static void figure_cell(strbuf *out, const json_value *v, size_t f) {
         return;
     }
     strbuf_printf(out, "<td>%.*f", decimals, unit * x);
-    if (isfinite(a) && isfinite(b)) strbuf_printf(out, " <span class=\"soft small\">%.*f – %.*f</span>", decimals, unit * a, decimals, unit * b);
+    if (isfinite(a) && isfinite(b))
+        strbuf_printf(out, " <span class=\"soft small\">%.*f – %.*f</span>", decimals, unit * a, decimals, unit * b);
     strbuf_puts(out, "</td>");
 }
 
 /* A square of numbers shaded by `top`: rows by one annotator (or the true level), columns by the other. */
-static void square(strbuf *out, const char *rows, const char *columns, const json_value *table, double unit, double top, int decimals) {
+static void square(strbuf *out, const char *rows, const char *columns, const json_value *table, double unit, double top,
+                   int decimals) {
     if (!json_is(table, JSON_ARRAY) || table->length != LEVELS) return;
     strbuf_puts(out, "<table class=\"square\"><tr><th>");
     html_string(out, rows);
@@ -62,7 +66,8 @@ static double largest(const json_value *table) {
     return most;
 }
 
-static void figure_table(strbuf *out, const char *title, const json_value *all, const json_value *pairs, const char *way, bool overall) {
+static void figure_table(strbuf *out, const char *title, const json_value *all, const json_value *pairs,
+                         const char *way, bool overall) {
     strbuf_printf(out, "<div class=\"card scroll\"><div class=\"head\"><b>%s</b></div><table><tr><th></th>", title);
     if (overall) strbuf_puts(out, "<th>all together</th>");
     for (const json_value *p = pairs ? pairs->first : NULL; p; p = p->next) {
@@ -86,10 +91,12 @@ static void consensus(strbuf *out, const json_value *d) {
     const json_value *confusion = json_get(d, "confusion");
     bool determined = true;
     if (!json_is(confusion, JSON_OBJECT) || !confusion->first) return;
-    strbuf_puts(out, "<h3>Consensus (Dawid–Skene)</h3>\n<p class=\"soft small\">How often, in %, each annotator gives each answer, by the level that the annotators "
+    strbuf_puts(out, "<h3>Consensus (Dawid–Skene)</h3>\n<p class=\"soft small\">How often, in %, each annotator gives "
+                     "each answer, by the level that the annotators "
                      "together make most likely.");
     if (json_get_bool(d, "determined", &determined) && !determined)
-        strbuf_puts(out, " <span class=\"bad\">Two annotators do not determine this: it follows their majority.</span>");
+        strbuf_puts(out,
+                    " <span class=\"bad\">Two annotators do not determine this: it follows their majority.</span>");
     strbuf_puts(out, "</p>\n<div class=\"grid wide\">\n");
     for (const json_value *c = confusion->first; c; c = c->next) {
         strbuf name = {0};
@@ -111,14 +118,16 @@ void agreement_section(strbuf *out, const evaluation *e) {
     html_number(out, part_count(v, "turns_compared"));
     strbuf_puts(out, " follow-ups with two answers or more, of ");
     html_number(out, part_count(v, "users_compared"));
-    strbuf_puts(out, " users. Intervals: 95&nbsp;%, bootstrap of whole users. The paper states 82&nbsp;% between its annotators on five levels.</p>\n");
+    strbuf_puts(out, " users. Intervals: 95&nbsp;%, bootstrap of whole users. The paper states 82&nbsp;% between its "
+                     "annotators on five levels.</p>\n");
     bool overall = pairs && pairs->length > 1;
     figure_table(out, "Five levels", v, pairs, "5-way", overall);
     figure_table(out, "Negative, neutral, positive", v, pairs, "3-way", overall);
     strbuf_puts(out, "<div class=\"grid wide\">\n");
     for (const json_value *p = pairs ? pairs->first : NULL; p; p = p->next) {
         strbuf_puts(out, "<div class=\"card scroll\">");
-        square(out, part_text(p, "a", "?"), part_text(p, "b", "?"), json_get(p, "table"), 1, largest(json_get(p, "table")), 0);
+        square(out, part_text(p, "a", "?"), part_text(p, "b", "?"), json_get(p, "table"), 1,
+               largest(json_get(p, "table")), 0);
         strbuf_puts(out, "</div>\n");
     }
     strbuf_puts(out, "</div>\n");

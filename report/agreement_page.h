@@ -4,8 +4,8 @@
 
 #include "report/evaluations.h"
 
-/* An evaluation of kind "agreement": figures of all annotators and of every pair with their intervals, tables of the pairs, and each annotator's
- * confusion by the Dawid–Skene consensus. */
+/* An evaluation of kind "agreement": figures of all annotators and of every pair with their intervals, tables of the
+ * pairs, and each annotator's confusion by the Dawid–Skene consensus. */
 void agreement_section(strbuf *out, const evaluation *e);
 
 #endif

@@ -23,7 +23,8 @@ const char *part_text(const json_value *v, const char *key, const char *otherwis
 }
 
 const char *level_name(int level) {
-    static const char *const names[] = {"no level", "1 rejection", "2 error correction", "3 neutral", "4 positive engagement", "5 explicit satisfaction"};
+    static const char *const names[] = {"no level",  "1 rejection",           "2 error correction",
+                                        "3 neutral", "4 positive engagement", "5 explicit satisfaction"};
     return names[level >= 1 && level <= 5 ? level : 0];
 }
 
@@ -38,13 +39,20 @@ static void tile(strbuf *out, const char *name, double v, const char *format, co
 }
 
 static void headline(strbuf *out, const json_value *s) {
-    const json_value *turns = json_get(s, "turns"), *records = json_get(s, "records"), *users = json_get(s, "users"), *refusals = json_get(s, "refusals");
+    const json_value *turns = json_get(s, "turns"), *records = json_get(s, "records"), *users = json_get(s, "users"),
+                     *refusals = json_get(s, "refusals");
     char split[96] = "", holders[96] = "", interval[96] = "", share[96] = "";
-    double kept = part_number(records, "n"), seen = part_number(turns, "n"), low = part_number(refusals, "false_share_low");
-    if (isfinite(kept)) snprintf(split, sizeof split, "%.0f train, %.0f test", part_count(records, "train"), part_count(records, "test"));
-    if (json_is(users, JSON_OBJECT)) snprintf(holders, sizeof holders, "%.0f of them with instances", part_count(users, "with_instances"));
+    double kept = part_number(records, "n"), seen = part_number(turns, "n"),
+           low = part_number(refusals, "false_share_low");
+    if (isfinite(kept))
+        snprintf(split, sizeof split, "%.0f train, %.0f test", part_count(records, "train"),
+                 part_count(records, "test"));
+    if (json_is(users, JSON_OBJECT))
+        snprintf(holders, sizeof holders, "%.0f of them with instances", part_count(users, "with_instances"));
     if (isfinite(kept) && seen > 0) snprintf(share, sizeof share, "%.1f %% became instances", 100 * kept / seen);
-    if (isfinite(low)) snprintf(interval, sizeof interval, "%.0f – %.0f %%; the paper's sample: 32 %%", 100 * low, 100 * part_count(refusals, "false_share_high"));
+    if (isfinite(low))
+        snprintf(interval, sizeof interval, "%.0f – %.0f %%; the paper's sample: 32 %%", 100 * low,
+                 100 * part_count(refusals, "false_share_high"));
     strbuf_puts(out, "<div class=\"tiles\">\n");
     tile(out, "follow-ups", seen, NULL, share);
     tile(out, "instances kept", kept, NULL, split);
@@ -84,17 +92,20 @@ static size_t outcome_node(flow *f, const char *name) {
 }
 
 static void label_flow(strbuf *out, const json_value *turns) {
-    static const char *const titles[] = {"annotator's level", "final level, after mining and refusals", "kept, or dropped by"};
+    static const char *const titles[] = {"annotator's level", "final level, after mining and refusals",
+                                         "kept, or dropped by"};
     const json_value *rows = json_get(turns, "flow");
     flow f = {.n_nodes = 2 * LEVELS + 1};
     if (!json_is(rows, JSON_ARRAY) || !rows->first) return;
     /* From satisfied at the top to rejection, then those without a level. */
     for (int column = 0; column < 2; column++) {
-        for (int i = 0; i < LEVELS; i++) f.nodes[column * LEVELS + i] = (sankey_node){level_name(LEVELS - 1 - i), (size_t)column, LEVELS - 1 - i};
+        for (int i = 0; i < LEVELS; i++)
+            f.nodes[column * LEVELS + i] = (sankey_node){level_name(LEVELS - 1 - i), (size_t)column, LEVELS - 1 - i};
     }
     f.nodes[2 * LEVELS] = (sankey_node){"kept", 2, -1};
     const json_value *dropped = json_get(turns, "dropped"); /* largest first */
-    for (const json_value *d = json_is(dropped, JSON_ARRAY) ? dropped->first : NULL; d; d = d->next) outcome_node(&f, part_text(d, "name", "?"));
+    for (const json_value *d = json_is(dropped, JSON_ARRAY) ? dropped->first : NULL; d; d = d->next)
+        outcome_node(&f, part_text(d, "name", "?"));
     for (const json_value *r = rows->first; r; r = r->next) {
         int64_t level = 0, final = 0;
         double n = part_number(r, "n");
@@ -106,13 +117,15 @@ static void label_flow(strbuf *out, const json_value *turns) {
         add_link(&f, to, outcome_node(&f, part_text(r, "outcome", "?")), n);
     }
     strbuf_puts(out, "<h3>What became of the follow-ups</h3>\n<div class=\"card scroll\">\n");
-    svg_sankey(out, "Flow of follow-ups from annotated level to final level to kept or dropped", titles, 3, f.nodes, f.n_nodes, f.links, f.n_links);
+    svg_sankey(out, "Flow of follow-ups from annotated level to final level to kept or dropped", titles, 3, f.nodes,
+               f.n_nodes, f.links, f.n_links);
     strbuf_puts(out, "</div>\n");
 }
 
 static void funnel_table(strbuf *out, const json_value *funnel) {
     if (!json_is(funnel, JSON_OBJECT) || !funnel->first) return;
-    strbuf_puts(out, "<details class=\"card\"><summary>Counts of every stage</summary><table><tr><th>stage</th><th>what</th><th>count</th></tr>\n");
+    strbuf_puts(out, "<details class=\"card\"><summary>Counts of every "
+                     "stage</summary><table><tr><th>stage</th><th>what</th><th>count</th></tr>\n");
     for (const json_value *stage = funnel->first; stage; stage = stage->next) {
         bool first = true;
         for (const json_value *line = json_is(stage, JSON_OBJECT) ? stage->first : NULL; line; line = line->next) {
@@ -137,7 +150,8 @@ static void label_table(strbuf *out, const json_value *records) {
     const json_value *labels = json_get(records, "labels"), *how = json_get(records, "how");
     double total = part_number(records, "n");
     if (!json_is(labels, JSON_ARRAY) || !labels->first || !(total > 0)) return;
-    strbuf_puts(out, "<h3>Labels of the instances</h3>\n<div class=\"card scroll\"><table><tr><th>label</th><th>train</th><th>test</th><th>share</th>"
+    strbuf_puts(out, "<h3>Labels of the instances</h3>\n<div class=\"card "
+                     "scroll\"><table><tr><th>label</th><th>train</th><th>test</th><th>share</th>"
                      "<th class=\"left\">how it came</th></tr>\n");
     for (const json_value *l = labels->first; l; l = l->next) {
         double train = part_count(l, "train"), test = part_count(l, "test"), label = part_count(l, "label");
@@ -172,7 +186,9 @@ void part_bars(strbuf *out, const bar_list *b, const json_value *rows) {
         most = fmax(most, b->logarithmic ? log1p(n) : n);
         total += n;
     }
-    strbuf_printf(out, "<div class=\"card scroll\"><div class=\"head\"><b>%s</b><span class=\"soft small\">%s</span></div><table class=\"list\"><tr><th></th><th></th><th>%s</th>",
+    strbuf_printf(out,
+                  "<div class=\"card scroll\"><div class=\"head\"><b>%s</b><span class=\"soft "
+                  "small\">%s</span></div><table class=\"list\"><tr><th></th><th></th><th>%s</th>",
                   b->title, b->note ? b->note : "", b->count_title);
     strbuf_printf(out, b->second_key ? "<th>%s</th></tr>\n" : "<th>share</th></tr>\n", b->second_title);
     for (const json_value *r = rows->first; r; r = r->next) {
@@ -185,7 +201,8 @@ void part_bars(strbuf *out, const bar_list *b, const json_value *rows) {
         } else {
             html_string(out, part_text(r, "name", "unknown"));
         }
-        strbuf_printf(out, "</td><td><i class=\"rod\" style=\"width:%.1f%%\"></i></td><td>", most > 0 ? 100 * (b->logarithmic ? log1p(n) : n) / most : 0);
+        strbuf_printf(out, "</td><td><i class=\"rod\" style=\"width:%.1f%%\"></i></td><td>",
+                      most > 0 ? 100 * (b->logarithmic ? log1p(n) : n) / most : 0);
         html_number(out, n);
         strbuf_puts(out, "</td><td>");
         if (b->second_key)
@@ -198,9 +215,14 @@ void part_bars(strbuf *out, const bar_list *b, const json_value *rows) {
 }
 
 /* By follow-up where turns.jsonl.zst tells, else by instance. */
-static void name_bars(strbuf *out, const char *title, const char *key, const json_value *turns, const json_value *records) {
+static void name_bars(strbuf *out, const char *title, const char *key, const json_value *turns,
+                      const json_value *records) {
     const json_value *rows = json_get(turns, key);
-    bar_list b = {.title = title, .count_key = "turns", .count_title = "follow-ups", .second_key = "kept", .second_title = "kept"};
+    bar_list b = {.title = title,
+                  .count_key = "turns",
+                  .count_title = "follow-ups",
+                  .second_key = "kept",
+                  .second_title = "kept"};
     if (!rows) {
         rows = json_get(records, key);
         b.count_key = "n", b.count_title = "instances", b.second_key = NULL;
@@ -212,8 +234,8 @@ static void length_bars(strbuf *out, const char *title, const json_value *length
     char note[128];
     bar_list b = {.title = title, .note = note, .count_key = "n", .count_title = "instances"};
     if (!json_is(lengths, JSON_OBJECT)) return;
-    snprintf(note, sizeof note, "median %.0f, 90 %% up to %.0f, largest %.0f", part_count(lengths, "median"), part_count(lengths, "p90"),
-             part_count(lengths, "largest"));
+    snprintf(note, sizeof note, "median %.0f, 90 %% up to %.0f, largest %.0f", part_count(lengths, "median"),
+             part_count(lengths, "p90"), part_count(lengths, "largest"));
     part_bars(out, &b, json_get(lengths, "histogram"));
 }
 
@@ -222,7 +244,13 @@ static void distributions(strbuf *out, const json_value *turns, const json_value
     strbuf_puts(out, "<h3>Languages, models, months, lengths</h3>\n<div class=\"grid wide\">\n");
     name_bars(out, "Languages", "languages", turns, records);
     name_bars(out, "Models", "models", turns, records);
-    part_bars(out, &(bar_list){.title = "Months", .count_key = "turns", .count_title = "follow-ups", .second_key = "kept", .second_title = "kept"}, json_get(turns, "months"));
+    part_bars(out,
+              &(bar_list){.title = "Months",
+                          .count_key = "turns",
+                          .count_title = "follow-ups",
+                          .second_key = "kept",
+                          .second_title = "kept"},
+              json_get(turns, "months"));
     length_bars(out, "Characters of a reply", json_get(records, "reply_characters"));
     length_bars(out, "Characters of a query", json_get(records, "query_characters"));
     length_bars(out, "Messages before the query", json_get(records, "history_messages"));
@@ -266,7 +294,9 @@ void prepare_section(strbuf *out, const json_value *s) {
     html_string(out, part_text(s, "dir", ""));
     strbuf_puts(out, "</h2>\n");
     headline(out, s);
-    if (part_number(turns, "bad_lines") > 0) strbuf_printf(out, "<p class=\"bad\">turns.jsonl.zst: %.0f damaged lines skipped</p>\n", part_number(turns, "bad_lines"));
+    if (part_number(turns, "bad_lines") > 0)
+        strbuf_printf(out, "<p class=\"bad\">turns.jsonl.zst: %.0f damaged lines skipped</p>\n",
+                      part_number(turns, "bad_lines"));
     label_flow(out, turns);
     funnel_table(out, json_get(meta, "funnel"));
     label_table(out, records);

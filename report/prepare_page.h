@@ -1,4 +1,5 @@
-/* The page of a prepared folder: what prepare read, how it was labelled and what was kept, whose it is, refusals, and examples to skim. LOCAL. */
+/* The page of a prepared folder: what prepare read, how it was labelled and what was kept, whose it is, refusals, and
+ * examples to skim. LOCAL. */
 #ifndef WR_REPORT_PREPARE_PAGE_H
 #define WR_REPORT_PREPARE_PAGE_H
 

@@ -11,8 +11,8 @@ double part_count(const json_value *v, const char *key);
 /* The member as text, or `otherwise` where it is absent or empty. */
 const char *part_text(const json_value *v, const char *key, const char *otherwise);
 
-/* "Languages" as a card: name, bar, count and share of each element of an array of {"name" or "from"/"to", count_key}. logarithmic: bar lengths by
- * log(1 + n). second_key (NULL: none): one more column of counts. */
+/* "Languages" as a card: name, bar, count and share of each element of an array of {"name" or "from"/"to", count_key}.
+ * logarithmic: bar lengths by log(1 + n). second_key (NULL: none): one more column of counts. */
 typedef struct bar_list {
     const char *title, *note, *count_key, *count_title, *second_key, *second_title;
     bool logarithmic;

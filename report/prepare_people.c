@@ -11,19 +11,28 @@
 static void lorenz_curve(strbuf *out, const json_value *points) {
     enum { SIZE = 220, LEFT = 34, TOP = 6 };
     if (!json_is(points, JSON_ARRAY) || !points->first) return;
-    strbuf_printf(out, "<svg class=\"lorenz\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Lorenz curve of instances over users\">", SIZE + LEFT + 14, SIZE + TOP + 34);
+    strbuf_printf(
+        out,
+        "<svg class=\"lorenz\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Lorenz curve of instances over users\">",
+        SIZE + LEFT + 14, SIZE + TOP + 34);
     for (int i = 0; i <= 4; i++) {
         double y = TOP + SIZE - i * SIZE / 4.0, x = LEFT + i * SIZE / 4.0;
-        strbuf_printf(out, "<line class=\"g\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%d</text>", LEFT,
-                      LEFT + SIZE, y, y, LEFT - 6, y + 4, 25 * i);
+        strbuf_printf(out,
+                      "<line class=\"g\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" y=\"%.1f\" "
+                      "text-anchor=\"end\">%d</text>",
+                      LEFT, LEFT + SIZE, y, y, LEFT - 6, y + 4, 25 * i);
         strbuf_printf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%d</text>", x, TOP + SIZE + 16, 25 * i);
     }
-    strbuf_printf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%% of users, fewest instances first</text>", LEFT + SIZE / 2, TOP + SIZE + 31);
-    strbuf_printf(out, "<line class=\"axis\" stroke-dasharray=\"4 4\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/><polyline class=\"curve\" points=\"", LEFT, TOP + SIZE,
-                  LEFT + SIZE, TOP);
+    strbuf_printf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%% of users, fewest instances first</text>",
+                  LEFT + SIZE / 2, TOP + SIZE + 31);
+    strbuf_printf(out,
+                  "<line class=\"axis\" stroke-dasharray=\"4 4\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/><polyline "
+                  "class=\"curve\" points=\"",
+                  LEFT, TOP + SIZE, LEFT + SIZE, TOP);
     for (const json_value *p = points->first; p; p = p->next) {
         double x, y;
-        if (!json_is(p, JSON_ARRAY) || !json_to_double(json_at(p, 0), &x) || !json_to_double(json_at(p, 1), &y)) continue;
+        if (!json_is(p, JSON_ARRAY) || !json_to_double(json_at(p, 0), &x) || !json_to_double(json_at(p, 1), &y))
+            continue;
         strbuf_printf(out, "%.1f,%.1f ", LEFT + SIZE * fmin(1, fmax(0, x)), TOP + SIZE * (1 - fmin(1, fmax(0, y))));
     }
     strbuf_puts(out, "\"/></svg>\n");
@@ -33,16 +42,25 @@ void prepare_users(strbuf *out, const json_value *users) {
     char note[160];
     if (!json_is(users, JSON_OBJECT)) return;
     strbuf_puts(out, "<h3>Users</h3>\n<div class=\"grid wide\">\n");
-    snprintf(note, sizeof note, "%.0f train, %.0f test users; largest %.0f", part_count(users, "train"), part_count(users, "test"), part_count(users, "largest"));
-    part_bars(out, &(bar_list){.title = "Instances a user", .note = note, .count_key = "n", .count_title = "users", .logarithmic = true}, json_get(users, "histogram"));
+    snprintf(note, sizeof note, "%.0f train, %.0f test users; largest %.0f", part_count(users, "train"),
+             part_count(users, "test"), part_count(users, "largest"));
+    part_bars(
+        out,
+        &(bar_list){
+            .title = "Instances a user", .note = note, .count_key = "n", .count_title = "users", .logarithmic = true},
+        json_get(users, "histogram"));
     double gini = part_number(users, "gini");
     if (isfinite(gini)) {
-        strbuf_printf(out, "<div class=\"card\"><div class=\"head\"><b>%% of instances</b><span class=\"soft small\">Gini %.2f; the busiest 1&nbsp;%% of users hold "
-                           "%.0f&nbsp;%%</span></div>\n", gini, 100 * part_count(users, "top_percent_share"));
+        strbuf_printf(out,
+                      "<div class=\"card\"><div class=\"head\"><b>%% of instances</b><span class=\"soft small\">Gini "
+                      "%.2f; the busiest 1&nbsp;%% of users hold "
+                      "%.0f&nbsp;%%</span></div>\n",
+                      gini, 100 * part_count(users, "top_percent_share"));
         lorenz_curve(out, json_get(users, "lorenz"));
         strbuf_puts(out, "</div>\n");
     }
-    strbuf_puts(out, "</div>\n<p class=\"soft small\">Bars of users are on a logarithmic scale. Gini and curve: users with at least one instance.</p>\n");
+    strbuf_puts(out, "</div>\n<p class=\"soft small\">Bars of users are on a logarithmic scale. Gini and curve: users "
+                     "with at least one instance.</p>\n");
 }
 
 /* --- refusals --- */
@@ -56,8 +74,8 @@ static void share_cell(strbuf *out, const json_value *v, const char *key, int de
         strbuf_puts(out, "<td>–</td>");
         return;
     }
-    strbuf_printf(out, "<td>%.*f&nbsp;%% <span class=\"soft small\">%.*f – %.*f</span></td>", decimals, 100 * p, decimals, 100 * part_count(v, low), decimals,
-                  100 * part_count(v, high));
+    strbuf_printf(out, "<td>%.*f&nbsp;%% <span class=\"soft small\">%.*f – %.*f</span></td>", decimals, 100 * p,
+                  decimals, 100 * part_count(v, low), decimals, 100 * part_count(v, high));
 }
 
 static void count_cell(strbuf *out, const json_value *v, const char *key) {
@@ -69,9 +87,13 @@ static void count_cell(strbuf *out, const json_value *v, const char *key) {
 static void level_table(strbuf *out, const json_value *refusals, bool answered) {
     const json_value *rows = json_get(refusals, "by_level");
     if (!json_is(rows, JSON_ARRAY) || !rows->first) return;
-    strbuf_printf(out, "<div class=\"card scroll\"><div class=\"head\"><b>Satisfaction × refusal</b><span class=\"soft small\">the annotator's own level of the "
-                       "follow-up</span></div><table><tr><th>level</th><th>follow-ups</th><th>false refusal</th><th>justified</th>%s<th>no refusal</th><th>false, of "
-                       "the level</th></tr>\n", answered ? "<th>phrase, but answered</th>" : "");
+    strbuf_printf(out,
+                  "<div class=\"card scroll\"><div class=\"head\"><b>Satisfaction × refusal</b><span class=\"soft "
+                  "small\">the annotator's own level of the "
+                  "follow-up</span></div><table><tr><th>level</th><th>follow-ups</th><th>false "
+                  "refusal</th><th>justified</th>%s<th>no refusal</th><th>false, of "
+                  "the level</th></tr>\n",
+                  answered ? "<th>phrase, but answered</th>" : "");
     for (const json_value *r = rows->first; r; r = r->next) {
         int64_t level = 0;
         json_get_int(r, "level", &level);
@@ -92,7 +114,11 @@ static void level_table(strbuf *out, const json_value *refusals, bool answered) 
 
 static void group_table(strbuf *out, const char *title, const json_value *rows) {
     if (!json_is(rows, JSON_ARRAY) || !rows->first) return;
-    strbuf_printf(out, "<div class=\"card scroll\"><table><tr><th>%s</th><th>refusals</th><th>false</th><th>justified</th><th>false, of refusals</th></tr>\n", title);
+    strbuf_printf(
+        out,
+        "<div class=\"card scroll\"><table><tr><th>%s</th><th>refusals</th><th>false</th><th>justified</th><th>false, "
+        "of refusals</th></tr>\n",
+        title);
     for (const json_value *r = rows->first; r; r = r->next) {
         strbuf_puts(out, "<tr><td>");
         html_string(out, part_text(r, "name", "unknown"));
@@ -117,15 +143,18 @@ void prepare_refusals(strbuf *out, const json_value *refusals) {
     strbuf_puts(out, " of harmful ones (justified).");
     double p = part_number(refusals, "false_share");
     if (isfinite(p))
-        strbuf_printf(out, " False: <b>%.0f&nbsp;%%</b> (%.0f – %.0f&nbsp;%%). The paper found %.0f&nbsp;%% in its sample.", 100 * p,
-                      100 * part_count(refusals, "false_share_low"), 100 * part_count(refusals, "false_share_high"), 100 * part_count(refusals, "paper_false_share"));
+        strbuf_printf(out,
+                      " False: <b>%.0f&nbsp;%%</b> (%.0f – %.0f&nbsp;%%). The paper found %.0f&nbsp;%% in its sample.",
+                      100 * p, 100 * part_count(refusals, "false_share_low"),
+                      100 * part_count(refusals, "false_share_high"), 100 * part_count(refusals, "paper_false_share"));
     strbuf_puts(out, "</p>\n");
     level_table(out, refusals, isfinite(part_number(refusals, "answered")));
     strbuf_puts(out, "<div class=\"grid wide\">\n");
     group_table(out, "model", json_get(refusals, "by_model"));
     group_table(out, "language", json_get(refusals, "by_language"));
     group_table(out, "month", json_get(refusals, "by_month"));
-    strbuf_puts(out, "</div>\n<p class=\"soft small\">Intervals: Wilson, 95&nbsp;%, as if turns were independent.</p>\n");
+    strbuf_puts(out,
+                "</div>\n<p class=\"soft small\">Intervals: Wilson, 95&nbsp;%, as if turns were independent.</p>\n");
 }
 
 /* --- examples --- */
@@ -156,7 +185,8 @@ static void part_spoken(strbuf *out, const char *who, const char *class, const j
 
 static void history(strbuf *out, const json_value *messages) {
     if (!json_is(messages, JSON_ARRAY) || !messages->first) return;
-    strbuf_printf(out, "<details><summary class=\"small\">%zu %s before</summary>\n", messages->length, messages->length == 1 ? "message" : "messages");
+    strbuf_printf(out, "<details><summary class=\"small\">%zu %s before</summary>\n", messages->length,
+                  messages->length == 1 ? "message" : "messages");
     for (const json_value *m = messages->first; m; m = m->next) {
         strbuf role = {0};
         html_string(&role, part_text(m, "role", "?"));
@@ -169,7 +199,8 @@ static void history(strbuf *out, const json_value *messages) {
 void prepare_examples(strbuf *out, const json_value *examples) {
     double before = NAN;
     if (!json_is(examples, JSON_ARRAY) || !examples->first) return;
-    strbuf_puts(out, "<h3>Examples</h3>\n<p class=\"soft small\">Drawn by a hash of their id, a few for each label and each way a label came.</p>\n");
+    strbuf_puts(out, "<h3>Examples</h3>\n<p class=\"soft small\">Drawn by a hash of their id, a few for each label and "
+                     "each way a label came.</p>\n");
     for (const json_value *x = examples->first; x; x = x->next) {
         double label = part_count(x, "label");
         if (label != before) strbuf_printf(out, "<h4>Label %.0f</h4>\n", label);

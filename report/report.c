@@ -73,7 +73,10 @@ static wr_status run_section(strbuf *out, const char *dir) {
     metrics_table t = {0};
     TRY(path_join(path, dir, "metrics.jsonl"));
     if (!file_exists(path))
-        TRY(wr_fail(WR_E_IO, "%s: no metrics.jsonl and no meta.json in it; give the folder of a run (--out of train or dpo) or of prepare", dir));
+        TRY(wr_fail(WR_E_IO,
+                    "%s: no metrics.jsonl and no meta.json in it; give the folder of a run (--out of train or dpo) or "
+                    "of prepare",
+                    dir));
     TRY(metrics_load(path, &t));
     strbuf_puts(out, "<h2>Run: ");
     html_string(out, dir);
@@ -143,7 +146,8 @@ wr_status report_write(const char *const *sources, size_t n, const char *title, 
     return report_write_data(sources, NULL, n, title, out_path);
 }
 
-wr_status report_write_data(const char *const *sources, const strbuf *summaries, size_t n, const char *title, const char *out_path) {
+wr_status report_write_data(const char *const *sources, const strbuf *summaries, size_t n, const char *title,
+                            const char *out_path) {
     wr_status status = WR_OK;
     strbuf page = {0};
     arena *a = arena_create();
@@ -172,7 +176,8 @@ wr_status report_write_data(const char *const *sources, const strbuf *summaries,
             evaluation_section(&page, &all[i]);
     for (size_t i = 0; i < n; i++) {
         if (!dir_exists(sources[i])) continue;
-        TRY(summaries && summaries[i].len ? data_section(&page, a, sources[i], &summaries[i]) : run_section(&page, sources[i]));
+        TRY(summaries && summaries[i].len ? data_section(&page, a, sources[i], &summaries[i])
+                                          : run_section(&page, sources[i]));
     }
     html_end(&page);
     TRY(strbuf_status(&page));

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <stdbool.h>
 
-/* Coordinates: x 0 … W, y downwards. A node's label needs a line of its own, so thin nodes get a slot higher than they are. */
+/* Coordinates: x 0 … W, y downwards. A node's label needs a line of its own, so thin nodes get a slot higher than they
+ * are. */
 enum { W = 1000, TOP = 30, NODE = 12, LABEL = 190, FLOW_HEIGHT = 300, SLOT = 19, GAP = 5 };
 
 typedef struct placed {
@@ -51,9 +52,10 @@ static void draw_link(strbuf *out, const sankey_node *nodes, size_t columns, pla
     double h0 = a->height * l->value / a->value, h1 = b->height * l->value / b->value;
     strbuf_puts(out, "<path class=\"flow ");
     tone_class(out, nodes[l->from].tone);
-    strbuf_printf(out, "\" d=\"M%.1f %.2fC%.1f %.2f %.1f %.2f %.1f %.2fV%.2fC%.1f %.2f %.1f %.2f %.1f %.2fZ\"><title>", x0, a->next_out, middle,
-                  a->next_out, middle, b->next_in, x1, b->next_in, b->next_in + fmax(h1, 0.5), middle, b->next_in + fmax(h1, 0.5), middle,
-                  a->next_out + fmax(h0, 0.5), x0, a->next_out + fmax(h0, 0.5));
+    strbuf_printf(out, "\" d=\"M%.1f %.2fC%.1f %.2f %.1f %.2f %.1f %.2fV%.2fC%.1f %.2f %.1f %.2f %.1f %.2fZ\"><title>",
+                  x0, a->next_out, middle, a->next_out, middle, b->next_in, x1, b->next_in, b->next_in + fmax(h1, 0.5),
+                  middle, b->next_in + fmax(h1, 0.5), middle, a->next_out + fmax(h0, 0.5), x0,
+                  a->next_out + fmax(h0, 0.5));
     html_string(out, nodes[l->from].name);
     strbuf_puts(out, " → ");
     html_string(out, nodes[l->to].name);
@@ -68,16 +70,18 @@ static void draw_node(strbuf *out, const sankey_node *node, size_t columns, cons
     double x = x_of(node, columns);
     strbuf_puts(out, "<rect class=\"");
     tone_class(out, node->tone);
-    strbuf_printf(out, "\" x=\"%.1f\" y=\"%.2f\" width=\"%d\" height=\"%.2f\" rx=\"2\"/><text class=\"label\" x=\"%.1f\" y=\"%.1f\">", x, p->y, NODE,
-                  p->height, x + NODE + 7, p->y + p->height / 2 + 4.5);
+    strbuf_printf(
+        out,
+        "\" x=\"%.1f\" y=\"%.2f\" width=\"%d\" height=\"%.2f\" rx=\"2\"/><text class=\"label\" x=\"%.1f\" y=\"%.1f\">",
+        x, p->y, NODE, p->height, x + NODE + 7, p->y + p->height / 2 + 4.5);
     html_string(out, node->name);
     strbuf_puts(out, " <tspan class=\"count\">");
     html_number(out, p->value);
     strbuf_puts(out, "</tspan></text>");
 }
 
-void svg_sankey(strbuf *out, const char *name, const char *const *titles, size_t columns, const sankey_node *nodes, size_t n, const sankey_link *links,
-                size_t n_links) {
+void svg_sankey(strbuf *out, const char *name, const char *const *titles, size_t columns, const sankey_node *nodes,
+                size_t n, const sankey_link *links, size_t n_links) {
     placed p[SANKEY_NODES] = {{0}};
     if (n > SANKEY_NODES) n = SANKEY_NODES;
     if (columns > SANKEY_COLUMNS) columns = SANKEY_COLUMNS;
@@ -100,7 +104,8 @@ void svg_sankey(strbuf *out, const char *name, const char *const *titles, size_t
     for (size_t from = 0; from < n; from++) {
         for (size_t to = 0; to < n; to++) {
             for (size_t k = 0; k < n_links; k++) {
-                if (links[k].from == from && links[k].to == to && links[k].value > 0) draw_link(out, nodes, columns, p, &links[k]);
+                if (links[k].from == from && links[k].to == to && links[k].value > 0)
+                    draw_link(out, nodes, columns, p, &links[k]);
             }
         }
     }

@@ -16,7 +16,8 @@
 enum { TURNS = 5000, SEEDS = 6 };
 typedef double matrix[5][5];
 
-/* Careful: right in 85 %, else a neighbour. Lazy: 60 % "3" whatever it reads, else as the careful one. Biased: one level up in 45 %. */
+/* Careful: right in 85 %, else a neighbour. Lazy: 60 % "3" whatever it reads, else as the careful one. Biased: one
+ * level up in 45 %. */
 static void careful(matrix m) {
     memset(m, 0, sizeof(matrix));
     for (int k = 0; k < 5; k++) {
@@ -69,7 +70,8 @@ static trial run(uint64_t seed, double missing) {
     rng r = rng_make(seed, RNG_TEST, 1, 0, 0);
     for (int i = 0; i < TURNS; i++) {
         truth[i] = (uint8_t)(i % 5 + 1);
-        for (int a = 0; a < 3; a++) answers[i][a] = rng_uniform(&r) < missing ? 0 : (uint8_t)(draw(&r, planted[a][truth[i] - 1]) + 1);
+        for (int a = 0; a < 3; a++)
+            answers[i][a] = rng_uniform(&r) < missing ? 0 : (uint8_t)(draw(&r, planted[a][truth[i] - 1]) + 1);
         counts[pattern_of(answers[i], 3)]++;
     }
     dawid_skene *d;
@@ -103,7 +105,8 @@ static void planted_confusions_come_back(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         trial t = run(seed, 0);
-        print_message("# seed %d: RMSE %.4f, consensus %.4f, majority %.4f\n", (int)seed, t.rmse, t.consensus, t.majority);
+        print_message("# seed %d: RMSE %.4f, consensus %.4f, majority %.4f\n", (int)seed, t.rmse, t.consensus,
+                      t.majority);
         assert_true(t.rmse <= 0.03);
         assert_true(t.consensus > t.majority + 0.02);
     }
@@ -202,8 +205,11 @@ static void refuses(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_confusions_come_back), cmocka_unit_test(missing_answers_are_no_evidence),
-                                       cmocka_unit_test(small_cases), cmocka_unit_test(rare_levels_keep_their_meaning),
-                                       cmocka_unit_test(climbs_and_repeats), cmocka_unit_test(refuses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_confusions_come_back),
+                                       cmocka_unit_test(missing_answers_are_no_evidence),
+                                       cmocka_unit_test(small_cases),
+                                       cmocka_unit_test(rare_levels_keep_their_meaning),
+                                       cmocka_unit_test(climbs_and_repeats),
+                                       cmocka_unit_test(refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,9 @@ static const char *at(const char *name) {
     return p;
 }
 
-static void put(const char *name, const char *text) { assert_int_equal(file_write_atomic(at(name), text, strlen(text)), WR_OK); }
+static void put(const char *name, const char *text) {
+    assert_int_equal(file_write_atomic(at(name), text, strlen(text)), WR_OK);
+}
 
 static const chat_message before[2] = {{"user", "first", 5}, {"assistant", "reply", 5}};
 
@@ -42,8 +44,19 @@ static void write_rewards(const char *name, const instance *x, size_t n) {
 }
 
 static instance reply(const char *id, const char *user, const char *response, int label, const char *how) {
-    return (instance){.id = id, .user = user, .language = "English", .model = "m<1>", .how = how, .turn = 4, .label = label, .history = before, .n_history = 2,
-                      .query = "why & how", .query_length = 9, .response = response, .response_length = strlen(response)};
+    return (instance){.id = id,
+                      .user = user,
+                      .language = "English",
+                      .model = "m<1>",
+                      .how = how,
+                      .turn = 4,
+                      .label = label,
+                      .history = before,
+                      .n_history = 2,
+                      .query = "why & how",
+                      .query_length = 9,
+                      .response = response,
+                      .response_length = strlen(response)};
 }
 
 static char long_reply[6000];
@@ -51,9 +64,11 @@ static char long_reply[6000];
 static void write_folder(void) {
     memset(long_reply, 'x', sizeof long_reply - 1);
     memcpy(long_reply + 3999, "\xe4\xb8\xad", 3); /* a character over the cut */
-    const instance train[] = {reply("c1:4", "ann", "yes", 4, "lexicon"), reply("c2:4", "ann", "no", 1, "refusal"), reply("c3:4", "bob", long_reply, 2, "lexicon")};
+    const instance train[] = {reply("c1:4", "ann", "yes", 4, "lexicon"), reply("c2:4", "ann", "no", 1, "refusal"),
+                              reply("c3:4", "bob", long_reply, 2, "lexicon")};
     const instance test[] = {reply("c4:4", "cy", "mm\xe4\xb8\xad", 4, "mined")};
-    static const chat_message talk[4] = {{"user", "first", 5}, {"assistant", "reply", 5}, {"user", "why & how", 9}, {"assistant", "yes", 3}};
+    static const chat_message talk[4] = {
+        {"user", "first", 5}, {"assistant", "reply", 5}, {"user", "why & how", 9}, {"assistant", "yes", 3}};
     chat_message longer[6];
     memcpy(longer, talk, sizeof talk);
     longer[4] = (chat_message){"user", "thanks <b>", 10};
@@ -63,22 +78,34 @@ static void write_folder(void) {
     write_rewards("reward-test-00000.wrs", test, 1);
     shard_writer *w;
     shard_meta meta = {.kind = SHARD_CHAT};
-    chat_record chat = {.id = "c1", .user = "ann", .messages = longer, .n_messages = 6}, other = {.id = "c2", .user = "ann", .messages = talk, .n_messages = 4};
+    chat_record chat = {.id = "c1", .user = "ann", .messages = longer, .n_messages = 6},
+                other = {.id = "c2", .user = "ann", .messages = talk, .n_messages = 4};
     assert_int_equal(shard_writer_create(at("chats-train-00000.wrs"), &meta, &w), WR_OK);
     assert_int_equal(shard_writer_add_chat(w, &other), WR_OK);
     assert_int_equal(shard_writer_add_chat(w, &chat), WR_OK);
     assert_int_equal(shard_writer_commit(&w), WR_OK);
-    put("turns.jsonl.zst", "{\"conversation_hash\":\"c1\",\"turn_identifier\":4,\"user\":\"ann\",\"level\":5,\"how\":\"lexicon\",\"final_level\":5,\"dropped\":null,\"month\":\"2023-04\"}\n"
-                           "{\"conversation_hash\":\"c2\",\"turn_identifier\":4,\"user\":\"ann\",\"level\":3,\"how\":\"refusal\",\"final_level\":1,\"dropped\":null,\"month\":\"2023-04\"}\n"
-                           "{\"conversation_hash\":\"c3\",\"turn_identifier\":4,\"user\":\"bob\",\"level\":2,\"how\":\"lexicon\",\"final_level\":2,\"dropped\":null,\"month\":\"\"}\n"
-                           "{\"conversation_hash\":\"c4\",\"turn_identifier\":4,\"user\":\"cy\",\"level\":3,\"how\":\"mined\",\"final_level\":5,\"dropped\":null,\"month\":\"2023-05\"}\n"
-                           "{\"conversation_hash\":\"c5\",\"turn_identifier\":4,\"user\":\"dan\",\"level\":3,\"how\":\"lexicon\",\"final_level\":3,\"dropped\":\"neutral\",\"month\":\"2023-05\"}\n"
-                           "{\"conversation_hash\":\"c6\",\"turn_identifier\":4,\"user\":\"dan\",\"level\":null,\"how\":null,\"final_level\":null,\"dropped\":\"unlabelled\",\"month\":\"2023-05\"}\n");
-    put("users.jsonl.zst", "{\"user\":\"ann\",\"split\":\"train\",\"turns\":2,\"instances\":2}\n{\"user\":\"bob\",\"split\":\"train\",\"turns\":1,\"instances\":1}\n"
-                           "{\"user\":\"cy\",\"split\":\"test\",\"turns\":1,\"instances\":1}\n{\"user\":\"dan\",\"split\":\"train\",\"turns\":2,\"instances\":0}\nbroken\n");
+    put("turns.jsonl.zst", "{\"conversation_hash\":\"c1\",\"turn_identifier\":4,\"user\":\"ann\",\"level\":5,\"how\":"
+                           "\"lexicon\",\"final_level\":5,\"dropped\":null,\"month\":\"2023-04\"}\n"
+                           "{\"conversation_hash\":\"c2\",\"turn_identifier\":4,\"user\":\"ann\",\"level\":3,\"how\":"
+                           "\"refusal\",\"final_level\":1,\"dropped\":null,\"month\":\"2023-04\"}\n"
+                           "{\"conversation_hash\":\"c3\",\"turn_identifier\":4,\"user\":\"bob\",\"level\":2,\"how\":"
+                           "\"lexicon\",\"final_level\":2,\"dropped\":null,\"month\":\"\"}\n"
+                           "{\"conversation_hash\":\"c4\",\"turn_identifier\":4,\"user\":\"cy\",\"level\":3,\"how\":"
+                           "\"mined\",\"final_level\":5,\"dropped\":null,\"month\":\"2023-05\"}\n"
+                           "{\"conversation_hash\":\"c5\",\"turn_identifier\":4,\"user\":\"dan\",\"level\":3,\"how\":"
+                           "\"lexicon\",\"final_level\":3,\"dropped\":\"neutral\",\"month\":\"2023-05\"}\n"
+                           "{\"conversation_hash\":\"c6\",\"turn_identifier\":4,\"user\":\"dan\",\"level\":null,"
+                           "\"how\":null,\"final_level\":null,\"dropped\":\"unlabelled\",\"month\":\"2023-05\"}\n");
+    put("users.jsonl.zst", "{\"user\":\"ann\",\"split\":\"train\",\"turns\":2,\"instances\":2}\n{\"user\":\"bob\","
+                           "\"split\":\"train\",\"turns\":1,\"instances\":1}\n"
+                           "{\"user\":\"cy\",\"split\":\"test\",\"turns\":1,\"instances\":1}\n{\"user\":\"dan\","
+                           "\"split\":\"train\",\"turns\":2,\"instances\":0}\nbroken\n");
     char meta_text[1024], hash[HASH_HEX];
     assert_int_equal(hash_file_hex(at("users.jsonl.zst"), hash), WR_OK);
-    snprintf(meta_text, sizeof meta_text, "{\"version\":1,\"options\":{\"seed\":7,\"user_key\":\"<ip>\"},\"funnel\":{\"rows\":{\"read\":9,\"bad\":0}},\"files\":{\"users.jsonl.zst\":\"%s\"}}", hash);
+    snprintf(meta_text, sizeof meta_text,
+             "{\"version\":1,\"options\":{\"seed\":7,\"user_key\":\"<ip>\"},\"funnel\":{\"rows\":{\"read\":9,\"bad\":0}"
+             "},\"files\":{\"users.jsonl.zst\":\"%s\"}}",
+             hash);
     put("meta.json", meta_text);
 }
 
@@ -118,7 +145,8 @@ static void numbers(void **state) {
     (void)state;
     strbuf text = {0};
     arena *a = arena_create();
-    const json_value *v = summarised(a, &text), *turns = json_get(v, "turns"), *users = json_get(v, "users"), *records = json_get(v, "records");
+    const json_value *v = summarised(a, &text), *turns = json_get(v, "turns"), *users = json_get(v, "users"),
+                     *records = json_get(v, "records");
     assert_true(number(turns, "n") == 6 && number(turns, "bad_lines") == 0);
     static const double levels[6] = {1, 0, 1, 3, 0, 1}, final[6] = {1, 1, 1, 1, 0, 2};
     for (size_t l = 0; l < 6; l++) {
@@ -129,21 +157,28 @@ static void numbers(void **state) {
     const json_value *flow = json_get(turns, "flow");
     assert_int_equal(flow->length, 6);
     assert_string_equal(words(json_at(flow, 0), "outcome"), "unlabelled");
-    assert_true(number(json_at(flow, 2), "level") == 3 && number(json_at(flow, 2), "final") == 1 && number(json_at(flow, 2), "n") == 1);
-    assert_true(number(json_at(json_get(turns, "months"), 1), "turns") == 2 && number(json_at(json_get(turns, "months"), 1), "kept") == 2);
+    assert_true(number(json_at(flow, 2), "level") == 3 && number(json_at(flow, 2), "final") == 1 &&
+                number(json_at(flow, 2), "n") == 1);
+    assert_true(number(json_at(json_get(turns, "months"), 1), "turns") == 2 &&
+                number(json_at(json_get(turns, "months"), 1), "kept") == 2);
     assert_null(json_get(turns, "languages")); /* the file has none */
     assert_true(number(json_get(v, "refusals"), "false") == 1);
     /* users: 0, 1, 1, 2 instances; of those with some 1, 1, 2: (−2·1 + 0·1 + 2·2)/(3·4) */
-    assert_true(number(users, "n") == 4 && number(users, "bad_lines") == 1 && number(users, "train") == 3 && number(users, "with_instances") == 3);
-    assert_true(fabs(number(users, "gini") - 2.0 / 12) < 1e-9 && number(users, "largest") == 2 && number(users, "top_percent_share") == 0.5);
+    assert_true(number(users, "n") == 4 && number(users, "bad_lines") == 1 && number(users, "train") == 3 &&
+                number(users, "with_instances") == 3);
+    assert_true(fabs(number(users, "gini") - 2.0 / 12) < 1e-9 && number(users, "largest") == 2 &&
+                number(users, "top_percent_share") == 0.5);
     const json_value *bins = json_get(users, "histogram"), *curve = json_get(users, "lorenz");
-    assert_true(bins->length == 3 && number(json_at(bins, 1), "from") == 1 && number(json_at(bins, 1), "n") == 2 && number(json_at(bins, 2), "to") == 3);
+    assert_true(bins->length == 3 && number(json_at(bins, 1), "from") == 1 && number(json_at(bins, 1), "n") == 2 &&
+                number(json_at(bins, 2), "to") == 3);
     double end;
     assert_true(curve->length == 21 && json_to_double(json_at(json_at(curve, 20), 1), &end) && end == 1);
     assert_true(number(records, "n") == 4 && number(records, "train") == 3 && number(records, "test") == 1);
-    assert_true(number(json_at(json_get(records, "labels"), 3), "train") == 1 && number(json_at(json_get(records, "labels"), 3), "test") == 1);
+    assert_true(number(json_at(json_get(records, "labels"), 3), "train") == 1 &&
+                number(json_at(json_get(records, "labels"), 3), "test") == 1);
     const json_value *length = json_get(records, "reply_characters"); /* 2, 3, 3 characters and 5,997 */
-    assert_true(number(length, "median") == 3 && number(length, "largest") == 5997 && number(json_at(json_get(length, "histogram"), 0), "n") == 3);
+    assert_true(number(length, "median") == 3 && number(length, "largest") == 5997 &&
+                number(json_at(json_get(length, "histogram"), 0), "n") == 3);
     assert_null(json_get(records, "tokens"));
     assert_string_equal(words(json_at(json_get(records, "models"), 0), "name"), "m<1>");
     arena_free(a);
@@ -207,9 +242,12 @@ static void page_degrades(void **state) {
     static const char *const sources[] = {
         "{}", "[]", "{\"dir\":5,\"meta\":{},\"turns\":{},\"users\":{},\"records\":{},\"examples\":[],\"refusals\":{}}",
         "{\"dir\":\"d\",\"meta\":{\"funnel\":{\"rows\":{\"read\":3}}}}",
-        "{\"turns\":{\"n\":\"x\",\"flow\":[{\"level\":9,\"final\":1,\"outcome\":\"kept\",\"n\":1},{\"n\":2},{\"level\":1,\"final\":1,\"n\":-4},5],\"months\":[{},7]},"
-        "\"users\":{\"gini\":0.5,\"lorenz\":[[0],[2,3],\"x\"],\"histogram\":[{\"from\":1}]},\"records\":{\"n\":0,\"labels\":[{}],\"tokens\":[]},"
-        "\"refusals\":{\"by_level\":[{\"turns\":1,\"level\":77}],\"by_model\":[{}]},\"examples\":[{},3,{\"history\":[{}],\"query\":7}]}"};
+        "{\"turns\":{\"n\":\"x\",\"flow\":[{\"level\":9,\"final\":1,\"outcome\":\"kept\",\"n\":1},{\"n\":2},{\"level\":"
+        "1,\"final\":1,\"n\":-4},5],\"months\":[{},7]},"
+        "\"users\":{\"gini\":0.5,\"lorenz\":[[0],[2,3],\"x\"],\"histogram\":[{\"from\":1}]},\"records\":{\"n\":0,"
+        "\"labels\":[{}],\"tokens\":[]},"
+        "\"refusals\":{\"by_level\":[{\"turns\":1,\"level\":77}],\"by_model\":[{}]},\"examples\":[{},3,{\"history\":[{}"
+        "],\"query\":7}]}"};
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         arena *a = arena_create();
         const json_value *v;
@@ -312,8 +350,14 @@ static void shards_are_recounted(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(numbers), cmocka_unit_test(examples), cmocka_unit_test(page), cmocka_unit_test(page_degrades),
-                                       cmocka_unit_test(sankey_of_nothing), cmocka_unit_test(folders_without_parts), cmocka_unit_test(test_users_never_in_train),
-                                       cmocka_unit_test(files_have_their_hashes), cmocka_unit_test(shards_are_recounted)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(numbers),
+                                       cmocka_unit_test(examples),
+                                       cmocka_unit_test(page),
+                                       cmocka_unit_test(page_degrades),
+                                       cmocka_unit_test(sankey_of_nothing),
+                                       cmocka_unit_test(folders_without_parts),
+                                       cmocka_unit_test(test_users_never_in_train),
+                                       cmocka_unit_test(files_have_their_hashes),
+                                       cmocka_unit_test(shards_are_recounted)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

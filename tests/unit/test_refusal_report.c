@@ -67,36 +67,45 @@ static double number(const json_value *v, const char *key) {
     return x;
 }
 
-#define TURN(level, final, model, month, refusal)                                                                                                          \
-    "{\"conversation_hash\":\"c\",\"turn_identifier\":2,\"user\":\"u\",\"level\":" level ",\"how\":\"lexicon\",\"final_level\":" final                     \
-    ",\"dropped\":null,\"language\":\"English\",\"model\":\"" model "\",\"month\":\"" month "\",\"refusal\":" refusal "}\n"
+#define TURN(level, final, model, month, refusal)                                                                      \
+    "{\"conversation_hash\":\"c\",\"turn_identifier\":2,\"user\":\"u\",\"level\":" level                               \
+    ",\"how\":\"lexicon\",\"final_level\":" final ",\"dropped\":null,\"language\":\"English\",\"model\":\"" model      \
+    "\",\"month\":\"" month "\",\"refusal\":" refusal "}\n"
 
 static void counts_and_shares(void **state) {
     (void)state;
     uint64_t bad;
     arena *a = arena_create();
-    const json_value *v = reported(TURN("2", "1", "small", "2023-05", "\"false\"") TURN("3", "1", "small", "2023-04", "\"false\"") TURN("3", "5", "large", "", "\"justified\"")
-                                       TURN("3", "3", "large", "2023-05", "\"no\"") TURN("null", "null", "large", "2023-05", "null") TURN("3", "3", "third", "2023-05", "null") "oops\n{\"level\":9}\n"
-                                       "{\"conversation_hash\":\"c\",\"turn_identifier\":1,\"level\":7}\n",
-                                   a, &bad);
+    const json_value *v =
+        reported(TURN("2", "1", "small", "2023-05", "\"false\"") TURN("3", "1", "small", "2023-04", "\"false\"")
+                     TURN("3", "5", "large", "", "\"justified\"") TURN("3", "3", "large", "2023-05", "\"no\"")
+                         TURN("null", "null", "large", "2023-05", "null")
+                             TURN("3", "3", "third", "2023-05",
+                                  "null") "oops\n{\"level\":9}\n"
+                                          "{\"conversation_hash\":\"c\",\"turn_identifier\":1,\"level\":7}\n",
+                 a, &bad);
     assert_int_equal(bad, 3);
-    assert_true(number(v, "refusals") == 3 && number(v, "false") == 2 && number(v, "justified") == 1 && number(v, "answered") == 1);
+    assert_true(number(v, "refusals") == 3 && number(v, "false") == 2 && number(v, "justified") == 1 &&
+                number(v, "answered") == 1);
     near(number(v, "false_share"), 2.0 / 3);
     double low, high;
     wilson_interval(2, 3, &low, &high);
     near(number(v, "false_share_low"), low), near(number(v, "false_share_high"), high);
     near(number(v, "paper_false_share"), 0.32);
-    const json_value *levels = json_get(v, "by_level"), *models = json_get(v, "by_model"), *months = json_get(v, "by_month");
+    const json_value *levels = json_get(v, "by_level"), *models = json_get(v, "by_model"),
+                     *months = json_get(v, "by_month");
     const json_value *none = json_at(levels, 0), *neutral = json_at(levels, 3), *correction = json_at(levels, 2);
-    assert_true(levels->length == 6 && json_is(json_get(none, "level"), JSON_NULL) && number(none, "turns") == 1 && number(none, "none") == 1);
-    assert_true(number(neutral, "turns") == 4 && number(neutral, "false") == 1 && number(neutral, "justified") == 1 && number(neutral, "answered") == 1 &&
-                number(neutral, "none") == 1);
+    assert_true(levels->length == 6 && json_is(json_get(none, "level"), JSON_NULL) && number(none, "turns") == 1 &&
+                number(none, "none") == 1);
+    assert_true(number(neutral, "turns") == 4 && number(neutral, "false") == 1 && number(neutral, "justified") == 1 &&
+                number(neutral, "answered") == 1 && number(neutral, "none") == 1);
     near(number(neutral, "false_rate"), 0.25);
     assert_true(number(correction, "false") == 1 && number(correction, "false_rate") == 1);
     assert_true(json_is(json_get(json_at(levels, 1), "false_rate"), JSON_NULL)); /* no turn of level 1 */
-    assert_int_equal(models->length, 2); /* the two with most refusals */
+    assert_int_equal(models->length, 2);                                         /* the two with most refusals */
     assert_string_equal(json_get(json_at(models, 0), "name")->text, "small");
-    assert_true(number(json_at(models, 0), "refusals") == 2 && number(json_at(models, 1), "turns") == 3 && number(json_at(models, 1), "false_share") == 0);
+    assert_true(number(json_at(models, 0), "refusals") == 2 && number(json_at(models, 1), "turns") == 3 &&
+                number(json_at(models, 1), "false_share") == 0);
     assert_int_equal(months->length, 3); /* in order of time, "" (unknown) first */
     assert_string_equal(json_get(json_at(months, 1), "name")->text, "2023-04");
     arena_free(a);
@@ -107,10 +116,11 @@ static void earlier_files(void **state) {
     (void)state;
     uint64_t bad;
     arena *a = arena_create();
-    const json_value *v = reported("{\"conversation_hash\":\"c\",\"turn_identifier\":2,\"level\":3,\"how\":\"refusal\",\"final_level\":1}\n"
-                                   "{\"conversation_hash\":\"c\",\"turn_identifier\":4,\"level\":3,\"how\":\"refusal\",\"final_level\":5}\n"
-                                   "{\"conversation_hash\":\"c\",\"turn_identifier\":6,\"level\":5,\"how\":\"lexicon\",\"final_level\":5}\n",
-                                   a, &bad);
+    const json_value *v = reported(
+        "{\"conversation_hash\":\"c\",\"turn_identifier\":2,\"level\":3,\"how\":\"refusal\",\"final_level\":1}\n"
+        "{\"conversation_hash\":\"c\",\"turn_identifier\":4,\"level\":3,\"how\":\"refusal\",\"final_level\":5}\n"
+        "{\"conversation_hash\":\"c\",\"turn_identifier\":6,\"level\":5,\"how\":\"lexicon\",\"final_level\":5}\n",
+        a, &bad);
     assert_true(bad == 0 && number(v, "false") == 1 && number(v, "justified") == 1);
     assert_null(json_get(v, "answered"));
     assert_null(json_get(v, "by_model"));
@@ -148,7 +158,8 @@ static void tallies(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(wilson), cmocka_unit_test(counts_and_shares), cmocka_unit_test(earlier_files),
-                                       cmocka_unit_test(nothing_good_is_an_error), cmocka_unit_test(tallies)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(wilson), cmocka_unit_test(counts_and_shares),
+                                       cmocka_unit_test(earlier_files), cmocka_unit_test(nothing_good_is_an_error),
+                                       cmocka_unit_test(tallies)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
