@@ -192,7 +192,7 @@ cleanup:
 
 /* --- the table --- */
 
-static void print_results(const char *a, const char *b, const agreement_result r[AGREEMENT_WAYS], bool intervals) {
+static void print_results(const char *a, const char *b, const agreement_result *r, bool intervals) {
     static const char *const titles[AGREEMENT_FIGURES] = {"% agreement",      "kappa",          "kappa, linear",
                                                           "kappa, quadratic", "alpha, nominal", "alpha, ordinal",
                                                           "alpha, interval"};
@@ -202,7 +202,7 @@ static void print_results(const char *a, const char *b, const agreement_result r
         fprintf(stderr, "  %-18s", titles[f]);
         for (int way = 0; way < AGREEMENT_WAYS; way++) {
             double unit = f == AGREEMENT_SHARE ? 100 : 1;
-            char cell[64] = "-";
+            char cell[128] = "-";
             int decimals = f == AGREEMENT_SHARE ? 1 : 3;
             if (isfinite(r[way].value[f]) && intervals && isfinite(r[way].low[f]))
                 snprintf(cell, sizeof cell, "%.*f (%.*f to %.*f)", decimals, unit * r[way].value[f], decimals,

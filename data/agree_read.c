@@ -211,7 +211,7 @@ static answer_fault check_row(const json_value *row, parsed *out) {
         !json_get_int(row, "turn_identifier", &out->turn))
         return ANSWER_NO_KEY;
     out->levels = json_get(row, "levels");
-    if (out->levels && json_is(out->levels, JSON_NULL)) out->levels = NULL;
+    if (json_is(out->levels, JSON_NULL)) out->levels = NULL; /* as if absent */
     if (out->levels) {
         if (!json_is(out->levels, JSON_OBJECT)) return ANSWER_BAD_LEVEL;
         for (const json_value *v = out->levels->first; v; v = v->next) {
