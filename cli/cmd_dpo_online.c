@@ -1,4 +1,5 @@
 /* wildreward dpo online: online direct preference optimisation of a policy against a reward model. */
+#include "cli/lm_tool.h"
 #include "cli/model_options.h"
 #include "dpo/online.h"
 #include "trainer/checkpoint.h"
@@ -41,7 +42,7 @@ static const option_spec dpo_option_table[] = {
     {.name = "save-replies", .kind = OPT_FLAG, .help = "write every reply to RUN/replies/step-N.jsonl.zst"},
     {.name = NULL},
 };
-static const option_spec *const dpo_tables[] = {dpo_option_table, precision_options, tuning_options, NULL};
+static const option_spec *const dpo_tables[] = {dpo_option_table, chat_options, precision_options, tuning_options, NULL};
 
 /* Keys that may differ when a run is resumed: they change where things are, how fast they go or how long, but no number of a step. Where the learning rate
  * depends on the run's length, that must stay too: "steps" is first so that it can be left out. */
@@ -72,7 +73,7 @@ static wr_status run_dpo_online(const options *o, world *w) {
         .prompts_per_step = size_option(o, "prompts-per-step"), .group = size_option(o, "group"),
         .rollout = {.n = size_option(o, "n"), .max_tokens = size_option(o, "max-tokens"), .max_prompt_tokens = size_option(o, "max-prompt-tokens"),
                     .score_tokens = size_option(o, "score-tokens"), .temperature = options_float(o, "temperature"), .top_p = options_float(o, "top-p"),
-                    .top_k = size_option(o, "top-k")},
+                    .top_k = size_option(o, "top-k"), .chat_template = options_str(o, "chat-template")},
         .train = {.beta = options_float(o, "beta"), .label_smoothing = options_float(o, "label-smoothing"),
                   .adam = {.lr = options_float(o, "lr"), .beta1 = options_float(o, "beta1"), .beta2 = options_float(o, "beta2"),
                            .eps = options_float(o, "eps"), .weight_decay = options_float(o, "weight-decay")},

@@ -1,4 +1,5 @@
 /* evaluate: a reward model or language model on shards, or a policy on prompts. */
+#include "cli/lm_tool.h"
 #include "cli/model_options.h"
 
 #include "base/file.h"
@@ -106,7 +107,7 @@ static const option_spec evaluate_table[] = {
     {.name = "out", .kind = OPT_STRING, .default_value = "-", .arg = "FILE", .help = "JSON to write"},
     {0},
 };
-static const option_spec *const evaluate_tables[] = {evaluate_table, precision_options, adapter_options, NULL};
+static const option_spec *const evaluate_tables[] = {evaluate_table, chat_options, precision_options, adapter_options, NULL};
 
 static wr_status evaluate_policy(const options *o, world *w, precision arithmetic) {
     policy_eval_options p = {
@@ -114,6 +115,7 @@ static wr_status evaluate_policy(const options *o, world *w, precision arithmeti
         .prompts = options_str(o, "prompts"),
         .reward_dir = options_str(o, "reward"),
         .template_file = options_str(o, "template"),
+        .chat_template = options_str(o, "chat-template"),
         .out_path = options_str(o, "out"),
         .limit = (size_t)options_int(o, "limit"),
         .n = (size_t)options_int(o, "n"),

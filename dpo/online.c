@@ -84,12 +84,14 @@ cleanup:
     return status;
 }
 
-static save_options how_to_save(const dpo_options *o) {
-    return (save_options){.tokenizer_dir = o->model_dir, .base = o->model_dir, .stored = o->save_precision, .merge = o->lora_merge, .keep = o->keep};
+static save_options how_to_save(const run *x) {
+    const dpo_options *o = x->o;
+    return (save_options){.tokenizer_dir = o->model_dir, .base = o->model_dir, .stored = o->save_precision, .merge = o->lora_merge, .keep = o->keep,
+                          .chat_template = o->rollout.chat_template ? rollout_chat_source(x->r) : NULL};
 }
 
 static wr_status save(run *x) {
-    const save_options how = how_to_save(x->o);
+    const save_options how = how_to_save(x);
     return checkpoint_save(x->w, x->dir, x->policy, &x->trainer.opt, &x->state, &how);
 }
 
@@ -181,7 +183,7 @@ wr_status dpo_online(world *w, const dpo_options *o) {
     }
     TRY(world_agree(w, status));
     TRY(steps(&x, resumed));
-    const save_options how = how_to_save(o);
+    const save_options how = how_to_save(&x);
     TRY(run_save_model(w, x.dir, x.policy, &x.state, &how));
 cleanup:
     progress_finish(x.bar);

@@ -120,7 +120,7 @@ wr_status policy_eval_run(world *w, const policy_eval_options *o) {
     if (world_rank(w) == 0) status = load_policy(o, &policy);
     TRY(world_agree(w, status));
     TRY(model_share(w, o->precision, &policy));
-    rollout_options options = {.policy_dir = o->model_dir, .reward_dir = o->reward_dir, .template_file = o->template_file, .n = o->n,
+    rollout_options options = {.policy_dir = o->model_dir, .reward_dir = o->reward_dir, .template_file = o->template_file, .chat_template = o->chat_template, .n = o->n,
                                .max_tokens = o->max_tokens, .max_prompt_tokens = o->max_prompt_tokens, .score_tokens = o->score_tokens,
                                .temperature = o->temperature, .top_p = o->top_p, .top_k = o->top_k, .seed = o->seed,
                                .should_stop = work_should_stop, .stop_context = c};

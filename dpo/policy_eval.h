@@ -11,6 +11,7 @@ typedef struct policy_eval_options {
     const char *prompts;       /* FILE (JSONL) or a prepared DIR, as prompts_load */
     const char *reward_dir;    /* NULL: no reward */
     const char *template_file; /* reward template override, may be NULL */
+    const char *chat_template; /* file instead of the policy's own chat template, may be NULL */
     const char *out_path;      /* JSON, written atomically; "-" or NULL = stdout */
     size_t limit;              /* prompts at most, 0 = all */
     size_t n;                  /* replies a prompt, >= 1 */

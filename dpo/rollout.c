@@ -51,7 +51,7 @@ static wr_status open_local(rollout *r) {
     }
     for (size_t i = 0; i < c->n_eos; i++) add_stop(r, c->eos_ids[i]);
     if (any_chat(r->prompts)) {
-        TRY(chat_template_load(o->policy_dir, NULL, r->tok, &r->chat));
+        TRY(chat_template_load(o->policy_dir, o->chat_template, r->tok, &r->chat));
         add_stop(r, chat_end_id(r->chat));
     }
     if (r->n_stops == 0) TRY(wr_fail(WR_E_MISMATCH, "%s: no end token is known (eos_token_id), replies could not end", o->policy_dir));
@@ -107,6 +107,7 @@ void rollout_free(rollout *r) {
     free(r);
 }
 
+const char *rollout_chat_source(const rollout *r) { return r->chat ? chat_template_source(r->chat) : NULL; }
 const tokenizer *rollout_tokenizer(const rollout *r) {
     return r->tok;
 }

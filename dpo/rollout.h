@@ -52,6 +52,7 @@ typedef struct rollout_options {
     const char *policy_dir;      /* tokenizer and chat template of the policy */
     const char *reward_dir;      /* NULL: no reward */
     const char *template_file;   /* reward template override or NULL */
+    const char *chat_template;   /* file instead of the policy's own, or NULL */
     size_t n, max_tokens, max_prompt_tokens, score_tokens;
     double temperature, top_p;
     size_t top_k;
@@ -65,6 +66,8 @@ typedef struct rollout rollout;
 wr_status rollout_create(world *w, const model *policy, const prompt_set *prompts, const rollout_options *o, rollout **out);
 void rollout_free(rollout *r); /* COLLECTIVE; NULL is fine */
 const tokenizer *rollout_tokenizer(const rollout *r);
+/* The chat template in use as Jinja; NULL when no prompt is a chat. */
+const char *rollout_chat_source(const rollout *r);
 /* Hash of the reward model's folder; "" without one. */
 const char *rollout_reward_hash(const rollout *r);
 /* A work_fn (context: the rollout): samples, decodes, checks and scores the prompts of one task. LOCAL. */

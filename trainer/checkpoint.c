@@ -144,8 +144,16 @@ cleanup:
 
 static wr_status save_weights(const model *m, const char *dir, const checkpoint_state *state, const save_options *o, precision stored) {
     const model_provenance p = {state->config_hash, state->data_hash, state->parent_hash, o->template_text};
-    wr_status status = dir_make(dir);
-    return status < 0 ? status : model_save(m, dir, o->tokenizer_dir, &p, stored);
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    TRY(dir_make(dir));
+    TRY(model_save(m, dir, o->tokenizer_dir, &p, stored));
+    if (o->chat_template) {
+        TRY(path_join(path, dir, "chat_template.jinja"));
+        TRY(file_write_atomic(path, o->chat_template, strlen(o->chat_template)));
+    }
+cleanup:
+    return status;
 }
 
 static wr_status save_root(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o) {

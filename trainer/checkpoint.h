@@ -34,6 +34,7 @@ typedef struct checkpoint_state {
 
 typedef struct save_options {
     const char *tokenizer_dir; /* its files are copied beside saved models; NULL: none */
+    const char *chat_template; /* Jinja, written as chat_template.jinja over the copied one; NULL: as copied */
     const char *template_text; /* recorded in reward models; NULL: none */
     const char *base;          /* model directory that adapters say they belong to; NULL: not said */
     precision stored;          /* of the tensors in RUN/model */

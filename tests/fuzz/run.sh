@@ -29,6 +29,12 @@ seed() {
         printf '{"added_tokens":[{"id":0,"content":"<|im_start|>","special":true}],"normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"use_regex":true},%s,"decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":1,"b":2,"ab":3},"merges":["a b"]}}' "$around" >"$corpus/seed1"
         printf '{"added_tokens":[{"id":0,"content":"<s>","special":true,"lstrip":true,"rstrip":true,"single_word":true,"normalized":true}],"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Prepend","prepend":"_"},{"type":"Replace","pattern":{"String":" "},"content":"_"}]},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Metaspace","replacement":"_","prepend_scheme":"first","split":true},{"type":"Digits","individual_digits":true},{"type":"Split","pattern":{"Regex":"\\\\s+|\\\\p{N}"},"behavior":"MergedWithNext","invert":false}]},%s,"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"_"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":1}]},"model":{"type":"BPE","unk_token":"<u>","fuse_unk":true,"byte_fallback":true,"ignore_merges":true,"vocab":{"<u>":1,"<0x0A>":2,"a":3,"b":4,"ab":5},"merges":[["a","b"]]}}' "$around" >"$corpus/seed2"
         ;;
+    fuzz_jinja)
+        printf '%s' "{% set ns = namespace(x=1) %}{% for m in messages[1:] if m.role == 'user' %}{{ loop.index ~ m.content|trim }}{% else %}n{% endfor %}{% macro f(a, b=2) %}{{ a }}{% endmacro %}{{ f(b=1, a='x'.split(',', 1)[0]) }}" >"$corpus/seed1"
+        printf '%s' "{%- if not tools is defined and 'a' in messages[0]['content'] -%} {{- {'a': [1, none]} | tojson(indent=2) }} {%- elif x is not string %}{{ raise_exception('no') }}{% endif %}{# c #}{{ 'a' if true else 'b' }}{{ -7 // 2 * 3 % 2 }}" >"$corpus/seed2"
+        printf '%s' "{% for i in range(3) %}{% break %}{% endfor %}{% set x %}b{% endset %}{% filter upper %}q{% endfilter %}{{ messages|selectattr('role', 'equalto', 'user')|map(attribute='content')|join(', ')|replace('a', 'b')|indent(2) }}" >"$corpus/seed3"
+        printf 'user: "<u>{content}{eos}"\nassistant: "{content}"\ngeneration: "<a>"\nsystem: "{content}"\ndefault_system: "x"' >"$corpus/seed4"
+        ;;
     fuzz_tokenizer_encode) # first byte: 2 x tokenizer + 1 for ids, + 64 for added tokens
         printf '\0Hello world, it'\''s 42 \xe4\xbd\xa0\xe5\xa5\xbd\n\n  end' >"$corpus/seed1"
         printf '\102Hello e\xcc\x81 <a> <ab>  w the' >"$corpus/seed2"

@@ -4,6 +4,7 @@
 #   ORACLE_VENV       an environment that has requirements.txt (default: made in $BUILD/oracle-venv)
 #   WILDREWARD_REAL   folder with smol/, a pretrained chat model (Hugging Face directory): also compared, in half an hour on two cores
 #   WILDREWARD_CHATS  real chats (WildChat JSONL, zstd) for that
+#   ORACLE_TEMPLATES  folder of published chat templates, *.jinja: rendered with the pretrained model's tokenizer
 #   ORACLE_SAVED      a directory that wildreward saved: also loaded with transformers
 set -eu
 cd "$(dirname "$0")/../.."
@@ -11,7 +12,7 @@ build=${BUILD:-build}
 venv=${ORACLE_VENV:-$build/oracle-venv}
 if [ ! -x "$venv/bin/python" ]; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --extra-index-url https://download.pytorch.org/whl/cpu -r tests/oracle/requirements.txt
+    "$venv/bin/pip" install --quiet -r tests/oracle/requirements.txt
 fi
 python=$venv/bin/python
 here=tests/oracle
@@ -51,6 +52,7 @@ if [ -z "$real" ] || [ ! -f "$real/smol/config.json" ]; then
     echo "skipped: WILDREWARD_REAL does not name a folder with smol/"
 else
     "$python" $here/tokenizer_random.py "$real/smol" "$WILDREWARD"
+    "$python" $here/chat_live.py "$real/smol"
     "$python" $here/sample_greedy.py "$real/smol"
     if [ -z "${WILDREWARD_CHATS:-}" ]; then
         echo "log-probabilities and fine-tuning skipped: WILDREWARD_CHATS is not set"
