@@ -1,0 +1,9 @@
+/* The annotator without a model: word lists for feedback levels (data/lexicon.h) and refusals (data/refusal.h). LOCAL. */
+#ifndef WR_DATA_LEXICON_ANNOTATOR_H
+#define WR_DATA_LEXICON_ANNOTATOR_H
+
+#include "data/annotator.h"
+
+wr_status annotator_lexicon_create(annotator **out);
+
+#endif
