@@ -1,4 +1,4 @@
-/* wildreward prepare: raw chats or rated replies to shards. Rank 0 works, the others sleep until it is done. */
+/* wildreward prepare: raw chats or rated replies to shards, on any number of ranks. */
 #include "cli/command.h"
 
 #include "base/mem.h"
@@ -88,12 +88,23 @@ static const option_spec prepare_options_table[] = {
      .help = "records of a shard file",
      .min = 1,
      .max = 1e8},
-    {.name = "overwrite", .kind = OPT_FLAG, .help = "replace a prepared folder"},
+    {.name = "chats", .kind = OPT_FLAG, .default_value = "true", .help = "--no-chats: instances only, no chats-*.wrs for train lm"},
+    {.name = "fields", .kind = OPT_STRING, .arg = "MAP", .help = "field map of the rows: wildchat, lmsys, sharegpt, or a YAML file"},
+    {.name = "drop-toxic", .kind = OPT_FLAG, .help = "leave out rows that say toxic: true"},
+    {.name = "drop-redacted", .kind = OPT_FLAG, .help = "leave out rows that say redacted: true"},
+    {.name = "block-kib",
+     .kind = OPT_INT,
+     .default_value = "8192",
+     .arg = "N",
+     .help = "text of a unit of work that a rank takes at once; part of what decides the shards' bytes",
+     .min = 1,
+     .max = 1 << 20},
+    {.name = "overwrite", .kind = OPT_FLAG, .help = "replace a prepared folder; begin unfinished work of other settings anew"},
     {.name = NULL},
 };
 static const option_spec *const prepare_tables[] = {prepare_options_table, NULL};
 
-static wr_status prepare_here(const options *o) {
+static wr_status run_prepare(const options *o, world *w) {
     wr_status status = WR_OK;
     size_t n = options_count(o);
     const char **sources = mem_calloc(n + 1, sizeof *sources);
@@ -108,6 +119,11 @@ static wr_status prepare_here(const options *o) {
                          .vocab_size = (size_t)options_int(o, "vocab-size"),
                          .template_file = options_str(o, "template"),
                          .exclude_users = options_str(o, "exclude-users"),
+                         .no_chats = !options_flag(o, "chats"),
+                         .fields = options_str(o, "fields"),
+                         .drop_toxic = options_flag(o, "drop-toxic"),
+                         .drop_redacted = options_flag(o, "drop-redacted"),
+                         .block_bytes = (size_t)options_int(o, "block-kib") << 10,
                          .user_key_header = strcmp(options_str(o, "user-key"), "ip+header") == 0,
                          .seed = (uint64_t)options_int(o, "seed"),
                          .test_instances = options_set(o, "test-instances") ? options_int(o, "test-instances") : -1,
@@ -117,15 +133,10 @@ static wr_status prepare_here(const options *o) {
                          .min_reply_words = (size_t)options_int(o, "min-reply-words"),
                          .min_query_words = (size_t)options_int(o, "min-query-words"),
                          .overwrite = options_flag(o, "overwrite")};
-    TRY(prepare_run(&p));
+    TRY(prepare_run(&p, w));
 cleanup:
     free(sources);
     return status;
-}
-
-static wr_status run_prepare(const options *o, world *w) {
-    wr_status mine = world_rank(w) == 0 ? prepare_here(o) : WR_OK;
-    return world_agree(w, mine);
 }
 
 const command cmd_prepare = {

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "base/utf8.h"
+#include "data/bytes.h"
 #include "data/pattern.h"
 
 #include <ctype.h>
@@ -149,10 +150,28 @@ static void heap_down(sample *h, size_t n, size_t i) {
     }
 }
 
-static wr_status keep_sample(mining *m, uint64_t conversation, const turn_text *t, const char *next,
+/* Takes s (whose texts move) if it is among the smallest. */
+static void put_sample(mining *m, sample *s) {
+    if (m->n_samples == SAMPLES) {
+        if (s->key >= m->heap[0].key) {
+            sample_free(s);
+            return;
+        }
+        sample_free(&m->heap[0]);
+        m->heap[0] = *s;
+        heap_down(m->heap, m->n_samples, 0);
+    } else {
+        size_t i = m->n_samples++;
+        m->heap[i] = *s;
+        for (; i && m->heap[(i - 1) / 2].key < m->heap[i].key; i = (i - 1) / 2)
+            heap_swap(&m->heap[i], &m->heap[(i - 1) / 2]);
+    }
+}
+
+static wr_status keep_sample(mining *m, uint64_t conversation, size_t turn, const turn_text *t, const char *next,
                              size_t next_length) {
     wr_status status = WR_OK;
-    rng r = rng_make(m->seed, RNG_SPLIT, 2, conversation, m->n_documents);
+    rng r = rng_make(m->seed, RNG_SPLIT, 2, conversation, turn);
     sample s = {.key = rng_u64(&r), .conversation = conversation};
     if (m->n_samples == SAMPLES && s.key >= m->heap[0].key) return WR_OK;
     size_t q = t->query_length < TEXT_LIMIT ? t->query_length : TEXT_LIMIT,
@@ -160,30 +179,21 @@ static wr_status keep_sample(mining *m, uint64_t conversation, const turn_text *
     TRY_ALLOC(s.query = mem_strndup(t->query, q));
     TRY_ALLOC(s.followup = mem_strndup(t->followup, f));
     if (next) TRY_ALLOC(s.next = mem_strndup(next, next_length < TEXT_LIMIT ? next_length : TEXT_LIMIT));
-    if (m->n_samples == SAMPLES) {
-        sample_free(&m->heap[0]);
-        m->heap[0] = s;
-        heap_down(m->heap, m->n_samples, 0);
-    } else {
-        size_t i = m->n_samples++;
-        m->heap[i] = s;
-        for (; i && m->heap[(i - 1) / 2].key < m->heap[i].key; i = (i - 1) / 2)
-            heap_swap(&m->heap[i], &m->heap[(i - 1) / 2]);
-    }
+    put_sample(m, &s);
     s = (sample){0};
 cleanup:
     sample_free(&s);
     return status;
 }
 
-wr_status mining_observe(mining *m, uint64_t conversation, const turn_text *t, const char *next_followup,
+wr_status mining_observe(mining *m, uint64_t conversation, size_t turn, const turn_text *t, const char *next_followup,
                          size_t next_length) {
     wr_status status = WR_OK;
     TRY(join(&m->text, t->query, t->query_length, t->followup, t->followup_length));
     TRY(count_terms(&m->a, m->text.data, m->text.len));
     for (size_t i = 0; i < m->a.n; i++) m->documents[m->a.items[i].bucket]++;
     m->n_documents++;
-    TRY(keep_sample(m, conversation, t, next_followup, next_length));
+    TRY(keep_sample(m, conversation, turn, t, next_followup, next_length));
 cleanup:
     return status;
 }
@@ -259,6 +269,52 @@ wr_status mining_calibrate(mining *m) {
 cleanup:
     free(values);
     return status;
+}
+
+wr_status mining_pack(const mining *m, strbuf *out) {
+    bytes_put_u64(out, m->n_documents);
+    for (size_t i = 0; i < BUCKETS; i++) bytes_put_u32(out, m->documents[i]);
+    bytes_put_u64(out, m->pairs);
+    for (int d = 1; d <= MINING_REACH; d++) bytes_put_double(out, m->threshold[d]);
+    bytes_put_u64(out, m->n_samples);
+    for (size_t i = 0; i < m->n_samples; i++) {
+        const sample *s = &m->heap[i];
+        bytes_put_u64(out, s->key);
+        bytes_put_u64(out, s->conversation);
+        bytes_put_string(out, s->query, strlen(s->query));
+        bytes_put_string(out, s->followup, strlen(s->followup));
+        bytes_put_u8(out, s->next != NULL);
+        if (s->next) bytes_put_string(out, s->next, strlen(s->next));
+    }
+    return strbuf_status(out);
+}
+
+wr_status mining_merge(mining *m, const void *bytes, size_t n) {
+    wr_status status = WR_OK;
+    bytes_reader r = bytes_reader_make(bytes, n);
+    sample s = {0};
+    m->n_documents += bytes_get_u64(&r);
+    for (size_t i = 0; i < BUCKETS; i++) m->documents[i] += bytes_get_u32(&r);
+    m->pairs = bytes_get_u64(&r);
+    for (int d = 1; d <= MINING_REACH; d++) m->threshold[d] = bytes_get_double(&r);
+    size_t count = bytes_get_count(&r, 27);
+    for (size_t i = 0; i < count && !r.bad; i++) {
+        s = (sample){.key = bytes_get_u64(&r)};
+        s.conversation = bytes_get_u64(&r);
+        TRY_ALLOC(s.query = mem_strdup(bytes_get_string(&r, NULL)));
+        TRY_ALLOC(s.followup = mem_strdup(bytes_get_string(&r, NULL)));
+        if (bytes_get_u8(&r)) TRY_ALLOC(s.next = mem_strdup(bytes_get_string(&r, NULL)));
+        put_sample(m, &s);
+        s = (sample){0};
+    }
+    if (r.bad) TRY(wr_fail(WR_E_FORMAT, "term counts are damaged"));
+cleanup:
+    sample_free(&s);
+    return status;
+}
+
+void mining_set_threshold(mining *m, double threshold) {
+    for (int d = 1; d <= MINING_REACH; d++) m->threshold[d] = threshold;
 }
 
 double mining_threshold(const mining *m, int distance) { return m->threshold[distance]; }

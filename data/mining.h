@@ -29,12 +29,16 @@ typedef struct turn_text {
     size_t followup_length;
 } turn_text;
 
-/* First pass: counts the terms, and keeps the turn for calibration by a rule that depends on its conversation alone.
- * next_followup: of the conversation's next turn, or NULL. */
-wr_status mining_observe(mining *m, uint64_t conversation, const turn_text *t, const char *next_followup,
+/* First pass: counts the terms, and keeps the turn for calibration by a rule that depends on (conversation, turn) alone: neither order nor
+ * who counts matters. next_followup: of the conversation's next turn, or NULL. */
+wr_status mining_observe(mining *m, uint64_t conversation, size_t turn, const turn_text *t, const char *next_followup,
                          size_t next_length);
+/* Counts, samples and thresholds as bytes, and adding them to what another has counted (the thresholds are taken over). */
+wr_status mining_pack(const mining *m, strbuf *out);
+wr_status mining_merge(mining *m, const void *bytes, size_t n);
 /* Between the passes. */
 wr_status mining_calibrate(mining *m);
+void mining_set_threshold(mining *m, double threshold); /* instead, where another similarity is used */
 double mining_threshold(const mining *m, int distance); /* 1 … MINING_REACH */
 size_t mining_pairs(const mining *m);                   /* pairs the calibration saw */
 /* Second pass. */

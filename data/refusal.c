@@ -104,10 +104,13 @@ cleanup:
     return status;
 }
 
+bool refusal_suspected(const refusal *r, const char *reply, size_t reply_length) {
+    return text_characters(reply, reply_length) < REFUSAL_CHARACTERS && pattern_find(r->phrase, reply, reply_length, 0, NULL, NULL);
+}
+
 refusal_kind refusal_judge(const refusal *r, const char *query, size_t query_length, const char *reply,
                            size_t reply_length) {
-    if (text_characters(reply, reply_length) >= REFUSAL_CHARACTERS) return REFUSAL_NONE;
-    if (!pattern_find(r->phrase, reply, reply_length, 0, NULL, NULL)) return REFUSAL_NONE;
+    if (!refusal_suspected(r, reply, reply_length)) return REFUSAL_NONE;
     if (pattern_find(r->answer, reply, reply_length, 0, NULL, NULL)) return REFUSAL_NONE;
     return pattern_find(r->harm, query, query_length, 0, NULL, NULL) ? REFUSAL_JUSTIFIED : REFUSAL_FALSE;
 }

@@ -5,6 +5,7 @@
 #define WR_DATA_REFUSAL_H
 
 #include "base/status.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { REFUSAL_CHARACTERS = 300 };
@@ -13,6 +14,8 @@ typedef enum refusal_kind { REFUSAL_NONE, REFUSAL_FALSE, REFUSAL_JUSTIFIED } ref
 typedef struct refusal refusal;
 wr_status refusal_create(refusal **out);
 void refusal_free(refusal *r);
+/* A short reply with one of the phrases: what a judge is asked about. */
+bool refusal_suspected(const refusal *r, const char *reply, size_t reply_length);
 refusal_kind refusal_judge(const refusal *r, const char *query, size_t query_length, const char *reply,
                            size_t reply_length);
 

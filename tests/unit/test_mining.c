@@ -24,7 +24,7 @@ static mining *observed(void) {
         snprintf(f, sizeof f, "and what about the colour%u of topic%u please", i, i);
         snprintf(next, sizeof next, "now tell me the price%u please", i);
         turn_text t = turn(q, f);
-        assert_int_equal(mining_observe(m, i + 100, &t, next, strlen(next)), WR_OK);
+        assert_int_equal(mining_observe(m, i + 100, 0, &t, next, strlen(next)), WR_OK);
     }
     assert_int_equal(mining_calibrate(m), WR_OK);
     return m;

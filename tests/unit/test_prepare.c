@@ -147,7 +147,7 @@ static void wildchat(void **state) {
     path_join(again, dir, "again");
     path_join(partial, dir, "out.partial");
     prepare_options o = options_for(source, out, "wildchat");
-    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
     const json_value *meta = load_meta(a, out);
     assert_int_equal(count(meta, "rows", "read"), USERS * 5 + 7);
     assert_int_equal(count(meta, "rows", "good"), USERS * 5);
@@ -164,14 +164,14 @@ static void wildchat(void **state) {
     assert_false(dir_exists(partial));
 
     o.out_dir = again;
-    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
     same_folder(out, again);
-    assert_int_equal(prepare_run(&o), WR_E_USAGE); /* there is a prepared set already */
+    assert_int_equal(prepare_run(&o, NULL), WR_E_USAGE); /* there is a prepared set already */
     o.overwrite = true;
     o.no_tokens = true;
-    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
     o.out_dir = dir; /* not empty, and not prepared: never replaced */
-    assert_int_equal(prepare_run(&o), WR_E_USAGE);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_USAGE);
     assert_true(file_exists(chats));
     arena_free(a);
 }
@@ -184,7 +184,7 @@ static void labelled(void **state) {
     dataset_index d;
     path_join(out, dir, "rated");
     prepare_options o = options_for(source, out, "labelled");
-    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
     const json_value *meta = load_meta(a, out);
     assert_int_equal(count(meta, "rows", "good"), 61);
     assert_int_equal(count(meta, "rows", "field missing or of a wrong type"), 4);
@@ -193,7 +193,7 @@ static void labelled(void **state) {
     dataset_index_free(&d);
     o.overwrite = true;
     o.classes = 3; /* labels above it are bad rows */
-    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
     assert_int_equal(count(load_meta(a, out), "rows", "good"), 37);
     arena_free(a);
 }
@@ -206,12 +206,12 @@ static void nothing_usable(void **state) {
     path_join(empty, dir, "empty.jsonl");
     fclose(fopen(empty, "w"));
     prepare_options o = options_for(source, out, "wildchat");
-    assert_int_equal(prepare_run(&o), WR_E_FORMAT);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_FORMAT);
     assert_non_null(strstr(wr_error(), "empty.jsonl"));
     o.format = "labelled";
-    assert_int_equal(prepare_run(&o), WR_E_FORMAT);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_FORMAT);
     source[0] = "/nonexistent/*.jsonl";
-    assert_int_equal(prepare_run(&o), WR_E_IO);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_IO);
     assert_false(dir_exists(out));
     strcat(out, ".partial");
     assert_false(dir_exists(out));
