@@ -42,7 +42,7 @@ static wr_status judge_turn(pipeline *p, const conversation *c, size_t k, turn_s
                         .reply = reply->content,
                         .reply_length = reply->length,
                         .history = query ? p->at[k] - 2 : 0};
-    t->dropped = (uint8_t)filters_judge(p->filters, &turn);
+    t->dropped = (uint8_t)filters_judge(p->filters, &turn).reason;
 cleanup:
     return status;
 }

@@ -31,21 +31,21 @@ static wr_status annotate(pipeline *p, const conversation *c) {
     uint32_t user;
     TRY(job_user(p->job, c->user, &user));
     TRY(pipeline_turns(p, c));
+    TRY(mem_reserve((void **)&p->texts, &p->text_capacity, p->n_at + 1, sizeof *p->texts));
     for (size_t k = 0; k < p->n_at; k++) {
         size_t at = p->at[k];
         turn_text t = pipeline_text(c, at);
         const chat_message *reply = &c->messages[at - 1];
-        const chat_message *next = k + 1 < p->n_at ? &c->messages[p->at[k + 1]] : NULL;
         verdict v;
         TRY(lexicon_judge(p->lexicon, t.query, t.query_length, reply->content, reply->length, t.followup,
                           t.followup_length, &v));
-        TRY(mining_observe(p->mining, hash64(c->id, strlen(c->id), 3), &t, next ? next->content : NULL,
-                           next ? next->length : 0));
+        p->texts[k] = t;
         VEC_PUSH(p->turns, p->n_turns, p->turn_capacity,
                  ((turn_state){.level = (int8_t)v.level, .how = v.level ? HOW_LEXICON : HOW_NONE}));
         TRY(funnel_count(&p->job->funnel, "level", level_names[v.level], 1));
         p->job->user_turns[user]++;
     }
+    TRY(mining_observe(p->mining, hash64(c->id, strlen(c->id), 3), p->texts, p->n_at));
     TRY(funnel_count(&p->job->funnel, "rows", "messages", c->n));
     TRY(funnel_count(&p->job->funnel, "rows", "follow-ups", p->n_at));
 cleanup:

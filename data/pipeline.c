@@ -88,6 +88,7 @@ static void pipeline_free(pipeline *p) {
     filters_free(p->filters);
     free(p->turns);
     free(p->levels);
+    free(p->texts);
     free(p->final);
     free(p->at);
     strbuf_free(&p->line);
@@ -104,10 +105,12 @@ wr_status prepare_wildchat(prepare_job *job) {
         .chats = {{.prefix = "chats-train", .kind = SHARD_CHAT}, {.prefix = "chats-test", .kind = SHARD_CHAT}}};
     job->classes = 4;
     TRY_ALLOC(p.arena = arena_create());
-    TRY(lexicon_create(&p.lexicon));
+    TRY(lexicon_create(NULL, &p.lexicon));
     TRY(mining_create(job->o->seed, &p.mining));
-    TRY(refusal_create(&p.refusal));
-    TRY(filters_create(job->o->min_reply_words, job->o->min_query_words, &p.filters));
+    TRY(refusal_create(NULL, &p.refusal));
+    filter_options o = filter_options_default();
+    o.min_reply_words = job->o->min_reply_words, o.min_query_words = job->o->min_query_words;
+    TRY(filters_create(&o, &p.filters));
 
     TRY(pass_read(&p));
     TRY(pass_label(&p));

@@ -28,6 +28,8 @@ typedef struct pipeline {
     size_t n_turns, turn_capacity;
     size_t next; /* first turn of the conversation at hand, in passes 2 and 4 */
     int8_t *levels, *final;
+    turn_text *texts;
+    size_t text_capacity;
     size_t level_capacity, final_capacity; /* of the conversation at hand */
     const conversation *conversation;
     size_t *at;
