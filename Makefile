@@ -68,6 +68,9 @@ endif
 MODULES  := base model mpi data sampler trainer report dpo cli
 SOURCES  := $(foreach m,$(MODULES),$(sort $(wildcard $(m)/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
+# Rule files (data/rules/*.txt) become C arrays: rules_NAME, rules_NAME_size (data/rules_builtin.h).
+RULES    := $(sort $(wildcard data/rules/*.txt))
+OBJECTS  += $(RULES:data/rules/%.txt=$(BUILD)/rules/%.o)
 LIBOBJ   := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
 # Helpers that several tests share live in tests/support/*.c.
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
@@ -115,6 +118,15 @@ $(BUILD)/generated/%.inc: %.txt
 	@mkdir -p $(@D)
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
 $(BUILD)/data/annotation_prompt.o build/fuzz/obj/data/annotation_prompt.o: $(PROMPTS)
+
+build/rules/%.c: data/rules/%.txt Makefile
+	@mkdir -p $(@D)
+	$(Q){ printf '#include "data/rules_builtin.h"\nconst unsigned char rules_%s[] = {\n' $*; \
+	  od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g'; \
+	  printf '0};\nconst size_t rules_%s_size = sizeof rules_%s - 1;\n' $* $*; } > $@.$$$$ && mv $@.$$$$ $@
+$(BUILD)/rules/%.o: build/rules/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Only this object knows version and commit; it is rebuilt when either changes.
 $(BUILD)/cli/version.o: CPPFLAGS += -DWR_VERSION='"$(VERSION)"' -DWR_COMMIT='"$(COMMIT)"'
@@ -170,13 +182,16 @@ format:
 ## fuzz: libFuzzer targets, FUZZ_SECONDS each (default 60; needs clang)
 fuzz: $(FUZZERS)
 	$(Q)./tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
-FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out cli/main.c,$(SOURCES)))
+FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out cli/main.c,$(SOURCES))) $(RULES:data/rules/%.txt=build/fuzz/obj/rules/%.o)
 # tests/lint/omp.h: clang's own comes in a package of its own, and without -fopenmp only the functions are needed.
 FUZZ_FLAGS = $(CPPFLAGS) -std=c17 -O1 -g -w -Itests/lint -fsanitize=address,undefined \
   -fno-sanitize-recover=undefined -DWR_VERSION='"$(VERSION)"' -DWR_COMMIT='"fuzz"'
 build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)clang $(FUZZ_FLAGS) $($*_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+build/fuzz/obj/rules/%.o: build/rules/%.c
+	@mkdir -p $(@D)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
 	@echo "  LD  $@"
 	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJ) $(LDLIBS) -L$(dir $(shell $(CC) -print-file-name=libgomp.so)) -lgomp

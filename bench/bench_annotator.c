@@ -131,7 +131,7 @@ static wr_status run(bench *b, const char *chats, const char *labels) {
     arena *a = arena_create();
     TRY_ALLOC(a);
     TRY_ALLOC(b->keys = arena_create());
-    TRY(lexicon_create(&l));
+    TRY(lexicon_create(NULL, &l));
     TRY(read_labels(b, labels));
     TRY(instream_open(chats, &in));
     for (;;) {

@@ -19,6 +19,8 @@ const option_spec annotator_options[] = {
      .default_value = "tfidf",
      .arg = "tfidf|endpoint",
      .help = "topic similarity of turns, for mining: words, or embeddings of the endpoint"},
+    {.name = "lexicon-rules", .kind = OPT_STRING, .arg = "FILE", .help = "rules of the lexicon, instead of the built-in data/rules/lexicon.txt"},
+    {.name = "refusal-rules", .kind = OPT_STRING, .arg = "FILE", .help = "phrases of refusals and of harm, instead of data/rules/refusals.txt"},
     {.name = "endpoint", .kind = OPT_STRING, .arg = "URL", .help = "OpenAI-compatible service, e.g. http://127.0.0.1:8000/v1"},
     {.name = "endpoint-model", .kind = OPT_STRING, .arg = "NAME", .help = "chat model of the endpoint"},
     {.name = "endpoint-embedding-model", .kind = OPT_STRING, .arg = "NAME", .help = "embedding model of the endpoint, for --similarity endpoint (default: --endpoint-model)"},
@@ -74,8 +76,7 @@ typedef struct maker {
 } maker;
 
 static wr_status make_lexicon(maker *m, annotator **out) {
-    (void)m;
-    return annotator_lexicon_create(out);
+    return annotator_lexicon_create(options_str(m->o, "lexicon-rules"), options_str(m->o, "refusal-rules"), out);
 }
 
 static wr_status cache_folder(const options *o, char out[PATH_CAP]) {

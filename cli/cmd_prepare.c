@@ -1,5 +1,5 @@
 /* wildreward prepare: raw chats or rated replies to shards, on any number of ranks. */
-#include "cli/command.h"
+#include "cli/annotator_options.h"
 
 #include "base/mem.h"
 #include "data/prepare.h"
@@ -81,6 +81,16 @@ static const option_spec prepare_options_table[] = {
      .help = "shorter queries are dropped",
      .min = 0,
      .max = 1e6},
+    {.name = "filters-off", .kind = OPT_STRING, .arg = "LIST", .help = "filters that are not asked, e.g. url,phone (names: as counted in the table of a run)"},
+    {.name = "filter-rules", .kind = OPT_STRING, .arg = "FILE", .help = "patterns of the filters, instead of the built-in data/rules/filters.txt"},
+    {.name = "languages", .kind = OPT_STRING, .default_value = "en,zh", .arg = "LIST", .help = "languages that are kept, or all"},
+    {.name = "similarity-threshold",
+     .kind = OPT_FLOAT,
+     .default_value = "0.5",
+     .arg = "X",
+     .help = "cosine from which two turns are on one topic, when an annotator measures it (tfidf finds its own)",
+     .min = 0.01,
+     .max = 1},
     {.name = "shard-records",
      .kind = OPT_INT,
      .default_value = "8192",
@@ -102,13 +112,23 @@ static const option_spec prepare_options_table[] = {
     {.name = "overwrite", .kind = OPT_FLAG, .help = "replace a prepared folder; begin unfinished work of other settings anew"},
     {.name = NULL},
 };
-static const option_spec *const prepare_tables[] = {prepare_options_table, NULL};
+static const option_spec *const prepare_tables[] = {prepare_options_table, annotator_options, NULL};
 
 static wr_status run_prepare(const options *o, world *w) {
     wr_status status = WR_OK;
     size_t n = options_count(o);
     const char **sources = mem_calloc(n + 1, sizeof *sources);
-    TRY_ALLOC(sources);
+    annotator_set who = {0};
+    filter_options f = filter_options_default();
+    wr_status mine = sources ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for the names of %zu sources", n);
+    f.file = options_str(o, "filter-rules");
+    f.languages = options_str(o, "languages");
+    f.min_reply_words = (size_t)options_int(o, "min-reply-words");
+    f.min_query_words = (size_t)options_int(o, "min-query-words");
+    if (mine >= 0 && options_str(o, "filters-off")) mine = filter_list_parse(options_str(o, "filters-off"), &f.off);
+    /* Only conversations are annotated. */
+    if (mine >= 0 && strcmp(options_str(o, "format"), "wildchat") == 0) mine = annotators_create(o, w, &who);
+    TRY(world_agree(w, mine));
     for (size_t i = 0; i < n; i++) sources[i] = options_positional(o, i);
     prepare_options p = {.sources = sources,
                          .n_sources = n,
@@ -130,11 +150,17 @@ static wr_status run_prepare(const options *o, world *w) {
                          .classes = (int)options_int(o, "classes"),
                          .max_length = (size_t)options_int(o, "max-length"),
                          .shard_records = (size_t)options_int(o, "shard-records"),
-                         .min_reply_words = (size_t)options_int(o, "min-reply-words"),
-                         .min_query_words = (size_t)options_int(o, "min-query-words"),
+                         .filters = f,
+                         .refusal_rules = options_str(o, "refusal-rules"),
+                         .annotators = who.levels,
+                         .n_annotators = who.n,
+                         .similarity = who.similarity,
+                         .similarity_threshold = options_float(o, "similarity-threshold"),
+                         .refusals = who.refusals,
                          .overwrite = options_flag(o, "overwrite")};
     TRY(prepare_run(&p, w));
 cleanup:
+    annotators_free(&who);
     free(sources);
     return status;
 }

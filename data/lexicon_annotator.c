@@ -2,7 +2,6 @@
 
 #include "base/hash.h"
 #include "data/lexicon.h"
-#include "data/lexicon_rules.h"
 #include "data/pattern.h"
 
 #include <stdlib.h>
@@ -51,22 +50,15 @@ static void free_annotator(annotator *a) {
     free(l);
 }
 
-static uint64_t fingerprint(void) {
-    uint64_t h = 0;
-    for (size_t i = 0; i < lexicon_rule_count; i++) {
-        const lexicon_rule *r = &lexicon_rules[i];
-        h = hash64(r->regex, strlen(r->regex), h) + (uint64_t)r->level * 31 + (uint64_t)r->place + (uint64_t)(r->weight * 1e6);
-    }
-    return h;
-}
-
-wr_status annotator_lexicon_create(annotator **out) {
+wr_status annotator_lexicon_create(const char *rules, const char *refusal_rules, annotator **out) {
     wr_status status = WR_OK;
     lexicon_annotator *l = mem_calloc(1, sizeof *l);
     TRY_ALLOC(l);
-    l->base = (annotator){.name = "lexicon", .fingerprint = fingerprint(), .batch = BATCH, .levels = levels, .refusals = refusals, .free = free_annotator};
-    TRY(lexicon_create(&l->lexicon));
-    TRY(refusal_create(&l->refusal));
+    l->base = (annotator){.name = "lexicon", .batch = BATCH, .levels = levels, .refusals = refusals, .free = free_annotator};
+    TRY(lexicon_create(rules, &l->lexicon));
+    TRY(refusal_create(refusal_rules, &l->refusal));
+    const uint64_t parts[] = {lexicon_fingerprint(l->lexicon), refusal_fingerprint(l->refusal)};
+    l->base.fingerprint = hash64(parts, sizeof parts, 0);
     *out = &l->base;
     l = NULL;
 cleanup:

@@ -4,6 +4,7 @@
 
 #include "data/annotator.h"
 
-wr_status annotator_lexicon_create(annotator **out);
+/* Rule files that replace the built-in ones, or NULL. */
+wr_status annotator_lexicon_create(const char *rules, const char *refusal_rules, annotator **out);
 
 #endif

@@ -73,7 +73,8 @@ struct pipeline {
     sources *sources;
     annotator *const *annotators;
     size_t n_annotators;
-    annotator *own;        /* the lexicon, when none was given */
+    annotator *judge;      /* of replies that look like refusals */
+    annotator *own;        /* the lexicon, when one of them was not given */
     string_map excluded;
     arena *names;          /* their names */
     mining *mining;
@@ -138,6 +139,7 @@ wr_status followups(const conversation *c, size_t **at, size_t *capacity, size_t
 turn_text turn_texts(const conversation *c, size_t at);
 annotated_turn turn_view(const conversation *c, size_t at);
 bool pipeline_is_test(const pipeline *p, const char *user); /* after phase_split */
+static inline double pipeline_threshold(const pipeline *p) { return p->o->similarity_threshold > 0 ? p->o->similarity_threshold : 0.5; }
 const char *how_text(const pipeline *p, how h); /* NULL for HOW_NONE */
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/stream.h"
+#include "data/answer_pattern.h"
 #include "data/lexicon_annotator.h"
 #include "data/prepare_job.h"
 
@@ -53,18 +54,14 @@ static wr_status open_tools(pipeline *p) {
         }
     }
     if (strcmp(o->format, "labelled") == 0) return WR_OK;
-    if (!o->n_annotators) {
-        TRY(annotator_lexicon_create(&p->own));
-        p->annotators = &p->own;
-        p->n_annotators = 1;
-    } else {
-        p->annotators = o->annotators;
-        p->n_annotators = o->n_annotators;
-    }
+    if (!o->n_annotators || !o->refusals) TRY(annotator_lexicon_create(NULL, o->refusal_rules, &p->own));
+    p->annotators = o->n_annotators ? o->annotators : &p->own;
+    p->n_annotators = o->n_annotators ? o->n_annotators : 1;
+    p->judge = o->refusals ? o->refusals : p->own;
+    if (p->n_annotators > PATTERN_ANNOTATORS) TRY(wr_fail(WR_E_USAGE, "%zu annotators: %d at most", p->n_annotators, PATTERN_ANNOTATORS));
     TRY(mining_create(o->seed, &p->mining));
-    if (o->similarity) mining_set_threshold(p->mining, o->similarity_threshold > 0 ? o->similarity_threshold : 0.5);
-    TRY(refusal_create(&p->refusal));
-    TRY(filters_create(o->min_reply_words, o->min_query_words, &p->filters));
+    TRY(refusal_create(o->refusal_rules, &p->refusal));
+    TRY(filters_create(&o->filters, &p->filters));
 cleanup:
     return status;
 }
@@ -153,9 +150,10 @@ static wr_status describe_job(const pipeline *p, strbuf *out) {
     put_number(&w, "--classes", (uint64_t)o->classes);
     put_number(&w, "--max-length", o->max_length);
     put_number(&w, "--shard-records", o->shard_records);
-    put_number(&w, "--min-reply-words", o->min_reply_words);
-    put_number(&w, "--min-query-words", o->min_query_words);
-    put_number(&w, "--filters-off", o->filters_off);
+    put_number(&w, "--min-reply-words", o->filters.min_reply_words);
+    put_number(&w, "--min-query-words", o->filters.min_query_words);
+    put_number(&w, "filters (their rules, languages, limits, and those switched off)", p->filters ? filters_fingerprint(p->filters) : 0);
+    put_number(&w, "--refusal-rules", p->refusal ? refusal_fingerprint(p->refusal) : 0);
     put_number(&w, "--no-chats", o->no_chats);
     put_number(&w, "--vocab-size", o->no_tokens || o->tokenizer ? 0 : o->vocab_size);
     json_key(&w, "--tokenizer"), json_string(&w, o->no_tokens ? "none" : p->tok ? tokenizer_hash(p->tok) : "trained");
@@ -169,7 +167,7 @@ static wr_status describe_job(const pipeline *p, strbuf *out) {
     }
     put_number(&w, "number of annotators", p->n_annotators);
     put_number(&w, "--similarity", o->similarity ? o->similarity->fingerprint : 0);
-    put_number(&w, "--refusals", o->refusals ? o->refusals->fingerprint : 0);
+    put_number(&w, "--refusals", p->judge ? p->judge->fingerprint : 0);
     char threshold[32];
     snprintf(threshold, sizeof threshold, "%.9g", o->similarity_threshold);
     json_key(&w, "--similarity-threshold"), json_string(&w, threshold);

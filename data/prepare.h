@@ -4,6 +4,7 @@
 #define WR_DATA_PREPARE_H
 
 #include "base/status.h"
+#include "data/filters.h"
 #include "mpi/world.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,8 +32,8 @@ typedef struct prepare_options {
     int classes;                             /* labelled: 0 = largest seen */
     size_t max_length;                       /* tokens of a record */
     size_t shard_records;                    /* records per shard file */
-    size_t min_reply_words, min_query_words; /* shorter ones are dropped; Chinese characters count as words */
-    uint64_t filters_off;                    /* bit f: filter f drops nothing */
+    filter_options filters;                  /* which, and their limits: filter_options_default() with changes */
+    const char *refusal_rules;               /* rule file; NULL: built in */
     bool overwrite;                          /* replace a prepared folder; drop unfinished work of other options */
 
     /* Who answers. Borrowed; every rank its own. */

@@ -58,13 +58,13 @@ static void put_options(const prepare_options *o, json_writer *w) {
     json_key(w, "max_length"), json_int(w, (int64_t)o->max_length);
     json_key(w, "shard_records"), json_int(w, (int64_t)o->shard_records);
     json_key(w, "block_bytes"), json_int(w, (int64_t)o->block_bytes);
-    json_key(w, "min_reply_words"), json_int(w, (int64_t)o->min_reply_words);
-    json_key(w, "min_query_words"), json_int(w, (int64_t)o->min_query_words);
+    json_key(w, "min_reply_words"), json_int(w, (int64_t)o->filters.min_reply_words);
+    json_key(w, "min_query_words"), json_int(w, (int64_t)o->filters.min_query_words);
     json_key(w, "drop_toxic"), json_bool(w, o->drop_toxic);
     json_key(w, "drop_redacted"), json_bool(w, o->drop_redacted);
     json_key(w, "filters_off"), json_begin_array(w);
     for (int f = FILTER_KEEP + 1; f < FILTERS; f++) {
-        if (o->filters_off >> f & 1) json_string(w, filter_name((filter)f));
+        if (o->filters.off >> f & 1) json_string(w, filter_name((filter)f));
     }
     json_end_array(w);
     json_key(w, "annotators"), json_begin_array(w);

@@ -12,7 +12,8 @@ static wr_status count_unit(pipeline *p, void *context, const unit_task *task) {
     wr_status status = WR_OK;
     row_reader *r = NULL;
     const spilled *rows;
-    size_t n, *at = NULL, capacity = 0;
+    size_t n, *at = NULL, capacity = 0, turn_capacity = 0;
+    turn_text *turns = NULL;
     TRY(row_reader_open(p, task->id, &r));
     for (;;) {
         wr_status got = row_reader_next(r, &rows, &n);
@@ -24,16 +25,15 @@ static wr_status count_unit(pipeline *p, void *context, const unit_task *task) {
             if (rows[i].number >= task->n) TRY(wr_fail(WR_E_FORMAT, "working files of prepare do not belong together"));
             if (unit_dropped(task, rows[i].number)) continue;
             TRY(followups(c, &at, &capacity, &count));
-            for (size_t k = 0; k < count; k++) {
-                turn_text t = turn_texts(c, at[k]);
-                const chat_message *next = k + 1 < count ? &c->messages[at[k + 1]] : NULL;
-                TRY(mining_observe(p->mining, hash64(c->id, strlen(c->id), 3), k, &t, next ? next->content : NULL, next ? next->length : 0));
-            }
+            TRY(mem_reserve((void **)&turns, &turn_capacity, count + 1, sizeof *turns));
+            for (size_t k = 0; k < count; k++) turns[k] = turn_texts(c, at[k]);
+            if (count) TRY(mining_observe(p->mining, hash64(c->id, strlen(c->id), 3), turns, count));
         }
     }
 cleanup:
     row_reader_close(r);
     free(at);
+    free(turns);
     return status;
 }
 
@@ -46,7 +46,7 @@ static wr_status counts_path(pipeline *p, int rank, char path[PATH_CAP]) {
 static wr_status save(pipeline *p, const char *path) {
     wr_status status = WR_OK;
     strbuf bytes = {0};
-    TRY(mining_pack(p->mining, &bytes));
+    TRY(mining_write(p->mining, &bytes));
     TRY(file_write_atomic(path, bytes.data, bytes.len));
 cleanup:
     strbuf_free(&bytes);
@@ -73,7 +73,6 @@ static wr_status add_up(pipeline *p, const char *kept) {
         TRY(merge(p, path));
         unlink(path);
     }
-    TRY(mining_calibrate(p->mining));
     TRY(save(p, kept));
 cleanup:
     return status;
@@ -96,11 +95,10 @@ wr_status phase_count(pipeline *p) {
             mining_free(p->mining);
             p->mining = NULL;
             status = mining_create(p->o->seed, &p->mining);
-            if (status >= 0) status = merge(p, kept);
         }
-    } else {
-        status = merge(p, kept);
     }
+    if (status >= 0 && (done || !p->root)) status = merge(p, kept);
+    if (status >= 0) status = mining_calibrate(p->mining);
     TRY(pipeline_agree(p, status));
 cleanup:
     return status;

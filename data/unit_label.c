@@ -1,19 +1,16 @@
 /* Phase label: the fate of every follow-up of a unit. Consensus of the answers, then neutral ones beside engaged ones are mined, refusals override, and
  * the filters say what is dropped. Works on a block of conversations at a time, so that a judge behind a network is asked many things at once. */
+#include "base/hash.h"
 #include "data/consensus.h"
-#include "data/pattern.h"
 #include "data/unit_labels.h"
 
 #include <stdlib.h>
-
-enum { SHORT_QUERY_WORDS = 12 }; /* a query so short may refer to the one before it */
 
 /* A follow-up of the block at hand. */
 typedef struct block_turn {
     const conversation *c;
     size_t at;
     turn_state *state;
-    double cosine[MINING_REACH]; /* to the turns 1 and 2 ahead, where asked for */
 } block_turn;
 
 typedef struct label_state {
@@ -70,61 +67,77 @@ static size_t turns_of(const label_state *s, size_t first) {
     return n;
 }
 
-/* Every pair that mining may ask for, at once. */
-static wr_status ask_cosines(label_state *s) {
-    wr_status status = WR_OK;
-    annotator *a = s->p->o->similarity;
-    turn_text *x = NULL, *y = NULL;
-    double *cosine = NULL, **to = NULL;
-    size_t n = 0, most = s->n_block * MINING_REACH + 1;
-    TRY_ALLOC(x = mem_calloc(most, sizeof *x));
-    TRY_ALLOC(y = mem_calloc(most, sizeof *y));
-    TRY_ALLOC(to = mem_calloc(most, sizeof *to));
-    TRY_ALLOC(cosine = mem_calloc(most, sizeof *cosine));
-    for (size_t i = 0; i < s->n_block; i++) {
-        block_turn *t = &s->block[i];
-        for (size_t d = 1; t->state->level == 3 && d <= MINING_REACH && i + d < s->n_block && t[d].c == t->c; d++) {
-            if (t[d].state->level < 4) continue;
-            x[n] = turn_texts(t->c, t->at), y[n] = turn_texts(t[d].c, t[d].at);
-            to[n++] = &t->cosine[d - 1];
-        }
-    }
-    if (n) TRY(wr_context(a->cosines(a, x, y, n, cosine), "similarity %s", a->name));
-    for (size_t i = 0; i < n; i++) *to[i] = cosine[i];
-cleanup:
-    free(x), free(y), free(to), free(cosine);
-    return status;
-}
-
 static wr_status similarity(void *context, size_t i, size_t j, double *out) {
     label_state *s = context;
     const block_turn *x = &s->conversation[i], *y = &s->conversation[j];
-    if (s->p->o->similarity) {
-        *out = x->cosine[j - i - 1];
-        if (!(*out >= -2)) *out = -2; /* NaN: it has none */
-        return WR_OK;
-    }
     turn_text a = turn_texts(x->c, x->at), b = turn_texts(y->c, y->at);
     return mining_similarity(s->p->mining, &a, &b, out);
 }
 
+static wr_status levels_of(label_state *s, size_t first, size_t n) {
+    wr_status status = WR_OK;
+    s->conversation = &s->block[first];
+    TRY(mem_reserve((void **)&s->levels, &s->level_capacity, n, 1));
+    TRY(mem_reserve((void **)&s->final, &s->final_capacity, n, 1));
+    for (size_t k = 0; k < n; k++) s->levels[k] = s->conversation[k].state->level;
+cleanup:
+    return status;
+}
+
+static void take_final(label_state *s, size_t n) {
+    for (size_t k = 0; k < n; k++) {
+        turn_state *t = s->conversation[k].state;
+        t->final = s->final[k];
+        if (t->final == t->level) continue;
+        t->how = HOW_MINED;
+        s->counts.mined[t->final == 5]++;
+    }
+}
+
+/* By somebody else's cosines: all pairs of the block that mining may need are asked at once. */
+static wr_status mine_by_cosines(label_state *s) {
+    wr_status status = WR_OK;
+    annotator *a = s->p->o->similarity;
+    turn_text *x = NULL, *y = NULL;
+    size_t x_capacity = 0, y_capacity = 0;
+    double *cosines = NULL;
+    mining_pair *pairs = NULL;
+    size_t *ends = NULL; /* (conversations) of their pairs */
+    size_t n_pairs = 0, capacity = 0, n_ends = 0, end_capacity = 0, k = 0, n;
+    for (size_t first = 0; first < s->n_block; first += n) {
+        n = turns_of(s, first);
+        TRY(levels_of(s, first, n));
+        TRY(mining_pairs_needed(s->levels, n, &pairs, &n_pairs, &capacity));
+        VEC_PUSH(ends, n_ends, end_capacity, n_pairs);
+        TRY(mem_reserve((void **)&x, &x_capacity, n_pairs + 1, sizeof *x));
+        TRY(mem_reserve((void **)&y, &y_capacity, n_pairs + 1, sizeof *y));
+        for (; k < n_pairs; k++) {
+            const block_turn *t = &s->conversation[pairs[k].turn], *u = &s->conversation[pairs[k].later];
+            x[k] = turn_texts(t->c, t->at), y[k] = turn_texts(u->c, u->at);
+        }
+    }
+    TRY_ALLOC(cosines = mem_calloc(n_pairs + 1, sizeof *cosines));
+    if (n_pairs) TRY(wr_context(a->cosines(a, x, y, n_pairs, cosines), "similarity %s", a->name));
+    size_t from = 0, c = 0;
+    for (size_t first = 0; first < s->n_block; first += n, from = ends[c++]) {
+        n = turns_of(s, first);
+        TRY(levels_of(s, first, n));
+        mining_apply_cosines(s->levels, n, pairs + from, cosines + from, ends[c] - from, pipeline_threshold(s->p), s->final);
+        take_final(s, n);
+    }
+cleanup:
+    free(x), free(y), free(cosines), free(pairs), free(ends);
+    return status;
+}
+
 static wr_status mine_block(label_state *s) {
     wr_status status = WR_OK;
-    if (s->p->o->similarity) TRY(ask_cosines(s));
+    if (s->p->o->similarity) return mine_by_cosines(s);
     for (size_t first = 0, n; first < s->n_block; first += n) {
         n = turns_of(s, first);
-        s->conversation = &s->block[first];
-        TRY(mem_reserve((void **)&s->levels, &s->level_capacity, n, 1));
-        TRY(mem_reserve((void **)&s->final, &s->final_capacity, n, 1));
-        for (size_t k = 0; k < n; k++) s->levels[k] = s->conversation[k].state->level;
+        TRY(levels_of(s, first, n));
         TRY(mining_apply(s->p->mining, s->levels, n, similarity, s, s->final));
-        for (size_t k = 0; k < n; k++) {
-            turn_state *t = s->conversation[k].state;
-            t->final = s->final[k];
-            if (t->final == t->level) continue;
-            t->how = HOW_MINED;
-            s->counts.mined[t->final == 5]++;
-        }
+        take_final(s, n);
     }
 cleanup:
     return status;
@@ -140,20 +153,9 @@ static void apply_refusal(label_state *s, turn_state *t, refusal_kind kind) {
     s->counts.refusals[kind == REFUSAL_JUSTIFIED]++;
 }
 
-/* By the word lists. "No, answer my question." asks what the message before it asked. */
-static refusal_kind judge_words(const label_state *s, const block_turn *b, const chat_message *query, const chat_message *reply) {
-    const refusal *r = s->p->refusal;
-    refusal_kind kind = refusal_judge(r, query->content, query->length, reply->content, reply->length);
-    if (kind == REFUSAL_FALSE && b->at >= 4 && text_words(query->content, query->length) <= SHORT_QUERY_WORDS) {
-        const chat_message *earlier = &b->c->messages[b->at - 4];
-        kind = refusal_judge(r, earlier->content, earlier->length, reply->content, reply->length);
-    }
-    return kind;
-}
-
 static wr_status judge_refusals(label_state *s) {
     wr_status status = WR_OK;
-    annotator *judge = s->p->o->refusals;
+    annotator *judge = s->p->judge;
     refusal_kind *kinds = NULL;
     s->n_asked = 0;
     for (size_t i = 0; i < s->n_block; i++) {
@@ -162,10 +164,6 @@ static wr_status judge_refusals(label_state *s) {
         if (!b->state->level || !conversation_query(b->c, b->at, &query)) continue;
         if (!refusal_suspected(s->p->refusal, reply->content, reply->length)) continue;
         b->state->refusal = MARK_ANSWERED;
-        if (!judge) {
-            apply_refusal(s, b->state, judge_words(s, b, query, reply));
-            continue;
-        }
         TRY(mem_reserve((void **)&s->asked, &s->asked_capacity, s->n_asked + 1, sizeof *s->asked));
         TRY(mem_reserve((void **)&s->asked_of, &s->asked_of_capacity, s->n_asked + 1, sizeof *s->asked_of));
         s->asked[s->n_asked] = turn_view(b->c, b->at);
@@ -196,7 +194,9 @@ static void filter_block(label_state *s) {
                             .reply = reply->content,
                             .reply_length = reply->length,
                             .history = query ? b->at - 2 : 0};
-        t->dropped = (uint8_t)filters_judge(s->p->filters, &turn);
+        filter_verdict v = filters_judge(s->p->filters, &turn);
+        t->dropped = (uint8_t)v.reason;
+        t->match = v.match ? hash64(v.match, v.match_length, 0) : 0;
         if (t->dropped) continue;
         split_user *u = user_table_find(&s->users, b->c->user, strlen(b->c->user));
         if (u) u->instances[split_stratum(class_of[t->final], CLASSES)]++;

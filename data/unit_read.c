@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { BLOCK = 256 << 10, BLOCK_SLOW = 4 << 20, POLL_ROWS = 64, BATCH_SLOW = 64 };
+enum { BLOCK = 256 << 10, BLOCK_SLOW = 4 << 20, POLL_ROWS = 64, BATCH_SLOW = 256 };
 
 typedef struct read_state {
     pipeline *p;

@@ -35,16 +35,17 @@ static wr_status put_mining(pipeline *p) {
     funnel *f = &p->funnel;
     char note[160];
     const mining *m = p->mining;
+    bool tfidf = !p->o->similarity;
+    double near = tfidf ? mining_threshold(m, 1) : pipeline_threshold(p), far = tfidf ? mining_threshold(m, 2) : near;
+    size_t pairs = tfidf ? mining_pairs(m) : 0;
     uint64_t mined = funnel_get(f, "mining", "neutral -> 4") + funnel_get(f, "mining", "neutral -> 5"),
              neutral = funnel_get(f, "level", "3 neutral");
     double share = neutral ? (double)mined / (double)neutral : 0;
-    snprintf(note, sizeof note, "%.2f %% of the neutral; thresholds %.3f (next turn), %.3f (2 ahead), from %zu pairs", 100 * share,
-             mining_threshold(m, 1), mining_threshold(m, 2), mining_pairs(m));
+    snprintf(note, sizeof note, "%.2f %% of the neutral; thresholds %.3f (next turn), %.3f (2 ahead), from %zu pairs", 100 * share, near, far, pairs);
     TRY(funnel_count(f, "mining", "mined", mined));
     TRY(funnel_note(f, "mining", "mined", note));
     strbuf_printf(&p->extra, "\"mining\":{\"similarity\":\"%s\",\"thresholds\":[%.9g,%.9g],\"pairs\":%zu,\"mined\":%llu,\"share_of_neutral\":%.9g}",
-                  p->o->similarity ? p->o->similarity->name : "tfidf", mining_threshold(m, 1), mining_threshold(m, 2), mining_pairs(m),
-                  (unsigned long long)mined, share);
+                  tfidf ? "tfidf" : p->o->similarity->name, near, far, pairs, (unsigned long long)mined, share);
     TRY(strbuf_status(&p->extra));
 cleanup:
     return status;

@@ -32,7 +32,7 @@ static void signs(void **state) {
     (void)state;
     lexicon *l;
     int failed = 0;
-    assert_int_equal(lexicon_create(&l), WR_OK);
+    assert_int_equal(lexicon_create(NULL, &l), WR_OK);
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
         verdict v;
         const char *t = plain[i].text;
@@ -55,7 +55,7 @@ static void levels(void **state) {
         {2, "不对，请再试一次。"}, {3, "Please list four animals."}, {0, ""},
     };
     lexicon *l;
-    assert_int_equal(lexicon_create(&l), WR_OK);
+    assert_int_equal(lexicon_create(NULL, &l), WR_OK);
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
         verdict v;
         assert_int_equal(lexicon_judge(l, "", 0, "", 0, exact[i].text, strlen(exact[i].text), &v), WR_OK);
@@ -75,7 +75,7 @@ static void odd_text(void **state) {
     (void)state;
     lexicon *l;
     verdict v;
-    assert_int_equal(lexicon_create(&l), WR_OK);
+    assert_int_equal(lexicon_create(NULL, &l), WR_OK);
     size_t n = 1 << 20;
     char *big = malloc(n);
     const char *units[] = {"a", " ", "no ", "\xff", "\"", "`", "thanks ", "不", ">\n", "the the "};
@@ -103,7 +103,7 @@ static void refusals(void **state) {
         {REFUSAL_NONE, "Say it", "I could not agree more."},
     };
     refusal *r;
-    assert_int_equal(refusal_create(&r), WR_OK);
+    assert_int_equal(refusal_create(NULL, &r), WR_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         refusal_kind k = refusal_judge(r, cases[i].query, strlen(cases[i].query), cases[i].reply, strlen(cases[i].reply));
         if (k != cases[i].kind) print_message("kind %d: %s / %s\n", k, cases[i].query, cases[i].reply);

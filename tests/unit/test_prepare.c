@@ -60,8 +60,9 @@ static int tear_down(void **state) {
 }
 
 static prepare_options options_for(const char *const *source, const char *out, const char *format) {
+    /* The defaults ask for ten words of a reply and five of a query. */
     return (prepare_options){.sources = source, .n_sources = 1, .out_dir = out, .format = format, .vocab_size = 300, .seed = 3, .test_instances = -1,
-                             .max_length = 512, .shard_records = 50, .min_reply_words = 10, .min_query_words = 5};
+                             .max_length = 512, .shard_records = 50, .filters = filter_options_default()};
 }
 
 static int64_t count(const json_value *meta, const char *stage, const char *name) {
