@@ -1,7 +1,7 @@
 #include "data/wildchat.h"
 
-#include "base/hash.h"
 #include "base/utf8.h"
+#include "data/user_key.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,18 +57,15 @@ static wr_status take_user(arena *a, const json_value *row, const json_value *me
             if (!json_get_string(m, "hashed_ip", &ip, &n)) n = 0;
         }
     }
-    if (n)
-        strbuf_append(&user, ip, n);
-    else
-        strbuf_printf(&user, "conversation:%s", out->id);
     const json_value *h = json_get(row, "header");
     if (!h && messages->first) h = json_get(messages->first, "header");
-    if (with_header && json_is(h, JSON_OBJECT)) {
+    with_header &= json_is(h, JSON_OBJECT);
+    if (with_header) {
         json_writer w = json_writer_make(&header);
         json_copy(&w, h);
         TRY(strbuf_status(&header));
-        strbuf_printf(&user, "+%016llx", (unsigned long long)hash64(header.data, header.len, 0));
     }
+    user_key(&user, out->id, ip, n, with_header ? &header : NULL);
     TRY(strbuf_status(&user));
     TRY_ALLOC(out->user = copy(a, user.data, user.len));
 cleanup:
