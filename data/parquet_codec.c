@@ -3,8 +3,8 @@
 
 #include "base/mem.h"
 #include "data/parquet_footer.h"
+#include "data/parquet_snappy.h"
 
-#include <snappy-c.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -47,16 +47,12 @@ static wr_status gzip_decompress(page_codec *c, const char *in, size_t n, char *
 
 wr_status page_decompress(page_codec *c, int codec, const char *in, size_t n, char *out, size_t m) {
     static const char *const names[] = {[CODEC_LZO] = "LZO", [CODEC_BROTLI] = "Brotli", [CODEC_LZ4] = "LZ4", [CODEC_LZ4_RAW] = "LZ4_RAW"};
-    size_t length = m;
     switch (codec) {
     case CODEC_NONE:
         if (n != m) return not_so_long("uncompressed", m);
         memcpy(out, in, n);
         return WR_OK;
-    case CODEC_SNAPPY:
-        if (snappy_uncompressed_length(in, n, &length) != SNAPPY_OK || length != m || snappy_uncompress(in, n, out, &length) != SNAPPY_OK)
-            return not_so_long("snappy", m);
-        return WR_OK;
+    case CODEC_SNAPPY: return snappy_decode(in, n, out, m) ? WR_OK : not_so_long("snappy", m);
     case CODEC_GZIP: return gzip_decompress(c, in, n, out, m);
     case CODEC_ZSTD:
         if (!c->zstd && !(c->zstd = ZSTD_createDCtx())) return wr_fail(WR_E_NOMEM, "out of memory in %s", __func__);

@@ -17,23 +17,26 @@ static void drop(page_pool *p, page_buffer *b) {
 
 wr_status page_pool_take(page_pool *p, size_t bytes, page_buffer **out) {
     enum { STEP = 64 << 10 };
-    page_buffer **link = &p->free, *b;
+    page_buffer **best = NULL, *b;
     *out = NULL;
-    while (*link && (*link)->capacity < bytes) link = &(*link)->next;
-    if ((b = *link)) {
-        *link = b->next;
+    /* The smallest that is large enough, so that the large ones are there for large pages. */
+    for (page_buffer **link = &p->free; *link; link = &(*link)->next)
+        if ((*link)->capacity >= bytes && (!best || (*link)->capacity < (*best)->capacity)) best = link;
+    if (best) {
+        b = *best;
+        *best = b->next;
         p->n_free--;
         *out = b;
         return WR_OK;
     }
     if (bytes > PAGE_MEMORY_LIMIT) bytes = PAGE_MEMORY_LIMIT + 1;
     size_t capacity = (bytes + bytes / 8 + STEP) / STEP * STEP;
-    /* None is large enough: sizes grow, and small ones would only lie about. */
-    if ((b = p->free)) {
-        p->free = b->next;
-        p->n_free--;
-        drop(p, b);
-    }
+    if (p->held + bytes > PAGE_MEMORY_LIMIT)
+        while ((b = p->free)) {
+            p->free = b->next;
+            p->n_free--;
+            drop(p, b);
+        }
     if (bytes > PAGE_MEMORY_LIMIT || p->held > PAGE_MEMORY_LIMIT - bytes)
         return wr_fail(WR_E_FORMAT, "pages of over %d MiB at once; write the file with smaller pages", PAGE_MEMORY_LIMIT >> 20);
     if (!(b = mem_realloc(NULL, sizeof *b + capacity + PAGE_SLACK, 1))) return WR_E_NOMEM;

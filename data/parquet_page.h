@@ -11,7 +11,7 @@
 /* Buffers of pages. A page that its column has left stays as it is until page_pool_release, since the row being put
  * together may point into it; then its memory serves the next page. All buffers together are bounded, whatever sizes a
  * file claims. */
-enum { PAGE_MEMORY_LIMIT = 1 << 30, PAGE_SLACK = 16 /* bytes behind a page that may be read and written */ };
+enum { PAGE_MEMORY_LIMIT = 1 << 30, PAGE_SLACK = 64 /* bytes behind a page that may be read and written */ };
 typedef struct page_buffer {
     struct page_buffer *next;
     size_t capacity; /* without PAGE_SLACK */

@@ -1,7 +1,5 @@
 #include "data/parquet_rows.h"
 
-#include "data/user_key.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +23,7 @@ wr_status row_reader_init(row_reader *r, const char *path, const parquet_columns
     TRY_ALLOC(r->rows_read = mem_calloc(columns->n, sizeof *r->rows_read));
     TRY_ALLOC(r->messages = mem_calloc(ROW_MESSAGES_LIMIT, sizeof *r->messages));
     TRY_ALLOC(r->turns = mem_calloc(ROW_MESSAGES_LIMIT, sizeof *r->turns));
+    TRY_ALLOC(r->memory = arena_create());
     TRY(list_init(&r->content));
     TRY(list_init(&r->role));
     TRY(list_init(&r->turn));
@@ -41,7 +40,7 @@ void row_reader_free(row_reader *r) {
     list_free(&r->role);
     list_free(&r->turn);
     list_free(&r->other);
-    strbuf_free(&r->user);
+    arena_free(r->memory);
     strbuf_free(&r->header);
     free(r->readers);
     free(r->rows_read);
@@ -321,10 +320,9 @@ static wr_status read_user(row_reader *r, uint64_t row, const parquet_value *ip,
             if (r->other.present[i] == 2) found = r->other.value[i];
     }
     if (found.length) *utf8 &= found.valid;
-    strbuf_clear(&r->user);
-    user_key(&r->user, out->id, found.text, found.length, with_header ? &r->header : NULL);
-    TRY(strbuf_status(&r->user));
-    out->user = r->user.data;
+    out->user = found.text;
+    if (found.length == 0 || with_header)
+        TRY(conversation_user(r->memory, found.text, found.length, with_header ? r->header.data : NULL, r->header.len, out->id, &out->user));
 cleanup:
     return status;
 }
@@ -335,6 +333,7 @@ wr_status row_reader_next(row_reader *r, uint64_t row, conversation *out, row_fa
     bool utf8 = true, with_header = false;
     *out = (conversation){0};
     page_pool_release(&r->pool);
+    arena_reset(r->memory);
     TRY(scalar(r, r->columns->slots[WANT_ID], &id, NULL));
     TRY(scalar(r, r->columns->slots[WANT_IP], &ip, NULL));
     TRY(read_text(r, WANT_MODEL, &out->model, &utf8));

@@ -29,7 +29,8 @@ typedef struct row_reader {
     list_entries content, role, turn, other;
     chat_message *messages; /* (ROW_MESSAGES_LIMIT) */
     int64_t *turns;
-    strbuf user, header;
+    arena *memory; /* of the row */
+    strbuf header;
     char timestamp[40];
 } row_reader;
 
