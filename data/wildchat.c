@@ -44,35 +44,43 @@ static row_fault take_message(arena *a, const json_value *v, size_t i, chat_mess
     return ROW_GOOD;
 }
 
-/* ip, or ip and 16 hex digits of the header; a conversation without one is a user of its own. */
+wr_status conversation_user(arena *a, const char *ip, size_t ip_length, const char *header, size_t header_length,
+                            const char *id, const char **user) {
+    wr_status status = WR_OK;
+    strbuf text = {0};
+    if (ip_length)
+        strbuf_append(&text, ip, ip_length);
+    else
+        strbuf_printf(&text, "conversation:%s", id);
+    if (header) strbuf_printf(&text, "+%016llx", (unsigned long long)hash64(header, header_length, 0));
+    TRY(strbuf_status(&text));
+    TRY_ALLOC(*user = copy(a, text.data, text.len));
+cleanup:
+    strbuf_free(&text);
+    return status;
+}
+
 static wr_status take_user(arena *a, const json_value *row, const json_value *messages, bool with_header,
                            conversation *out) {
     wr_status status = WR_OK;
     const char *ip = NULL;
     size_t n = 0;
-    strbuf user = {0}, header = {0};
+    strbuf header = {0};
     if (!json_get_string(row, "hashed_ip", &ip, &n) || n == 0) {
         n = 0;
         for (const json_value *m = messages->first; m && n == 0; m = m->next) {
             if (!json_get_string(m, "hashed_ip", &ip, &n)) n = 0;
         }
     }
-    if (n)
-        strbuf_append(&user, ip, n);
-    else
-        strbuf_printf(&user, "conversation:%s", out->id);
     const json_value *h = json_get(row, "header");
     if (!h && messages->first) h = json_get(messages->first, "header");
     if (with_header && json_is(h, JSON_OBJECT)) {
         json_writer w = json_writer_make(&header);
         json_copy(&w, h);
         TRY(strbuf_status(&header));
-        strbuf_printf(&user, "+%016llx", (unsigned long long)hash64(header.data, header.len, 0));
     }
-    TRY(strbuf_status(&user));
-    TRY_ALLOC(out->user = copy(a, user.data, user.len));
+    TRY(conversation_user(a, ip, n, header.data, header.len, out->id, &out->user));
 cleanup:
-    strbuf_free(&user);
     strbuf_free(&header);
     return status;
 }

@@ -40,6 +40,11 @@ typedef struct conversation {
 /* Parses one line. WR_E_NOMEM is the only error; a bad row is reported in *fault. */
 wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_header, conversation *out,
                          row_fault *fault);
+/* The user of a conversation: ip (of ip_length bytes; 0: unknown, then every conversation is a user of its own), and 16 hex
+ * digits of the header where one is given: the text of its JSON object without white space, members in source order and
+ * with null where they are, as json_writer writes it (header NULL: without). NUL-terminated in the arena. */
+wr_status conversation_user(arena *a, const char *ip, size_t ip_length, const char *header, size_t header_length,
+                            const char *id, const char **user);
 /* The short form: one JSON line. */
 void conversation_write(const conversation *c, strbuf *out);
 wr_status conversation_read(arena *a, const char *line, size_t n, conversation *out);
