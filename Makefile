@@ -163,9 +163,10 @@ FUZZ_FLAGS = $(CPPFLAGS) -std=c17 -O1 -g -w -Itests/lint -fsanitize=address,unde
 build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)clang $(FUZZ_FLAGS) $($*_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
-build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
+FUZZ_SUPPORT := tests/support/conversation_dom.c
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_SUPPORT) $(FUZZ_OBJ)
 	@echo "  LD  $@"
-	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJ) $(LDLIBS) -L$(dir $(shell $(CC) -print-file-name=libgomp.so)) -lgomp
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_SUPPORT) $(FUZZ_OBJ) $(LDLIBS) -L$(dir $(shell $(CC) -print-file-name=libgomp.so)) -lgomp
 
 ## oracle: compare with Hugging Face live (Python; not needed by anything else)
 oracle: $(BIN)
