@@ -176,6 +176,17 @@ static inline const char *string(const char *at, const char *end, json_span *out
 
 const char *json_scan_string(const char *at, const char *end, json_span *out) { return string(at, end, out); }
 
+const char *json_scan_quote(const char *at, const char *end) {
+    while (end - at >= 16) {
+        lanes x = load(at);
+        uint64_t hit = mask_of((x == '"') | (x == '\\'));
+        if (hit) return at + __builtin_ctzll(hit);
+        at += 16;
+    }
+    while (at < end && *at != '"' && *at != '\\') at++;
+    return at;
+}
+
 static const char *digits(const char *at, const char *end) {
     const char *first = at;
     while (at < end && *at >= '0' && *at <= '9') at++;

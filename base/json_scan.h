@@ -25,6 +25,8 @@ const char *json_scan_string(const char *at, const char *end, json_span *out);
 /* at: the first byte of any value. Returns the position behind it, NULL when it is invalid. depth: containers open around it. */
 const char *json_scan_value(const char *at, const char *end, unsigned depth, json_span *out);
 
+/* The first quote or backslash, or end. */
+const char *json_scan_quote(const char *at, const char *end);
 /* The bytes that a valid string stands for; `to` has room for `length` bytes, of which some behind the result may be overwritten. An unpaired
  * surrogate becomes U+FFFD. Returns their number, at most `length`. */
 size_t json_unescape(const char *text, size_t length, char *to);
