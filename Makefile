@@ -192,9 +192,10 @@ build/fuzz/obj/%.o: %.c Makefile
 build/fuzz/obj/rules/%.o: build/rules/%.c
 	@mkdir -p $(@D)
 	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
-build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
+FUZZ_SUPPORT := tests/support/conversation_dom.c
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_SUPPORT) $(FUZZ_OBJ)
 	@echo "  LD  $@"
-	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJ) $(LDLIBS) -L$(dir $(shell $(CC) -print-file-name=libgomp.so)) -lgomp
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_SUPPORT) $(FUZZ_OBJ) $(LDLIBS) -L$(dir $(shell $(CC) -print-file-name=libgomp.so)) -lgomp
 
 ## oracle: compare with Hugging Face live (Python; not needed by anything else)
 oracle: $(BIN)

@@ -17,7 +17,6 @@
 
 #include "base/log.h"
 #include "data/annotator.h"
-#include "data/conversation_pack.h"
 #include "data/dedupe.h"
 #include "data/filters.h"
 #include "data/funnel.h"
@@ -122,13 +121,13 @@ typedef struct spilled {
     size_t number; /* of the conversation in its unit */
     conversation c;
 } spilled;
-typedef struct row_reader row_reader;
-wr_status row_reader_open(pipeline *p, unit_id id, row_reader **out);
-void row_reader_close(row_reader *r);
+typedef struct spill_reader spill_reader;
+wr_status spill_reader_open(pipeline *p, unit_id id, spill_reader **out);
+void spill_reader_close(spill_reader *r);
 /* The next conversations, some at a time; valid until the next call. WR_END after the last. */
-wr_status row_reader_next(row_reader *r, const spilled **rows, size_t *n);
+wr_status spill_reader_next(spill_reader *r, const spilled **rows, size_t *n);
 /* The annotators' answers to all follow-ups of the unit, in order: (turns, annotators). */
-const uint8_t *row_reader_answers(const row_reader *r, size_t *turns);
+const uint8_t *spill_reader_answers(const spill_reader *r, size_t *turns);
 /* Appends one block of conversations: raw holds n records, each u32 number, u32 bytes, conversation_pack. */
 wr_status rows_append(unit_writer *u, const strbuf *raw, size_t n, strbuf *scratch);
 

@@ -10,13 +10,13 @@
 static wr_status count_unit(pipeline *p, void *context, const unit_task *task) {
     (void)context;
     wr_status status = WR_OK;
-    row_reader *r = NULL;
+    spill_reader *r = NULL;
     const spilled *rows;
     size_t n, *at = NULL, capacity = 0, turn_capacity = 0;
     turn_text *turns = NULL;
-    TRY(row_reader_open(p, task->id, &r));
+    TRY(spill_reader_open(p, task->id, &r));
     for (;;) {
-        wr_status got = row_reader_next(r, &rows, &n);
+        wr_status got = spill_reader_next(r, &rows, &n);
         TRY(got);
         if (got == WR_END) break;
         for (size_t i = 0; i < n; i++) {
@@ -31,7 +31,7 @@ static wr_status count_unit(pipeline *p, void *context, const unit_task *task) {
         }
     }
 cleanup:
-    row_reader_close(r);
+    spill_reader_close(r);
     free(at);
     free(turns);
     return status;

@@ -206,17 +206,17 @@ static void filter_block(label_state *s) {
 static wr_status label_unit(pipeline *p, void *context, const unit_task *task) {
     (void)context;
     wr_status status = WR_OK;
-    row_reader *r = NULL;
+    spill_reader *r = NULL;
     const spilled *rows;
     size_t n;
     char path[PATH_CAP];
     label_state s = {.p = p};
     TRY_ALLOC(s.arena = arena_create());
-    TRY(row_reader_open(p, task->id, &r));
-    s.answers = row_reader_answers(r, &s.n_answers);
+    TRY(spill_reader_open(p, task->id, &r));
+    s.answers = spill_reader_answers(r, &s.n_answers);
     TRY_ALLOC(s.turns = mem_calloc(s.n_answers + 1, sizeof *s.turns));
     for (;;) {
-        wr_status got = row_reader_next(r, &rows, &n);
+        wr_status got = spill_reader_next(r, &rows, &n);
         TRY(got);
         if (got == WR_END) break;
         s.n_block = 0;
@@ -232,7 +232,7 @@ static wr_status label_unit(pipeline *p, void *context, const unit_task *task) {
     TRY(unit_path(path, p->dir.work, task->id, ".label"));
     TRY(unit_labels_write(path, &s.counts, &s.users, (const char *const *)s.names, s.turns, s.n_answers, p->n_annotators > 1));
 cleanup:
-    row_reader_close(r);
+    spill_reader_close(r);
     user_table_free(&s.users);
     arena_free(s.arena);
     free(s.names), free(s.turns), free(s.block), free(s.at), free(s.levels), free(s.final), free(s.asked), free(s.asked_of);

@@ -1,7 +1,6 @@
 /* Phase read: a unit's rows are checked; the good ones are spilled with the annotators' answers to their follow-ups and the keys by which
  * duplicates are found. Table of a .read file: answers, counts, keys. */
 #include "data/bytes.h"
-#include "data/conversation_pack.h"
 #include "data/unit_counts.h"
 
 #include <stdlib.h>

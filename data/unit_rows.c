@@ -32,7 +32,7 @@ cleanup:
     return status;
 }
 
-struct row_reader {
+struct spill_reader {
     unit_reader *file;
     arena *arena;
     uint64_t at;
@@ -44,12 +44,12 @@ struct row_reader {
     size_t turns;
 };
 
-wr_status row_reader_open(pipeline *p, unit_id id, row_reader **out) {
+wr_status spill_reader_open(pipeline *p, unit_id id, spill_reader **out) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     size_t n;
     *out = NULL;
-    row_reader *r = mem_calloc(1, sizeof *r);
+    spill_reader *r = mem_calloc(1, sizeof *r);
     TRY_ALLOC(r);
     TRY_ALLOC(r->arena = arena_create());
     TRY(unit_path(path, p->dir.work, id, ".read"));
@@ -62,11 +62,11 @@ wr_status row_reader_open(pipeline *p, unit_id id, row_reader **out) {
     *out = r;
     r = NULL;
 cleanup:
-    row_reader_close(r);
+    spill_reader_close(r);
     return status;
 }
 
-void row_reader_close(row_reader *r) {
+void spill_reader_close(spill_reader *r) {
     if (!r) return;
     unit_close(r->file);
     arena_free(r->arena);
@@ -76,12 +76,12 @@ void row_reader_close(row_reader *r) {
     free(r);
 }
 
-const uint8_t *row_reader_answers(const row_reader *r, size_t *turns) {
+const uint8_t *spill_reader_answers(const spill_reader *r, size_t *turns) {
     *turns = r->turns;
     return r->answers;
 }
 
-wr_status row_reader_next(row_reader *r, const spilled **rows, size_t *n) {
+wr_status spill_reader_next(spill_reader *r, const spilled **rows, size_t *n) {
     wr_status status = WR_OK;
     unsigned char head[HEAD];
     uint64_t body = unit_body(r->file);

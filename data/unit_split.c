@@ -121,12 +121,12 @@ cleanup:
 
 static wr_status train_unit(pipeline *p, const unit_entry *u, bpe_trainer *trainer) {
     wr_status status = WR_OK;
-    row_reader *r = NULL;
+    spill_reader *r = NULL;
     const spilled *rows;
     size_t n;
-    TRY(row_reader_open(p, u->id, &r));
+    TRY(spill_reader_open(p, u->id, &r));
     for (;;) {
-        wr_status got = row_reader_next(r, &rows, &n);
+        wr_status got = spill_reader_next(r, &rows, &n);
         TRY(got);
         if (got == WR_END) break;
         if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
@@ -138,7 +138,7 @@ static wr_status train_unit(pipeline *p, const unit_entry *u, bpe_trainer *train
         }
     }
 cleanup:
-    row_reader_close(r);
+    spill_reader_close(r);
     return status;
 }
 

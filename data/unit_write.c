@@ -205,7 +205,7 @@ cleanup:
 static wr_status write_unit(pipeline *p, void *context, const unit_task *task) {
     (void)context;
     wr_status status = WR_OK;
-    row_reader *r = NULL;
+    spill_reader *r = NULL;
     const spilled *rows;
     size_t n, next = 0, turns;
     char path[PATH_CAP];
@@ -219,11 +219,11 @@ static wr_status write_unit(pipeline *p, void *context, const unit_task *task) {
             TRY(frame_builder_create(path, kind, part_classes((part_stream)k), p->o->shard_records, take_frame, &s.out[k], &s.out[k].builder));
     }
     TRY(unit_labels_open(p, task->id, &s.labels));
-    TRY(row_reader_open(p, task->id, &r));
-    s.answers = row_reader_answers(r, &turns);
+    TRY(spill_reader_open(p, task->id, &r));
+    s.answers = spill_reader_answers(r, &turns);
     if (turns != s.labels.n_turns) TRY(wr_fail(WR_E_FORMAT, "working files of prepare do not belong together"));
     for (;;) {
-        wr_status got = row_reader_next(r, &rows, &n);
+        wr_status got = spill_reader_next(r, &rows, &n);
         TRY(got);
         if (got == WR_END) break;
         TRY(pipeline_stopped(p));
@@ -234,7 +234,7 @@ static wr_status write_unit(pipeline *p, void *context, const unit_task *task) {
     }
     TRY(commit_part(&s));
 cleanup:
-    row_reader_close(r);
+    spill_reader_close(r);
     unit_labels_close(&s.labels);
     unit_discard(s.file);
     for (int k = 0; k < PART_STREAMS; k++) {
