@@ -4,7 +4,11 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/stream.h"
+#include "cli/inspect_refusals.h"
 #include "data/dataset.h"
+#include "data/folder_verify.h"
+#include "data/prepare_summary.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +18,16 @@
 static const option_spec inspect_options[] = {
     {.name = "verify",
      .kind = OPT_FLAG,
-     .help = "decode every frame and record and compare with the counts in meta.json"},
+     .help = "decode every frame and record, compare counts with footers and meta.json, file hashes with meta.json, "
+             "and train with test users"},
+    {.name = "refusals",
+     .kind = OPT_FLAG,
+     .help = "false and justified refusals by level, model, language and month instead"},
+    {.name = "summary",
+     .kind = OPT_STRING,
+     .arg = "FILE.json",
+     .help = "write the numbers behind report's page (levels, users, lengths, refusals, examples) instead; - is "
+             "standard output"},
     {.name = "records",
      .kind = OPT_INT,
      .default_value = "3",
@@ -115,31 +128,11 @@ cleanup:
     return status;
 }
 
-static wr_status verify_shard(shard_reader *r) {
-    wr_status status = WR_OK;
-    arena *a = arena_create();
-    TRY_ALLOC(a);
-    for (size_t f = 0; f < shard_reader_frames(r); f++) {
-        size_t n;
-        arena_reset(a);
-        if (shard_reader_meta(r)->kind == SHARD_REWARD) {
-            instance *items;
-            TRY(shard_read_instances(r, f, a, &items, &n));
-        } else {
-            chat_record *items;
-            TRY(shard_read_chats(r, f, a, &items, &n));
-        }
-    }
-cleanup:
-    arena_free(a);
-    return status;
-}
-
-typedef struct tally {
+typedef struct set_counts {
     uint64_t labels[1001], users, records;
-} tally;
+} set_counts;
 
-static wr_status walk_shards(const char *dir, const dataset_index *d, bool verify, tally *t) {
+static wr_status walk_shards(const char *dir, const dataset_index *d, bool verify, set_counts *t) {
     wr_status status = WR_OK;
     shard_reader *r = NULL;
     char path[PATH_CAP];
@@ -149,7 +142,7 @@ static wr_status walk_shards(const char *dir, const dataset_index *d, bool verif
         for (int k = 0; k < d->meta.classes && k < 1001; k++) t->labels[k] += shard_reader_label_counts(r)[k];
         t->users += shard_reader_users(r);
         t->records += shard_reader_records(r);
-        if (verify) TRY(verify_shard(r));
+        if (verify) TRY(shard_verify(r, path));
         shard_reader_close(r);
         r = NULL;
     }
@@ -170,7 +163,7 @@ static wr_status inspect_set(const char *dir, const char *prefix, const json_val
                              bool *found) {
     wr_status status = WR_OK;
     dataset_index d = {0};
-    tally *t = NULL;
+    set_counts *t = NULL;
     char **names = NULL;
     size_t n = 0;
     TRY(dir_list(dir, prefix, ".wrs", &names, &n));
@@ -197,6 +190,30 @@ cleanup:
     return status;
 }
 
+static wr_status verify_folder(const char *dir, const json_value *meta) {
+    wr_status status = WR_OK;
+    size_t users = 0, files = 0;
+    TRY(folder_verify_split(dir, &users));
+    TRY(folder_verify_files(dir, meta, &files));
+    printf("verified: no user of %zu is on both sides; %zu files have the hashes of meta.json\n", users, files);
+cleanup:
+    return status;
+}
+
+static wr_status write_summary(const char *dir, const char *path) {
+    wr_status status = WR_OK;
+    strbuf text = {0};
+    outstream *out = NULL;
+    TRY(prepare_summary(dir, &text));
+    TRY(outstream_create(path, &out));
+    TRY(outstream_line(out, &text));
+    TRY(outstream_commit(&out));
+cleanup:
+    outstream_discard(out);
+    strbuf_free(&text);
+    return status;
+}
+
 static wr_status run_inspect(const options *o, world *w) {
     (void)w;
     wr_status status = WR_OK;
@@ -208,6 +225,11 @@ static wr_status run_inspect(const options *o, world *w) {
     TRY_ALLOC(a);
     if (options_count(o) != 1) TRY(wr_fail(WR_E_USAGE, "inspect takes one folder: wildreward inspect DIR [--verify]"));
     const char *dir = options_positional(o, 0);
+    if (options_flag(o, "refusals") || options_str(o, "summary")) {
+        if (options_str(o, "summary")) TRY(write_summary(dir, options_str(o, "summary")));
+        if (options_flag(o, "refusals")) TRY(inspect_refusals(dir));
+        goto cleanup;
+    }
     TRY(path_join(path, dir, "meta.json"));
     if (file_exists(path)) {
         TRY(file_read(path, 64 << 20, &text, &n));
@@ -218,6 +240,7 @@ static wr_status run_inspect(const options *o, world *w) {
         TRY(inspect_set(dir, prefixes[i], meta, options_flag(o, "verify"), i == 0 ? shown : 0, &found));
     }
     if (!found) TRY(wr_fail(WR_E_IO, "%s: no shards here; make them with: wildreward prepare SRC… --out %s", dir, dir));
+    if (options_flag(o, "verify")) TRY(verify_folder(dir, meta));
 cleanup:
     free(text);
     arena_free(a);
@@ -226,7 +249,7 @@ cleanup:
 
 const command cmd_inspect = {
     .name = "inspect",
-    .usage = "inspect DIR [--verify]",
+    .usage = "inspect DIR [--verify | --refusals | --summary FILE.json]",
     .summary = "labels, tokens, users and a few records of a prepared folder",
     .tables = inspect_tables,
     .run = run_inspect,

@@ -23,6 +23,6 @@ extern const option_spec jsonl_options[];     /* --in --out */
 int exit_code(wr_status s);
 
 extern const command cmd_doctor, cmd_synth, cmd_prepare, cmd_inspect, cmd_train_lm, cmd_train_reward, cmd_evaluate, cmd_score, cmd_logprobs,
-    cmd_tokenize, cmd_sample, cmd_dpo_online, cmd_merge, cmd_report, cmd_bench;
+    cmd_tokenize, cmd_sample, cmd_dpo_online, cmd_merge, cmd_report, cmd_bench, cmd_agree, cmd_export, cmd_pairs;
 
 #endif

@@ -13,7 +13,7 @@
 
 #define COMMANDS(X)                                                                                                    \
     X(cmd_doctor) X(cmd_synth) X(cmd_prepare) X(cmd_inspect) X(cmd_train_lm) X(cmd_train_reward) X(cmd_evaluate) X(cmd_score) X(cmd_logprobs)          \
-    X(cmd_tokenize) X(cmd_sample) X(cmd_dpo_online) X(cmd_merge) X(cmd_report) X(cmd_bench)
+    X(cmd_tokenize) X(cmd_sample) X(cmd_dpo_online) X(cmd_merge) X(cmd_report) X(cmd_bench) X(cmd_agree) X(cmd_export) X(cmd_pairs)
 
 #define ENTRY(name) &name,
 static const command *const commands[] = {COMMANDS(ENTRY)};

@@ -26,19 +26,16 @@ struct agreement {
     bool sorted;
     size_t *first; /* (n_users + 1) first entry of each user that has any */
     size_t n_users;
+    size_t *compared; /* (n_compared) users with a turn that two answered: only they are drawn */
+    size_t n_compared;
 };
-
-const char *agreement_figure_name(agreement_figure f) {
-    static const char *const names[AGREEMENT_FIGURES] = {"agreement",     "kappa",         "kappa_linear",  "kappa_quadratic",
-                                                         "alpha_nominal", "alpha_ordinal", "alpha_interval"};
-    return names[f];
-}
 
 wr_status agreement_create(size_t annotators, agreement **out) {
     wr_status status = WR_OK;
     agreement *g = NULL;
     if (annotators < 2 || annotators > PATTERN_ANNOTATORS)
-        return wr_fail(WR_E_USAGE, "agreement: %zu annotators; 2 to %d can be compared", annotators, PATTERN_ANNOTATORS);
+        return wr_fail(WR_E_USAGE, "agreement: %zu annotators; 2 to %d can be compared", annotators,
+                       PATTERN_ANNOTATORS);
     TRY_ALLOC(g = mem_calloc(1, sizeof *g));
     g->annotators = annotators;
     g->n_pairs = annotators * (annotators - 1) / 2;
@@ -58,6 +55,7 @@ void agreement_free(agreement *g) {
     free(g->patterns);
     free(g->entries);
     free(g->first);
+    free(g->compared);
     free(g);
 }
 
@@ -83,6 +81,14 @@ static int by_user(const void *x, const void *y) {
     return (a->pattern > b->pattern) - (a->pattern < b->pattern);
 }
 
+static size_t answered(const agreement *g, uint32_t pattern) {
+    uint8_t answers[PATTERN_ANNOTATORS];
+    size_t m = 0;
+    pattern_answers(pattern, g->annotators, answers);
+    for (size_t a = 0; a < g->annotators; a++) m += answers[a] > 0;
+    return m;
+}
+
 /* Entries by user and pattern, equal ones merged. */
 static wr_status sort_entries(agreement *g) {
     wr_status status = WR_OK;
@@ -106,66 +112,18 @@ static wr_status sort_entries(agreement *g) {
         if (!i || g->entries[i - 1].user != g->entries[i].user) g->first[g->n_users++] = i;
     }
     g->first[g->n_users] = n;
+    free(g->compared);
+    TRY_ALLOC(g->compared = mem_calloc(users + 1, sizeof *g->compared));
+    g->n_compared = 0;
+    for (size_t u = 0; u < users; u++) {
+        bool any = false;
+        for (size_t e = g->first[u]; e < g->first[u + 1] && !any; e++)
+            any = answered(g, g->patterns[g->entries[e].pattern]) >= 2;
+        if (any) g->compared[g->n_compared++] = u;
+    }
     g->sorted = true;
 cleanup:
     return status;
-}
-
-/* --- figures of tables --- */
-
-static double square(double x) { return x * x; }
-
-/* Sum over g = c … k of n_g, less half of the ends: how many answers lie between two ordinal levels. */
-static double ordinal_distance(const double *n, size_t c, size_t k) {
-    double sum = 0;
-    for (size_t g = c; g <= k; g++) sum += n[g];
-    return sum - (n[c] + n[k]) / 2;
-}
-
-double agreement_alpha(const double *o, size_t levels, agreement_figure metric) {
-    double n[L] = {0}, total = 0, observed = 0, expected = 0;
-    for (size_t c = 0; c < levels; c++) {
-        for (size_t k = 0; k < levels; k++) n[c] += o[c * levels + k];
-        total += n[c];
-    }
-    for (size_t c = 0; c < levels; c++) {
-        for (size_t k = c + 1; k < levels; k++) {
-            double d = metric == AGREEMENT_NOMINAL ? 1 : metric == AGREEMENT_ORDINAL ? square(ordinal_distance(n, c, k)) : square((double)(k - c));
-            observed += o[c * levels + k] * d;
-            expected += n[c] * n[k] * d;
-        }
-    }
-    return expected > 0 ? 1 - (total - 1) * observed / expected : NAN;
-}
-
-/* 1 - sum w_ij o_ij / sum w_ij e_ij, with w = 0 on the diagonal (Cohen 1968, equation 11). */
-static double kappa(const double *t, size_t levels, const double *row, const double *column, double n, agreement_figure f) {
-    double observed = 0, expected = 0;
-    for (size_t i = 0; i < levels; i++) {
-        for (size_t j = 0; j < levels; j++) {
-            double d = fabs((double)i - (double)j), w = f == AGREEMENT_KAPPA ? (i != j) : f == AGREEMENT_LINEAR ? d : d * d;
-            observed += w * t[i * levels + j];
-            expected += w * row[i] * column[j];
-        }
-    }
-    return expected > 0 ? 1 - n * observed / expected : NAN;
-}
-
-void agreement_of_table(const double *t, size_t levels, double figures[AGREEMENT_FIGURES]) {
-    double row[L] = {0}, column[L] = {0}, o[LL], n = 0, equal = 0;
-    for (size_t i = 0; i < levels; i++) {
-        for (size_t j = 0; j < levels; j++) {
-            double v = t[i * levels + j];
-            row[i] += v;
-            column[j] += v;
-            n += v;
-            if (i == j) equal += v;
-            o[i * levels + j] = v + t[j * levels + i]; /* each unit has two values: both orders count, over m - 1 = 1 */
-        }
-    }
-    figures[AGREEMENT_SHARE] = n > 0 ? equal / n : NAN;
-    for (int f = AGREEMENT_KAPPA; f <= AGREEMENT_QUADRATIC; f++) figures[f] = kappa(t, levels, row, column, n, (agreement_figure)f);
-    for (int f = AGREEMENT_NOMINAL; f <= AGREEMENT_INTERVAL; f++) figures[f] = agreement_alpha(o, levels, (agreement_figure)f);
 }
 
 /* --- from pattern counts to figures --- */
@@ -237,8 +195,10 @@ static void figures_of(const agreement *g, const tables *t, double *figures) {
         const double *o = t->coincidence;
         if (way == THREE_WAYS) three_ways(t->coincidence, three), o = three;
         all[AGREEMENT_SHARE] = answered > 0 ? equal / answered : NAN;
-        for (int k = AGREEMENT_KAPPA; k <= AGREEMENT_QUADRATIC; k++) all[k] = defined[k] ? sum[k] / (double)defined[k] : NAN;
-        for (int k = AGREEMENT_NOMINAL; k <= AGREEMENT_INTERVAL; k++) all[k] = agreement_alpha(o, levels, (agreement_figure)k);
+        for (int k = AGREEMENT_KAPPA; k <= AGREEMENT_QUADRATIC; k++)
+            all[k] = defined[k] ? sum[k] / (double)defined[k] : NAN;
+        for (int k = AGREEMENT_NOMINAL; k <= AGREEMENT_INTERVAL; k++)
+            all[k] = agreement_alpha(o, levels, (agreement_figure)k);
     }
 }
 
@@ -251,8 +211,8 @@ static void count_all(const agreement *g, uint64_t *counts) {
 static void count_resample(const agreement *g, uint64_t seed, size_t resample, uint64_t *counts) {
     rng r = rng_make(seed, RNG_BOOTSTRAP, resample, g->annotators, 1);
     memset(counts, 0, (g->n_patterns + 1) * sizeof *counts);
-    for (size_t i = 0; i < g->n_users; i++) {
-        size_t u = (size_t)rng_below(&r, g->n_users);
+    for (size_t i = 0; i < g->n_compared; i++) {
+        size_t u = g->compared[rng_below(&r, g->n_compared)];
         for (size_t e = g->first[u]; e < g->first[u + 1]; e++) counts[g->entries[e].pattern] += g->entries[e].count;
     }
 }
@@ -270,7 +230,8 @@ static double quantile(const double *sorted, size_t n, double q) {
 }
 
 /* Interval of figure number f out of the `row` figures of each resample. */
-static void interval_of(const double *samples, size_t resamples, size_t row, size_t f, double *scratch, double *low, double *high) {
+static void interval_of(const double *samples, size_t resamples, size_t row, size_t f, double *scratch, double *low,
+                        double *high) {
     size_t n = 0;
     for (size_t s = 0; s < resamples; s++) {
         if (isfinite(samples[s * row + f])) scratch[n++] = samples[s * row + f];
@@ -339,6 +300,8 @@ cleanup:
     free(t);
     return status;
 }
+
+size_t agreement_users(const agreement *g) { return g->n_compared; }
 
 void agreement_table(const agreement *g, size_t a, size_t b, uint64_t table[PATTERN_LEVELS][PATTERN_LEVELS]) {
     uint8_t answers[PATTERN_ANNOTATORS];

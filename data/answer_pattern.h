@@ -1,5 +1,6 @@
-/* Answers of several annotators to one turn as one number: digit a (base 6) is annotator a's level 1 … 5, 0 where it gave none. How often each pattern
- * occurs is all that agreement and Dawid–Skene need, and counts of parts (ranks, users, resamples) simply add up. LOCAL. */
+/* Answers of several annotators to one turn as one number: digit a (base 6) is annotator a's level 1 … 5, 0 where it
+ * gave none. How often each pattern occurs is all that agreement and Dawid–Skene need, and counts of parts (ranks,
+ * users, resamples) simply add up. LOCAL. */
 #ifndef WR_DATA_ANSWER_PATTERN_H
 #define WR_DATA_ANSWER_PATTERN_H
 

@@ -30,7 +30,7 @@ typedef struct observed {
     uint8_t (*answers)[A_MAX]; /* (n) */
     double *count;             /* (n) */
     double (*posterior)[K];    /* (n) */
-    double smoothing;
+    double smoothing, anchor;
 } observed;
 
 static void observed_free(observed *x) {
@@ -80,18 +80,21 @@ static void take_logs(parameters *p, size_t annotators) {
     }
 }
 
+static double pseudo_count(const observed *x, size_t k, size_t l) { return x->smoothing + (k == l ? x->anchor : 0); }
+
 /* E step: posteriors of all patterns; likelihood and objective of the parameters that made them. */
 static void expect(const observed *x, parameters *p) {
-    double sum = 0, density = 0;
-    for (size_t i = 0; i < x->n; i++) sum += x->count[i] * posterior_of(p, x->annotators, x->answers[i], x->posterior[i]);
+    double sum = 0, density = 0; /* log of the Dirichlet density, less its constant */
+    for (size_t i = 0; i < x->n; i++)
+        sum += x->count[i] * posterior_of(p, x->annotators, x->answers[i], x->posterior[i]);
     for (size_t k = 0; k < K; k++) {
-        density += p->log_prior[k];
+        density += x->smoothing * p->log_prior[k];
         for (size_t a = 0; a < x->annotators; a++) {
-            for (size_t l = 0; l < K; l++) density += p->log_confusion[a][k][l];
+            for (size_t l = 0; l < K; l++) density += pseudo_count(x, k, l) * p->log_confusion[a][k][l];
         }
     }
     p->likelihood = sum;
-    p->objective = sum + x->smoothing * density;
+    p->objective = sum + density;
 }
 
 static double normalise(double *new, double *old) {
@@ -111,7 +114,7 @@ static double maximise(const observed *x, parameters *p) {
     for (size_t k = 0; k < K; k++) prior[k] = x->smoothing;
     for (size_t a = 0; a < x->annotators; a++) {
         for (size_t k = 0; k < K; k++) {
-            for (size_t l = 0; l < K; l++) confusion[a][k][l] = x->smoothing;
+            for (size_t l = 0; l < K; l++) confusion[a][k][l] = pseudo_count(x, k, l);
         }
     }
     for (size_t i = 0; i < x->n; i++) {
@@ -157,8 +160,9 @@ static void climb(const observed *x, size_t leader, const dawid_skene_options *o
     expect(x, p);
 }
 
-/* True where no other naming of the latent levels would have the annotators right more often: the best assignment of levels to latent classes is the
- * identity. Weights: answers of level l while the class is k, over all annotators. 5! = 120 assignments. */
+/* True where no other naming of the latent levels would have the annotators right more often: the best assignment of
+ * levels to latent classes is the identity. Weights: answers of level l while the class is k, over all annotators. 5! =
+ * 120 assignments. */
 static bool keeps_names(const observed *x, const parameters *p) {
     double right[K][K] = {{0}};
     for (size_t a = 0; a < x->annotators; a++) {
@@ -177,18 +181,21 @@ static bool keeps_names(const observed *x, const parameters *p) {
     return identity >= best;
 }
 
-wr_status dawid_skene_fit(size_t annotators, const uint64_t *counts, const dawid_skene_options *given, dawid_skene **out) {
+wr_status dawid_skene_fit(size_t annotators, const uint64_t *counts, const dawid_skene_options *given,
+                          dawid_skene **out) {
     wr_status status = WR_OK;
     observed x = {.annotators = annotators};
     dawid_skene *d = NULL;
     parameters *other = NULL;
     dawid_skene_options o = given ? *given : (dawid_skene_options){0};
     if (!(o.smoothing > 0)) o.smoothing = 0.01;
+    if (o.anchor == 0) o.anchor = 1;
     if (!(o.tolerance > 0)) o.tolerance = 1e-7;
     if (!o.iterations) o.iterations = 5000;
     if (annotators < 1 || annotators > A_MAX)
         return wr_fail(WR_E_USAGE, "consensus: %zu annotators; 1 to %d are possible", annotators, A_MAX);
     x.smoothing = o.smoothing;
+    x.anchor = o.anchor > 0 ? o.anchor : 0;
     TRY_ALLOC(d = mem_calloc(1, sizeof *d));
     TRY_ALLOC(other = mem_calloc(1, sizeof *other));
     TRY(observe(annotators, counts, &x));

@@ -1,8 +1,10 @@
 #include "report/report.h"
 #include "base/file.h"
+#include "report/agreement_page.h"
 #include "report/evaluations.h"
 #include "report/html.h"
 #include "report/metrics_series.h"
+#include "report/prepare_page.h"
 #include "report/svg_chart.h"
 #include <math.h>
 #include <stdlib.h>
@@ -71,7 +73,10 @@ static wr_status run_section(strbuf *out, const char *dir) {
     metrics_table t = {0};
     TRY(path_join(path, dir, "metrics.jsonl"));
     if (!file_exists(path))
-        TRY(wr_fail(WR_E_IO, "%s: no metrics.jsonl in it; give the folder of a run (--out of train or dpo)", dir));
+        TRY(wr_fail(WR_E_IO,
+                    "%s: no metrics.jsonl and no meta.json in it; give the folder of a run (--out of train or dpo) or "
+                    "of prepare",
+                    dir));
     TRY(metrics_load(path, &t));
     strbuf_puts(out, "<h2>Run: ");
     html_string(out, dir);
@@ -122,13 +127,27 @@ cleanup:
     return status;
 }
 
-static bool is_policy(const evaluation *e) {
+static bool is_kind(const evaluation *e, const char *wanted) {
     const char *kind;
     size_t n;
-    return json_get_string(e->value, "kind", &kind, &n) && n == 6 && memcmp(kind, "policy", 6) == 0;
+    return json_get_string(e->value, "kind", &kind, &n) && n == strlen(wanted) && memcmp(kind, wanted, n) == 0;
+}
+
+static wr_status data_section(strbuf *page, arena *a, const char *dir, const strbuf *summary) {
+    wr_status status = WR_OK;
+    const json_value *v;
+    TRY(wr_context(json_parse(a, strbuf_str(summary), summary->len, &v), "%s: summary", dir));
+    prepare_section(page, v);
+cleanup:
+    return status;
 }
 
 wr_status report_write(const char *const *sources, size_t n, const char *title, const char *out_path) {
+    return report_write_data(sources, NULL, n, title, out_path);
+}
+
+wr_status report_write_data(const char *const *sources, const strbuf *summaries, size_t n, const char *title,
+                            const char *out_path) {
     wr_status status = WR_OK;
     strbuf page = {0};
     arena *a = arena_create();
@@ -136,24 +155,30 @@ wr_status report_write(const char *const *sources, size_t n, const char *title, 
     const evaluation **policies = NULL;
     size_t count = 0, n_policies = 0;
     TRY_ALLOC(a);
-    if (n == 0) TRY(wr_fail(WR_E_USAGE, "report: give at least one run folder or evaluation file"));
+    if (n == 0) TRY(wr_fail(WR_E_USAGE, "report: give at least one run folder, prepared folder or evaluation file"));
     all = mem_calloc(n, sizeof *all);
     policies = mem_calloc(n, sizeof *policies);
     TRY_ALLOC(all);
     TRY_ALLOC(policies);
     for (size_t i = 0; i < n; i++) {
         if (dir_exists(sources[i])) continue;
-        if (!file_exists(sources[i])) TRY(wr_fail(WR_E_IO, "%s: no such run folder or evaluation file", sources[i]));
+        if (!file_exists(sources[i])) TRY(wr_fail(WR_E_IO, "%s: no such folder or evaluation file", sources[i]));
         TRY(load_evaluation(a, sources[i], &all[count]));
-        if (is_policy(&all[count])) policies[n_policies++] = &all[count];
+        if (is_kind(&all[count], "policy")) policies[n_policies++] = &all[count];
         count++;
     }
     html_begin(&page, title);
     if (n_policies) policy_section(&page, policies, n_policies);
     for (size_t i = 0; i < count; i++)
-        if (!is_policy(&all[i])) evaluation_section(&page, &all[i]);
-    for (size_t i = 0; i < n; i++)
-        if (dir_exists(sources[i])) TRY(run_section(&page, sources[i]));
+        if (is_kind(&all[i], "agreement"))
+            agreement_section(&page, &all[i]);
+        else if (!is_kind(&all[i], "policy"))
+            evaluation_section(&page, &all[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (!dir_exists(sources[i])) continue;
+        TRY(summaries && summaries[i].len ? data_section(&page, a, sources[i], &summaries[i])
+                                          : run_section(&page, sources[i]));
+    }
     html_end(&page);
     TRY(strbuf_status(&page));
     TRY(file_write_atomic(out_path, strbuf_str(&page), page.len));

@@ -36,6 +36,12 @@ echo "== training curve"
 
 if [ -n "${ORACLE_SAVED:-}" ]; then "$python" $here/compare_model.py load "$ORACLE_SAVED"; fi
 
+echo "== agreement of annotators"
+"$python" $here/agreement_live.py
+
+echo "== exported rows"
+"$python" $here/export_rows.py
+
 echo "== tokenizers"
 for t in tests/golden/tokenizer/*/tokenizer.json; do "$python" $here/tokenizer_random.py "$(dirname "$t")" "$WILDREWARD"; done
 

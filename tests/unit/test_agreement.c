@@ -38,12 +38,12 @@ static void by_hand(void **state) {
     /* values: 1 four times, 2 once, 3 three times, 4 once, 5 once; n = 10. Pairs that differ: 4 of 10 values; expected
      * sum n_c n_k = 100 - (16+1+9+1+1) = 72. alpha = 1 - 9·4/72 */
     near(v[AGREEMENT_NOMINAL], 0.5, 1e-15);
-    /* interval: observed 4·1; expected over ordered pairs: 2·(4·1·1 + 4·3·4 + 4·1·9 + 4·1·16 + 1·3·1 + 1·1·4 + 1·1·9 + 3·1·1 +
-     * 3·1·4 + 1·1·1) = 2·184 */
+    /* interval: observed 4·1; expected over ordered pairs: 2·(4·1·1 + 4·3·4 + 4·1·9 + 4·1·16 + 1·3·1 + 1·1·4 + 1·1·9 +
+     * 3·1·1 + 3·1·4 + 1·1·1) = 2·184 */
     near(v[AGREEMENT_INTERVAL], 1 - 9 * 4.0 / 368, 1e-15);
-    /* ordinal: (2,3): 1/2+3/2 = 2 -> 4; (4,5): 1 -> 1; observed 2·(4+1) = 10. Expected, distances by answers between: (1,2) 2.5, (1,3) 4.5,
-     * (1,4) 6.5, (1,5) 7.5, (2,3) 2, (2,4) 4, (2,5) 5, (3,4) 2, (3,5) 3, (4,5) 1: 2·(4·6.25 + 12·20.25 + 4·42.25 + 4·56.25 + 3·4 + 16 + 25 +
-     * 3·4 + 3·9 + 1) = 2·755 */
+    /* ordinal: (2,3): 1/2+3/2 = 2 -> 4; (4,5): 1 -> 1; observed 2·(4+1) = 10. Expected, distances by answers between:
+     * (1,2) 2.5, (1,3) 4.5, (1,4) 6.5, (1,5) 7.5, (2,3) 2, (2,4) 4, (2,5) 5, (3,4) 2, (3,5) 3, (4,5) 1: 2·(4·6.25 +
+     * 12·20.25 + 4·42.25 + 4·56.25 + 3·4 + 16 + 25 + 3·4 + 3·9 + 1) = 2·755 */
     near(v[AGREEMENT_ORDINAL], 1 - 9 * 10.0 / 1510, 1e-15);
     /* Three ways: neg-neg twice, neg-neutral, pos-pos, neutral-neutral. */
     v = pairs[0][THREE_WAYS].value;
@@ -57,8 +57,8 @@ static void by_hand(void **state) {
     agreement_free(g);
 }
 
-/* Krippendorff's own example with four observers and missing values (2011, "Computing Krippendorff's Alpha-Reliability", section C, E and F):
- * nominal 0.743, ordinal 0.815, interval 0.849. */
+/* Krippendorff's own example with four observers and missing values (2011, "Computing Krippendorff's
+ * Alpha-Reliability", section C, E and F): nominal 0.743, ordinal 0.815, interval 0.849. */
 static void krippendorffs_example(void **state) {
     (void)state;
     static const uint8_t o[4][12] = {{1, 2, 3, 3, 2, 1, 4, 1, 2, 0, 0, 0},
@@ -106,18 +106,20 @@ static void undefined_is_nan(void **state) {
     assert_int_equal(agreement_create(9, &g), WR_E_USAGE);
 }
 
-/* A share over independent users of one turn each: the interval is the binomial one. Turns of one user count together: the same turns by few users
- * give a wider one. */
+/* A share over independent users of one turn each: the interval is the binomial one. Turns of one user count together:
+ * the same turns by few users give a wider one. */
 static void bootstrap_by_user(void **state) {
     (void)state;
     enum { N = 2000 };
     agreement *many, *few;
-    agreement_result pair[1][AGREEMENT_WAYS], all[AGREEMENT_WAYS], again[1][AGREEMENT_WAYS], clustered[1][AGREEMENT_WAYS];
+    agreement_result pair[1][AGREEMENT_WAYS], all[AGREEMENT_WAYS], again[1][AGREEMENT_WAYS],
+        clustered[1][AGREEMENT_WAYS];
     assert_int_equal(agreement_create(2, &many), WR_OK);
     assert_int_equal(agreement_create(2, &few), WR_OK);
     for (uint32_t i = 0; i < N; i++) {
         const uint8_t answers[2] = {(uint8_t)(1 + i % 5), (uint8_t)(i / 100 % 5 == 0 ? 1 + (i + 1) % 5 : 1 + i % 5)};
-        assert_int_equal(agreement_add(many, N - i, answers, 1), WR_OK); /* users in descending order: sorted all the same */
+        assert_int_equal(agreement_add(many, N - i, answers, 1),
+                         WR_OK); /* users in descending order: sorted all the same */
         assert_int_equal(agreement_add(few, i / 100, answers, 1), WR_OK);
     }
     assert_int_equal(agreement_measure(many, 2000, 5, pair, all), WR_OK);
@@ -134,6 +136,12 @@ static void bootstrap_by_user(void **state) {
     near(clustered[0][0].value[AGREEMENT_SHARE], 0.8, 1e-12);
     double wide = 1.96 * sqrt(0.8 * 0.2 / 20); /* twenty users, each all right or all wrong */
     near(clustered[0][0].high[0] - clustered[0][0].low[0], 2 * wide, 0.2 * wide);
+    /* Users of whom nothing is compared change nothing. */
+    const uint8_t alone[2] = {4, 0};
+    for (uint32_t i = 0; i < 500; i++) assert_int_equal(agreement_add(few, 1000 + i, alone, 3), WR_OK);
+    assert_int_equal(agreement_measure(few, 2000, 5, again, all), WR_OK);
+    assert_memory_equal(again, clustered, sizeof again);
+    assert_int_equal(agreement_users(few), 20);
     agreement_free(many);
     agreement_free(few);
 }
@@ -156,7 +164,8 @@ static void histogram_is_what_was_added(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(by_hand), cmocka_unit_test(krippendorffs_example), cmocka_unit_test(undefined_is_nan),
-                                       cmocka_unit_test(bootstrap_by_user), cmocka_unit_test(histogram_is_what_was_added)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(by_hand), cmocka_unit_test(krippendorffs_example),
+                                       cmocka_unit_test(undefined_is_nan), cmocka_unit_test(bootstrap_by_user),
+                                       cmocka_unit_test(histogram_is_what_was_added)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,8 @@
 enum { TURNS = 5000, SEEDS = 6 };
 typedef double matrix[5][5];
 
-/* Careful: right in 85 %, else a neighbour. Lazy: 60 % "3" whatever it reads, else as the careful one. Biased: one level up in 45 %. */
+/* Careful: right in 85 %, else a neighbour. Lazy: 60 % "3" whatever it reads, else as the careful one. Biased: one
+ * level up in 45 %. */
 static void careful(matrix m) {
     memset(m, 0, sizeof(matrix));
     for (int k = 0; k < 5; k++) {
@@ -69,7 +70,8 @@ static trial run(uint64_t seed, double missing) {
     rng r = rng_make(seed, RNG_TEST, 1, 0, 0);
     for (int i = 0; i < TURNS; i++) {
         truth[i] = (uint8_t)(i % 5 + 1);
-        for (int a = 0; a < 3; a++) answers[i][a] = rng_uniform(&r) < missing ? 0 : (uint8_t)(draw(&r, planted[a][truth[i] - 1]) + 1);
+        for (int a = 0; a < 3; a++)
+            answers[i][a] = rng_uniform(&r) < missing ? 0 : (uint8_t)(draw(&r, planted[a][truth[i] - 1]) + 1);
         counts[pattern_of(answers[i], 3)]++;
     }
     dawid_skene *d;
@@ -103,7 +105,8 @@ static void planted_confusions_come_back(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         trial t = run(seed, 0);
-        print_message("# seed %d: RMSE %.4f, consensus %.4f, majority %.4f\n", (int)seed, t.rmse, t.consensus, t.majority);
+        print_message("# seed %d: RMSE %.4f, consensus %.4f, majority %.4f\n", (int)seed, t.rmse, t.consensus,
+                      t.majority);
         assert_true(t.rmse <= 0.03);
         assert_true(t.consensus > t.majority + 0.02);
     }
@@ -147,6 +150,32 @@ static void small_cases(void **state) {
     dawid_skene_free(d);
 }
 
+/* Levels as uneven as in real chats: the rare ones keep their meaning, which without an anchor they may lose. */
+static void rare_levels_keep_their_meaning(void **state) {
+    (void)state;
+    static const double share[5] = {0.004, 0.14, 0.776, 0.07, 0.01};
+    matrix planted[3];
+    careful(planted[0]), careful(planted[1]), biased(planted[2]);
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        uint64_t counts[216] = {0};
+        rng r = rng_make(seed, RNG_TEST, 3, 0, 0);
+        for (int i = 0; i < 2000; i++) {
+            int truth = draw(&r, share);
+            uint8_t answers[3];
+            for (int a = 0; a < 3; a++) answers[a] = (uint8_t)(draw(&r, planted[a][truth]) + 1);
+            counts[pattern_of(answers, 3)]++;
+        }
+        dawid_skene *d;
+        double p;
+        assert_int_equal(dawid_skene_fit(3, counts, NULL, &d), WR_OK);
+        for (uint32_t l = 1; l <= 5; l++) {
+            assert_int_equal(dawid_skene_level(d, l + 6 * l + 36 * l, &p), (int)l);
+            assert_true(p > 0.8);
+        }
+        dawid_skene_free(d);
+    }
+}
+
 static void climbs_and_repeats(void **state) {
     (void)state;
     uint64_t counts[216];
@@ -154,7 +183,7 @@ static void climbs_and_repeats(void **state) {
     for (int i = 0; i < 216; i++) counts[i] = rng_below(&r, 40);
     double before = -INFINITY;
     for (size_t n = 1; n <= 64; n *= 2) {
-        dawid_skene_options o = {.iterations = n, .smoothing = 1e-12};
+        dawid_skene_options o = {.iterations = n, .smoothing = 1e-12, .anchor = -1};
         dawid_skene *d, *again;
         assert_int_equal(dawid_skene_fit(3, counts, &o, &d), WR_OK);
         assert_int_equal(dawid_skene_fit(3, counts, &o, &again), WR_OK);
@@ -176,7 +205,11 @@ static void refuses(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_confusions_come_back), cmocka_unit_test(missing_answers_are_no_evidence),
-                                       cmocka_unit_test(small_cases), cmocka_unit_test(climbs_and_repeats), cmocka_unit_test(refuses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_confusions_come_back),
+                                       cmocka_unit_test(missing_answers_are_no_evidence),
+                                       cmocka_unit_test(small_cases),
+                                       cmocka_unit_test(rare_levels_keep_their_meaning),
+                                       cmocka_unit_test(climbs_and_repeats),
+                                       cmocka_unit_test(refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,25 @@ static void whole_page(void **state) {
     free(again);
 }
 
+static void agreement_of_annotators(void **state) {
+    (void)state;
+    put("agree.json", "{\"kind\":\"agreement\",\"turns_compared\":5,\"users_compared\":4,\"5-way\":{\"agreement\":0.6},"
+                      "\"pairs\":[{\"a\":\"<x>\",\"b\":\"y\","
+                      "\"turns\":5,\"5-way\":{\"agreement\":0.6,\"agreement_low\":0.41,\"agreement_high\":0.79,"
+                      "\"kappa\":null},\"table\":[[2,0,0,0,0],[0,0,1,0,0],"
+                      "[0,0,1,0,0],[0,0,0,0,0],[0,0,0,1,0]]}],\"dawid_skene\":{\"determined\":false,\"confusion\":{\"<"
+                      "x>\":[[0.975,0,0,0,0],[],3,null,[1]]}}}");
+    put("odd.json", "{\"kind\":\"agreement\",\"pairs\":[{},5],\"dawid_skene\":[]}");
+    const char *const sources[] = {at("agree.json"), at("odd.json")};
+    char *html = page(sources, 2);
+    has(html, "60.0 <span class=\"soft small\">41.0 – 79.0</span>");
+    has(html, "&lt;x&gt; · y");
+    has(html, "97.5</td>");
+    has(html, "do not determine");
+    assert_null(strstr(html, "nan"));
+    free(html);
+}
+
 static void overlapping_intervals_are_said(void **state) {
     (void)state;
     put("before.json", before);
@@ -191,12 +210,10 @@ static int remove_dir(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(escapes_everything),
-                                       cmocka_unit_test(ticks_are_round),
-                                       cmocka_unit_test(charts_of_odd_data),
-                                       cmocka_unit_test(whole_page),
-                                       cmocka_unit_test(overlapping_intervals_are_said),
-                                       cmocka_unit_test(resumed_steps_replace),
-                                       cmocka_unit_test(bad_sources_are_named)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(escapes_everything),      cmocka_unit_test(ticks_are_round),
+        cmocka_unit_test(charts_of_odd_data),      cmocka_unit_test(whole_page),
+        cmocka_unit_test(agreement_of_annotators), cmocka_unit_test(overlapping_intervals_are_said),
+        cmocka_unit_test(resumed_steps_replace),   cmocka_unit_test(bad_sources_are_named)};
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
