@@ -10,6 +10,7 @@
 
 /* Part of the fingerprint: raise it when the same rules give other verdicts than before. */
 enum { METHOD = 2 };
+enum { UNDONE_REACH = 24 }; /* bytes before a sign in which it can be undone */
 static const double found = 0.5; /* strength from which a sign counts */
 
 typedef enum rule_place {
@@ -18,9 +19,10 @@ typedef enum rule_place {
     PLACE_ANYWHERE, /* the first 600 bytes; half the weight up to 2000 */
     PLACE_WHOLE,    /* nothing else in the message but punctuation */
     PLACE_FILLER,   /* no sign: words that may stand before an opening */
-    PLACE_NEGATION  /* no sign: what takes its force from praise right behind it */
+    PLACE_NEGATION, /* no sign: what takes its force from praise right behind it */
+    PLACE_CONDITION /* no sign: the same for complaints */
 } rule_place;
-static const char *const place_names[] = {"opening", "early", "anywhere", "whole", "filler", "negation", NULL};
+static const char *const place_names[] = {"opening", "early", "anywhere", "whole", "filler", "negation", "condition", NULL};
 
 /* Which replies a rule is for: "no" answers a question of the assistant, and corrects a statement. */
 typedef enum reply_kind { REPLY_ANY, REPLY_STATEMENT, REPLY_QUESTION } reply_kind;
@@ -39,7 +41,7 @@ struct lexicon {
     rule_file *file;
     sign *signs;
     size_t n;
-    pattern *filler, *negation;
+    pattern *filler, *negation, *condition;
     prefilter *prefilter;
     bool unfiltered;
     cleaned_text text;
@@ -51,6 +53,7 @@ void lexicon_free(lexicon *l) {
     free(l->signs);
     pattern_free(l->filler);
     pattern_free(l->negation);
+    pattern_free(l->condition);
     prefilter_free(l->prefilter);
     rules_free(l->file);
     cleaned_text_free(&l->text);
@@ -60,7 +63,7 @@ void lexicon_free(lexicon *l) {
 /* A word that only steers the others. */
 static wr_status add_part(lexicon *l, const rule *r, rule_place place) {
     wr_status status = WR_OK;
-    pattern **slot = place == PLACE_FILLER ? &l->filler : &l->negation;
+    pattern **slot = place == PLACE_FILLER ? &l->filler : place == PLACE_NEGATION ? &l->negation : &l->condition;
     if (*slot) TRY(rule_fail(l->file, r, 0, "a second rule with place %s; there can be one", place_names[place]));
     if (rule_field(r, "level") || rule_field(r, "weight")) TRY(rule_fail(l->file, r, 0, "a rule with place %s has no level and no weight", place_names[place]));
     TRY(rule_compile(l->file, r, place == PLACE_FILLER ? RULE_HERE : RULE_END, slot, NULL));
@@ -100,7 +103,7 @@ wr_status lexicon_create(const char *file, lexicon **out) {
         const rule *r = &l->file->rules[i];
         int place;
         TRY(rule_choice(l->file, r, "place", place_names, PLACE_EARLY, &place));
-        if (place == PLACE_FILLER || place == PLACE_NEGATION) TRY(add_part(l, r, (rule_place)place));
+        if (place >= PLACE_FILLER) TRY(add_part(l, r, (rule_place)place));
         else TRY(wr_context(add_sign(l, r, (rule_place)place), "lexicon"));
     }
     if (!l->n) TRY(wr_fail(WR_E_USAGE, "%s: no rule in it", l->file->path));
@@ -145,9 +148,10 @@ static double strength(const lexicon *l, const sign *s, const char *text, size_t
         return 0;
     }
     if (!pattern_find_before(s->pattern, text, n, 0, place_reach(s->place), &at, NULL)) return 0;
-    if (s->level >= 4 && s->place != PLACE_WHOLE && at && l->negation) {
-        size_t from = at > 24 ? at - 24 : 0;
-        if (pattern_find(l->negation, text + from, at - from, 0, NULL, NULL)) return 0;
+    const pattern *undone = s->level >= 4 ? l->negation : l->condition;
+    if (s->place != PLACE_WHOLE && at && undone) {
+        size_t from = at > UNDONE_REACH ? at - UNDONE_REACH : 0;
+        if (pattern_find(undone, text + from, at - from, 0, NULL, NULL)) return 0;
     }
     return s->weight * place_factor(s->place, at);
 }
@@ -181,7 +185,7 @@ wr_status lexicon_judge(lexicon *l, const char *query, size_t query_length, cons
         *best = x;
         *(s->level <= 2 ? &no : &yes) = s;
     }
-    /* The same question again: the reply did not do. */
+    /* The same question again: the reply did not do. ("Please continue" again is none: it is too short.) */
     if (out->positive == 0 && out->negative < 0.6 && text_same(query, query_length, followup, followup_length)) {
         *out = (verdict){2, 0.6, 0, "repeated"};
         return WR_OK;

@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { EXACT_LIMIT = 40, ANY_LIMIT = 400, LENGTH_LIMIT = 24, DEPTH_LIMIT = 60 };
+enum { EXACT_LIMIT = 96, ANY_LIMIT = 400, LENGTH_LIMIT = 24, DEPTH_LIMIT = 60 };
 
 typedef struct strings {
     literal *items;
@@ -15,9 +15,10 @@ typedef struct strings {
 } strings;
 typedef struct part {
     bool exact;   /* `set` is all that it matches */
+    bool more;    /* exact, and the same may follow any number of times */
     strings set;  /* exact only */
     strings any;  /* every match holds one; n == 0: unknown */
-    size_t digits;
+    size_t digits, ahead; /* ASCII digits that it takes; that must follow its start but may belong to the next part (lookahead) */
 } part;
 typedef struct parser {
     arena *a;
@@ -100,8 +101,8 @@ static size_t longest(strings s) {
 }
 
 static part either(parser *p, part a, part b) {
-    part x = {.digits = a.digits < b.digits ? a.digits : b.digits};
-    if (a.exact && b.exact && a.set.n + b.set.n <= ANY_LIMIT) {
+    part x = {.digits = a.digits < b.digits ? a.digits : b.digits, .ahead = a.ahead < b.ahead ? a.ahead : b.ahead};
+    if (a.exact && b.exact && !a.more && !b.more && a.set.n + b.set.n <= ANY_LIMIT) {
         x.exact = true;
         x.set = joined(p, a.set, b.set, false);
     } else {
@@ -121,7 +122,9 @@ static part character(parser *p) {
     if (c >= 0 && c < 0x80) text[0] = (unsigned char)tolower(c);
     else if ((c >= 0xC0 && c <= 0xDE && c != 0xD7) || (c >= 0x400 && c <= 0x42F)) n = utf8_encode((uint32_t)c + (c >= 0x400 && c < 0x410 ? 0x50 : 0x20), (char *)text);
     else if (!((c >= 0xE0 && c <= 0xFE && c != 0xF7) || (c >= 0x430 && c <= 0x45F) || (c >= 0x2010 && c <= 0x205F) || (c >= 0x3000 && c <= 0x9FFF))) return unknown;
-    return one(p, (char *)text, n);
+    part x = one(p, (char *)text, n);
+    x.digits = n == 1 && isdigit(text[0]);
+    return x;
 }
 
 static part escape(parser *p) {
@@ -150,20 +153,21 @@ static part escape(parser *p) {
     }
 }
 
-/* [abc] of a few ASCII characters is a set; everything else in brackets is unknown, but for [0-9]. */
+/* [abc] of a few ASCII characters is a set; everything else in brackets is unknown, but for digits. */
 static part bracket(parser *p) {
     size_t from = ++p->at;
-    bool plain = true;
-    if (p->at < p->n && p->s[p->at] == '^') plain = false, p->at++;
+    bool plain = true, digits = true;
+    if (p->at < p->n && p->s[p->at] == '^') plain = digits = false, p->at++;
     for (bool first = true; p->at < p->n && (first || p->s[p->at] != ']'); first = false) {
         unsigned char c = (unsigned char)p->s[p->at];
         if (c == '\\') plain = false, p->at++;
         if (c == '[' && p->at + 1 < p->n && (p->s[p->at + 1] == ':' || p->s[p->at + 1] == '.' || p->s[p->at + 1] == '=')) p->lost = true;
         plain = plain && c < 0x80 && c != '-';
+        digits = digits && (isdigit(c) || (c == '-' && !first && p->at + 1 < p->n && p->s[p->at + 1] != ']'));
         p->at++;
     }
     size_t to = p->at++;
-    if (to - from == 3 && memcmp(p->s + from, "0-9", 3) == 0) return (part){.digits = 1};
+    if (digits) return (part){.digits = 1};
     if (!plain || to - from > 6 || to > p->n) return unknown;
     part x = {.exact = true};
     for (size_t i = from; i < to && !p->lost; i++) {
@@ -178,13 +182,13 @@ static part alternatives(parser *p);
 
 static part group(parser *p) {
     part x;
-    bool assertion = false;
+    bool assertion = false, ahead = false;
     p->at++;
     if (p->at < p->n && p->s[p->at] == '*') p->lost = true;
     if (p->at + 1 < p->n && p->s[p->at] == '?') {
         const char *s = p->s + p->at + 1;
         if (s[0] == ':') p->at += 2;
-        else if (s[0] == '=' || s[0] == '!') assertion = true, p->at += 2;
+        else if (s[0] == '=' || s[0] == '!') assertion = true, ahead = s[0] == '=', p->at += 2;
         else if (s[0] == '<' && (s[1] == '=' || s[1] == '!')) assertion = true, p->at += 3;
         else p->lost = true;
     }
@@ -193,7 +197,10 @@ static part group(parser *p) {
     p->depth--;
     if (p->at >= p->n || p->s[p->at] != ')') p->lost = true;
     p->at++;
-    return assertion ? nothing(p) : x;
+    if (!assertion) return x;
+    part y = nothing(p);
+    if (ahead) y.ahead = x.digits > x.ahead ? x.digits : x.ahead;
+    return y;
 }
 
 static part repeated(parser *p, part x) {
@@ -214,8 +221,11 @@ static part repeated(parser *p, part x) {
         if (least == 0 && most == 1 && x.exact) {
             y = either(p, nothing(p), x);
             y.digits = 0;
+        } else if (least > 0 && x.exact) {
+            y.exact = y.more = true;
+            y.set = x.set;
         } else if (least > 0) {
-            y.any = useful(&x);
+            y.any = x.any;
         }
         x = y;
     }
@@ -225,7 +235,7 @@ static part repeated(parser *p, part x) {
 /* Parts in a row: exact ones are multiplied out as long as that stays small; of the runs so made, and of the needs of the other parts, the best counts. */
 static part row(parser *p) {
     part run = nothing(p), all = {.exact = true};
-    size_t digits = 0;
+    size_t digits = 0, ahead = 0;
     while (p->at < p->n && !p->lost && p->s[p->at] != '|' && p->s[p->at] != ')') {
         part y;
         switch (p->s[p->at]) {
@@ -238,19 +248,20 @@ static part row(parser *p) {
         }
         if (p->lost) break;
         y = repeated(p, y);
+        if (y.ahead > ahead) ahead = y.ahead; /* without what is before it, to be safe */
         digits += y.digits;
         if (y.exact && run.set.n * y.set.n <= EXACT_LIMIT && longest(run.set) + longest(y.set) <= LENGTH_LIMIT) {
             run.set = joined(p, run.set, y.set, true);
-            continue;
+            if (!y.more) continue;
         }
         all.exact = false;
         all.any = better(all.any, useful(&run));
-        run = y.exact ? y : nothing(p);
+        run = y.exact ? y : nothing(p); /* of "um+" the last thing is an m */
         if (!y.exact) all.any = better(all.any, y.any);
     }
     if (all.exact) all.set = run.set;
     else all.any = better(all.any, useful(&run));
-    all.digits = digits;
+    all.digits = digits > ahead ? digits : ahead;
     return all;
 }
 

@@ -14,7 +14,7 @@
 
 enum { FILE_LIMIT = 4 << 20, NAME_LIMIT = 64, REGEX_LIMIT = 64 << 10 };
 
-/* What a word is made of, for the edges of matches: PCRE2's \w is ASCII unless all of Unicode is switched on, which costs speed everywhere. */
+/* What a word is made of (see pattern_at_word_edge): PCRE2's \w is ASCII unless all of Unicode is switched on, which costs speed everywhere. */
 #define LETTER "[\\w\\x{C0}-\\x{24F}\\x{370}-\\x{52F}]"
 
 static const struct builtin {
@@ -268,11 +268,12 @@ wr_status rule_number(const rule_file *f, const rule *r, const char *key, double
 }
 
 wr_status rule_compile(const rule_file *f, const rule *r, rule_anchor anchor, pattern **out, const char **regex) {
+    /* The end is looked at by the regex, since another alternative may end elsewhere; the beginning after a match, since it costs at every place. */
     static const struct { const char *before, *after; } around[] = {
-        [RULE_FIND] = {"(?:(?<!" LETTER ")|(?!" LETTER "))(?:", ")(?:(?<!" LETTER ")|(?!" LETTER "))"},
+        [RULE_FIND] = {"(?:", ")(?:(?<!" LETTER ")|(?!" LETTER "))"},
         [RULE_HERE] = {"\\G(?:", ")(?:(?<!" LETTER ")|(?!" LETTER "))"},
         [RULE_WHOLE] = {"^[\\s\\p{P}]*(?:", ")[\\s\\p{P}\\p{So}]*$"},
-        [RULE_END] = {"(?:(?<!" LETTER ")|(?!" LETTER "))(?:", ")$"},
+        [RULE_END] = {"(?:", ")$"},
     };
     wr_status status = WR_OK;
     strbuf all = {0};
@@ -290,6 +291,7 @@ wr_status rule_compile(const rule_file *f, const rule *r, rule_anchor anchor, pa
         }
     }
     if (pattern_compile(all.data, out) < 0) TRY(rule_fail(f, r, 0, "%s", wr_error()));
+    if (anchor == RULE_FIND || anchor == RULE_END) pattern_at_word_edge(*out);
     if (regex) TRY_ALLOC(*regex = arena_strndup(f->memory, all.data, all.len));
 cleanup:
     strbuf_free(&all);
