@@ -28,7 +28,7 @@ static const char *const place_names[] = {"opening", "early", "anywhere", "whole
 typedef enum reply_kind { REPLY_ANY, REPLY_STATEMENT, REPLY_QUESTION } reply_kind;
 static const char *const reply_names[] = {"any", "statement", "question", NULL};
 
-typedef struct sign {
+typedef struct sign { /* one alternative of a rule: the less a regex can match, the more seldom it is run */
     const rule *rule;
     int level;
     double weight;
@@ -40,7 +40,7 @@ typedef struct sign {
 struct lexicon {
     rule_file *file;
     sign *signs;
-    size_t n;
+    size_t n, capacity;
     pattern *filler, *negation, *condition;
     prefilter *prefilter;
     bool unfiltered;
@@ -66,7 +66,7 @@ static wr_status add_part(lexicon *l, const rule *r, rule_place place) {
     pattern **slot = place == PLACE_FILLER ? &l->filler : place == PLACE_NEGATION ? &l->negation : &l->condition;
     if (*slot) TRY(rule_fail(l->file, r, 0, "a second rule with place %s; there can be one", place_names[place]));
     if (rule_field(r, "level") || rule_field(r, "weight")) TRY(rule_fail(l->file, r, 0, "a rule with place %s has no level and no weight", place_names[place]));
-    TRY(rule_compile(l->file, r, place == PLACE_FILLER ? RULE_HERE : RULE_END, slot, NULL));
+    TRY(rule_compile(l->file, r, ALL_ALTERNATIVES, place == PLACE_FILLER ? RULE_HERE : RULE_END, slot, NULL));
 cleanup:
     return status;
 }
@@ -75,19 +75,22 @@ static wr_status add_sign(lexicon *l, const rule *r, rule_place place) {
     static const char *const levels[] = {"1", "2", "4", "5", NULL};
     static const int values[] = {1, 2, 4, 5};
     wr_status status = WR_OK;
-    sign *s = &l->signs[l->n];
+    sign s = {.rule = r, .place = place};
     const char *regex;
     int level, reply;
-    *s = (sign){.rule = r, .place = place};
     if (!rule_field(r, "level")) TRY(rule_fail(l->file, r, 0, "has no level: give 'level 1', 2, 4 or 5"));
+    if (!r->n_alternatives) TRY(rule_fail(l->file, r, 0, "has no regex: give at least one line '| REGEX'"));
     TRY(rule_choice(l->file, r, "level", levels, 0, &level));
     TRY(rule_choice(l->file, r, "reply", reply_names, REPLY_ANY, &reply));
-    TRY(rule_number(l->file, r, "weight", 0, 1, 1, &s->weight));
-    s->level = values[level];
-    s->reply = (reply_kind)reply;
-    TRY(rule_compile(l->file, r, place == PLACE_OPENING ? RULE_HERE : place == PLACE_WHOLE ? RULE_WHOLE : RULE_FIND, &s->pattern, &regex));
-    l->n++;
-    TRY(prefilter_add(l->prefilter, regex));
+    TRY(rule_number(l->file, r, "weight", 0, 1, 1, &s.weight));
+    s.level = values[level];
+    s.reply = (reply_kind)reply;
+    for (size_t i = 0; i < r->n_alternatives; i++) {
+        TRY(mem_reserve((void **)&l->signs, &l->capacity, l->n + 1, sizeof *l->signs));
+        TRY(rule_compile(l->file, r, i, place == PLACE_OPENING ? RULE_HERE : place == PLACE_WHOLE ? RULE_WHOLE : RULE_FIND, &s.pattern, &regex));
+        l->signs[l->n++] = s;
+        TRY(prefilter_add(l->prefilter, regex));
+    }
 cleanup:
     return status;
 }
@@ -97,14 +100,13 @@ wr_status lexicon_create(const char *file, lexicon **out) {
     lexicon *l = mem_calloc(1, sizeof *l);
     TRY_ALLOC(l);
     TRY(rules_read(RULES_LEXICON, file, &l->file));
-    TRY_ALLOC(l->signs = mem_calloc(l->file->n + 1, sizeof *l->signs));
     TRY(prefilter_create(&l->prefilter));
     for (size_t i = 0; i < l->file->n; i++) {
         const rule *r = &l->file->rules[i];
         int place;
         TRY(rule_choice(l->file, r, "place", place_names, PLACE_EARLY, &place));
         if (place >= PLACE_FILLER) TRY(add_part(l, r, (rule_place)place));
-        else TRY(wr_context(add_sign(l, r, (rule_place)place), "lexicon"));
+        else TRY(add_sign(l, r, (rule_place)place));
     }
     if (!l->n) TRY(wr_fail(WR_E_USAGE, "%s: no rule in it", l->file->path));
     TRY(prefilter_build(l->prefilter));
@@ -159,8 +161,8 @@ static double strength(const lexicon *l, const sign *s, const char *text, size_t
 /* Which signs may be in the text. */
 static rule_mask candidates(const lexicon *l, const char *text, size_t n) {
     rule_mask m;
-    memset(&m, 0xFF, sizeof m);
-    if (!l->unfiltered) prefilter_scan(l->prefilter, text, n, &m);
+    if (l->unfiltered) memset(&m, 0xFF, sizeof m);
+    else prefilter_scan(l->prefilter, text, n, &m);
     return m;
 }
 
@@ -175,15 +177,18 @@ wr_status lexicon_judge(lexicon *l, const char *query, size_t query_length, cons
     rule_mask m = candidates(l, text, n);
     openings o = find_openings(l, text, n);
     reply_kind kind = text_asks(reply, reply_length) ? REPLY_QUESTION : REPLY_STATEMENT;
-    for (size_t i = 0; i < l->n; i++) {
-        const sign *s = &l->signs[i];
-        if (!rule_mask_has(&m, i) || (s->reply != REPLY_ANY && s->reply != kind)) continue;
-        double *best = s->level <= 2 ? &out->negative : &out->positive;
-        if (s->weight <= *best) continue; /* it could not win */
-        double x = strength(l, s, text, n, &o);
-        if (x < found || x <= *best) continue;
-        *best = x;
-        *(s->level <= 2 ? &no : &yes) = s;
+    for (size_t w = 0; w * 64 < l->n; w++) {
+        for (uint64_t bits = m.bits[w]; bits; bits &= bits - 1) {
+            size_t i = w * 64 + (size_t)__builtin_ctzll(bits);
+            if (i >= l->n) break;
+            const sign *s = &l->signs[i];
+            double *best = s->level <= 2 ? &out->negative : &out->positive;
+            if ((s->reply != REPLY_ANY && s->reply != kind) || s->weight <= *best) continue; /* it is not asked, or could not win */
+            double x = strength(l, s, text, n, &o);
+            if (x < found || x <= *best) continue;
+            *best = x;
+            *(s->level <= 2 ? &no : &yes) = s;
+        }
     }
     /* The same question again: the reply did not do. ("Please continue" again is none: it is too short.) */
     if (out->positive == 0 && out->negative < 0.6 && text_same(query, query_length, followup, followup_length)) {
@@ -196,16 +201,18 @@ wr_status lexicon_judge(lexicon *l, const char *query, size_t query_length, cons
     return WR_OK;
 }
 
-/* Is the sign found in the text, for whatever reply? */
-static wr_status check_sign(lexicon *l, const sign *s, size_t index, size_t *examples) {
+/* Signs first … end - 1 are those of one rule. Is one of them found in its examples, whatever the reply? */
+static wr_status check_rule(lexicon *l, size_t first, size_t end, size_t *examples) {
     wr_status status = WR_OK;
-    for (size_t i = 0; i < s->rule->n_examples; i++) {
-        const rule_line *x = &s->rule->examples[i];
+    const rule *r = l->signs[first].rule;
+    for (size_t i = 0; i < r->n_examples; i++) {
+        const rule_line *x = &r->examples[i];
         if (!cleaned_text_set(&l->text, x->text, strlen(x->text))) TRY(wr_fail(WR_E_NOMEM, "out of memory in the lexicon"));
         rule_mask m = candidates(l, l->text.data, l->text.n);
         openings o = find_openings(l, l->text.data, l->text.n);
-        bool here = rule_mask_has(&m, index) && strength(l, s, l->text.data, l->text.n, &o) >= found;
-        if (here != (x->sign == '+')) TRY(rule_fail(l->file, s->rule, x->line, "example \"%.200s\" %s found by it", x->text, here ? "must not be, but is" : "must be, but is not"));
+        bool here = false;
+        for (size_t k = first; k < end; k++) here = here || (rule_mask_has(&m, k) && strength(l, &l->signs[k], l->text.data, l->text.n, &o) >= found);
+        if (here != (x->sign == '+')) TRY(rule_fail(l->file, r, x->line, "example \"%.200s\" %s found by it", x->text, here ? "must not be, but is" : "must be, but is not"));
         if (examples) ++*examples;
     }
 cleanup:
@@ -215,7 +222,10 @@ cleanup:
 wr_status lexicon_check(lexicon *l, size_t *examples) {
     wr_status status = WR_OK;
     if (examples) *examples = 0;
-    for (size_t i = 0; i < l->n; i++) TRY(check_sign(l, &l->signs[i], i, examples));
+    for (size_t first = 0, end; first < l->n; first = end) {
+        for (end = first + 1; end < l->n && l->signs[end].rule == l->signs[first].rule;) end++;
+        TRY(check_rule(l, first, end, examples));
+    }
 cleanup:
     return status;
 }

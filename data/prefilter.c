@@ -4,19 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LITERAL_LIMIT = 8, STATES = 0x7FFF, HIT = 0x8000 };
+_Static_assert(PREFILTER_RULES * REGEX_NEEDS < 0xFFFF, "a mark is a rule and a list in 16 bits");
+enum { LITERAL_LIMIT = 8, STATES = 0x7FFF, HIT = 0x8000, NO_MARK = 0xFFFF };
 
 struct prefilter {
     arena *memory;
     regex_needs needs[PREFILTER_RULES];
     size_t n, n_literals;
-    rule_mask always;
     uint8_t class[256]; /* of a byte; 0: in no literal. D0 and D1 (Cyrillic) share one */
     size_t n_classes;
     uint16_t *next; /* (n_states, n_classes) target, with HIT where one of its literals ends */
-    uint16_t *found; /* (n_states) index into masks; 0: none */
-    rule_mask *masks;
-    size_t n_states, n_masks, mask_capacity;
+    uint32_t *found; /* (n_states) first of its marks; 0: none */
+    uint16_t *marks; /* rule * REGEX_NEEDS + list, NO_MARK behind the last */
+    size_t n_states, n_marks, mark_capacity;
+    rule_mask unknown[REGEX_NEEDS]; /* rules that need nothing of that list */
+    size_t words; /* of the masks in use */
     bool digits;
 };
 
@@ -25,7 +27,7 @@ void prefilter_free(prefilter *p) {
     arena_free(p->memory);
     free(p->next);
     free(p->found);
-    free(p->masks);
+    free(p->marks);
     free(p);
 }
 
@@ -46,9 +48,11 @@ wr_status prefilter_add(prefilter *p, const char *regex) {
     if (p->n == PREFILTER_RULES) TRY(wr_fail(WR_E_USAGE, "more than %d rules; put regexes that mean the same into one rule", PREFILTER_RULES));
     regex_needs *x = &p->needs[p->n];
     TRY(regex_find_needs(p->memory, regex, x));
-    if (x->n_any == 0) p->always.bits[p->n / 64] |= 1ull << (p->n % 64);
+    for (size_t k = 0; k < REGEX_NEEDS; k++) {
+        if (x->n_any[k] == 0) p->unknown[k].bits[p->n / 64] |= 1ull << (p->n % 64);
+        p->n_literals += x->n_any[k];
+    }
     if (x->digits) p->digits = true;
-    p->n_literals += x->n_any;
     p->n++;
 cleanup:
     return status;
@@ -56,15 +60,16 @@ cleanup:
 
 size_t prefilter_always(const prefilter *p) {
     size_t n = 0;
-    for (size_t i = 0; i < p->n; i++) n += p->needs[i].n_any == 0 && p->needs[i].digits == 0;
+    for (size_t i = 0; i < p->n; i++) n += p->needs[i].n_any[0] == 0 && p->needs[i].digits == 0;
     return n;
 }
 
 static void number_classes(prefilter *p) {
     p->n_classes = 1;
-    for (size_t r = 0; r < p->n; r++) {
-        for (size_t k = 0; k < p->needs[r].n_any; k++) {
-            const literal *l = &p->needs[r].any[k];
+    for (size_t r = 0; r < p->n * REGEX_NEEDS; r++) {
+        const regex_needs *x = &p->needs[r / REGEX_NEEDS];
+        for (size_t k = 0; k < x->n_any[r % REGEX_NEEDS]; k++) {
+            const literal *l = &x->any[r % REGEX_NEEDS][k];
             for (size_t i = 0; i < l->n && i < LITERAL_LIMIT; i++) {
                 uint8_t b = (uint8_t)l->text[i];
                 if (b == 0xD1) b = 0xD0;
@@ -76,18 +81,29 @@ static void number_classes(prefilter *p) {
     for (int c = 'a'; c <= 'z'; c++) p->class[toupper(c)] = p->class[c];
 }
 
-static wr_status mark(prefilter *p, size_t state, size_t rule) {
+/* Marks of a state while it is being built: a chain. */
+typedef struct link {
+    uint32_t next;
+    uint16_t mark;
+} link;
+typedef struct builder {
+    link *links; /* 0: none */
+    size_t n, capacity;
+    uint32_t *first; /* (states) */
+} builder;
+
+static wr_status add_mark(builder *b, size_t state, uint16_t mark) {
     wr_status status = WR_OK;
-    if (!p->found[state]) {
-        p->found[state] = (uint16_t)p->n_masks;
-        VEC_PUSH(p->masks, p->n_masks, p->mask_capacity, ((rule_mask){{0}}));
+    for (uint32_t i = b->first[state]; i; i = b->links[i].next) {
+        if (b->links[i].mark == mark) return WR_OK;
     }
-    p->masks[p->found[state]].bits[rule / 64] |= 1ull << (rule % 64);
+    VEC_PUSH(b->links, b->n, b->capacity, ((link){b->first[state], mark}));
+    b->first[state] = (uint32_t)(b->n - 1);
 cleanup:
     return status;
 }
 
-static wr_status insert(prefilter *p, size_t rule, const literal *l, size_t most) {
+static wr_status insert(prefilter *p, builder *b, uint16_t mark, const literal *l, size_t most) {
     size_t state = 0;
     for (size_t i = 0; i < l->n && i < LITERAL_LIMIT; i++) {
         uint16_t *to = &p->next[state * p->n_classes + p->class[(uint8_t)l->text[i]]];
@@ -97,11 +113,11 @@ static wr_status insert(prefilter *p, size_t rule, const literal *l, size_t most
         }
         state = *to;
     }
-    return mark(p, state, rule);
+    return add_mark(b, state, mark);
 }
 
-/* Breadth first: a state's failure link is the state of its longest proper suffix. Masks are merged along the links, missing edges filled in. */
-static wr_status link_states(prefilter *p) {
+/* Breadth first: a state's failure link is the state of its longest proper suffix. Marks are handed on along the links, missing edges filled in. */
+static wr_status link_states(prefilter *p, builder *b) {
     wr_status status = WR_OK;
     size_t head = 0, tail = 0, k = p->n_classes;
     uint16_t *queue = mem_calloc(p->n_states + 1, sizeof *queue), *fail = mem_calloc(p->n_states + 1, sizeof *fail);
@@ -112,20 +128,12 @@ static wr_status link_states(prefilter *p) {
     }
     while (head < tail) {
         size_t s = queue[head++];
-        if (p->found[fail[s]]) {
-            rule_mask longer = p->masks[p->found[fail[s]]];
-            for (size_t r = 0; r < p->n; r++) {
-                if (rule_mask_has(&longer, r)) TRY(mark(p, s, r));
-            }
-        }
+        for (uint32_t i = b->first[fail[s]]; i; i = b->links[i].next) TRY(add_mark(b, s, b->links[i].mark));
         for (size_t c = 0; c < k; c++) {
             uint16_t *to = &p->next[s * k + c], other = p->next[fail[s] * k + c];
             if (*to) fail[*to] = other, queue[tail++] = *to;
             else *to = other;
         }
-    }
-    for (size_t i = 0; i < p->n_states * k; i++) {
-        if (p->found[p->next[i]]) p->next[i] |= HIT;
     }
 cleanup:
     free(queue);
@@ -133,20 +141,45 @@ cleanup:
     return status;
 }
 
+static wr_status lay_out_marks(prefilter *p, const builder *b) {
+    wr_status status = WR_OK;
+    TRY_ALLOC(p->found = mem_calloc(p->n_states, sizeof *p->found));
+    VEC_PUSH(p->marks, p->n_marks, p->mark_capacity, NO_MARK);
+    for (size_t s = 0; s < p->n_states; s++) {
+        if (!b->first[s]) continue;
+        p->found[s] = (uint32_t)p->n_marks;
+        for (uint32_t i = b->first[s]; i; i = b->links[i].next) {
+            VEC_PUSH(p->marks, p->n_marks, p->mark_capacity, b->links[i].mark);
+        }
+        VEC_PUSH(p->marks, p->n_marks, p->mark_capacity, NO_MARK);
+    }
+    for (size_t i = 0; i < p->n_states * p->n_classes; i++) {
+        if (p->found[p->next[i]]) p->next[i] |= HIT;
+    }
+cleanup:
+    return status;
+}
+
 wr_status prefilter_build(prefilter *p) {
     wr_status status = WR_OK;
+    builder b = {0};
     number_classes(p);
+    p->words = p->n / 64 + 1 < PREFILTER_WORDS ? p->n / 64 + 1 : PREFILTER_WORDS;
     size_t most = p->n_literals * LITERAL_LIMIT + 1;
     if (most > STATES) most = STATES;
     TRY_ALLOC(p->next = mem_calloc(most * p->n_classes, sizeof *p->next));
-    TRY_ALLOC(p->found = mem_calloc(most, sizeof *p->found));
+    TRY_ALLOC(b.first = mem_calloc(most, sizeof *b.first));
+    VEC_PUSH(b.links, b.n, b.capacity, ((link){0}));
     p->n_states = 1;
-    VEC_PUSH(p->masks, p->n_masks, p->mask_capacity, ((rule_mask){{0}}));
-    for (size_t r = 0; r < p->n; r++) {
-        for (size_t i = 0; i < p->needs[r].n_any; i++) TRY(insert(p, r, &p->needs[r].any[i], most));
+    for (size_t r = 0; r < p->n * REGEX_NEEDS; r++) {
+        const regex_needs *x = &p->needs[r / REGEX_NEEDS];
+        for (size_t i = 0; i < x->n_any[r % REGEX_NEEDS]; i++) TRY(insert(p, &b, (uint16_t)r, &x->any[r % REGEX_NEEDS][i], most));
     }
-    TRY(link_states(p));
+    TRY(link_states(p, &b));
+    TRY(lay_out_marks(p, &b));
 cleanup:
+    free(b.links);
+    free(b.first);
     return status;
 }
 
@@ -177,23 +210,29 @@ static size_t count_digits(const uint8_t *s, size_t n) {
 void prefilter_scan(const prefilter *p, const char *text, size_t n, rule_mask *candidates) {
     const uint8_t *s = (const uint8_t *)text, *class = p->class;
     const uint16_t *next = p->next;
-    size_t k = p->n_classes, state = 0;
-    *candidates = p->always;
+    size_t k = p->n_classes, state = 0, bytes = p->words * sizeof *candidates->bits;
+    rule_mask seen[REGEX_NEEDS];
+    for (size_t l = 0; l < REGEX_NEEDS; l++) memcpy(seen[l].bits, p->unknown[l].bits, bytes);
     for (size_t i = 0; i < n; i++) {
         uint8_t b = s[i];
         if (b >= 0x80) {
             if (odd_letter(s, i, n)) {
-                memset(candidates, 0xFF, sizeof *candidates);
+                memset(candidates->bits, 0xFF, bytes);
                 return;
             }
             if (i) b = fold_second(s[i - 1], b);
         }
         uint16_t to = next[state * k + class[b]];
         state = to & ~HIT;
-        if (to & HIT) {
-            const rule_mask *m = &p->masks[p->found[state]];
-            for (size_t w = 0; w < PREFILTER_WORDS; w++) candidates->bits[w] |= m->bits[w];
+        if (!(to & HIT)) continue;
+        for (const uint16_t *m = p->marks + p->found[state]; *m != NO_MARK; m++) {
+            size_t rule = *m / REGEX_NEEDS;
+            seen[*m % REGEX_NEEDS].bits[rule / 64] |= 1ull << (rule % 64);
         }
+    }
+    for (size_t w = 0; w < p->words; w++) {
+        candidates->bits[w] = ~0ull;
+        for (size_t l = 0; l < REGEX_NEEDS; l++) candidates->bits[w] &= seen[l].bits[w];
     }
     if (!p->digits) return;
     size_t digits = count_digits(s, n);
