@@ -129,40 +129,43 @@ static double place_factor(rule_place place, size_t at) {
     return 1;
 }
 
-typedef struct openings {
-    size_t at[4], n; /* where the message begins, and where it begins behind filler words */
-} openings;
+/* The text at hand, and where it may be said to begin. */
+typedef struct judged {
+    const char *text;
+    size_t n;
+    size_t at[4], n_openings; /* of the message, and behind filler words; none before they are asked for */
+} judged;
 
-static openings find_openings(const lexicon *l, const char *text, size_t n) {
-    openings o = {{0}, 1};
+static void find_openings(const lexicon *l, judged *j) {
     size_t start, end;
-    while (l->filler && o.n < 4 && pattern_find(l->filler, text, n, o.at[o.n - 1], &start, &end) && end > start) o.at[o.n++] = end;
-    return o;
+    j->n_openings = 1; /* at[0] is 0 */
+    while (l->filler && j->n_openings < 4 && pattern_find(l->filler, j->text, j->n, j->at[j->n_openings - 1], &start, &end) && end > start) j->at[j->n_openings++] = end;
 }
 
 /* Strength of a sign in the text. */
-static double strength(const lexicon *l, const sign *s, const char *text, size_t n, const openings *o) {
+static double strength(const lexicon *l, const sign *s, judged *j) {
     size_t at = 0;
     if (s->place == PLACE_OPENING) {
-        for (size_t i = 0; i < o->n; i++) {
-            if (pattern_find(s->pattern, text, n, o->at[i], NULL, NULL)) return s->weight;
+        if (!j->n_openings) find_openings(l, j);
+        for (size_t i = 0; i < j->n_openings; i++) {
+            if (pattern_find(s->pattern, j->text, j->n, j->at[i], NULL, NULL)) return s->weight;
         }
         return 0;
     }
-    if (!pattern_find_before(s->pattern, text, n, 0, place_reach(s->place), &at, NULL)) return 0;
+    if (!pattern_find_before(s->pattern, j->text, j->n, 0, place_reach(s->place), &at, NULL)) return 0;
     const pattern *undone = s->level >= 4 ? l->negation : l->condition;
     if (s->place != PLACE_WHOLE && at && undone) {
         size_t from = at > UNDONE_REACH ? at - UNDONE_REACH : 0;
-        if (pattern_find(undone, text + from, at - from, 0, NULL, NULL)) return 0;
+        if (pattern_find(undone, j->text + from, at - from, 0, NULL, NULL)) return 0;
     }
     return s->weight * place_factor(s->place, at);
 }
 
 /* Which signs may be in the text. */
-static rule_mask candidates(const lexicon *l, const char *text, size_t n) {
+static rule_mask candidates(const lexicon *l, const judged *j) {
     rule_mask m;
     if (l->unfiltered) memset(&m, 0xFF, sizeof m);
-    else prefilter_scan(l->prefilter, text, n, &m);
+    else prefilter_scan(l->prefilter, j->text, j->n, &m);
     return m;
 }
 
@@ -171,11 +174,9 @@ wr_status lexicon_judge(lexicon *l, const char *query, size_t query_length, cons
     *out = (verdict){.rule = ""};
     if (followup_length == 0) return WR_OK;
     if (!cleaned_text_set(&l->text, followup, followup_length)) return wr_fail(WR_E_NOMEM, "out of memory in the lexicon");
-    const char *text = l->text.data;
-    size_t n = l->text.n;
+    judged j = {.text = l->text.data, .n = l->text.n};
     const sign *no = NULL, *yes = NULL;
-    rule_mask m = candidates(l, text, n);
-    openings o = find_openings(l, text, n);
+    rule_mask m = candidates(l, &j);
     reply_kind kind = text_asks(reply, reply_length) ? REPLY_QUESTION : REPLY_STATEMENT;
     for (size_t w = 0; w * 64 < l->n; w++) {
         for (uint64_t bits = m.bits[w]; bits; bits &= bits - 1) {
@@ -184,7 +185,7 @@ wr_status lexicon_judge(lexicon *l, const char *query, size_t query_length, cons
             const sign *s = &l->signs[i];
             double *best = s->level <= 2 ? &out->negative : &out->positive;
             if ((s->reply != REPLY_ANY && s->reply != kind) || s->weight <= *best) continue; /* it is not asked, or could not win */
-            double x = strength(l, s, text, n, &o);
+            double x = strength(l, s, &j);
             if (x < found || x <= *best) continue;
             *best = x;
             *(s->level <= 2 ? &no : &yes) = s;
@@ -208,10 +209,10 @@ static wr_status check_rule(lexicon *l, size_t first, size_t end, size_t *exampl
     for (size_t i = 0; i < r->n_examples; i++) {
         const rule_line *x = &r->examples[i];
         if (!cleaned_text_set(&l->text, x->text, strlen(x->text))) TRY(wr_fail(WR_E_NOMEM, "out of memory in the lexicon"));
-        rule_mask m = candidates(l, l->text.data, l->text.n);
-        openings o = find_openings(l, l->text.data, l->text.n);
+        judged j = {.text = l->text.data, .n = l->text.n};
+        rule_mask m = candidates(l, &j);
         bool here = false;
-        for (size_t k = first; k < end; k++) here = here || (rule_mask_has(&m, k) && strength(l, &l->signs[k], l->text.data, l->text.n, &o) >= found);
+        for (size_t k = first; k < end; k++) here = here || (rule_mask_has(&m, k) && strength(l, &l->signs[k], &j) >= found);
         if (here != (x->sign == '+')) TRY(rule_fail(l->file, r, x->line, "example \"%.200s\" %s found by it", x->text, here ? "must not be, but is" : "must be, but is not"));
         if (examples) ++*examples;
     }

@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { EXACT_LIMIT = 96, ANY_LIMIT = 400, NEEDS = REGEX_NEEDS, LENGTH_LIMIT = 24, DEPTH_LIMIT = 60 };
+enum { EXACT_LIMIT = 96, ANY_LIMIT = 400, NEEDS = REGEX_NEEDS, SECOND_WORTH = 3 * 1024, LENGTH_LIMIT = 24, DEPTH_LIMIT = 60 };
 
 typedef struct strings {
     literal *items;
@@ -316,7 +316,11 @@ wr_status regex_find_needs(arena *a, const char *regex, regex_needs *out) {
     if (p.status < 0) return p.status;
     if (p.lost || p.at < p.n) return WR_OK;
     if (x.exact) x.any[0] = useful(&x);
-    for (size_t k = 0; k < NEEDS; k++) out->any[k] = x.any[k].items, out->n_any[k] = x.any[k].n;
+    for (size_t k = 0; k < NEEDS; k++) {
+        if (k && worth(x.any[k]) < SECOND_WORTH) continue; /* found everywhere, it would only cost */
+        out->any[k] = x.any[k].items;
+        out->n_any[k] = x.any[k].n;
+    }
     out->digits = x.digits;
     return WR_OK;
 }
