@@ -10,6 +10,7 @@
 
 /* Part of the fingerprint: raise it when the same rules give other verdicts than before. */
 enum { METHOD = 2 };
+enum { UNDONE_REACH = 24 }; /* bytes before a sign in which it can be undone */
 static const double found = 0.5; /* strength from which a sign counts */
 
 typedef enum rule_place {
@@ -18,15 +19,16 @@ typedef enum rule_place {
     PLACE_ANYWHERE, /* the first 600 bytes; half the weight up to 2000 */
     PLACE_WHOLE,    /* nothing else in the message but punctuation */
     PLACE_FILLER,   /* no sign: words that may stand before an opening */
-    PLACE_NEGATION  /* no sign: what takes its force from praise right behind it */
+    PLACE_NEGATION, /* no sign: what takes its force from praise right behind it */
+    PLACE_CONDITION /* no sign: the same for complaints */
 } rule_place;
-static const char *const place_names[] = {"opening", "early", "anywhere", "whole", "filler", "negation", NULL};
+static const char *const place_names[] = {"opening", "early", "anywhere", "whole", "filler", "negation", "condition", NULL};
 
 /* Which replies a rule is for: "no" answers a question of the assistant, and corrects a statement. */
 typedef enum reply_kind { REPLY_ANY, REPLY_STATEMENT, REPLY_QUESTION } reply_kind;
 static const char *const reply_names[] = {"any", "statement", "question", NULL};
 
-typedef struct sign {
+typedef struct sign { /* one alternative of a rule: the less a regex can match, the more seldom it is run */
     const rule *rule;
     int level;
     double weight;
@@ -38,8 +40,8 @@ typedef struct sign {
 struct lexicon {
     rule_file *file;
     sign *signs;
-    size_t n;
-    pattern *filler, *negation;
+    size_t n, capacity;
+    pattern *filler, *negation, *condition;
     prefilter *prefilter;
     bool unfiltered;
     cleaned_text text;
@@ -51,6 +53,7 @@ void lexicon_free(lexicon *l) {
     free(l->signs);
     pattern_free(l->filler);
     pattern_free(l->negation);
+    pattern_free(l->condition);
     prefilter_free(l->prefilter);
     rules_free(l->file);
     cleaned_text_free(&l->text);
@@ -60,10 +63,10 @@ void lexicon_free(lexicon *l) {
 /* A word that only steers the others. */
 static wr_status add_part(lexicon *l, const rule *r, rule_place place) {
     wr_status status = WR_OK;
-    pattern **slot = place == PLACE_FILLER ? &l->filler : &l->negation;
+    pattern **slot = place == PLACE_FILLER ? &l->filler : place == PLACE_NEGATION ? &l->negation : &l->condition;
     if (*slot) TRY(rule_fail(l->file, r, 0, "a second rule with place %s; there can be one", place_names[place]));
     if (rule_field(r, "level") || rule_field(r, "weight")) TRY(rule_fail(l->file, r, 0, "a rule with place %s has no level and no weight", place_names[place]));
-    TRY(rule_compile(l->file, r, place == PLACE_FILLER ? RULE_HERE : RULE_END, slot, NULL));
+    TRY(rule_compile(l->file, r, ALL_ALTERNATIVES, place == PLACE_FILLER ? RULE_HERE : RULE_END, slot, NULL));
 cleanup:
     return status;
 }
@@ -72,19 +75,22 @@ static wr_status add_sign(lexicon *l, const rule *r, rule_place place) {
     static const char *const levels[] = {"1", "2", "4", "5", NULL};
     static const int values[] = {1, 2, 4, 5};
     wr_status status = WR_OK;
-    sign *s = &l->signs[l->n];
+    sign s = {.rule = r, .place = place};
     const char *regex;
     int level, reply;
-    *s = (sign){.rule = r, .place = place};
     if (!rule_field(r, "level")) TRY(rule_fail(l->file, r, 0, "has no level: give 'level 1', 2, 4 or 5"));
+    if (!r->n_alternatives) TRY(rule_fail(l->file, r, 0, "has no regex: give at least one line '| REGEX'"));
     TRY(rule_choice(l->file, r, "level", levels, 0, &level));
     TRY(rule_choice(l->file, r, "reply", reply_names, REPLY_ANY, &reply));
-    TRY(rule_number(l->file, r, "weight", 0, 1, 1, &s->weight));
-    s->level = values[level];
-    s->reply = (reply_kind)reply;
-    TRY(rule_compile(l->file, r, place == PLACE_OPENING ? RULE_HERE : place == PLACE_WHOLE ? RULE_WHOLE : RULE_FIND, &s->pattern, &regex));
-    l->n++;
-    TRY(prefilter_add(l->prefilter, regex));
+    TRY(rule_number(l->file, r, "weight", 0, 1, 1, &s.weight));
+    s.level = values[level];
+    s.reply = (reply_kind)reply;
+    for (size_t i = 0; i < r->n_alternatives; i++) {
+        TRY(mem_reserve((void **)&l->signs, &l->capacity, l->n + 1, sizeof *l->signs));
+        TRY(rule_compile(l->file, r, i, place == PLACE_OPENING ? RULE_HERE : place == PLACE_WHOLE ? RULE_WHOLE : RULE_FIND, &s.pattern, &regex));
+        l->signs[l->n++] = s;
+        TRY(prefilter_add(l->prefilter, regex));
+    }
 cleanup:
     return status;
 }
@@ -94,14 +100,13 @@ wr_status lexicon_create(const char *file, lexicon **out) {
     lexicon *l = mem_calloc(1, sizeof *l);
     TRY_ALLOC(l);
     TRY(rules_read(RULES_LEXICON, file, &l->file));
-    TRY_ALLOC(l->signs = mem_calloc(l->file->n + 1, sizeof *l->signs));
     TRY(prefilter_create(&l->prefilter));
     for (size_t i = 0; i < l->file->n; i++) {
         const rule *r = &l->file->rules[i];
         int place;
         TRY(rule_choice(l->file, r, "place", place_names, PLACE_EARLY, &place));
-        if (place == PLACE_FILLER || place == PLACE_NEGATION) TRY(add_part(l, r, (rule_place)place));
-        else TRY(wr_context(add_sign(l, r, (rule_place)place), "lexicon"));
+        if (place >= PLACE_FILLER) TRY(add_part(l, r, (rule_place)place));
+        else TRY(add_sign(l, r, (rule_place)place));
     }
     if (!l->n) TRY(wr_fail(WR_E_USAGE, "%s: no rule in it", l->file->path));
     TRY(prefilter_build(l->prefilter));
@@ -124,39 +129,43 @@ static double place_factor(rule_place place, size_t at) {
     return 1;
 }
 
-typedef struct openings {
-    size_t at[4], n; /* where the message begins, and where it begins behind filler words */
-} openings;
+/* The text at hand, and where it may be said to begin. */
+typedef struct judged {
+    const char *text;
+    size_t n;
+    size_t at[4], n_openings; /* of the message, and behind filler words; none before they are asked for */
+} judged;
 
-static openings find_openings(const lexicon *l, const char *text, size_t n) {
-    openings o = {{0}, 1};
+static void find_openings(const lexicon *l, judged *j) {
     size_t start, end;
-    while (l->filler && o.n < 4 && pattern_find(l->filler, text, n, o.at[o.n - 1], &start, &end) && end > start) o.at[o.n++] = end;
-    return o;
+    j->n_openings = 1; /* at[0] is 0 */
+    while (l->filler && j->n_openings < 4 && pattern_find(l->filler, j->text, j->n, j->at[j->n_openings - 1], &start, &end) && end > start) j->at[j->n_openings++] = end;
 }
 
 /* Strength of a sign in the text. */
-static double strength(const lexicon *l, const sign *s, const char *text, size_t n, const openings *o) {
+static double strength(const lexicon *l, const sign *s, judged *j) {
     size_t at = 0;
     if (s->place == PLACE_OPENING) {
-        for (size_t i = 0; i < o->n; i++) {
-            if (pattern_find(s->pattern, text, n, o->at[i], NULL, NULL)) return s->weight;
+        if (!j->n_openings) find_openings(l, j);
+        for (size_t i = 0; i < j->n_openings; i++) {
+            if (pattern_find(s->pattern, j->text, j->n, j->at[i], NULL, NULL)) return s->weight;
         }
         return 0;
     }
-    if (!pattern_find_before(s->pattern, text, n, 0, place_reach(s->place), &at, NULL)) return 0;
-    if (s->level >= 4 && s->place != PLACE_WHOLE && at && l->negation) {
-        size_t from = at > 24 ? at - 24 : 0;
-        if (pattern_find(l->negation, text + from, at - from, 0, NULL, NULL)) return 0;
+    if (!pattern_find_before(s->pattern, j->text, j->n, 0, place_reach(s->place), &at, NULL)) return 0;
+    const pattern *undone = s->level >= 4 ? l->negation : l->condition;
+    if (s->place != PLACE_WHOLE && at && undone) {
+        size_t from = at > UNDONE_REACH ? at - UNDONE_REACH : 0;
+        if (pattern_find(undone, j->text + from, at - from, 0, NULL, NULL)) return 0;
     }
     return s->weight * place_factor(s->place, at);
 }
 
 /* Which signs may be in the text. */
-static rule_mask candidates(const lexicon *l, const char *text, size_t n) {
+static rule_mask candidates(const lexicon *l, const judged *j) {
     rule_mask m;
-    memset(&m, 0xFF, sizeof m);
-    if (!l->unfiltered) prefilter_scan(l->prefilter, text, n, &m);
+    if (l->unfiltered) memset(&m, 0xFF, sizeof m);
+    else prefilter_scan(l->prefilter, j->text, j->n, &m);
     return m;
 }
 
@@ -165,23 +174,24 @@ wr_status lexicon_judge(lexicon *l, const char *query, size_t query_length, cons
     *out = (verdict){.rule = ""};
     if (followup_length == 0) return WR_OK;
     if (!cleaned_text_set(&l->text, followup, followup_length)) return wr_fail(WR_E_NOMEM, "out of memory in the lexicon");
-    const char *text = l->text.data;
-    size_t n = l->text.n;
+    judged j = {.text = l->text.data, .n = l->text.n};
     const sign *no = NULL, *yes = NULL;
-    rule_mask m = candidates(l, text, n);
-    openings o = find_openings(l, text, n);
+    rule_mask m = candidates(l, &j);
     reply_kind kind = text_asks(reply, reply_length) ? REPLY_QUESTION : REPLY_STATEMENT;
-    for (size_t i = 0; i < l->n; i++) {
-        const sign *s = &l->signs[i];
-        if (!rule_mask_has(&m, i) || (s->reply != REPLY_ANY && s->reply != kind)) continue;
-        double *best = s->level <= 2 ? &out->negative : &out->positive;
-        if (s->weight <= *best) continue; /* it could not win */
-        double x = strength(l, s, text, n, &o);
-        if (x < found || x <= *best) continue;
-        *best = x;
-        *(s->level <= 2 ? &no : &yes) = s;
+    for (size_t w = 0; w * 64 < l->n; w++) {
+        for (uint64_t bits = m.bits[w]; bits; bits &= bits - 1) {
+            size_t i = w * 64 + (size_t)__builtin_ctzll(bits);
+            if (i >= l->n) break;
+            const sign *s = &l->signs[i];
+            double *best = s->level <= 2 ? &out->negative : &out->positive;
+            if ((s->reply != REPLY_ANY && s->reply != kind) || s->weight <= *best) continue; /* it is not asked, or could not win */
+            double x = strength(l, s, &j);
+            if (x < found || x <= *best) continue;
+            *best = x;
+            *(s->level <= 2 ? &no : &yes) = s;
+        }
     }
-    /* The same question again: the reply did not do. */
+    /* The same question again: the reply did not do. ("Please continue" again is none: it is too short.) */
     if (out->positive == 0 && out->negative < 0.6 && text_same(query, query_length, followup, followup_length)) {
         *out = (verdict){2, 0.6, 0, "repeated"};
         return WR_OK;
@@ -192,16 +202,18 @@ wr_status lexicon_judge(lexicon *l, const char *query, size_t query_length, cons
     return WR_OK;
 }
 
-/* Is the sign found in the text, for whatever reply? */
-static wr_status check_sign(lexicon *l, const sign *s, size_t index, size_t *examples) {
+/* Signs first … end - 1 are those of one rule. Is one of them found in its examples, whatever the reply? */
+static wr_status check_rule(lexicon *l, size_t first, size_t end, size_t *examples) {
     wr_status status = WR_OK;
-    for (size_t i = 0; i < s->rule->n_examples; i++) {
-        const rule_line *x = &s->rule->examples[i];
+    const rule *r = l->signs[first].rule;
+    for (size_t i = 0; i < r->n_examples; i++) {
+        const rule_line *x = &r->examples[i];
         if (!cleaned_text_set(&l->text, x->text, strlen(x->text))) TRY(wr_fail(WR_E_NOMEM, "out of memory in the lexicon"));
-        rule_mask m = candidates(l, l->text.data, l->text.n);
-        openings o = find_openings(l, l->text.data, l->text.n);
-        bool here = rule_mask_has(&m, index) && strength(l, s, l->text.data, l->text.n, &o) >= found;
-        if (here != (x->sign == '+')) TRY(rule_fail(l->file, s->rule, x->line, "example \"%.200s\" %s found by it", x->text, here ? "must not be, but is" : "must be, but is not"));
+        judged j = {.text = l->text.data, .n = l->text.n};
+        rule_mask m = candidates(l, &j);
+        bool here = false;
+        for (size_t k = first; k < end; k++) here = here || (rule_mask_has(&m, k) && strength(l, &l->signs[k], &j) >= found);
+        if (here != (x->sign == '+')) TRY(rule_fail(l->file, r, x->line, "example \"%.200s\" %s found by it", x->text, here ? "must not be, but is" : "must be, but is not"));
         if (examples) ++*examples;
     }
 cleanup:
@@ -211,7 +223,10 @@ cleanup:
 wr_status lexicon_check(lexicon *l, size_t *examples) {
     wr_status status = WR_OK;
     if (examples) *examples = 0;
-    for (size_t i = 0; i < l->n; i++) TRY(check_sign(l, &l->signs[i], i, examples));
+    for (size_t first = 0, end; first < l->n; first = end) {
+        for (end = first + 1; end < l->n && l->signs[end].rule == l->signs[first].rule;) end++;
+        TRY(check_rule(l, first, end, examples));
+    }
 cleanup:
     return status;
 }

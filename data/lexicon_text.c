@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLACK = 16, QUOTE_LIMIT = 4000, SAME_LEAST = 9 };
+enum { SLACK = 16, QUOTE_LIMIT = 4000, SAME_LEAST = 20 };
 
 void cleaned_text_free(cleaned_text *t) {
     free(t->data);
@@ -12,6 +12,9 @@ void cleaned_text_free(cleaned_text *t) {
 }
 
 static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+/* A byte that is copied whatever stands around it. */
+static bool is_plain(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '#' && c <= ';'); }
 
 /* Bytes of the quotation that begins at s, 0 when there is none (or its end is far away). */
 static size_t quotation(const char *s, size_t n) {
@@ -28,11 +31,17 @@ static size_t quotation(const char *s, size_t n) {
 bool cleaned_text_set(cleaned_text *t, const char *s, size_t n) {
     static const char gap[] = " … ";
     if (!t->data && !(t->data = malloc(CLEANED_LIMIT + SLACK))) return false;
-    char *out = t->data, *end = t->data + CLEANED_LIMIT;
+    char *out = t->data, *const end = t->data + CLEANED_LIMIT;
     bool line_start = true;
     for (size_t i = 0; i < n && out < end;) {
         char c = s[i];
         size_t skip = 0;
+        if (is_plain(c)) {
+            do *out++ = s[i++];
+            while (i < n && out < end && is_plain(s[i]));
+            line_start = false;
+            continue;
+        }
         if (c == '`' && n - i >= 3 && memcmp(s + i, "```", 3) == 0) {
             const char *close = memmem(s + i + 3, n - i - 3, "```", 3);
             skip = close ? (size_t)(close - s) + 3 - i : n - i;
@@ -78,6 +87,6 @@ bool text_same(const char *a, size_t na, const char *b, size_t nb) {
     for (;; same++) {
         int x = next_byte(a, na, &i), y = next_byte(b, nb, &k);
         if (x != y) return false;
-        if (x < 0) return same >= SAME_LEAST;
+        if (x < 0) return same >= SAME_LEAST; /* letters */
     }
 }

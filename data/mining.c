@@ -89,7 +89,16 @@ cleanup:
 static void add_list(term_bag *b, const term *items, size_t n) {
     for (size_t i = 0; i < n; i++) term_bag_add(b, items[i].bucket, items[i].count);
 }
-static void add_message(const mining *m, term_bag *b, size_t i) { add_list(b, m->terms + m->bounds[2 * i], m->bounds[2 * i + 1]); }
+
+static wr_status count_terms(mining *m, size_t message, bool not_in_bag) {
+    wr_status status = WR_OK;
+    const term *items = m->terms + m->bounds[2 * message];
+    for (size_t i = 0; i < m->bounds[2 * message + 1]; i++) {
+        if (!not_in_bag || !term_bag_count(m->a, items[i].bucket)) TRY(term_counts_add(&m->counts, items[i].bucket, 1));
+    }
+cleanup:
+    return status;
+}
 
 /* The messages of turn k are 2 k (query) and 2 k + 1 (follow-up). */
 static wr_status keep_turn(mining *m, uint64_t conversation, size_t k, size_t n) {
@@ -122,12 +131,9 @@ wr_status mining_observe(mining *m, uint64_t conversation, const turn_text *turn
         if (known) memcpy(m->bounds + 4 * k, m->bounds + 4 * k - 2, 2 * sizeof *m->bounds);
         else TRY(take_message(m, 2 * k, t->query, t->query_length));
         TRY(take_message(m, 2 * k + 1, t->followup, t->followup_length));
-        size_t count;
-        term_bag_clear(m->b);
-        add_message(m, m->b, 2 * k);
-        add_message(m, m->b, 2 * k + 1);
-        const term *items = term_bag_items(m->b, &count);
-        for (size_t i = 0; i < count; i++) TRY(term_counts_add(&m->counts, items[i].bucket, 1));
+        /* A term counts once a turn: those of the follow-up (still in the bag), then those of the query that are not among them. */
+        TRY(count_terms(m, 2 * k + 1, false));
+        TRY(count_terms(m, 2 * k, true));
     }
     for (size_t k = 0; k < n; k++) TRY(keep_turn(m, conversation, k, n));
     m->turns += n;

@@ -14,6 +14,7 @@ struct pattern {
     pcre2_code *code;
     pcre2_match_data *match;
     pcre2_match_context *context;
+    bool at_edge;
 };
 
 void pattern_free(pattern *p) {
@@ -60,15 +61,36 @@ cleanup:
     return status;
 }
 
+void pattern_at_word_edge(pattern *p) { p->at_edge = true; }
+
+static bool is_word(int32_t c) { return c < 0x80 ? c == '_' || (c >= 0 && isalnum(c)) : (c >= 0xC0 && c <= 0x24F) || (c >= 0x370 && c <= 0x52F); }
+
+/* Do the characters before and at `at` belong to one word? */
+static bool inside_word(const char *text, size_t n, size_t at) {
+    int32_t here, before;
+    size_t back = 1;
+    if (at == 0 || at >= n) return false;
+    while (back < 4 && back < at && ((unsigned char)text[at - back] & 0xC0) == 0x80) back++;
+    utf8_decode(text + at - back, back, &before);
+    if (!is_word(before)) return false;
+    utf8_decode(text + at, n - at, &here);
+    return is_word(here);
+}
+
 bool pattern_find_before(const pattern *p, const char *text, size_t n, size_t from, size_t last, size_t *start, size_t *end) {
-    if (from > n || from > last) return false;
-    pcre2_set_offset_limit(p->context, last < n ? last : n);
-    int found = pcre2_match(p->code, (PCRE2_SPTR)text, n, from, 0, p->match, p->context);
-    if (found < 1) return false;
-    const PCRE2_SIZE *bounds = pcre2_get_ovector_pointer(p->match);
-    if (start) *start = bounds[0];
-    if (end) *end = bounds[1];
-    return true;
+    while (from <= n && from <= last) {
+        pcre2_set_offset_limit(p->context, last < n ? last : n);
+        if (pcre2_match(p->code, (PCRE2_SPTR)text, n, from, 0, p->match, p->context) < 1) return false;
+        const PCRE2_SIZE *bounds = pcre2_get_ovector_pointer(p->match);
+        if (p->at_edge && inside_word(text, n, bounds[0])) {
+            from = bounds[0] + 1;
+            continue;
+        }
+        if (start) *start = bounds[0];
+        if (end) *end = bounds[1];
+        return true;
+    }
+    return false;
 }
 
 bool pattern_find(const pattern *p, const char *text, size_t n, size_t from, size_t *start, size_t *end) {

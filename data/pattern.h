@@ -13,6 +13,8 @@ wr_status pattern_compile(const char *regex, pattern **out);
 void pattern_free(pattern *p); /* NULL is fine */
 /* Is the regex good by itself? If not: what is wrong, and at which byte. */
 bool pattern_check(const char *regex, char *what, size_t capacity, size_t *at);
+/* From now on only matches count that do not begin inside a word of Latin, Greek or Cyrillic letters, digits and _. */
+void pattern_at_word_edge(pattern *p);
 /* First match at or behind `from`; start and end may be NULL. */
 bool pattern_find(const pattern *p, const char *text, size_t n, size_t from, size_t *start, size_t *end);
 /* The same, of matches that begin at `last` or before; SIZE_MAX = anywhere. */

@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { EXACT_LIMIT = 40, ANY_LIMIT = 400, LENGTH_LIMIT = 24, DEPTH_LIMIT = 60 };
+enum { EXACT_LIMIT = 96, ANY_LIMIT = 400, NEEDS = REGEX_NEEDS, SECOND_WORTH = 3 * 1024, LENGTH_LIMIT = 24, DEPTH_LIMIT = 60 };
 
 typedef struct strings {
     literal *items;
@@ -15,9 +15,10 @@ typedef struct strings {
 } strings;
 typedef struct part {
     bool exact;   /* `set` is all that it matches */
+    bool more;    /* exact, and the same may follow any number of times */
     strings set;  /* exact only */
-    strings any;  /* every match holds one; n == 0: unknown */
-    size_t digits;
+    strings any[NEEDS]; /* every match holds one of each; n == 0: unknown. The first tells most */
+    size_t digits, ahead; /* ASCII digits that it takes; that must follow its start but may belong to the next part (lookahead) */
 } part;
 typedef struct parser {
     arena *a;
@@ -45,26 +46,57 @@ static part one(parser *p, const char *text, size_t n) {
     return x;
 }
 
-/* A set that says something: no empty string in it. */
+/* What is needed of an exact part, if that says something: no empty string in it. */
 static strings useful(const part *x) {
-    if (!x->exact) return x->any;
+    if (!x->exact) return (strings){0};
     for (size_t i = 0; i < x->set.n; i++) {
         if (x->set.items[i].n == 0) return (strings){0};
     }
     return x->set;
 }
 
-static size_t shortest(strings s) {
-    size_t least = s.n ? SIZE_MAX : 0;
-    for (size_t i = 0; i < s.n; i++) least = s.items[i].n < least ? s.items[i].n : least;
-    return least;
+/* Words that stand in nearly every text tell nothing. */
+static bool is_common(const char *s, size_t n) {
+    static const char *const words[] = {"is", "are", "was", "were", "it", "this", "that", "the", "a", "an", "you", "your", "i", "to", "of", "in", "and", "or", "not", "no", "be", "do",
+                                        "does", "did", "have", "has", "can", "will", "would", "should", "with", "for", "on", "my", "me", "but", "so", "as", "at", "by", "what", "how",
+                                        "if", "s", "re", "t", "m", "now", "there", "only", "which", "they", "these", "from", "more", "some"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strlen(words[i]) == n && memcmp(words[i], s, n) == 0) return true;
+    }
+    return false;
 }
 
-static strings better(strings a, strings b) {
-    size_t x = shortest(a), y = shortest(b);
-    if (x > 8) x = 8;
-    if (y > 8) y = 8;
-    return x > y || (x == y && a.n <= b.n) ? a : b;
+/* How rare a string is, roughly: its letters, where a common word is worth one. */
+static size_t rarity(const literal *l) {
+    size_t sum = 0;
+    for (size_t i = 0; i < l->n;) {
+        size_t from = i;
+        while (i < l->n && (isalnum((unsigned char)l->text[i]) || (unsigned char)l->text[i] >= 0x80)) i++;
+        if (i == from) i++; /* a space or a mark */
+        else sum += is_common(l->text + from, i - from) ? 1 : i - from;
+    }
+    return sum;
+}
+
+/* 0: says nothing. A set is as good as its most common string; of equally good ones the smaller is better. */
+static size_t worth(strings s) {
+    size_t least = s.n ? 12 : 0;
+    for (size_t i = 0; i < s.n; i++) {
+        size_t x = rarity(&s.items[i]);
+        if (x < least) least = x;
+    }
+    return s.n ? (least + 1) * 1024 - s.n : 0;
+}
+
+/* Puts a set among the best. */
+static void consider(strings best[NEEDS], strings x) {
+    if (!x.n) return;
+    for (size_t k = 0; k < NEEDS; k++) {
+        if (worth(x) <= worth(best[k])) continue;
+        strings worse = best[k];
+        best[k] = x;
+        x = worse;
+    }
 }
 
 static strings joined(parser *p, strings a, strings b, bool product) {
@@ -100,13 +132,16 @@ static size_t longest(strings s) {
 }
 
 static part either(parser *p, part a, part b) {
-    part x = {.digits = a.digits < b.digits ? a.digits : b.digits};
-    if (a.exact && b.exact && a.set.n + b.set.n <= ANY_LIMIT) {
+    part x = {.digits = a.digits < b.digits ? a.digits : b.digits, .ahead = a.ahead < b.ahead ? a.ahead : b.ahead};
+    if (a.exact && b.exact && !a.more && !b.more && a.set.n + b.set.n <= ANY_LIMIT) {
         x.exact = true;
         x.set = joined(p, a.set, b.set, false);
     } else {
-        strings m = useful(&a), n = useful(&b);
-        if (m.n && n.n && m.n + n.n <= ANY_LIMIT) x.any = joined(p, m, n, false);
+        if (a.exact) a.any[0] = useful(&a);
+        if (b.exact) b.any[0] = useful(&b);
+        for (size_t k = 0; k < NEEDS; k++) {
+            if (a.any[k].n && b.any[k].n && a.any[k].n + b.any[k].n <= ANY_LIMIT) x.any[k] = joined(p, a.any[k], b.any[k], false);
+        }
     }
     return x;
 }
@@ -120,8 +155,11 @@ static part character(parser *p) {
     p->at += n;
     if (c >= 0 && c < 0x80) text[0] = (unsigned char)tolower(c);
     else if ((c >= 0xC0 && c <= 0xDE && c != 0xD7) || (c >= 0x400 && c <= 0x42F)) n = utf8_encode((uint32_t)c + (c >= 0x400 && c < 0x410 ? 0x50 : 0x20), (char *)text);
-    else if (!((c >= 0xE0 && c <= 0xFE && c != 0xF7) || (c >= 0x430 && c <= 0x45F) || (c >= 0x2010 && c <= 0x205F) || (c >= 0x3000 && c <= 0x9FFF))) return unknown;
-    return one(p, (char *)text, n);
+    else if (!((c >= 0xE0 && c <= 0xFE && c != 0xF7) || (c >= 0x430 && c <= 0x45F) || (c >= 0x2010 && c <= 0x205F) || (c >= 0x2600 && c <= 0x27BF) || (c >= 0x3000 && c <= 0x9FFF) || (c >= 0x1F300 && c <= 0x1FAFF)))
+        return unknown;
+    part x = one(p, (char *)text, n);
+    x.digits = n == 1 && isdigit(text[0]);
+    return x;
 }
 
 static part escape(parser *p) {
@@ -150,20 +188,21 @@ static part escape(parser *p) {
     }
 }
 
-/* [abc] of a few ASCII characters is a set; everything else in brackets is unknown, but for [0-9]. */
+/* [abc] of a few ASCII characters is a set; everything else in brackets is unknown, but for digits. */
 static part bracket(parser *p) {
     size_t from = ++p->at;
-    bool plain = true;
-    if (p->at < p->n && p->s[p->at] == '^') plain = false, p->at++;
+    bool plain = true, digits = true;
+    if (p->at < p->n && p->s[p->at] == '^') plain = digits = false, p->at++;
     for (bool first = true; p->at < p->n && (first || p->s[p->at] != ']'); first = false) {
         unsigned char c = (unsigned char)p->s[p->at];
         if (c == '\\') plain = false, p->at++;
         if (c == '[' && p->at + 1 < p->n && (p->s[p->at + 1] == ':' || p->s[p->at + 1] == '.' || p->s[p->at + 1] == '=')) p->lost = true;
         plain = plain && c < 0x80 && c != '-';
+        digits = digits && (isdigit(c) || (c == '-' && !first && p->at + 1 < p->n && p->s[p->at + 1] != ']'));
         p->at++;
     }
     size_t to = p->at++;
-    if (to - from == 3 && memcmp(p->s + from, "0-9", 3) == 0) return (part){.digits = 1};
+    if (digits) return (part){.digits = 1};
     if (!plain || to - from > 6 || to > p->n) return unknown;
     part x = {.exact = true};
     for (size_t i = from; i < to && !p->lost; i++) {
@@ -178,13 +217,13 @@ static part alternatives(parser *p);
 
 static part group(parser *p) {
     part x;
-    bool assertion = false;
+    bool assertion = false, ahead = false;
     p->at++;
     if (p->at < p->n && p->s[p->at] == '*') p->lost = true;
     if (p->at + 1 < p->n && p->s[p->at] == '?') {
         const char *s = p->s + p->at + 1;
         if (s[0] == ':') p->at += 2;
-        else if (s[0] == '=' || s[0] == '!') assertion = true, p->at += 2;
+        else if (s[0] == '=' || s[0] == '!') assertion = true, ahead = s[0] == '=', p->at += 2;
         else if (s[0] == '<' && (s[1] == '=' || s[1] == '!')) assertion = true, p->at += 3;
         else p->lost = true;
     }
@@ -193,7 +232,10 @@ static part group(parser *p) {
     p->depth--;
     if (p->at >= p->n || p->s[p->at] != ')') p->lost = true;
     p->at++;
-    return assertion ? nothing(p) : x;
+    if (!assertion) return x;
+    part y = nothing(p);
+    if (ahead) y.ahead = x.digits > x.ahead ? x.digits : x.ahead;
+    return y;
 }
 
 static part repeated(parser *p, part x) {
@@ -214,8 +256,11 @@ static part repeated(parser *p, part x) {
         if (least == 0 && most == 1 && x.exact) {
             y = either(p, nothing(p), x);
             y.digits = 0;
+        } else if (least > 0 && x.exact) {
+            y.exact = y.more = true;
+            y.set = x.set;
         } else if (least > 0) {
-            y.any = useful(&x);
+            memcpy(y.any, x.any, sizeof y.any);
         }
         x = y;
     }
@@ -225,7 +270,7 @@ static part repeated(parser *p, part x) {
 /* Parts in a row: exact ones are multiplied out as long as that stays small; of the runs so made, and of the needs of the other parts, the best counts. */
 static part row(parser *p) {
     part run = nothing(p), all = {.exact = true};
-    size_t digits = 0;
+    size_t digits = 0, ahead = 0;
     while (p->at < p->n && !p->lost && p->s[p->at] != '|' && p->s[p->at] != ')') {
         part y;
         switch (p->s[p->at]) {
@@ -238,19 +283,20 @@ static part row(parser *p) {
         }
         if (p->lost) break;
         y = repeated(p, y);
+        if (y.ahead > ahead) ahead = y.ahead; /* without what is before it, to be safe */
         digits += y.digits;
         if (y.exact && run.set.n * y.set.n <= EXACT_LIMIT && longest(run.set) + longest(y.set) <= LENGTH_LIMIT) {
             run.set = joined(p, run.set, y.set, true);
-            continue;
+            if (!y.more) continue;
         }
         all.exact = false;
-        all.any = better(all.any, useful(&run));
-        run = y.exact ? y : nothing(p);
-        if (!y.exact) all.any = better(all.any, y.any);
+        consider(all.any, useful(&run));
+        run = y.exact ? y : nothing(p); /* of "um+" the last thing is an m */
+        for (size_t k = 0; !y.exact && k < NEEDS; k++) consider(all.any, y.any[k]);
     }
     if (all.exact) all.set = run.set;
-    else all.any = better(all.any, useful(&run));
-    all.digits = digits;
+    else consider(all.any, useful(&run));
+    all.digits = digits > ahead ? digits : ahead;
     return all;
 }
 
@@ -269,7 +315,12 @@ wr_status regex_find_needs(arena *a, const char *regex, regex_needs *out) {
     part x = alternatives(&p);
     if (p.status < 0) return p.status;
     if (p.lost || p.at < p.n) return WR_OK;
-    strings s = useful(&x);
-    *out = (regex_needs){s.items, s.n, x.digits};
+    if (x.exact) x.any[0] = useful(&x);
+    for (size_t k = 0; k < NEEDS; k++) {
+        if (k && worth(x.any[k]) < SECOND_WORTH) continue; /* found everywhere, it would only cost */
+        out->any[k] = x.any[k].items;
+        out->n_any[k] = x.any[k].n;
+    }
+    out->digits = x.digits;
     return WR_OK;
 }

@@ -42,7 +42,7 @@ wr_status rule_set_add(rule_set *s, const rule *r, int tag) {
     wr_status status = WR_OK;
     const char *regex;
     member m = {r, NULL, tag};
-    TRY(rule_compile(s->file, r, RULE_FIND, &m.pattern, &regex));
+    TRY(rule_compile(s->file, r, ALL_ALTERNATIVES, RULE_FIND, &m.pattern, &regex));
     VEC_PUSH(s->members, s->n, s->capacity, m);
     m.pattern = NULL;
     TRY(prefilter_add(s->prefilter, regex));

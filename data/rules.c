@@ -14,7 +14,7 @@
 
 enum { FILE_LIMIT = 4 << 20, NAME_LIMIT = 64, REGEX_LIMIT = 64 << 10 };
 
-/* What a word is made of, for the edges of matches: PCRE2's \w is ASCII unless all of Unicode is switched on, which costs speed everywhere. */
+/* What a word is made of (see pattern_at_word_edge): PCRE2's \w is ASCII unless all of Unicode is switched on, which costs speed everywhere. */
 #define LETTER "[\\w\\x{C0}-\\x{24F}\\x{370}-\\x{52F}]"
 
 static const struct builtin {
@@ -267,29 +267,32 @@ wr_status rule_number(const rule_file *f, const rule *r, const char *key, double
     return WR_OK;
 }
 
-wr_status rule_compile(const rule_file *f, const rule *r, rule_anchor anchor, pattern **out, const char **regex) {
+wr_status rule_compile(const rule_file *f, const rule *r, size_t alternative, rule_anchor anchor, pattern **out, const char **regex) {
+    /* The end is looked at by the regex, since another alternative may end elsewhere; the beginning after a match, since it costs at every place. */
     static const struct { const char *before, *after; } around[] = {
-        [RULE_FIND] = {"(?:(?<!" LETTER ")|(?!" LETTER "))(?:", ")(?:(?<!" LETTER ")|(?!" LETTER "))"},
+        [RULE_FIND] = {"(?:", ")(?:(?<!" LETTER ")|(?!" LETTER "))"},
         [RULE_HERE] = {"\\G(?:", ")(?:(?<!" LETTER ")|(?!" LETTER "))"},
         [RULE_WHOLE] = {"^[\\s\\p{P}]*(?:", ")[\\s\\p{P}\\p{So}]*$"},
-        [RULE_END] = {"(?:(?<!" LETTER ")|(?!" LETTER "))(?:", ")$"},
+        [RULE_END] = {"(?:", ")$"},
     };
     wr_status status = WR_OK;
     strbuf all = {0};
     char what[160];
     size_t at;
     if (!r->n_alternatives) TRY(rule_fail(f, r, 0, "has no regex: give at least one line '| REGEX'"));
+    size_t first = alternative == ALL_ALTERNATIVES ? 0 : alternative, end = alternative == ALL_ALTERNATIVES ? r->n_alternatives : alternative + 1;
     strbuf_puts(&all, around[anchor].before);
-    for (size_t i = 0; i < r->n_alternatives; i++) strbuf_printf(&all, "%s(?:%s)", i ? "|" : "", r->alternatives[i].text);
+    for (size_t i = first; i < end; i++) strbuf_printf(&all, "%s(?:%s)", i > first ? "|" : "", r->alternatives[i].text);
     strbuf_puts(&all, around[anchor].after);
     TRY(strbuf_status(&all));
-    for (size_t i = 0; i < r->n_alternatives; i++) { /* each must be good alone: "a)(b" is not, though it may be in company */
+    for (size_t i = first; i < end; i++) { /* each must be good alone: "a)(b" is not, though it may be in company */
         const rule_line *x = &r->alternatives[i];
         if (!pattern_check(x->text, what, sizeof what, &at)) {
             TRY(rule_fail(f, r, x->line, "regex: %s at byte %zu: %.60s <-- here", what, at, at > 60 ? x->text + at - 60 : x->text));
         }
     }
     if (pattern_compile(all.data, out) < 0) TRY(rule_fail(f, r, 0, "%s", wr_error()));
+    if (anchor == RULE_FIND || anchor == RULE_END) pattern_at_word_edge(*out);
     if (regex) TRY_ALLOC(*regex = arena_strndup(f->memory, all.data, all.len));
 cleanup:
     strbuf_free(&all);

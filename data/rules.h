@@ -55,7 +55,8 @@ wr_status rule_fail(const rule_file *f, const rule *r, size_t line, const char *
 
 /* How much around the alternatives must match. */
 typedef enum rule_anchor { RULE_FIND, RULE_HERE /* at the place where the search begins */, RULE_WHOLE /* all but punctuation */, RULE_END } rule_anchor;
-/* All alternatives as one pattern; the rule must have at least one. *regex (NULL: not wanted): its text, in the file's arena. */
-wr_status rule_compile(const rule_file *f, const rule *r, rule_anchor anchor, pattern **out, const char **regex);
+/* One alternative, or all as one pattern (ALL_ALTERNATIVES); the rule must have at least one. *regex (NULL: not wanted): its text, in the file's arena. */
+#define ALL_ALTERNATIVES SIZE_MAX
+wr_status rule_compile(const rule_file *f, const rule *r, size_t alternative, rule_anchor anchor, pattern **out, const char **regex);
 
 #endif

@@ -7,16 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 4 * TERM_BAG_LIMIT };
+enum { SLOTS = 4096 };
+_Static_assert(TERM_BAG_LIMIT < SLOTS - SLOTS / 4, "searches must stay short, and end");
 
 /* Open addressing; a slot belongs to the present text when its epoch is the bag's. */
 typedef struct slot {
-    uint32_t epoch, bucket, at;
+    uint32_t bucket;
+    uint16_t epoch, at;
 } slot;
 struct term_bag {
     term items[TERM_BAG_LIMIT];
     size_t n;
-    uint32_t epoch;
+    uint16_t epoch;
     slot slots[SLOTS];
     uint8_t letter[256]; /* the byte made small; 0: not of a word; 1: not ASCII */
 };
@@ -34,7 +36,7 @@ void term_bag_free(term_bag *b) { free(b); }
 
 void term_bag_clear(term_bag *b) {
     b->n = 0;
-    if (++b->epoch == 0) { /* after 2^32 texts */
+    if (++b->epoch == 0) { /* after 2^16 texts */
         memset(b->slots, 0, sizeof b->slots);
         b->epoch = 1;
     }
@@ -51,7 +53,7 @@ void term_bag_add(term_bag *b, uint32_t bucket, uint32_t count) {
     if (s->epoch == b->epoch) {
         b->items[s->at].count += count;
     } else if (b->n < TERM_BAG_LIMIT) {
-        *s = (slot){b->epoch, bucket, (uint32_t)b->n};
+        *s = (slot){bucket, b->epoch, (uint16_t)b->n};
         b->items[b->n++] = (term){bucket, count};
     }
 }

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-enum { TERM_BUCKETS = 1 << 20, TERM_TEXT_LIMIT = 4096 /* bytes of a text that are looked at */ };
+enum { TERM_BUCKETS = 1 << 20, TERM_TEXT_LIMIT = 2048 /* bytes of a text that are looked at */ };
 
 typedef struct term {
     uint32_t bucket, count;
@@ -17,7 +17,7 @@ void term_bag_clear(term_bag *b);
 void term_bag_add(term_bag *b, uint32_t bucket, uint32_t count);
 void term_bag_text(term_bag *b, const char *s, size_t n); /* adds the terms of the text's first TERM_TEXT_LIMIT bytes */
 /* In the order of their first appearance; valid until the bag changes. At most TERM_BAG_LIMIT: later terms are left out. */
-enum { TERM_BAG_LIMIT = 8192 };
+enum { TERM_BAG_LIMIT = 2560 };
 const term *term_bag_items(const term_bag *b, size_t *n);
 uint32_t term_bag_count(const term_bag *b, uint32_t bucket); /* 0: not in it */
 
