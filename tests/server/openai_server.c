@@ -72,8 +72,9 @@ static bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
 /* --- answers --------------------------------------------------------------------------------------------------------------- */
 
-static void answer_text(const server *s, uint64_t h, const char *fault, strbuf *out) {
-    int level = (int)(h % 5) + 1;
+/* A question about a reaction gets 1 … 5, one about a refusal 0 … 2. */
+static void answer_text(const server *s, const char *question, uint64_t h, const char *fault, strbuf *out) {
+    int level = strstr(question, "<reaction>") ? (int)(h % 5) + 1 : (int)(h % 3);
     if (is(fault, "nolabel"))
         strbuf_puts(out, "I would say the person is rather content.");
     else if (is(fault, "range"))
@@ -91,7 +92,7 @@ static void chat_response(const server *s, const json_value *v, const char *faul
     size_t n = 0;
     strbuf answer = {0};
     json_get_string(json_at(json_get(v, "messages"), 0), "content", &text, &n);
-    answer_text(s, hash64(text, n, 7), fault, &answer);
+    answer_text(s, text, hash64(text, n, 7), fault, &answer);
     json_writer w = json_writer_make(out);
     json_begin_object(&w);
     json_key(&w, "object"), json_string(&w, "chat.completion");
