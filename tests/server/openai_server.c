@@ -25,7 +25,7 @@
 static const char *const fault_names[] = {"429", "500", "503", "401", "404", "redirect", "cut", "garbage", "html", "wrong", "null", "nolabel", "range", "unicode",
                                           "trickle", "slow", "huge", "echo", "leak", "toolong"};
 enum { FAULTS = sizeof fault_names / sizeof *fault_names };
-enum { HUGE_BYTES = 8 << 20, TABLE = 1 << 16, DIMENSIONS = 8 };
+enum { HUGE_BYTES = 8 << 20, TABLE = 1 << 20, DIMENSIONS = 8 };
 
 typedef struct server {
     double probability[FAULTS];
