@@ -71,7 +71,7 @@ endpoint_ratio() {
         sleep 0.05
     done
     rm -rf "$out/endpoint.answers"
-    "$BUILD/bench/bench_endpoint" "http://127.0.0.1:$(awk '{ print $2 }' "$out/endpoint.port")/v1" "$out/endpoint.answers" --latency 50 --parallel 64 >"$out/endpoint.json"
+    no_proxy=127.0.0.1 "$BUILD/bench/bench_endpoint" "http://127.0.0.1:$(awk '{ print $2 }' "$out/endpoint.port")/v1" "$out/endpoint.answers" --latency 50 --parallel 64 >"$out/endpoint.json"
     rc=$?
     kill $pid
     wait $pid 2>/dev/null

@@ -12,10 +12,11 @@
 #include <string.h>
 #include <strings.h>
 
-enum { WAITING_PER_FLIGHT = 4, POLL_MS = 200, KEY_SCRUB_MIN = 8, STOP_MIN = 4, STOP_MAX = 32 };
+enum { WAITING_PER_FLIGHT = 4, POLL_MS = 200, KEY_SCRUB_MIN = 8, STOP_MIN = 4, STOP_MAX = 32, STOP_FOR_BAD = 32 };
 #define CONNECT_LIMIT_S 30.0
 #define RETRY_AFTER_LIMIT_S 600.0 /* a longer Retry-After is taken as this */
 #define WARN_PERIOD_S 10.0
+#define SHRINK_PERIOD_S 1.0
 
 typedef enum phase { IDLE, RUNNING, WAITING } phase;
 
@@ -24,7 +25,9 @@ typedef struct transfer {
     CURL *easy; /* made at first use; its connection goes back to the pool's cache between uses */
     strbuf body, response;
     uint64_t tag;
-    int tries; /* done so far */
+    unsigned sent;      /* times it was sent */
+    int tries;          /* of them, those that count against the limit */
+    uint64_t succeeded; /* the pool's successes when this one was last turned away */
     double not_before;
     phase phase;
     bool too_long;
@@ -38,6 +41,7 @@ struct http_pool {
     struct curl_slist *headers;
     transfer *transfers; /* (n) window and waiting ones */
     size_t n, running, waiting;
+    double window, shrunk; /* requests allowed in flight; when it last became smaller */
     double hold_until, warned;
     uint64_t succeeded;
     size_t in_a_row; /* failures since the last success */
@@ -113,7 +117,8 @@ wr_status http_pool_create(const http_options *o, http_pool **out) {
     p->n = o->in_flight * (1 + WAITING_PER_FLIGHT);
     TRY_ALLOC(p->transfers = mem_calloc(p->n, sizeof *p->transfers));
     TRY(make_headers(p));
-    p->warned = -WARN_PERIOD_S;
+    p->window = (double)o->in_flight;
+    p->warned = p->shrunk = -WARN_PERIOD_S;
     *out = p;
     p = NULL;
 cleanup:
@@ -202,7 +207,8 @@ static wr_status start(http_pool *p, transfer *t) {
     t->error[0] = '\0';
     if (curl_multi_add_handle(p->multi, t->easy) != CURLM_OK) TRY(wr_fail(WR_E_FAILED, "libcurl does not take another request"));
     p->counts.requests++;
-    if (t->tries) p->counts.retries++;
+    if (t->sent) p->counts.retries++;
+    t->sent++;
     t->tries++;
     if (t->phase == WAITING) p->waiting--;
     t->phase = RUNNING;
@@ -214,6 +220,7 @@ cleanup:
 static wr_status give_up(http_pool *p, const http_job *job, transfer *t, long code, bool hopeless, const char *why) {
     wr_status status = WR_OK;
     size_t limit = p->o.in_flight < STOP_MIN ? STOP_MIN : p->o.in_flight > STOP_MAX ? STOP_MAX : p->o.in_flight;
+    if (p->succeeded && (code == 400 || code == 413 || code == 422)) limit *= STOP_FOR_BAD; /* more likely the questions' fault than the server's */
     t->phase = IDLE;
     p->counts.failed++;
     p->in_a_row++;
@@ -225,25 +232,42 @@ cleanup:
     return status;
 }
 
+/* The server sends too many requests away. The window halves, at most once a second, and grows again by one for each window of answers, so that it
+ * settles where the server's limit is. While others are answered, being turned away is no failure of this request and costs it no try. */
+static void make_way(http_pool *p, transfer *t) {
+    double now = clock_seconds();
+    if (now - p->shrunk >= SHRINK_PERIOD_S) {
+        p->window = p->window > 2 ? p->window / 2 : 1;
+        p->shrunk = now;
+    }
+    if (p->succeeded > t->succeeded) t->tries--;
+    t->succeeded = p->succeeded;
+}
+
+static double seconds_to_wait(http_pool *p, const transfer *t, double now, curl_off_t after) {
+    rng r = rng_make(p->o.seed, RNG_RETRY, t->tag, t->sent, 0);
+    double delay = p->o.backoff_s * ldexp(1, t->tries < 1 ? 0 : t->tries < 30 ? t->tries - 1 : 29);
+    if (delay > p->o.backoff_limit_s) delay = p->o.backoff_limit_s;
+    delay *= 0.5 + rng_uniform(&r);
+    if (after <= 0) return delay;
+    double wait = (double)after < RETRY_AFTER_LIMIT_S ? (double)after : RETRY_AFTER_LIMIT_S;
+    if (now + wait > p->hold_until) p->hold_until = now + wait;
+    return wait + delay * 0.1; /* what waited for the same moment should not start in the same moment */
+}
+
 static wr_status retry(http_pool *p, const http_job *job, transfer *t, long code, const char *why) {
     double now = clock_seconds();
+    curl_off_t after = 0;
+    if (code) curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
+    if (code == 429 || after > 0) make_way(p, t);
     if (t->tries > p->o.retries) {
         strbuf text = {0};
-        strbuf_printf(&text, "%s (after %d tries)", why, t->tries);
+        strbuf_printf(&text, "%s (after %u tries)", why, t->sent);
         wr_status status = give_up(p, job, t, code, false, strbuf_str(&text));
         strbuf_free(&text);
         return status;
     }
-    rng r = rng_make(p->o.seed, RNG_RETRY, t->tag, (uint64_t)t->tries, 0);
-    double delay = p->o.backoff_s * ldexp(1, t->tries < 30 ? t->tries - 1 : 29);
-    if (delay > p->o.backoff_limit_s) delay = p->o.backoff_limit_s;
-    delay *= 0.5 + rng_uniform(&r);
-    curl_off_t after = 0;
-    if (code && curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0) {
-        double wait = (double)after < RETRY_AFTER_LIMIT_S ? (double)after : RETRY_AFTER_LIMIT_S;
-        if (now + wait > p->hold_until) p->hold_until = now + wait;
-        delay = wait + delay * 0.1; /* what waited for the same moment should not start in the same moment */
-    }
+    double delay = seconds_to_wait(p, t, now, after);
     if (now - p->warned >= WARN_PERIOD_S) {
         log_warn("%s: %s; trying again in %.1f s", p->where, why, delay);
         p->warned = now;
@@ -282,8 +306,11 @@ static wr_status finish(http_pool *p, const http_job *job, transfer *t, CURLcode
             http_pool_scrub(p, why, strlen(why));
             return retry(p, job, t, code, why);
         }
-        if (status >= 0) p->succeeded++, p->in_a_row = 0;
-        return status;
+        if (status < 0) return status;
+        p->succeeded++;
+        p->in_a_row = 0;
+        if (p->window < (double)p->o.in_flight) p->window += 1 / p->window;
+        return WR_OK;
     }
     http_explain(code, t->response.data, t->response.len, why);
     if (http_retryable(code)) return retry(p, job, t, code, why);
@@ -302,23 +329,25 @@ static wr_status fill(http_pool *p, const http_job *job, bool *ended, double *so
         return WR_OK;
     }
     transfer *idle = NULL;
-    size_t at = 0;
+    size_t at = 0, room = (size_t)p->window;
     if (p->waiting) {
         for (size_t i = 0; i < p->n; i++) {
             transfer *t = &p->transfers[i];
             if (t->phase != WAITING) continue;
-            if (t->not_before <= now && p->running < p->o.in_flight)
+            if (t->not_before <= now && p->running < room)
                 TRY(start(p, t));
-            else if (t->not_before < *soonest)
+            else if (t->not_before > now && t->not_before < *soonest)
                 *soonest = t->not_before;
         }
     }
-    while (!*ended && p->running < p->o.in_flight && p->running + p->waiting < p->n) {
+    while (!*ended && p->running < room && p->running + p->waiting < p->n) {
         for (idle = NULL; at < p->n && !idle; at++)
             if (p->transfers[at].phase == IDLE) idle = &p->transfers[at];
         if (!idle) break;
         strbuf_clear(&idle->body);
         idle->tries = 0;
+        idle->sent = 0;
+        idle->succeeded = p->succeeded;
         wr_status got = job->next(job->context, &idle->body, &idle->tag);
         TRY(got);
         if (got == WR_END) {

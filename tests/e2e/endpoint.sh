@@ -72,7 +72,7 @@ same() { cmp -s "$work/out/$1" "$work/out/$2"; }
 mkdir -p "$work/out" "$work/err" "$work/cache"
 "$program" synth --out "$work/world" --users 40 --conversations 160 --seed 3 >/dev/null 2>&1 || exit 1
 zstd -q -dc "$work/world/chats.jsonl.zst" >"$work/chats.jsonl"
-export WILDREWARD_API_KEY=$key
+export WILDREWARD_API_KEY=$key no_proxy=127.0.0.1,localhost
 
 # --- the good case, and each failure against it --------------------------------------------------------------------------
 serve --key $key --latency 5
@@ -99,6 +99,15 @@ serve --key $key 429=0.01 --retry-after 1
 annotate 429
 check 429 "429: waits for Retry-After and goes on" same good 429
 check 429 "… as long as the server says" test "$(grep -o '"seconds":[0-9]*' "$work/err/429" | cut -d: -f2)" -ge 1
+
+serve --key $key --rate 150 --retry-after 1
+annotate limited --endpoint-retries 1
+check limited "a server that allows 150 requests a second gets no more, and no label is lost" test $rc = 0 -a "$(count limited failed)" = 0
+check limited "… the same labels" same good limited
+check limited "… though many were turned away" test "$(count limited retries)" -gt 20
+serve --key $key 429=1 --retry-after 0
+annotate quota --endpoint-retries 2
+check quota "a server that turns everything away ends the run" said quota 'requests in a row failed.*HTTP 429: too many requests'
 
 serve --key $key slow=0.01
 annotate slow --endpoint-timeout 0.5

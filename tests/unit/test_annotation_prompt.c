@@ -24,15 +24,18 @@ static void test_answers(void **state) {
     assert_int_equal(answer("[[[2]]]"), 2);
     assert_int_equal(answer("[[5]]\n\nwhy: [[n]] stands for"), 5);
     assert_int_equal(answer("满意 [[5]]。"), 5);
-    /* Mistake 6: an unparseable answer is no label, never a default. */
+    assert_int_equal(answer("<think>maybe [[1]]</think>[[4]]"), 4);
+    assert_int_equal(answer("maybe [[1]]</think>\n[[2]]"), 2);
+    assert_int_equal(annotation_answer("[[0]]", 5, 0, 2), 0);
+}
+
+static void test_mistake_6_unparseable_answer_is_no_label(void **state) {
+    (void)state;
     static const char *const none[] = {"", "5", "[5]", "[[5]", "[5]]", "[[]]", "[[6]]", "[[0]]", "[[-1]]", "[[4.5]]", "[[44444444444444444444]]", "[[", "[[4", "[[4]",
                                        "[[five]]", "[[1-5]]", "[[2]] then [[7]]", "I cannot say"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) assert_int_equal(answer(none[i]), -1);
-    assert_int_equal(answer("<think>maybe [[1]]</think>[[4]]"), 4);
     assert_int_equal(answer("<think>maybe [[1]]</think> no idea"), -1);
     assert_int_equal(answer("<think>maybe [[1]], or"), -1);
-    assert_int_equal(answer("maybe [[1]]</think>\n[[2]]"), 2);
-    assert_int_equal(annotation_answer("[[0]]", 5, 0, 2), 0);
     assert_int_equal(annotation_answer("[[3]]", 5, 0, 2), -1);
     assert_int_equal(annotation_answer("[[4]]", 4, 1, 5), -1); /* the length counts, not the NUL */
 }
@@ -125,6 +128,6 @@ static void test_files(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_built_in), cmocka_unit_test(test_clipping), cmocka_unit_test(test_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_mistake_6_unparseable_answer_is_no_label), cmocka_unit_test(test_built_in), cmocka_unit_test(test_clipping), cmocka_unit_test(test_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
