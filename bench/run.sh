@@ -58,4 +58,25 @@ elif [ ! -f "$shared/sharegpt_wildchat.jsonl.zst" ] || [ ! -f "$shared/feedback_
 else
     "$BUILD/bench/bench_annotator" "$shared/sharegpt_wildchat.jsonl.zst" "$shared/feedback_labels.jsonl" || failed=1
 fi
+
+# The endpoint annotator against a server that takes 50 ms: 64 requests in flight can be 1,280 a second at most.
+echo
+echo "=== endpoint annotator"
+endpoint_ratio() {
+    local pid rc
+    "$BUILD/tests/server/openai_server" --latency 50 >"$out/endpoint.port" &
+    pid=$!
+    for _ in $(seq 100); do
+        grep -q port "$out/endpoint.port" && break
+        sleep 0.05
+    done
+    rm -rf "$out/endpoint.answers"
+    no_proxy=127.0.0.1 "$BUILD/bench/bench_endpoint" "http://127.0.0.1:$(awk '{ print $2 }' "$out/endpoint.port")/v1" "$out/endpoint.answers" --latency 50 --parallel 64 >"$out/endpoint.json"
+    rc=$?
+    kill $pid
+    wait $pid 2>/dev/null
+    rm -rf "$out/endpoint.answers" "$out/endpoint.port"
+    return $rc
+}
+endpoint_ratio || failed=1
 exit $failed

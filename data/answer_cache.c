@@ -200,8 +200,10 @@ static wr_status read_file(answer_cache *c, size_t i) {
     wr_status status = WR_OK;
     scan s = {.cache = c, .file = i};
     answer_scan result;
+    struct stat info;
     int fd;
     TRY(file_fd(c, i, &fd));
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) TRY(wr_fail(WR_E_IO, "%s is not a plain file", c->files[i].path));
     TRY(answer_records_scan(fd, c->files[i].path, index_record, &s, &result));
     if (result.damaged) log_warn("%s: skipped %llu damaged records; their questions are asked again", c->files[i].path, (unsigned long long)result.damaged);
     if (i != c->own) goto cleanup; /* another rank may be writing its end at this moment */

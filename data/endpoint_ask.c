@@ -2,6 +2,7 @@
 #include "data/endpoint_internal.h"
 
 #include "base/log.h"
+#include "mpi/world.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ static wr_status next_question(void *context, strbuf *body, uint64_t *tag) {
         bool found;
         string_entry *entry;
         int fresh;
+        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal")); /* thousands of answers may come from the cache */
         strbuf_clear(body);
         TRY(r->q->body(r->q->context, i, body));
         hash_hex(body->data, body->len, r->keys[i]);

@@ -3,6 +3,7 @@
 #include "data/endpoint_internal.h"
 
 #include "base/log.h"
+#include "mpi/world.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -127,6 +128,7 @@ static wr_status list_missing(embed_round *r, size_t n) {
         uint32_t text = (uint32_t)i;
         string_entry *entry;
         int fresh;
+        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
         strbuf_clear(&body);
         TRY(write_body(r, &text, 1, &body));
         hash_hex(body.data, body.len, r->keys[i]);
@@ -187,6 +189,7 @@ wr_status endpoint_cosines(annotator *a, const turn_text *x, const turn_text *y,
         TRY(http_pool_run(e->pool, &job));
     }
     for (size_t i = 0; i < n; i++) {
+        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
         arena_reset(e->arena);
         const json_value *u = load(&r, 2 * i, &status), *v = load(&r, 2 * i + 1, &status);
         TRY(status);

@@ -3,7 +3,8 @@
  *
  * Retried: no connection, a broken or timed-out transfer, an answer that the caller does not understand, and the HTTP codes 408, 425, 429, 500, 502, 503,
  * 504 and 529; after backoff_s * 2^k seconds times a jitter of 0.5 … 1.5 (keyed by request and try, not by the clock), at most backoff_limit_s. Where
- * the server says Retry-After, no request of the pool starts before. A waiting request does not take part of the window.
+ * the server says Retry-After, no request of the pool starts before. A waiting request does not take part of the window. On 429 the window halves, and
+ * grows again with success; while others are answered, a 429 costs a request none of its tries.
  *
  * TLS certificates are always verified. Redirects are not followed, so the key goes to the host that was named and to no other. The key is in no
  * message: it is wiped out of whatever the server says. The proxy is what the environment says (https_proxy, no_proxy). A response has a largest size.
@@ -52,7 +53,8 @@ typedef struct http_pool http_pool;
 wr_status http_pool_create(const http_options *o, http_pool **out);
 void http_pool_free(http_pool *p); /* NULL is fine */
 /* Until next says WR_END and every request is answered or given up. Ends early with WR_E_FAILED when requests fail in a row so that going on makes no
- * sense: the first of all with a certificate that is not trusted, a redirect or the codes 401, 403, 404, 405; else in_flight of them (4 … 32). */
+ * sense: the first of all with a certificate that is not trusted, a redirect or the codes 401, 403, 404, 405; else in_flight of them (4 … 32; 32 times as many
+ * with the codes 400, 413 and 422, which are about one request). */
 wr_status http_pool_run(http_pool *p, const http_job *job);
 http_counts http_pool_counts(const http_pool *p);
 /* Overwrites the key, wherever it stands in text, by asterisks (keys of 8 characters and more). */

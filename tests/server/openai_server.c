@@ -2,7 +2,7 @@
  * /v1/embeddings. What it answers is a function of the request alone, so that runs compare; what goes wrong is a function of (seed, request, which time
  * it is asked). Prints "port N" when it listens, and serves until it is killed.
  *
- * usage: openai_server [--port N] [--seed N] [--latency MS] [--key KEY] [--log FILE] [--retry-after S] [--tls CERT.pem KEY.pem] [FAULT=PROBABILITY]…
+ * usage: openai_server [--port N] [--seed N] [--latency MS] [--key KEY] [--log FILE] [--rate REQUESTS_A_SECOND] [--retry-after S] [--tls CERT.pem KEY.pem] [FAULT=PROBABILITY]…
  * faults, in this order (their probabilities add up to 1 at most):
  *   429 (with Retry-After) 500 503 401 404 redirect cut (connection closed mid-body) garbage html wrong (JSON of another shape) null (no content)
  *   nolabel (no [[n]]) range ([[7]]) unicode trickle (a byte each 20 ms) slow (5 s) huge (8 MiB) echo (the key in an error) leak (the key in an answer) toolong (400)
@@ -20,12 +20,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const fault_names[] = {"429", "500", "503", "401", "404", "redirect", "cut", "garbage", "html", "wrong", "null", "nolabel", "range", "unicode",
                                           "trickle", "slow", "huge", "echo", "leak", "toolong"};
 enum { FAULTS = sizeof fault_names / sizeof *fault_names };
-enum { HUGE_BYTES = 8 << 20, TABLE = 1 << 16, DIMENSIONS = 8 };
+enum { HUGE_BYTES = 8 << 20, TABLE = 1 << 20, DIMENSIONS = 8 };
 
 typedef struct server {
     double probability[FAULTS];
@@ -33,6 +34,8 @@ typedef struct server {
     useconds_t latency;
     const char *key;
     int retry_after, log;
+    unsigned rate, in_second; /* requests that one second may have; those it has had */
+    time_t second;
     pthread_mutex_t lock;
     struct { char key[HASH_HEX]; unsigned tries; } *seen; /* open addressing */
 } server;
@@ -58,6 +61,15 @@ static unsigned count_try(server *s, const char *key) {
     return tries;
 }
 
+static bool over_rate(server *s) {
+    pthread_mutex_lock(&s->lock);
+    time_t now = time(NULL);
+    if (now != s->second) s->second = now, s->in_second = 0;
+    bool over = s->rate && ++s->in_second > s->rate;
+    pthread_mutex_unlock(&s->lock);
+    return over;
+}
+
 static const char *draw(const server *s, const char *key, unsigned tries) {
     rng r = rng_make(s->seed, RNG_TEST, hash64(key, HASH_HEX - 1, 1), tries, 0);
     double u = rng_uniform(&r);
@@ -72,8 +84,9 @@ static bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
 /* --- answers --------------------------------------------------------------------------------------------------------------- */
 
-static void answer_text(const server *s, uint64_t h, const char *fault, strbuf *out) {
-    int level = (int)(h % 5) + 1;
+/* A question about a reaction gets 1 … 5, one about a refusal 0 … 2. */
+static void answer_text(const server *s, const char *question, uint64_t h, const char *fault, strbuf *out) {
+    int level = strstr(question, "<reaction>") ? (int)(h % 5) + 1 : (int)(h % 3);
     if (is(fault, "nolabel"))
         strbuf_puts(out, "I would say the person is rather content.");
     else if (is(fault, "range"))
@@ -91,7 +104,7 @@ static void chat_response(const server *s, const json_value *v, const char *faul
     size_t n = 0;
     strbuf answer = {0};
     json_get_string(json_at(json_get(v, "messages"), 0), "content", &text, &n);
-    answer_text(s, hash64(text, n, 7), fault, &answer);
+    answer_text(s, text, hash64(text, n, 7), fault, &answer);
     json_writer w = json_writer_make(out);
     json_begin_object(&w);
     json_key(&w, "object"), json_string(&w, "chat.completion");
@@ -237,6 +250,7 @@ static enum MHD_Result respond(server *s, struct MHD_Connection *c, const char *
     unsigned tries = count_try(s, key);
     const char *sent = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization"), *fault = draw(s, key, tries);
     snprintf(bearer, sizeof bearer, "Bearer %s", s->key ? s->key : "");
+    if (over_rate(s)) fault = "429";
     if (s->key && (!sent || !is(sent, bearer))) fault = "401";
     if (json_parse(a, strbuf_str(&r->body), r->body.len, &v) < 0) fault = "badrequest";
     if (s->log >= 0) log_request(s, path, key, tries, fault, v);
@@ -314,6 +328,7 @@ int main(int argc, char **argv) {
         else if (is(word, "--latency")) s.latency = (useconds_t)(atof(value) * 1000);
         else if (is(word, "--key")) s.key = value;
         else if (is(word, "--retry-after")) s.retry_after = atoi(value);
+        else if (is(word, "--rate")) s.rate = (unsigned)atoi(value);
         else if (is(word, "--log")) s.log = open(value, O_WRONLY | O_CREAT | O_APPEND, 0644);
         else if (is(word, "--tls") && i + 2 < argc) cert = read_text(value), cert_key = read_text(argv[++i + 1]);
         else return fprintf(stderr, "openai_server: what is '%s'?\n", word), 2;
