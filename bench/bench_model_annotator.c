@@ -3,7 +3,7 @@
  * closer to a later turn of its own conversation than to one of another (AUC).
  *
  * bench_model_annotator --model DIR CHATS LABELS [--max-length N] [--batch-tokens N] [--prompts DIR] [--precision
- * f32|bf16|auto] [--limit N]
+ * f32|bf16|auto] [--every N]
  *                       [--calibrate] [--show]
  * CHATS: WildChat rows; LABELS: {"conversation_hash", "turn_identifier", "label"} a line. A turn without an answer
  * counts as wrong in the accuracy and as neutral in F1. Prints a table on stderr and one line of JSON on stdout. */
@@ -25,7 +25,7 @@ static int class_of(int level) { return level == 0 ? 1 : level <= 2 ? 0 : level 
 typedef struct settings {
     const char *dir, *precision, *chats, *labels;
     model_annotator_options annotator;
-    size_t limit;
+    size_t every;
     bool show;
 } settings;
 
@@ -35,7 +35,7 @@ typedef struct bench {
     string_map labels;
     annotated_turn *turns;
     int8_t *truth;
-    size_t n, turn_room, truth_room;
+    size_t n, seen, turn_room, truth_room;
     size_t confusion[LEVELS][LEVELS + 1]; /* [label - 1][level] */
     double seconds, auc;
     size_t pairs;
@@ -82,7 +82,7 @@ static wr_status take_turns(bench *b, const conversation *c) {
         char key[320];
         turn_key(key, c->id, c->turns[at]);
         const string_entry *e = string_map_find(&b->labels, key, strlen(key));
-        if (!e || (b->s->limit && b->n >= b->s->limit)) continue;
+        if (!e || b->seen++ % b->s->every != 0) continue;
         annotated_turn t = {.id = c->id,
                             .turn = c->turns[at],
                             .history = c->messages,
@@ -264,7 +264,7 @@ cleanup:
 }
 
 int main(int argc, char **argv) {
-    settings s = {.precision = "f32"};
+    settings s = {.precision = "f32", .every = 1};
     bench b = {.s = &s};
     const char *files[2] = {NULL, NULL};
     int n = 0;
@@ -285,18 +285,18 @@ int main(int argc, char **argv) {
             s.annotator.max_length = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--batch-tokens"))
             s.annotator.batch_tokens = strtoull(value, NULL, 10);
-        else if (!strcmp(name, "--limit"))
-            s.limit = strtoull(value, NULL, 10);
+        else if (!strcmp(name, "--every"))
+            s.every = strtoull(value, NULL, 10);
         else if (!option && n < 2)
             files[n++] = name;
         else
             n = 3;
         if (option && !flag) i++;
     }
-    if (n != 2 || !s.dir) {
+    if (n != 2 || !s.dir || s.every == 0) {
         fprintf(stderr, "usage: bench_model_annotator --model DIR CHATS LABELS [--max-length N] [--batch-tokens N] "
                         "[--prompts DIR] [--precision P] "
-                        "[--limit N] [--calibrate] [--show]\n");
+                        "[--every N] [--calibrate] [--show]\n");
         return 2;
     }
     s.chats = files[0], s.labels = files[1];
