@@ -2,9 +2,8 @@
  * neutral 3, positive {4,5}) macro-F1, confusion, turns a second; and of its topic similarity: how often a turn is
  * closer to a later turn of its own conversation than to one of another (AUC).
  *
- * bench_model_annotator --model DIR CHATS LABELS [--max-length N] [--batch-tokens N] [--prompts DIR] [--precision
- * f32|bf16|auto] [--every N]
- *                       [--calibrate] [--show]
+ * bench_model_annotator --model DIR CHATS LABELS [--max-length N] [--batch-tokens N] [--prompts DIR] [--precision P]
+ *     [--every N: each Nth labelled turn] [--pairs N: of turns to measure the similarity by, 0] [--calibrate] [--show]
  * CHATS: WildChat rows; LABELS: {"conversation_hash", "turn_identifier", "label"} a line. A turn without an answer
  * counts as wrong in the accuracy and as neutral in F1. Prints a table on stderr and one line of JSON on stdout. */
 #include "base/log.h"
@@ -18,14 +17,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { LEVELS = 5, CLASSES = 3 };
+enum { LEVELS = 5, CLASSES = 3, MOST_PAIRS = 500 };
 static int class_of(int level) { return level == 0 ? 1 : level <= 2 ? 0 : level == 3 ? 1 : 2; }
 
 typedef struct settings {
     const char *dir, *precision, *chats, *labels;
     model_annotator_options annotator;
-    size_t every;
+    size_t every, pairs;
     bool show;
 } settings;
 
@@ -36,9 +36,10 @@ typedef struct bench {
     annotated_turn *turns;
     int8_t *truth;
     size_t n, seen, turn_room, truth_room;
-    size_t confusion[LEVELS][LEVELS + 1]; /* [label - 1][level] */
-    double seconds, auc;
-    size_t pairs;
+    size_t confusion[LEVELS][LEVELS + 1];           /* [label - 1][level] */
+    turn_text first[MOST_PAIRS], third[MOST_PAIRS]; /* (n_pairs) of one conversation each */
+    size_t n_pairs;
+    double seconds, cpu_seconds, auc;
 } bench;
 
 static void turn_key(char key[320], const char *hash, int64_t turn) {
@@ -98,6 +99,20 @@ cleanup:
     return status;
 }
 
+static turn_text text_at(const conversation *c, size_t at) {
+    const chat_message *q = NULL, *f = &c->messages[at];
+    conversation_query(c, at, &q);
+    return (turn_text){q ? q->content : "", q ? q->length : 0, f->content, f->length};
+}
+
+static void take_pair(bench *b, const conversation *c) {
+    size_t at[3], n = 0;
+    for (size_t from = 0; n < 3 && conversation_followup(c, from, &at[n]); from = at[n++] + 1) continue;
+    if (n < 3 || at[2] - at[0] < 4 || b->n_pairs >= b->s->pairs) return;
+    b->first[b->n_pairs] = text_at(c, at[0]);
+    b->third[b->n_pairs++] = text_at(c, at[2]);
+}
+
 static wr_status read_chats(bench *b) {
     wr_status status = WR_OK;
     instream *in = NULL;
@@ -111,7 +126,9 @@ static wr_status read_chats(bench *b) {
         conversation c;
         row_fault fault;
         TRY(wildchat_parse(b->keep, line, n, false, &c, &fault));
-        if (fault == ROW_GOOD) TRY(take_turns(b, &c));
+        if (fault != ROW_GOOD) continue;
+        TRY(take_turns(b, &c));
+        take_pair(b, &c);
     }
     if (!b->n) TRY(wr_fail(WR_E_MISMATCH, "no label of %s belongs to a follow-up of %s", b->s->labels, b->s->chats));
 cleanup:
@@ -123,7 +140,7 @@ static wr_status annotate(bench *b, annotator *a) {
     wr_status status = WR_OK;
     int8_t *level = mem_calloc(b->n, 1);
     TRY_ALLOC(level);
-    const double start = clock_seconds();
+    const double start = clock_seconds(), start_cpu = (double)clock() / CLOCKS_PER_SEC;
     progress *p = progress_create("annotating", "turns", b->n);
     for (size_t from = 0; from < b->n; from += a->batch) {
         const size_t n = b->n - from < a->batch ? b->n - from : a->batch;
@@ -132,6 +149,7 @@ static wr_status annotate(bench *b, annotator *a) {
     }
     progress_finish(p);
     b->seconds = clock_seconds() - start;
+    b->cpu_seconds = (double)clock() / CLOCKS_PER_SEC - start_cpu; /* of all threads */
     for (size_t i = 0; i < b->n; i++) {
         b->confusion[b->truth[i] - 1][level[i]]++;
         const chat_message *f = b->turns[i].followup;
@@ -143,43 +161,23 @@ cleanup:
     return status;
 }
 
-static turn_text text_of(const annotated_turn *t) {
-    return (turn_text){t->query ? t->query->content : "", t->query ? t->query->length : 0, t->followup->content,
-                       t->followup->length};
-}
-
-static bool far_apart(const annotated_turn *x, const annotated_turn *y) { /* no message in common */
-    return strcmp(x->id, y->id) == 0 && y->followup - x->followup >= 4;
-}
-
-/* Labelled turns of one conversation that share no message, each beside a turn of another conversation. */
+/* One conversation's first turn and its third, which share no message, beside the third of another conversation. */
 static wr_status similarity(bench *b, annotator *a) {
     wr_status status = WR_OK;
-    turn_text *x = NULL, *y = NULL;
+    const size_t n = b->n_pairs;
     double *same = NULL, *other = NULL;
-    size_t n = 0, right = 0, ties = 0;
-    TRY_ALLOC(x = mem_calloc(b->n, sizeof *x));
-    TRY_ALLOC(y = mem_calloc(2 * b->n, sizeof *y));
-    TRY_ALLOC(same = mem_calloc(b->n, sizeof *same));
-    TRY_ALLOC(other = mem_calloc(b->n, sizeof *other));
-    for (size_t i = 0; i + 1 < b->n; i++) {
-        size_t j = i + 1;
-        while (j < b->n && strcmp(b->turns[i].id, b->turns[j].id) == 0 && !far_apart(&b->turns[i], &b->turns[j])) j++;
-        if (j == b->n || !far_apart(&b->turns[i], &b->turns[j])) continue;
-        const size_t k = (j + b->n / 2) % b->n;
-        if (strcmp(b->turns[k].id, b->turns[i].id) == 0) continue;
-        x[n] = text_of(&b->turns[i]);
-        y[n] = text_of(&b->turns[j]);
-        y[b->n + n++] = text_of(&b->turns[k]);
-    }
-    TRY(a->cosines(a, x, y, n, same));
-    TRY(a->cosines(a, x, y + b->n, n, other));
+    size_t right = 0, ties = 0;
+    turn_text *y = NULL;
+    TRY_ALLOC(y = mem_calloc(n, sizeof *y));
+    TRY_ALLOC(same = mem_calloc(n, sizeof *same));
+    TRY_ALLOC(other = mem_calloc(n, sizeof *other));
+    for (size_t i = 0; i < n; i++) y[i] = b->third[(i + 1) % n];
+    TRY(a->cosines(a, b->first, b->third, n, same));
+    TRY(a->cosines(a, b->first, y, n, other));
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) right += same[i] > other[j], ties += same[i] == other[j];
-    b->pairs = n;
     b->auc = n ? ((double)right + 0.5 * (double)ties) / ((double)n * (double)n) : NAN;
 cleanup:
-    free(x);
     free(y);
     free(same);
     free(other);
@@ -227,16 +225,19 @@ static void report(const bench *b, const annotator *a) {
     json_key(&w, "accuracy"), json_double(&w, ratio(hits, b->n));
     json_key(&w, "macro_f1"), json_double(&w, macro_f1(b));
     json_key(&w, "similarity_auc"), json_double(&w, b->auc);
-    json_key(&w, "similarity_pairs"), json_int(&w, (int64_t)b->pairs);
+    json_key(&w, "similarity_pairs"), json_int(&w, (int64_t)b->n_pairs);
     json_key(&w, "turns_per_s"), json_double(&w, (double)b->n / b->seconds);
+    json_key(&w, "turns_per_cpu_s"), json_double(&w, (double)b->n / b->cpu_seconds);
     json_key(&w, "counts"), json_begin_object(&w);
     a->counts(a, &w);
     json_end_object(&w);
     json_end_object(&w);
     fprintf(stderr,
-            "5-way accuracy %.3f, 3-way macro-F1 %.3f over %zu labels (%zu answered), %.2f turns/s; similarity AUC "
+            "5-way accuracy %.3f, 3-way macro-F1 %.3f over %zu labels (%zu answered), %.2f turns/s, %.2f a CPU second; "
+            "similarity AUC "
             "%.3f over %zu pairs\n",
-            ratio(hits, b->n), macro_f1(b), b->n, answered, (double)b->n / b->seconds, b->auc, b->pairs);
+            ratio(hits, b->n), macro_f1(b), b->n, answered, (double)b->n / b->seconds, (double)b->n / b->cpu_seconds,
+            b->auc, b->n_pairs);
     puts(strbuf_str(&out));
     strbuf_free(&out);
 }
@@ -264,7 +265,7 @@ cleanup:
 }
 
 int main(int argc, char **argv) {
-    settings s = {.precision = "f32", .every = 1};
+    settings s = {.precision = "f32", .every = 1, .pairs = 0};
     bench b = {.s = &s};
     const char *files[2] = {NULL, NULL};
     int n = 0;
@@ -285,6 +286,8 @@ int main(int argc, char **argv) {
             s.annotator.max_length = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--batch-tokens"))
             s.annotator.batch_tokens = strtoull(value, NULL, 10);
+        else if (!strcmp(name, "--pairs"))
+            s.pairs = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--every"))
             s.every = strtoull(value, NULL, 10);
         else if (!option && n < 2)
@@ -293,10 +296,10 @@ int main(int argc, char **argv) {
             n = 3;
         if (option && !flag) i++;
     }
-    if (n != 2 || !s.dir || s.every == 0) {
+    if (n != 2 || !s.dir || s.every == 0 || s.pairs > MOST_PAIRS) {
         fprintf(stderr, "usage: bench_model_annotator --model DIR CHATS LABELS [--max-length N] [--batch-tokens N] "
                         "[--prompts DIR] [--precision P] "
-                        "[--every N] [--calibrate] [--show]\n");
+                        "[--every N] [--pairs N] [--calibrate] [--show]\n");
         return 2;
     }
     s.chats = files[0], s.labels = files[1];

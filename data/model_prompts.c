@@ -72,9 +72,7 @@ void model_prompt_free(model_prompt *p) {
     free(p);
 }
 
-static bool is_needed(slot s, model_question q) {
-    return s == QUERY || s == REPLY || (s == FOLLOWUP && q == ASK_LEVEL);
-}
+static bool is_needed(slot s, model_question q) { return q == ASK_LEVEL ? s == FOLLOWUP : s == QUERY || s == REPLY; }
 
 wr_status model_prompt_from_text(const char *text, model_question q, model_prompt **out) {
     wr_status status = WR_OK;

@@ -10,8 +10,8 @@ typedef enum model_question { ASK_LEVEL, ASK_REFUSAL, MODEL_QUESTIONS } model_qu
 
 typedef struct model_prompt model_prompt;
 /* dir NULL: built in. Otherwise DIR/model-annotate.txt or DIR/model-refusal.txt, and where DIR has no such file the
- * built-in text, which is logged. A slot may occur once; {query} and {reply} must, {followup} too for ASK_LEVEL:
- * WR_E_FORMAT naming the file otherwise. */
+ * built-in text, which is logged. A slot may occur once; {followup} must for ASK_LEVEL, {query} and {reply} for
+ * ASK_REFUSAL: WR_E_FORMAT naming the file otherwise. */
 wr_status model_prompt_load(const char *dir, model_question q, model_prompt **out);
 wr_status model_prompt_from_text(const char *text, model_question q, model_prompt **out);
 void model_prompt_free(model_prompt *p);

@@ -475,6 +475,9 @@ static void test_prompts(void **state) {
     assert_string_equal(strbuf_str(&out), "<U|R|(none)|(none)>");
     model_prompt_free(p);
     strbuf_free(&out);
+    assert_int_equal(model_prompt_from_text("{followup}", ASK_LEVEL, &p), WR_OK);
+    assert_false(model_prompt_has_history(p));
+    model_prompt_free(p);
     check_bad_prompt(ASK_LEVEL, "{query} {reply}", "{followup}");
     check_bad_prompt(ASK_REFUSAL, "{query}", "{reply}");
     check_bad_prompt(ASK_REFUSAL, "{query} {reply} {query}", "twice");
