@@ -2,7 +2,8 @@
  * neutral 3, positive {4,5}) macro-F1, confusion, turns a second; and of its topic similarity: how often a turn is
  * closer to a later turn of its own conversation than to one of another (AUC).
  *
- * bench_model_annotator --model DIR CHATS LABELS [--max-length N] [--batch-tokens N] [--prompts DIR] [--precision P]
+ * bench_model_annotator --model DIR CHATS LABELS [--max-length N] [--history N] [--clip N] [--batch-tokens N]
+ * [--prompts DIR] [--precision P]
  *     [--every N: each Nth labelled turn] [--pairs N: of turns to measure the similarity by, 0] [--calibrate] [--show]
  * CHATS: WildChat rows; LABELS: {"conversation_hash", "turn_identifier", "label"} a line. A turn without an answer
  * counts as wrong in the accuracy and as neutral in F1. Prints a table on stderr and one line of JSON on stdout. */
@@ -284,6 +285,10 @@ int main(int argc, char **argv) {
             s.annotator.prompts_dir = value;
         else if (!strcmp(name, "--max-length"))
             s.annotator.max_length = strtoull(value, NULL, 10);
+        else if (!strcmp(name, "--clip"))
+            s.annotator.clip = strtoull(value, NULL, 10);
+        else if (!strcmp(name, "--history"))
+            s.annotator.history = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--batch-tokens"))
             s.annotator.batch_tokens = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--pairs"))
@@ -297,7 +302,8 @@ int main(int argc, char **argv) {
         if (option && !flag) i++;
     }
     if (n != 2 || !s.dir || s.every == 0 || s.pairs > MOST_PAIRS) {
-        fprintf(stderr, "usage: bench_model_annotator --model DIR CHATS LABELS [--max-length N] [--batch-tokens N] "
+        fprintf(stderr, "usage: bench_model_annotator --model DIR CHATS LABELS [--max-length N] [--history N] [--clip "
+                        "N] [--batch-tokens N] "
                         "[--prompts DIR] [--precision P] "
                         "[--every N] [--pairs N] [--calibrate] [--show]\n");
         return 2;

@@ -36,12 +36,12 @@ typedef struct model_annotator {
     prefix_batch packed;
     question questions[MODEL_QUESTIONS];
     text_vectors vectors;
-    size_t max_length, batch_tokens;
+    size_t max_length, history, clip, batch_tokens;
     bool calibrate;
     strbuf text;
     token_ids prompts[SLICE];
     /* counted */
-    size_t asked[MODEL_QUESTIONS], too_long, not_finite, ties, history_dropped, tokens;
+    size_t asked[MODEL_QUESTIONS], too_long, not_finite, ties, history_dropped, clipped, tokens;
 } model_annotator;
 
 /* --- prompts ---------------------------------------------------------------------------------------------------------
@@ -49,11 +49,12 @@ typedef struct model_annotator {
 
 /* Prompt and what all answers begin with, as ids, without the oldest `skip` messages. */
 static wr_status encode_once(model_annotator *a, const question *q, const annotated_turn *t, size_t skip,
-                             token_ids *out) {
+                             token_ids *out, size_t *clipped) {
     wr_status status = WR_OK;
+    *clipped = 0;
     strbuf_clear(&a->text);
     out->n = 0;
-    TRY(model_prompt_render(q->prompt, t, skip, &a->text));
+    TRY(model_prompt_render(q->prompt, t, skip, a->clip, &a->text, clipped));
     if (a->chat) {
         const chat_message m = {"user", a->text.data, a->text.len};
         TRY(chat_render_prompt(a->chat, a->tok, &m, 1, true, out));
@@ -72,16 +73,17 @@ cleanup:
 static wr_status encode_turn(model_annotator *a, const question *q, const annotated_turn *t, token_ids *out,
                              bool *fits) {
     wr_status status = WR_OK;
-    const size_t room = a->max_length - (q->longest - 1),
-                 n_history = model_prompt_has_history(q->prompt) ? t->n_history : 0;
-    for (size_t skip = 0;;) {
-        TRY(encode_once(a, q, t, skip, out));
+    const size_t room = a->max_length - (q->longest - 1), n = model_prompt_has_history(q->prompt) ? t->n_history : 0;
+    const size_t start = a->history && n > a->history ? n - a->history : 0;
+    size_t clipped;
+    for (size_t skip = start;;) {
+        TRY(encode_once(a, q, t, skip, out, &clipped));
         *fits = out->n <= room;
-        if (*fits) a->history_dropped += skip;
-        if (*fits || skip == n_history) break;
+        if (*fits) a->history_dropped += skip - start, a->clipped += clipped;
+        if (*fits || skip == n) break;
         /* A message has at most one token a byte: while fewer bytes are left out than there are tokens too many, the
          * next one must go as well. */
-        for (size_t over = out->n - room, bytes = 0; skip < n_history && bytes < over; skip++)
+        for (size_t over = out->n - room, bytes = 0; skip < n && bytes < over; skip++)
             bytes += t->history[skip].length + 16 + (t->history[skip].role ? strlen(t->history[skip].role) : 0);
     }
 cleanup:
@@ -131,11 +133,12 @@ static wr_status calibrate(model_annotator *a, question *q) {
     static const char *const empty[] = {"N/A", "", "..."};
     enum { WAYS = sizeof empty / sizeof *empty };
     double logprob[WAYS * MOST_ANSWERS];
+    size_t clipped;
     if (q->calibrated || !a->calibrate) return WR_OK;
     for (size_t i = 0; i < WAYS; i++) {
         const chat_message m = {"user", empty[i], strlen(empty[i])};
         const annotated_turn t = {.query = &m, .reply = &m, .followup = &m};
-        TRY(encode_once(a, q, &t, 0, &a->prompts[i]));
+        TRY(encode_once(a, q, &t, 0, &a->prompts[i], &clipped));
     }
     TRY(answer_logprobs(a->m, a->work, &a->packed, WAYS, a->prompts, q->n, q->answers, a->batch_tokens, logprob,
                         &a->tokens));
@@ -238,6 +241,7 @@ static void model_counts(const annotator *base, json_writer *w) {
     put_count(w, "not_finite", a->not_finite);
     put_count(w, "ties", a->ties);
     put_count(w, "history_dropped", a->history_dropped);
+    put_count(w, "clipped", a->clipped);
     put_count(w, "similarity_texts", a->vectors.texts);
     put_count(w, "similarity_shortened", a->vectors.shortened);
     put_count(w, "tokens", a->tokens + a->vectors.tokens);
@@ -268,6 +272,7 @@ static void model_annotator_free(annotator *base) {
 static wr_status take_fingerprint(model_annotator *a) {
     wr_status status = WR_OK;
     token_ids ids = {0};
+    size_t clipped;
     const model *m = a->m;
     uint64_t h = hash64(m->parent_hash, strlen(m->parent_hash), 1);
     if (!m->parent_hash[0] && m->params) h = hash64(m->params, m->n_params * sizeof *m->params, h);
@@ -279,11 +284,12 @@ static wr_status take_fingerprint(model_annotator *a) {
     for (size_t q = 0; q < MODEL_QUESTIONS; q++) { /* the prompts, and whatever the chat template puts around them */
         const annotated_turn t = {0};
         const char *text = model_prompt_text(a->questions[q].prompt);
-        TRY(encode_once(a, &a->questions[q], &t, 0, &ids));
+        TRY(encode_once(a, &a->questions[q], &t, 0, &ids, &clipped));
         h = hash64(text, strlen(text), h);
         h = hash64(ids.ids, ids.n * sizeof *ids.ids, h);
     }
-    const uint64_t settings[] = {(uint64_t)m->precision, a->max_length, a->calibrate, SIMILARITY_TOKENS};
+    const uint64_t settings[] = {(uint64_t)m->precision, a->max_length,    a->history, a->clip,
+                                 a->calibrate,           SIMILARITY_TOKENS};
     a->base.fingerprint = hash64(settings, sizeof settings, h);
 cleanup:
     token_ids_free(&ids);
@@ -304,9 +310,10 @@ static wr_status load_question(model_annotator *a, const char *prompts_dir, mode
     wr_status status = WR_OK;
     question *q = &a->questions[which];
     const annotated_turn nothing = {0};
+    size_t clipped;
     TRY(model_prompt_load(prompts_dir, which, &q->prompt));
     TRY(load_answers(a, q, which));
-    TRY(encode_once(a, q, &nothing, 0, &a->prompts[0]));
+    TRY(encode_once(a, q, &nothing, 0, &a->prompts[0], &clipped));
     const size_t least = a->prompts[0].n + q->longest + 16;
     if (least > a->max_length)
         TRY(wr_fail(
@@ -335,6 +342,7 @@ wr_status model_annotator_create(const model *m, const tokenizer *t, const chat_
     a->max_length = o->max_length ? o->max_length : MODEL_ANNOTATOR_LENGTH;
     if (m->config.max_positions && a->max_length > m->config.max_positions) a->max_length = m->config.max_positions;
     a->batch_tokens = o->batch_tokens ? o->batch_tokens : MODEL_ANNOTATOR_BATCH;
+    a->history = o->history, a->clip = o->clip;
     a->calibrate = o->calibrate;
     TRY(model_workspace_create(m, &a->work));
     for (model_question q = 0; q < MODEL_QUESTIONS; q++) TRY(load_question(a, o->prompts_dir, q));

@@ -17,6 +17,8 @@ typedef struct model_annotator_options {
     const char *prompts_dir; /* NULL: built-in prompts (data/model_prompts.h) */
     size_t
         max_length; /* tokens of prompt and answer, 0: MODEL_ANNOTATOR_LENGTH; never more than the model's positions */
+    size_t history; /* earlier messages that a prompt shows at most, 0: all that fit */
+    size_t clip;    /* characters of a message that a prompt shows, its beginning and its end; 0: all */
     size_t batch_tokens; /* of a forward pass; 0: MODEL_ANNOTATOR_BATCH */
     /* Contextual calibration (Zhao et al. 2021, "Calibrate Before Use"): an answer counts by its log-probability less
      * that after the same prompt with nothing in its slots, because small models favour one number whatever they read.

@@ -137,35 +137,56 @@ bool model_prompt_has_history(const model_prompt *p) {
     return false;
 }
 
-static void put_history(const annotated_turn *t, size_t skip, strbuf *out) {
+static bool begins_character(char c) { return ((unsigned char)c & 0xC0) != 0x80; }
+
+/* Where character number `wanted` of s begins; n when there are fewer. */
+static size_t character_at(const char *s, size_t n, size_t wanted) {
+    for (size_t i = 0; i < n; i++)
+        if (begins_character(s[i]) && wanted-- == 0) return i;
+    return n;
+}
+
+static void put_content(const chat_message *m, size_t clip, strbuf *out, size_t *clipped) {
+    const char *s = m->content;
+    size_t characters = 0;
+    for (size_t i = 0; clip && i < m->length; i++) characters += begins_character(s[i]);
+    if (characters <= clip) {
+        strbuf_append(out, s, m->length);
+        return;
+    }
+    const size_t tail = character_at(s, m->length, characters - clip / 2);
+    strbuf_append(out, s, character_at(s, m->length, clip - clip / 2));
+    strbuf_puts(out, " [...] ");
+    strbuf_append(out, s + tail, m->length - tail);
+    ++*clipped;
+}
+
+static void put_history(const annotated_turn *t, size_t skip, size_t clip, strbuf *out, size_t *clipped) {
     if (skip >= t->n_history) strbuf_puts(out, nothing);
     for (size_t i = skip; i < t->n_history; i++) {
         const chat_message *m = &t->history[i];
-        if (i > skip) strbuf_putc(out, '\n');
         const char *role = m->role ? m->role : "";
+        if (i > skip) strbuf_putc(out, '\n');
         strbuf_puts(out, strcmp(role, "user") == 0 ? "User" : strcmp(role, "assistant") == 0 ? "Assistant" : role);
         strbuf_puts(out, ": ");
-        strbuf_append(out, m->content, m->length);
+        put_content(m, clip, out, clipped);
     }
 }
 
-static void put_message(const chat_message *m, strbuf *out) {
-    if (m)
-        strbuf_append(out, m->content, m->length);
-    else
-        strbuf_puts(out, nothing);
-}
-
-wr_status model_prompt_render(const model_prompt *p, const annotated_turn *t, size_t skip, strbuf *out) {
+wr_status model_prompt_render(const model_prompt *p, const annotated_turn *t, size_t skip, size_t clip, strbuf *out,
+                              size_t *clipped) {
     size_t from = 0;
     for (size_t k = 0; k < p->n; k++) {
         const slot s = p->order[k];
+        const chat_message *m = s == QUERY ? t->query : s == REPLY ? t->reply : t->followup;
         strbuf_append(out, p->text + from, p->at[k] - from);
         from = p->at[k] + strlen(slot_names[s]);
         if (s == HISTORY)
-            put_history(t, skip, out);
+            put_history(t, skip, clip, out, clipped);
+        else if (m)
+            put_content(m, clip, out, clipped);
         else
-            put_message(s == QUERY ? t->query : s == REPLY ? t->reply : t->followup, out);
+            strbuf_puts(out, nothing);
     }
     strbuf_puts(out, p->text + from);
     return strbuf_status(out);

@@ -17,8 +17,10 @@ wr_status model_prompt_from_text(const char *text, model_question q, model_promp
 void model_prompt_free(model_prompt *p);
 const char *model_prompt_text(const model_prompt *p);
 const char *model_prompt_file(model_question q); /* "model-annotate.txt", … */
-/* Appends the text for a turn without the oldest `skip` messages of its history. */
-wr_status model_prompt_render(const model_prompt *p, const annotated_turn *t, size_t skip, strbuf *out);
+/* Appends the text for a turn without the oldest `skip` messages of its history. clip > 0: of a message of more
+ * characters, the first and the last clip/2 with " [...] " between; *clipped messages are counted. */
+wr_status model_prompt_render(const model_prompt *p, const annotated_turn *t, size_t skip, size_t clip, strbuf *out,
+                              size_t *clipped);
 bool model_prompt_has_history(const model_prompt *p);
 
 #endif

@@ -140,8 +140,9 @@ static int64_t count(const annotator *a, const char *key) {
 static void render(const fixture *f, bool chat, model_question q, const annotated_turn *t, size_t skip, token_ids *out) {
     model_prompt *p = NULL;
     strbuf text = {0};
+    size_t clipped = 0;
     assert_int_equal(model_prompt_load(prompts_dir, q, &p), WR_OK);
-    assert_int_equal(model_prompt_render(p, t, skip, &text), WR_OK);
+    assert_int_equal(model_prompt_render(p, t, skip, 0, &text, &clipped), WR_OK);
     if (chat) {
         const chat_message m = {"user", text.data, text.len};
         assert_int_equal(chat_render_prompt(f->chat, f->tok, &m, 1, true, out), WR_OK);
@@ -292,6 +293,25 @@ static void test_length(void **state) {
     assert_int_equal(level[2], 0);
     assert_int_equal(count(a, "too_long"), 1);
     assert_int_equal(count(a, "history_dropped"), 3);
+    annotator_free(a);
+
+    /* With clipping the same fits; the history that is shown is bounded. */
+    annotated_turn last = turns[0];
+    last.history += HISTORY - 2;
+    last.n_history = 2;
+    a = create(f, true, (model_annotator_options){.clip = 100});
+    assert_int_equal(a->levels(a, turns, 3, level), WR_OK);
+    assert_true(level[0] >= 1 && level[2] >= 1);
+    assert_true(count(a, "clipped") >= 2);
+    assert_int_equal(count(a, "too_long") + count(a, "history_dropped"), 0);
+    annotator_free(a);
+    a = create(f, true, (model_annotator_options){.history = 2});
+    assert_int_equal(a->levels(a, turns, 1, level), WR_OK);
+    const int64_t bounded = count(a, "tokens");
+    assert_int_equal(a->levels(a, &last, 1, level + 1), WR_OK);
+    assert_int_equal(count(a, "tokens"), 2 * bounded);
+    assert_int_equal(level[0], level[1]);
+    assert_int_equal(count(a, "history_dropped"), 0);
     annotator_free(a);
 
     /* To the token: as many as the prompt has are enough, one less is not. */
@@ -445,6 +465,8 @@ static void test_fingerprint(void **state) {
     assert_true(h != fingerprint(f, false, o));
     assert_true(h != fingerprint(f, true, (model_annotator_options){.calibrate = false}));
     assert_true(h != fingerprint(f, true, (model_annotator_options){.calibrate = true, .max_length = 700}));
+    assert_true(h != fingerprint(f, true, (model_annotator_options){.calibrate = true, .clip = 700}));
+    assert_true(h != fingerprint(f, true, (model_annotator_options){.calibrate = true, .history = 700}));
     write_prompt(ASK_REFUSAL, "{query} {reply} Refused??");
     assert_true(h != fingerprint(f, true, o));
     write_prompt(ASK_REFUSAL, refusal_text);
@@ -465,13 +487,14 @@ static void test_prompts(void **state) {
     model_prompt *p = NULL;
     strbuf out = {0};
     char missing[PATH_CAP];
+    size_t clipped = 0;
     const chat_message q = {"user", "{reply}", 7}, r = {"assistant", "R", 1}, u = {"user", "U", 1}, h[] = {{"user", "a", 1}, {"assistant", "b", 1}};
     const annotated_turn t = {"c", 1, h, 2, &q, &r, &u};
     assert_int_equal(model_prompt_from_text("<{followup}|{reply}|{history}|{query}>", ASK_LEVEL, &p), WR_OK);
-    assert_int_equal(model_prompt_render(p, &t, 0, &out), WR_OK);
+    assert_int_equal(model_prompt_render(p, &t, 0, 0, &out, &clipped), WR_OK);
     assert_string_equal(strbuf_str(&out), "<U|R|User: a\nAssistant: b|{reply}>"); /* a slot's name inside a message is text */
     strbuf_clear(&out);
-    assert_int_equal(model_prompt_render(p, &(annotated_turn){.reply = &r, .followup = &u}, 0, &out), WR_OK);
+    assert_int_equal(model_prompt_render(p, &(annotated_turn){.reply = &r, .followup = &u}, 0, 0, &out, &clipped), WR_OK);
     assert_string_equal(strbuf_str(&out), "<U|R|(none)|(none)>");
     model_prompt_free(p);
     strbuf_free(&out);
