@@ -90,47 +90,36 @@ shard_users() { "$program" export "$work/a" --what instances --split "$1" 2>/dev
 ok "mistake_09_no_user_on_both_sides" eval '[ -n "$(users "$work/a")" ] && [ -z "$(zstd -dcf "$work/a/users.jsonl.zst" | jq -r .user | sort | uniq -d)" ]'
 
 # REFERENCE mistake 11 (everything in memory, saved at the end): work that was stopped goes on, and ends in the same bytes.
-"$program" prepare "$chats" --out "$work/ref" "${units[@]}" --no-tokens 2>/dev/null
-resume_all() { # until it is done; at most 60 starts
-    local rc
-    for _ in $(seq 60); do
-        quiet "$@"
-        rc=$?
-        [ $rc = 0 ] && return 0
-    done
-    return 1
-}
-same_after_kills=0
-for round in 1 2 3; do
-    rm -rf "$work/k" "$work/k.partial"
-    where=
-    for try in $(seq 12); do
-        n=$((RANDOM % 3 + 1))
-        # A session of its own, so that mpirun and all its ranks go at once.
-        OMP_NUM_THREADS=1 setsid bash -c '. tests/env.sh; n=$1; shift; ranks $n "$@"' - "$n" "$program" prepare "$chats" --out "$work/k" "${units[@]}" --no-tokens >"$work/out" 2>"$work/err" &
-        pid=$!
-        disown $pid
-        late=$((RANDOM % (6 * try) + 8)) # hundredths of a second: later from try to try, so that every phase is met
-        sleep "$((late / 100)).$(printf %02d $((late % 100)))"
-        reached=$(ls "$work/k.partial/work" 2>/dev/null | sed 's/.*\.//' | sort -u | tr '\n' ' ')
-        kill -KILL -- "-$pid" 2>/dev/null
-        command -v pkill >/dev/null && pkill -KILL -s "$pid" 2>/dev/null
-        while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
-        where+="[$reached]"
-        [ -d "$work/k" ] && [ ! -d "$work/k.partial" ] && break
-    done
-    [ -d "$work/k" ] || resume_all "$program" prepare "$chats" --out "$work/k" "${units[@]}" --no-tokens
-    [ -d "$work/k.partial" ] && resume_all "$program" prepare "$chats" --out "$work/k" "${units[@]}" --no-tokens
-    same_folder "$work/ref" "$work/k" && [ ! -e "$work/k.partial" ] && same_after_kills=$((same_after_kills + 1))
-    echo "# round $round: $try kills, working files at each: $where"
-done
-ok "mistake_11_killed_at_any_moment_it_goes_on_to_the_same_bytes" test "$same_after_kills" = 3
-
-# A stop signal: exit 75 and a message that says how to go on; then the rest is done, on another number of ranks.
 good "$program" synth --users 200 --conversations 3000 --train-prompts 10 --heldout-prompts 10 --seed 6 --out "$work/large"
 large=$work/large/chats.jsonl.zst
 more=("${options[@]}" --block-kib 64)
 good "$program" prepare "$large" --out "$work/whole" "${more[@]}"
+prepared() { quiet "$program" prepare "$large" --out "$work/k" "${more[@]}"; }
+same_after_kills=0
+for round in 1 2 3; do
+    rm -rf "$work/k" "$work/k.partial"
+    where=
+    for try in $(seq 10); do
+        [ -d "$work/k" ] && break
+        # A session of its own, so that mpirun and all its ranks go at once, some time after the run has begun to work.
+        touch "$work/started"
+        OMP_NUM_THREADS=1 setsid bash -c '. tests/env.sh; n=$1; shift; ranks $n "$@"' - $((RANDOM % 3 + 1)) "$program" prepare "$large" --out "$work/k" "${more[@]}" >"$work/out" 2>"$work/err" &
+        pid=$!
+        disown $pid
+        while kill -0 "$pid" 2>/dev/null && [ -z "$(find "$work/k.partial/lock" -newer "$work/started" 2>/dev/null)" ]; do sleep 0.01; done
+        sleep "0.$(printf %02d $((RANDOM % 60)))"
+        where+="[$(ls "$work/k.partial/work" 2>/dev/null | sed 's/.*\.//' | sort | uniq -c | awk '{ printf "%s %s ", $1, $2 }')]"
+        kill -KILL -- "-$pid" 2>/dev/null
+        command -v pkill >/dev/null && pkill -KILL -s "$pid" 2>/dev/null
+        while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+    done
+    echo "# round $round, working files at each kill: $where"
+    [ -d "$work/k" ] && [ ! -d "$work/k.partial" ] || prepared
+    same_folder "$work/whole" "$work/k" && [ ! -e "$work/k.partial" ] && same_after_kills=$((same_after_kills + 1))
+done
+ok "mistake_11_killed_at_any_moment_it_goes_on_to_the_same_bytes" test "$same_after_kills" = 3
+
+# A stop signal: exit 75 and a message that says how to go on; then the rest is done, on another number of ranks.
 stop_when() { # PATTERN: SIGTERM when a file so named is among the working files; code is the exit code
     local pid tries=0
     rm -rf "$work/s" "$work/s.partial"
