@@ -49,6 +49,17 @@ else
     tokenizer_ratio || failed=1
 fi
 
+# Rows of chats, against a parser that does nothing with what it finds.
+echo
+echo "=== sources"
+if [ ! -f "$shared/sharegpt_wildchat.jsonl.zst" ]; then
+    echo "skipped: no chats in $shared (set WILDREWARD_SHARED)"
+elif "$BUILD/bench/bench_sources" "$shared/sharegpt_wildchat.jsonl.zst" >"$out/sources.json"; then
+    jq -r '"rows to conversations over a bare yajl parse, one thread: \(.conversation_over_yajl) x   (\(.conversation_mb_s) against \(.bare_yajl_mb_s) MB/s; from the .zst file \(.sources_read_mb_s); at least 1.5: \(if .conversation_over_yajl >= 1.5 then "met" else "MISSED" end))"' "$out/sources.json"
+else
+    failed=1
+fi
+
 echo
 echo "=== annotator"
 if [ ! -x "$BUILD/bench/bench_annotator" ]; then

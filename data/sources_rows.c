@@ -35,6 +35,7 @@ struct text_rows {
     size_t start, scanned, end, capacity;
     uint64_t offset; /* of text[start] in the whole text */
     size_t line;     /* of text[start]; 0: unknown */
+    size_t mark;     /* bytes before text[start] that belong to its line: a byte order mark */
     size_t depth;    /* of the element at start, at `scanned` */
     bool in_string, after_backslash;
 };
@@ -86,6 +87,7 @@ wr_status text_rows_seek(text_rows *r, uint64_t offset) {
     r->read = r->offset = offset ? offset - 1 : 0;
     r->line = offset ? 0 : 1;
     r->state = offset ? REST : SNIFF;
+    r->mark = 0;
     r->ended = r->member_ended = false;
     return WR_OK;
 }
@@ -139,6 +141,7 @@ static void consume(text_rows *r, size_t n, size_t lines) {
     r->start += n;
     r->offset += n;
     r->scanned = r->start;
+    r->mark = 0;
     if (r->line) r->line += lines;
 }
 
@@ -165,7 +168,7 @@ static wr_status sniff(text_rows *r, bool first) {
         if (array)
             consume(r, bracket + 1, newlines(s, bracket));
         else
-            consume(r, mark, 0);
+            consume(r, mark, 0), r->mark = mark;
         break;
     }
 cleanup:
@@ -176,7 +179,7 @@ cleanup:
  * --------------------------------------------------------------------------------------------------------------- */
 
 static void give(const text_rows *r, size_t length, row_fault fault, text_row *out) {
-    *out = (text_row){.text = r->text + r->start, .length = length, .start = r->offset, .line = r->line, .fault = fault};
+    *out = (text_row){.text = r->text + r->start, .length = length, .start = r->offset - r->mark, .line = r->line, .fault = fault};
 }
 
 /* Forgets the text of the row that begins at start, but not where that was. */
@@ -184,7 +187,7 @@ static void forget(text_rows *r) {
     size_t n = r->end - r->start;
     r->offset += n;
     if (r->line) r->line += newlines(r->text + r->start, n);
-    r->start = r->scanned = r->end = 0;
+    r->start = r->scanned = r->end = r->mark = 0;
 }
 
 /* The line's end behind a row that is too long, or that began before the place sought. */
@@ -211,7 +214,7 @@ cleanup:
 
 static wr_status next_line(text_rows *r, uint64_t bound, text_row *out) {
     wr_status status = WR_OK;
-    while (r->offset < bound) {
+    while (r->offset - r->mark < bound) {
         const char *s = r->text + r->start, *newline = r->end > r->scanned ? memchr(r->text + r->scanned, '\n', r->end - r->scanned) : NULL;
         size_t n = newline ? (size_t)(newline - s) : r->end - r->start;
         if (!newline) {

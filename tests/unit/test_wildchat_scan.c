@@ -147,6 +147,11 @@ static void values(void **state) {
     assert_int_equal(fault_of(times, sizeof times - 1, &c), ROW_GOOD);
     assert_string_equal(c.timestamp, "2023-04-09T00:02:53Z");
     assert_string_equal(c.user, "conversation:h");
+    /* What a first array of messages said of the user goes with it. */
+    static const char twice[] = "{\"conversation_hash\":\"h\",\"conversation\":[{\"role\":\"user\",\"content\":\"x\",\"hashed_ip\":\"a\",\"header\":{}}],\"conversation\":["
+                                SAY("user", "\"x\"") "]}";
+    assert_int_equal(fault_of(twice, sizeof twice - 1, &c), ROW_GOOD);
+    assert_string_equal(c.user, "conversation:h");
 }
 
 /* The header is hashed as written without white space, whatever its spelling. */
