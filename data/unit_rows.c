@@ -1,4 +1,4 @@
-/* The rows of a .read file: blocks of packed conversations. A block is u32 raw bytes, u32 stored bytes, u32 conversations, u64 XXH64 of the stored
+/* The rows of a .read file: blocks of packed conversations. A block is u32 raw bytes, u32 stored bytes, u32 conversations, u64 XXH3 of the stored
  * bytes, and these bytes: zstd, or as they are where that is no longer. */
 #include "data/bytes.h"
 #include "data/pipeline.h"
@@ -23,7 +23,7 @@ wr_status rows_append(unit_writer *u, const strbuf *raw, size_t n, strbuf *scrat
     bytes_put_u32(&head, (uint32_t)raw->len);
     bytes_put_u32(&head, (uint32_t)packed);
     bytes_put_u32(&head, (uint32_t)n);
-    bytes_put_u64(&head, XXH64(bytes, packed, 0));
+    bytes_put_u64(&head, XXH3_64bits(bytes, packed));
     TRY(strbuf_status(&head));
     TRY(unit_append(u, head.data, head.len));
     TRY(unit_append(u, bytes, packed));
@@ -98,7 +98,7 @@ wr_status spill_reader_next(spill_reader *r, const spilled **rows, size_t *n) {
     TRY(mem_reserve((void **)&r->rows, &r->row_capacity, count + 1, sizeof *r->rows));
     TRY(unit_read_at(r->file, r->stored, stored, r->at));
     r->at += stored;
-    if (XXH64(r->stored, stored, 0) != sum) TRY(unit_damaged(r->file, "checksum of rows"));
+    if (XXH3_64bits(r->stored, stored) != sum) TRY(unit_damaged(r->file, "checksum of rows"));
     if (stored == raw)
         memcpy(r->raw, r->stored, raw);
     else if (ZSTD_decompress(r->raw, raw, r->stored, stored) != raw)

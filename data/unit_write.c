@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-enum { TEXT_FRAME = 4 << 20, TEXT_LEVEL = 3 };
+enum { TEXT_FRAME = 4 << 20, TEXT_LEVEL = 1 };
 
 typedef struct write_state write_state;
 typedef struct part_out {
