@@ -27,8 +27,10 @@ many() {
     zstd -dcq "$chats" >"$work/once.jsonl"
     for k in $(seq "$1"); do sed "s/\"conversation_hash\": *\"/&$k-/; s/\"content\": *\"/&$k /" "$work/once.jsonl"; done
 }
-many "$copies" | zstd -q -3 -T1 -o "$work/chats.jsonl.zst"
-bytes=$(zstd -dcq "$work/chats.jsonl.zst" | wc -c)
+# In eight files, as large sets come: a compressed file cannot be entered in its middle, so of one file every rank would unpack all.
+mkdir "$work/chats"
+many "$copies" | split -n r/8 --additional-suffix=.jsonl --filter='zstd -q -3 -T1 -o "$FILE.zst"' - "$work/chats/"
+bytes=$(zstd -dcq "$work"/chats/*.zst | wc -c)
 now() { date +%s.%N; }
 # cpu COMMAND…: its CPU seconds. wall COMMAND…: its wall seconds.
 cpu() {
@@ -44,8 +46,8 @@ wall() {
 }
 median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.4g", a / b }'; }
-prepare() { rm -rf "$work/o" "$work/o.partial"; OMP_NUM_THREADS=1 "$program" prepare "$work/chats.jsonl.zst" --out "$work/o" "$@"; }
-prepare_on() { local n=$1; shift; rm -rf "$work/o" "$work/o.partial"; OMP_NUM_THREADS=1 ranks "$n" "$program" prepare "$work/chats.jsonl.zst" --out "$work/o" "$@"; }
+prepare() { rm -rf "$work/o" "$work/o.partial"; OMP_NUM_THREADS=1 "$program" prepare "$work/chats" --out "$work/o" "$@"; }
+prepare_on() { local n=$1; shift; rm -rf "$work/o" "$work/o.partial"; OMP_NUM_THREADS=1 ranks "$n" "$program" prepare "$work/chats" --out "$work/o" "$@"; }
 
 prepare --no-tokens >/dev/null 2>&1 # the first one finds cold caches
 # The text that gets tokens: of chats, and of instances with their history, which is tokenized again.
@@ -57,7 +59,7 @@ text_mb=$(awk -v b="$(wc -c <"$work/text")" 'BEGIN { print b / 1e6 }')
 tokenizer=$work/tokenizer
 OMP_NUM_THREADS=1 "$program" prepare "$chats" --out "$tokenizer" --vocab-size 4096 >/dev/null 2>&1
 for _ in $(seq "$rounds"); do
-    "$BUILD/bench/bench_sources" "$work/chats.jsonl.zst" 5 | jq .bare_yajl_mb_s >>"$work/yajl"
+    "$BUILD/bench/bench_sources" "$work/chats/aa.jsonl.zst" 5 | jq .bare_yajl_mb_s >>"$work/yajl"
     cpu prepare --no-tokens --no-chats >>"$work/instances"
     cpu prepare --no-tokens >>"$work/all"
     "$BUILD/bench/bench_tokenizer" "$tokenizer" "$work/text" 1 | jq .median_mb_s >>"$work/bare_tokens"
