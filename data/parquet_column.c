@@ -300,6 +300,7 @@ static wr_status next_header(column_reader *c, page_header *h) {
         size_t n = ask;
         TRY(chunk_stream_need(&c->stream, &n));
         size_t have = c->stream.filled - c->stream.from;
+        if (have == 0) TRY(damaged("the data end before it"));
         status = page_header_parse(c->stream.window + c->stream.from, have, h, &used);
         if (status != WR_END) break;
         if (n < ask) TRY(damaged("the data end within its header"));
