@@ -40,6 +40,12 @@ seed() {
         printf '\4the the  \xc3\xa9 \n aaaa' >"$corpus/seed3"
         printf '\5\6\1\303\0\251\0\12\0\6\1' >"$corpus/seed4"
         ;;
+    fuzz_parquet) # first byte: options
+        local file
+        for file in tests/golden/parquet/*.parquet tests/golden/parquet/refused/*.parquet; do
+            { printf '\1' && cat "$file"; } >"$corpus/seed-$(basename "$file")"
+        done
+        ;;
     esac
 }
 
