@@ -60,6 +60,25 @@ else
     failed=1
 fi
 
+# Parquet with WildChat's whole schema, about 100 MB of text, one thread each, in turn; both print the median CPU time of 5 passes.
+echo
+echo "=== parquet"
+parquet_ratio() {
+    local peer=bench/peers/parquet_pyarrow.py python=$WILDREWARD_PEERS_PYTHON file=$out/chats.parquet ours theirs
+    [ -f "$file" ] || "$python" $peer --make "$shared/sharegpt_wildchat.jsonl.zst" "$file" || return 1
+    for _ in 1 2 3; do
+        ours=$("$BUILD/bench/bench_parquet" "$file" 5) || return 1
+        theirs=$("$python" $peer "$file" 5) || return 1
+        jq -cn --argjson ours "$ours" --argjson theirs "$theirs" '{ours: $ours, pyarrow: $theirs, ratio: ($ours.rows_s / $theirs.rows_s)}'
+    done | jq -s '{rounds: ., median: (map(.ratio) | sort | .[length / 2 | floor])}' >"$out/parquet.json" || return 1
+    jq -r '"Parquet rows over pyarrow read + to_pylist of the same columns, one thread: \(.median * 10 | round / 10) x   (\(.rounds | map(.ours.rows_s) | max) rows/s, \(.rounds | map(.ours.text_mb_s) | max) MB/s of text, against \(.rounds | map(.pyarrow.rows_s) | max) rows/s; at least 4: \(if .median >= 4 then "met" else "MISSED" end))"' "$out/parquet.json"
+}
+if [ -z "${WILDREWARD_PEERS_PYTHON:-}" ] || [ ! -f "$shared/sharegpt_wildchat.jsonl.zst" ]; then
+    echo "skipped: needs WILDREWARD_PEERS_PYTHON, and chats in $shared (set WILDREWARD_SHARED)"
+else
+    parquet_ratio || failed=1
+fi
+
 echo
 echo "=== annotator"
 if [ ! -x "$BUILD/bench/bench_annotator" ]; then

@@ -240,13 +240,14 @@ cleanup:
     return status;
 }
 
-/* A time since 1970-01-01 in seconds or, by its size, in milli-, micro- or nanoseconds, to the second. "" outside the years 1970 … 9999. */
+/* A time since 1970-01-01 in seconds or, by its size, in milli-, micro- or nanoseconds, to the second. "" where that is no time
+ * of a chat: before 1e9 s (September 2001) or behind the year 9999. */
 static wr_status rfc3339(arena *a, double since, const char **timestamp) {
     struct tm t;
     char text[64];
     double scale = since < 1e11 ? 1 : since < 1e14 ? 1e3 : since < 1e17 ? 1e6 : 1e9;
     *timestamp = "";
-    if (!(since >= 0 && since / scale < 253402300800.0)) return WR_OK;
+    if (!(since >= 1e9 && since / scale < 253402300800.0)) return WR_OK;
     time_t seconds = (time_t)(since / scale);
     if (!gmtime_r(&seconds, &t) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &t)) return WR_OK;
     const char *copy = arena_strndup(a, text, strlen(text));

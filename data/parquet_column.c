@@ -1,8 +1,5 @@
 #include "data/parquet_column.h"
 
-#include "base/utf8.h"
-
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -35,168 +32,12 @@ void column_free(column_reader *c) {
     chunk_stream_free(&c->stream);
 }
 
-/* Bytes of a plain value; 0 where it has a length of its own (or is a bit). */
-static size_t value_width(parquet_type t) {
-    switch (t) {
-    case PARQUET_INT32:
-    case PARQUET_FLOAT: return 4;
-    case PARQUET_INT64:
-    case PARQUET_DOUBLE: return 8;
-    case PARQUET_INT96: return 12;
-    default: return 0;
-    }
-}
-
-static bool whole(double v, parquet_value *out) {
-    if (!(fabs(v) <= 0x1p53) || v != trunc(v)) return false;
-    out->number = (int64_t)v;
-    return true;
-}
-
-static parquet_value number_at(const parquet_node *leaf, const char *at) {
-    enum { JULIAN_1970 = 2440588, DAY = 86400, NANOS = 1000000000 };
-    parquet_value out = {.valid = true};
-    int32_t i32;
-    uint32_t u32;
-    uint64_t u64;
-    float f32;
-    double f64;
-    switch (leaf->type) {
-    case PARQUET_INT32:
-        memcpy(&i32, at, 4);
-        out.number = leaf->is_unsigned ? (int64_t)(uint32_t)i32 : i32;
-        break;
-    case PARQUET_INT64:
-        memcpy(&out.number, at, 8);
-        out.valid = !leaf->is_unsigned || out.number >= 0;
-        break;
-    case PARQUET_FLOAT:
-        memcpy(&f32, at, 4);
-        out.valid = whole((double)f32, &out);
-        break;
-    case PARQUET_DOUBLE:
-        memcpy(&f64, at, 8);
-        out.valid = whole(f64, &out);
-        break;
-    default: /* INT96: nanoseconds of the day, Julian day */
-        memcpy(&u64, at, 8);
-        memcpy(&u32, at + 8, 4);
-        out.number = ((int64_t)u32 - JULIAN_1970) * DAY + (int64_t)(u64 / NANOS);
-        out.length = (uint32_t)(u64 % NANOS);
-    }
-    return out;
-}
-
-static void look_ahead(column_reader *c) {
-    c->have_length = c->end - c->at >= 4;
-    if (c->have_length) memcpy(&c->next_length, c->at, 4);
-}
-
-/* Texts stay where they are. The NUL behind one takes the place of the next one's length, or of the page's slack. */
-static bool read_texts(column_reader *c, parquet_value *out, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (!c->have_length || c->next_length > (size_t)(c->end - c->at) - 4) return false;
-        out[i] = (parquet_value){.text = c->at + 4, .length = c->next_length};
-        c->at += 4 + (size_t)c->next_length;
-        look_ahead(c);
-        *c->at = '\0';
-        out[i].valid = utf8_valid_prefix(out[i].text, out[i].length) == out[i].length;
-    }
-    return true;
-}
-
-static bool read_numbers(column_reader *c, parquet_value *out, size_t n) {
-    size_t width = value_width(c->leaf->type);
-    if ((size_t)(c->end - c->at) / width < n) return false;
-    for (size_t i = 0; i < n; i++, c->at += width) out[i] = number_at(c->leaf, c->at);
-    return true;
-}
-
-static bool read_values(column_reader *c, parquet_value *out, size_t n) {
-    uint32_t indices[COLUMN_BATCH];
-    uint8_t bits[COLUMN_BATCH];
-    switch (c->form) {
-    case VALUES_PLAIN: return c->leaf->type == PARQUET_BYTE_ARRAY ? read_texts(c, out, n) : read_numbers(c, out, n);
-    case VALUES_INDICES:
-        if (!hybrid_read(&c->runs, indices, n)) return false;
-        for (size_t i = 0; i < n; i++) {
-            if (indices[i] >= c->n_dictionary) return false;
-            out[i] = c->dictionary[indices[i]];
-        }
-        return true;
-    case VALUES_RUNS:
-        if (!hybrid_read_bytes(&c->runs, bits, n)) return false;
-        break;
-    default:
-        if (!bits_read((const uint8_t *)c->at, (size_t)(c->end - c->at), &c->bit, bits, n)) return false;
-    }
-    for (size_t i = 0; i < n; i++) out[i] = (parquet_value){.number = bits[i], .valid = true};
-    return true;
-}
-
 static wr_status damaged(const char *what) { return wr_fail(WR_E_FORMAT, "damaged page: %s", what); }
-
-/* Values of a page or dictionary as they lie in buffer->bytes + from … to; *buffer is another one after a rewrite. */
-static wr_status start_values(column_reader *c, int encoding, size_t count, page_buffer **buffer, size_t from, size_t to) {
-    wr_status status = WR_OK;
-    page_buffer *plain = NULL;
-    parquet_type type = c->leaf->type;
-    size_t width = value_width(type), length = 0;
-    char *at = (*buffer)->bytes + from, *end = (*buffer)->bytes + to;
-    c->form = type == PARQUET_BOOLEAN ? VALUES_BITS : VALUES_PLAIN;
-    c->bit = 0;
-    switch (encoding) {
-    case ENCODING_PLAIN: break;
-    case ENCODING_PLAIN_DICTIONARY:
-    case ENCODING_RLE_DICTIONARY:
-        if (!c->has_dictionary) TRY(damaged("it has dictionary indices, and the chunk no dictionary"));
-        c->form = VALUES_INDICES;
-        unsigned bits = at < end ? (unsigned char)*at++ : 0; /* a page of nulls may have no bytes */
-        if (bits > 32) TRY(damaged("dictionary indices of over 32 bits"));
-        c->runs = hybrid_reader_make(at, (size_t)(end - at), bits);
-        break;
-    case ENCODING_RLE:
-        if (type != PARQUET_BOOLEAN) goto unknown;
-        uint32_t bytes = 0;
-        if (end - at >= 4) memcpy(&bytes, at, 4);
-        if (bytes > 0 && bytes > (size_t)(end - at) - 4) TRY(damaged("booleans reach beyond it"));
-        c->form = VALUES_RUNS;
-        c->runs = hybrid_reader_make(bytes ? at + 4 : at, bytes, 1);
-        break;
-    case ENCODING_DELTA_BINARY_PACKED:
-        if (type != PARQUET_INT32 && type != PARQUET_INT64) goto unknown;
-        if (at < end) TRY(delta_numbers_to_plain(c->pool, at, (size_t)(end - at), count, width, &plain, &length));
-        break;
-    case ENCODING_DELTA_LENGTH_BYTE_ARRAY:
-    case ENCODING_DELTA_BYTE_ARRAY:
-        if (type != PARQUET_BYTE_ARRAY) goto unknown;
-        if (at < end)
-            TRY(delta_texts_to_plain(c->pool, at, (size_t)(end - at), count, encoding == ENCODING_DELTA_BYTE_ARRAY, &plain, &length));
-        break;
-    case ENCODING_BYTE_STREAM_SPLIT:
-        if (width == 0 || width == 12) goto unknown;
-        TRY(stream_split_to_plain(c->pool, at, (size_t)(end - at), width, &plain, &length));
-        break;
-    default:
-    unknown:
-        TRY(wr_fail(WR_E_FORMAT, "encoding number %d of %s values is not supported: write the file with plain or dictionary encoding", encoding,
-                    parquet_type_name(type)));
-    }
-    if (plain) {
-        page_pool_give(c->pool, *buffer);
-        *buffer = plain;
-        at = plain->bytes, end = at + length;
-    }
-    c->at = at, c->end = end;
-    look_ahead(c);
-cleanup:
-    return status;
-}
 
 static wr_status load_dictionary(column_reader *c, const page_header *h, page_buffer **buffer) {
     wr_status status = WR_OK;
     parquet_type type = c->leaf->type;
-    size_t least = type == PARQUET_BYTE_ARRAY ? 4 : value_width(type), n = h->values;
+    size_t least = type == PARQUET_BYTE_ARRAY ? 4 : column_value_width(type), n = h->values;
     if (c->has_dictionary || c->page) TRY(damaged("a dictionary behind other pages"));
     if (h->encoding != ENCODING_PLAIN && h->encoding != ENCODING_PLAIN_DICTIONARY)
         TRY(wr_fail(WR_E_FORMAT, "dictionary in encoding number %d is not supported: write the file with a plain dictionary", h->encoding));
@@ -204,8 +45,8 @@ static wr_status load_dictionary(column_reader *c, const page_header *h, page_bu
     c->dictionary_page = *buffer;
     *buffer = NULL;
     TRY_ALLOC(c->dictionary = mem_calloc(n + 1, sizeof *c->dictionary));
-    TRY(start_values(c, ENCODING_PLAIN, n, &c->dictionary_page, 0, h->uncompressed));
-    if (!read_values(c, c->dictionary, n)) TRY(damaged("the dictionary has fewer values than it says"));
+    TRY(column_start_values(c, ENCODING_PLAIN, n, &c->dictionary_page, 0, h->uncompressed));
+    if (!column_read_values(c, c->dictionary, n)) TRY(damaged("the dictionary has fewer values than it says"));
     c->n_dictionary = n;
     c->has_dictionary = true;
 cleanup:
@@ -258,12 +99,12 @@ static wr_status start_page(column_reader *c, const page_header *h, page_buffer 
         leave_page(c);
         c->page = values;
         c->levels = levels;
-        TRY(start_values(c, h->encoding, h->values, &c->page, 0, to - from));
+        TRY(column_start_values(c, h->encoding, h->values, &c->page, 0, to - from));
     } else {
         leave_page(c);
         c->page = *buffer;
         *buffer = NULL;
-        TRY(start_values(c, h->encoding, h->values, &c->page, from, to));
+        TRY(column_start_values(c, h->encoding, h->values, &c->page, from, to));
     }
     c->left -= h->values;
     c->page_left = h->values;
@@ -300,6 +141,7 @@ static wr_status next_header(column_reader *c, page_header *h) {
         size_t n = ask;
         TRY(chunk_stream_need(&c->stream, &n));
         size_t have = c->stream.filled - c->stream.from;
+        if (have == 0) TRY(damaged("the data end before it"));
         status = page_header_parse(c->stream.window + c->stream.from, have, h, &used);
         if (status != WR_END) break;
         if (n < ask) TRY(damaged("the data end within its header"));
@@ -354,7 +196,7 @@ wr_status column_fill(column_reader *c) {
         over |= (c->defs[i] > max) | (c->reps[i] > c->leaf->max_rep);
     }
     if (over) TRY(damaged("levels above their maximum"));
-    if (!read_values(c, c->values, present)) TRY(damaged("fewer values than it says, or ones that reach beyond it"));
+    if (!column_read_values(c, c->values, present)) TRY(damaged("fewer values than it says, or ones that reach beyond it"));
     c->page_left -= (uint32_t)n;
     c->n = n;
 cleanup:

@@ -57,4 +57,16 @@ static inline wr_status column_at(column_reader *c) { return c->i < c->n ? WR_OK
 /* Leaves that entry; its value, or NULL. Valid until the next column_at. */
 static inline const parquet_value *column_take(column_reader *c) { return c->defs[c->i++] == c->leaf->max_def ? &c->values[c->v++] : NULL; }
 
+enum { PARQUET_TIMESTAMP = 40 };
+/* A timestamp (INT64 with a unit, INT96) as RFC 3339 in UTC; of the fraction as many digits as the unit has, none where it
+ * is 0. Returns text, or "" for a year that has not 4 digits. */
+const char *parquet_timestamp(const parquet_node *leaf, const parquet_value *v, char text[PARQUET_TIMESTAMP]);
+
+/* For the column's own use (parquet_values.c). Bytes of a plain value; 0 where it has a length of its own, or is a bit. */
+size_t column_value_width(parquet_type t);
+/* Starts on the values of a page or dictionary, which lie in buffer->bytes + from … to; *buffer is another one where they
+ * had to be rewritten. */
+wr_status column_start_values(column_reader *c, int encoding, size_t count, page_buffer **buffer, size_t from, size_t to);
+bool column_read_values(column_reader *c, parquet_value *out, size_t n); /* false: there are no n more, or damaged ones */
+
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 
 hybrid_reader hybrid_reader_make(const void *bytes, size_t n, unsigned width) {
-    return (hybrid_reader){.at = bytes, .end = (const uint8_t *)bytes + n, .width = width};
+    return (hybrid_reader){.at = bytes, .end = n ? (const uint8_t *)bytes + n : bytes, .width = width};
 }
 
 /* Header of the next run: an odd one announces header / 2 groups of 8 packed values, an even one header / 2 times one value. */

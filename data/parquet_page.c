@@ -158,7 +158,7 @@ wr_status chunk_stream_need(chunk_stream *s, size_t *n) {
     uint64_t want = missing > READ_PIECE ? missing : READ_PIECE;
     if (want > planned) want = planned > missing ? planned : missing;
     if (want > left) want = left;
-    memmove(s->window, s->window + s->from, s->from ? have : 0);
+    if (s->from) memmove(s->window, s->window + s->from, have);
     s->from = 0;
     s->filled = have;
     if (have + want > s->capacity) {

@@ -150,59 +150,6 @@ static wr_status same_shape(const row_reader *r, int slot, const list_entries *l
     return column_context(r, slot, wr_fail(WR_E_FORMAT, "damaged page: a list differs in length from that of the contents"));
 }
 
-/* Gregorian date of a day since 1970-01-01, from the count of days in 400-year eras that start on the first of March. */
-static void civil(int64_t day, int64_t *year, unsigned *month, unsigned *of_month) {
-    enum { ERA = 146097, TO_1970 = 719468 };
-    day += TO_1970;
-    int64_t era = (day >= 0 ? day : day - ERA + 1) / ERA;
-    unsigned doe = (unsigned)(day - era * ERA);
-    unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / (ERA - 1)) / 365;
-    unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-    *of_month = doy - (153 * mp + 2) / 5 + 1;
-    *month = mp < 10 ? mp + 3 : mp - 9;
-    *year = (int64_t)yoe + era * 400 + (*month <= 2);
-}
-
-static void put_digits(char *at, unsigned digits, uint64_t v) {
-    for (unsigned i = digits; i-- > 0; v /= 10) at[i] = (char)('0' + v % 10);
-}
-
-/* RFC 3339 in UTC; of the fraction as many digits as the column has, none where it is 0. A year without 4 digits: "". */
-static const char *timestamp_text(row_reader *r, const parquet_node *leaf, const parquet_value *v) {
-    static const struct {
-        int64_t per_second;
-        unsigned digits;
-    } units[] = {[UNIT_NONE] = {1000000000, 9}, [UNIT_MILLIS] = {1000, 3}, [UNIT_MICROS] = {1000000, 6}, [UNIT_NANOS] = {1000000000, 9}};
-    char *out = r->timestamp;
-    int64_t second = v->number, fraction = v->length, year;
-    unsigned month, day;
-    if (leaf->type == PARQUET_INT64) {
-        int64_t per = units[leaf->unit].per_second;
-        second = v->number / per;
-        fraction = v->number % per;
-        if (fraction < 0) fraction += per, second--;
-    }
-    int64_t days = second / 86400, of_day = second % 86400;
-    if (of_day < 0) of_day += 86400, days--;
-    civil(days, &year, &month, &day);
-    if (year < 0 || year > 9999) return "";
-    memcpy(out, "0000-00-00T00:00:00", 19);
-    put_digits(out, 4, (uint64_t)year);
-    put_digits(out + 5, 2, month);
-    put_digits(out + 8, 2, day);
-    put_digits(out + 11, 2, (uint64_t)of_day / 3600);
-    put_digits(out + 14, 2, (uint64_t)of_day / 60 % 60);
-    put_digits(out + 17, 2, (uint64_t)of_day % 60);
-    out += 19;
-    if (fraction) {
-        *out++ = '.';
-        put_digits(out, units[leaf->unit].digits, (uint64_t)fraction);
-        out += units[leaf->unit].digits;
-    }
-    memcpy(out, "Z", 2);
-    return r->timestamp;
-}
-
 static wr_status read_text(row_reader *r, parquet_wanted w, const char **out, bool *utf8) {
     const parquet_value *v;
     int slot = r->columns->slots[w];
@@ -211,7 +158,7 @@ static wr_status read_text(row_reader *r, parquet_wanted w, const char **out, bo
     if (status < 0 || !v) return status;
     const parquet_node *leaf = r->columns->leaves[slot];
     if (leaf->type != PARQUET_BYTE_ARRAY) {
-        *out = timestamp_text(r, leaf, v);
+        *out = parquet_timestamp(leaf, v, r->timestamp);
         return WR_OK;
     }
     *utf8 &= v->valid;

@@ -31,7 +31,7 @@ typedef struct row_reader {
     int64_t *turns;
     arena *memory; /* of the row */
     strbuf header;
-    char timestamp[40];
+    char timestamp[PARQUET_TIMESTAMP];
 } row_reader;
 
 /* path and columns must outlive it. Release with row_reader_free, after a failure too. */

@@ -54,25 +54,30 @@ static bool one_element(const uint8_t **in, const uint8_t *end, uint8_t *start, 
             offset |= (size_t)(tag >> 5) << 8;
         }
         if (offset == 0 || offset > (size_t)(to - start) || length > (size_t)(out_end - to)) return false;
-        for (size_t i = 0; i < length; i++) to[i] = to[i - offset]; /* may repeat what it writes */
+        const uint8_t *from = to - offset;
+        for (size_t i = 0; i < length; i++) to[i] = from[i]; /* may repeat what it writes */
     }
     *out = to + length;
     return true;
 }
 
-/* What the fast loop needs of a tag, in one word: length, the part of an offset that follows the tag (mask), the part that
- * is in it, and 1 where it is a literal. A literal gets an offset that passes for one; what is rare gets 0, which does not. */
-#define PACK(length, mask, offset, literal)                                                                            \
-    ((uint64_t)(length) | (uint64_t)(mask) << 16 | (uint64_t)(offset) << 32 | (uint64_t)(literal) << 48)
-#define TAG(t)                                                                                                         \
-    (((t) & 3) == LITERAL && (t) >> 2 < 60 ? PACK(((t) >> 2) + 1, 0, WIDE, 1)                                          \
-     : ((t) & 3) == COPY_1                 ? PACK(((t) >> 2 & 7) + 4, 0xFF, (t) >> 5 << 8, 0)                          \
-     : ((t) & 3) == COPY_2                 ? PACK(((t) >> 2) + 1, 0xFFFF, 0, 0)                                        \
-                                           : 0)
+/* What the fast loop needs of a tag: length; the part of an offset that follows the tag (mask) and the part that is in it;
+ * and the least offset that copying 16 bytes at a time serves. Literals have offset 0 and pass; what is rare does not. */
+typedef struct tag_entry {
+    uint16_t mask, offset;
+    uint8_t length, least;
+} tag_entry;
+#define NEAR(t) (((t) & 3) == COPY_1)
+#define FAR(t) (((t) & 3) == COPY_2)
+#define RARE(t) (((t) & 3) == COPY_4 || (((t) & 3) == LITERAL && (t) >> 2 >= 60))
+#define LENGTH(t) (NEAR(t) ? ((t) >> 2 & 7) + 4 : ((t) >> 2) + 1)
+#define MASK(t) (NEAR(t) ? 0xFF : FAR(t) ? 0xFFFF : 0)
+#define LEAST(t) (RARE(t) ? 1 : ((t) & 3) == LITERAL ? 0 : LENGTH(t) < WIDE ? LENGTH(t) : WIDE)
+#define TAG(t) {MASK(t), NEAR(t) ? (t) >> 5 << 8 : 0, LENGTH(t), LEAST(t)}
 #define TAGS_4(t) TAG(t), TAG((t) + 1), TAG((t) + 2), TAG((t) + 3)
 #define TAGS_16(t) TAGS_4(t), TAGS_4((t) + 4), TAGS_4((t) + 8), TAGS_4((t) + 12)
 #define TAGS_64(t) TAGS_16(t), TAGS_16((t) + 16), TAGS_16((t) + 32), TAGS_16((t) + 48)
-static const uint64_t tags[256] = {TAGS_64(0), TAGS_64(64), TAGS_64(128), TAGS_64(192)};
+static const tag_entry tags[256] = {TAGS_64(0), TAGS_64(64), TAGS_64(128), TAGS_64(192)};
 
 bool snappy_decode(const void *in, size_t n, void *out, size_t m) {
     const uint8_t *at = in, *end = at + n;
@@ -82,22 +87,23 @@ bool snappy_decode(const void *in, size_t n, void *out, size_t m) {
     while (at < end) {
         /* A short element and the tag behind it are within the input, and anything it writes is within the slack. */
         while (end - at > LONGEST + 4 && out_end - to >= LONGEST) {
-            size_t first = *at, kind = first & 3;
-            uint64_t tag = tags[first];
-            size_t length = tag & 0xFF, offset = (load32(at + 1) & (tag >> 16 & 0xFFFF)) + (tag >> 32 & 0xFFFF);
-            if (__builtin_expect((offset - 1 >= (size_t)(to - start)) | ((offset < length) & (offset < WIDE)), 0)) break;
+            size_t first = *at, kind = first & 3, literal = 0 - (size_t)(kind == LITERAL);
+            tag_entry tag = tags[first];
+            size_t offset = (load32(at + 1) & tag.mask) + tag.offset;
+            if (__builtin_expect(offset < tag.least, 0)) break;
+            if (__builtin_expect(offset > (size_t)(to - start), 0)) break;
             /* Not a choice of the compiler's, who would make it a branch. */
             uintptr_t back = (uintptr_t)to - offset, ahead = (uintptr_t)at + 1;
-            const uint8_t *from = (const uint8_t *)(back + ((ahead - back) & (0 - (uintptr_t)(tag >> 48))));
+            const uint8_t *from = (const uint8_t *)(back + ((ahead - back) & literal));
             copy16(to, from);
             copy16(to + 16, from + 16);
-            if (__builtin_expect(length > 2 * WIDE, 0)) {
+            if (__builtin_expect(tag.length > 2 * WIDE, 0)) {
                 copy16(to + 32, from + 32);
                 copy16(to + 48, from + 48);
             }
-            to += length;
+            to += tag.length;
             /* Where the next tag is must not wait for the table: all else waits for it. */
-            at += kind + 1 + (((first >> 2) + 1) & (0 - (size_t)(kind == LITERAL)));
+            at += kind + 1 + (((first >> 2) + 1) & literal);
         }
         if (at < end && !one_element(&at, end, start, &to, out_end)) return false;
     }

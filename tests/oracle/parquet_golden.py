@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import parquet_common as common
 
 out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "parquet")
-BASE = dict(rows=9, nulls=0.05, words=6, messages=4, stamp="us", turn="int64", large=False, top_ip=True, message_ip=True, top_header=True, message_header=False,
+BASE = dict(rows=7, nulls=0.05, words=6, messages=4, stamp="us", turn="int64", large=False, top_ip=True, message_ip=True, top_header=True, message_header=False,
             required=False, element="element", extra=True, groups=1, page=1 << 20, codec="snappy", version="1.0", text="dictionary", number="dictionary", bool="PLAIN",
             dictionary_limit=1 << 20, crc=False, index=False, statistics=False, flags=True, digits=6, arrow=False)
 FILES = {
@@ -17,12 +17,12 @@ FILES = {
     "zstd_v2_dictionary": dict(codec="zstd", version="2.0", bool="RLE", crc=True),
     "gzip_v1_plain": dict(codec="gzip", text="PLAIN", number="PLAIN", index=True),
     "none_v2_plain": dict(rows=5, codec="none", version="2.0", text="PLAIN", number="PLAIN", stamp="ms", crc=True),
-    "delta": dict(version="2.0", extra=False, statistics=True, text="DELTA_BYTE_ARRAY", number="DELTA_BINARY_PACKED", stamp="ns", rows=12),
+    "delta": dict(version="2.0", extra=False, statistics=True, text="DELTA_BYTE_ARRAY", number="DELTA_BINARY_PACKED", stamp="ns"),
     "delta_length": dict(extra=False, stamp="naive", codec="none", text="DELTA_LENGTH_BYTE_ARRAY", number="BYTE_STREAM_SPLIT", turn="int32"),
     "ten_groups": dict(rows=20, message_ip=False, groups=10, extra=False, stamp="absent", top_header=False, top_ip=False, flags=False, turn="absent"),
-    "many_pages": dict(rows=24, top_header=False, page=64, dictionary_limit=100, index=True, extra=False, version="2.0"),
-    "many_pages_v1": dict(rows=20, top_header=False, page=64, dictionary_limit=100, crc=True, extra=False, codec="none"),
-    "many_nulls": dict(extra=False, message_header=True, nulls=0.4, rows=20, stamp="int96", turn="double", codec="zstd"),
+    "many_pages": dict(rows=16, top_header=False, page=64, dictionary_limit=100, index=True, extra=False, version="2.0"),
+    "many_pages_v1": dict(rows=14, top_header=False, page=64, dictionary_limit=100, crc=True, extra=False, codec="none"),
+    "many_nulls": dict(extra=False, message_header=True, nulls=0.4, rows=14, stamp="int96", turn="double", codec="zstd"),
     "required_large": dict(extra=False, required=True, large=True, nulls=0, element="item", turn="uint8"),
     "message_fields_only": dict(message_header=True, top_ip=False, top_header=False, flags=False, stamp="string", element="array_element", rows=20, nulls=0.2),
     "few_columns": dict(top_ip=False, top_header=False, message_ip=False, message_header=False, flags=False, stamp="absent", turn="absent", extra=False),

@@ -49,12 +49,13 @@ static void take_user(arena *a, const json_value *row, const json_value *message
 static const char *take_time(arena *a, const json_value *v) {
     double t;
     if (!json_to_double(v, &t)) return text_of(a, v);
+    if (!(t >= 1e9)) return "";
     if (t >= 1e17) t /= 1e9;
     else if (t >= 1e14) t /= 1e6;
     else if (t >= 1e11) t /= 1e3;
     struct tm parts;
     char text[64];
-    if (!(t >= 0 && t < 253402300800.0)) return "";
+    if (!(t < 253402300800.0)) return "";
     time_t seconds = (time_t)t;
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &parts));
     return arena_strndup(a, text, strlen(text));

@@ -147,6 +147,9 @@ static void values(void **state) {
     assert_int_equal(fault_of(times, sizeof times - 1, &c), ROW_GOOD);
     assert_string_equal(c.timestamp, "2023-04-09T00:02:53Z");
     assert_string_equal(c.user, "conversation:h");
+    static const char early[] = "{\"conversation_hash\":\"h\",\"timestamp\":17,\"conversation\":[" SAY("user", "\"x\"") "]}"; /* no time at all */
+    assert_int_equal(fault_of(early, sizeof early - 1, &c), ROW_GOOD);
+    assert_string_equal(c.timestamp, "");
     /* What a first array of messages said of the user goes with it. */
     static const char twice[] = "{\"conversation_hash\":\"h\",\"conversation\":[{\"role\":\"user\",\"content\":\"x\",\"hashed_ip\":\"a\",\"header\":{}}],\"conversation\":["
                                 SAY("user", "\"x\"") "]}";
