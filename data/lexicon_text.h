@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { CLEANED_LIMIT = 4000 };
+enum { CLEANED_LIMIT = 2600 };
 typedef struct cleaned_text {
     char *data; /* (n), NUL behind */
     size_t n;
