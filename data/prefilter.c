@@ -282,7 +282,8 @@ void prefilter_scan(const prefilter *p, const char *text, size_t n, rule_mask *c
         if (p->bitmap[key / 64] >> (key % 64) & 1) mark_found(p, key, s, i + 1, n, seen);
     }
     for (size_t i = 0; i < p->n_single; i++) {
-        if (n && memchr(s, p->single[i].text->text[0], n)) mark_wishes(p, &p->single[i], seen);
+        int c = (uint8_t)p->single[i].text->text[0];
+        if (n && (memchr(s, c, n) || (isalpha(c) && memchr(s, toupper(c), n)))) mark_wishes(p, &p->single[i], seen);
     }
     for (size_t w = 0; w < p->words; w++) {
         candidates->bits[w] = ~0ull;
