@@ -57,5 +57,6 @@ elif [ ! -f "$shared/sharegpt_wildchat.jsonl.zst" ] || [ ! -f "$shared/feedback_
     echo "skipped: no labelled turns in $shared (set WILDREWARD_SHARED)"
 else
     "$BUILD/bench/bench_annotator" "$shared/sharegpt_wildchat.jsonl.zst" "$shared/feedback_labels.jsonl" || failed=1
+    "$BUILD/bench/bench_annotate_speed" "$shared/sharegpt_wildchat.jsonl.zst" || failed=1
 fi
 exit $failed

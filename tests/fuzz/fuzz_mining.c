@@ -1,4 +1,5 @@
-/* Any bytes as what another rank observed: merged or refused. The checksum is put right first, so that the reader behind it is reached. */
+/* Any bytes as what another rank observed: merged or refused. The checksum is put right first, so that the reader
+ * behind it is reached. */
 #include "base/hash.h"
 #include "data/mining.h"
 

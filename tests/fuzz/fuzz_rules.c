@@ -1,4 +1,5 @@
-/* Any bytes as a rule file, and as a text for the built-in rules: a file is read or refused, and verdicts do not depend on the prefilter. */
+/* Any bytes as a rule file, and as a text for the built-in rules: a file is read or refused, and verdicts do not depend
+ * on the prefilter. */
 #include "data/lexicon.h"
 #include "data/prefilter.h"
 #include "data/rules.h"
@@ -13,7 +14,9 @@ static void check_text(const char *text, size_t n) {
     verdict a, b;
     if (!fast && (lexicon_create(NULL, &fast) < 0 || lexicon_create(NULL, &slow) < 0)) __builtin_trap();
     lexicon_use_prefilter(slow, false);
-    if (lexicon_judge(fast, text, n / 2, text, n, text, n, &a) < 0 || lexicon_judge(slow, text, n / 2, text, n, text, n, &b) < 0) __builtin_trap();
+    if (lexicon_judge(fast, text, n / 2, text, n, text, n, &a) < 0 ||
+        lexicon_judge(slow, text, n / 2, text, n, text, n, &b) < 0)
+        __builtin_trap();
     if (a.level != b.level || a.negative != b.negative || a.positive != b.positive) __builtin_trap();
 }
 
@@ -29,7 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         prefilter *filter = NULL;
         rule_mask m;
         if (rule_compile(f, &f->rules[i], ALL_ALTERNATIVES, RULE_FIND, &p, &regex) < 0) continue;
-        if (prefilter_create(&filter) < 0 || prefilter_add(filter, regex) < 0 || prefilter_build(filter) < 0) __builtin_trap();
+        if (prefilter_create(&filter) < 0 || prefilter_add(filter, regex) < 0 || prefilter_build(filter) < 0)
+            __builtin_trap();
         prefilter_scan(filter, text, size, &m);
         if (pattern_find(p, text, size, 0, NULL, NULL) && !rule_mask_has(&m, 0)) __builtin_trap(); /* a wrong no */
         pattern_free(p);

@@ -40,18 +40,21 @@ static void similarity_and_threshold(void **state) {
     (void)state;
     mining *m = observed();
     double same, near, far;
-    turn_text a = turn("tell me about topic3", "what is the colour3 of topic3"), b = turn("more on topic3 please", "and colour3?"), c = turn("topic9", "colour9");
+    turn_text a = turn("tell me about topic3", "what is the colour3 of topic3"),
+              b = turn("more on topic3 please", "and colour3?"), c = turn("topic9", "colour9");
     assert_int_equal(mining_similarity(m, &a, &a, &same), WR_OK);
     assert_int_equal(mining_similarity(m, &a, &b, &near), WR_OK);
     assert_int_equal(mining_similarity(m, &a, &c, &far), WR_OK);
     assert_true(same > 0.999 && same < 1.001);
     assert_true(near > far);
-    for (int d = 1; d <= MINING_REACH; d++) assert_true(mining_threshold(m, d) >= MINING_FLOOR && mining_threshold(m, d) < 1);
+    for (int d = 1; d <= MINING_REACH; d++)
+        assert_true(mining_threshold(m, d) >= MINING_FLOOR && mining_threshold(m, d) < 1);
     assert_true(near >= mining_threshold(m, 2));
     assert_true(far < mining_threshold(m, 2));
     assert_true(mining_pairs(m) > 1000);
     assert_int_equal(mining_turns(m), 13 * 6 + 1);
-    turn_text zh = turn("请介绍一下北京的天气", "北京的天气怎么样"), zh2 = turn("北京的天气如何", "谢谢"), zh3 = turn("写一首诗", "不错");
+    turn_text zh = turn("请介绍一下北京的天气", "北京的天气怎么样"), zh2 = turn("北京的天气如何", "谢谢"),
+              zh3 = turn("写一首诗", "不错");
     assert_int_equal(mining_similarity(m, &zh, &zh2, &near), WR_OK);
     assert_int_equal(mining_similarity(m, &zh, &zh3, &far), WR_OK);
     assert_true(near > 0.3 && far < 0.05);
@@ -61,7 +64,10 @@ static void similarity_and_threshold(void **state) {
     mining_free(m);
 }
 
-typedef struct asked { double value; size_t calls; } asked;
+typedef struct asked {
+    double value;
+    size_t calls;
+} asked;
 static wr_status constant(void *context, size_t i, size_t j, double *out) {
     asked *a = context;
     assert_true(i < j && j <= i + MINING_REACH);
@@ -73,9 +79,13 @@ static wr_status constant(void *context, size_t i, size_t j, double *out) {
 static void applying(void **state) {
     (void)state;
     mining *m = observed();
-    static const struct { const char *levels, *similar, *different; } cases[] = {
-        {"34", "44", "34"}, {"335", "555", "335"}, {"3335", "3555", "3335"}, {"3345", "4445", "3345"}, {"3354", "5554", "3354"},
-        {"323", "323", "323"}, {"313", "313", "313"}, {"3", "3", "3"}, {"", "", ""}, {"4333", "4333", "4333"}, {"0304", "0404", "0304"}, {"3143", "4143", "3143"},
+    static const struct {
+        const char *levels, *similar, *different;
+    } cases[] = {
+        {"34", "44", "34"},       {"335", "555", "335"},    {"3335", "3555", "3335"},
+        {"3345", "4445", "3345"}, {"3354", "5554", "3354"}, {"323", "323", "323"},
+        {"313", "313", "313"},    {"3", "3", "3"},          {"", "", ""},
+        {"4333", "4333", "4333"}, {"0304", "0404", "0304"}, {"3143", "4143", "3143"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int8_t levels[8], final[8];
@@ -84,7 +94,8 @@ static void applying(void **state) {
         for (int similar = 0; similar < 2; similar++) {
             asked a = {similar ? 1.0 : 0.0, 0};
             assert_int_equal(mining_apply(m, levels, n, constant, &a, final), WR_OK);
-            for (size_t k = 0; k < n; k++) assert_int_equal(final[k], (similar ? cases[i].similar : cases[i].different)[k] - '0');
+            for (size_t k = 0; k < n; k++)
+                assert_int_equal(final[k], (similar ? cases[i].similar : cases[i].different)[k] - '0');
         }
     }
     mining_free(m);
@@ -209,9 +220,23 @@ static void terms(void **state) {
     (void)state;
     term_bag *b;
     size_t n;
-    static const struct { size_t n; const char *text; } cases[] = {
-        {0, ""}, {0, "a I , . !"}, {1, "word Word WORD"}, {2, "word wording"}, {1, "Éclair éclair"}, {1, "ПРИВЕТ привет Привет"}, {1, "Ёлка ёлка"}, {1, "7 7"},
-        {3, "你好世界"}, {0, "你"}, {2, "don'ts"}, {1, "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, {2, "abcdefgh abcdefghi"},
+    static const struct {
+        size_t n;
+        const char *text;
+    } cases[] = {
+        {0, ""},
+        {0, "a I , . !"},
+        {1, "word Word WORD"},
+        {2, "word wording"},
+        {1, "Éclair éclair"},
+        {1, "ПРИВЕТ привет Привет"},
+        {1, "Ёлка ёлка"},
+        {1, "7 7"},
+        {3, "你好世界"},
+        {0, "你"},
+        {2, "don'ts"},
+        {1, "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+        {2, "abcdefgh abcdefghi"},
     };
     assert_int_equal(term_bag_create(&b), WR_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -239,8 +264,12 @@ static void terms(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(similarity_and_threshold), cmocka_unit_test(applying), cmocka_unit_test(test_mistake_08_mining_uses_a_turn_once),
-                                       cmocka_unit_test(cosines_in_batches),       cmocka_unit_test(merging),  cmocka_unit_test(damaged),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(similarity_and_threshold),
+                                       cmocka_unit_test(applying),
+                                       cmocka_unit_test(test_mistake_08_mining_uses_a_turn_once),
+                                       cmocka_unit_test(cosines_in_batches),
+                                       cmocka_unit_test(merging),
+                                       cmocka_unit_test(damaged),
                                        cmocka_unit_test(terms)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
