@@ -1,6 +1,7 @@
-/* What annotation costs: nanoseconds per byte of JSON for the lexicon, mining, refusal validation and filters, one thread, beside a bare yajl parse of the
- * same lines (callbacks that do nothing). bench_annotate_speed CHATS [ROUNDS]; CHATS: WildChat rows. The best of ROUNDS (default 7) counts. Prints a
- * table on stderr and one line of JSON on stdout. */
+/* What annotation costs: nanoseconds per byte of JSON for the lexicon, mining, refusal validation and filters, one
+ * thread, beside a bare yajl parse of the same lines (callbacks that do nothing). bench_annotate_speed CHATS [ROUNDS];
+ * CHATS: WildChat rows. The best of ROUNDS (default 7) counts. Prints a table on stderr and one line of JSON on stdout.
+ */
 #include "base/hash.h"
 #include "base/stream.h"
 #include "data/filters.h"
@@ -16,7 +17,8 @@
 #include <yajl/yajl_parse.h>
 
 enum { STAGES = 7 };
-static const char *const stage_names[STAGES] = {"yajl", "lexicon", "mining_observe", "mining_merge", "mining_apply", "refusal", "filters"};
+static const char *const stage_names[STAGES] = {"yajl",         "lexicon", "mining_observe", "mining_merge",
+                                                "mining_apply", "refusal", "filters"};
 
 typedef struct turn {
     size_t conversation, place;
@@ -70,8 +72,10 @@ static wr_status read_chats(bench *b, const char *path) {
         if (fault != ROW_GOOD) continue;
         for (size_t from = 0; conversation_followup(&t.c, from, &at); from = at + 1, t.n++) {
             const chat_message *q = NULL, *f = &t.c.messages[at];
-            turn x = {.conversation = b->n_talks, .place = t.n, .text = {NULL, 0, f->content, f->length}, .reply = f - 1};
-            if (conversation_query(&t.c, at, &q)) x.text.query = q->content, x.text.query_length = q->length, x.history = at - 2;
+            turn x = {
+                .conversation = b->n_talks, .place = t.n, .text = {NULL, 0, f->content, f->length}, .reply = f - 1};
+            if (conversation_query(&t.c, at, &q))
+                x.text.query = q->content, x.text.query_length = q->length, x.history = at - 2;
             VEC_PUSH(b->turns, b->n_turns, b->turn_capacity, x);
         }
         VEC_PUSH(b->talks, b->n_talks, b->talk_capacity, t);
@@ -82,17 +86,31 @@ cleanup:
     return status;
 }
 
-static int on_null(void *c) { (void)c; return 1; }
-static int on_bool(void *c, int v) { (void)c, (void)v; return 1; }
-static int on_text(void *c, const char *s, size_t n) { (void)c, (void)s, (void)n; return 1; }
-static int on_string(void *c, const unsigned char *s, size_t n) { (void)c, (void)s, (void)n; return 1; }
+static int on_null(void *c) {
+    (void)c;
+    return 1;
+}
+static int on_bool(void *c, int v) {
+    (void)c, (void)v;
+    return 1;
+}
+static int on_text(void *c, const char *s, size_t n) {
+    (void)c, (void)s, (void)n;
+    return 1;
+}
+static int on_string(void *c, const unsigned char *s, size_t n) {
+    (void)c, (void)s, (void)n;
+    return 1;
+}
 
 static wr_status parse_bare(bench *b) {
-    static const yajl_callbacks nothing = {on_null, on_bool, NULL, NULL, on_text, on_string, on_null, on_string, on_null, on_null, on_null};
+    static const yajl_callbacks nothing = {on_null, on_bool,   NULL,    NULL,    on_text, on_string,
+                                           on_null, on_string, on_null, on_null, on_null};
     for (size_t at = 0; at < b->lines.len;) {
         const char *s = b->lines.data + at, *end = memchr(s, '\n', b->lines.len - at);
         yajl_handle h = yajl_alloc(&nothing, NULL, NULL);
-        bool good = h && yajl_parse(h, (const unsigned char *)s, (size_t)(end - s)) == yajl_status_ok && yajl_complete_parse(h) == yajl_status_ok;
+        bool good = h && yajl_parse(h, (const unsigned char *)s, (size_t)(end - s)) == yajl_status_ok &&
+                    yajl_complete_parse(h) == yajl_status_ok;
         if (h) yajl_free(h);
         if (!good) return wr_fail(WR_E_FORMAT, "a line that is not JSON");
         at += (size_t)(end - s) + 1;
@@ -105,7 +123,8 @@ static wr_status judge_levels(bench *b) {
     for (size_t i = 0; i < b->n_turns; i++) {
         turn *t = &b->turns[i];
         verdict v;
-        TRY(lexicon_judge(b->lexicon, t->text.query ? t->text.query : "", t->text.query_length, t->reply->content, t->reply->length, t->text.followup, t->text.followup_length, &v));
+        TRY(lexicon_judge(b->lexicon, t->text.query ? t->text.query : "", t->text.query_length, t->reply->content,
+                          t->reply->length, t->text.followup, t->text.followup_length, &v));
         t->level = (int8_t)v.level;
     }
 cleanup:
@@ -167,7 +186,9 @@ cleanup:
 static wr_status judge_refusals(bench *b) {
     for (size_t i = 0; i < b->n_turns; i++) {
         turn *t = &b->turns[i];
-        refusal_kind k = t->text.query ? refusal_judge(b->refusal, t->text.query, t->text.query_length, t->reply->content, t->reply->length) : REFUSAL_NONE;
+        refusal_kind k = t->text.query ? refusal_judge(b->refusal, t->text.query, t->text.query_length,
+                                                       t->reply->content, t->reply->length)
+                                       : REFUSAL_NONE;
         if (k != REFUSAL_NONE) t->final = k == REFUSAL_FALSE ? 1 : 5;
     }
     return WR_OK;
@@ -177,14 +198,18 @@ static wr_status filter_turns(bench *b) {
     b->kept = 0;
     for (size_t i = 0; i < b->n_turns; i++) {
         const turn *t = &b->turns[i];
-        filter_turn x = {t->final, b->talks[t->conversation].c.language, t->text.query, t->text.query_length, t->reply->content, t->reply->length, t->history};
+        filter_turn x = {t->final,          b->talks[t->conversation].c.language,
+                         t->text.query,     t->text.query_length,
+                         t->reply->content, t->reply->length,
+                         t->history};
         b->kept += filters_judge(b->filters, &x).reason == FILTER_KEEP;
     }
     return WR_OK;
 }
 
 static wr_status run(bench *b, const char *path, int rounds) {
-    static wr_status (*const stages[STAGES])(bench *) = {parse_bare, judge_levels, observe, merge, apply, judge_refusals, filter_turns};
+    static wr_status (*const stages[STAGES])(bench *) = {parse_bare, judge_levels,   observe,     merge,
+                                                         apply,      judge_refusals, filter_turns};
     wr_status status = WR_OK;
     filter_options o = filter_options_default();
     TRY_ALLOC(b->memory = arena_create());
@@ -220,12 +245,14 @@ static void report(const bench *b) {
     for (int s = 0; s < STAGES; s++) {
         if (s) all += b->best[s];
         json_key(&w, stage_names[s]), json_double(&w, 1e9 * b->best[s] / bytes);
-        fprintf(stderr, "%-16s %12.3f %14.3f\n", stage_names[s], 1e9 * b->best[s] / bytes, 1e6 * b->best[s] / (double)b->n_turns);
+        fprintf(stderr, "%-16s %12.3f %14.3f\n", stage_names[s], 1e9 * b->best[s] / bytes,
+                1e6 * b->best[s] / (double)b->n_turns);
     }
     json_key(&w, "annotation"), json_double(&w, 1e9 * all / bytes);
     json_end_object(&w);
     json_end_object(&w);
-    fprintf(stderr, "annotation %.3f ns a byte of JSON, %.2f of a bare yajl parse (%.0f MB/s)\n", 1e9 * all / bytes, all / b->best[0], bytes / b->best[0] / 1e6);
+    fprintf(stderr, "annotation %.3f ns a byte of JSON, %.2f of a bare yajl parse (%.0f MB/s)\n", 1e9 * all / bytes,
+            all / b->best[0], bytes / b->best[0] / 1e6);
     puts(strbuf_str(&out));
     strbuf_free(&out);
 }
@@ -238,8 +265,10 @@ int main(int argc, char **argv) {
         return 2;
     }
     wr_status status = run(&b, argv[1], rounds);
-    if (status == WR_OK) report(&b);
-    else fprintf(stderr, "bench_annotate_speed: %s\n", wr_error());
+    if (status == WR_OK)
+        report(&b);
+    else
+        fprintf(stderr, "bench_annotate_speed: %s\n", wr_error());
     lexicon_free(b.lexicon);
     refusal_free(b.refusal);
     filters_free(b.filters);

@@ -1,7 +1,8 @@
-/* Quality of the lexical annotator against labelled turns: macro-F1 of negative {1,2}, neutral 3, positive {4,5}, and the share of turns with the very
- * level. bench_annotator CHATS LABELS [--half even|odd] [--lexicon FILE] [--errors]. CHATS: WildChat rows; LABELS: {"conversation_hash",
- * "turn_identifier", "label"} a line. --half: only labels of conversations whose hash's last hex digit is even or odd: rules are written on the even
- * half, errors of the odd half are never looked at. Prints tables on stderr and one line of JSON on stdout. */
+/* Quality of the lexical annotator against labelled turns: macro-F1 of negative {1,2}, neutral 3, positive {4,5}, and
+ * the share of turns with the very level. bench_annotator CHATS LABELS [--half even|odd] [--lexicon FILE] [--errors].
+ * CHATS: WildChat rows; LABELS: {"conversation_hash", "turn_identifier", "label"} a line. --half: only labels of
+ * conversations whose hash's last hex digit is even or odd: rules are written on the even half, errors of the odd half
+ * are never looked at. Prints tables on stderr and one line of JSON on stdout. */
 #include "base/stream.h"
 #include "data/lexicon.h"
 #include "data/wildchat.h"
@@ -73,7 +74,8 @@ static wr_status judge_conversation(bench *b, lexicon *l, const conversation *c)
         b->levels[e->value - 1][said - 1]++;
         b->joined++;
         if (b->errors && e->value != said) {
-            fprintf(stderr, "%d for %d (%s): %.*s\n", said, (int)e->value, v.rule, f->length < 300 ? (int)f->length : 300, f->content);
+            fprintf(stderr, "%d for %d (%s): %.*s\n", said, (int)e->value, v.rule,
+                    f->length < 300 ? (int)f->length : 300, f->content);
         }
     }
 cleanup:
@@ -95,8 +97,10 @@ static void put_matrix(json_writer *w, const char *name, const uint64_t *counts,
 static double put_class(json_writer *w, const uint64_t confusion[CLASSES][CLASSES], int k) {
     uint64_t row = 0, column = 0, hit = confusion[k][k];
     for (int j = 0; j < CLASSES; j++) row += confusion[k][j], column += confusion[j][k];
-    double precision = ratio(hit, column), recall = ratio(hit, row), f1 = precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0;
-    fprintf(stderr, "%-10s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %10.3f %8.3f %8.3f\n", class_names[k], confusion[k][0], confusion[k][1], confusion[k][2], precision, recall, f1);
+    double precision = ratio(hit, column), recall = ratio(hit, row),
+           f1 = precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0;
+    fprintf(stderr, "%-10s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %10.3f %8.3f %8.3f\n", class_names[k],
+            confusion[k][0], confusion[k][1], confusion[k][2], precision, recall, f1);
     json_key(w, class_names[k]);
     json_begin_object(w);
     json_key(w, "precision"), json_double(w, precision);
@@ -117,12 +121,13 @@ static void report(const bench *b) {
     json_key(&w, "labels"), json_int(&w, (int64_t)b->joined);
     fprintf(stderr, "label %8s %5s %5s %5s %5s   (%s)\n", "said 1", "2", "3", "4", "5", b->half ? b->half : "all");
     for (int i = 0; i < LEVELS; i++) {
-        fprintf(stderr, "%5d %8" PRIu64 " %5" PRIu64 " %5" PRIu64 " %5" PRIu64 " %5" PRIu64 "\n", i + 1, b->levels[i][0], b->levels[i][1], b->levels[i][2], b->levels[i][3],
-                b->levels[i][4]);
+        fprintf(stderr, "%5d %8" PRIu64 " %5" PRIu64 " %5" PRIu64 " %5" PRIu64 " %5" PRIu64 "\n", i + 1,
+                b->levels[i][0], b->levels[i][1], b->levels[i][2], b->levels[i][3], b->levels[i][4]);
         hits += b->levels[i][i];
         for (int k = 0; k < LEVELS; k++) confusion[class_of(i + 1)][class_of(k + 1)] += b->levels[i][k];
     }
-    fprintf(stderr, "%-10s %9s %9s %9s %10s %8s %8s\n", "label", "negative", "neutral", "positive", "precision", "recall", "F1");
+    fprintf(stderr, "%-10s %9s %9s %9s %10s %8s %8s\n", "label", "negative", "neutral", "positive", "precision",
+            "recall", "F1");
     for (int k = 0; k < CLASSES; k++) macro += put_class(&w, confusion, k) / CLASSES;
     put_matrix(&w, "confusion", &confusion[0][0], CLASSES);
     put_matrix(&w, "confusion_levels", &b->levels[0][0], LEVELS);

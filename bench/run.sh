@@ -87,6 +87,7 @@ elif [ ! -f "$shared/sharegpt_wildchat.jsonl.zst" ] || [ ! -f "$shared/feedback_
     echo "skipped: no labelled turns in $shared (set WILDREWARD_SHARED)"
 else
     "$BUILD/bench/bench_annotator" "$shared/sharegpt_wildchat.jsonl.zst" "$shared/feedback_labels.jsonl" || failed=1
+    "$BUILD/bench/bench_annotate_speed" "$shared/sharegpt_wildchat.jsonl.zst" || failed=1
 fi
 
 # The endpoint annotator against a server that takes 50 ms: 64 requests in flight can be 1,280 a second at most.

@@ -15,13 +15,27 @@ enum { METHOD = 2 };
 enum { FIRST_RULED = FILTER_IMAGE, LAST_RULED = FILTER_IBAN };
 
 static const char *const names[FILTERS + 1] = {
-    [FILTER_KEEP] = "",          [FILTER_UNLABELLED] = "unlabelled", [FILTER_NO_QUERY] = "no_query",
-    [FILTER_NEUTRAL] = "neutral",           [FILTER_LANGUAGE] = "language",     [FILTER_IMAGE] = "image",
-    [FILTER_WEB] = "web_search",            [FILTER_IDENTITY] = "identity",     [FILTER_FILE] = "file",
-    [FILTER_MEDIA] = "media",               [FILTER_URL] = "url",               [FILTER_EMAIL] = "email",
-    [FILTER_PHONE] = "phone",               [FILTER_IP] = "ip_address",         [FILTER_CARD] = "card",
-    [FILTER_IBAN] = "iban",                 [FILTER_LONG_HISTORY] = "long_history", [FILTER_SHORT_REPLY] = "short_reply",
-    [FILTER_SHORT_QUERY] = "short_query",   [FILTER_TOO_LONG] = "too_long",     [FILTERS] = NULL,
+    [FILTER_KEEP] = "",
+    [FILTER_UNLABELLED] = "unlabelled",
+    [FILTER_NO_QUERY] = "no_query",
+    [FILTER_NEUTRAL] = "neutral",
+    [FILTER_LANGUAGE] = "language",
+    [FILTER_IMAGE] = "image",
+    [FILTER_WEB] = "web_search",
+    [FILTER_IDENTITY] = "identity",
+    [FILTER_FILE] = "file",
+    [FILTER_MEDIA] = "media",
+    [FILTER_URL] = "url",
+    [FILTER_EMAIL] = "email",
+    [FILTER_PHONE] = "phone",
+    [FILTER_IP] = "ip_address",
+    [FILTER_CARD] = "card",
+    [FILTER_IBAN] = "iban",
+    [FILTER_LONG_HISTORY] = "long_history",
+    [FILTER_SHORT_REPLY] = "short_reply",
+    [FILTER_SHORT_QUERY] = "short_query",
+    [FILTER_TOO_LONG] = "too_long",
+    [FILTERS] = NULL,
 };
 static const char *const places[] = {"query", "both", NULL};
 
@@ -51,7 +65,8 @@ wr_status filter_by_name(const char *name, filter *out) {
         }
     }
     const char *near = nearest_name(name, names + 1);
-    return wr_fail(WR_E_USAGE, "no filter is named '%.60s'%s%s%s", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return wr_fail(WR_E_USAGE, "no filter is named '%.60s'%s%s%s", name, near ? "; did you mean '" : "",
+                   near ? near : "", near ? "'?" : "");
 }
 
 wr_status filter_list_parse(const char *list, uint32_t *bits) {
@@ -62,11 +77,13 @@ wr_status filter_list_parse(const char *list, uint32_t *bits) {
         size_t n = strcspn(s, ",");
         char name[64];
         filter f = FILTER_KEEP;
-        if (n == 0 || n >= sizeof name) TRY(wr_fail(WR_E_USAGE, "'%.60s' is no list of filters: names with commas between, or none", list));
+        if (n == 0 || n >= sizeof name)
+            TRY(wr_fail(WR_E_USAGE, "'%.60s' is no list of filters: names with commas between, or none", list));
         memcpy(name, s, n);
         name[n] = '\0';
         TRY(filter_by_name(name, &f));
-        if (!filter_switchable(f)) TRY(wr_fail(WR_E_USAGE, "filter '%s' cannot be switched off: such a turn makes no instance", name));
+        if (!filter_switchable(f))
+            TRY(wr_fail(WR_E_USAGE, "filter '%s' cannot be switched off: such a turn makes no instance", name));
         *bits |= 1u << f;
         s += n + (s[n] == ',');
     }
@@ -106,7 +123,9 @@ static wr_status add_rules(filters *f) {
         for (size_t i = 0; i < f->file->n; i++) {
             const rule *r = &f->file->rules[i];
             int which, where, check;
-            if (!rule_field(r, "filter")) TRY(rule_fail(f->file, r, 0, "has no filter: give 'filter image' or another of %s, …", names[FILTER_WEB]));
+            if (!rule_field(r, "filter"))
+                TRY(rule_fail(f->file, r, 0, "has no filter: give 'filter image' or another of %s, …",
+                              names[FILTER_WEB]));
             TRY(rule_choice(f->file, r, "filter", allowed, 0, &which));
             TRY(rule_choice(f->file, r, "where", places, 0, &where));
             TRY(rule_choice(f->file, r, "check", checks, 0, &check));
@@ -123,8 +142,9 @@ static wr_status take_fingerprint(filters *f) {
     wr_status status = WR_OK;
     strbuf all = {0};
     const filter_options *o = &f->options;
-    strbuf_printf(&all, "%d %llx %x %zu %zu %zu %llx %x", METHOD, (unsigned long long)f->file->fingerprint, o->off, o->min_reply_words, o->min_query_words,
-                  o->max_history, (unsigned long long)f->languages.bits, f->languages.all);
+    strbuf_printf(&all, "%d %llx %x %zu %zu %zu %llx %x", METHOD, (unsigned long long)f->file->fingerprint, o->off,
+                  o->min_reply_words, o->min_query_words, o->max_history, (unsigned long long)f->languages.bits,
+                  f->languages.all);
     TRY(strbuf_status(&all));
     f->fingerprint = hash64(all.data, all.len, 0);
 cleanup:
@@ -177,9 +197,11 @@ static filter_verdict ruled(const filters *f, const filter_turn *t) {
     int in_query = FILTERS, in_reply = FILTERS;
     rule_match q, r;
     bool a = rule_set_find(f->query, t->query, t->query_length, f->options.off, &in_query, &q);
-    if (a && in_query < FILTER_URL) return (filter_verdict){(filter)in_query, q.rule->name, t->query + q.start, q.end - q.start};
+    if (a && in_query < FILTER_URL)
+        return (filter_verdict){(filter)in_query, q.rule->name, t->query + q.start, q.end - q.start};
     bool b = rule_set_find(f->reply, t->reply, t->reply_length, f->options.off, &in_reply, &r);
-    if (a && in_query <= in_reply) return (filter_verdict){(filter)in_query, q.rule->name, t->query + q.start, q.end - q.start};
+    if (a && in_query <= in_reply)
+        return (filter_verdict){(filter)in_query, q.rule->name, t->query + q.start, q.end - q.start};
     if (b) return (filter_verdict){(filter)in_reply, r.rule->name, t->reply + r.start, r.end - r.start};
     return because(FILTER_KEEP);
 }
@@ -188,11 +210,14 @@ filter_verdict filters_judge(const filters *f, const filter_turn *t) {
     if (t->level == 0) return because(FILTER_UNLABELLED);
     if (!t->query) return because(FILTER_NO_QUERY);
     if (t->level == 3) return because(FILTER_NEUTRAL);
-    if (asked(f, FILTER_LANGUAGE) && !language_accepted(&f->languages, t->language, t->query, t->query_length)) return because(FILTER_LANGUAGE);
+    if (asked(f, FILTER_LANGUAGE) && !language_accepted(&f->languages, t->language, t->query, t->query_length))
+        return because(FILTER_LANGUAGE);
     filter_verdict v = ruled(f, t);
     if (v.reason != FILTER_KEEP) return v;
     if (asked(f, FILTER_LONG_HISTORY) && t->history > f->options.max_history) return because(FILTER_LONG_HISTORY);
-    if (asked(f, FILTER_SHORT_REPLY) && !text_has_words(t->reply, t->reply_length, f->options.min_reply_words)) return because(FILTER_SHORT_REPLY);
-    if (asked(f, FILTER_SHORT_QUERY) && !text_has_words(t->query, t->query_length, f->options.min_query_words)) return because(FILTER_SHORT_QUERY);
+    if (asked(f, FILTER_SHORT_REPLY) && !text_has_words(t->reply, t->reply_length, f->options.min_reply_words))
+        return because(FILTER_SHORT_REPLY);
+    if (asked(f, FILTER_SHORT_QUERY) && !text_has_words(t->query, t->query_length, f->options.min_query_words))
+        return because(FILTER_SHORT_QUERY);
     return because(FILTER_KEEP);
 }

@@ -1,5 +1,6 @@
-/* Quality filters, each by name and each switchable, asked in the order below; the first that applies drops the turn. What they look for in words is in a
- * rule file (data/rules/filters.txt is built in); whole words only. LOCAL; one thread. */
+/* Quality filters, each by name and each switchable, asked in the order below; the first that applies drops the turn.
+ * What they look for in words is in a rule file (data/rules/filters.txt is built in); whole words only. LOCAL; one
+ * thread. */
 #ifndef WR_DATA_FILTERS_H
 #define WR_DATA_FILTERS_H
 
@@ -28,7 +29,8 @@ typedef enum filter {
     FILTER_LONG_HISTORY,
     FILTER_SHORT_REPLY,
     FILTER_SHORT_QUERY,
-    FILTER_TOO_LONG, /* query and reply take more tokens than allowed; found when tokens are made; cannot be switched off */
+    FILTER_TOO_LONG, /* query and reply take more tokens than allowed; found when tokens are made; cannot be switched
+                        off */
     FILTERS
 } filter;
 const char *filter_name(filter f); /* "neutral", "language", …; NULL for FILTER_KEEP */
@@ -41,9 +43,9 @@ wr_status filter_list_parse(const char *list, uint32_t *bits);
 uint32_t filters_switchable(void);
 
 typedef struct filter_options {
-    const char *file;      /* rule file that replaces the built-in one, or NULL */
-    uint32_t off;          /* bit set of filters that are not asked */
-    const char *languages; /* accepted: codes or English names with commas ("en,zh"), or "all" */
+    const char *file;                        /* rule file that replaces the built-in one, or NULL */
+    uint32_t off;                            /* bit set of filters that are not asked */
+    const char *languages;                   /* accepted: codes or English names with commas ("en,zh"), or "all" */
     size_t min_reply_words, min_query_words; /* Chinese, Japanese and Korean: characters */
     size_t max_history;                      /* messages before the query */
 } filter_options;
@@ -52,9 +54,10 @@ filter_options filter_options_default(void); /* en,zh; 10; 5; 20 */
 typedef struct filters filters;
 wr_status filters_create(const filter_options *o, filters **out); /* strings of o are copied */
 void filters_free(filters *f);                                    /* NULL is fine */
-uint64_t filters_fingerprint(const filters *f);                   /* of the rules and options: equal ones drop the same turns */
-wr_status filters_check(const filters *f, size_t *examples);      /* the rules' examples; files of a user are checked when read */
-void filters_use_prefilter(filters *f, bool on);                  /* off: slower, never another answer. For tests */
+uint64_t filters_fingerprint(const filters *f); /* of the rules and options: equal ones drop the same turns */
+wr_status filters_check(const filters *f,
+                        size_t *examples);       /* the rules' examples; files of a user are checked when read */
+void filters_use_prefilter(filters *f, bool on); /* off: slower, never another answer. For tests */
 
 typedef struct filter_turn {
     int level;            /* final */
@@ -66,9 +69,9 @@ typedef struct filter_turn {
     size_t history; /* messages before the query */
 } filter_turn;
 typedef struct filter_verdict {
-    filter reason;       /* FILTER_KEEP: none applies */
-    const char *rule;    /* name of the rule that found it, "" for filters without words */
-    const char *match;   /* what was found, inside the query or the reply; NULL for filters without words */
+    filter reason;     /* FILTER_KEEP: none applies */
+    const char *rule;  /* name of the rule that found it, "" for filters without words */
+    const char *match; /* what was found, inside the query or the reply; NULL for filters without words */
     size_t match_length;
 } filter_verdict;
 filter_verdict filters_judge(const filters *f, const filter_turn *t);

@@ -12,21 +12,28 @@ static const struct known {
     const char *code, *name;
     script script;
 } languages[] = {
-    {"en", "English", LATIN},     {"zh", "Chinese", CJK},        {"ru", "Russian", CYRILLIC},   {"fr", "French", LATIN},      {"es", "Spanish", LATIN},
-    {"de", "German", LATIN},      {"it", "Italian", LATIN},      {"pt", "Portuguese", LATIN},   {"ja", "Japanese", CJK},      {"ko", "Korean", CJK},
-    {"ar", "Arabic", OTHER},      {"tr", "Turkish", LATIN},      {"vi", "Vietnamese", LATIN},   {"uk", "Ukrainian", CYRILLIC}, {"pl", "Polish", LATIN},
-    {"nl", "Dutch", LATIN},       {"id", "Indonesian", LATIN},   {"fa", "Persian", OTHER},      {"sv", "Swedish", LATIN},     {"cs", "Czech", LATIN},
-    {"ro", "Romanian", LATIN},    {"hu", "Hungarian", LATIN},    {"fi", "Finnish", LATIN},      {"da", "Danish", LATIN},      {"el", "Greek", OTHER},
-    {"he", "Hebrew", OTHER},      {"hi", "Hindi", OTHER},        {"th", "Thai", OTHER},         {"bg", "Bulgarian", CYRILLIC}, {"ca", "Catalan", LATIN},
-    {"ms", "Malay", LATIN},       {"tl", "Tagalog", LATIN},      {"no", "Norwegian", LATIN},    {"sk", "Slovak", LATIN},      {"sr", "Serbian", CYRILLIC},
-    {"hr", "Croatian", LATIN},    {"ta", "Tamil", OTHER},        {"bn", "Bengali", OTHER},      {"ur", "Urdu", OTHER},        {"sw", "Swahili", LATIN},
+    {"en", "English", LATIN},    {"zh", "Chinese", CJK},        {"ru", "Russian", CYRILLIC},
+    {"fr", "French", LATIN},     {"es", "Spanish", LATIN},      {"de", "German", LATIN},
+    {"it", "Italian", LATIN},    {"pt", "Portuguese", LATIN},   {"ja", "Japanese", CJK},
+    {"ko", "Korean", CJK},       {"ar", "Arabic", OTHER},       {"tr", "Turkish", LATIN},
+    {"vi", "Vietnamese", LATIN}, {"uk", "Ukrainian", CYRILLIC}, {"pl", "Polish", LATIN},
+    {"nl", "Dutch", LATIN},      {"id", "Indonesian", LATIN},   {"fa", "Persian", OTHER},
+    {"sv", "Swedish", LATIN},    {"cs", "Czech", LATIN},        {"ro", "Romanian", LATIN},
+    {"hu", "Hungarian", LATIN},  {"fi", "Finnish", LATIN},      {"da", "Danish", LATIN},
+    {"el", "Greek", OTHER},      {"he", "Hebrew", OTHER},       {"hi", "Hindi", OTHER},
+    {"th", "Thai", OTHER},       {"bg", "Bulgarian", CYRILLIC}, {"ca", "Catalan", LATIN},
+    {"ms", "Malay", LATIN},      {"tl", "Tagalog", LATIN},      {"no", "Norwegian", LATIN},
+    {"sk", "Slovak", LATIN},     {"sr", "Serbian", CYRILLIC},   {"hr", "Croatian", LATIN},
+    {"ta", "Tamil", OTHER},      {"bn", "Bengali", OTHER},      {"ur", "Urdu", OTHER},
+    {"sw", "Swahili", LATIN},
 };
 enum { LANGUAGES = sizeof languages / sizeof *languages };
 _Static_assert(LANGUAGES <= 64, "a language is a bit of a word");
 
 static int find(const char *name, size_t n) {
     for (int i = 0; i < LANGUAGES; i++) {
-        if ((strlen(languages[i].code) == n && strncasecmp(languages[i].code, name, n) == 0) || (strlen(languages[i].name) == n && strncasecmp(languages[i].name, name, n) == 0))
+        if ((strlen(languages[i].code) == n && strncasecmp(languages[i].code, name, n) == 0) ||
+            (strlen(languages[i].name) == n && strncasecmp(languages[i].name, name, n) == 0))
             return i;
     }
     return -1;
@@ -38,8 +45,9 @@ static wr_status unknown_language(const char *name, size_t n) {
     for (int i = 0; i < LANGUAGES; i++) all[i] = languages[i].name;
     snprintf(word, sizeof word, "%.*s", n < 60 ? (int)n : 60, name);
     const char *near = nearest_name(word, all);
-    return wr_fail(WR_E_USAGE, "no language is named '%s'%s%s%s: give codes or names like en,zh or English,Chinese, or all", word, near ? "; did you mean '" : "", near ? near : "",
-                   near ? "'?" : "");
+    return wr_fail(WR_E_USAGE,
+                   "no language is named '%s'%s%s%s: give codes or names like en,zh or English,Chinese, or all", word,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 wr_status language_set_parse(const char *list, language_set *out) {

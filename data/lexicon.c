@@ -10,7 +10,8 @@
 
 /* Part of the fingerprint: raise it when the same rules give other verdicts than before. */
 enum { METHOD = 2 };
-enum { UNDONE_REACH = 24 }; /* bytes before a sign in which it can be undone */
+enum { NEAR = 640 };             /* bytes that all rules but those of place anywhere see */
+enum { UNDONE_REACH = 24 };      /* bytes before a sign in which it can be undone */
 static const double found = 0.5; /* strength from which a sign counts */
 
 typedef enum rule_place {
@@ -22,7 +23,8 @@ typedef enum rule_place {
     PLACE_NEGATION, /* no sign: what takes its force from praise right behind it */
     PLACE_CONDITION /* no sign: the same for complaints */
 } rule_place;
-static const char *const place_names[] = {"opening", "early", "anywhere", "whole", "filler", "negation", "condition", NULL};
+static const char *const place_names[] = {"opening", "early",    "anywhere",  "whole",
+                                          "filler",  "negation", "condition", NULL};
 
 /* Which replies a rule is for: "no" answers a question of the assistant, and corrects a statement. */
 typedef enum reply_kind { REPLY_ANY, REPLY_STATEMENT, REPLY_QUESTION } reply_kind;
@@ -42,7 +44,8 @@ struct lexicon {
     sign *signs;
     size_t n, capacity;
     pattern *filler, *negation, *condition;
-    prefilter *prefilter;
+    prefilter *near, *far;                  /* of all signs; of those with place anywhere */
+    size_t *far_signs, n_far, far_capacity; /* the signs of `far` */
     bool unfiltered;
     cleaned_text text;
 };
@@ -54,7 +57,9 @@ void lexicon_free(lexicon *l) {
     pattern_free(l->filler);
     pattern_free(l->negation);
     pattern_free(l->condition);
-    prefilter_free(l->prefilter);
+    prefilter_free(l->near);
+    prefilter_free(l->far);
+    free(l->far_signs);
     rules_free(l->file);
     cleaned_text_free(&l->text);
     free(l);
@@ -65,7 +70,8 @@ static wr_status add_part(lexicon *l, const rule *r, rule_place place) {
     wr_status status = WR_OK;
     pattern **slot = place == PLACE_FILLER ? &l->filler : place == PLACE_NEGATION ? &l->negation : &l->condition;
     if (*slot) TRY(rule_fail(l->file, r, 0, "a second rule with place %s; there can be one", place_names[place]));
-    if (rule_field(r, "level") || rule_field(r, "weight")) TRY(rule_fail(l->file, r, 0, "a rule with place %s has no level and no weight", place_names[place]));
+    if (rule_field(r, "level") || rule_field(r, "weight"))
+        TRY(rule_fail(l->file, r, 0, "a rule with place %s has no level and no weight", place_names[place]));
     TRY(rule_compile(l->file, r, ALL_ALTERNATIVES, place == PLACE_FILLER ? RULE_HERE : RULE_END, slot, NULL));
 cleanup:
     return status;
@@ -87,9 +93,16 @@ static wr_status add_sign(lexicon *l, const rule *r, rule_place place) {
     s.reply = (reply_kind)reply;
     for (size_t i = 0; i < r->n_alternatives; i++) {
         TRY(mem_reserve((void **)&l->signs, &l->capacity, l->n + 1, sizeof *l->signs));
-        TRY(rule_compile(l->file, r, i, place == PLACE_OPENING ? RULE_HERE : place == PLACE_WHOLE ? RULE_WHOLE : RULE_FIND, &s.pattern, &regex));
+        TRY(rule_compile(l->file, r, i,
+                         place == PLACE_OPENING ? RULE_HERE
+                         : place == PLACE_WHOLE ? RULE_WHOLE
+                                                : RULE_FIND,
+                         &s.pattern, &regex));
         l->signs[l->n++] = s;
-        TRY(prefilter_add(l->prefilter, regex));
+        TRY(prefilter_add(l->near, regex));
+        if (place != PLACE_ANYWHERE) continue;
+        TRY(prefilter_add(l->far, regex));
+        VEC_PUSH(l->far_signs, l->n_far, l->far_capacity, l->n - 1);
     }
 cleanup:
     return status;
@@ -100,16 +113,20 @@ wr_status lexicon_create(const char *file, lexicon **out) {
     lexicon *l = mem_calloc(1, sizeof *l);
     TRY_ALLOC(l);
     TRY(rules_read(RULES_LEXICON, file, &l->file));
-    TRY(prefilter_create(&l->prefilter));
+    TRY(prefilter_create(&l->near));
+    TRY(prefilter_create(&l->far));
     for (size_t i = 0; i < l->file->n; i++) {
         const rule *r = &l->file->rules[i];
         int place;
         TRY(rule_choice(l->file, r, "place", place_names, PLACE_EARLY, &place));
-        if (place >= PLACE_FILLER) TRY(add_part(l, r, (rule_place)place));
-        else TRY(add_sign(l, r, (rule_place)place));
+        if (place >= PLACE_FILLER)
+            TRY(add_part(l, r, (rule_place)place));
+        else
+            TRY(add_sign(l, r, (rule_place)place));
     }
     if (!l->n) TRY(wr_fail(WR_E_USAGE, "%s: no rule in it", l->file->path));
-    TRY(prefilter_build(l->prefilter));
+    TRY(prefilter_build(l->near));
+    TRY(prefilter_build(l->far));
     if (file) TRY(lexicon_check(l, NULL));
     *out = l;
     l = NULL;
@@ -118,11 +135,15 @@ cleanup:
     return status;
 }
 
-uint64_t lexicon_fingerprint(const lexicon *l) { return hash64(&l->file->fingerprint, sizeof l->file->fingerprint, METHOD); }
+uint64_t lexicon_fingerprint(const lexicon *l) {
+    return hash64(&l->file->fingerprint, sizeof l->file->fingerprint, METHOD);
+}
 void lexicon_use_prefilter(lexicon *l, bool on) { l->unfiltered = !on; }
 
 /* How far from the start a place still counts for something, and for how much. */
-static size_t place_reach(rule_place place) { return place == PLACE_EARLY ? 400 : place == PLACE_ANYWHERE ? 2000 : SIZE_MAX; }
+static size_t place_reach(rule_place place) {
+    return place == PLACE_EARLY ? 400 : place == PLACE_ANYWHERE ? 2000 : SIZE_MAX;
+}
 static double place_factor(rule_place place, size_t at) {
     if (place == PLACE_EARLY) return at <= 160 ? 1 : 0.5;
     if (place == PLACE_ANYWHERE) return at <= 600 ? 1 : 0.5;
@@ -132,14 +153,16 @@ static double place_factor(rule_place place, size_t at) {
 /* The text at hand, and where it may be said to begin. */
 typedef struct judged {
     const char *text;
-    size_t n;
+    size_t n, near;           /* bytes; those that most rules see */
     size_t at[4], n_openings; /* of the message, and behind filler words; none before they are asked for */
 } judged;
 
 static void find_openings(const lexicon *l, judged *j) {
     size_t start, end;
     j->n_openings = 1; /* at[0] is 0 */
-    while (l->filler && j->n_openings < 4 && pattern_find(l->filler, j->text, j->n, j->at[j->n_openings - 1], &start, &end) && end > start) j->at[j->n_openings++] = end;
+    while (l->filler && j->n_openings < 4 &&
+           pattern_find(l->filler, j->text, j->near, j->at[j->n_openings - 1], &start, &end) && end > start)
+        j->at[j->n_openings++] = end;
 }
 
 /* Strength of a sign in the text. */
@@ -148,11 +171,14 @@ static double strength(const lexicon *l, const sign *s, judged *j) {
     if (s->place == PLACE_OPENING) {
         if (!j->n_openings) find_openings(l, j);
         for (size_t i = 0; i < j->n_openings; i++) {
-            if (pattern_find(s->pattern, j->text, j->n, j->at[i], NULL, NULL)) return s->weight;
+            if (pattern_find(s->pattern, j->text, j->near, j->at[i], NULL, NULL)) return s->weight;
         }
         return 0;
     }
-    if (!pattern_find_before(s->pattern, j->text, j->n, 0, place_reach(s->place), &at, NULL)) return 0;
+    if (s->place == PLACE_WHOLE && j->n > NEAR) return 0;
+    if (!pattern_find_before(s->pattern, j->text, s->place == PLACE_ANYWHERE ? j->n : j->near, 0, place_reach(s->place),
+                             &at, NULL))
+        return 0;
     const pattern *undone = s->level >= 4 ? l->negation : l->condition;
     if (s->place != PLACE_WHOLE && at && undone) {
         size_t from = at > UNDONE_REACH ? at - UNDONE_REACH : 0;
@@ -161,20 +187,33 @@ static double strength(const lexicon *l, const sign *s, judged *j) {
     return s->weight * place_factor(s->place, at);
 }
 
+static judged judge_text(const cleaned_text *t) {
+    return (judged){.text = t->data, .n = t->n, .near = t->n < NEAR ? t->n : NEAR};
+}
+
 /* Which signs may be in the text. */
 static rule_mask candidates(const lexicon *l, const judged *j) {
-    rule_mask m;
-    if (l->unfiltered) memset(&m, 0xFF, sizeof m);
-    else prefilter_scan(l->prefilter, j->text, j->n, &m);
+    rule_mask m, far;
+    if (l->unfiltered) {
+        memset(&m, 0xFF, sizeof m);
+        return m;
+    }
+    prefilter_scan(l->near, j->text, j->near, &m);
+    if (j->n == j->near) return m;
+    prefilter_scan(l->far, j->text, j->n, &far);
+    for (size_t i = 0; i < l->n_far; i++) {
+        if (rule_mask_has(&far, i)) m.bits[l->far_signs[i] / 64] |= 1ull << (l->far_signs[i] % 64);
+    }
     return m;
 }
 
-wr_status lexicon_judge(lexicon *l, const char *query, size_t query_length, const char *reply, size_t reply_length, const char *followup, size_t followup_length,
-                        verdict *out) {
+wr_status lexicon_judge(lexicon *l, const char *query, size_t query_length, const char *reply, size_t reply_length,
+                        const char *followup, size_t followup_length, verdict *out) {
     *out = (verdict){.rule = ""};
     if (followup_length == 0) return WR_OK;
-    if (!cleaned_text_set(&l->text, followup, followup_length)) return wr_fail(WR_E_NOMEM, "out of memory in the lexicon");
-    judged j = {.text = l->text.data, .n = l->text.n};
+    if (!cleaned_text_set(&l->text, followup, followup_length))
+        return wr_fail(WR_E_NOMEM, "out of memory in the lexicon");
+    judged j = judge_text(&l->text);
     const sign *no = NULL, *yes = NULL;
     rule_mask m = candidates(l, &j);
     reply_kind kind = text_asks(reply, reply_length) ? REPLY_QUESTION : REPLY_STATEMENT;
@@ -184,7 +223,8 @@ wr_status lexicon_judge(lexicon *l, const char *query, size_t query_length, cons
             if (i >= l->n) break;
             const sign *s = &l->signs[i];
             double *best = s->level <= 2 ? &out->negative : &out->positive;
-            if ((s->reply != REPLY_ANY && s->reply != kind) || s->weight <= *best) continue; /* it is not asked, or could not win */
+            if ((s->reply != REPLY_ANY && s->reply != kind) || s->weight <= *best)
+                continue; /* it is not asked, or could not win */
             double x = strength(l, s, &j);
             if (x < found || x <= *best) continue;
             *best = x;
@@ -208,12 +248,16 @@ static wr_status check_rule(lexicon *l, size_t first, size_t end, size_t *exampl
     const rule *r = l->signs[first].rule;
     for (size_t i = 0; i < r->n_examples; i++) {
         const rule_line *x = &r->examples[i];
-        if (!cleaned_text_set(&l->text, x->text, strlen(x->text))) TRY(wr_fail(WR_E_NOMEM, "out of memory in the lexicon"));
-        judged j = {.text = l->text.data, .n = l->text.n};
+        if (!cleaned_text_set(&l->text, x->text, strlen(x->text)))
+            TRY(wr_fail(WR_E_NOMEM, "out of memory in the lexicon"));
+        judged j = judge_text(&l->text);
         rule_mask m = candidates(l, &j);
         bool here = false;
-        for (size_t k = first; k < end; k++) here = here || (rule_mask_has(&m, k) && strength(l, &l->signs[k], &j) >= found);
-        if (here != (x->sign == '+')) TRY(rule_fail(l->file, r, x->line, "example \"%.200s\" %s found by it", x->text, here ? "must not be, but is" : "must be, but is not"));
+        for (size_t k = first; k < end; k++)
+            here = here || (rule_mask_has(&m, k) && strength(l, &l->signs[k], &j) >= found);
+        if (here != (x->sign == '+'))
+            TRY(rule_fail(l->file, r, x->line, "example \"%.200s\" %s found by it", x->text,
+                          here ? "must not be, but is" : "must be, but is not"));
         if (examples) ++*examples;
     }
 cleanup:

@@ -60,8 +60,10 @@ bool cleaned_text_set(cleaned_text *t, const char *s, size_t n) {
             continue;
         }
         line_start = c == '\n';
-        if (line_start || !is_space(c)) *out++ = c;
-        else if (out > t->data && out[-1] != ' ' && out[-1] != '\n') *out++ = ' ';
+        if (line_start || !is_space(c))
+            *out++ = c;
+        else if (out > t->data && out[-1] != ' ' && out[-1] != '\n')
+            *out++ = ' ';
         i++;
     }
     while (out > t->data && is_space(out[-1])) out--;

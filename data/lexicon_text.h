@@ -5,14 +5,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { CLEANED_LIMIT = 4000 };
+enum { CLEANED_LIMIT = 2600 };
 typedef struct cleaned_text {
     char *data; /* (n), NUL behind */
     size_t n;
 } cleaned_text;
 void cleaned_text_free(cleaned_text *t);
-/* At most CLEANED_LIMIT bytes (and a few) of the message without code blocks, quotations and quoted lines, white space collapsed but for line breaks.
- * False when memory is out. */
+/* At most CLEANED_LIMIT bytes (and a few) of the message without code blocks, quotations and quoted lines, white space
+ * collapsed but for line breaks. False when memory is out. */
 bool cleaned_text_set(cleaned_text *t, const char *s, size_t n);
 
 /* Does the text end with a question? */

@@ -53,7 +53,9 @@ static bool before(const mining_sample *a, const mining_sample *b) {
     return a->turn < b->turn;
 }
 
-bool mining_wants(const mining *m, uint64_t key) { return m->n_samples < MINING_SAMPLES || key <= m->samples[m->n_samples - 1]->key; }
+bool mining_wants(const mining *m, uint64_t key) {
+    return m->n_samples < MINING_SAMPLES || key <= m->samples[m->n_samples - 1]->key;
+}
 
 void mining_keep(mining *m, mining_sample *s) {
     size_t at = m->n_samples;
@@ -128,10 +130,13 @@ wr_status mining_observe(mining *m, uint64_t conversation, const turn_text *turn
     for (size_t k = 0; k < n; k++) {
         const turn_text *t = &turns[k];
         bool known = k && t->query == t[-1].followup && t->query_length == t[-1].followup_length;
-        if (known) memcpy(m->bounds + 4 * k, m->bounds + 4 * k - 2, 2 * sizeof *m->bounds);
-        else TRY(take_message(m, 2 * k, t->query, t->query_length));
+        if (known)
+            memcpy(m->bounds + 4 * k, m->bounds + 4 * k - 2, 2 * sizeof *m->bounds);
+        else
+            TRY(take_message(m, 2 * k, t->query, t->query_length));
         TRY(take_message(m, 2 * k + 1, t->followup, t->followup_length));
-        /* A term counts once a turn: those of the follow-up (still in the bag), then those of the query that are not among them. */
+        /* A term counts once a turn: those of the follow-up (still in the bag), then those of the query that are not
+         * among them. */
         TRY(count_terms(m, 2 * k + 1, false));
         TRY(count_terms(m, 2 * k, true));
     }
@@ -208,9 +213,11 @@ wr_status mining_calibrate(mining *m) {
         rng r = rng_make(m->seed, RNG_SPLIT, 3, (uint64_t)distance, 0);
         size_t n = 0;
         for (size_t k = 0; k < PAIRS && m->n_samples > 1; k++) {
-            const mining_sample *x = m->samples[rng_below(&r, m->n_samples)], *y = m->samples[rng_below(&r, m->n_samples)];
+            const mining_sample *x = m->samples[rng_below(&r, m->n_samples)],
+                                *y = m->samples[rng_below(&r, m->n_samples)];
             if (x->conversation == y->conversation || (distance == 1 && !y->has_next)) continue;
-            /* Neighbours share a message: [query of x + follow-up of y] beside [follow-up of y + its next follow-up]. */
+            /* Neighbours share a message: [query of x + follow-up of y] beside [follow-up of y + its next follow-up].
+             */
             load(m->a, x, QUERY, distance == 1 ? y : x, FOLLOWUP);
             load(m->b, y, distance == 1 ? FOLLOWUP : QUERY, y, distance == 1 ? NEXT : FOLLOWUP);
             values[n++] = cosine(m);

@@ -1,9 +1,12 @@
 #include "data/mining_internal.h"
 
 /* Is (i, i + d) a pair that mining asks about? Annotated levels only: what was mined is not mined from again. */
-static bool asked(const int8_t *levels, size_t n, size_t i, size_t d) { return levels[i] == 3 && i + d < n && levels[i + d] >= 4; }
+static bool asked(const int8_t *levels, size_t n, size_t i, size_t d) {
+    return levels[i] == 3 && i + d < n && levels[i + d] >= 4;
+}
 
-wr_status mining_apply(const mining *m, const int8_t *levels, size_t n, wr_status (*similarity)(void *context, size_t i, size_t j, double *out), void *context,
+wr_status mining_apply(const mining *m, const int8_t *levels, size_t n,
+                       wr_status (*similarity)(void *context, size_t i, size_t j, double *out), void *context,
                        int8_t *final) {
     wr_status status = WR_OK;
     for (size_t i = 0; i < n; i++) {
@@ -34,10 +37,12 @@ cleanup:
     return status;
 }
 
-void mining_apply_cosines(const int8_t *levels, size_t n, const mining_pair *pairs, const double *cosines, size_t n_pairs, double threshold, int8_t *final) {
+void mining_apply_cosines(const int8_t *levels, size_t n, const mining_pair *pairs, const double *cosines,
+                          size_t n_pairs, double threshold, int8_t *final) {
     for (size_t i = 0; i < n; i++) final[i] = levels[i];
     for (size_t p = 0; p < n_pairs; p++) {
         size_t i = pairs[p].turn, j = pairs[p].later;
-        if (i < n && j < n && final[i] == 3 && cosines[p] >= threshold) final[i] = levels[j]; /* the nearest comes first */
+        if (i < n && j < n && final[i] == 3 && cosines[p] >= threshold)
+            final[i] = levels[j]; /* the nearest comes first */
     }
 }

@@ -5,7 +5,8 @@
 #include "data/mining.h"
 #include "data/term_counts.h"
 
-/* A turn kept for calibration: the terms of its query, its follow-up and the next turn's follow-up, one behind the other. */
+/* A turn kept for calibration: the terms of its query, its follow-up and the next turn's follow-up, one behind the
+ * other. */
 typedef struct mining_sample {
     uint64_t key, conversation;
     uint32_t turn, n[3];

@@ -1,5 +1,6 @@
-/* A mining as bytes: "WRMC", version, checksum of the rest, seed, turns; terms by ascending bucket as (step, count), samples by ascending key with
- * their terms as (bucket, count); numbers in LEB128 but for the 64-bit ones, which are little-endian. */
+/* A mining as bytes: "WRMC", version, checksum of the rest, seed, turns; terms by ascending bucket as (step, count),
+ * samples by ascending key with their terms as (bucket, count); numbers in LEB128 but for the 64-bit ones, which are
+ * little-endian. */
 #include "data/mining_internal.h"
 
 #include "base/hash.h"
@@ -55,7 +56,8 @@ wr_status mining_write(const mining *m, strbuf *out) {
         put(out, x->has_next);
         size_t terms = 0;
         for (int k = 0; k < 3; terms += x->n[k++]) put(out, x->n[k]);
-        for (size_t k = 0; k < terms; k++) { /* in the order of the text: short of sorting, nothing makes them smaller */
+        for (size_t k = 0; k < terms;
+             k++) { /* in the order of the text: short of sorting, nothing makes them smaller */
             put(out, x->terms[k].bucket);
             put(out, x->terms[k].count);
         }
@@ -150,8 +152,10 @@ static wr_status get_samples(cursor *c, mining *into) {
     for (size_t i = 0; i < n && !c->bad; i++) {
         mining_sample *s = NULL;
         TRY(get_sample(c, &s));
-        if (into && s && mining_wants(into, s->key)) mining_keep(into, s);
-        else free(s);
+        if (into && s && mining_wants(into, s->key))
+            mining_keep(into, s);
+        else
+            free(s);
     }
 cleanup:
     return status;
@@ -178,7 +182,8 @@ wr_status mining_merge(mining *m, const void *bytes, size_t n) {
     if (good) TRY(read_all(c, NULL, &good));
     if (!good) TRY(wr_fail(WR_E_FORMAT, "the term counts of a part of the data are damaged (%zu bytes)", n));
     cursor seed = c;
-    if (get64(&seed) != m->seed) TRY(wr_fail(WR_E_MISMATCH, "term counts of two runs with different --seed cannot be put together"));
+    if (get64(&seed) != m->seed)
+        TRY(wr_fail(WR_E_MISMATCH, "term counts of two runs with different --seed cannot be put together"));
     TRY(read_all(c, m, &good));
 cleanup:
     return status;

@@ -63,7 +63,9 @@ cleanup:
 
 void pattern_at_word_edge(pattern *p) { p->at_edge = true; }
 
-static bool is_word(int32_t c) { return c < 0x80 ? c == '_' || (c >= 0 && isalnum(c)) : (c >= 0xC0 && c <= 0x24F) || (c >= 0x370 && c <= 0x52F); }
+static bool is_word(int32_t c) {
+    return c < 0x80 ? c == '_' || (c >= 0 && isalnum(c)) : (c >= 0xC0 && c <= 0x24F) || (c >= 0x370 && c <= 0x52F);
+}
 
 /* Do the characters before and at `at` belong to one word? */
 static bool inside_word(const char *text, size_t n, size_t at) {
@@ -77,7 +79,8 @@ static bool inside_word(const char *text, size_t n, size_t at) {
     return is_word(here);
 }
 
-bool pattern_find_before(const pattern *p, const char *text, size_t n, size_t from, size_t last, size_t *start, size_t *end) {
+bool pattern_find_before(const pattern *p, const char *text, size_t n, size_t from, size_t last, size_t *start,
+                         size_t *end) {
     while (from <= n && from <= last) {
         pcre2_set_offset_limit(p->context, last < n ? last : n);
         if (pcre2_match(p->code, (PCRE2_SPTR)text, n, from, 0, p->match, p->context) < 1) return false;
@@ -151,5 +154,6 @@ script_share text_scripts(const char *text, size_t n) {
     }
     if (!letters) return (script_share){.latin = 1};
     double all = (double)letters;
-    return (script_share){(double)latin / all, (double)cjk / all, (double)cyrillic / all, (double)(letters - latin - cjk - cyrillic) / all};
+    return (script_share){(double)latin / all, (double)cjk / all, (double)cyrillic / all,
+                          (double)(letters - latin - cjk - cyrillic) / all};
 }

@@ -18,7 +18,8 @@ void pattern_at_word_edge(pattern *p);
 /* First match at or behind `from`; start and end may be NULL. */
 bool pattern_find(const pattern *p, const char *text, size_t n, size_t from, size_t *start, size_t *end);
 /* The same, of matches that begin at `last` or before; SIZE_MAX = anywhere. */
-bool pattern_find_before(const pattern *p, const char *text, size_t n, size_t from, size_t last, size_t *start, size_t *end);
+bool pattern_find_before(const pattern *p, const char *text, size_t n, size_t from, size_t last, size_t *start,
+                         size_t *end);
 
 /* Words of a text: runs of letters and digits; each Chinese, Japanese or Korean character counts as one. */
 size_t text_words(const char *text, size_t n);
@@ -26,7 +27,8 @@ size_t text_words(const char *text, size_t n);
 size_t text_characters(const char *text, size_t n);
 /* text_words(text, n) >= least, without reading further than that takes. */
 bool text_has_words(const char *text, size_t n, size_t least);
-/* Shares of the letters of a text by script; ASCII letters count as Latin, and a text without letters is all Latin. Looks at the first 4,000 bytes. */
+/* Shares of the letters of a text by script; ASCII letters count as Latin, and a text without letters is all Latin.
+ * Looks at the first 4,000 bytes. */
 typedef struct script_share {
     double latin, cjk, cyrillic, other;
 } script_share;

@@ -4,16 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A text is read in windows of three bytes, six bits of each (alike for both letter cases); a bitmap says which windows are of interest. Each string is
- * found by its rarest window and then compared whole. */
+/* A text is read in windows of three bytes, six bits of each (alike for both letter cases); a bitmap says which windows
+ * are of interest. Each string is found by its rarest window and then compared whole. */
 enum { WINDOW = 3, CODE_BITS = 6, CODES = 1 << CODE_BITS, KEYS = CODES * CODES * CODES, NO_MARK = 0xFFFF };
-_Static_assert(PREFILTER_RULES * REGEX_NEEDS < NO_MARK, "a mark is a rule and a list in 16 bits");
+_Static_assert(PREFILTER_RULES *REGEX_NEEDS < NO_MARK, "a mark is a rule and a list in 16 bits");
 
 typedef struct entry { /* one string, with those who ask for it */
     const literal *text;
     uint32_t key;
-    uint16_t at, n;              /* end of its window in the text: 1 … n; its length */
-    uint8_t begins, ends;        /* codes of its first and last byte */
+    uint16_t at, n;               /* end of its window in the text: 1 … n; its length */
+    uint8_t begins, ends;         /* codes of its first and last byte */
     uint32_t first_mark, n_marks; /* in marks */
 } entry;
 typedef struct wish {
@@ -63,7 +63,8 @@ cleanup:
 
 wr_status prefilter_add(prefilter *p, const char *regex) {
     wr_status status = WR_OK;
-    if (p->n == PREFILTER_RULES) TRY(wr_fail(WR_E_USAGE, "more than %d regexes; put those that mean the same into one line", PREFILTER_RULES));
+    if (p->n == PREFILTER_RULES)
+        TRY(wr_fail(WR_E_USAGE, "more than %d regexes; put those that mean the same into one line", PREFILTER_RULES));
     regex_needs *x = &p->needs[p->n];
     TRY(regex_find_needs(p->memory, regex, x));
     for (size_t k = 0; k < REGEX_NEEDS; k++) {
@@ -81,29 +82,43 @@ size_t prefilter_always(const prefilter *p) {
     return n;
 }
 
-/* A byte's code. Second bytes of letters give their lower half, which is the same for both cases in Latin-1 and Cyrillic; D0 and D1, between which Cyrillic
- * cases change, are one. */
+/* A byte's code. Second bytes of letters give their lower half, which is the same for both cases in Latin-1 and
+ * Cyrillic; D0 and D1, between which Cyrillic cases change, are one. */
 static void fill_codes(uint8_t code[256]) {
     static const char marks[] = " ',.?!:/";
     static const uint8_t leads[] = {0xC3, 0xD0, 0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xF0};
-    enum { DIGIT = 26, MARKS, OTHER = MARKS + sizeof marks - 1, SECOND, LEADS = SECOND + 16, OTHER_LEAD = LEADS + sizeof leads };
+    enum {
+        DIGIT = 26,
+        MARKS,
+        OTHER = MARKS + sizeof marks - 1,
+        SECOND,
+        LEADS = SECOND + 16,
+        OTHER_LEAD = LEADS + sizeof leads
+    };
     _Static_assert((int)OTHER_LEAD < (int)CODES, "codes have six bits");
     for (int b = 0; b < 256; b++) {
         const char *mark = b ? memchr(marks, b, sizeof marks - 1) : NULL;
         const uint8_t *lead = memchr(leads, b == 0xD1 ? 0xD0 : b, sizeof leads);
-        if (b >= 0xC0) code[b] = (uint8_t)(lead ? LEADS + (lead - leads) : OTHER_LEAD);
-        else if (b >= 0x80) code[b] = (uint8_t)(SECOND + b % 16);
-        else if (isalpha(b)) code[b] = (uint8_t)(tolower(b) - 'a');
-        else code[b] = (uint8_t)(isdigit(b) ? DIGIT : mark ? MARKS + (mark - marks) : OTHER);
+        if (b >= 0xC0)
+            code[b] = (uint8_t)(lead ? LEADS + (lead - leads) : OTHER_LEAD);
+        else if (b >= 0x80)
+            code[b] = (uint8_t)(SECOND + b % 16);
+        else if (isalpha(b))
+            code[b] = (uint8_t)(tolower(b) - 'a');
+        else
+            code[b] = (uint8_t)(isdigit(b) ? DIGIT : mark ? MARKS + (mark - marks) : OTHER);
     }
 }
 
-static uint32_t key_of(const prefilter *p, const uint8_t *s) { return (uint32_t)(p->code[s[0]] << 2 * CODE_BITS | p->code[s[1]] << CODE_BITS | p->code[s[2]]); }
+static uint32_t key_of(const prefilter *p, const uint8_t *s) {
+    return (uint32_t)(p->code[s[0]] << 2 * CODE_BITS | p->code[s[1]] << CODE_BITS | p->code[s[2]]);
+}
 
 /* How often a byte stands in English text, per mille. */
 static double byte_share(uint8_t b) {
     static const char letters[] = " etaoinsrhlducmfwgpybvk.,";
-    static const uint8_t share[] = {180, 102, 75, 65, 62, 57, 57, 53, 50, 50, 33, 33, 23, 22, 20, 20, 17, 16, 15, 14, 13, 8, 6, 9, 9};
+    static const uint8_t share[] = {180, 102, 75, 65, 62, 57, 57, 53, 50, 50, 33, 33, 23,
+                                    22,  20,  20, 17, 16, 15, 14, 13, 8,  6,  9,  9};
     const char *at = memchr(letters, b, sizeof letters - 1);
     return at ? share[at - letters] : b < 0x80 ? 2 : 8;
 }
@@ -118,8 +133,10 @@ cleanup:
 
 /* How often a window is met, in parts of 10^9: by its letters, but for the most frequent windows of English. */
 static double window_share(const uint8_t *s) {
-    static const char frequent[] = " th the he  in ing ng  an and nd  to to ion tio ati you ou  yo hat tha for or her ere ent is  is in  at  on  er  es re  co of  of his all ill hav ave can wha "
-                                   "lik whi ith wit not es ed  be  do do it t i  it  we  ha have thi s a e a this  a s t  so  me  no but  mak ake  wr rit ite con pro com ";
+    static const char frequent[] = " th the he  in ing ng  an and nd  to to ion tio ati you ou  yo hat tha for or her "
+                                   "ere ent is  is in  at  on  er  es re  co of  of his all ill hav ave can wha "
+                                   "lik whi ith wit not es ed  be  do do it t i  it  we  ha have thi s a e a this  a s "
+                                   "t  so  me  no but  mak ake  wr rit ite con pro com ";
     double share = byte_share(s[0]) * byte_share(s[1]) * byte_share(s[2]);
     return memmem(frequent, sizeof frequent - 1, s, WINDOW) ? 20 * share : share;
 }
@@ -210,19 +227,21 @@ cleanup:
     return status;
 }
 
-/* Other characters that a caseless match takes for one of a literal: long s, the Kelvin, Ångström and Ohm signs, capital sharp s and old Cyrillic forms
- * (U+1000 … U+1FFF as a whole). Rare, so that all rules are run then. */
+/* Other characters that a caseless match takes for one of a literal: long s, the Kelvin, Ångström and Ohm signs,
+ * capital sharp s and old Cyrillic forms (U+1000 … U+1FFF as a whole). Rare, so that all rules are run then. */
 static bool has_odd_letters(const uint8_t *s, size_t n) {
     uint8_t high = 0;
     for (size_t i = 0; i < n; i++) high |= s[i];
     if (high < 0x80) return false;
     for (size_t i = 0; i < n; i++) {
-        if (s[i] == 0xE1 || (i + 1 < n && ((s[i] == 0xC5 && s[i + 1] == 0xBF) || (s[i] == 0xE2 && s[i + 1] == 0x84)))) return true;
+        if (s[i] == 0xE1 || (i + 1 < n && ((s[i] == 0xC5 && s[i + 1] == 0xBF) || (s[i] == 0xE2 && s[i + 1] == 0x84))))
+            return true;
     }
     return false;
 }
 
-/* Second byte of a two-byte letter, made small. Capital Cyrillic letters lie over D0 and D1, which is why those are one class. */
+/* Second byte of a two-byte letter, made small. Capital Cyrillic letters lie over D0 and D1, which is why those are one
+ * class. */
 static uint8_t fold_second(uint8_t lead, uint8_t b) {
     if (lead == 0xC3 && b >= 0x80 && b <= 0x9E && b != 0x97) return b + 0x20;
     if (lead == 0xD0 && b >= 0x80 && b <= 0xAF) return b < 0x90 ? b + 0x10 : b < 0xA0 ? b + 0x20 : b - 0x20;
@@ -234,7 +253,9 @@ static bool stands_here(const literal *l, const uint8_t *s, size_t from) {
     for (size_t i = 0; i < l->n; i++) {
         uint8_t b = s[from + i], want = (uint8_t)l->text[i];
         if (b == want) continue;
-        if (b < 0x80 ? (b < 'A' || b > 'Z' || b + 32 != want) : (from + i == 0 || fold_second(s[from + i - 1], b) != want) && !(b == 0xD0 && want == 0xD1)) return false;
+        if (b < 0x80 ? (b < 'A' || b > 'Z' || b + 32 != want)
+                     : (from + i == 0 || fold_second(s[from + i - 1], b) != want) && !(b == 0xD0 && want == 0xD1))
+            return false;
     }
     return true;
 }
@@ -258,11 +279,13 @@ static void mark_wishes(const prefilter *p, const entry *e, rule_mask seen[REGEX
 }
 
 /* The entries of a key of interest whose window ends at s[end - 1]. */
-static void mark_found(const prefilter *p, uint32_t key, const uint8_t *s, size_t end, size_t n, rule_mask seen[REGEX_NEEDS]) {
+static void mark_found(const prefilter *p, uint32_t key, const uint8_t *s, size_t end, size_t n,
+                       rule_mask seen[REGEX_NEEDS]) {
     for (uint32_t i = p->first[key]; i < p->first[key + 1]; i++) {
         const entry *e = &p->entries[i];
         size_t from = end - e->at;
-        if (end < e->at || from + e->n > n || p->code[s[from]] != e->begins || p->code[s[from + e->n - 1]] != e->ends) continue;
+        if (end < e->at || from + e->n > n || p->code[s[from]] != e->begins || p->code[s[from + e->n - 1]] != e->ends)
+            continue;
         if (stands_here(e->text, s, from)) mark_wishes(p, e, seen);
     }
 }
@@ -282,7 +305,8 @@ void prefilter_scan(const prefilter *p, const char *text, size_t n, rule_mask *c
         if (p->bitmap[key / 64] >> (key % 64) & 1) mark_found(p, key, s, i + 1, n, seen);
     }
     for (size_t i = 0; i < p->n_single; i++) {
-        if (n && memchr(s, p->single[i].text->text[0], n)) mark_wishes(p, &p->single[i], seen);
+        int c = (uint8_t)p->single[i].text->text[0];
+        if (n && (memchr(s, c, n) || (isalpha(c) && memchr(s, toupper(c), n)))) mark_wishes(p, &p->single[i], seen);
     }
     for (size_t w = 0; w < p->words; w++) {
         candidates->bits[w] = ~0ull;

@@ -1,7 +1,7 @@
-/* Which of many regexes can match a text at all. From each regex one or two lists of strings are taken of which every match holds at least one each; all of
- * them are found in one reading of the text. A regex of whose strings none is there need not be run; one from which no
- * strings can be told is always run. The answer is safe for any text, valid UTF-8 or not: it may be a needless yes, never a wrong no. LOCAL; read-only
- * after prefilter_build. */
+/* Which of many regexes can match a text at all. From each regex one or two lists of strings are taken of which every
+ * match holds at least one each; all of them are found in one reading of the text. A regex of whose strings none is
+ * there need not be run; one from which no strings can be told is always run. The answer is safe for any text, valid
+ * UTF-8 or not: it may be a needless yes, never a wrong no. LOCAL; read-only after prefilter_build. */
 #ifndef WR_DATA_PREFILTER_H
 #define WR_DATA_PREFILTER_H
 

@@ -26,7 +26,8 @@ bool iban_holds(const char *s, size_t n) {
     if (length < 15 || length > 34) return false;
     for (size_t i = 0; i < length; i++) { /* country and check digits go to the end; letters are 10 … 35 */
         char c = plain[(i + 4) % length];
-        rest = isdigit((unsigned char)c) ? (rest * 10 + (unsigned)(c - '0')) % 97 : (rest * 100 + (unsigned)(c - 'A' + 10)) % 97;
+        rest = isdigit((unsigned char)c) ? (rest * 10 + (unsigned)(c - '0')) % 97
+                                         : (rest * 100 + (unsigned)(c - 'A' + 10)) % 97;
     }
     return rest == 1;
 }
@@ -45,8 +46,9 @@ bool ipv4_is_public(const char *s, size_t n) {
     }
     if (k != 3 || !digits) return false;
     unsigned a = part[0], b = part[1], c = part[2];
-    bool private = a == 0 || a == 10 || a == 127 || a >= 224 || (a == 100 && b >= 64 && b < 128) || (a == 169 && b == 254) || (a == 172 && b >= 16 && b < 32) ||
-                   (a == 192 && b == 168);
-    bool example = (a == 192 && b == 0 && (c == 0 || c == 2)) || (a == 198 && (b == 18 || b == 19)) || (a == 198 && b == 51 && c == 100) || (a == 203 && b == 0 && c == 113);
+    bool private = a == 0 || a == 10 || a == 127 || a >= 224 || (a == 100 && b >= 64 && b < 128) ||
+                   (a == 169 && b == 254) || (a == 172 && b >= 16 && b < 32) || (a == 192 && b == 168);
+    bool example = (a == 192 && b == 0 && (c == 0 || c == 2)) || (a == 198 && (b == 18 || b == 19)) ||
+                   (a == 198 && b == 51 && c == 100) || (a == 203 && b == 0 && c == 113);
     return !private && !example;
 }

@@ -51,14 +51,17 @@ cleanup:
     return status;
 }
 
-static bool has(const refusal *r, phrase_kind k, const char *text, size_t n) { return rule_set_find(r->sets[k], text, n, 0, NULL, NULL); }
+static bool has(const refusal *r, phrase_kind k, const char *text, size_t n) {
+    return rule_set_find(r->sets[k], text, n, 0, NULL, NULL);
+}
 
 bool refusal_suspected(const refusal *r, const char *reply, size_t n) {
     if (n >= (size_t)4 * REFUSAL_CHARACTERS || text_characters(reply, n) >= REFUSAL_CHARACTERS) return false;
     return has(r, KIND_PHRASE, reply, n);
 }
 
-refusal_kind refusal_judge(const refusal *r, const char *query, size_t query_length, const char *reply, size_t reply_length) {
+refusal_kind refusal_judge(const refusal *r, const char *query, size_t query_length, const char *reply,
+                           size_t reply_length) {
     if (!refusal_suspected(r, reply, reply_length) || has(r, KIND_ANSWER, reply, reply_length)) return REFUSAL_NONE;
     return has(r, KIND_HARM, query, query_length) ? REFUSAL_JUSTIFIED : REFUSAL_FALSE;
 }

@@ -1,5 +1,6 @@
-/* Required strings of a regex, as Cox (2012, "Regular Expression Matching with a Trigram Index") takes them: each part has either an exact set of strings
- * it stands for, or a set of which every match holds one. Anything not understood ends the attempt: then nothing is known. */
+/* Required strings of a regex, as Cox (2012, "Regular Expression Matching with a Trigram Index") takes them: each part
+ * has either an exact set of strings it stands for, or a set of which every match holds one. Anything not understood
+ * ends the attempt: then nothing is known. */
 #include "data/prefilter.h"
 
 #include "base/utf8.h"
@@ -7,18 +8,26 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { EXACT_LIMIT = 96, ANY_LIMIT = 400, NEEDS = REGEX_NEEDS, SECOND_WORTH = 3 * 1024, LENGTH_LIMIT = 24, DEPTH_LIMIT = 60 };
+enum {
+    EXACT_LIMIT = 96,
+    ANY_LIMIT = 400,
+    NEEDS = REGEX_NEEDS,
+    SECOND_WORTH = 3 * 1024,
+    LENGTH_LIMIT = 24,
+    DEPTH_LIMIT = 60
+};
 
 typedef struct strings {
     literal *items;
     size_t n;
 } strings;
 typedef struct part {
-    bool exact;   /* `set` is all that it matches */
-    bool more;    /* exact, and the same may follow any number of times */
-    strings set;  /* exact only */
+    bool exact;         /* `set` is all that it matches */
+    bool more;          /* exact, and the same may follow any number of times */
+    strings set;        /* exact only */
     strings any[NEEDS]; /* every match holds one of each; n == 0: unknown. The first tells most */
-    size_t digits, ahead; /* ASCII digits that it takes; that must follow its start but may belong to the next part (lookahead) */
+    size_t digits,
+        ahead; /* ASCII digits that it takes; that must follow its start but may belong to the next part (lookahead) */
 } part;
 typedef struct parser {
     arena *a;
@@ -33,16 +42,20 @@ static const part unknown;
 static part nothing(parser *p) { /* matches the empty string */
     part x = {.exact = true};
     x.set.items = arena_alloc(p->a, sizeof *x.set.items);
-    if (!x.set.items) p->status = wr_fail(WR_E_NOMEM, "out of memory in %s", __func__), p->lost = true;
-    else x.set.items[0] = (literal){"", 0}, x.set.n = 1;
+    if (!x.set.items)
+        p->status = wr_fail(WR_E_NOMEM, "out of memory in %s", __func__), p->lost = true;
+    else
+        x.set.items[0] = (literal){"", 0}, x.set.n = 1;
     return x;
 }
 
 static part one(parser *p, const char *text, size_t n) {
     part x = nothing(p);
     char *copy = arena_strndup(p->a, text, n);
-    if (!copy || p->lost) p->status = p->status < 0 ? p->status : wr_fail(WR_E_NOMEM, "out of memory in %s", __func__), p->lost = true;
-    else x.set.items[0] = (literal){copy, n};
+    if (!copy || p->lost)
+        p->status = p->status < 0 ? p->status : wr_fail(WR_E_NOMEM, "out of memory in %s", __func__), p->lost = true;
+    else
+        x.set.items[0] = (literal){copy, n};
     return x;
 }
 
@@ -57,9 +70,12 @@ static strings useful(const part *x) {
 
 /* Words that stand in nearly every text tell nothing. */
 static bool is_common(const char *s, size_t n) {
-    static const char *const words[] = {"is", "are", "was", "were", "it", "this", "that", "the", "a", "an", "you", "your", "i", "to", "of", "in", "and", "or", "not", "no", "be", "do",
-                                        "does", "did", "have", "has", "can", "will", "would", "should", "with", "for", "on", "my", "me", "but", "so", "as", "at", "by", "what", "how",
-                                        "if", "s", "re", "t", "m", "now", "there", "only", "which", "they", "these", "from", "more", "some"};
+    static const char *const words[] = {
+        "is",    "are",  "was",   "were", "it",    "this",   "that", "the", "a",  "an", "you",  "your",
+        "i",     "to",   "of",    "in",   "and",   "or",     "not",  "no",  "be", "do", "does", "did",
+        "have",  "has",  "can",   "will", "would", "should", "with", "for", "on", "my", "me",   "but",
+        "so",    "as",   "at",    "by",   "what",  "how",    "if",   "s",   "re", "t",  "m",    "now",
+        "there", "only", "which", "they", "these", "from",   "more", "some"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (strlen(words[i]) == n && memcmp(words[i], s, n) == 0) return true;
     }
@@ -72,8 +88,10 @@ static size_t rarity(const literal *l) {
     for (size_t i = 0; i < l->n;) {
         size_t from = i;
         while (i < l->n && (isalnum((unsigned char)l->text[i]) || (unsigned char)l->text[i] >= 0x80)) i++;
-        if (i == from) i++; /* a space or a mark */
-        else sum += is_common(l->text + from, i - from) ? 1 : i - from;
+        if (i == from)
+            i++; /* a space or a mark */
+        else
+            sum += is_common(l->text + from, i - from) ? 1 : i - from;
     }
     return sum;
 }
@@ -140,22 +158,27 @@ static part either(parser *p, part a, part b) {
         if (a.exact) a.any[0] = useful(&a);
         if (b.exact) b.any[0] = useful(&b);
         for (size_t k = 0; k < NEEDS; k++) {
-            if (a.any[k].n && b.any[k].n && a.any[k].n + b.any[k].n <= ANY_LIMIT) x.any[k] = joined(p, a.any[k], b.any[k], false);
+            if (a.any[k].n && b.any[k].n && a.any[k].n + b.any[k].n <= ANY_LIMIT)
+                x.any[k] = joined(p, a.any[k], b.any[k], false);
         }
     }
     return x;
 }
 
-/* One character of the regex that stands for itself (and for its other case). Characters whose cases are not folded here are unknown. */
+/* One character of the regex that stands for itself (and for its other case). Characters whose cases are not folded
+ * here are unknown. */
 static part character(parser *p) {
     unsigned char text[4];
     int32_t c;
     size_t n = utf8_decode(p->s + p->at, p->n - p->at, &c);
     memcpy(text, p->s + p->at, n);
     p->at += n;
-    if (c >= 0 && c < 0x80) text[0] = (unsigned char)tolower(c);
-    else if ((c >= 0xC0 && c <= 0xDE && c != 0xD7) || (c >= 0x400 && c <= 0x42F)) n = utf8_encode((uint32_t)c + (c >= 0x400 && c < 0x410 ? 0x50 : 0x20), (char *)text);
-    else if (!((c >= 0xE0 && c <= 0xFE && c != 0xF7) || (c >= 0x430 && c <= 0x45F) || (c >= 0x2010 && c <= 0x205F) || (c >= 0x2600 && c <= 0x27BF) || (c >= 0x3000 && c <= 0x9FFF) || (c >= 0x1F300 && c <= 0x1FAFF)))
+    if (c >= 0 && c < 0x80)
+        text[0] = (unsigned char)tolower(c);
+    else if ((c >= 0xC0 && c <= 0xDE && c != 0xD7) || (c >= 0x400 && c <= 0x42F))
+        n = utf8_encode((uint32_t)c + (c >= 0x400 && c < 0x410 ? 0x50 : 0x20), (char *)text);
+    else if (!((c >= 0xE0 && c <= 0xFE && c != 0xF7) || (c >= 0x430 && c <= 0x45F) || (c >= 0x2010 && c <= 0x205F) ||
+               (c >= 0x2600 && c <= 0x27BF) || (c >= 0x3000 && c <= 0x9FFF) || (c >= 0x1F300 && c <= 0x1FAFF)))
         return unknown;
     part x = one(p, (char *)text, n);
     x.digits = n == 1 && isdigit(text[0]);
@@ -166,12 +189,30 @@ static part escape(parser *p) {
     char c = p->at + 1 < p->n ? p->s[p->at + 1] : '\0';
     p->at += 2;
     switch (c) {
-    case 'd': return (part){.digits = 1};
-    case 'b': case 'B': case 'G': case 'A': case 'z': case 'Z': return nothing(p);
-    case 'n': return one(p, "\n", 1);
-    case 't': return one(p, "\t", 1);
-    case 'w': case 'W': case 's': case 'S': case 'D': case 'h': case 'R': return unknown;
-    case 'p': case 'P': case 'x':
+    case 'd':
+        return (part){.digits = 1};
+    case 'b':
+    case 'B':
+    case 'G':
+    case 'A':
+    case 'z':
+    case 'Z':
+        return nothing(p);
+    case 'n':
+        return one(p, "\n", 1);
+    case 't':
+        return one(p, "\t", 1);
+    case 'w':
+    case 'W':
+    case 's':
+    case 'S':
+    case 'D':
+    case 'h':
+    case 'R':
+        return unknown;
+    case 'p':
+    case 'P':
+    case 'x':
         if (p->at < p->n && p->s[p->at] == '{') {
             while (p->at < p->n && p->s[p->at] != '}') p->at++;
             p->at++;
@@ -196,7 +237,9 @@ static part bracket(parser *p) {
     for (bool first = true; p->at < p->n && (first || p->s[p->at] != ']'); first = false) {
         unsigned char c = (unsigned char)p->s[p->at];
         if (c == '\\') plain = false, p->at++;
-        if (c == '[' && p->at + 1 < p->n && (p->s[p->at + 1] == ':' || p->s[p->at + 1] == '.' || p->s[p->at + 1] == '=')) p->lost = true;
+        if (c == '[' && p->at + 1 < p->n &&
+            (p->s[p->at + 1] == ':' || p->s[p->at + 1] == '.' || p->s[p->at + 1] == '='))
+            p->lost = true;
         plain = plain && c < 0x80 && c != '-';
         digits = digits && (isdigit(c) || (c == '-' && !first && p->at + 1 < p->n && p->s[p->at + 1] != ']'));
         p->at++;
@@ -222,10 +265,14 @@ static part group(parser *p) {
     if (p->at < p->n && p->s[p->at] == '*') p->lost = true;
     if (p->at + 1 < p->n && p->s[p->at] == '?') {
         const char *s = p->s + p->at + 1;
-        if (s[0] == ':') p->at += 2;
-        else if (s[0] == '=' || s[0] == '!') assertion = true, ahead = s[0] == '=', p->at += 2;
-        else if (s[0] == '<' && (s[1] == '=' || s[1] == '!')) assertion = true, p->at += 3;
-        else p->lost = true;
+        if (s[0] == ':')
+            p->at += 2;
+        else if (s[0] == '=' || s[0] == '!')
+            assertion = true, ahead = s[0] == '=', p->at += 2;
+        else if (s[0] == '<' && (s[1] == '=' || s[1] == '!'))
+            assertion = true, p->at += 3;
+        else
+            p->lost = true;
     }
     if (++p->depth > DEPTH_LIMIT) p->lost = true;
     x = p->lost ? unknown : alternatives(p);
@@ -242,15 +289,20 @@ static part repeated(parser *p, part x) {
     while (p->at < p->n && !p->lost) {
         size_t least = 1, most = 2; /* most: 1 or more */
         char c = p->s[p->at];
-        if (c == '?') least = 0, most = 1, p->at++;
-        else if (c == '*') least = 0, p->at++;
-        else if (c == '+') p->at++;
+        if (c == '?')
+            least = 0, most = 1, p->at++;
+        else if (c == '*')
+            least = 0, p->at++;
+        else if (c == '+')
+            p->at++;
         else if (c == '{' && p->at + 1 < p->n && isdigit((unsigned char)p->s[p->at + 1])) {
             least = 0;
-            for (p->at++; p->at < p->n && isdigit((unsigned char)p->s[p->at]); p->at++) least = least < 1000 ? least * 10 + (size_t)(p->s[p->at] - '0') : least;
+            for (p->at++; p->at < p->n && isdigit((unsigned char)p->s[p->at]); p->at++)
+                least = least < 1000 ? least * 10 + (size_t)(p->s[p->at] - '0') : least;
             while (p->at < p->n && p->s[p->at] != '}') p->at++;
             p->at++;
-        } else break;
+        } else
+            break;
         if (p->at < p->n && (p->s[p->at] == '?' || p->s[p->at] == '+')) p->at++; /* lazy, possessive */
         part y = {.digits = x.digits * least};
         if (least == 0 && most == 1 && x.exact) {
@@ -267,19 +319,33 @@ static part repeated(parser *p, part x) {
     return x;
 }
 
-/* Parts in a row: exact ones are multiplied out as long as that stays small; of the runs so made, and of the needs of the other parts, the best counts. */
+/* Parts in a row: exact ones are multiplied out as long as that stays small; of the runs so made, and of the needs of
+ * the other parts, the best counts. */
 static part row(parser *p) {
     part run = nothing(p), all = {.exact = true};
     size_t digits = 0, ahead = 0;
     while (p->at < p->n && !p->lost && p->s[p->at] != '|' && p->s[p->at] != ')') {
         part y;
         switch (p->s[p->at]) {
-        case '(': y = group(p); break;
-        case '[': y = bracket(p); break;
-        case '\\': y = escape(p); break;
-        case '^': case '$': p->at++, y = nothing(p); break;
-        case '.': p->at++, y = unknown; break;
-        default: y = character(p); break;
+        case '(':
+            y = group(p);
+            break;
+        case '[':
+            y = bracket(p);
+            break;
+        case '\\':
+            y = escape(p);
+            break;
+        case '^':
+        case '$':
+            p->at++, y = nothing(p);
+            break;
+        case '.':
+            p->at++, y = unknown;
+            break;
+        default:
+            y = character(p);
+            break;
         }
         if (p->lost) break;
         y = repeated(p, y);
@@ -294,8 +360,10 @@ static part row(parser *p) {
         run = y.exact ? y : nothing(p); /* of "um+" the last thing is an m */
         for (size_t k = 0; !y.exact && k < NEEDS; k++) consider(all.any, y.any[k]);
     }
-    if (all.exact) all.set = run.set;
-    else consider(all.any, useful(&run));
+    if (all.exact)
+        all.set = run.set;
+    else
+        consider(all.any, useful(&run));
     all.digits = digits > ahead ? digits : ahead;
     return all;
 }

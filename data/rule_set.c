@@ -89,7 +89,8 @@ wr_status rule_set_check(const rule_set *s, bool (*mine)(const rule *r), size_t 
             const rule_line *x = &m->rule->examples[k];
             bool here = find_good(s, m, x->text, strlen(x->text), NULL);
             if (here != (x->sign == '+')) {
-                TRY(rule_fail(s->file, m->rule, x->line, "example \"%.200s\" %s found by it", x->text, here ? "must not be, but is" : "must be, but is not"));
+                TRY(rule_fail(s->file, m->rule, x->line, "example \"%.200s\" %s found by it", x->text,
+                              here ? "must not be, but is" : "must be, but is not"));
             }
             if (examples) ++*examples;
         }

@@ -1,5 +1,5 @@
-/* Rules of a file that are looked for together in a text: one reading of the text by data/prefilter.h, then only the regexes that can match. LOCAL; a
- * set belongs to one thread. */
+/* Rules of a file that are looked for together in a text: one reading of the text by data/prefilter.h, then only the
+ * regexes that can match. LOCAL; a set belongs to one thread. */
 #ifndef WR_DATA_RULE_SET_H
 #define WR_DATA_RULE_SET_H
 
@@ -13,7 +13,8 @@ typedef struct rule_match {
 } rule_match;
 wr_status rule_set_create(const rule_file *f, rule_set **out); /* the file is borrowed */
 void rule_set_free(rule_set *s);                               /* NULL is fine */
-/* Tag: any number; sets are searched in ascending order of (tag, place in the file), so rules are to be added in that order. */
+/* Tag: any number; sets are searched in ascending order of (tag, place in the file), so rules are to be added in that
+ * order. */
 wr_status rule_set_add(rule_set *s, const rule *r, int tag);
 wr_status rule_set_build(rule_set *s);
 /* A match counts when `good` (NULL: always) says so. */

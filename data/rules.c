@@ -14,7 +14,8 @@
 
 enum { FILE_LIMIT = 4 << 20, NAME_LIMIT = 64, REGEX_LIMIT = 64 << 10 };
 
-/* What a word is made of (see pattern_at_word_edge): PCRE2's \w is ASCII unless all of Unicode is switched on, which costs speed everywhere. */
+/* What a word is made of (see pattern_at_word_edge): PCRE2's \w is ASCII unless all of Unicode is switched on, which
+ * costs speed everywhere. */
 #define LETTER "[\\w\\x{C0}-\\x{24F}\\x{370}-\\x{52F}]"
 
 static const struct builtin {
@@ -23,9 +24,15 @@ static const struct builtin {
     const size_t *size;
     const char *keys[8];
 } builtins[] = {
-    [RULES_LEXICON] = {"data/rules/lexicon.txt", rules_lexicon, &rules_lexicon_size, {"level", "weight", "place", "reply", "language", NULL}},
+    [RULES_LEXICON] = {"data/rules/lexicon.txt",
+                       rules_lexicon,
+                       &rules_lexicon_size,
+                       {"level", "weight", "place", "reply", "language", NULL}},
     [RULES_REFUSALS] = {"data/rules/refusals.txt", rules_refusals, &rules_refusals_size, {"kind", "language", NULL}},
-    [RULES_FILTERS] = {"data/rules/filters.txt", rules_filters, &rules_filters_size, {"filter", "where", "check", "language", NULL}},
+    [RULES_FILTERS] = {"data/rules/filters.txt",
+                       rules_filters,
+                       &rules_filters_size,
+                       {"filter", "where", "check", "language", NULL}},
 };
 
 void rules_free(rule_file *f) {
@@ -48,7 +55,8 @@ wr_status rule_fail(const rule_file *f, const rule *r, size_t line, const char *
     vsnprintf(what, sizeof what, format, list);
     va_end(list);
     if (!line) line = r ? r->line : 0;
-    return wr_fail(WR_E_USAGE, "%s:%zu: %s%s%s%s", f->path, line, r ? "rule " : "", r ? r->name : "", r ? ": " : "", what);
+    return wr_fail(WR_E_USAGE, "%s:%zu: %s%s%s%s", f->path, line, r ? "rule " : "", r ? r->name : "", r ? ": " : "",
+                   what);
 }
 
 /* --- reading --- */
@@ -81,24 +89,30 @@ static wr_status expand(reader *d, const char *s, const char **out) {
     strbuf_puts(&d->text, "");
     for (size_t i = 0; s[i];) {
         size_t n = 0;
-        bool brace = s[i] == '{' && isupper((unsigned char)s[i + 1]) && !(i >= 2 && s[i - 2] == '\\' && strchr("pPx", s[i - 1]));
+        bool brace =
+            s[i] == '{' && isupper((unsigned char)s[i + 1]) && !(i >= 2 && s[i - 2] == '\\' && strchr("pPx", s[i - 1]));
         if (brace)
-            while (isupper((unsigned char)s[i + 1 + n]) || isdigit((unsigned char)s[i + 1 + n]) || s[i + 1 + n] == '_') n++;
+            while (isupper((unsigned char)s[i + 1 + n]) || isdigit((unsigned char)s[i + 1 + n]) || s[i + 1 + n] == '_')
+                n++;
         if (!brace || s[i + 1 + n] != '}') {
             strbuf_putc(&d->text, s[i++]);
             continue;
         }
         const char *text = NULL;
         for (size_t k = 0; k < d->n_defined; k++) {
-            if (strlen(d->defined[k].name) == n && memcmp(d->defined[k].name, s + i + 1, n) == 0) text = d->defined[k].text;
+            if (strlen(d->defined[k].name) == n && memcmp(d->defined[k].name, s + i + 1, n) == 0)
+                text = d->defined[k].text;
         }
-        if (!text) TRY(rule_fail(d->file, current(d), d->line, "{%.*s} is not defined above this line", (int)n, s + i + 1));
+        if (!text)
+            TRY(rule_fail(d->file, current(d), d->line, "{%.*s} is not defined above this line", (int)n, s + i + 1));
         strbuf_puts(&d->text, text);
         i += n + 2;
         if (d->text.len > REGEX_LIMIT) break;
     }
     TRY(strbuf_status(&d->text));
-    if (d->text.len > REGEX_LIMIT) TRY(rule_fail(d->file, current(d), d->line, "a regex of more than %d bytes after its {NAMES} are put in", REGEX_LIMIT));
+    if (d->text.len > REGEX_LIMIT)
+        TRY(rule_fail(d->file, current(d), d->line, "a regex of more than %d bytes after its {NAMES} are put in",
+                      REGEX_LIMIT));
     TRY_ALLOC(*out = arena_strndup(d->file->memory, d->text.data, d->text.len));
 cleanup:
     return status;
@@ -109,7 +123,8 @@ static wr_status read_definition(reader *d, const char *rest) {
     size_t n = strcspn(rest, " \t");
     definition x;
     bool good = n && n <= NAME_LIMIT && isupper((unsigned char)rest[0]);
-    for (size_t i = 0; i < n; i++) good = good && (isupper((unsigned char)rest[i]) || isdigit((unsigned char)rest[i]) || rest[i] == '_');
+    for (size_t i = 0; i < n; i++)
+        good = good && (isupper((unsigned char)rest[i]) || isdigit((unsigned char)rest[i]) || rest[i] == '_');
     const char *text = rest + n + strspn(rest + n, " \t");
     if (!good || !*text) TRY(rule_fail(d->file, NULL, d->line, "'define' needs a NAME of capital letters and a regex"));
     TRY_ALLOC(x.name = arena_strndup(d->file->memory, rest, n));
@@ -122,9 +137,11 @@ cleanup:
 static wr_status begin_rule(reader *d, const char *name) {
     wr_status status = WR_OK;
     rule_file *f = d->file;
-    if (!is_name(name, strlen(name))) TRY(rule_fail(f, NULL, d->line, "'rule' needs a name of letters, digits, - and _; not '%.60s'", name));
+    if (!is_name(name, strlen(name)))
+        TRY(rule_fail(f, NULL, d->line, "'rule' needs a name of letters, digits, - and _; not '%.60s'", name));
     for (size_t i = 0; i < f->n; i++) {
-        if (strcmp(f->rules[i].name, name) == 0) TRY(rule_fail(f, NULL, d->line, "a rule named %s is already on line %zu", name, f->rules[i].line));
+        if (strcmp(f->rules[i].name, name) == 0)
+            TRY(rule_fail(f, NULL, d->line, "a rule named %s is already on line %zu", name, f->rules[i].line));
     }
     rule r = {.line = d->line};
     TRY_ALLOC(r.name = arena_strndup(f->memory, name, strlen(name)));
@@ -139,7 +156,10 @@ static wr_status read_field(reader *d, rule *r, const char *key, size_t n, const
     for (size_t i = 0; d->keys[i]; i++) {
         if (strlen(d->keys[i]) == n && memcmp(d->keys[i], key, n) == 0) known = d->keys[i];
     }
-    if (!known) TRY(rule_fail(d->file, r, d->line, "'%.*s' is no key of this file; a line begins with define, rule, |, +, -, # or a key like %s", n < 40 ? (int)n : 40, key, d->keys[0]));
+    if (!known)
+        TRY(rule_fail(d->file, r, d->line,
+                      "'%.*s' is no key of this file; a line begins with define, rule, |, +, -, # or a key like %s",
+                      n < 40 ? (int)n : 40, key, d->keys[0]));
     if (!*value) TRY(rule_fail(d->file, r, d->line, "'%s' needs a value", known));
     if (rule_field(r, known)) TRY(rule_fail(d->file, r, d->line, "'%s' is given twice", known));
     rule_line x = {.line = d->line, .key = known};
@@ -182,7 +202,8 @@ static void take_fingerprint(rule_file *f) {
             h = hash64(r->fields[k].key, strlen(r->fields[k].key) + 1, h);
             h = hash64(r->fields[k].text, strlen(r->fields[k].text) + 1, h);
         }
-        for (size_t k = 0; k < r->n_alternatives; k++) h = hash64(r->alternatives[k].text, strlen(r->alternatives[k].text) + 1, h);
+        for (size_t k = 0; k < r->n_alternatives; k++)
+            h = hash64(r->alternatives[k].text, strlen(r->alternatives[k].text) + 1, h);
     }
     f->fingerprint = h;
 }
@@ -241,7 +262,8 @@ const rule_line *rule_field(const rule *r, const char *key) {
     return NULL;
 }
 
-wr_status rule_choice(const rule_file *f, const rule *r, const char *key, const char *const *values, int otherwise, int *out) {
+wr_status rule_choice(const rule_file *f, const rule *r, const char *key, const char *const *values, int otherwise,
+                      int *out) {
     const rule_line *x = rule_field(r, key);
     char all[300] = "";
     *out = otherwise;
@@ -257,19 +279,25 @@ wr_status rule_choice(const rule_file *f, const rule *r, const char *key, const 
     return rule_fail(f, r, x->line, "%s '%.60s' is none of %s", key, x->text, all);
 }
 
-wr_status rule_number(const rule_file *f, const rule *r, const char *key, double least, double most, double otherwise, double *out) {
+wr_status rule_number(const rule_file *f, const rule *r, const char *key, double least, double most, double otherwise,
+                      double *out) {
     const rule_line *x = rule_field(r, key);
     char *end;
     *out = otherwise;
     if (!x) return WR_OK;
     *out = strtod(x->text, &end);
-    if (*end || !isfinite(*out) || *out < least || *out > most) return rule_fail(f, r, x->line, "%s '%.60s' is no number from %g to %g", key, x->text, least, most);
+    if (*end || !isfinite(*out) || *out < least || *out > most)
+        return rule_fail(f, r, x->line, "%s '%.60s' is no number from %g to %g", key, x->text, least, most);
     return WR_OK;
 }
 
-wr_status rule_compile(const rule_file *f, const rule *r, size_t alternative, rule_anchor anchor, pattern **out, const char **regex) {
-    /* The end is looked at by the regex, since another alternative may end elsewhere; the beginning after a match, since it costs at every place. */
-    static const struct { const char *before, *after; } around[] = {
+wr_status rule_compile(const rule_file *f, const rule *r, size_t alternative, rule_anchor anchor, pattern **out,
+                       const char **regex) {
+    /* The end is looked at by the regex, since another alternative may end elsewhere; the beginning after a match,
+     * since it costs at every place. */
+    static const struct {
+        const char *before, *after;
+    } around[] = {
         [RULE_FIND] = {"(?:", ")(?:(?<!" LETTER ")|(?!" LETTER "))"},
         [RULE_HERE] = {"\\G(?:", ")(?:(?<!" LETTER ")|(?!" LETTER "))"},
         [RULE_WHOLE] = {"^[\\s\\p{P}]*(?:", ")[\\s\\p{P}\\p{So}]*$"},
@@ -280,7 +308,8 @@ wr_status rule_compile(const rule_file *f, const rule *r, size_t alternative, ru
     char what[160];
     size_t at;
     if (!r->n_alternatives) TRY(rule_fail(f, r, 0, "has no regex: give at least one line '| REGEX'"));
-    size_t first = alternative == ALL_ALTERNATIVES ? 0 : alternative, end = alternative == ALL_ALTERNATIVES ? r->n_alternatives : alternative + 1;
+    size_t first = alternative == ALL_ALTERNATIVES ? 0 : alternative,
+           end = alternative == ALL_ALTERNATIVES ? r->n_alternatives : alternative + 1;
     strbuf_puts(&all, around[anchor].before);
     for (size_t i = first; i < end; i++) strbuf_printf(&all, "%s(?:%s)", i > first ? "|" : "", r->alternatives[i].text);
     strbuf_puts(&all, around[anchor].after);
@@ -288,7 +317,8 @@ wr_status rule_compile(const rule_file *f, const rule *r, size_t alternative, ru
     for (size_t i = first; i < end; i++) { /* each must be good alone: "a)(b" is not, though it may be in company */
         const rule_line *x = &r->alternatives[i];
         if (!pattern_check(x->text, what, sizeof what, &at)) {
-            TRY(rule_fail(f, r, x->line, "regex: %s at byte %zu: %.60s <-- here", what, at, at > 60 ? x->text + at - 60 : x->text));
+            TRY(rule_fail(f, r, x->line, "regex: %s at byte %zu: %.60s <-- here", what, at,
+                          at > 60 ? x->text + at - 60 : x->text));
         }
     }
     if (pattern_compile(all.data, out) < 0) TRY(rule_fail(f, r, 0, "%s", wr_error()));

@@ -93,9 +93,12 @@ static inline void word_end(term_bag *b, word *w) {
     *w = (word){0};
 }
 
-static bool is_letter(int32_t c) { return c >= 0xC0 && c != 0xD7 && c != 0xF7 && !(c >= 0x2000 && c <= 0x303F) && c < 0xFE00; }
+static bool is_letter(int32_t c) {
+    return c >= 0xC0 && c != 0xD7 && c != 0xF7 && !(c >= 0x2000 && c <= 0x303F) && c < 0xFE00;
+}
 
-/* A character above ASCII at s[i]: part of the word, a pair with its right neighbour, or the word's end. Returns its bytes. */
+/* A character above ASCII at s[i]: part of the word, a pair with its right neighbour, or the word's end. Returns its
+ * bytes. */
 static size_t wide(term_bag *b, word *w, const char *s, size_t n) {
     int32_t c, next;
     size_t step = utf8_decode(s, n, &c);
@@ -107,8 +110,10 @@ static size_t wide(term_bag *b, word *w, const char *s, size_t n) {
         }
     } else if (is_letter(c)) {
         char text[4];
-        if ((c >= 0xC0 && c <= 0xDE) || (c >= 0x410 && c <= 0x42F)) c += 0x20;
-        else if (c >= 0x400 && c <= 0x40F) c += 0x50;
+        if ((c >= 0xC0 && c <= 0xDE) || (c >= 0x410 && c <= 0x42F))
+            c += 0x20;
+        else if (c >= 0x400 && c <= 0x40F)
+            c += 0x50;
         size_t bytes = utf8_encode((uint32_t)c, text);
         for (size_t i = 0; i < bytes; i++) word_byte(w, (uint8_t)text[i]);
     } else {

@@ -1,5 +1,6 @@
-/* Bags of terms: how often each term stands in a text. Terms are words (ASCII, Latin-1 and Cyrillic letters made small) and pairs of neighbouring Chinese,
- * Japanese or Korean characters, hashed into 2^20 buckets. Adding is O(1) and nothing is cleared or allocated between texts. LOCAL. */
+/* Bags of terms: how often each term stands in a text. Terms are words (ASCII, Latin-1 and Cyrillic letters made small)
+ * and pairs of neighbouring Chinese, Japanese or Korean characters, hashed into 2^20 buckets. Adding is O(1) and
+ * nothing is cleared or allocated between texts. LOCAL. */
 #ifndef WR_DATA_TERM_BAG_H
 #define WR_DATA_TERM_BAG_H
 
@@ -16,7 +17,8 @@ void term_bag_free(term_bag *b); /* NULL is fine */
 void term_bag_clear(term_bag *b);
 void term_bag_add(term_bag *b, uint32_t bucket, uint32_t count);
 void term_bag_text(term_bag *b, const char *s, size_t n); /* adds the terms of the text's first TERM_TEXT_LIMIT bytes */
-/* In the order of their first appearance; valid until the bag changes. At most TERM_BAG_LIMIT: later terms are left out. */
+/* In the order of their first appearance; valid until the bag changes. At most TERM_BAG_LIMIT: later terms are left
+ * out. */
 enum { TERM_BAG_LIMIT = 2560 };
 const term *term_bag_items(const term_bag *b, size_t *n);
 uint32_t term_bag_count(const term_bag *b, uint32_t bucket); /* 0: not in it */

@@ -51,7 +51,8 @@ wr_status term_counts_each(const term_counts *t, void (*each)(void *context, ter
         if (t->cells[i].count) marks[t->cells[i].bucket / 64] |= 1ull << (t->cells[i].bucket % 64);
     }
     for (size_t w = 0; w < TERM_BUCKETS / 64; w++) {
-        for (uint64_t bits = marks[w]; bits; bits &= bits - 1) each(context, *cell(t, (uint32_t)(w * 64 + (size_t)__builtin_ctzll(bits))));
+        for (uint64_t bits = marks[w]; bits; bits &= bits - 1)
+            each(context, *cell(t, (uint32_t)(w * 64 + (size_t)__builtin_ctzll(bits))));
     }
 cleanup:
     free(marks);

@@ -1,12 +1,13 @@
-/* In how many turns each term stands: a table that starts small and grows to one cell a bucket (8 MiB), so that a part of the data costs what it holds.
- * LOCAL. */
+/* In how many turns each term stands: a table that starts small and grows to one cell a bucket (8 MiB), so that a part
+ * of the data costs what it holds. LOCAL. */
 #ifndef WR_DATA_TERM_COUNTS_H
 #define WR_DATA_TERM_COUNTS_H
 
 #include "data/term_bag.h"
 
 typedef struct term_counts {
-    term *cells; /* (capacity) open addressing by bucket; count 0: free. At full capacity each bucket has its own cell */
+    term
+        *cells; /* (capacity) open addressing by bucket; count 0: free. At full capacity each bucket has its own cell */
     size_t capacity, n;
 } term_counts;
 void term_counts_free(term_counts *t);
