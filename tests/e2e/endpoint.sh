@@ -249,6 +249,9 @@ check all "… and all of it is in the cache" same all-first all
 serve --key $key toolong=0.3
 annotate embed1 --annotator lexicon --similarity endpoint --endpoint-embedding-model e
 check embed1 "a refused batch of texts is taken apart, and what fails alone has no similarity" test $rc = 0 -a "$(count embed1 no_similarity)" -gt 0 -a "$(count embed1 no_similarity)" -lt "$n"
+serve --key $key unpooled=1
+annotate unpooled --annotator lexicon --similarity endpoint --endpoint-embedding-model e
+check unpooled "embeddings of tokens end the run with advice" said unpooled 'pooling'
 
 mkdir -p "$work/prompts"
 printf 'Grade {followup} after {reply}: [[1]] to [[5]].\n' >"$work/prompts/annotate.txt"
