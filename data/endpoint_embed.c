@@ -91,6 +91,8 @@ static wr_status take_embeddings(void *context, uint64_t tag, char *body, size_t
         json_get_int(v, "index", &index);
         if (index < 0 || index >= (int64_t)count || found[index] || !json_is(embedding, JSON_ARRAY) || embedding->length == 0)
             TRY(wr_fail(WR_E_FORMAT, "data[%zu] is no embedding of an input", i));
+        if (json_is(embedding->first, JSON_ARRAY)) /* no accident: it will not be another time */
+            TRY(wr_fail(WR_E_FAILED, "the endpoint gives an embedding for each token, not for the text: serve %s with pooling (llama.cpp: --pooling mean)", r->e->embedding_model));
         found[index] = embedding;
     }
     for (size_t k = 0; k < count; k++)

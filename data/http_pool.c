@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAITING_PER_FLIGHT = 4, POLL_MS = 200, KEY_SCRUB_MIN = 8 };
+enum { WAITING_PER_FLIGHT = 1, POLL_MS = 200, KEY_SCRUB_MIN = 8 };
 
 http_counts http_pool_counts(const http_pool *p) { return p->counts; }
 

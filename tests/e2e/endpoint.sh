@@ -176,34 +176,36 @@ usage "prompts folder without prompts" 'annotate.txt' --annotator endpoint --end
 
 # --- kill -9, stop signals, ranks ------------------------------------------------------------------------------------------------
 serve --key $key --latency 40
-: >"$work/out/killed"
-for delay in 0.3 0.5 0.4; do
+for more in 40 60 50; do
+    from=$(wc -l <"$work/log")
     # No `timeout` in between: the signal is for the program itself.
     "$driver" "$work/chats.jsonl" --annotator endpoint --endpoint "$url" --endpoint-model m --endpoint-parallel 8 --answer-cache "$work/cache/killed" \
         >/dev/null 2>>"$work/err/killed" </dev/null &
     victim=$!
-    sleep "$delay"
+    for _ in $(seq 400); do # until the server has been asked that many questions more
+        [ "$(wc -l <"$work/log")" -ge $((from + more)) ] && break
+        sleep 0.05
+    done
     kill -KILL $victim 2>/dev/null
     wait $victim 2>/dev/null
     cat "$work/cache/killed"/*.jsonl 2>/dev/null | jq -rR 'fromjson? | .key' | sort >"$work/finished"
-    before=$(wc -l <"$work/log")
     [ -s "$work/finished" ] && killed_early=1
     # Nothing that is finished now may be in what is asked from here on.
     sleep 0.1
     at=$(wc -l <"$work/log")
-    cp "$work/finished" "$work/finished.$delay"
-    echo "$at" >"$work/at.$delay"
+    cp "$work/finished" "$work/finished.$more"
+    echo "$at" >"$work/at.$more"
 done
 annotate killed
 twice=0
-for delay in 0.3 0.5 0.4; do
-    again=$(tail -n +$(($(cat "$work/at.$delay") + 1)) "$work/log" | jq -r .key | sort | comm -12 - "$work/finished.$delay" | wc -l)
+for more in 40 60 50; do
+    again=$(tail -n +$(($(cat "$work/at.$more") + 1)) "$work/log" | jq -r .key | sort | comm -12 - "$work/finished.$more" | wc -l)
     twice=$((twice + again))
 done
 check killed "kill -9 in the middle, three times, then resume: the same levels" test $rc = 0 -a "${killed_early:-0}" = 1
 check killed "… equal to those of an undisturbed run" same good killed
 check killed "… and no finished question was asked again" test $twice = 0
-check killed "… of which there were some" test "$(wc -l <"$work/finished.0.4")" -gt 20 -a "$(wc -l <"$work/finished.0.4")" -lt "$distinct"
+check killed "… of which there were some" test "$(wc -l <"$work/finished.50")" -gt 20 -a "$(wc -l <"$work/finished.50")" -lt "$distinct"
 
 printf '{"key":"0123456789abcdef0123456789abcdef","answer":"[[' >>"$work/cache/killed/answers-0.jsonl"
 annotate killed
@@ -247,6 +249,9 @@ check all "… and all of it is in the cache" same all-first all
 serve --key $key toolong=0.3
 annotate embed1 --annotator lexicon --similarity endpoint --endpoint-embedding-model e
 check embed1 "a refused batch of texts is taken apart, and what fails alone has no similarity" test $rc = 0 -a "$(count embed1 no_similarity)" -gt 0 -a "$(count embed1 no_similarity)" -lt "$n"
+serve --key $key unpooled=1
+annotate unpooled --annotator lexicon --similarity endpoint --endpoint-embedding-model e
+check unpooled "embeddings of tokens end the run with advice" said unpooled 'pooling'
 
 mkdir -p "$work/prompts"
 printf 'Grade {followup} after {reply}: [[1]] to [[5]].\n' >"$work/prompts/annotate.txt"

@@ -5,7 +5,7 @@
  * usage: openai_server [--port N] [--seed N] [--latency MS] [--key KEY] [--log FILE] [--rate REQUESTS_A_SECOND] [--retry-after S] [--tls CERT.pem KEY.pem] [FAULT=PROBABILITY]…
  * faults, in this order (their probabilities add up to 1 at most):
  *   429 (with Retry-After) 500 503 401 404 redirect cut (connection closed mid-body) garbage html wrong (JSON of another shape) null (no content)
- *   nolabel (no [[n]]) range ([[7]]) unicode trickle (a byte each 20 ms) slow (5 s) huge (8 MiB) echo (the key in an error) leak (the key in an answer) toolong (400)
+ *   nolabel (no [[n]]) range ([[7]]) unicode trickle (a byte each 20 ms) slow (5 s) huge (8 MiB) echo (the key in an error) leak (the key in an answer) toolong (400) unpooled (embeddings of tokens)
  * log: one JSON line a request, before it is answered: {"path","key": XXH3-128 of the body,"try","fault","inputs":[hashes of texts]}. */
 #include "base/hash.h"
 #include "base/json.h"
@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 static const char *const fault_names[] = {"429", "500", "503", "401", "404", "redirect", "cut", "garbage", "html", "wrong", "null", "nolabel", "range", "unicode",
-                                          "trickle", "slow", "huge", "echo", "leak", "toolong"};
+                                          "trickle", "slow", "huge", "echo", "leak", "toolong", "unpooled"};
 enum { FAULTS = sizeof fault_names / sizeof *fault_names };
 enum { HUGE_BYTES = 8 << 20, TABLE = 1 << 20, DIMENSIONS = 8 };
 
@@ -124,7 +124,7 @@ static void chat_response(const server *s, const json_value *v, const char *faul
     strbuf_free(&answer);
 }
 
-static void embeddings_response(const json_value *v, strbuf *out) {
+static void embeddings_response(const json_value *v, const char *fault, strbuf *out) {
     json_writer w = json_writer_make(out);
     int64_t index = 0;
     json_begin_object(&w);
@@ -132,7 +132,9 @@ static void embeddings_response(const json_value *v, strbuf *out) {
     for (const json_value *t = json_get(v, "input") ? json_get(v, "input")->first : NULL; t; t = t->next, index++) {
         rng r = rng_make(3, RNG_TEST, hash64(t->text, t->length, 9), 0, 0);
         json_begin_object(&w), json_key(&w, "index"), json_int(&w, index), json_key(&w, "embedding"), json_begin_array(&w);
+        if (is(fault, "unpooled")) json_begin_array(&w);
         for (int d = 0; d < DIMENSIONS; d++) json_double(&w, rng_normal(&r));
+        if (is(fault, "unpooled")) json_end_array(&w);
         json_end_array(&w), json_end_object(&w);
     }
     json_end_array(&w);
@@ -260,7 +262,7 @@ static enum MHD_Result respond(server *s, struct MHD_Connection *c, const char *
         queued = reply_error(c, 400, NULL, NULL, "the body is no JSON");
     } else if (is(path, "/v1/chat/completions") || is(path, "/v1/embeddings")) {
         if (is(path, "/v1/embeddings"))
-            embeddings_response(v, &body);
+            embeddings_response(v, fault, &body);
         else
             chat_response(s, v, fault, &body);
         queued = misbehave(s, c, fault, &body);
