@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "cli/annotator_model.h"
 #include "data/model_annotator.h"
 #include "data/model_prompts.h"
 #include "tests/support/ref_double.h"
@@ -450,6 +451,32 @@ static void test_directory(void **state) {
     assert_null(a);
 }
 
+/* What --annotator-model and its siblings make. */
+static void test_options(void **state) {
+    const fixture *f = *state;
+    const option_spec *const tables[] = {annotator_model_options, NULL};
+    char *with[] = {"x", "--annotator-model", model_dir, "--annotator-history", "2", "--annotator-clip", "30", "--no-annotator-calibrate"}, *without[] = {"x"};
+    options *o = NULL;
+    bool help;
+    annotator_model keep;
+    annotator *a = NULL, *b = create(f, true, (model_annotator_options){.history = 2, .clip = 30});
+    int8_t x[TURNS], y[TURNS];
+    assert_int_equal(options_parse(tables, 8, with, &o, &help), WR_OK);
+    if (annotator_model_make(o, NULL, prompts_dir, &keep, &a) < 0) fail_msg("%s", wr_error());
+    assert_int_equal(a->levels(a, f->turns, TURNS, x), WR_OK);
+    assert_int_equal(b->levels(b, f->turns, TURNS, y), WR_OK);
+    assert_memory_equal(x, y, sizeof x);
+    assert_true(count(a, "clipped") == count(b, "clipped") && count(a, "clipped") > 0);
+    annotator_free(a);
+    annotator_free(b);
+    annotator_model_free(&keep);
+    options_free(o);
+    assert_int_equal(options_parse(tables, 1, without, &o, &help), WR_OK);
+    assert_int_equal(annotator_model_make(o, NULL, NULL, &keep, &a), WR_E_USAGE);
+    assert_non_null(strstr(wr_error(), "--annotator-model DIR"));
+    options_free(o);
+}
+
 static uint64_t fingerprint(const fixture *f, bool chat, model_annotator_options o) {
     annotator *a = create(f, chat, o);
     const uint64_t h = a->fingerprint;
@@ -534,7 +561,7 @@ int main(void) {
     printf("# seed %d\n", SEED);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels),     cmocka_unit_test(test_refusals),   cmocka_unit_test(test_batches),
                                        cmocka_unit_test(test_length),     cmocka_unit_test(test_no_answer),  cmocka_unit_test(test_cosines),
-                                       cmocka_unit_test(test_long_texts), cmocka_unit_test(test_directory),  cmocka_unit_test(test_fingerprint),
+                                       cmocka_unit_test(test_long_texts), cmocka_unit_test(test_directory), cmocka_unit_test(test_options),  cmocka_unit_test(test_fingerprint),
                                        cmocka_unit_test(test_prompts),    cmocka_unit_test(test_wrong_models)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
