@@ -12,13 +12,13 @@ const option_spec annotator_options[] = {
      .kind = OPT_STRING,
      .default_value = "lexicon",
      .arg = "LIST",
-     .help = "who grades follow-ups: lexicon (word lists), endpoint (a model behind HTTP); several, with commas, vote"},
-    {.name = "refusals", .kind = OPT_CHOICE, .default_value = "lexicon", .arg = "lexicon|endpoint", .help = "who says whether a reply refused, and rightly"},
+     .help = "who grades follow-ups: lexicon (word lists), endpoint (a model behind HTTP), model (a local checkpoint); several, with commas: their consensus"},
+    {.name = "refusals", .kind = OPT_CHOICE, .default_value = "lexicon", .arg = "lexicon|endpoint|model", .help = "who says whether a reply refused, and rightly"},
     {.name = "similarity",
      .kind = OPT_CHOICE,
      .default_value = "tfidf",
-     .arg = "tfidf|endpoint",
-     .help = "topic similarity of turns, for mining: words, or embeddings of the endpoint"},
+     .arg = "tfidf|endpoint|model",
+     .help = "topic similarity of turns, for mining: words, embeddings of the endpoint, or states of the model"},
     {.name = "lexicon-rules", .kind = OPT_STRING, .arg = "FILE", .help = "rules of the lexicon, instead of the built-in data/rules/lexicon.txt"},
     {.name = "refusal-rules", .kind = OPT_STRING, .arg = "FILE", .help = "phrases of refusals and of harm, instead of data/rules/refusals.txt"},
     {.name = "endpoint", .kind = OPT_STRING, .arg = "URL", .help = "OpenAI-compatible service, e.g. http://127.0.0.1:8000/v1"},
@@ -123,11 +123,15 @@ cleanup:
     return status;
 }
 
+static wr_status make_model(maker *m, annotator **out) {
+    return annotator_model_make(m->o, m->w, options_str(m->o, "prompts"), &m->set->model, out);
+}
+
 /* A kind of annotator: adding one is a row here and its name in the option table above. */
 static const struct {
     const char *name;
     wr_status (*make)(maker *m, annotator **out);
-} kinds[] = {{"lexicon", make_lexicon}, {"endpoint", make_endpoint}};
+} kinds[] = {{"lexicon", make_lexicon}, {"endpoint", make_endpoint}, {"model", make_model}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 /* The annotator of that name, made when it is not there yet. */
@@ -149,7 +153,7 @@ static wr_status get(maker *m, const char *name, size_t n, annotator **out) {
     }
     snprintf(word, sizeof word, "%.*s", n > 60 ? 60 : (int)n, name);
     const char *near = nearest_name(word, names);
-    return wr_fail(WR_E_USAGE, "--annotator: there is no annotator '%s'; there are lexicon and endpoint%s%s%s", word, near ? " (did you mean " : "", near ? near : "",
+    return wr_fail(WR_E_USAGE, "--annotator: there is no annotator '%s'; there are lexicon, endpoint and model%s%s%s", word, near ? " (did you mean " : "", near ? near : "",
                    near ? "?)" : "");
 }
 
@@ -188,5 +192,6 @@ cleanup:
 
 void annotators_free(annotator_set *s) {
     for (size_t i = 0; i < s->n_owned; i++) annotator_free(s->owned[i]);
+    annotator_model_free(&s->model);
     *s = (annotator_set){0};
 }

@@ -2,6 +2,7 @@
 #ifndef WR_CLI_ANNOTATOR_OPTIONS_H
 #define WR_CLI_ANNOTATOR_OPTIONS_H
 
+#include "cli/annotator_model.h"
 #include "cli/command.h"
 #include "data/annotator.h"
 
@@ -21,9 +22,10 @@ typedef struct annotator_set {
     annotator *similarity; /* NULL: data/mining.h's TF-IDF */
     annotator *owned[ANNOTATORS_MAX]; /* each of the above once */
     size_t n_owned;
+    annotator_model model; /* what the model annotator borrows */
 } annotator_set;
 
-/* WR_E_USAGE names the option. LOCAL: each rank has its own, and its own file of answers; w may be NULL. */
+/* WR_E_USAGE names the option. COLLECTIVE with a local model, else LOCAL: each rank has its own, and its own file of answers; w may be NULL. */
 wr_status annotators_create(const options *o, world *w, annotator_set *out);
 void annotators_free(annotator_set *s);
 

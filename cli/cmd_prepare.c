@@ -112,7 +112,7 @@ static const option_spec prepare_options_table[] = {
     {.name = "overwrite", .kind = OPT_FLAG, .help = "replace a prepared folder; begin unfinished work of other settings anew"},
     {.name = NULL},
 };
-static const option_spec *const prepare_tables[] = {prepare_options_table, annotator_options, NULL};
+static const option_spec *const prepare_tables[] = {prepare_options_table, annotator_options, annotator_model_options, NULL};
 
 static wr_status run_prepare(const options *o, world *w) {
     wr_status status = WR_OK;
