@@ -121,7 +121,7 @@ cleanup:
 void unit_discard(unit_writer *u) {
     if (!u) return;
     if (u->fd >= 0) close(u->fd);
-    if (u->fd >= 0 && u->temporary[0]) unlink(u->temporary);
+    if (u->temporary[0]) unlink(u->temporary);
     free(u->buffer);
     free(u);
 }

@@ -53,46 +53,6 @@ wr_status conversation_user(arena *a, const char *ip, size_t ip_length, const ch
     return WR_OK;
 }
 
-void conversation_write(const conversation *c, strbuf *out) {
-    json_writer w = json_writer_make(out);
-    json_begin_array(&w);
-    json_string(&w, c->id);
-    json_string(&w, c->user);
-    json_string(&w, c->language);
-    json_string(&w, c->model);
-    for (size_t i = 0; i < c->n; i++) {
-        json_string(&w, c->messages[i].role);
-        json_int(&w, c->turns[i]);
-        json_string_n(&w, c->messages[i].content, c->messages[i].length);
-    }
-    json_end_array(&w);
-}
-
-wr_status conversation_read(arena *a, const char *line, size_t n, conversation *out) {
-    wr_status status = WR_OK;
-    const json_value *row = NULL;
-    *out = (conversation){0};
-    TRY(json_parse(a, line, n, &row));
-    if (!json_is(row, JSON_ARRAY) || row->length < 4 || (row->length - 4) % 3)
-        TRY(wr_fail(WR_E_FORMAT, "temporary file of prepare is damaged"));
-    const json_value *v = row->first;
-    out->id = v->text, v = v->next;
-    out->user = v->text, v = v->next;
-    out->language = v->text, v = v->next;
-    out->model = v->text, v = v->next;
-    size_t count = (row->length - 4) / 3;
-    TRY_ALLOC(out->messages = arena_alloc(a, (count + 1) * sizeof *out->messages));
-    TRY_ALLOC(out->turns = arena_alloc(a, (count + 1) * sizeof *out->turns));
-    for (; v; v = v->next->next->next) {
-        if (!json_to_int(v->next, &out->turns[out->n]))
-            TRY(wr_fail(WR_E_FORMAT, "temporary file of prepare is damaged"));
-        const json_value *content = v->next->next;
-        out->messages[out->n++] = (chat_message){v->text, content->text, content->length};
-    }
-cleanup:
-    return status;
-}
-
 bool conversation_followup(const conversation *c, size_t from, size_t *at) {
     for (size_t i = from ? from : 1; i < c->n; i++) {
         if (strcmp(c->messages[i].role, "user") == 0 && strcmp(c->messages[i - 1].role, "assistant") == 0) {

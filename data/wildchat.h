@@ -1,5 +1,5 @@
-/* Rows of WildChat (one conversation a line), checked and reduced to what the pipeline needs; and the same in the short
- * forms of the spill file that later passes read. What a conversation points to lives in the arena or in the bytes it was read from. LOCAL. */
+/* Rows of WildChat (one conversation a line), checked and reduced to what the pipeline needs; and the same in the binary
+ * form that later phases read. What a conversation points to lives in the arena or in the bytes it was read from. LOCAL. */
 #ifndef WR_DATA_WILDCHAT_H
 #define WR_DATA_WILDCHAT_H
 
@@ -47,10 +47,6 @@ wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_hea
  * (header NULL: without). NUL-terminated in the arena. */
 wr_status conversation_user(arena *a, const char *ip, size_t ip_length, const char *header, size_t header_length,
                             const char *id, const char **user);
-
-/* The short form: one JSON line (without timestamp, toxic and redacted). */
-void conversation_write(const conversation *c, strbuf *out);
-wr_status conversation_read(arena *a, const char *line, size_t n, conversation *out);
 
 /* The binary form: appends one record, whose length the caller keeps. Reading copies no text: strings are NUL-terminated where they stand in `bytes`,
  * which must outlive the conversation. Damaged bytes are WR_E_FORMAT. */
