@@ -80,6 +80,10 @@ else
 fi
 
 echo
+echo "=== prepare"
+bench/bench_prepare.sh || failed=1
+
+echo
 echo "=== annotator"
 if [ ! -x "$BUILD/bench/bench_annotator" ]; then
     echo "skipped: $BUILD/bench/bench_annotator is not built"
