@@ -42,6 +42,7 @@ $(eval $(call library,UTF8PROC,libutf8proc,-lutf8proc))
 $(eval $(call library,YAML,yaml-0.1,-lyaml))
 $(eval $(call library,XXHASH,libxxhash,-lxxhash))
 CMOCKA_CFLAGS ?= $(shell $(PKG) --cflags cmocka 2>/dev/null)
+MICROHTTPD_LIBS ?= $(or $(shell $(PKG) --libs libmicrohttpd 2>/dev/null),-lmicrohttpd)
 CMOCKA_LIBS   ?= $(or $(shell $(PKG) --libs cmocka 2>/dev/null),-lcmocka)
 
 # --- flags ------------------------------------------------------------------------------------------------------------
@@ -67,11 +68,16 @@ endif
 MODULES  := base model mpi data sampler trainer report dpo cli
 SOURCES  := $(foreach m,$(MODULES),$(sort $(wildcard $(m)/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
+# Rule files (data/rules/*.txt) become C arrays: rules_NAME, rules_NAME_size (data/rules_builtin.h).
+RULES    := $(sort $(wildcard data/rules/*.txt))
+OBJECTS  += $(RULES:data/rules/%.txt=$(BUILD)/rules/%.o)
 LIBOBJ   := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
 # Helpers that several tests share live in tests/support/*.c.
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 UNIT     := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 MPITESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/mpi/test_*.c)))
+# Programs that end-to-end tests start: servers that behave badly on request, and drivers.
+TESTPROGS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/server/*.c)))
 FUZZERS  := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/bench_*.c)))
 BENCHOBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out bench/bench_%,$(wildcard bench/*.c)))
@@ -105,6 +111,23 @@ $(BUILD)/%.o: %.c Makefile
 	@echo "  CC  $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $($*_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The prompts of the endpoint annotator are text files; this makes string literals of them.
+PROMPTS := $(patsubst %.txt,$(BUILD)/generated/%.inc,$(wildcard data/prompts/*.txt))
+CPPFLAGS += -I$(BUILD)/generated
+$(BUILD)/generated/%.inc: %.txt
+	@mkdir -p $(@D)
+	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(BUILD)/data/annotation_prompt.o build/fuzz/obj/data/annotation_prompt.o: $(PROMPTS)
+
+build/rules/%.c: data/rules/%.txt Makefile
+	@mkdir -p $(@D)
+	$(Q){ printf '#include "data/rules_builtin.h"\nconst unsigned char rules_%s[] = {\n' $*; \
+	  od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g'; \
+	  printf '0};\nconst size_t rules_%s_size = sizeof rules_%s - 1;\n' $* $*; } > $@.$$$$ && mv $@.$$$$ $@
+$(BUILD)/rules/%.o: build/rules/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
 # Only this object knows version and commit; it is rebuilt when either changes.
 $(BUILD)/cli/version.o: CPPFLAGS += -DWR_VERSION='"$(VERSION)"' -DWR_COMMIT='"$(COMMIT)"'
 $(BUILD)/cli/version.o: $(BUILD)/commit.txt
@@ -119,9 +142,12 @@ $(UNIT) $(MPITESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT) $(LIBOBJ)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT) $(LIBOBJ) $(LDLIBS) $(CMOCKA_LIBS)
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCHOBJ) $(LIBOBJ)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(BENCHOBJ) $(LIBOBJ) $(LDLIBS)
+$(TESTPROGS): $(BUILD)/%: $(BUILD)/%.o $(LIBOBJ)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIBOBJ) $(LDLIBS) $(if $(findstring server.o,$<),$(MICROHTTPD_LIBS))
 .SECONDARY:
 
-tests-bin: $(BIN) $(UNIT) $(MPITESTS)
+tests-bin: $(BIN) $(UNIT) $(MPITESTS) $(TESTPROGS)
 
 ## check: build, unit tests, folder rules (a minute; before every commit)
 check: tests-bin check-deps
@@ -138,11 +164,11 @@ demo: deps
 	$(Q)SMALL=$(SMALL) ./tests/e2e/demo.sh
 
 ## bench: measured ratios of this machine's limits, JSON and table
-bench: $(BIN) $(BENCHES)
+bench: $(BIN) $(BENCHES) $(TESTPROGS)
 	$(Q)BUILD=$(BUILD) ./bench/run.sh
 
 ## lint: clang-tidy, cppcheck and shell syntax
-lint:
+lint: $(PROMPTS)
 	$(Q)LINT_FILE_FLAGS='$(foreach s,$(SOURCES),$(if $($(s:.c=_CFLAGS)),$(s) $($(s:.c=_CFLAGS));))' ./tests/lint.sh $(CPPFLAGS)
 
 ## check-deps: folders include only what docs/architecture.md allows
@@ -156,16 +182,20 @@ format:
 ## fuzz: libFuzzer targets, FUZZ_SECONDS each (default 60; needs clang)
 fuzz: $(FUZZERS)
 	$(Q)./tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
-FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out cli/main.c,$(SOURCES)))
+FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out cli/main.c,$(SOURCES))) $(RULES:data/rules/%.txt=build/fuzz/obj/rules/%.o)
 # tests/lint/omp.h: clang's own comes in a package of its own, and without -fopenmp only the functions are needed.
 FUZZ_FLAGS = $(CPPFLAGS) -std=c17 -O1 -g -w -Itests/lint -fsanitize=address,undefined \
   -fno-sanitize-recover=undefined -DWR_VERSION='"$(VERSION)"' -DWR_COMMIT='"fuzz"'
 build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)clang $(FUZZ_FLAGS) $($*_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
-build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
+build/fuzz/obj/rules/%.o: build/rules/%.c
+	@mkdir -p $(@D)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+FUZZ_SUPPORT := tests/support/conversation_dom.c
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_SUPPORT) $(FUZZ_OBJ)
 	@echo "  LD  $@"
-	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJ) $(LDLIBS) -L$(dir $(shell $(CC) -print-file-name=libgomp.so)) -lgomp
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_SUPPORT) $(FUZZ_OBJ) $(LDLIBS) -L$(dir $(shell $(CC) -print-file-name=libgomp.so)) -lgomp
 
 ## oracle: compare with Hugging Face live (Python; not needed by anything else)
 oracle: $(BIN)
@@ -175,9 +205,10 @@ oracle: $(BIN)
 install: $(BIN)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/wildreward
 	for f in slurm/*.sbatch slurm/*.sh; do install -D -m 755 $$f $(DESTDIR)$(PREFIX)/share/wildreward/$$f; done
+	for f in data/prompts/*.txt; do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/wildreward/prompts/$$(basename $$f); done
 
 ## clean: remove build trees
 clean:
 	rm -rf build build-*
 
--include $(FUZZ_OBJ:.o=.d) $(OBJECTS:.o=.d) $(UNIT:%=%.d) $(MPITESTS:%=%.d) $(SUPPORT:.o=.d) $(BENCHES:%=%.d) $(BENCHOBJ:.o=.d)
+-include $(FUZZ_OBJ:.o=.d) $(OBJECTS:.o=.d) $(UNIT:%=%.d) $(MPITESTS:%=%.d) $(TESTPROGS:%=%.d) $(SUPPORT:.o=.d) $(BENCHES:%=%.d) $(BENCHOBJ:.o=.d)

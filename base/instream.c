@@ -250,6 +250,33 @@ static wr_status next_member(instream *s) {
     }
 }
 
+/* Up to `room` decoded bytes; WR_END at the end of the member (plain: of the file). */
+static wr_status more_bytes(instream *s, char *to, size_t room, size_t *got) {
+    la_ssize_t n;
+    *got = 0;
+    if (s->archive) {
+        n = archive_read_data(s->archive, to, room);
+        if (n < 0) {
+            return archive_failure(s);
+        }
+    } else if (s->block_ahead > 0) {
+        n = (la_ssize_t)(s->block_ahead < room ? s->block_ahead : room);
+        memcpy(to, s->block + s->block_used - s->block_ahead, (size_t)n);
+        s->block_ahead -= (size_t)n;
+        s->consumed += (uint64_t)n;
+    } else {
+        do {
+            n = read(s->fd, to, room);
+        } while (n < 0 && errno == EINTR);
+        if (n < 0) {
+            return wr_fail(WR_E_IO, "cannot read %s: %s", s->path, strerror(errno));
+        }
+        s->consumed += (uint64_t)n;
+    }
+    *got = (size_t)n;
+    return n == 0 ? WR_END : WR_OK;
+}
+
 /* Appends decoded bytes to text; WR_END at the end of the member (plain: of the file). */
 static wr_status more_text(instream *s) {
     if (s->start > 0) {
@@ -265,28 +292,10 @@ static wr_status more_text(instream *s) {
     if (status < 0) {
         return status;
     }
-    la_ssize_t n;
-    if (s->archive) {
-        n = archive_read_data(s->archive, s->text + s->end, s->capacity - s->end);
-        if (n < 0) {
-            return archive_failure(s);
-        }
-    } else if (s->block_ahead > 0) {
-        n = (la_ssize_t)s->block_ahead;
-        memcpy(s->text + s->end, s->block, s->block_ahead);
-        s->block_ahead = 0;
-        s->consumed += (uint64_t)n;
-    } else {
-        do {
-            n = read(s->fd, s->text + s->end, s->capacity - s->end);
-        } while (n < 0 && errno == EINTR);
-        if (n < 0) {
-            return wr_fail(WR_E_IO, "cannot read %s: %s", s->path, strerror(errno));
-        }
-        s->consumed += (uint64_t)n;
-    }
-    s->end += (size_t)n;
-    return n == 0 ? WR_END : WR_OK;
+    size_t n;
+    status = more_bytes(s, s->text + s->end, s->capacity - s->end, &n);
+    s->end += n;
+    return status;
 }
 
 static void take_line(instream *s, size_t length, size_t with_newline, const char **line, size_t *n) {
@@ -346,6 +355,33 @@ wr_status instream_line(instream *s, const char **line, size_t *length) {
     }
     wr_status status = next_line(s, line, length);
     s->ended = status == WR_END;
+    s->failed = status < 0 ? status : WR_OK;
+    return status;
+}
+
+wr_status instream_member(instream *s) {
+    wr_status status = s->failed;
+    if (s->ended) {
+        return WR_END;
+    }
+    if (status == WR_OK && s->archive) {
+        s->in_member = false;
+        status = next_member(s);
+    } else if (status == WR_OK) {
+        status = s->in_member ? WR_END : WR_OK;
+        s->in_member = true;
+    }
+    s->ended = status == WR_END;
+    s->failed = status < 0 ? status : WR_OK;
+    return status;
+}
+
+wr_status instream_read(instream *s, void *to, size_t room, size_t *n) {
+    *n = 0;
+    if (s->failed) {
+        return s->failed;
+    }
+    wr_status status = more_bytes(s, to, room, n);
     s->failed = status < 0 ? status : WR_OK;
     return status;
 }

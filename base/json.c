@@ -207,7 +207,14 @@ wr_status json_parse(arena *a, const char *bytes, size_t n, const json_value **o
     TRY_ALLOC(document);
     TRY_ALLOC(parser = yajl_alloc(&callbacks, NULL, &b));
     yajl_config(parser, yajl_dont_validate_strings, 1); /* done above, and better */
-    if (yajl_parse(parser, (const unsigned char *)document, n) != yajl_status_ok || yajl_complete_parse(parser) != yajl_status_ok) {
+    if (yajl_parse(parser, (const unsigned char *)document, n) != yajl_status_ok) {
+        TRY(parse_failure(&b, parser, n));
+    }
+    /* Behind a complete document yajl forgives a token that the text cuts off, as an open string. No token goes on behind a line's end. */
+    if (b.root && b.depth == 0 && yajl_parse(parser, (const unsigned char *)"\n", 1) != yajl_status_ok) {
+        TRY(wr_fail(WR_E_FORMAT, "invalid JSON: more text behind the document"));
+    }
+    if (yajl_complete_parse(parser) != yajl_status_ok) {
         TRY(parse_failure(&b, parser, n));
     }
     *out = b.root;

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 typedef enum rng_purpose {
-    RNG_INIT = 1, RNG_ORDER, RNG_SAMPLE, RNG_PROMPT, RNG_SPLIT, RNG_WORLD, RNG_BOOTSTRAP, RNG_TEST, RNG_BPE
+    RNG_INIT = 1, RNG_ORDER, RNG_SAMPLE, RNG_PROMPT, RNG_SPLIT, RNG_WORLD, RNG_BOOTSTRAP, RNG_TEST, RNG_BPE, RNG_RETRY
 } rng_purpose;
 
 typedef struct rng {

@@ -20,6 +20,10 @@ wr_status instream_line(instream *s, const char **line, size_t *length);
 /* 1-based number of the line last returned within its member, and where it came from ("chats.tar: part1.jsonl"). */
 size_t instream_line_number(const instream *s);
 const char *instream_name(const instream *s);
+/* The same as bytes, for what is not lines; not to be mixed with instream_line on one stream. instream_member goes to the next member (a file that is
+ * no archive has one), WR_END behind the last; instream_read gives 1 to `room` decoded bytes of it, WR_END at its end. */
+wr_status instream_member(instream *s);
+wr_status instream_read(instream *s, void *to, size_t room, size_t *n);
 /* Compressed bytes consumed and total size of the file (0 if unknown), for progress. */
 void instream_position(const instream *s, uint64_t *done, uint64_t *total);
 

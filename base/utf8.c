@@ -30,23 +30,49 @@ size_t utf8_decode(const void *bytes, size_t n, int32_t *code) {
     return length;
 }
 
+/* Length of the ASCII prefix, up to 7 bytes short of it. */
+static size_t ascii_prefix(const char *s, size_t n) {
+    uint64_t word[4];
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        memcpy(word, s + i, 32);
+        if ((word[0] | word[1] | word[2] | word[3]) & 0x8080808080808080u) break;
+    }
+    for (; i + 8 <= n; i += 8) {
+        memcpy(word, s + i, 8);
+        if (word[0] & 0x8080808080808080u) break;
+    }
+    return i;
+}
+
 size_t utf8_valid_prefix(const void *bytes, size_t n) {
     const char *s = bytes;
     size_t i = 0;
     while (i < n) {
-        uint64_t eight;
-        while (i + 8 <= n && (memcpy(&eight, s + i, 8), (eight & 0x8080808080808080u) == 0)) {
-            i += 8;
+        i += ascii_prefix(s + i, n - i);
+        /* Then one script's letters: as long as they go on, and the few ASCII letters between them. */
+        for (size_t ascii = 0; i < n && ascii < 8;) {
+            const unsigned char *u = (const unsigned char *)s + i;
+            if (u[0] < 0x80) {
+                ascii++, i++;
+                continue;
+            }
+            ascii = 0;
+            if (n - i >= 3 && u[0] > 0xE0 && u[0] < 0xED && (u[1] & 0xC0) == 0x80 && (u[2] & 0xC0) == 0x80) {
+                i += 3;
+                continue;
+            }
+            if (n - i >= 2 && u[0] >= 0xC2 && u[0] < 0xE0 && (u[1] & 0xC0) == 0x80) {
+                i += 2;
+                continue;
+            }
+            int32_t code;
+            size_t length = utf8_decode(u, n - i, &code);
+            if (code < 0) {
+                return i;
+            }
+            i += length;
         }
-        if (i >= n) {
-            break;
-        }
-        int32_t code;
-        size_t length = utf8_decode(s + i, n - i, &code);
-        if (code < 0) {
-            return i;
-        }
-        i += length;
     }
     return n;
 }

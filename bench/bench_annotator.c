@@ -1,8 +1,8 @@
-/* Quality of the lexical annotator against hand-checked labels: 3-way (negative {1,2}, neutral 3, positive {4,5})
- * macro-F1. bench_annotator CHATS LABELS [--half even|odd] [--errors] CHATS: WildChat rows; LABELS:
- * {"conversation_hash", "turn_identifier", "label"} a line. --half: only labels of conversations whose hash's last hex
- * digit is even or odd (rules are written on the even half). Prints a table on stderr and one line of JSON on stdout.
- */
+/* Quality of the lexical annotator against labelled turns: macro-F1 of negative {1,2}, neutral 3, positive {4,5}, and
+ * the share of turns with the very level. bench_annotator CHATS LABELS [--half even|odd] [--lexicon FILE] [--errors].
+ * CHATS: WildChat rows; LABELS: {"conversation_hash", "turn_identifier", "label"} a line. --half: only labels of
+ * conversations whose hash's last hex digit is even or odd: rules are written on the even half, errors of the odd half
+ * are never looked at. Prints tables on stderr and one line of JSON on stdout. */
 #include "base/stream.h"
 #include "data/lexicon.h"
 #include "data/wildchat.h"
@@ -13,16 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLASSES = 3 };
+enum { LEVELS = 5, CLASSES = 3 };
 static const char *const class_names[CLASSES] = {"negative", "neutral", "positive"};
 static int class_of(int level) { return level <= 2 ? 0 : level == 3 ? 1 : 2; }
 
 typedef struct bench {
     arena *keys;
     string_map labels;
-    uint64_t confusion[CLASSES][CLASSES]; /* [label][annotator] */
+    uint64_t levels[LEVELS][LEVELS]; /* [label - 1][annotator - 1] */
     uint64_t joined;
-    const char *half;
+    const char *half, *rules;
     bool errors;
 } bench;
 
@@ -70,11 +70,11 @@ static wr_status judge_conversation(bench *b, lexicon *l, const conversation *c)
         conversation_query(c, at, &q);
         verdict v;
         TRY(lexicon_judge(l, q ? q->content : "", q ? q->length : 0, r->content, r->length, f->content, f->length, &v));
-        int truth = class_of(e->value), said = class_of(v.level ? v.level : 3);
-        b->confusion[truth][said]++;
+        int said = v.level ? v.level : 3;
+        b->levels[e->value - 1][said - 1]++;
         b->joined++;
-        if (b->errors && truth != said) {
-            fprintf(stderr, "%s for %s (%s): %.*s\n", class_names[said], class_names[truth], v.rule,
+        if (b->errors && e->value != said) {
+            fprintf(stderr, "%d for %d (%s): %.*s\n", said, (int)e->value, v.rule,
                     f->length < 300 ? (int)f->length : 300, f->content);
         }
     }
@@ -84,40 +84,58 @@ cleanup:
 
 static double ratio(uint64_t a, uint64_t b) { return b ? (double)a / (double)b : 0; }
 
+static void put_matrix(json_writer *w, const char *name, const uint64_t *counts, size_t n) {
+    json_key(w, name), json_begin_array(w);
+    for (size_t i = 0; i < n; i++) {
+        json_begin_array(w);
+        for (size_t k = 0; k < n; k++) json_int(w, (int64_t)counts[i * n + k]);
+        json_end_array(w);
+    }
+    json_end_array(w);
+}
+
+static double put_class(json_writer *w, const uint64_t confusion[CLASSES][CLASSES], int k) {
+    uint64_t row = 0, column = 0, hit = confusion[k][k];
+    for (int j = 0; j < CLASSES; j++) row += confusion[k][j], column += confusion[j][k];
+    double precision = ratio(hit, column), recall = ratio(hit, row),
+           f1 = precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0;
+    fprintf(stderr, "%-10s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %10.3f %8.3f %8.3f\n", class_names[k],
+            confusion[k][0], confusion[k][1], confusion[k][2], precision, recall, f1);
+    json_key(w, class_names[k]);
+    json_begin_object(w);
+    json_key(w, "precision"), json_double(w, precision);
+    json_key(w, "recall"), json_double(w, recall);
+    json_key(w, "f1"), json_double(w, f1);
+    json_end_object(w);
+    return f1;
+}
+
 static void report(const bench *b) {
+    uint64_t confusion[CLASSES][CLASSES] = {{0}}, hits = 0;
     double macro = 0;
     strbuf out = {0};
     json_writer w = json_writer_make(&out);
     json_begin_object(&w);
     json_key(&w, "bench"), json_string(&w, "annotator");
+    json_key(&w, "half"), json_string(&w, b->half ? b->half : "all");
     json_key(&w, "labels"), json_int(&w, (int64_t)b->joined);
+    fprintf(stderr, "label %8s %5s %5s %5s %5s   (%s)\n", "said 1", "2", "3", "4", "5", b->half ? b->half : "all");
+    for (int i = 0; i < LEVELS; i++) {
+        fprintf(stderr, "%5d %8" PRIu64 " %5" PRIu64 " %5" PRIu64 " %5" PRIu64 " %5" PRIu64 "\n", i + 1,
+                b->levels[i][0], b->levels[i][1], b->levels[i][2], b->levels[i][3], b->levels[i][4]);
+        hits += b->levels[i][i];
+        for (int k = 0; k < LEVELS; k++) confusion[class_of(i + 1)][class_of(k + 1)] += b->levels[i][k];
+    }
     fprintf(stderr, "%-10s %9s %9s %9s %10s %8s %8s\n", "label", "negative", "neutral", "positive", "precision",
             "recall", "F1");
-    for (int k = 0; k < CLASSES; k++) {
-        uint64_t row = 0, column = 0, hit = b->confusion[k][k];
-        for (int j = 0; j < CLASSES; j++) row += b->confusion[k][j], column += b->confusion[j][k];
-        double precision = ratio(hit, column), recall = ratio(hit, row),
-               f1 = precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0;
-        macro += f1 / CLASSES;
-        fprintf(stderr, "%-10s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %10.3f %8.3f %8.3f\n", class_names[k],
-                b->confusion[k][0], b->confusion[k][1], b->confusion[k][2], precision, recall, f1);
-        json_key(&w, class_names[k]);
-        json_begin_object(&w);
-        json_key(&w, "precision"), json_double(&w, precision);
-        json_key(&w, "recall"), json_double(&w, recall);
-        json_key(&w, "f1"), json_double(&w, f1);
-        json_end_object(&w);
-    }
-    json_key(&w, "confusion"), json_begin_array(&w);
-    for (int k = 0; k < CLASSES; k++) {
-        json_begin_array(&w);
-        for (int j = 0; j < CLASSES; j++) json_int(&w, (int64_t)b->confusion[k][j]);
-        json_end_array(&w);
-    }
-    json_end_array(&w);
+    for (int k = 0; k < CLASSES; k++) macro += put_class(&w, confusion, k) / CLASSES;
+    put_matrix(&w, "confusion", &confusion[0][0], CLASSES);
+    put_matrix(&w, "confusion_levels", &b->levels[0][0], LEVELS);
+    double accuracy = ratio(hits, b->joined);
     json_key(&w, "macro_f1"), json_double(&w, macro);
+    json_key(&w, "accuracy"), json_double(&w, accuracy);
     json_end_object(&w);
-    fprintf(stderr, "macro-F1 %.3f over %" PRIu64 " labels\n", macro, b->joined);
+    fprintf(stderr, "3-way macro-F1 %.3f, 5-way accuracy %.3f over %" PRIu64 " labels\n", macro, accuracy, b->joined);
     puts(strbuf_str(&out));
     strbuf_free(&out);
 }
@@ -131,7 +149,7 @@ static wr_status run(bench *b, const char *chats, const char *labels) {
     arena *a = arena_create();
     TRY_ALLOC(a);
     TRY_ALLOC(b->keys = arena_create());
-    TRY(lexicon_create(&l));
+    TRY(lexicon_create(b->rules, &l));
     TRY(read_labels(b, labels));
     TRY(instream_open(chats, &in));
     for (;;) {
@@ -164,11 +182,13 @@ int main(int argc, char **argv) {
             b.errors = true;
         else if (strcmp(argv[i], "--half") == 0 && i + 1 < argc)
             b.half = argv[++i];
+        else if (strcmp(argv[i], "--lexicon") == 0 && i + 1 < argc)
+            b.rules = argv[++i];
         else if (n < 2)
             files[n++] = argv[i];
     }
     if (n < 2) {
-        fprintf(stderr, "usage: bench_annotator CHATS LABELS [--half even|odd] [--errors]\n");
+        fprintf(stderr, "usage: bench_annotator CHATS LABELS [--half even|odd] [--lexicon FILE] [--errors]\n");
         return 2;
     }
     if (run(&b, files[0], files[1]) < 0) {

@@ -361,7 +361,7 @@ static wr_status create_data(bench_setup *s)
     TRY(path_join(s->data_dir, s->folder, "data"));
     TRY(prepare_run(&(prepare_options){.sources = sources, .n_sources = 1, .out_dir = s->data_dir, .format = "wildchat",
                                        .vocab_size = s->o.vocab < 2048 ? s->o.vocab : 2048, .test_instances = -1, .max_length = 4096,
-                                       .shard_records = 8192}));
+                                       .shard_records = 8192, .filters = filter_options_default()}, NULL));
     TRY(tokenizer_load(s->data_dir, &s->tok));
     TRY(run_shards(s));
 cleanup:

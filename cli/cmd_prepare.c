@@ -1,5 +1,6 @@
-/* wildreward prepare: raw chats or rated replies to shards. Rank 0 works, the others sleep until it is done. */
-#include "cli/command.h"
+/* wildreward prepare: raw chats or rated replies to shards, on any number of ranks. */
+#include "cli/annotator_options.h"
+#include "cli/lm_tool.h"
 
 #include "base/mem.h"
 #include "data/prepare.h"
@@ -81,6 +82,16 @@ static const option_spec prepare_options_table[] = {
      .help = "shorter queries are dropped",
      .min = 0,
      .max = 1e6},
+    {.name = "filters-off", .kind = OPT_STRING, .arg = "LIST", .help = "filters that are not asked, e.g. url,phone (names: as counted in the table of a run)"},
+    {.name = "filter-rules", .kind = OPT_STRING, .arg = "FILE", .help = "patterns of the filters, instead of the built-in data/rules/filters.txt"},
+    {.name = "languages", .kind = OPT_STRING, .default_value = "en,zh", .arg = "LIST", .help = "languages that are kept, or all"},
+    {.name = "similarity-threshold",
+     .kind = OPT_FLOAT,
+     .default_value = "0.5",
+     .arg = "X",
+     .help = "cosine from which two turns are on one topic, when an annotator measures it (tfidf finds its own)",
+     .min = 0.01,
+     .max = 1},
     {.name = "shard-records",
      .kind = OPT_INT,
      .default_value = "8192",
@@ -88,16 +99,37 @@ static const option_spec prepare_options_table[] = {
      .help = "records of a shard file",
      .min = 1,
      .max = 1e8},
-    {.name = "overwrite", .kind = OPT_FLAG, .help = "replace a prepared folder"},
+    {.name = "chats", .kind = OPT_FLAG, .default_value = "true", .help = "--no-chats: instances only, no chats-*.wrs for train lm"},
+    {.name = "fields", .kind = OPT_STRING, .arg = "MAP", .help = "field map of the rows: wildchat, lmsys, sharegpt, or a YAML file"},
+    {.name = "drop-toxic", .kind = OPT_FLAG, .help = "leave out rows that say toxic: true"},
+    {.name = "drop-redacted", .kind = OPT_FLAG, .help = "leave out rows that say redacted: true"},
+    {.name = "block-kib",
+     .kind = OPT_INT,
+     .default_value = "8192",
+     .arg = "N",
+     .help = "text of a unit of work that a rank takes at once; part of what decides the shards' bytes",
+     .min = 1,
+     .max = 1 << 20},
+    {.name = "overwrite", .kind = OPT_FLAG, .help = "replace a prepared folder; begin unfinished work of other settings anew"},
     {.name = NULL},
 };
-static const option_spec *const prepare_tables[] = {prepare_options_table, NULL};
+static const option_spec *const prepare_tables[] = {prepare_options_table, chat_options, annotator_options, annotator_model_options, NULL};
 
-static wr_status prepare_here(const options *o) {
+static wr_status run_prepare(const options *o, world *w) {
     wr_status status = WR_OK;
     size_t n = options_count(o);
     const char **sources = mem_calloc(n + 1, sizeof *sources);
-    TRY_ALLOC(sources);
+    annotator_set who = {0};
+    filter_options f = filter_options_default();
+    wr_status mine = sources ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for the names of %zu sources", n);
+    f.file = options_str(o, "filter-rules");
+    f.languages = options_str(o, "languages");
+    f.min_reply_words = (size_t)options_int(o, "min-reply-words");
+    f.min_query_words = (size_t)options_int(o, "min-query-words");
+    if (mine >= 0 && options_str(o, "filters-off")) mine = filter_list_parse(options_str(o, "filters-off"), &f.off);
+    /* Only conversations are annotated. */
+    if (mine >= 0 && strcmp(options_str(o, "format"), "wildchat") == 0) mine = annotators_create(o, w, &who);
+    TRY(world_agree(w, mine));
     for (size_t i = 0; i < n; i++) sources[i] = options_positional(o, i);
     prepare_options p = {.sources = sources,
                          .n_sources = n,
@@ -107,25 +139,32 @@ static wr_status prepare_here(const options *o) {
                          .no_tokens = !options_flag(o, "tokens"),
                          .vocab_size = (size_t)options_int(o, "vocab-size"),
                          .template_file = options_str(o, "template"),
+                         .chat_template = options_str(o, "chat-template"),
                          .exclude_users = options_str(o, "exclude-users"),
+                         .no_chats = !options_flag(o, "chats"),
+                         .fields = options_str(o, "fields"),
+                         .drop_toxic = options_flag(o, "drop-toxic"),
+                         .drop_redacted = options_flag(o, "drop-redacted"),
+                         .block_bytes = (size_t)options_int(o, "block-kib") << 10,
                          .user_key_header = strcmp(options_str(o, "user-key"), "ip+header") == 0,
                          .seed = (uint64_t)options_int(o, "seed"),
                          .test_instances = options_set(o, "test-instances") ? options_int(o, "test-instances") : -1,
                          .classes = (int)options_int(o, "classes"),
                          .max_length = (size_t)options_int(o, "max-length"),
                          .shard_records = (size_t)options_int(o, "shard-records"),
-                         .min_reply_words = (size_t)options_int(o, "min-reply-words"),
-                         .min_query_words = (size_t)options_int(o, "min-query-words"),
+                         .filters = f,
+                         .refusal_rules = options_str(o, "refusal-rules"),
+                         .annotators = who.levels,
+                         .n_annotators = who.n,
+                         .similarity = who.similarity,
+                         .similarity_threshold = options_float(o, "similarity-threshold"),
+                         .refusals = who.refusals,
                          .overwrite = options_flag(o, "overwrite")};
-    TRY(prepare_run(&p));
+    TRY(prepare_run(&p, w));
 cleanup:
+    annotators_free(&who);
     free(sources);
     return status;
-}
-
-static wr_status run_prepare(const options *o, world *w) {
-    wr_status mine = world_rank(w) == 0 ? prepare_here(o) : WR_OK;
-    return world_agree(w, mine);
 }
 
 const command cmd_prepare = {

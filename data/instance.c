@@ -24,12 +24,18 @@ static void pack_messages(msgpack_packer *pk, const char *key, const chat_messag
 }
 
 wr_status instance_pack(const instance *x, msgpack_packer *pk) {
-    msgpack_pack_map(pk, 11);
+    bool weighted = x->weight > 0 && x->weight != 1, dated = length_of(x->timestamp) > 0;
+    msgpack_pack_map(pk, 11 + (size_t)weighted + (size_t)dated);
     pack_text(pk, "id", x->id, length_of(x->id));
     pack_text(pk, "user", x->user, length_of(x->user));
     pack_text(pk, "language", x->language, length_of(x->language));
     pack_text(pk, "model", x->model, length_of(x->model));
+    if (dated) pack_text(pk, "timestamp", x->timestamp, length_of(x->timestamp));
     pack_text(pk, "how", x->how, length_of(x->how));
+    if (weighted) {
+        wire_pack_str(pk, "weight");
+        msgpack_pack_double(pk, x->weight);
+    }
     wire_pack_str(pk, "turn");
     msgpack_pack_int64(pk, x->turn);
     wire_pack_str(pk, "label");
@@ -128,6 +134,11 @@ wr_status instance_unpack(const msgpack_object *o, arena *a, instance *out) {
     TRY(take_text(o, "language", a, &out->language, NULL));
     TRY(take_text(o, "model", a, &out->model, NULL));
     TRY(take_text(o, "how", a, &out->how, NULL));
+    out->timestamp = "";
+    out->weight = 1;
+    if (wire_get(o, "timestamp")) TRY(take_text(o, "timestamp", a, &out->timestamp, NULL));
+    if (wire_get(o, "weight") && (!wire_get_double(o, "weight", &out->weight) || !(out->weight > 0) || out->weight > 1))
+        TRY(bad_field("weight", "a number in (0, 1]"));
     if (!wire_get_int(o, "turn", &out->turn)) TRY(bad_field("turn", "an integer"));
     if (!wire_get_int(o, "label", &label) || label < 1 || label > 1000000) TRY(bad_field("label", "a class number"));
     out->label = (int)label;

@@ -11,7 +11,9 @@ typedef struct instance {
     const char *id; /* "conversation_hash:turn_identifier of the follow-up", or the labelled row's id */
     const char *user;
     const char *language, *model;
-    const char *how; /* how the label came: "lexicon", "mined", "refusal", "given" */
+    const char *timestamp; /* of the conversation, as the source has it; "" = unknown */
+    const char *how;       /* how the label came: the annotator's name, "consensus", "mined", "refusal", "given" */
+    double weight;         /* how sure the label is: the consensus' posterior; 1 with one annotator. Writing 0 means 1 */
     int64_t turn;    /* turn identifier of the reply's follow-up; -1 when unknown */
     int label;       /* 1 … K */
     const chat_message *history;

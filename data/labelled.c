@@ -77,7 +77,7 @@ static wr_status parse(labelled *p, const char *line, size_t n, row *out, row_fa
         *fault = ROW_OBJECT;
     } else if (!json_get_string(v, "response", &out->response, &out->response_length) ||
                !json_get_int(v, "label", &out->label) || out->label < 1 || out->label > LARGEST_LABEL ||
-               (p->job->o->classes > 0 && out->label > p->job->o->classes) ||
+               (p->job->p->o->classes > 0 && out->label > p->job->p->o->classes) ||
                !optional_text(v, "query", &out->query, &out->query_length) ||
                !optional_text(v, "user", &out->user, &user_length) || !optional_text(v, "id", &out->id, &id_length)) {
         *fault = ROW_FIELD;
@@ -99,23 +99,22 @@ static wr_status read_row(void *context, const char *line, size_t n, const char 
     labelled *p = context;
     row r;
     row_fault fault;
-    uint32_t user;
+    split_user *user;
     size_t k = 0;
     while (k < n && (line[k] == ' ' || line[k] == '\t')) k++;
     if (k == n) return WR_OK;
     p->rows++;
     arena_reset(p->arena);
-    TRY(funnel_count(&p->job->funnel, "rows", "read", 1));
+    TRY(funnel_count(&p->job->p->funnel, "rows", "read", 1));
     TRY(parse(p, line, n, &r, &fault));
-    if (fault == ROW_GOOD && job_excluded(p->job, r.user)) fault = ROW_EXCLUDED;
+    if (fault == ROW_GOOD && string_map_find(&p->job->p->excluded, r.user, strlen(r.user))) fault = ROW_EXCLUDED;
     if (fault != ROW_GOOD) {
         TRY(job_fault(p->job, row_fault_name(fault), where));
         return WR_OK;
     }
-    TRY(funnel_count(&p->job->funnel, "rows", "good", 1));
+    TRY(funnel_count(&p->job->p->funnel, "rows", "good", 1));
     TRY(job_user(p->job, r.user, &user));
-    p->job->users[user].instances++;
-    p->job->user_turns[user]++;
+    user->turns++;
     if (r.label > p->largest) p->largest = r.label;
     /* The spill line is the row itself with id and user filled in. */
     strbuf_clear(&p->line);
@@ -140,7 +139,7 @@ cleanup:
     return status;
 }
 
-static wr_status respilled(labelled *p, const char *line, size_t n, row *r, uint32_t *user) {
+static wr_status respilled(labelled *p, const char *line, size_t n, row *r, split_user **user) {
     wr_status status = WR_OK;
     row_fault fault;
     arena_reset(p->arena);
@@ -156,11 +155,11 @@ static wr_status train_row(void *context, const char *line, size_t n, const char
     wr_status status = WR_OK;
     labelled *p = context;
     row r;
-    uint32_t user;
+    split_user *user;
     strbuf text = {0};
     TRY(respilled(p, line, n, &r, &user));
-    if (p->job->users[user].test) goto cleanup;
-    TRY(reward_template_render(p->job->template, r.history, r.n_history, r.query, r.query_length, r.response,
+    if (user->test) goto cleanup;
+    TRY(reward_template_render(p->job->p->template, r.history, r.n_history, r.query, r.query_length, r.response,
                                r.response_length, &text));
     TRY(bpe_trainer_add(p->trainer, text.data, text.len));
 cleanup:
@@ -173,7 +172,7 @@ static wr_status write_row(void *context, const char *line, size_t n, const char
     wr_status status = WR_OK;
     labelled *p = context;
     row r;
-    uint32_t user;
+    split_user *user;
     TRY(respilled(p, line, n, &r, &user));
     instance x = {.id = r.id,
                   .user = r.user,
@@ -188,64 +187,97 @@ static wr_status write_row(void *context, const char *line, size_t n, const char
                   .query_length = r.query_length,
                   .response = r.response,
                   .response_length = r.response_length};
-    if (p->job->tok) {
+    if (p->job->p->tok) {
         size_t left_out = 0;
         p->ids.n = 0;
         wr_status s =
-            reward_template_encode(p->job->template, p->job->tok, x.history, x.n_history, x.query, x.query_length,
-                                   x.response, x.response_length, p->job->o->max_length, &p->ids, &left_out);
+            reward_template_encode(p->job->p->template, p->job->p->tok, x.history, x.n_history, x.query, x.query_length,
+                                   x.response, x.response_length, p->job->p->o->max_length, &p->ids, &left_out);
         if (s == WR_E_FORMAT) {
-            p->job->users[user].instances--;
-            return funnel_count(&p->job->funnel, "dropped", "too_long", 1);
+            user->instances[split_stratum(x.label, p->job->classes)]--;
+            return funnel_count(&p->job->p->funnel, "dropped", "too_long", 1);
         }
         TRY(s);
         x.ids = p->ids.ids;
         x.n_ids = p->ids.n;
-        if (left_out) TRY(funnel_count(&p->job->funnel, "tokens", "histories shortened", 1));
+        if (left_out) TRY(funnel_count(&p->job->p->funnel, "tokens", "histories shortened", 1));
     }
-    TRY(shard_set_add(p->job, &p->reward[p->job->users[user].test], &x, NULL));
+    TRY(shard_set_add(&p->reward[user->test], &x));
 cleanup:
     return status;
 }
 
-wr_status prepare_labelled(prepare_job *job) {
+/* Instances by stratum: how many labels there are is known only now. */
+static wr_status count_row(void *context, const char *line, size_t n, const char *where) {
+    (void)where;
     wr_status status = WR_OK;
-    labelled p = {
-        .job = job,
-        .reward = {{.prefix = "reward-train", .kind = SHARD_REWARD}, {.prefix = "reward-test", .kind = SHARD_REWARD}}};
+    labelled *p = context;
+    row r;
+    split_user *user;
+    TRY(respilled(p, line, n, &r, &user));
+    user->instances[split_stratum((int)r.label, p->job->classes)]++;
+cleanup:
+    return status;
+}
+
+static wr_status write_all(labelled *p) {
+    wr_status status = WR_OK;
+    prepare_job *job = p->job;
+    funnel *f = &job->p->funnel;
     uint64_t users[2] = {0, 0};
+    strbuf none = {0};
+    bool given = job->p->tok != NULL;
+    TRY(job_tokenizer(job, train_row, p, &p->trainer));
+    prepare_result r = {.o = job->p->o, .dir = job->p->dir.result, .classes = job->classes, .tok = job->p->tok, .template = job->p->template, .extra = &none, .funnel = f};
+    if (given) TRY(result_tokenizer(&r, job->p->o->tokenizer));
+    p->reward[0] = result_shards(&r, "reward-train", SHARD_REWARD);
+    p->reward[1] = result_shards(&r, "reward-test", SHARD_REWARD);
+    TRY(job_each_spilled(job, "shards", write_row, p));
+    for (int s = 0; s < 2; s++) TRY(shard_set_finish(&p->reward[s]));
+    for (size_t i = 0; i < job->p->users.n; i++) users[job->p->users.users[i].test]++;
+    TRY(funnel_count(f, "split", "train users", users[0]));
+    TRY(funnel_count(f, "split", "test users", users[1]));
+    TRY(funnel_count(f, "kept", "instances, train", p->reward[0].records));
+    TRY(funnel_count(f, "kept", "instances, test", p->reward[1].records));
+    TRY(funnel_count(f, "kept", "instance tokens", p->reward[0].tokens + p->reward[1].tokens));
+    TRY(job_users(job, &r));
+    TRY(result_finish(&r));
+cleanup:
+    return status;
+}
+
+wr_status prepare_labelled(pipeline *shared) {
+    wr_status status = WR_OK;
+    const prepare_options *o = shared->o;
+    prepare_job job = {.p = shared};
+    labelled p = {.job = &job};
     TRY_ALLOC(p.arena = arena_create());
-    if (job->o->classes && (job->o->classes < 2 || job->o->classes > LARGEST_LABEL)) {
-        TRY(wr_fail(WR_E_USAGE, "--classes %d: must be between 2 and %d", job->o->classes, LARGEST_LABEL));
-    }
-    TRY(job_read_sources(job, read_row, &p));
-    TRY(job_spill_done(job));
-    uint64_t good = funnel_get(&job->funnel, "rows", "good");
-    job->classes = job->o->classes ? job->o->classes : (int)p.largest;
-    if (!good || job->classes < 2) {
-        funnel_print(&job->funnel);
+    if (o->classes && (o->classes < 2 || o->classes > LARGEST_LABEL))
+        TRY(wr_fail(WR_E_USAGE, "--classes %d: must be between 2 and %d", o->classes, LARGEST_LABEL));
+    TRY(dir_remove_tree(shared->dir.result)); /* what a stopped run left: rated replies are quick to read again */
+    TRY(dir_make(shared->dir.result));
+    TRY(path_join(job.spill, shared->dir.work, "spill.jsonl.zst"));
+    TRY(outstream_create(job.spill, &job.spill_out));
+    TRY(job_read_sources(&job, read_row, &p));
+    TRY(job_spill_done(&job));
+    uint64_t good = funnel_get(&shared->funnel, "rows", "good");
+    job.classes = o->classes ? o->classes : (int)p.largest;
+    if (!good || job.classes < 2) {
+        funnel_print(&shared->funnel);
+        shared->nothing = true;
         TRY(wr_fail(WR_E_FORMAT,
                     "%s: %llu usable rows with %lld classes; rows need \"response\" and an integer \"label\" from 1, "
                     "and two classes",
-                    job->sources[0], (unsigned long long)good, (long long)p.largest));
+                    o->sources[0], (unsigned long long)good, (long long)p.largest));
     }
-    TRY(job_split(job, good));
-    TRY(job_trainer(job, &p.trainer));
-    if (p.trainer) TRY(job_each_spilled(job, "tokenizer", train_row, &p));
-    bpe_trainer *trained = p.trainer;
-    p.trainer = NULL;
-    TRY(job_tokenizer_ready(job, trained));
-    TRY(job_each_spilled(job, "shards", write_row, &p));
-    for (int s = 0; s < 2; s++) TRY(shard_set_finish(job, &p.reward[s]));
-    for (size_t i = 0; i < job->n_users; i++) users[job->users[i].test]++;
-    TRY(funnel_count(&job->funnel, "split", "train users", users[0]));
-    TRY(funnel_count(&job->funnel, "split", "test users", users[1]));
-    TRY(funnel_count(&job->funnel, "kept", "instances, train", p.reward[0].records));
-    TRY(funnel_count(&job->funnel, "kept", "instances, test", p.reward[1].records));
-    TRY(funnel_count(&job->funnel, "kept", "instance tokens", p.reward[0].tokens + p.reward[1].tokens));
+    TRY(job_each_spilled(&job, "labels", count_row, &p));
+    TRY(job_split(&job, good));
+    TRY(write_all(&p));
 cleanup:
     for (int s = 0; s < 2; s++) shard_set_discard(&p.reward[s]);
     bpe_trainer_free(p.trainer);
+    outstream_discard(job.spill_out);
+    free(job.user_names);
     strbuf_free(&p.line);
     token_ids_free(&p.ids);
     arena_free(p.arena);

@@ -1,4 +1,5 @@
-/* Feedback level of a follow-up from its words: weighted patterns, English and Chinese.
+/* Feedback level of a follow-up from its words: weighted patterns, English, Chinese and some of other languages, from a
+ * rule file (data/rules.h; data/rules/lexicon.txt is built in and says what its keys mean).
  *
  * What counts is what people say *about the reply*. It mostly stands at the start of a message, in a short sentence of
  * its own; pasted text, code and quotations are left out before looking, and a pattern far from the start weighs less.
@@ -8,11 +9,23 @@
 #define WR_DATA_LEXICON_H
 
 #include "base/status.h"
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct lexicon lexicon;
-wr_status lexicon_create(lexicon **out);
+/* file: a rule file that replaces the built-in one, or NULL. Its examples are checked: WR_E_USAGE, with file, line and
+ * rule, when a text marked + is not found by its rule, one marked - is, or a regex is bad. */
+wr_status lexicon_create(const char *file, lexicon **out);
 void lexicon_free(lexicon *l); /* NULL is fine */
+/* Of the rules and of this program's way of judging by them: equal fingerprints, equal verdicts. */
+uint64_t lexicon_fingerprint(const lexicon *l);
+/* Checks the examples of the rules; lexicon_create does so for files of the user, tests for the built-in one.
+ * *examples: how many there were. */
+wr_status lexicon_check(lexicon *l, size_t *examples);
+/* Whether regexes that cannot match are left out by data/prefilter.h (the default). Verdicts are the same; off is slow,
+ * and the oracle of tests. */
+void lexicon_use_prefilter(lexicon *l, bool on);
 
 typedef struct verdict {
     int level; /* 1 rejection, 2 correction, 3 neutral, 4 positive engagement, 5 explicit satisfaction; 0: nothing to

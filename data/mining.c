@@ -1,59 +1,30 @@
 #include "data/mining.h"
 
-#include "base/hash.h"
 #include "base/rng.h"
-#include "base/utf8.h"
-#include "data/pattern.h"
+#include "data/mining_internal.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 1 << 20, SAMPLES = 1500, PAIRS = 6000, TEXT_LIMIT = 4096 };
+enum { PAIRS = 6000 };
 
-typedef struct term {
-    uint32_t bucket;
-    float weight;
-} term;
-typedef struct terms {
-    term *items;
-    size_t n, capacity;
-} terms;
-
-/* Turns kept for calibration: those whose conversation has the smallest keys, so that the choice does not depend on
- * order. */
-typedef struct sample {
-    uint64_t key, conversation;
-    char *query, *followup, *next;
-} sample;
-
-struct mining {
-    uint64_t seed;
-    uint32_t *documents; /* (BUCKETS) turns that hold the term */
-    uint64_t n_documents;
-    sample *heap;
-    size_t n_samples; /* max-heap by key */
-    double threshold[MINING_REACH + 1];
-    size_t pairs;
-    terms a, b;
-    strbuf text;
-};
-
-static void sample_free(sample *s) {
-    free(s->query);
-    free(s->followup);
-    free(s->next);
+mining_sample *mining_sample_new(size_t terms) {
+    size_t bytes = sizeof(mining_sample) + terms * sizeof(term);
+    mining_sample *s = malloc(bytes);
+    if (s) memset(s, 0, sizeof *s);
+    return s;
 }
 
 void mining_free(mining *m) {
     if (!m) return;
-    for (size_t i = 0; i < m->n_samples; i++) sample_free(&m->heap[i]);
-    free(m->heap);
-    free(m->documents);
-    free(m->a.items);
-    free(m->b.items);
-    strbuf_free(&m->text);
+    for (size_t i = 0; i < m->n_samples; i++) free(m->samples[i]);
+    term_counts_free(&m->counts);
+    term_bag_free(m->a);
+    term_bag_free(m->b);
+    free(m->idf);
+    free(m->terms);
+    free(m->bounds);
     free(m);
 }
 
@@ -62,8 +33,8 @@ wr_status mining_create(uint64_t seed, mining **out) {
     mining *m = mem_calloc(1, sizeof *m);
     TRY_ALLOC(m);
     m->seed = seed;
-    TRY_ALLOC(m->documents = mem_calloc(BUCKETS, sizeof *m->documents));
-    TRY_ALLOC(m->heap = mem_calloc(SAMPLES, sizeof *m->heap));
+    TRY(term_bag_create(&m->a));
+    TRY(term_bag_create(&m->b));
     *out = m;
     m = NULL;
 cleanup:
@@ -71,159 +42,150 @@ cleanup:
     return status;
 }
 
-static wr_status add_term(terms *t, const char *s, size_t n) {
+uint64_t mining_turns(const mining *m) { return m->turns; }
+
+/* --- observing --- */
+
+/* Order of samples: by key; keys are 64 random bits, but equal ones must not make the order of observation count. */
+static bool before(const mining_sample *a, const mining_sample *b) {
+    if (a->key != b->key) return a->key < b->key;
+    if (a->conversation != b->conversation) return a->conversation < b->conversation;
+    return a->turn < b->turn;
+}
+
+bool mining_wants(const mining *m, uint64_t key) {
+    return m->n_samples < MINING_SAMPLES || key <= m->samples[m->n_samples - 1]->key;
+}
+
+void mining_keep(mining *m, mining_sample *s) {
+    size_t at = m->n_samples;
+    while (at && before(s, m->samples[at - 1])) at--;
+    if (m->n_samples == MINING_SAMPLES) {
+        if (at == MINING_SAMPLES) {
+            free(s);
+            return;
+        }
+        free(m->samples[--m->n_samples]);
+    }
+    memmove(&m->samples[at + 1], &m->samples[at], (m->n_samples - at) * sizeof *m->samples);
+    m->samples[at] = s;
+    m->n_samples++;
+}
+
+/* Terms of a message -> m->terms; its bounds -> slot i. */
+static wr_status take_message(mining *m, size_t i, const char *s, size_t n) {
     wr_status status = WR_OK;
-    VEC_PUSH(t->items, t->n, t->capacity, ((term){(uint32_t)(hash64(s, n, 17) % BUCKETS), 1}));
+    size_t count;
+    term_bag_clear(m->a);
+    term_bag_text(m->a, s, n);
+    const term *items = term_bag_items(m->a, &count);
+    TRY(mem_reserve((void **)&m->terms, &m->term_capacity, m->n_terms + count + 1, sizeof *m->terms));
+    if (count) memcpy(m->terms + m->n_terms, items, count * sizeof *items);
+    m->bounds[2 * i] = m->n_terms;
+    m->bounds[2 * i + 1] = count;
+    m->n_terms += count;
 cleanup:
     return status;
 }
 
-static int by_bucket(const void *a, const void *b) {
-    uint32_t x = ((const term *)a)->bucket, y = ((const term *)b)->bucket;
-    return (x > y) - (x < y);
+static void add_list(term_bag *b, const term *items, size_t n) {
+    for (size_t i = 0; i < n; i++) term_bag_add(b, items[i].bucket, items[i].count);
 }
 
-/* Term counts of a text, sorted by bucket. Words are lower-cased ASCII or other letters; CJK characters make pairs with
- * their right neighbour. */
-static wr_status count_terms(terms *t, const char *s, size_t n) {
+static wr_status count_terms(mining *m, size_t message, bool not_in_bag) {
     wr_status status = WR_OK;
-    char word[64];
-    size_t length = 0, i = 0;
-    t->n = 0;
-    while (i <= n) {
-        int32_t c = -1;
-        size_t step = i < n ? utf8_decode(s + i, n - i, &c) : 1;
-        bool cjk = i < n && is_cjk(c);
-        bool letter = i < n && !cjk &&
-                      (c >= 0x80 ? c >= 0xC0 && !(c >= 0x2000 && c <= 0x303F) && c < 0xFE00 : c >= 0 && isalnum(c));
-        if (letter && length + step < sizeof word) {
-            for (size_t k = 0; k < step; k++) word[length++] = (char)(c < 0x80 ? tolower(c) : s[i + k]);
-        }
-        if (!letter && length) {
-            if (length > 1 || isdigit((unsigned char)word[0])) TRY(add_term(t, word, length));
-            length = 0;
-        }
-        if (cjk && i + step < n) {
-            int32_t next;
-            size_t second = utf8_decode(s + i + step, n - i - step, &next);
-            if (is_cjk(next)) TRY(add_term(t, s + i, step + second));
-        }
-        i += step;
+    const term *items = m->terms + m->bounds[2 * message];
+    for (size_t i = 0; i < m->bounds[2 * message + 1]; i++) {
+        if (!not_in_bag || !term_bag_count(m->a, items[i].bucket)) TRY(term_counts_add(&m->counts, items[i].bucket, 1));
     }
-    if (t->n == 0) return WR_OK;
-    qsort(t->items, t->n, sizeof *t->items, by_bucket);
-    size_t kept = 0;
-    for (size_t k = 1; k < t->n; k++) {
-        if (t->items[kept].bucket == t->items[k].bucket)
-            t->items[kept].weight += 1;
+cleanup:
+    return status;
+}
+
+/* The messages of turn k are 2 k (query) and 2 k + 1 (follow-up). */
+static wr_status keep_turn(mining *m, uint64_t conversation, size_t k, size_t n) {
+    rng r = rng_make(m->seed, RNG_SPLIT, 2, conversation, k);
+    uint64_t key = rng_u64(&r);
+    size_t messages[3] = {2 * k, 2 * k + 1, 2 * k + 3}, used = k + 1 < n ? 3 : 2, terms = 0;
+    if (!mining_wants(m, key)) return WR_OK;
+    for (size_t i = 0; i < used; i++) terms += m->bounds[2 * messages[i] + 1];
+    mining_sample *s = mining_sample_new(terms);
+    if (!s) return wr_fail(WR_E_NOMEM, "out of memory in %s", __func__);
+    *s = (mining_sample){.key = key, .conversation = conversation, .turn = (uint32_t)k, .has_next = used == 3};
+    term *to = s->terms;
+    for (size_t i = 0; i < used; i++) {
+        size_t count = m->bounds[2 * messages[i] + 1];
+        if (count) memcpy(to, m->terms + m->bounds[2 * messages[i]], count * sizeof *to);
+        s->n[i] = (uint32_t)count;
+        to += count;
+    }
+    mining_keep(m, s);
+    return WR_OK;
+}
+
+wr_status mining_observe(mining *m, uint64_t conversation, const turn_text *turns, size_t n) {
+    wr_status status = WR_OK;
+    m->n_terms = 0;
+    TRY(mem_reserve((void **)&m->bounds, &m->bound_capacity, 4 * n + 4, sizeof *m->bounds));
+    for (size_t k = 0; k < n; k++) {
+        const turn_text *t = &turns[k];
+        bool known = k && t->query == t[-1].followup && t->query_length == t[-1].followup_length;
+        if (known)
+            memcpy(m->bounds + 4 * k, m->bounds + 4 * k - 2, 2 * sizeof *m->bounds);
         else
-            t->items[++kept] = t->items[k];
+            TRY(take_message(m, 2 * k, t->query, t->query_length));
+        TRY(take_message(m, 2 * k + 1, t->followup, t->followup_length));
+        /* A term counts once a turn: those of the follow-up (still in the bag), then those of the query that are not
+         * among them. */
+        TRY(count_terms(m, 2 * k + 1, false));
+        TRY(count_terms(m, 2 * k, true));
     }
-    t->n = kept + 1;
+    for (size_t k = 0; k < n; k++) TRY(keep_turn(m, conversation, k, n));
+    m->turns += n;
 cleanup:
     return status;
 }
 
-static wr_status join(strbuf *text, const char *a, size_t na, const char *b, size_t nb) {
-    strbuf_clear(text);
-    strbuf_append(text, a, na < TEXT_LIMIT ? na : TEXT_LIMIT);
-    strbuf_putc(text, '\n');
-    strbuf_append(text, b, nb < TEXT_LIMIT ? nb : TEXT_LIMIT);
-    return strbuf_status(text);
-}
+/* --- similarity --- */
 
-static void heap_swap(sample *a, sample *b) {
-    sample t = *a;
-    *a = *b;
-    *b = t;
-}
+/* (1 + log count) log((1 + N) / (1 + turns with the term)) */
+static double weight(const mining *m, term t) { return (1 + log((double)t.count)) * (double)m->idf[t.bucket]; }
 
-static void heap_down(sample *h, size_t n, size_t i) {
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= n) return;
-        if (child + 1 < n && h[child + 1].key > h[child].key) child++;
-        if (h[i].key >= h[child].key) return;
-        heap_swap(&h[i], &h[child]);
-        i = child;
+/* Cosine of what is in the two bags. */
+static double cosine(const mining *m) {
+    double dot = 0, aa = 0, bb = 0;
+    size_t na, nb;
+    const term *a = term_bag_items(m->a, &na), *b = term_bag_items(m->b, &nb);
+    for (size_t i = 0; i < na; i++) {
+        double w = weight(m, a[i]);
+        aa += w * w;
     }
-}
-
-static wr_status keep_sample(mining *m, uint64_t conversation, const turn_text *t, const char *next,
-                             size_t next_length) {
-    wr_status status = WR_OK;
-    rng r = rng_make(m->seed, RNG_SPLIT, 2, conversation, m->n_documents);
-    sample s = {.key = rng_u64(&r), .conversation = conversation};
-    if (m->n_samples == SAMPLES && s.key >= m->heap[0].key) return WR_OK;
-    size_t q = t->query_length < TEXT_LIMIT ? t->query_length : TEXT_LIMIT,
-           f = t->followup_length < TEXT_LIMIT ? t->followup_length : TEXT_LIMIT;
-    TRY_ALLOC(s.query = mem_strndup(t->query, q));
-    TRY_ALLOC(s.followup = mem_strndup(t->followup, f));
-    if (next) TRY_ALLOC(s.next = mem_strndup(next, next_length < TEXT_LIMIT ? next_length : TEXT_LIMIT));
-    if (m->n_samples == SAMPLES) {
-        sample_free(&m->heap[0]);
-        m->heap[0] = s;
-        heap_down(m->heap, m->n_samples, 0);
-    } else {
-        size_t i = m->n_samples++;
-        m->heap[i] = s;
-        for (; i && m->heap[(i - 1) / 2].key < m->heap[i].key; i = (i - 1) / 2)
-            heap_swap(&m->heap[i], &m->heap[(i - 1) / 2]);
+    for (size_t i = 0; i < nb; i++) {
+        double w = weight(m, b[i]);
+        uint32_t count = term_bag_count(m->a, b[i].bucket);
+        bb += w * w;
+        if (count) dot += w * weight(m, (term){b[i].bucket, count});
     }
-    s = (sample){0};
-cleanup:
-    sample_free(&s);
-    return status;
+    return aa > 0 && bb > 0 ? dot / sqrt(aa * bb) : 0;
 }
 
-wr_status mining_observe(mining *m, uint64_t conversation, const turn_text *t, const char *next_followup,
-                         size_t next_length) {
-    wr_status status = WR_OK;
-    TRY(join(&m->text, t->query, t->query_length, t->followup, t->followup_length));
-    TRY(count_terms(&m->a, m->text.data, m->text.len));
-    for (size_t i = 0; i < m->a.n; i++) m->documents[m->a.items[i].bucket]++;
-    m->n_documents++;
-    TRY(keep_sample(m, conversation, t, next_followup, next_length));
-cleanup:
-    return status;
-}
-
-/* (1 + log count) log((1 + N) / (1 + documents)), scaled to length 1. */
-static void weigh(const mining *m, terms *t) {
-    double square = 0;
-    for (size_t i = 0; i < t->n; i++) {
-        double idf = log((1.0 + (double)m->n_documents) / (1.0 + m->documents[t->items[i].bucket]));
-        double w = (1 + log((double)t->items[i].weight)) * idf;
-        t->items[i].weight = (float)w;
-        square += w * w;
-    }
-    float scale = square > 0 ? (float)(1 / sqrt(square)) : 0;
-    for (size_t i = 0; i < t->n; i++) t->items[i].weight *= scale;
+static void read_turn(term_bag *b, const turn_text *t) {
+    term_bag_clear(b);
+    term_bag_text(b, t->query, t->query_length);
+    term_bag_text(b, t->followup, t->followup_length);
 }
 
 wr_status mining_similarity(mining *m, const turn_text *a, const turn_text *b, double *out) {
-    wr_status status = WR_OK;
-    double dot = 0;
-    TRY(join(&m->text, a->query, a->query_length, a->followup, a->followup_length));
-    TRY(count_terms(&m->a, m->text.data, m->text.len));
-    TRY(join(&m->text, b->query, b->query_length, b->followup, b->followup_length));
-    TRY(count_terms(&m->b, m->text.data, m->text.len));
-    weigh(m, &m->a);
-    weigh(m, &m->b);
-    for (size_t i = 0, j = 0; i < m->a.n && j < m->b.n;) {
-        uint32_t x = m->a.items[i].bucket, y = m->b.items[j].bucket;
-        if (x == y) dot += (double)m->a.items[i].weight * m->b.items[j].weight;
-        i += x <= y;
-        j += y <= x;
-    }
-    *out = dot;
-cleanup:
-    return status;
+    if (!m->idf) return wr_fail(WR_E_USAGE, "mining_similarity before mining_calibrate");
+    read_turn(m->a, a);
+    read_turn(m->b, b);
+    *out = cosine(m);
+    return WR_OK;
 }
 
-static int by_key(const void *a, const void *b) {
-    uint64_t x = ((const sample *)a)->key, y = ((const sample *)b)->key;
-    return (x > y) - (x < y);
+static void fill_idf(void *context, term x) {
+    mining *m = context;
+    m->idf[x.bucket] = (float)log((1.0 + (double)m->turns) / (1.0 + x.count));
 }
 
 static int by_value(const void *a, const void *b) {
@@ -231,25 +193,34 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+enum { QUERY, FOLLOWUP, NEXT };
+static void load(term_bag *b, const mining_sample *x, int message_x, const mining_sample *y, int message_y) {
+    const size_t at[2][3] = {{0, x->n[0], (size_t)x->n[0] + x->n[1]}, {0, y->n[0], (size_t)y->n[0] + y->n[1]}};
+    term_bag_clear(b);
+    add_list(b, x->terms + at[0][message_x], x->n[message_x]);
+    add_list(b, y->terms + at[1][message_y], y->n[message_y]);
+}
+
 wr_status mining_calibrate(mining *m) {
     wr_status status = WR_OK;
     double *values = mem_calloc(PAIRS, sizeof *values);
     TRY_ALLOC(values);
-    qsort(m->heap, m->n_samples, sizeof *m->heap, by_key); /* from here on a sorted list */
+    if (!m->idf) TRY_ALLOC(m->idf = mem_calloc(TERM_BUCKETS, sizeof *m->idf));
+    for (size_t i = 0; i < TERM_BUCKETS; i++) m->idf[i] = (float)log(1.0 + (double)m->turns);
+    TRY(term_counts_each(&m->counts, fill_idf, m));
     m->pairs = 0;
     for (int distance = 1; distance <= MINING_REACH; distance++) {
         rng r = rng_make(m->seed, RNG_SPLIT, 3, (uint64_t)distance, 0);
         size_t n = 0;
         for (size_t k = 0; k < PAIRS && m->n_samples > 1; k++) {
-            const sample *x = &m->heap[rng_below(&r, m->n_samples)], *y = &m->heap[rng_below(&r, m->n_samples)];
-            if (x->conversation == y->conversation || (distance == 1 && !y->next)) continue;
-            turn_text a = {x->query, strlen(x->query), x->followup, strlen(x->followup)};
-            turn_text b = {y->query, strlen(y->query), y->followup, strlen(y->followup)};
-            if (distance == 1) { /* [query of x + follow-up of y] beside [follow-up of y + its next follow-up] */
-                a.followup = y->followup, a.followup_length = strlen(y->followup);
-                b = (turn_text){y->followup, strlen(y->followup), y->next, strlen(y->next)};
-            }
-            TRY(mining_similarity(m, &a, &b, &values[n++]));
+            const mining_sample *x = m->samples[rng_below(&r, m->n_samples)],
+                                *y = m->samples[rng_below(&r, m->n_samples)];
+            if (x->conversation == y->conversation || (distance == 1 && !y->has_next)) continue;
+            /* Neighbours share a message: [query of x + follow-up of y] beside [follow-up of y + its next follow-up].
+             */
+            load(m->a, x, QUERY, distance == 1 ? y : x, FOLLOWUP);
+            load(m->b, y, distance == 1 ? FOLLOWUP : QUERY, y, distance == 1 ? NEXT : FOLLOWUP);
+            values[n++] = cosine(m);
         }
         qsort(values, n, sizeof *values, by_value);
         double quantile = n ? values[(size_t)((double)(n - 1) * (1 - MINING_EXCEED))] : 1;
@@ -263,24 +234,3 @@ cleanup:
 
 double mining_threshold(const mining *m, int distance) { return m->threshold[distance]; }
 size_t mining_pairs(const mining *m) { return m->pairs; }
-
-wr_status mining_apply(const mining *m, const int8_t *levels, size_t n,
-                       wr_status (*similarity)(void *context, size_t i, size_t j, double *out), void *context,
-                       int8_t *final) {
-    wr_status status = WR_OK;
-    for (size_t i = 0; i < n; i++) {
-        final[i] = levels[i];
-        if (levels[i] != 3) continue;
-        for (size_t d = 1; d <= MINING_REACH && i + d < n; d++) {
-            if (levels[i + d] < 4) continue; /* annotated levels only: what was mined is not mined from again */
-            double s = 0;
-            TRY(similarity(context, i, i + d, &s));
-            if (s >= m->threshold[d]) {
-                final[i] = levels[i + d];
-                break;
-            }
-        }
-    }
-cleanup:
-    return status;
-}

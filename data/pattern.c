@@ -14,6 +14,7 @@ struct pattern {
     pcre2_code *code;
     pcre2_match_data *match;
     pcre2_match_context *context;
+    bool at_edge;
 };
 
 void pattern_free(pattern *p) {
@@ -24,14 +25,26 @@ void pattern_free(pattern *p) {
     free(p);
 }
 
+enum { OPTIONS = PCRE2_CASELESS | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_USE_OFFSET_LIMIT };
+
+bool pattern_check(const char *regex, char *what, size_t capacity, size_t *at) {
+    int error = 0;
+    PCRE2_SIZE offset = 0;
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED, OPTIONS, &error, &offset, NULL);
+    bool good = code != NULL;
+    if (!good) pcre2_get_error_message(error, (PCRE2_UCHAR *)what, capacity);
+    *at = offset;
+    pcre2_code_free(code);
+    return good;
+}
+
 wr_status pattern_compile(const char *regex, pattern **out) {
     wr_status status = WR_OK;
     int error = 0;
     PCRE2_SIZE at = 0;
     pattern *p = mem_calloc(1, sizeof *p);
     TRY_ALLOC(p);
-    p->code = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED,
-                            PCRE2_CASELESS | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &error, &at, NULL);
+    p->code = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED, OPTIONS, &error, &at, NULL);
     if (!p->code) {
         PCRE2_UCHAR message[128] = {0};
         pcre2_get_error_message(error, message, sizeof message);
@@ -48,14 +61,43 @@ cleanup:
     return status;
 }
 
+void pattern_at_word_edge(pattern *p) { p->at_edge = true; }
+
+static bool is_word(int32_t c) {
+    return c < 0x80 ? c == '_' || (c >= 0 && isalnum(c)) : (c >= 0xC0 && c <= 0x24F) || (c >= 0x370 && c <= 0x52F);
+}
+
+/* Do the characters before and at `at` belong to one word? */
+static bool inside_word(const char *text, size_t n, size_t at) {
+    int32_t here, before;
+    size_t back = 1;
+    if (at == 0 || at >= n) return false;
+    while (back < 4 && back < at && ((unsigned char)text[at - back] & 0xC0) == 0x80) back++;
+    utf8_decode(text + at - back, back, &before);
+    if (!is_word(before)) return false;
+    utf8_decode(text + at, n - at, &here);
+    return is_word(here);
+}
+
+bool pattern_find_before(const pattern *p, const char *text, size_t n, size_t from, size_t last, size_t *start,
+                         size_t *end) {
+    while (from <= n && from <= last) {
+        pcre2_set_offset_limit(p->context, last < n ? last : n);
+        if (pcre2_match(p->code, (PCRE2_SPTR)text, n, from, 0, p->match, p->context) < 1) return false;
+        const PCRE2_SIZE *bounds = pcre2_get_ovector_pointer(p->match);
+        if (p->at_edge && inside_word(text, n, bounds[0])) {
+            from = bounds[0] + 1;
+            continue;
+        }
+        if (start) *start = bounds[0];
+        if (end) *end = bounds[1];
+        return true;
+    }
+    return false;
+}
+
 bool pattern_find(const pattern *p, const char *text, size_t n, size_t from, size_t *start, size_t *end) {
-    if (from > n) return false;
-    int found = pcre2_match(p->code, (PCRE2_SPTR)text, n, from, 0, p->match, p->context);
-    if (found < 1) return false;
-    const PCRE2_SIZE *bounds = pcre2_get_ovector_pointer(p->match);
-    if (start) *start = bounds[0];
-    if (end) *end = bounds[1];
-    return true;
+    return pattern_find_before(p, text, n, from, SIZE_MAX, start, end);
 }
 
 bool is_cjk(int32_t c) {
@@ -69,10 +111,10 @@ static bool is_mark(int32_t c) {
            (c >= 0xFF00 && c <= 0xFF0F) || (c >= 0xFF1A && c <= 0xFF20) || c >= 0x1F000;
 }
 
-size_t text_words(const char *text, size_t n) {
+static size_t count_words(const char *text, size_t n, size_t enough) {
     size_t words = 0;
     bool inside = false;
-    for (size_t i = 0; i < n;) {
+    for (size_t i = 0; i < n && words < enough;) {
         int32_t c;
         i += utf8_decode(text + i, n - i, &c);
         if (is_cjk(c)) {
@@ -88,25 +130,30 @@ size_t text_words(const char *text, size_t n) {
     return words;
 }
 
+size_t text_words(const char *text, size_t n) { return count_words(text, n, SIZE_MAX); }
+bool text_has_words(const char *text, size_t n, size_t least) { return count_words(text, n, least) >= least; }
+
 size_t text_characters(const char *text, size_t n) {
     size_t count = 0;
     for (size_t i = 0; i < n; i++) count += ((unsigned char)text[i] & 0xC0) != 0x80;
     return count;
 }
 
-double text_cjk_share(const char *text, size_t n, double *latin) {
-    size_t cjk = 0, ascii = 0, letters = 0;
+script_share text_scripts(const char *text, size_t n) {
+    size_t cjk = 0, latin = 0, cyrillic = 0, letters = 0;
     if (n > 4000) n = 4000;
     for (size_t i = 0; i < n;) {
         int32_t c;
         i += utf8_decode(text + i, n - i, &c);
-        if (is_cjk(c))
-            cjk++, letters++;
-        else if (c >= 0 && c < 0x80)
-            ascii += isalpha(c) != 0, letters += isalpha(c) != 0;
-        else if (!is_mark(c))
-            letters++;
+        bool ascii = c >= 0 && c < 0x80;
+        if (ascii ? !isalpha(c) : is_mark(c) && !is_cjk(c)) continue;
+        letters++;
+        cjk += is_cjk(c);
+        cyrillic += c >= 0x400 && c < 0x530;
+        latin += ascii;
     }
-    if (latin) *latin = letters ? (double)ascii / (double)letters : 1;
-    return letters ? (double)cjk / (double)letters : 0;
+    if (!letters) return (script_share){.latin = 1};
+    double all = (double)letters;
+    return (script_share){(double)latin / all, (double)cjk / all, (double)cyrillic / all,
+                          (double)(letters - latin - cjk - cyrillic) / all};
 }

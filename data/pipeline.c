@@ -1,120 +1,58 @@
-/* prepare --format wildchat: four passes. (1) rows -> spill, annotated levels, term counts (data/pass_read.c); (2)
- * mining, refusals, filters (data/pass_label.c); (3) tokenizer on the train users' text; (4) tokens, shards,
- * turns.jsonl.zst (data/pass_write.c). Text is only ever held for one conversation; what stays in memory is four bytes
- * a follow-up. */
+/* prepare --format wildchat as a whole (data/pipeline.h says how), and small things the phases share. */
 #include "data/pipeline.h"
 
 #include <stdlib.h>
 
-wr_status pipeline_turns(pipeline *p, const conversation *c) {
+wr_status followups(const conversation *c, size_t **at, size_t *capacity, size_t *n) {
     wr_status status = WR_OK;
-    size_t at;
-    p->conversation = c;
-    p->n_at = 0;
-    for (size_t from = 0; conversation_followup(c, from, &at); from = at + 1) {
-        VEC_PUSH(p->at, p->n_at, p->at_capacity, at);
+    size_t k;
+    *n = 0;
+    for (size_t from = 0; conversation_followup(c, from, &k); from = k + 1) {
+        TRY(mem_reserve((void **)at, capacity, *n + 1, sizeof **at));
+        (*at)[(*n)++] = k;
     }
 cleanup:
     return status;
 }
 
-turn_text pipeline_text(const conversation *c, size_t at) {
+turn_text turn_texts(const conversation *c, size_t at) {
     const chat_message *q = NULL, *f = &c->messages[at];
     turn_text t = {"", 0, f->content, f->length};
     if (conversation_query(c, at, &q)) t.query = q->content, t.query_length = q->length;
     return t;
 }
 
-/* --- pass 3 --- */
-
-static wr_status train_row(void *context, const char *line, size_t n, const char *where) {
-    (void)where;
-    wr_status status = WR_OK;
-    pipeline *p = context;
-    conversation c;
-    uint32_t user;
-    arena_reset(p->arena);
-    TRY(conversation_read(p->arena, line, n, &c));
-    TRY(job_user(p->job, c.user, &user));
-    if (p->job->users[user].test) return WR_OK;
-    for (size_t i = 0; i < c.n; i++) TRY(bpe_trainer_add(p->trainer, c.messages[i].content, c.messages[i].length));
-cleanup:
-    return status;
+annotated_turn turn_view(const conversation *c, size_t at) {
+    const chat_message *query = NULL;
+    conversation_query(c, at, &query);
+    return (annotated_turn){.id = c->id,
+                            .turn = c->turns[at],
+                            .history = c->messages,
+                            .n_history = query ? at - 2 : at - 1,
+                            .query = query,
+                            .reply = &c->messages[at - 1],
+                            .followup = &c->messages[at]};
 }
 
-/* The fixed words of both templates occur once a record, so the tokenizer should know them. */
-static wr_status train_fixed_text(pipeline *p) {
+const char *how_text(const pipeline *p, how h) {
+    switch (h) {
+    case HOW_ANNOTATOR: return p->n_annotators > 1 ? "consensus" : p->annotators[0]->name;
+    case HOW_MINED: return "mined";
+    case HOW_REFUSAL: return "refusal";
+    default: return NULL;
+    }
+}
+
+wr_status prepare_wildchat(pipeline *p) {
+    static wr_status (*const phases[])(pipeline *) = {phase_read, phase_dedupe, phase_count, phase_label, phase_split, phase_write, phase_assemble};
     wr_status status = WR_OK;
-    strbuf text = {0};
-    chat_message turn[2] = {{"user", "", 0}, {"assistant", "", 0}};
-    TRY(reward_template_render(p->job->template, turn, 2, "", 0, "", 0, &text));
-    uint64_t times = p->instances / 10 + 1;
-    for (uint64_t i = 0; i < times && i < 20000; i++) {
-        TRY(bpe_trainer_add(p->trainer, text.data, text.len));
-        TRY(bpe_trainer_add(p->trainer, "user\nassistant\n", 15));
+    if (p->w && world_size(p->w) > 1) TRY(coordinator_create(p->w, &p->workers));
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+        TRY(phases[i](p));
+        TRY(pipeline_agree(p, world_stop_requested() ? wr_fail(WR_E_INTERRUPTED, "stopped by a signal") : WR_OK));
     }
 cleanup:
-    strbuf_free(&text);
-    return status;
-}
-
-static wr_status train_tokenizer(pipeline *p) {
-    wr_status status = WR_OK;
-    prepare_job *job = p->job;
-    TRY(job_trainer(job, &p->trainer));
-    if (p->trainer) {
-        TRY(job_each_spilled(job, "tokenizer", train_row, p));
-        TRY(train_fixed_text(p));
-    }
-    bpe_trainer *trained = p->trainer;
-    p->trainer = NULL;
-    TRY(job_tokenizer_ready(job, trained));
-cleanup:
-    return status;
-}
-
-/* --- all of it --- */
-
-static void pipeline_free(pipeline *p) {
-    for (int s = 0; s < 2; s++) {
-        shard_set_discard(&p->reward[s]);
-        shard_set_discard(&p->chats[s]);
-    }
-    outstream_discard(p->turns_out);
-    bpe_trainer_free(p->trainer);
-    lexicon_free(p->lexicon);
-    mining_free(p->mining);
-    refusal_free(p->refusal);
-    filters_free(p->filters);
-    free(p->turns);
-    free(p->levels);
-    free(p->final);
-    free(p->at);
-    strbuf_free(&p->line);
-    token_ids_free(&p->ids);
-    token_spans_free(&p->spans);
-    arena_free(p->arena);
-}
-
-wr_status prepare_wildchat(prepare_job *job) {
-    wr_status status = WR_OK;
-    pipeline p = {
-        .job = job,
-        .reward = {{.prefix = "reward-train", .kind = SHARD_REWARD}, {.prefix = "reward-test", .kind = SHARD_REWARD}},
-        .chats = {{.prefix = "chats-train", .kind = SHARD_CHAT}, {.prefix = "chats-test", .kind = SHARD_CHAT}}};
-    job->classes = 4;
-    TRY_ALLOC(p.arena = arena_create());
-    TRY(lexicon_create(&p.lexicon));
-    TRY(mining_create(job->o->seed, &p.mining));
-    TRY(refusal_create(&p.refusal));
-    TRY(filters_create(job->o->min_reply_words, job->o->min_query_words, &p.filters));
-
-    TRY(pass_read(&p));
-    TRY(pass_label(&p));
-    TRY(job_split(job, p.instances));
-    TRY(train_tokenizer(&p));
-    TRY(pass_write(&p));
-cleanup:
-    pipeline_free(&p);
+    coordinator_free(p->workers);
+    p->workers = NULL;
     return status;
 }

@@ -1,179 +1,312 @@
-/* prepare: begins a job, lets the format fill it, commits it. */
+/* prepare: opens what all of it needs, lets the format do its work in OUT.partial, and gives the result its name. */
+#include "data/prepare.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/stream.h"
+#include "data/answer_pattern.h"
+#include "data/lexicon_annotator.h"
 #include "data/prepare_job.h"
 
-#include "base/log.h"
-#include "mpi/world.h"
-
-#include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-wr_status job_stopped(void) {
-    return world_stop_requested() ? wr_fail(WR_E_INTERRUPTED, "prepare was stopped; nothing was written") : WR_OK;
-}
-
-static wr_status add_source(prepare_job *job, size_t *capacity, const char *path) {
-    wr_status status = WR_OK;
-    char *copy = mem_strdup(path);
-    TRY_ALLOC(copy);
-    TRY(mem_reserve((void **)&job->sources, capacity, job->n_sources + 1, sizeof *job->sources));
-    job->sources[job->n_sources++] = copy;
-    copy = NULL;
-cleanup:
-    free(copy);
-    return status;
-}
-
-static bool is_chat_file(const char *name) {
-    static const char *const parts[] = {".json", ".tar", ".tgz", ".zip", ".7z", NULL};
-    for (size_t i = 0; parts[i]; i++) {
-        if (strstr(name, parts[i]) && name[0] != '.') return true;
-    }
-    return false;
-}
-
-static wr_status add_folder(prepare_job *job, size_t *capacity, const char *dir) {
-    wr_status status = WR_OK;
-    char **names = NULL, path[PATH_CAP];
-    size_t n = 0, before = job->n_sources;
-    TRY(dir_list(dir, "", "", &names, &n));
-    for (size_t i = 0; i < n; i++) {
-        TRY(path_join(path, dir, names[i]));
-        if (is_chat_file(names[i]) && !dir_exists(path)) TRY(add_source(job, capacity, path));
-    }
-    if (job->n_sources == before) TRY(wr_fail(WR_E_IO, "%s: no .jsonl, .json, .tar or .zip file in this folder", dir));
-cleanup:
-    names_free(names, n);
-    return status;
-}
-
-/* Files as they are, folders as their chat files in name order, patterns as the shell would. */
-static wr_status expand_sources(prepare_job *job) {
-    wr_status status = WR_OK;
-    size_t capacity = 0;
-    glob_t found = {0};
-    if (!job->o->n_sources)
-        return wr_fail(WR_E_USAGE, "prepare needs at least one source: wildreward prepare SRC… --out DIR");
-    for (size_t i = 0; i < job->o->n_sources; i++) {
-        const char *s = job->o->sources[i];
-        if (dir_exists(s)) {
-            TRY(add_folder(job, &capacity, s));
-        } else if (strcmp(s, "-") == 0 || file_exists(s)) {
-            TRY(add_source(job, &capacity, s));
-        } else {
-            globfree(&found);
-            found = (glob_t){0};
-            if (glob(s, 0, NULL, &found) != 0) TRY(wr_fail(WR_E_IO, "%s: no such file, folder or pattern", s));
-            for (size_t k = 0; k < found.gl_pathc; k++) TRY(add_source(job, &capacity, found.gl_pathv[k]));
-        }
-    }
-cleanup:
-    globfree(&found);
-    return status;
-}
-
-static wr_status load_excluded(prepare_job *job) {
+static wr_status load_excluded(pipeline *p) {
     wr_status status = WR_OK;
     instream *in = NULL;
     const char *line;
     size_t n;
-    if (!job->o->exclude_users) return WR_OK;
-    TRY(instream_open(job->o->exclude_users, &in));
+    if (!p->o->exclude_users) return WR_OK;
+    TRY(instream_open(p->o->exclude_users, &in));
     for (;;) {
+        string_entry *slot;
+        int fresh;
         wr_status got = instream_line(in, &line, &n);
         TRY(got);
         if (got == WR_END) break;
-        string_entry *slot;
-        int fresh;
         if (!n) continue;
-        char *name = arena_strndup(job->names, line, n);
+        char *name = arena_strndup(p->names, line, n);
         TRY_ALLOC(name);
-        TRY(string_map_put(&job->user_ids, name, n, -1, &slot, &fresh));
+        TRY(string_map_put(&p->excluded, name, n, 1, &slot, &fresh));
     }
 cleanup:
     instream_close(in);
     return status;
 }
 
-/* A folder that holds anything but an earlier result is never replaced. */
-static wr_status check_out(const prepare_options *o) {
+/* What can be found wrong before anything is made, and what every rank needs. */
+static wr_status open_tools(pipeline *p) {
     wr_status status = WR_OK;
-    char path[PATH_CAP], **names = NULL;
-    size_t n = 0;
-    if (file_exists(o->out_dir) && !dir_exists(o->out_dir))
-        return wr_fail(WR_E_IO, "%s: is a file, not a folder", o->out_dir);
-    if (!dir_exists(o->out_dir)) return WR_OK;
-    TRY(dir_list(o->out_dir, "", "", &names, &n));
-    if (n == 0) goto cleanup;
-    TRY(path_join(path, o->out_dir, "meta.json"));
-    if (!file_exists(path))
-        TRY(wr_fail(WR_E_USAGE, "%s: not empty and not a prepared folder; choose another --out", o->out_dir));
-    if (!o->overwrite)
-        TRY(wr_fail(WR_E_USAGE, "%s: holds a prepared set already; choose another --out, or give --overwrite",
-                    o->out_dir));
-cleanup:
-    names_free(names, n);
-    return status;
-}
-
-wr_status job_begin(const prepare_options *o, prepare_job *job) {
-    wr_status status = WR_OK;
-    *job = (prepare_job){.o = o};
-    size_t length = strlen(o->out_dir);
-    while (length > 1 && o->out_dir[length - 1] == '/') length--;
-    if (length + 16 > PATH_CAP) return wr_fail(WR_E_USAGE, "--out is too long");
-    TRY_ALLOC(job->names = arena_create());
-    TRY(check_out(o));
-    TRY(expand_sources(job));
-    TRY(load_excluded(job));
-    TRY(reward_template_load(o->template_file, &job->template));
+    const prepare_options *o = p->o;
+    if (strcmp(o->format, "wildchat") != 0 && strcmp(o->format, "labelled") != 0)
+        TRY(wr_fail(WR_E_USAGE, "--format %s: must be wildchat or labelled", o->format));
+    if (!o->n_sources) TRY(wr_fail(WR_E_USAGE, "prepare needs at least one source: wildreward prepare SRC… --out DIR"));
+    TRY(prepare_dir_name(o->out_dir, &p->dir));
+    TRY_ALLOC(p->names = arena_create());
+    TRY(load_excluded(p));
+    TRY(reward_template_load(o->template_file, &p->template));
     if (o->tokenizer && !o->no_tokens) {
-        TRY(tokenizer_load(o->tokenizer, &job->tok));
-        if (chat_template_load(tokenizer_dir(job->tok), NULL, job->tok, &job->chat) < 0) {
-            log_warn("no chats shards: %s", wr_error());
-            job->chat = NULL;
+        TRY(tokenizer_load(o->tokenizer, &p->tok));
+        if (chat_template_load(tokenizer_dir(p->tok), o->chat_template, p->tok, &p->chat) < 0) {
+            if (p->root) log_warn("no chats shards: %s", wr_error());
+            p->chat = NULL;
         }
     }
-    memcpy(job->tmp, o->out_dir, length);
-    memcpy(job->tmp + length, ".partial", sizeof ".partial");
-    TRY(dir_remove_tree(job->tmp)); /* what a killed run left */
-    TRY(dir_make(job->tmp));
-    job->made_tmp = true;
-    TRY(path_join(job->spill, job->tmp, "spill.jsonl.zst"));
-    TRY(outstream_create(job->spill, &job->spill_out));
+    if (strcmp(o->format, "labelled") == 0) return WR_OK;
+    if (!o->n_annotators || !o->refusals) TRY(annotator_lexicon_create(NULL, o->refusal_rules, &p->own));
+    p->annotators = o->n_annotators ? o->annotators : &p->own;
+    p->n_annotators = o->n_annotators ? o->n_annotators : 1;
+    p->judge = o->refusals ? o->refusals : p->own;
+    if (p->n_annotators > PATTERN_ANNOTATORS) TRY(wr_fail(WR_E_USAGE, "%zu annotators: %d at most", p->n_annotators, PATTERN_ANNOTATORS));
+    TRY(mining_create(o->seed, &p->mining));
+    TRY(refusal_create(o->refusal_rules, &p->refusal));
+    TRY(filters_create(&o->filters, &p->filters));
 cleanup:
     return status;
 }
 
-void job_end(prepare_job *job) {
-    outstream_discard(job->spill_out);
-    if (job->made_tmp) dir_remove_tree(job->tmp);
-    names_free(job->sources, job->n_sources);
-    funnel_free(&job->funnel);
-    string_map_free(&job->user_ids);
-    string_map_free(&job->seen);
-    arena_free(job->names);
-    free(job->users);
-    free(job->user_turns);
-    chat_template_free(job->chat);
-    tokenizer_free(job->tok);
-    reward_template_free(job->template);
-    strbuf_free(&job->extra);
+/* --- standard input: a stream that cannot be read twice nor by several ranks is copied first --- */
+
+static wr_status spool(pipeline *p, const char *path) {
+    wr_status status = WR_OK;
+    instream *in = NULL;
+    outstream *out = NULL;
+    const char *line;
+    size_t n;
+    uint64_t bytes = 0, lines = 0;
+    progress *shown = progress_create("prepare: copying standard input", "MiB", 0);
+    (void)p;
+    TRY(instream_open("-", &in));
+    TRY(outstream_create(path, &out));
+    for (;;) {
+        wr_status got = instream_line(in, &line, &n);
+        TRY(got);
+        if (got == WR_END) break;
+        TRY(outstream_write(out, line, n));
+        TRY(outstream_write(out, "\n", 1));
+        bytes += n + 1;
+        if (++lines % 256) continue;
+        progress_update(shown, bytes >> 20, NULL);
+        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal while standard input was read: it has to be given again"));
+    }
+    TRY(outstream_commit(&out));
+cleanup:
+    progress_finish(shown);
+    outstream_discard(out);
+    instream_close(in);
+    return status;
 }
 
-wr_status prepare_run(const prepare_options *o) {
+static wr_status open_sources(pipeline *p) {
     wr_status status = WR_OK;
-    prepare_job job;
-    if (strcmp(o->format, "wildchat") != 0 && strcmp(o->format, "labelled") != 0) {
-        return wr_fail(WR_E_USAGE, "--format %s: must be wildchat or labelled", o->format);
+    const prepare_options *o = p->o;
+    char path[PATH_CAP];
+    bool standard = false;
+    const char **paths = mem_calloc(o->n_sources, sizeof *paths);
+    TRY_ALLOC(paths);
+    TRY(path_join(path, p->dir.partial, "stdin.jsonl.zst"));
+    for (size_t i = 0; i < o->n_sources; i++) {
+        bool is_standard = strcmp(o->sources[i], "-") == 0;
+        paths[i] = is_standard ? path : o->sources[i];
+        standard = standard || is_standard;
     }
-    TRY(job_begin(o, &job));
-    if (strcmp(o->format, "labelled") == 0)
-        TRY(prepare_labelled(&job));
-    else
-        TRY(prepare_wildchat(&job));
-    TRY(job_commit(&job));
+    if (standard && p->root && !file_exists(path)) status = spool(p, path);
+    TRY(standard ? pipeline_agree(p, status) : WR_OK);
+    const source_options s = {.user_key_header = o->user_key_header,
+                              .drop_toxic = o->drop_toxic,
+                              .drop_redacted = o->drop_redacted,
+                              .fields = o->fields,
+                              .block_bytes = o->block_bytes};
+    TRY(sources_open(paths, o->n_sources, &s, &p->sources));
 cleanup:
-    job_end(&job);
+    free(paths);
+    return status;
+}
+
+/* --- what is being made: unfinished work is continued only by the same job --- */
+
+static void put_number(json_writer *w, const char *key, uint64_t v) {
+    char text[32];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)v);
+    json_key(w, key), json_string(w, text);
+}
+
+static wr_status describe_job(const pipeline *p, strbuf *out) {
+    wr_status status = WR_OK;
+    const prepare_options *o = p->o;
+    char hash[HASH_HEX] = "", chat[HASH_HEX] = "";
+    json_writer w = json_writer_make(out);
+    json_begin_object(&w);
+    put_number(&w, "version", 1);
+    json_key(&w, "--format"), json_string(&w, o->format);
+    json_key(&w, "--fields"), json_string(&w, o->fields ? o->fields : "wildchat");
+    put_number(&w, "--block-kib", o->block_bytes >> 10);
+    json_key(&w, "--user-key"), json_string(&w, o->user_key_header ? "ip+header" : "ip");
+    put_number(&w, "--drop-toxic", o->drop_toxic);
+    put_number(&w, "--drop-redacted", o->drop_redacted);
+    put_number(&w, "--seed", o->seed);
+    put_number(&w, "--test-instances", (uint64_t)o->test_instances);
+    put_number(&w, "--classes", (uint64_t)o->classes);
+    put_number(&w, "--max-length", o->max_length);
+    put_number(&w, "--shard-records", o->shard_records);
+    put_number(&w, "--min-reply-words", o->filters.min_reply_words);
+    put_number(&w, "--min-query-words", o->filters.min_query_words);
+    put_number(&w, "filters (their rules, languages, limits, and those switched off)", p->filters ? filters_fingerprint(p->filters) : 0);
+    put_number(&w, "--refusal-rules", p->refusal ? refusal_fingerprint(p->refusal) : 0);
+    put_number(&w, "--no-chats", o->no_chats);
+    put_number(&w, "--vocab-size", o->no_tokens || o->tokenizer ? 0 : o->vocab_size);
+    json_key(&w, "--tokenizer"), json_string(&w, o->no_tokens ? "none" : p->tok ? tokenizer_hash(p->tok) : "trained");
+    if (p->chat) hash_hex(chat_template_source(p->chat), strlen(chat_template_source(p->chat)), chat);
+    json_key(&w, "--chat-template"), json_string(&w, chat);
+    json_key(&w, "--template"), json_string(&w, reward_template_hash(p->template));
+    if (o->exclude_users) TRY(hash_file_hex(o->exclude_users, hash));
+    json_key(&w, "--exclude-users"), json_string(&w, hash);
+    for (size_t i = 0; i < p->n_annotators; i++) {
+        char key[128];
+        snprintf(key, sizeof key, "annotator %zu, %.80s", i + 1, p->annotators[i]->name);
+        put_number(&w, key, p->annotators[i]->fingerprint);
+    }
+    put_number(&w, "number of annotators", p->n_annotators);
+    put_number(&w, "--similarity", o->similarity ? o->similarity->fingerprint : 0);
+    put_number(&w, "--refusals", p->judge ? p->judge->fingerprint : 0);
+    char threshold[32];
+    snprintf(threshold, sizeof threshold, "%.9g", o->similarity_threshold);
+    json_key(&w, "--similarity-threshold"), json_string(&w, threshold);
+    json_end_object(&w);
+    TRY(strbuf_status(out));
+cleanup:
+    return status;
+}
+
+static wr_status describe_sources(const pipeline *p, strbuf *out) {
+    json_writer w = json_writer_make(out);
+    json_begin_object(&w);
+    for (size_t i = 0; i < sources_files(p->sources); i++) {
+        char key[48];
+        snprintf(key, sizeof key, "source file %zu", i + 1);
+        json_key(&w, key), json_string(&w, sources_path(p->sources, i));
+    }
+    put_number(&w, "number of source files", sources_files(p->sources));
+    put_number(&w, "sizes, times and settings of the source files", sources_fingerprint(p->sources));
+    json_end_object(&w);
+    return strbuf_status(out);
+}
+
+/* Rank 0: the folder is ours, and what is in it belongs to this job. */
+static wr_status enter_dir(pipeline *p, bool *finished) {
+    wr_status status = WR_OK;
+    strbuf job = {0};
+    bool resumed = false, stale = false;
+    TRY(prepare_dir_lock(&p->dir));
+    TRY(prepare_dir_check(p->o, &p->dir, finished));
+    TRY(describe_job(p, &job));
+    TRY(prepare_dir_job(&p->dir, "job.json", job.data, p->o->overwrite, &resumed, &stale));
+    if (stale) {
+        TRY(prepare_dir_clear(&p->dir));
+        *finished = false;
+        TRY(prepare_dir_job(&p->dir, "job.json", job.data, false, &resumed, &stale));
+        resumed = false;
+    }
+    TRY(dir_make(p->dir.work));
+    if (resumed && !*finished) log_info("prepare: going on with the unfinished work in %s", p->dir.partial);
+cleanup:
+    strbuf_free(&job);
+    return status;
+}
+
+static wr_status check_sources(pipeline *p) {
+    wr_status status = WR_OK;
+    strbuf text = {0};
+    bool resumed = false, stale = false;
+    TRY(describe_sources(p, &text));
+    TRY(prepare_dir_job(&p->dir, "sources.json", text.data, p->o->overwrite, &resumed, &stale));
+    if (stale) { /* the copy of standard input stays: it cannot be had again */
+        char path[PATH_CAP];
+        TRY(dir_remove_tree(p->dir.work));
+        TRY(path_join(path, p->dir.partial, "sources.json"));
+        TRY(dir_remove_tree(path));
+        TRY(prepare_dir_job(&p->dir, "sources.json", text.data, false, &resumed, &stale));
+    }
+cleanup:
+    strbuf_free(&text);
+    return status;
+}
+
+static void pipeline_free(pipeline *p) {
+    sources_close(p->sources);
+    annotator_free(p->own);
+    string_map_free(&p->excluded);
+    arena_free(p->names);
+    mining_free(p->mining);
+    refusal_free(p->refusal);
+    filters_free(p->filters);
+    reward_template_free(p->template);
+    chat_template_free(p->chat);
+    tokenizer_free(p->tok);
+    free(p->consensus_level);
+    free(p->consensus_weight);
+    free(p->test_users);
+    free(p->units);
+    dedupe_free(p->dedupe);
+    free(p->dropped);
+    user_table_free(&p->users);
+    funnel_free(&p->funnel);
+    strbuf_free(&p->extra);
+}
+
+/* Rank 0: the result gets its name. */
+static wr_status finish(pipeline *p) {
+    wr_status status = WR_OK;
+    TRY(prepare_dir_commit(&p->dir));
+    log_info("%s:", p->dir.out);
+    funnel_print(&p->funnel);
+cleanup:
+    return status;
+}
+
+static wr_status run(pipeline *p) {
+    wr_status status = WR_OK;
+    bool finished = false;
+    TRY(pipeline_agree(p, open_tools(p)));
+    if (p->root) status = enter_dir(p, &finished);
+    TRY(pipeline_agree(p, status));
+    if (p->w) finished = world_any(p->w, finished);
+    if (finished) {
+        if (p->root) log_info("%s: was finished already", p->dir.out);
+        goto cleanup;
+    }
+    TRY(pipeline_agree(p, open_sources(p)));
+    if (p->root) status = check_sources(p);
+    TRY(pipeline_agree(p, status));
+    if (strcmp(p->o->format, "wildchat") == 0)
+        TRY(prepare_wildchat(p));
+    else
+        TRY(pipeline_agree(p, p->root ? prepare_labelled(p) : WR_OK));
+    TRY(pipeline_agree(p, p->root ? finish(p) : WR_OK));
+cleanup:
+    return status;
+}
+
+/* Is there anything that another run could go on with? */
+static bool worth_keeping(const pipeline *p) {
+    char path[PATH_CAP], **names = NULL;
+    size_t n = 0;
+    if (p->nothing || strcmp(p->o->format, "labelled") == 0) return false;
+    if (path_join(path, p->dir.partial, "stdin.jsonl.zst") >= 0 && file_exists(path)) return true;
+    if (!dir_exists(p->dir.work) || dir_list(p->dir.work, "0", ".read", &names, &n) < 0) return false;
+    names_free(names, n);
+    return n > 0;
+}
+
+wr_status prepare_run(const prepare_options *o, world *w) {
+    pipeline p = {.o = o, .w = w && world_size(w) > 1 ? w : NULL, .root = !w || world_rank(w) == 0, .dir.lock = -1};
+    wr_status status = run(&p);
+    if (p.root && p.dir.lock >= 0) {
+        bool keep = status < 0 && worth_keeping(&p);
+        if (keep) log_info("prepare: what is done is kept in %s; run the same command to continue", p.dir.partial);
+        prepare_dir_close(&p.dir, keep);
+    }
+    pipeline_free(&p);
     return status;
 }

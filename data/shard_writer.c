@@ -1,15 +1,11 @@
-/* Writes one shard: records are packed into a buffer, and each full buffer becomes one zstd frame. The footer is
- * collected on the way. */
+/* Writes one shard: header, frames as they come (data/shard_frame.c), and the footer, which is collected on the way. */
 #include "base/stream.h"
-#include "data/shard.h"
+#include "data/shard_frame.h"
 #include "data/shard_layout.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
-#include <zstd.h>
-
-enum { LEVEL = 3 };
 
 typedef struct user_count {
     char *name;
@@ -21,12 +17,7 @@ struct shard_writer {
     outstream *out;
     char *path;
     uint64_t offset; /* bytes written */
-    strbuf raw;      /* records of the frame being filled */
-    uint32_t raw_records;
-    uint64_t raw_tokens;
-    void *packed; /* compressed frame */
-    size_t packed_capacity;
-    ZSTD_CCtx *zstd;
+    frame_builder *builder;
     shard_frame *frames;
     size_t n_frames, frame_capacity;
     uint32_t *lengths;
@@ -39,9 +30,7 @@ struct shard_writer {
 void shard_writer_discard(shard_writer *w) {
     if (!w) return;
     outstream_discard(w->out);
-    strbuf_free(&w->raw);
-    free(w->packed);
-    ZSTD_freeCCtx(w->zstd);
+    frame_builder_free(w->builder);
     free(w->frames);
     free(w->lengths);
     for (size_t i = 0; i < w->n_users; i++) free(w->users[i].name);
@@ -88,19 +77,46 @@ cleanup:
     return status;
 }
 
+static wr_status count_users(shard_writer *w, const char *user, uint64_t records) {
+    wr_status status = WR_OK;
+    if (w->n_users && strcmp(w->users[w->n_users - 1].name, user) == 0) {
+        w->users[w->n_users - 1].records += records;
+        return WR_OK;
+    }
+    TRY(mem_reserve((void **)&w->users, &w->user_capacity, w->n_users + 1, sizeof *w->users));
+    char *name = mem_strdup(user);
+    TRY_ALLOC(name);
+    w->users[w->n_users++] = (user_count){name, records};
+cleanup:
+    return status;
+}
+
+wr_status shard_writer_add_frame(shard_writer *w, const built_frame *f) {
+    wr_status status = WR_OK;
+    shard_frame entry = {w->offset, f->n, f->raw_bytes, f->records, f->tokens, f->checksum};
+    VEC_PUSH(w->frames, w->n_frames, w->frame_capacity, entry);
+    TRY(mem_reserve((void **)&w->lengths, &w->length_capacity, w->n_records + f->records, sizeof *w->lengths));
+    memcpy(w->lengths + w->n_records, f->lengths, f->records * sizeof *w->lengths);
+    w->n_records += f->records;
+    for (int k = 0; k < w->meta.classes; k++) w->labels[k] += f->labels[k];
+    for (size_t i = 0; i < f->n_users; i++) TRY(count_users(w, f->users[i].name, f->users[i].records));
+    TRY(put(w, f->bytes, f->n));
+cleanup:
+    return status;
+}
+
+static wr_status take_frame(void *context, const built_frame *f) { return shard_writer_add_frame(context, f); }
+
 wr_status shard_writer_create(const char *path, const shard_meta *meta, shard_writer **out) {
     wr_status status = WR_OK;
     shard_writer *w = mem_calloc(1, sizeof *w);
     TRY_ALLOC(w);
     w->meta = *meta;
     TRY_ALLOC(w->path = mem_strdup(path));
-    TRY_ALLOC(w->zstd = ZSTD_createCCtx());
-    ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, LEVEL);
-    ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1);
-    ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_contentSizeFlag, 1);
     if (meta->classes < 0 || meta->classes > SHARD_CLASSES_LIMIT)
         TRY(wr_fail(WR_E_USAGE, "%s: %d classes", path, meta->classes));
     TRY_ALLOC(w->labels = mem_calloc((size_t)meta->classes + 1, sizeof *w->labels));
+    TRY(frame_builder_create(path, meta->kind, meta->classes, 0, take_frame, w, &w->builder));
     TRY(outstream_create(path, &w->out));
     TRY(write_header(w));
     *out = w;
@@ -110,85 +126,9 @@ cleanup:
     return status;
 }
 
-static wr_status flush_frame(shard_writer *w) {
-    wr_status status = WR_OK;
-    if (!w->raw_records) return WR_OK;
-    size_t bound = ZSTD_compressBound(w->raw.len);
-    if (bound > w->packed_capacity) {
-        void *bigger = mem_realloc(w->packed, bound, 1);
-        TRY_ALLOC(bigger);
-        w->packed = bigger;
-        w->packed_capacity = bound;
-    }
-    size_t n = ZSTD_compress2(w->zstd, w->packed, w->packed_capacity, w->raw.data, w->raw.len);
-    if (ZSTD_isError(n)) TRY(wr_fail(WR_E_IO, "%s: zstd: %s", w->path, ZSTD_getErrorName(n)));
-    shard_frame f = {w->offset, n, w->raw.len, w->raw_records, w->raw_tokens, XXH64(w->packed, n, 0)};
-    VEC_PUSH(w->frames, w->n_frames, w->frame_capacity, f);
-    TRY(put(w, w->packed, n));
-    strbuf_clear(&w->raw);
-    w->raw_records = 0;
-    w->raw_tokens = 0;
-cleanup:
-    return status;
-}
+wr_status shard_writer_add_instance(shard_writer *w, const instance *x) { return frame_builder_add_instance(w->builder, x); }
 
-static wr_status count_user(shard_writer *w, const char *user) {
-    wr_status status = WR_OK;
-    if (!user) user = "";
-    if (w->n_users && strcmp(w->users[w->n_users - 1].name, user) == 0) {
-        w->users[w->n_users - 1].records++;
-        return WR_OK;
-    }
-    TRY(mem_reserve((void **)&w->users, &w->user_capacity, w->n_users + 1, sizeof *w->users));
-    char *name = mem_strdup(user);
-    TRY_ALLOC(name);
-    w->users[w->n_users++] = (user_count){name, 1};
-cleanup:
-    return status;
-}
-
-/* Bookkeeping behind a record that was just packed onto w->raw, which held `before` bytes. */
-static wr_status added(shard_writer *w, size_t before, size_t tokens, const char *user) {
-    wr_status status = WR_OK;
-    TRY(strbuf_status(&w->raw));
-    if (w->raw.len - before > SHARD_FRAME_RAW_LIMIT / 2) {
-        size_t bytes = w->raw.len - before;
-        w->raw.len = before;
-        TRY(wr_fail(WR_E_FORMAT, "%s: a record of %zu bytes is too large", w->path, bytes));
-    }
-    VEC_PUSH(w->lengths, w->n_records, w->length_capacity, (uint32_t)tokens);
-    TRY(count_user(w, user));
-    w->raw_records++;
-    w->raw_tokens += tokens;
-    if (w->raw_records >= SHARD_FRAME_RECORDS || w->raw.len >= SHARD_FRAME_RAW_TARGET) TRY(flush_frame(w));
-cleanup:
-    return status;
-}
-
-wr_status shard_writer_add_instance(shard_writer *w, const instance *x) {
-    if (w->meta.kind != SHARD_REWARD) return wr_fail(WR_E_USAGE, "%s holds chats, not rated replies", w->path);
-    if (x->label < 1 || x->label > w->meta.classes) {
-        return wr_fail(WR_E_FORMAT, "%s: record %s has label %d outside 1…%d", w->path, x->id, x->label,
-                       w->meta.classes);
-    }
-    size_t before = w->raw.len;
-    msgpack_packer pk;
-    wire_packer(&pk, &w->raw);
-    wr_status status = instance_pack(x, &pk);
-    if (status < 0) return status;
-    w->labels[x->label - 1]++;
-    return added(w, before, x->n_ids, x->user);
-}
-
-wr_status shard_writer_add_chat(shard_writer *w, const chat_record *x) {
-    if (w->meta.kind != SHARD_CHAT) return wr_fail(WR_E_USAGE, "%s holds rated replies, not chats", w->path);
-    size_t before = w->raw.len;
-    msgpack_packer pk;
-    wire_packer(&pk, &w->raw);
-    wr_status status = chat_pack(x, &pk);
-    if (status < 0) return status;
-    return added(w, before, x->n_ids, x->user);
-}
+wr_status shard_writer_add_chat(shard_writer *w, const chat_record *x) { return frame_builder_add_chat(w->builder, x); }
 
 static int by_name(const void *a, const void *b) {
     return strcmp(((const user_count *)a)->name, ((const user_count *)b)->name);
@@ -258,7 +198,7 @@ wr_status shard_writer_commit(shard_writer **writer) {
     wr_status status = WR_OK;
     shard_writer *w = *writer;
     *writer = NULL;
-    TRY(flush_frame(w));
+    TRY(frame_builder_flush(w->builder));
     TRY(write_footer(w));
     TRY(outstream_commit(&w->out));
 cleanup:

@@ -1,5 +1,5 @@
-/* Rows of WildChat (one conversation a line), checked and reduced to what the pipeline needs; and the same in the short
- * form of the spill file that later passes read. Everything of a conversation lives in the arena given. LOCAL. */
+/* Rows of WildChat (one conversation a line), checked and reduced to what the pipeline needs; and the same in the binary
+ * form that later phases read. What a conversation points to lives in the arena or in the bytes it was read from. LOCAL. */
 #ifndef WR_DATA_WILDCHAT_H
 #define WR_DATA_WILDCHAT_H
 
@@ -23,6 +23,7 @@ typedef enum row_fault {
     ROW_TOXIC,
     ROW_REDACTED,
     ROW_EXCLUDED,
+    ROW_HUGE, /* longer than any row that is read */
     ROW_FAULTS
 } row_fault;
 const char *row_fault_name(row_fault f);
@@ -30,19 +31,27 @@ const char *row_fault_name(row_fault f);
 typedef struct conversation {
     const char *id; /* conversation_hash */
     const char *user, *language, *model;
-    const char *timestamp; /* as the source has it, RFC 3339 from Parquet; "" = unknown */
+    const char *timestamp; /* as the source has it, RFC 3339 where that is a number or Parquet; "" = unknown */
     bool toxic, redacted;
     chat_message *messages; /* (n) */
     int64_t *turns;         /* (n) turn identifiers */
     size_t n;
 } conversation;
 
-/* Parses one line. WR_E_NOMEM is the only error; a bad row is reported in *fault. */
+/* Parses one line of WildChat: conversation_parse (data/fields.h) with its map. Contents may point into the line. WR_E_NOMEM is the only error; a bad
+ * row is reported in *fault. */
 wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_header, conversation *out,
                          row_fault *fault);
-/* The short form: one JSON line. */
-void conversation_write(const conversation *c, strbuf *out);
-wr_status conversation_read(arena *a, const char *line, size_t n, conversation *out);
+/* The user of a conversation: ip (of ip_length bytes; 0: unknown, then every conversation is a user of its own), and 16 hex digits of the header where
+ * one is given: the text of its JSON object without white space, members in source order and with null where they are, as json_writer writes it
+ * (header NULL: without). NUL-terminated in the arena. */
+wr_status conversation_user(arena *a, const char *ip, size_t ip_length, const char *header, size_t header_length,
+                            const char *id, const char **user);
+
+/* The binary form: appends one record, whose length the caller keeps. Reading copies no text: strings are NUL-terminated where they stand in `bytes`,
+ * which must outlive the conversation. Damaged bytes are WR_E_FORMAT. */
+void conversation_pack(const conversation *c, strbuf *out);
+wr_status conversation_unpack(arena *a, const void *bytes, size_t n, conversation *out);
 
 /* A follow-up: messages[at] is a user's and messages[at - 1] an assistant's. Next one at or behind `from`; false at the
  * end. */

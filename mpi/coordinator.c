@@ -120,9 +120,17 @@ static wr_status answer(coordinator *c, int r) {
     wr_status status = WR_OK;
     strbuf task = {0}, body = {0};
     msgpack_packer pk;
-    if (c->next_task == c->active->n_tasks) return WR_OK;
-    TRY(c->active->task(c->active->context, c->next_task, &task));
+    if (c->next_task == c->n_tasks) return WR_OK;
+    wr_status got = c->active->task_for ? c->active->task_for(c->active->context, r, c->next_task, &task)
+                                        : c->active->task(c->active->context, c->next_task, &task);
+    TRY(got);
     TRY(strbuf_status(&task));
+    if (got == WR_END) {
+        c->n_tasks = c->next_task;
+        goto cleanup;
+    }
+    TRY(mem_reserve((void **)&c->have_result, &c->have_capacity, c->next_task + 1, sizeof *c->have_result));
+    c->have_result[c->next_task] = false;
     wire_packer(&pk, &body);
     msgpack_pack_map(&pk, 3);
     wire_pack_str(&pk, "op");
@@ -207,10 +215,9 @@ static wr_status begin(coordinator *c, const work_plan *plan) {
     c->active = plan;
     c->active_phase++;
     c->next_task = c->results_in = 0;
+    c->n_tasks = plan->n_tasks;
     c->over = c->ended_badly = false;
     for (int r = 0; r < c->w->size; r++) c->peers[r].asking = c->peers[r].ended = false;
-    TRY(mem_reserve((void **)&c->have_result, &c->have_capacity, plan->n_tasks + 1, sizeof *c->have_result));
-    memset(c->have_result, 0, plan->n_tasks * sizeof *c->have_result);
     for (int r = 0; r < c->w->size; r++) {
         peer *p = &c->peers[r];
         if (p->early_stop) end_badly(c, WR_E_INTERRUPTED, r, "", "");
@@ -247,7 +254,7 @@ void *coordinator_main(void *context) {
                 if (c->peers[r].asking) status = answer(c, r);
             }
             /* Every rank asks at least once a phase; ending earlier would leave requests behind, which is harmless. */
-            if (status >= 0 && c->results_in == c->active->n_tasks) status = end_well(c);
+            if (status >= 0 && c->results_in == c->n_tasks) status = end_well(c);
         }
         if (status < 0) {
             if (c->active) {

@@ -43,8 +43,8 @@ struct coordinator {
     /* coordinator thread only */
     const work_plan *active;
     uint64_t active_phase;
-    size_t next_task, results_in;
-    bool *have_result;      /* (n_tasks) */
+    size_t n_tasks, next_task, results_in; /* n_tasks: WORK_UNKNOWN until the plan has said WR_END */
+    bool *have_result;      /* (next_task) */
     size_t have_capacity;
     peer *peers;            /* (size) */
     int n_ended;

@@ -6,6 +6,8 @@
 
 #include "mpi/world.h"
 
+#define WORK_UNKNOWN SIZE_MAX
+
 typedef struct coordinator coordinator;
 wr_status coordinator_create(world *w, coordinator **out); /* COLLECTIVE; starts the thread on rank 0 */
 void coordinator_free(coordinator *c);                     /* COLLECTIVE; NULL is fine */
@@ -16,11 +18,13 @@ double coordinator_cpu_share(const coordinator *c);
  * order, so what a task holds is a pure function of the plan and never of timing. */
 typedef struct work_plan {
     void *context;
-    size_t n_tasks;
+    size_t n_tasks;   /* WORK_UNKNOWN: until task() says WR_END, which ends the giving out for all ranks */
     const char *name; /* "SAMPLE", "SCORE", "EVALUATE": for messages and progress */
     wr_status (*task)(void *context, size_t index, strbuf *out);                        /* appends the task's msgpack body */
     wr_status (*result)(void *context, size_t index, const void *bytes, size_t n);      /* takes a result's msgpack body */
     wr_status (*finish)(void *context, strbuf *outcome);                                /* all results are in: msgpack body for every rank; may be NULL */
+    /* Instead of task, where who asks matters for speed (a rank goes on in the file it has open). What comes of it must not matter. */
+    wr_status (*task_for)(void *context, int rank, size_t index, strbuf *out);
 } work_plan;
 
 /* Does one task on this rank's main thread: task body in, result body appended to out. */

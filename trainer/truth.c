@@ -236,7 +236,7 @@ wr_status truth_evaluate(world *w, const reward_model *r, const char *truth_path
     if (status >= 0) status = score_scratch_create(r, &worker.scratch);
     TRY(world_agree(w, status));
     TRY(coordinator_create(w, &c));
-    work_plan plan = {&l, (l.n + TASK_REPLIES - 1) / TASK_REPLIES, "EVALUATE", give_task, take_result, NULL};
+    work_plan plan = {&l, (l.n + TASK_REPLIES - 1) / TASK_REPLIES, "EVALUATE", give_task, take_result, NULL, NULL};
     TRY(work_phase(c, root ? &plan : NULL, do_task, &worker, NULL));
     TRY(world_agree(w, root ? summarise(&l, seed, out) : WR_OK));
 cleanup:

@@ -15,6 +15,11 @@ seed() {
         printf '{"a":[1,-2.5e3,"x\\u00e9\\ud83d\\ude00",true,null,{"b":{}}]}' >"$corpus/seed1"
         printf '[[[[[]]]],""]' >"$corpus/seed2"
         ;;
+    fuzz_wildchat) # first byte: which log
+        printf '0{"conversation_hash":"c\\u0061","hashed_ip":"ip","header":{"accept-language":"en","n":1},"language":"English","model":"m","timestamp":1680998573000,"toxic":false,"redacted":true,"conversation":[{"role":"user","content":"line\\n\\"quoted\\" \xe4\xbd\xa0\xe5\xa5\xbd and some more text to pass sixty-four bytes","turn_identifier":7,"hashed_ip":"x"},{"role":"assistant","content":"\\ud83d\\ude00 \\ud800"}],"turn":1}' >"$corpus/seed1"
+        printf '1{"conversation_id":12,"model":"v","conversation":[{"content":"a","role":"user"}],"redacted":false,"openai_moderation":[{"x":[1e-5,null,true]}]}' >"$corpus/seed2"
+        printf '2{"conversations":[{"from":"human","value":"h"},{"from":"gpt","value":"g\\\\"}]}' >"$corpus/seed3"
+        ;;
     fuzz_safetensors)
         local header='{"w":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[16,20]}}'
         {
@@ -40,6 +45,12 @@ seed() {
         printf '\102Hello e\xcc\x81 <a> <ab>  w the' >"$corpus/seed2"
         printf '\4the the  \xc3\xa9 \n aaaa' >"$corpus/seed3"
         printf '\5\6\1\303\0\251\0\12\0\6\1' >"$corpus/seed4"
+        ;;
+    fuzz_parquet) # first byte: options
+        local file
+        for file in tests/golden/parquet/*.parquet tests/golden/parquet/refused/*.parquet; do
+            { printf '\1' && cat "$file"; } >"$corpus/seed-$(basename "$file")"
+        done
         ;;
     esac
 }

@@ -110,6 +110,30 @@ static void test_phases(void **state) {
     }
 }
 
+static wr_status unknown_task(void *context, int rank, size_t index, strbuf *out) {
+    plan_state *p = context;
+    CHECK(rank >= 0 && rank < world_size(the_world));
+    CHECK(index == p->next);
+    if (p->next == p->n) return WR_END;
+    p->next++;
+    pack_number(out, index, 10);
+    return WR_OK;
+}
+
+/* How many tasks there are is found on the way, also when there are none. */
+static void test_unknown(void **state) {
+    (void)state;
+    for (size_t n = 0; n < 40; n += 1 + n / 3) {
+        plan_state p = {.n = n};
+        worker_state s = {.fail_rank = -1};
+        const work_plan plan = {.context = &p, .n_tasks = WORK_UNKNOWN, .name = "TEST", .task_for = unknown_task, .result = plan_result, .finish = plan_finish};
+        CHECK(work_phase(the_coordinator, world_rank(the_world) == 0 ? &plan : NULL, work, &s, NULL) == WR_OK);
+        double done = (double)s.done;
+        world_sum(the_world, &done, 1);
+        CHECK(done == (double)n);
+    }
+}
+
 /* Uneven work is shared: with as many equal tasks as 4 x ranks no rank goes without. */
 static void test_sharing(void **state) {
     (void)state;
@@ -186,7 +210,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", wr_error());
         return 1;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_phases), cmocka_unit_test(test_sharing), cmocka_unit_test(test_failures),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_phases), cmocka_unit_test(test_unknown), cmocka_unit_test(test_sharing), cmocka_unit_test(test_failures),
                                        cmocka_unit_test(test_idle_share), cmocka_unit_test(test_stop)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     coordinator_free(the_coordinator);

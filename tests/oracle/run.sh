@@ -46,6 +46,10 @@ echo "== exported rows"
 echo "== tokenizers"
 for t in tests/golden/tokenizer/*/tokenizer.json; do "$python" $here/tokenizer_random.py "$(dirname "$t")" "$WILDREWARD"; done
 
+echo "== Parquet"
+${MAKE:-make} --no-print-directory BUILD="$build" "$build/bench/bench_parquet"
+"$python" $here/parquet_live.py "$build/bench/bench_parquet" ${WILDREWARD_SEED:-}
+
 echo "== a pretrained model"
 real=${WILDREWARD_REAL:-}
 if [ -z "$real" ] || [ ! -f "$real/smol/config.json" ]; then

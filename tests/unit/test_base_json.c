@@ -71,7 +71,7 @@ static void test_errors(void **state) {
     static const char *const bad[] = {
         "", " ", "{", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "01", "1.", "-", "+1", ".5", "nul", "NaN", "Infinity", "\"abc", "\"a\nb\"", "\"\\x\"",
         "\"\\u12\"", "\"\\u12G4\"", "1 2", "{} x", "[1}", "// c\n1", "'a'", "{\"a\":}", "\"\\", "\"\\u", "\"\\ud800", "\"\\ud800\\", "\"\\ud800\\u", "]", "}",
-        ",", ":", "tru", "\xEF\xBB\xBF{}", "\"\x01\"",
+        ",", ":", "tru", "{} \"", "[]\"x", "{}tru", "0\"\\", "{} 1", "{}-", "[] \"\\u12", "\xEF\xBB\xBF{}", "\"\x01\"",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const json_value *v = NULL;

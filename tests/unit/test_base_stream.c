@@ -96,6 +96,65 @@ static const struct { const char *name; int filter, format; } raw_kinds[] = {
     {"t.jsonl.bz2", ARCHIVE_FILTER_BZIP2, ARCHIVE_FORMAT_RAW},
 };
 
+/* Members as bytes: whole, in order, in pieces of any size; an error stays. */
+static void test_members_as_bytes(void **state) {
+    (void)state;
+    strbuf one = {0}, two = {0}, got = {0};
+    make_text(&one, 0, 30000);
+    make_text(&two, 30000, 10);
+    char path[PATH_CAP], piece[4096];
+    strcpy(path, in_folder("bytes.tar.gz"));
+    write_archive(path, ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_TAR_USTAR, (member[]){{"a", &one}, {"b", &two}}, 2);
+    static const size_t rooms[] = {1, 7, 4096};
+    for (size_t k = 0; k < 3; k++) {
+        instream *s;
+        size_t n;
+        assert_int_equal(instream_open(path, &s), WR_OK);
+        for (int m = 0; m < 2; m++) {
+            const strbuf *expected = m ? &two : &one;
+            strbuf_clear(&got);
+            assert_int_equal(instream_member(s), WR_OK);
+            assert_non_null(strstr(instream_name(s), m ? ": b" : ": a"));
+            while (instream_read(s, piece, rooms[k], &n) == WR_OK) {
+                assert_true(n > 0 && n <= rooms[k]);
+                strbuf_append(&got, piece, n);
+            }
+            assert_int_equal(got.len, expected->len);
+            assert_memory_equal(got.data, expected->data, got.len);
+        }
+        assert_int_equal(instream_member(s), WR_END);
+        assert_int_equal(instream_member(s), WR_END);
+        instream_close(s);
+    }
+    char *bytes;
+    size_t total, n;
+    instream *s;
+    assert_int_equal(file_read(path, 0, &bytes, &total), WR_OK);
+    write_plain(path, bytes, total / 2);
+    assert_int_equal(instream_open(path, &s), WR_OK);
+    assert_int_equal(instream_member(s), WR_OK);
+    wr_status status;
+    while ((status = instream_read(s, piece, sizeof piece, &n)) == WR_OK) {}
+    assert_int_equal(status, WR_E_FORMAT);
+    assert_int_equal(instream_read(s, piece, sizeof piece, &n), WR_E_FORMAT);
+    assert_int_equal(instream_member(s), WR_E_FORMAT);
+    instream_close(s);
+    free(bytes);
+    write_plain(in_folder("bytes.jsonl"), "{}\n", 3); /* a plain file is one member */
+    assert_int_equal(instream_open(in_folder("bytes.jsonl"), &s), WR_OK);
+    assert_int_equal(instream_member(s), WR_OK);
+    assert_int_equal(instream_read(s, piece, 2, &n), WR_OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(instream_read(s, piece, 2, &n), WR_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(instream_read(s, piece, 2, &n), WR_END);
+    assert_int_equal(instream_member(s), WR_END);
+    instream_close(s);
+    strbuf_free(&one);
+    strbuf_free(&two);
+    strbuf_free(&got);
+}
+
 static void test_compressed_and_truncated(void **state) {
     (void)state;
     strbuf text = {0}, got = {0};
@@ -377,7 +436,7 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compressed_and_truncated), cmocka_unit_test(test_archives), cmocka_unit_test(test_plain), cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_members_as_bytes), cmocka_unit_test(test_compressed_and_truncated), cmocka_unit_test(test_archives), cmocka_unit_test(test_plain), cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_output), cmocka_unit_test(test_output_errors), cmocka_unit_test(test_corruption),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -11,6 +11,7 @@
 #include "base/stream.h"
 #include "data/dataset.h"
 #include "data/prepare.h"
+#include "data/template.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,8 +61,9 @@ static int tear_down(void **state) {
 }
 
 static prepare_options options_for(const char *const *source, const char *out, const char *format) {
+    /* The defaults ask for ten words of a reply and five of a query. */
     return (prepare_options){.sources = source, .n_sources = 1, .out_dir = out, .format = format, .vocab_size = 300, .seed = 3, .test_instances = -1,
-                             .max_length = 512, .shard_records = 50, .min_reply_words = 10, .min_query_words = 5};
+                             .max_length = 512, .shard_records = 50, .filters = filter_options_default()};
 }
 
 static int64_t count(const json_value *meta, const char *stage, const char *name) {
@@ -147,7 +149,7 @@ static void wildchat(void **state) {
     path_join(again, dir, "again");
     path_join(partial, dir, "out.partial");
     prepare_options o = options_for(source, out, "wildchat");
-    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
     const json_value *meta = load_meta(a, out);
     assert_int_equal(count(meta, "rows", "read"), USERS * 5 + 7);
     assert_int_equal(count(meta, "rows", "good"), USERS * 5);
@@ -164,16 +166,127 @@ static void wildchat(void **state) {
     assert_false(dir_exists(partial));
 
     o.out_dir = again;
-    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
     same_folder(out, again);
-    assert_int_equal(prepare_run(&o), WR_E_USAGE); /* there is a prepared set already */
+    assert_int_equal(prepare_run(&o, NULL), WR_E_USAGE); /* there is a prepared set already */
     o.overwrite = true;
     o.no_tokens = true;
-    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
     o.out_dir = dir; /* not empty, and not prepared: never replaced */
-    assert_int_equal(prepare_run(&o), WR_E_USAGE);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_USAGE);
     assert_true(file_exists(chats));
     arena_free(a);
+}
+
+/* Records of one set, each given to check. */
+static void each_record(const char *out, const char *prefix, void (*check)(void *context, const instance *x), void *context) {
+    dataset_index d;
+    dataset_reader *r;
+    arena *a = arena_create();
+    assert_int_equal(dataset_index_load(out, prefix, &d), WR_OK);
+    assert_int_equal(dataset_reader_open(out, &d, &r), WR_OK);
+    for (uint32_t i = 0; i < d.n_records; i++) {
+        const void *bytes;
+        size_t n;
+        instance x;
+        assert_int_equal(dataset_read(r, i, &bytes, &n), WR_OK);
+        assert_int_equal(instance_decode(bytes, n, a, &x), WR_OK);
+        check(context, &x);
+    }
+    dataset_reader_close(r);
+    dataset_index_free(&d);
+    arena_free(a);
+}
+
+typedef struct long_talk {
+    tokenizer *tok;
+    reward_template *template;
+    size_t max_length, seen, shortened;
+} long_talk;
+
+/* What the shard holds is what the one template function makes of its texts, with the oldest messages gone and the reply whole. */
+static void check_rendering(void *context, const instance *x) {
+    long_talk *l = context;
+    token_ids ids = {0};
+    strbuf text = {0};
+    size_t dropped;
+    assert_int_equal(reward_template_encode(l->template, l->tok, x->history, x->n_history, x->query, x->query_length, x->response, x->response_length, l->max_length, &ids, &dropped), WR_OK);
+    assert_int_equal(ids.n, x->n_ids);
+    assert_memory_equal(ids.ids, x->ids, ids.n * sizeof *ids.ids);
+    assert_true(x->n_ids <= l->max_length);
+    assert_int_equal(tokenizer_decode(l->tok, x->ids, x->n_ids, false, &text), WR_OK);
+    assert_non_null(strstr(text.data, x->response));
+    assert_non_null(strstr(text.data, x->query));
+    for (size_t i = 0; i < x->n_history; i++) assert_true((strstr(text.data, x->history[i].content) != NULL) == (i >= dropped));
+    l->seen++;
+    l->shortened += dropped > 0;
+    token_ids_free(&ids);
+    strbuf_free(&text);
+}
+
+static void mistake_03_one_template_and_mistake_12_oldest_history_goes_first(void **state) {
+    (void)state;
+    char out[PATH_CAP], file[PATH_CAP], path[PATH_CAP];
+    const char *source[] = {file};
+    long_talk l = {.max_length = 700};
+    path_join(out, dir, "long");
+    path_join(file, dir, "long.jsonl");
+    FILE *f = fopen(file, "w");
+    for (int c = 0; c < 20; c++) {
+        fprintf(f, "{\"conversation_hash\":\"long%d\",\"hashed_ip\":\"u%d\",\"language\":\"English\",\"conversation\":[", c, c);
+        for (int i = 0; i < 8; i++) {
+            fprintf(f, "%s{\"role\":\"user\",\"content\":\"%sNow tell me about animal number %d-%d in some detail.\"},", i ? "," : "", i ? "Thanks, that is perfect! " : "", c, i);
+            fprintf(f, "{\"role\":\"assistant\",\"content\":\"Animal number %d-%d lives in the savanna, eats grass all day long, and sleeps under a tree at night.\"}", c, i);
+        }
+        fputs("]}\n", f);
+    }
+    fclose(f);
+    prepare_options o = options_for(source, out, "wildchat");
+    o.max_length = l.max_length;
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
+    assert_int_equal(tokenizer_load(out, &l.tok), WR_OK);
+    path_join(path, out, "template.txt");
+    assert_int_equal(reward_template_load(path, &l.template), WR_OK);
+    each_record(out, "reward-train-", check_rendering, &l);
+    assert_true(l.seen > 50 && l.shortened > 10);
+    reward_template_free(l.template);
+    tokenizer_free(l.tok);
+}
+
+static void seen_once(void *context, const instance *x) {
+    char (*ids)[24] = context;
+    size_t i = 0;
+    for (; ids[i][0]; i++) assert_string_not_equal(ids[i], x->id);
+    snprintf(ids[i], sizeof ids[i], "%s", x->id);
+}
+
+/* The reference's hindsight loop added a turn once for each later turn that matched. */
+static void mistake_08_no_turn_twice(void **state) {
+    (void)state;
+    char out[PATH_CAP], file[PATH_CAP];
+    const char *source[] = {file};
+    static char ids[400][24];
+    path_join(out, dir, "hindsight");
+    path_join(file, dir, "hindsight.jsonl");
+    FILE *f = fopen(file, "w");
+    for (int c = 0; c < 40; c++) {
+        static const char *const says[] = {"How many stripes does zebra %d have on its back, please?", "And how long are the stripes of zebra %d on its back?", "Thanks, great! And the stripes on the legs of zebra %d?",
+                                           "Thanks, perfect! And the stripes on the tail of zebra %d?"};
+        fprintf(f, "{\"conversation_hash\":\"h%d\",\"hashed_ip\":\"u%d\",\"language\":\"English\",\"conversation\":[", c, c % 9);
+        for (int i = 0; i < 4; i++) {
+            fprintf(f, "%s{\"role\":\"user\",\"content\":\"", i ? "," : "");
+            fprintf(f, says[i], c);
+            fputs("\"},{\"role\":\"assistant\",\"content\":\"The zebra has some forty stripes there, and they are as long as its back is wide.\"}", f);
+        }
+        fputs("]}\n", f);
+    }
+    fclose(f);
+    prepare_options o = options_for(source, out, "wildchat");
+    o.no_tokens = true;
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
+    each_record(out, "reward-train-", seen_once, ids);
+    each_record(out, "reward-test-", seen_once, ids);
+    assert_int_equal(lines_of(out, "turns.jsonl.zst"), 40 * 3);
 }
 
 static void labelled(void **state) {
@@ -184,7 +297,7 @@ static void labelled(void **state) {
     dataset_index d;
     path_join(out, dir, "rated");
     prepare_options o = options_for(source, out, "labelled");
-    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
     const json_value *meta = load_meta(a, out);
     assert_int_equal(count(meta, "rows", "good"), 61);
     assert_int_equal(count(meta, "rows", "field missing or of a wrong type"), 4);
@@ -193,7 +306,7 @@ static void labelled(void **state) {
     dataset_index_free(&d);
     o.overwrite = true;
     o.classes = 3; /* labels above it are bad rows */
-    assert_int_equal(prepare_run(&o), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_OK);
     assert_int_equal(count(load_meta(a, out), "rows", "good"), 37);
     arena_free(a);
 }
@@ -206,18 +319,19 @@ static void nothing_usable(void **state) {
     path_join(empty, dir, "empty.jsonl");
     fclose(fopen(empty, "w"));
     prepare_options o = options_for(source, out, "wildchat");
-    assert_int_equal(prepare_run(&o), WR_E_FORMAT);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_FORMAT);
     assert_non_null(strstr(wr_error(), "empty.jsonl"));
     o.format = "labelled";
-    assert_int_equal(prepare_run(&o), WR_E_FORMAT);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_FORMAT);
     source[0] = "/nonexistent/*.jsonl";
-    assert_int_equal(prepare_run(&o), WR_E_IO);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_IO);
     assert_false(dir_exists(out));
     strcat(out, ".partial");
     assert_false(dir_exists(out));
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(wildchat), cmocka_unit_test(labelled), cmocka_unit_test(nothing_usable)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(wildchat), cmocka_unit_test(mistake_03_one_template_and_mistake_12_oldest_history_goes_first), cmocka_unit_test(mistake_08_no_turn_twice),
+                                       cmocka_unit_test(labelled), cmocka_unit_test(nothing_usable)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

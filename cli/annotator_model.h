@@ -1,0 +1,28 @@
+/* The options of --annotator model, and the annotator that they make: its model lies once a host. */
+#ifndef WR_CLI_ANNOTATOR_MODEL_H
+#define WR_CLI_ANNOTATOR_MODEL_H
+
+#include "cli/command.h"
+#include "data/model_annotator.h"
+#include "dpo/frozen.h"
+
+extern const option_spec annotator_model_options[]; /* --annotator-model … */
+
+/* Keys that change speed, not answers: for the list of those a resumed run may change. */
+#define ANNOTATOR_MODEL_FREE_KEYS "annotator_batch_tokens"
+
+/* What the annotator borrows: to be freed after it. */
+typedef struct annotator_model {
+    frozen_model frozen;
+    tokenizer *tok;
+    chat_template *chat;
+} annotator_model;
+
+/* prompts_dir: of --prompts, may be NULL. *keep is zeroed. WR_E_USAGE without --annotator-model. COLLECTIVE when w is
+ * not NULL: all ranks or none, with the same options; all compute in f32 where one rank's CPU cannot do the precision
+ * asked for with auto. */
+wr_status annotator_model_make(const options *o, world *w, const char *prompts_dir, annotator_model *keep,
+                               annotator **out);
+void annotator_model_free(annotator_model *k); /* COLLECTIVE when w was not NULL */
+
+#endif

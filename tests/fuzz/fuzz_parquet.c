@@ -1,0 +1,45 @@
+/* Any bytes as a Parquet file: refused with a message, or readable row by row. The first byte chooses the options. Rows are read up to a limit,
+ * since a few bytes can stand for billions of empty ones. */
+#include "data/parquet.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { ROWS = 200 };
+
+/* Reads every byte that a row promises, up to the NUL. */
+static wr_status touch(void *context, const conversation *c, row_fault fault, const char *where) {
+    size_t *rows = context, sum = strlen(where) + (size_t)fault;
+    if (c) {
+        sum += strlen(c->id) + strlen(c->user) + strlen(c->language) + strlen(c->model) + strlen(c->timestamp);
+        for (size_t i = 0; i < c->n; i++) {
+            sum += strlen(c->messages[i].role) + (size_t)c->turns[i];
+            for (size_t k = 0; k <= c->messages[i].length; k++) sum += (unsigned char)c->messages[i].content[k];
+        }
+    }
+    return ++*rows + (sum == 1) >= ROWS ? WR_E_FAILED : WR_OK;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    char path[64];
+    parquet_file *f = NULL;
+    size_t rows = 0;
+    if (!size) return 0;
+    source_options o = {.user_key_header = data[0] & 1, .drop_toxic = data[0] & 2, .drop_redacted = data[0] & 4};
+    int fd = memfd_create("fuzz", 0);
+    if (fd < 0) return 0;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (write(fd, data + 1, size - 1) == (ssize_t)(size - 1) && parquet_open(path, &f) >= 0) {
+        for (size_t g = 0; g < parquet_row_groups(f) && g < 20; g++) {
+            (void)parquet_bytes(f, g);
+            if (parquet_read(f, g, &o, touch, &rows) < 0) rows = 0;
+        }
+    }
+    parquet_close(f);
+    close(fd);
+    return 0;
+}

@@ -1,0 +1,385 @@
+/* Parquet files that pyarrow wrote against the same rows as JSON (tests/oracle/parquet_golden.py made both); what is refused and how; damage anywhere. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "base/stream.h"
+#include "data/parquet.h"
+#include "data/parquet_encoding.h"
+#include "data/parquet_snappy.h"
+
+#include <snappy-c.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define GOLDEN "tests/golden/parquet/"
+
+/* One line a row: everything a conversation says, or the fault. */
+static void describe(const conversation *c, row_fault fault, strbuf *out) {
+    json_writer w = json_writer_make(out);
+    if (!c) {
+        strbuf_printf(out, "%s\n", row_fault_name(fault));
+        return;
+    }
+    const char *const texts[] = {c->id, c->user, c->language, c->model, c->timestamp};
+    json_begin_array(&w);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) json_string(&w, texts[i]);
+    json_bool(&w, c->toxic);
+    json_bool(&w, c->redacted);
+    for (size_t i = 0; i < c->n; i++) {
+        json_string(&w, c->messages[i].role);
+        json_int(&w, c->turns[i]);
+        json_string_n(&w, c->messages[i].content, c->messages[i].length);
+    }
+    json_end_array(&w);
+    strbuf_putc(out, '\n');
+}
+
+typedef struct sink {
+    strbuf text;
+    size_t rows, limit; /* limit 0: none */
+    char where[200];
+} sink;
+
+static wr_status take(void *context, const conversation *c, row_fault fault, const char *where) {
+    sink *s = context;
+    assert_true((c != NULL) == (fault == ROW_GOOD));
+    describe(c, fault, &s->text);
+    snprintf(s->where, sizeof s->where, "%s", where);
+    return ++s->rows == s->limit ? wr_fail(WR_E_FAILED, "enough") : WR_OK;
+}
+
+static wr_status read_all(const char *path, const source_options *o, sink *s) {
+    wr_status status = WR_OK;
+    parquet_file *f = NULL;
+    TRY(parquet_open(path, &f));
+    for (size_t g = 0; g < parquet_row_groups(f); g++) TRY(parquet_read(f, g, o, take, s));
+cleanup:
+    parquet_close(f);
+    return status;
+}
+
+static void expect_json(const char *path, bool header, strbuf *out) {
+    instream *in;
+    const char *line;
+    size_t n;
+    arena *a = arena_create();
+    assert_int_equal(instream_open(path, &in), WR_OK);
+    while (instream_line(in, &line, &n) == WR_OK) {
+        conversation c;
+        row_fault fault;
+        arena_reset(a);
+        assert_int_equal(wildchat_parse(a, line, n, header, &c, &fault), WR_OK);
+        describe(fault == ROW_GOOD ? &c : NULL, fault, out);
+    }
+    instream_close(in);
+    arena_free(a);
+}
+
+static void check_golden(const char *name) {
+    char parquet[PATH_CAP], json[PATH_CAP];
+    snprintf(parquet, sizeof parquet, GOLDEN "%s.parquet", name);
+    snprintf(json, sizeof json, GOLDEN "%s.jsonl.zst", name);
+    for (int header = 0; header < 2; header++) {
+        sink s = {0};
+        strbuf want = {0};
+        source_options o = {.user_key_header = header};
+        if (read_all(parquet, &o, &s) < 0) fail_msg("%s", wr_error());
+        expect_json(json, header, &want);
+        if (strcmp(strbuf_str(&s.text), strbuf_str(&want)) != 0) {
+            size_t at = 0, from;
+            while (s.text.data[at] == want.data[at]) at++;
+            from = at < 40 ? 0 : at - 40;
+            fail_msg("%s, header %d, byte %zu:\n  got  %.100s\n  want %.100s", name, header, at, s.text.data + from, want.data + from);
+        }
+        strbuf_free(&s.text);
+        strbuf_free(&want);
+    }
+}
+
+static void test_golden(void **state) {
+    (void)state;
+    char **names;
+    size_t n;
+    assert_int_equal(dir_list(GOLDEN, "", ".parquet", &names, &n), WR_OK);
+    assert_true(n >= 18);
+    for (size_t i = 0; i < n; i++) {
+        names[i][strlen(names[i]) - strlen(".parquet")] = '\0';
+        check_golden(names[i]);
+    }
+    names_free(names, n);
+}
+
+static void test_groups(void **state) {
+    (void)state;
+    parquet_file *f;
+    sink s = {0};
+    source_options o = {0};
+    assert_int_equal(parquet_open(GOLDEN "ten_groups.parquet", &f), WR_OK);
+    assert_int_equal(parquet_row_groups(f), 10);
+    /* In any order, and one twice. */
+    assert_int_equal(parquet_read(f, 7, &o, take, &s), WR_OK);
+    assert_int_equal(s.rows, parquet_rows(f, 7));
+    assert_true(parquet_bytes(f, 7) > 0);
+    assert_string_equal(s.where, GOLDEN "ten_groups.parquet: row group 7, row 1");
+    char *first = strdup(s.text.data);
+    strbuf_clear(&s.text);
+    assert_int_equal(parquet_read(f, 2, &o, take, &s), WR_OK);
+    assert_string_not_equal(first, s.text.data);
+    strbuf_clear(&s.text);
+    assert_int_equal(parquet_read(f, 7, &o, take, &s), WR_OK);
+    assert_string_equal(first, s.text.data);
+    assert_int_equal(parquet_read(f, 10, &o, take, &s), WR_END);
+    /* An error of the callback comes back, and the handle can go on. */
+    s.limit = s.rows + 1;
+    assert_int_equal(parquet_read(f, 3, &o, take, &s), WR_E_FAILED);
+    strbuf_clear(&s.text);
+    assert_int_equal(parquet_read(f, 7, &o, take, &s), WR_OK);
+    assert_string_equal(first, s.text.data);
+    free(first);
+    strbuf_free(&s.text);
+    parquet_close(f);
+}
+
+static size_t occurrences(const char *text, const char *what) {
+    size_t n = 0;
+    while ((text = strstr(text, what))) n++, text++;
+    return n;
+}
+
+static void test_toxic_redacted(void **state) {
+    (void)state;
+    sink plain = {0}, dropped = {0};
+    source_options none = {0}, both = {.drop_toxic = true, .drop_redacted = true};
+    assert_int_equal(read_all(GOLDEN "delta.parquet", &none, &plain), WR_OK);
+    assert_int_equal(read_all(GOLDEN "delta.parquet", &both, &dropped), WR_OK);
+    size_t toxic = occurrences(plain.text.data, ",true,false,") + occurrences(plain.text.data, ",true,true,");
+    assert_true(toxic > 0 && occurrences(plain.text.data, ",false,true,") > 0);
+    assert_int_equal(occurrences(dropped.text.data, "toxic\n"), toxic);
+    assert_int_equal(occurrences(dropped.text.data, "redacted\n"), occurrences(plain.text.data, ",false,true,"));
+    strbuf_free(&plain.text);
+    strbuf_free(&dropped.text);
+}
+
+/* Each refusal names the file, the column and what it is. */
+static void test_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *say[3];
+        bool header;
+    } cases[] = {
+        {"lz4_raw", {"LZ4_RAW", "row group 0, column ", "snappy"}, false},
+        {"brotli", {"Brotli", "column ", ""}, false},
+        {"lzo", {"LZO", "column ", ""}, false},
+        {"codec_99", {"number 99", "column ", ""}, false},
+        {"other_file", {"another file", "column ", ""}, false},
+        {"column_key", {"encryption", "column ", ""}, false},
+        {"encrypted", {"encryption", "", ""}, false},
+        {"no_conversation", {"no column conversation", "", ""}, false},
+        {"no_hash", {"no column conversation_hash", "", ""}, false},
+        {"no_content", {"no column conversation[].content", "", ""}, false},
+        {"no_list", {"column conversation is BYTE_ARRAY, not a list of messages", "", ""}, false},
+        {"number_hash", {"column conversation_hash is INT64, not text", "", ""}, false},
+        {"number_toxic", {"column toxic is INT64, not BOOLEAN", "", ""}, false},
+        {"list_header", {"column header.a", "user key", ""}, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[PATH_CAP];
+        sink s = {0};
+        source_options o = {.user_key_header = cases[i].header};
+        snprintf(path, sizeof path, GOLDEN "refused/%s.parquet", cases[i].name);
+        assert_int_equal(read_all(path, &o, &s), WR_E_FORMAT);
+        if (strncmp(wr_error(), path, strlen(path)) != 0) fail_msg("no file in: %s", wr_error());
+        for (size_t k = 0; k < 3; k++)
+            if (!strstr(wr_error(), cases[i].say[k])) fail_msg("%s: no \"%s\" in: %s", cases[i].name, cases[i].say[k], wr_error());
+        strbuf_free(&s.text);
+    }
+    sink s = {0};
+    source_options o = {0};
+    assert_int_equal(read_all(GOLDEN "refused/list_header.parquet", &o, &s), WR_OK);
+    assert_int_equal(s.rows, 1);
+    strbuf_free(&s.text);
+    assert_int_equal(read_all(GOLDEN "nothing.parquet", &o, &s), WR_E_IO);
+    assert_non_null(strstr(wr_error(), "nothing.parquet"));
+    assert_int_equal(read_all("Makefile", &o, &s), WR_E_FORMAT);
+    assert_non_null(strstr(wr_error(), "Makefile"));
+}
+
+static int memory_file(const char *bytes, size_t n, char path[64]) {
+    int fd = memfd_create("parquet", 0);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, n), (ssize_t)n);
+    snprintf(path, 64, "/proc/self/fd/%d", fd);
+    return fd;
+}
+
+/* Damaged bytes: an error with a message, or rows; of a cut file never all of them. Returns the status. */
+static wr_status read_damaged(const char *bytes, size_t n, strbuf *out) {
+    char path[64];
+    sink s = {.limit = 5000};
+    source_options o = {.user_key_header = true};
+    int fd = memory_file(bytes, n, path);
+    wr_status status = read_all(path, &o, &s);
+    if (status < 0) assert_true(strlen(wr_error()) > 0);
+    close(fd);
+    if (out)
+        *out = s.text;
+    else
+        strbuf_free(&s.text);
+    return status;
+}
+
+static const char *const damaged_names[] = {"many_pages_v1", "zstd_v2_dictionary", "delta", "delta_length", "few_columns"};
+
+static void test_truncation(void **state) {
+    (void)state;
+    for (size_t k = 0; k < sizeof damaged_names / sizeof *damaged_names; k++) {
+        char path[PATH_CAP], *bytes;
+        size_t n;
+        snprintf(path, sizeof path, GOLDEN "%s.parquet", damaged_names[k]);
+        assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
+        for (size_t cut = 0; cut < n; cut++) {
+            wr_status status = read_damaged(bytes, cut, NULL);
+            if (status != WR_E_FORMAT && status != WR_E_IO) fail_msg("%s cut to %zu bytes: status %d", damaged_names[k], cut, status);
+        }
+        free(bytes);
+    }
+}
+
+static void test_byte_flips(void **state) {
+    (void)state;
+    rng r = rng_make(11, RNG_TEST, 0, 0, 0);
+    for (size_t k = 0; k < sizeof damaged_names / sizeof *damaged_names; k++) {
+        char path[PATH_CAP], *bytes;
+        size_t n, refused = 0;
+        snprintf(path, sizeof path, GOLDEN "%s.parquet", damaged_names[k]);
+        assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
+        for (size_t i = 0; i < n; i++) {
+            char was = bytes[i];
+            bytes[i] ^= (char)(1 + rng_below(&r, 255));
+            refused += read_damaged(bytes, n, NULL) < 0;
+            bytes[i] = was;
+        }
+        assert_true(refused > n / 10);
+        free(bytes);
+    }
+}
+
+/* A page whose bytes have changed is found by its checksum. Not so its header, which is no part of it: a few of its bits say
+ * other things that can be read as well (another encoding of the levels, another page number). */
+static void test_checksum(void **state) {
+    (void)state;
+    char *bytes;
+    size_t n, refused = 0, other = 0;
+    strbuf good = {0};
+    assert_int_equal(file_read(GOLDEN "zstd_v2_dictionary.parquet", 0, &bytes, &n), WR_OK);
+    assert_true(read_damaged(bytes, n, &good) >= 0);
+    uint32_t footer;
+    memcpy(&footer, bytes + n - 8, 4);
+    for (size_t i = 4; i < n - 8 - footer; i++) {
+        strbuf text = {0};
+        bytes[i] ^= 0x20;
+        if (read_damaged(bytes, n, &text) < 0)
+            refused += strstr(wr_error(), "checksum") != NULL;
+        else
+            other += strcmp(strbuf_str(&text), strbuf_str(&good)) != 0;
+        strbuf_free(&text);
+        bytes[i] ^= 0x20;
+    }
+    if (refused < (n - footer) / 3 || other > 5) fail_msg("%zu bytes: %zu found by checksum, %zu give other rows", n - footer, refused, other);
+    strbuf_free(&good);
+    free(bytes);
+}
+
+static void test_snappy(void **state) {
+    (void)state;
+    rng r = rng_make(3, RNG_TEST, 0, 0, 0);
+    for (int round = 0; round < 400; round++) {
+        /* Words again and again, runs, and noise: literals and copies of every form. */
+        size_t n = round < 4 ? (size_t)round : (size_t)rng_below(&r, round % 50 == 0 ? 300000 : 3000), packed = snappy_max_compressed_length(n), length = n;
+        char *text = malloc(n + 1), *stored = malloc(packed), *got = malloc(n + SNAPPY_SLACK), *reference = malloc(n + 1);
+        assert_true(text && stored && got && reference);
+        for (size_t i = 0; i < n;) {
+            size_t part = 1 + (size_t)rng_below(&r, 90), kind = (size_t)rng_below(&r, 3), back = i ? 1 + (size_t)rng_below(&r, i < 70000 ? i : 70000) : 0;
+            for (; part > 0 && i < n; part--, i++) text[i] = kind == 0 || !back ? (char)rng_below(&r, 256) : kind == 1 ? text[i - back] : text[i - 1];
+        }
+        assert_int_equal(snappy_compress(text, n, stored, &packed), SNAPPY_OK);
+        assert_true(snappy_decode(stored, packed, got, n));
+        assert_memory_equal(got, text, n);
+        assert_false(snappy_decode(stored, packed, got, n + 1));
+        if (packed > 1) assert_false(snappy_decode(stored, packed - 1, got, n));
+        /* Damaged: as the reference decoder judges it. */
+        for (int flip = 0; flip < 40 && packed > 0; flip++) {
+            size_t at = (size_t)rng_below(&r, packed);
+            char was = stored[at];
+            stored[at] ^= (char)(1 + rng_below(&r, 255));
+            size_t stated = 0;
+            bool fits = snappy_uncompressed_length(stored, packed, &stated) == SNAPPY_OK && stated == n;
+            length = n;
+            bool good = fits && snappy_uncompress(stored, packed, reference, &length) == SNAPPY_OK;
+            assert_int_equal(snappy_decode(stored, packed, got, n), good);
+            if (good) assert_memory_equal(got, reference, n);
+            stored[at] = was;
+        }
+        free(text), free(stored), free(got), free(reference);
+    }
+}
+
+static void test_hybrid(void **state) {
+    (void)state;
+    /* The specification's example: 0 to 7 in 3 bits; then a run of 5 sevens; then a cut group. */
+    const uint8_t packed[] = {0x03, 0x88, 0xC6, 0xFA, 0x0A, 0x07, 0x03, 0x88};
+    const uint32_t want[] = {0, 1, 2, 3, 4, 5, 6, 7, 7, 7, 7, 7, 7, 0, 1};
+    uint32_t got[16];
+    hybrid_reader r = hybrid_reader_make(packed, sizeof packed, 3);
+    assert_true(hybrid_read(&r, got, 5));
+    assert_true(hybrid_read(&r, got + 5, 10));
+    assert_memory_equal(got, want, sizeof want);
+    assert_false(hybrid_read(&r, got, 1));
+    r = hybrid_reader_make(NULL, 0, 0);
+    assert_true(hybrid_read(&r, got, 16));
+    for (int i = 0; i < 16; i++) assert_int_equal(got[i], 0);
+    /* A run of a value that has more bits than the width, an endless header, nothing. */
+    const uint8_t wide[] = {0x04, 0x08}, endless[] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80};
+    r = hybrid_reader_make(wide, 2, 3);
+    assert_false(hybrid_read(&r, got, 1));
+    r = hybrid_reader_make(endless, 8, 3);
+    assert_false(hybrid_read(&r, got, 1));
+    r = hybrid_reader_make(NULL, 0, 1);
+    assert_false(hybrid_read(&r, got, 1));
+}
+
+/* A page that says it is huge is believed only as far as its bytes can carry it. */
+static void test_lying_sizes(void **state) {
+    (void)state;
+    assert_true(page_size_possible(1, 100, 2000));
+    assert_false(page_size_possible(1, 100, 100000));
+    assert_false(page_size_possible(2, 100, 1 << 30));
+    assert_false(page_size_possible(0, 100, 101));
+    page_pool p = {0};
+    page_buffer *b, *c;
+    assert_int_equal(page_pool_take(&p, (size_t)PAGE_MEMORY_LIMIT + 1, &b), WR_E_FORMAT);
+    assert_int_equal(page_pool_take(&p, (size_t)600 << 20, &b), WR_OK);
+    assert_int_equal(page_pool_take(&p, (size_t)600 << 20, &c), WR_E_FORMAT);
+    page_pool_give(&p, b);
+    assert_int_equal(page_pool_take(&p, (size_t)700 << 20, &b), WR_OK);
+    page_pool_give(&p, b);
+    page_pool_free(&p);
+    assert_int_equal(p.held, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),    cmocka_unit_test(test_groups),     cmocka_unit_test(test_toxic_redacted), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_truncation), cmocka_unit_test(test_byte_flips), cmocka_unit_test(test_checksum),       cmocka_unit_test(test_snappy),
+        cmocka_unit_test(test_hybrid),    cmocka_unit_test(test_lying_sizes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,603 @@
+/* Sources: blocks of every kind of file hold all rows once and in order, whatever the block size and in whatever order they are asked for; arrays, odd
+ * lines, archives, cut files; folders and patterns; what is said of what cannot be read. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "data/sources.h"
+#include "data/sources_rows.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64], path[PATH_CAP];
+
+static const char *in_folder(const char *name) {
+    assert_int_equal(path_join(path, folder, name), WR_OK);
+    return path;
+}
+
+static void put(const char *name, const void *bytes, size_t n) {
+    FILE *f = fopen(in_folder(name), "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+typedef struct member {
+    const char *name;
+    const char *text;
+    size_t n;
+} member;
+
+static void put_archive(const char *name, int filter, int format, const member *members, size_t n) {
+    struct archive *a = archive_write_new();
+    assert_int_equal(archive_write_add_filter(a, filter), ARCHIVE_OK);
+    assert_int_equal(archive_write_set_format(a, format), ARCHIVE_OK);
+    assert_int_equal(archive_write_open_filename(a, in_folder(name)), ARCHIVE_OK);
+    for (size_t i = 0; i < n; i++) {
+        struct archive_entry *e = archive_entry_new();
+        archive_entry_set_pathname(e, members[i].name);
+        archive_entry_set_perm(e, 0644);
+        archive_entry_set_filetype(e, AE_IFREG);
+        archive_entry_set_size(e, (la_int64_t)members[i].n);
+        assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+        assert_int_equal(archive_write_data(a, members[i].text, members[i].n), members[i].n);
+        archive_entry_free(e);
+    }
+    assert_int_equal(archive_write_close(a), ARCHIVE_OK);
+    archive_write_free(a);
+}
+
+/* --- reading
+ * ------------------------------------------------------------------------------------------------------------- */
+
+typedef struct seen {
+    strbuf ids, places; /* "id " or "fault " a row; where it was */
+    size_t rows, stop_at;
+} seen;
+
+static wr_status note(void *context, const conversation *c, row_fault fault, const char *where) {
+    seen *s = context;
+    assert_true((c != NULL) == (fault == ROW_GOOD));
+    if (s->stop_at && s->rows == s->stop_at) return wr_fail(WR_E_FAILED, "stopped");
+    s->rows++;
+    strbuf_printf(&s->ids, "%s ", c ? c->id : row_fault_name(fault));
+    strbuf_printf(&s->places, "%s\n", where);
+    return WR_OK;
+}
+
+static void seen_free(seen *s) {
+    strbuf_free(&s->ids);
+    strbuf_free(&s->places);
+    *s = (seen){0};
+}
+
+static sources *open_one(const char *name, size_t block_bytes) {
+    sources *s;
+    const char *paths[] = {in_folder(name)};
+    if (sources_open(paths, 1, &(source_options){.block_bytes = block_bytes}, &s) < 0) fail_msg("%s", wr_error());
+    return s;
+}
+
+/* All blocks in order; returns their number. */
+static size_t read_all(sources *s, size_t file, seen *all, uint64_t *bytes) {
+    for (size_t block = 0;; block++) {
+        wr_status status = sources_read(s, file, block, note, all, bytes);
+        if (status < 0) fail_msg("%s", wr_error());
+        if (status == WR_END) return block;
+    }
+}
+
+/* Every block on its own, backwards, and at random with one handle: the same rows. */
+static void check_blocks(const char *name, size_t block_bytes, const char *expected) {
+    sources *s = open_one(name, block_bytes);
+    seen all = {0};
+    uint64_t bytes = 0;
+    size_t blocks = read_all(s, 0, &all, &bytes), told;
+    if (strcmp(strbuf_str(&all.ids), expected) != 0) fail_msg("%s, blocks of %zu: %s\nnot %s", name, block_bytes, strbuf_str(&all.ids), expected);
+    assert_int_equal(sources_blocks(s, 0, &told), WR_OK);
+    assert_true(told == SIZE_MAX || told == blocks);
+    size_t step = blocks > 400 ? blocks / 40 : 1;
+    strbuf joined = {0};
+    for (size_t block = 0; block < blocks; block += step) { /* ascending with gaps, and a fresh handle */
+        seen one = {0}, again = {0};
+        sources *fresh = open_one(name, block_bytes);
+        assert_int_equal(sources_read(s, 0, block, note, &one, NULL), WR_OK);
+        assert_int_equal(sources_read(fresh, 0, block, note, &again, NULL), WR_OK);
+        assert_string_equal(strbuf_str(&one.ids), strbuf_str(&again.ids));
+        assert_string_equal(strbuf_str(&one.places), strbuf_str(&again.places));
+        strbuf_puts(&joined, strbuf_str(&again.places));
+        sources_close(fresh);
+        seen_free(&one);
+        seen_free(&again);
+    }
+    if (step == 1) assert_string_equal(strbuf_str(&joined), strbuf_str(&all.places));
+    sources *fresh_end = open_one(name, block_bytes); /* behind the last there is nothing */
+    seen nothing = {0};
+    assert_int_equal(sources_read(fresh_end, 0, blocks, note, &nothing, NULL), WR_END);
+    assert_int_equal(nothing.rows, 0);
+    sources_close(fresh_end);
+    rng r = rng_make(block_bytes, RNG_TEST, 0, 0, 0);
+    for (int i = 0; i < 5; i++) { /* any order */
+        seen one = {0}, again = {0};
+        size_t block = rng_below(&r, blocks);
+        sources *fresh = open_one(name, block_bytes);
+        assert_int_equal(sources_read(s, 0, block, note, &one, NULL), WR_OK);
+        assert_int_equal(sources_read(fresh, 0, block, note, &again, NULL), WR_OK);
+        assert_string_equal(strbuf_str(&one.places), strbuf_str(&again.places));
+        sources_close(fresh);
+        seen_free(&one);
+        seen_free(&again);
+    }
+    assert_int_equal(sources_read(s, 0, blocks + 7, note, &all, NULL), WR_END);
+    assert_int_equal(sources_read(s, 0, SIZE_MAX, note, &all, NULL), WR_END);
+    strbuf_free(&joined);
+    seen_free(&all);
+    sources_close(s);
+}
+
+static const size_t block_sizes[] = {1, 7, 64, 100, 333, 1000, 4096, 70000, 1 << 20, SIZE_MAX};
+
+static void check_all(const char *name, const char *expected) {
+    for (size_t i = 0; i < sizeof block_sizes / sizeof *block_sizes; i++) {
+        /* One byte a block means a block for every byte: only where that is few. */
+        struct stat info;
+        assert_int_equal(stat(in_folder(name), &info), 0);
+        if (info.st_size / (off_t)(block_sizes[i] < 1 << 20 ? block_sizes[i] : 1 << 20) < 3000) check_blocks(name, block_sizes[i], expected);
+    }
+}
+
+/* --- rows
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static void row_text(strbuf *out, const char *id, size_t length) {
+    strbuf_printf(out, "{\"conversation_hash\":\"%s\",\"conversation\":[{\"role\":\"user\",\"content\":\"", id);
+    for (size_t i = 0; i < length; i++) strbuf_puts(out, i % 9 == 8 ? "\\\"" : i % 11 == 10 ? "," : i % 13 == 12 ? "]" : "x");
+    strbuf_puts(out, "\"}]}");
+}
+
+/* count rows with lengths from 0 to some thousand. `between` stands behind each but the last. */
+static void many_rows(strbuf *out, strbuf *expected, int from, int count, const char *between) {
+    for (int i = from; i < from + count; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "r%d", i);
+        row_text(out, id, i % 50 == 49 ? 3000 : (size_t)(i * 37 % 120));
+        if (i + 1 < from + count) strbuf_puts(out, between);
+        strbuf_printf(expected, "%s ", id);
+    }
+}
+
+static void plain_lines(void **state) {
+    (void)state;
+    strbuf text = {0}, expected = {0};
+    many_rows(&text, &expected, 0, 220, "\n");
+    for (int newline = 0; newline < 2; newline++) {
+        if (newline) strbuf_puts(&text, "\n");
+        put("a.jsonl", text.data, text.len);
+        check_all("a.jsonl", expected.data);
+        put_archive("a.jsonl.zst", ARCHIVE_FILTER_ZSTD, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
+        put_archive("a.jsonl.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
+        put_archive("a.jsonl.xz", ARCHIVE_FILTER_XZ, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
+        check_all("a.jsonl.zst", expected.data);
+        check_blocks("a.jsonl.gz", 1000, expected.data);
+        check_blocks("a.jsonl.xz", 5000, expected.data);
+    }
+    /* Blocks of a compressed file are those of the same text uncompressed. */
+    sources *s = open_one("a.jsonl", 1000), *z = open_one("a.jsonl.zst", 1000);
+    uint64_t s_bytes = 0, z_bytes = 0;
+    for (size_t block = 0;; block++) {
+        seen a = {0}, b = {0};
+        wr_status status = sources_read(s, 0, block, note, &a, &s_bytes);
+        assert_int_equal(sources_read(z, 0, block, note, &b, &z_bytes), status);
+        assert_string_equal(strbuf_str(&a.ids), strbuf_str(&b.ids));
+        seen_free(&a);
+        seen_free(&b);
+        if (status == WR_END) break;
+    }
+    assert_int_equal(s_bytes, text.len);
+    assert_int_equal(z_bytes, text.len);
+    sources_close(s);
+    sources_close(z);
+    strbuf_free(&text);
+    strbuf_free(&expected);
+}
+
+static void odd_lines(void **state) {
+    (void)state;
+    strbuf text = {0}, expected = {0};
+    many_rows(&text, &expected, 0, 3, "\r\n");
+    strbuf_puts(&text, "\r\n\n  \t\r\n\n[1,2]\nnot json\n{\"a\":\"\xff\"}\n  ");
+    strbuf_puts(&expected, "not an object not JSON invalid UTF-8 ");
+    many_rows(&text, &expected, 3, 1, "");
+    strbuf_puts(&text, "  \r\n\n\r\n   \n");
+    put("odd.jsonl", text.data, text.len);
+    check_all("odd.jsonl", expected.data);
+    put_archive("odd.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
+    check_all("odd.gz", expected.data);
+    /* Places: lines as an editor counts them; bytes beyond the first block of a plain file. */
+    seen all = {0};
+    sources *s = open_one("odd.jsonl", 0);
+    read_all(s, 0, &all, NULL);
+    sources_close(s);
+    static const int lines[] = {1, 2, 3, 7, 8, 9, 10};
+    strbuf places = {0};
+    for (size_t i = 0; i < 7; i++) strbuf_printf(&places, "%s:%d\n", in_folder("odd.jsonl"), lines[i]);
+    assert_string_equal(all.places.data, places.data);
+    seen_free(&all);
+    s = open_one("odd.jsonl", 200);
+    size_t at = 0;
+    while (strncmp(text.data + at, "not json", 8) != 0) at++;
+    read_all(s, 0, &all, NULL);
+    strbuf_clear(&places);
+    strbuf_printf(&places, "%s: byte %zu\n", in_folder("odd.jsonl"), at + 1);
+    assert_non_null(strstr(all.places.data, places.data));
+    sources_close(s);
+    seen_free(&all);
+    /* A byte order mark; nothing at all; nothing but blanks; a first line that is no JSON. */
+    strbuf_clear(&text);
+    strbuf_clear(&expected);
+    strbuf_puts(&text, "\xEF\xBB\xBF");
+    many_rows(&text, &expected, 0, 5, "\n");
+    put("mark.jsonl", text.data, text.len);
+    check_all("mark.jsonl", expected.data);
+    put_archive("mark.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
+    check_all("mark.gz", expected.data);
+    put("none.jsonl", "", 0);
+    s = open_one("none.jsonl", 0);
+    assert_int_equal(read_all(s, 0, &all, NULL), 0);
+    sources_close(s);
+    put("blank.jsonl", "\n \n\t", 4);
+    check_all("blank.jsonl", "");
+    put("words.jsonl", "once upon\n{\"x\":1}", 17);
+    check_all("words.jsonl", "not JSON field missing or of a wrong type ");
+    strbuf_free(&places);
+    strbuf_free(&text);
+    strbuf_free(&expected);
+}
+
+static void arrays(void **state) {
+    (void)state;
+    strbuf text = {0}, expected = {0}, lines = {0};
+    strbuf_puts(&text, " \n[\n  ");
+    many_rows(&text, &expected, 0, 120, " ,\n  ");
+    strbuf_puts(&text, "\n]\n");
+    put("array.json", text.data, text.len);
+    check_all("array.json", expected.data);
+    sources *s = open_one("array.json", 0);
+    seen all = {0};
+    uint64_t bytes = 0;
+    size_t told;
+    read_all(s, 0, &all, &bytes);
+    assert_true(bytes <= text.len && bytes > text.len * 9 / 10);
+    assert_int_equal(sources_blocks(s, 0, &told), WR_OK);
+    assert_int_equal(told, SIZE_MAX);
+    strbuf_printf(&lines, "%s:3\n%s:4\n", in_folder("array.json"), in_folder("array.json"));
+    assert_int_equal(strncmp(all.places.data, lines.data, lines.len), 0);
+    sources_close(s);
+    seen_free(&all);
+    put_archive("array.json.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
+    check_all("array.json.gz", expected.data);
+    /* On one line, and pretty-printed. */
+    strbuf_clear(&text);
+    strbuf_clear(&expected);
+    strbuf_puts(&text, "[");
+    many_rows(&text, &expected, 0, 60, ",");
+    strbuf_puts(&text, "]");
+    put("line.json", text.data, text.len);
+    check_all("line.json", expected.data);
+    static const char pretty[] = "\xEF\xBB\xBF[\n  {\n    \"conversation_hash\": \"a\",\n    \"conversation\": [\n      {\"role\": \"user\", \"content\": \"],{[\\\\\\\"\"}\n    ]\n  },\n  "
+                                 "7,\n  \"x]\",\n  {\"conversation_hash\": \"b\", \"conversation\": [{\"role\": \"user\", \"content\": \"x\"}]}\n]\n";
+    put("pretty.json", pretty, sizeof pretty - 1);
+    check_all("pretty.json", "a not an object not an object b ");
+    s = open_one("pretty.json", 0);
+    read_all(s, 0, &all, NULL);
+    strbuf_clear(&lines);
+    static const int at[] = {2, 8, 9, 10};
+    for (size_t i = 0; i < 4; i++) strbuf_printf(&lines, "%s:%d\n", in_folder("pretty.json"), at[i]);
+    assert_string_equal(all.places.data, lines.data);
+    sources_close(s);
+    seen_free(&all);
+    /* Empty, with a comma too many, not closed, two of them, lines behind one. */
+#define A "{\"conversation_hash\":\"a\",\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}"
+    static const struct {
+        const char *text, *ids;
+    } odd[] = {{"[]", ""},
+               {" [ \n ] ", ""},
+               {"[" A "]", "a "},
+               {"[" A ",]", "a not JSON "},
+               {"[" A ",," A "]", "a not JSON a "},
+               {"[" A, "not JSON "},
+               {"[" A ",", "a not JSON "},
+               {"[" A ", \n", "a not JSON "},
+               {"[" A "," A " ", "a not JSON "},
+               {"[\n", "not JSON "},
+               {"[{\"x\": \"" A "]", "not JSON "},
+               {"[" A "}," A "]", "not JSON a "},
+               {"[" A " x " A "]", "not JSON "},
+               {"[" A "]\n[" A "," A "]", "a a a "},
+               {"[" A "]\n" A "\n" A, "a a a "}};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        put("odd.json", odd[i].text, strlen(odd[i].text));
+        check_all("odd.json", odd[i].ids);
+    }
+    strbuf_free(&text);
+    strbuf_free(&lines);
+    strbuf_free(&expected);
+}
+
+static void archives(void **state) {
+    (void)state;
+    strbuf one = {0}, two = {0}, expected = {0}, places = {0};
+    many_rows(&one, &expected, 0, 40, "\n"); /* no newline at its end */
+    strbuf_puts(&two, "[");
+    many_rows(&two, &expected, 40, 30, ",\n");
+    strbuf_puts(&two, "]");
+    strbuf three = {0};
+    strbuf_puts(&three, "\xEF\xBB\xBF");
+    many_rows(&three, &expected, 70, 30, "\n");
+    const member members[] = {{"b/one.jsonl", one.data, one.len}, {"none.jsonl", "", 0}, {"a/two.json", two.data, two.len}, {"three.jsonl", three.data, three.len}};
+    static const struct {
+        const char *name;
+        int filter, format;
+    } kinds[] = {{"chats.tar", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_TAR_PAX_RESTRICTED},
+                 {"chats.tar.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_TAR_PAX_RESTRICTED},
+                 {"chats.tar.zst", ARCHIVE_FILTER_ZSTD, ARCHIVE_FORMAT_TAR_USTAR},
+                 {"chats.zip", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_ZIP},
+                 {"chats.7z", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_7ZIP}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        put_archive(kinds[k].name, kinds[k].filter, kinds[k].format, members, 4);
+        bool sorted_last = strstr(kinds[k].name, ".7z") != NULL; /* libarchive puts empty members at a 7z's end */
+        static const size_t few[] = {100, 1000, 4096, 1 << 20};
+        for (size_t i = 0; i < 4; i++) check_blocks(kinds[k].name, few[i], expected.data);
+        if (sorted_last) continue;
+        sources *s = open_one(kinds[k].name, 500);
+        seen all = {0};
+        read_all(s, 0, &all, NULL);
+        strbuf_clear(&places);
+        for (int i = 0; i < 40; i++) strbuf_printf(&places, "%s: b/one.jsonl:%d\n", in_folder(kinds[k].name), i + 1);
+        for (int i = 0; i < 30; i++) strbuf_printf(&places, "%s: a/two.json:%d\n", in_folder(kinds[k].name), i + 1);
+        for (int i = 0; i < 30; i++) strbuf_printf(&places, "%s: three.jsonl:%d\n", in_folder(kinds[k].name), i + 1);
+        assert_string_equal(all.places.data, places.data);
+        seen_free(&all);
+        sources_close(s);
+    }
+    strbuf_free(&one);
+    strbuf_free(&two);
+    strbuf_free(&three);
+    strbuf_free(&expected);
+    strbuf_free(&places);
+}
+
+/* Cut anywhere, a container gives its first rows and then an error that names it, or (a plain file) a bad last row. Never wrong rows. */
+static void truncated(void **state) {
+    (void)state;
+    strbuf text = {0}, expected = {0};
+    many_rows(&text, &expected, 0, 300, "\n");
+    const member m[] = {{"one.jsonl", text.data, text.len}, {"two.jsonl", text.data, text.len}};
+    static const struct {
+        const char *name;
+        int filter, format;
+        size_t members;
+    } kinds[] = {{"t.jsonl.zst", ARCHIVE_FILTER_ZSTD, ARCHIVE_FORMAT_RAW, 1},
+                 {"t.jsonl.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, 1},
+                 {"t.jsonl.xz", ARCHIVE_FILTER_XZ, ARCHIVE_FORMAT_RAW, 1},
+                 {"t.tar", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_TAR_USTAR, 2},
+                 {"t.zip", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_ZIP, 2},
+                 {"t.7z", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_7ZIP, 2}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        char *bytes;
+        size_t n;
+        put_archive(kinds[k].name, kinds[k].filter, kinds[k].format, m, kinds[k].members);
+        assert_int_equal(file_read(in_folder(kinds[k].name), 0, &bytes, &n), WR_OK);
+        for (size_t i = 0; i < 120; i++) {
+            size_t cut = i < 40 ? i : i < 80 ? n - (i - 39) : n / 41 * (i - 79);
+            put(kinds[k].name, bytes, cut);
+            sources *s = open_one(kinds[k].name, 4096);
+            seen all = {0};
+            wr_status status = WR_OK;
+            for (size_t block = 0; status == WR_OK; block++) status = sources_read(s, 0, block, note, &all, NULL);
+            bool whole = all.rows == 300 * kinds[k].members; /* cut behind the last row: in the padding of a tar, say */
+            if (status == WR_END && !whole) fail_msg("%s cut to %zu of %zu: %zu rows and no error", kinds[k].name, cut, n, all.rows);
+            if (status < 0) {
+                assert_true(status == WR_E_FORMAT || status == WR_E_IO);
+                assert_non_null(strstr(wr_error(), kinds[k].name));
+                if (status == WR_E_FORMAT && kinds[k].members > 1 && all.rows > 300 && !strstr(wr_error(), "two.jsonl") && !strstr(kinds[k].name, "tar"))
+                    fail_msg("%s cut to %zu: %s", kinds[k].name, cut, wr_error());
+            }
+            /* What came before the error is the beginning of what there is. */
+            size_t one = all.ids.len < expected.len ? all.ids.len : expected.len;
+            if (one) assert_memory_equal(all.ids.data, expected.data, one);
+            seen_free(&all);
+            sources_close(s);
+        }
+        free(bytes);
+    }
+    sources *s;
+    put("plain.jsonl", text.data, text.len - 5);
+    s = open_one("plain.jsonl", 1000);
+    seen all = {0};
+    read_all(s, 0, &all, NULL);
+    assert_string_equal(all.ids.data + all.ids.len - 9, "not JSON ");
+    seen_free(&all);
+    /* It became shorter after it was opened: that is said, and not taken for its end. */
+    assert_int_equal(truncate(in_folder("plain.jsonl"), 3000), 0);
+    assert_int_equal(sources_read(s, 0, 5, note, &all, NULL), WR_E_IO);
+    assert_non_null(strstr(wr_error(), "became shorter"));
+    sources_close(s);
+    seen_free(&all);
+    strbuf_free(&text);
+    strbuf_free(&expected);
+}
+
+/* Rows over the limit are stepped over without being held. */
+static void huge(void **state) {
+    (void)state;
+    enum { LIMIT = 1 << 20 };
+    for (int k = 8; k < 40; k++) { /* twice: lines, an array */
+        bool array = k % 2;
+        strbuf text = {0};
+        if (array) strbuf_puts(&text, "[");
+        row_text(&text, "a", 10);
+        strbuf_puts(&text, array ? ",\n" : "\n");
+        uint64_t place = text.len;
+        row_text(&text, "b", (size_t)(k / 2) * LIMIT / 4);
+        strbuf_puts(&text, array ? ",\n" : "\n");
+        row_text(&text, "c", 10);
+        strbuf_puts(&text, array ? "]" : "\n");
+        for (int plain = 0; plain < 2 - array; plain++) {
+            text_rows *r;
+            text_row row;
+            put("huge.json", text.data, text.len);
+            assert_int_equal(plain ? text_rows_open_plain(in_folder("huge.json"), text.len, LIMIT, &r) : text_rows_open(in_folder("huge.json"), LIMIT, &r), WR_OK);
+            assert_int_equal(text_rows_next(r, UINT64_MAX, &row), WR_OK);
+            assert_int_equal(row.fault, ROW_GOOD);
+            assert_int_equal(text_rows_next(r, place, &row), WR_END);
+            assert_int_equal(text_rows_next(r, place + 1, &row), WR_OK);
+            assert_int_equal(row.fault, ROW_HUGE);
+            assert_int_equal(row.start, place);
+            assert_int_equal(row.line, 2);
+            assert_int_equal(text_rows_next(r, UINT64_MAX, &row), WR_OK);
+            assert_int_equal(row.fault, ROW_GOOD);
+            assert_int_equal(row.line, 3);
+            assert_int_equal(row.text[22], 'c');
+            assert_int_equal(text_rows_next(r, UINT64_MAX, &row), WR_END);
+            assert_true(text_rows_ended(r));
+            text_rows_close(r);
+        }
+        strbuf_free(&text);
+    }
+}
+
+static void options(void **state) {
+    (void)state;
+    static const char rows[] = "{\"conversation_hash\":\"a\",\"toxic\":true,\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n"
+                               "{\"conversation_hash\":\"b\",\"redacted\":true,\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n"
+                               "{\"conversations\":[{\"from\":\"human\",\"value\":\"x\"}],\"id\":\"s\"}\n";
+    static const char *const ids[] = {"a b field missing or of a wrong type ", "toxic b field missing or of a wrong type ", "a redacted field missing or of a wrong type ",
+                                      "field missing or of a wrong type field missing or of a wrong type s "};
+    uint64_t prints[6];
+    put("o.jsonl", rows, sizeof rows - 1);
+    const char *paths[] = {in_folder("o.jsonl"), path};
+    for (int k = 0; k < 4; k++) {
+        sources *s;
+        seen all = {0};
+        assert_int_equal(sources_open(paths, 1, &(source_options){.drop_toxic = k == 1, .drop_redacted = k == 2, .fields = k == 3 ? "sharegpt" : NULL}, &s), WR_OK);
+        read_all(s, 0, &all, NULL);
+        assert_string_equal(all.ids.data, ids[k]);
+        prints[k] = sources_fingerprint(s);
+        seen_free(&all);
+        sources_close(s);
+    }
+    sources *s;
+    assert_int_equal(sources_open(paths, 2, &(source_options){0}, &s), WR_OK);
+    assert_int_equal(sources_files(s), 2);
+    prints[4] = sources_fingerprint(s);
+    sources_close(s);
+    assert_int_equal(utimensat(AT_FDCWD, paths[0], (struct timespec[]){{1, 0}, {1, 0}}, 0), 0);
+    assert_int_equal(sources_open(paths, 1, &(source_options){0}, &s), WR_OK);
+    prints[5] = sources_fingerprint(s);
+    sources_close(s);
+    for (int i = 0; i < 6; i++) {
+        for (int k = 0; k < i; k++) assert_true(prints[i] != prints[k]);
+    }
+    assert_int_equal(sources_open(paths, 1, &(source_options){0}, &s), WR_OK);
+    assert_true(sources_fingerprint(s) == prints[5]);
+    /* An error of the caller's ends the block; the handle goes on to be of use. */
+    seen all = {.stop_at = 1};
+    assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FAILED);
+    assert_int_equal(all.rows, 1);
+    all.stop_at = 0;
+    assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_OK);
+    assert_int_equal(all.rows, 4);
+    seen_free(&all);
+    sources_close(s);
+    assert_int_equal(sources_open(paths, 1, &(source_options){.fields = "sharegtp"}, &s), WR_E_USAGE);
+    assert_null(s);
+}
+
+static void places(void **state) {
+    (void)state;
+    static const char *const names[] = {"d/b.jsonl", "d/a.json", "d/c.jsonl.zst.incomplete", "d/README.md", "d/.hidden.jsonl", "d/dataset_infos.json",
+                                        "d/aa/z.ndjson", "d/aa/.cache/x.jsonl", "e/x.txt"};
+    static const char row[] = "{\"conversation_hash\":\"a\",\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n";
+    char sub[PATH_CAP], pattern[PATH_CAP];
+    assert_int_equal(dir_make(in_folder("d/aa/.cache")), WR_OK);
+    assert_int_equal(dir_make(in_folder("e")), WR_OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) put(names[i], row, sizeof row - 1);
+    sources *s;
+    strcpy(sub, in_folder("d"));
+    assert_int_equal(sources_open((const char *[]){sub}, 1, &(source_options){0}, &s), WR_OK);
+    assert_int_equal(sources_files(s), 3);
+    assert_string_equal(sources_path(s, 0), in_folder("d/a.json"));
+    assert_string_equal(sources_path(s, 1), in_folder("d/aa/z.ndjson"));
+    assert_string_equal(sources_path(s, 2), in_folder("d/b.jsonl"));
+    /* From file to file and back. */
+    seen all = {0};
+    for (int k = 0; k < 6; k++) assert_int_equal(sources_read(s, (size_t)(k * 2 % 3), 0, note, &all, NULL), WR_OK);
+    assert_string_equal(all.ids.data, "a a a a a a ");
+    seen_free(&all);
+    sources_close(s);
+    strcpy(pattern, in_folder("d/[ab].json*"));
+    assert_int_equal(sources_open((const char *[]){pattern, sub}, 2, &(source_options){0}, &s), WR_OK);
+    assert_int_equal(sources_files(s), 5);
+    assert_string_equal(sources_path(s, 1), in_folder("d/b.jsonl"));
+    sources_close(s);
+    /* A file that is named is taken, whatever its name. */
+    strcpy(sub, in_folder("e/x.txt"));
+    assert_int_equal(sources_open((const char *[]){sub}, 1, &(source_options){0}, &s), WR_OK);
+    sources_close(s);
+    strcpy(sub, in_folder("e"));
+    assert_int_equal(sources_open((const char *[]){sub}, 1, &(source_options){0}, &s), WR_E_IO);
+    assert_non_null(strstr(wr_error(), sub));
+    assert_int_equal(sources_open((const char *[]){"/none/x*.jsonl"}, 1, &(source_options){0}, &s), WR_E_IO);
+    assert_non_null(strstr(wr_error(), "/none/x*.jsonl"));
+    assert_int_equal(sources_open((const char *[]){"-"}, 1, &(source_options){0}, &s), WR_E_USAGE);
+    assert_non_null(strstr(wr_error(), "standard input"));
+    assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+    assert_int_equal(sources_open((const char *[]){path}, 1, &(source_options){0}, &s), WR_E_USAGE);
+    assert_non_null(strstr(wr_error(), "regular file"));
+    /* Bytes that are nothing, and a name that promises more than is there. */
+    put("noise.zst", "\x01\x02\x03\x04 not at all", 15);
+    s = open_one("noise.zst", 0);
+    assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
+    assert_non_null(strstr(wr_error(), "noise.zst"));
+    sources_close(s);
+    put("empty.jsonl.zst", "", 0);
+    s = open_one("empty.jsonl.zst", 0);
+    assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
+    sources_close(s);
+    put("cut.parquet", "PAR1 cut", 8);
+    s = open_one("cut.parquet", 0);
+    assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
+    assert_non_null(strstr(wr_error(), "cut.parquet"));
+    sources_close(s);
+    seen_free(&all);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/test_sources_XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    return dir_remove_tree(folder) < 0 ? -1 : 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_lines), cmocka_unit_test(odd_lines), cmocka_unit_test(arrays),  cmocka_unit_test(archives),
+                                       cmocka_unit_test(truncated),   cmocka_unit_test(huge),      cmocka_unit_test(options), cmocka_unit_test(places)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
