@@ -1,7 +1,6 @@
 #include "base/json.h"
 
 #include "base/utf8.h"
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -96,8 +95,14 @@ void json_string(json_writer *w, const char *s) {
 }
 
 void json_int(json_writer *w, int64_t v) {
+    char digits[24];
+    size_t at = sizeof digits;
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     before_value(w);
-    strbuf_printf(w->out, "%" PRId64, v);
+    do digits[--at] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (v < 0) digits[--at] = '-';
+    strbuf_append(w->out, digits + at, sizeof digits - at);
 }
 
 void json_double(json_writer *w, double v) {

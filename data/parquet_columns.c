@@ -28,7 +28,7 @@ static bool fits(const parquet_node *node, column_kind kind) {
     switch (kind) {
     case KIND_TEXT: return node->type == PARQUET_BYTE_ARRAY;
     case KIND_FLAG: return node->type == PARQUET_BOOLEAN;
-    case KIND_TIME: return node->type == PARQUET_BYTE_ARRAY || node->type == PARQUET_INT96 || (node->type == PARQUET_INT64 && node->unit);
+    case KIND_TIME: return node->type == PARQUET_BYTE_ARRAY || node->type == PARQUET_INT96 || node->type == PARQUET_INT64;
     default: return node->type >= PARQUET_INT32 && node->type <= PARQUET_DOUBLE && node->type != PARQUET_INT96;
     }
 }

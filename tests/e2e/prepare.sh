@@ -86,13 +86,13 @@ ok "rated replies" good "$program" prepare "$work/rated.jsonl" --format labelled
 ok "three classes of thirty" eval 'good "$program" inspect "$work/rated" --verify && grep -q "label 3" "$work/out"'
 
 # REFERENCE mistake 9 (split by turn) and 10 (user identifiers dropped): users of train and test shards, from the shards themselves.
-shard_users() { "$program" export --data "$work/a" --split "$1" --kind "$2" --out - 2>/dev/null | jq -r .user | sort -u; }
+shard_users() { "$program" export --data "$work/c" --split "$1" --kind "$2" --out - 2>/dev/null | jq -r .user | sort -u; }
 for kind in reward chats; do
     shard_users train $kind >"$work/train-users"
     shard_users test $kind >"$work/test-users"
     ok "mistake_09_no_user_on_both_sides, $kind" eval '[ -s "$work/train-users" ] && [ -s "$work/test-users" ] && [ -z "$(comm -12 "$work/train-users" "$work/test-users")" ]'
 done
-ok "mistake_10_every_record_has_its_user" eval '! "$program" export --data "$work/a" --split all --kind reward --out - 2>/dev/null | jq -r .user | grep -qx ""'
+ok "mistake_10_every_record_has_its_user" eval '! "$program" export --data "$work/c" --split all --kind reward --out - 2>/dev/null | jq -r .user | grep -qx ""'
 ok "without chats the same instances" eval 'good "$program" prepare "$chats" --out "$work/slim" --no-tokens --no-chats "${options[@]}" && cmp "$work/slim/reward-train-00000.wrs" "$work/j/reward-train-00000.wrs" && cmp "$work/slim/turns.jsonl.zst" "$work/j/turns.jsonl.zst" && ! ls "$work/slim" | grep -q chats'
 
 # REFERENCE mistake 11 (everything in memory, saved at the end): work that was stopped goes on, and ends in the same bytes.
