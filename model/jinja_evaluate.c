@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS_MAX = 20000000, DEPTH_MAX = 100, ARGUMENTS_MAX = 32 };
+enum { DEPTH_MAX = 100, ARGUMENTS_MAX = 32 };
 
 static const value *lookup(const scope *s, const char *name) {
     for (; s; s = s->parent) {
@@ -419,7 +419,7 @@ cleanup:
 }
 
 wr_status evaluate(run *r, const expression *e, scope *s, value *out) {
-    if (++r->steps > STEPS_MAX) return wr_fail(WR_E_FORMAT, "line %d: the template does not come to an end", e->line);
+    if (++r->steps > JINJA_STEPS_MAX) return wr_fail(WR_E_FORMAT, "line %d: the template does not come to an end", e->line);
     if (r->depth > DEPTH_MAX) return wr_fail(WR_E_FORMAT, "line %d: nested too deeply", e->line);
     r->depth++;
     wr_status status = evaluate_here(r, e, s, out);

@@ -104,6 +104,7 @@ static wr_status run_for(run *r, const statement *s, scope *here) {
     }
     if (!items->n) return run_body(r, s->otherwise, here);
     for (size_t i = 0; i < items->n; i++) {
+        r->steps += 20; /* an iteration costs memory, too */
         scope inner = {.parent = here}; /* what an iteration sets, the next one does not see */
         TRY(bind(r, &inner, s->names, s->n_names, items->items[i]));
         TRY(put_loop(r, &inner, items, i));
