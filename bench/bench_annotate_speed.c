@@ -68,7 +68,9 @@ static wr_status read_chats(bench *b, const char *path) {
         strbuf_append(&b->lines, line, n);
         strbuf_putc(&b->lines, '\n');
         talk t = {.first = b->n_turns, .bytes = n + 1};
-        TRY(wildchat_parse(b->memory, line, n, false, &t.c, &fault));
+        const char *kept = arena_strndup(b->memory, line, n); /* what is read points into it */
+        TRY_ALLOC(kept);
+        TRY(wildchat_parse(b->memory, kept, n, false, &t.c, &fault));
         if (fault != ROW_GOOD) continue;
         for (size_t from = 0; conversation_followup(&t.c, from, &at); from = at + 1, t.n++) {
             const chat_message *q = NULL, *f = &t.c.messages[at];

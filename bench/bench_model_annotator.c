@@ -126,7 +126,9 @@ static wr_status read_chats(bench *b) {
         if (got == WR_END) break;
         conversation c;
         row_fault fault;
-        TRY(wildchat_parse(b->keep, line, n, false, &c, &fault));
+        const char *kept = arena_strndup(b->keep, line, n); /* what is read points into it */
+        TRY_ALLOC(kept);
+        TRY(wildchat_parse(b->keep, kept, n, false, &c, &fault));
         if (fault != ROW_GOOD) continue;
         TRY(take_turns(b, &c));
         take_pair(b, &c);

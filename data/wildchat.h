@@ -38,7 +38,7 @@ typedef struct conversation {
     size_t n;
 } conversation;
 
-/* Parses one line of WildChat: conversation_parse (data/fields.h) with its map. Contents may point into the line. WR_E_NOMEM is the only error; a bad
+/* Parses one line of WildChat: conversation_parse (data/fields.h) with its map. Contents may point into the line, which must live as long as *out. WR_E_NOMEM is the only error; a bad
  * row is reported in *fault. */
 wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_header, conversation *out,
                          row_fault *fault);

