@@ -34,8 +34,8 @@ static wr_status ask(read_state *s, size_t n) {
     }
     for (size_t i = 0; i < n; i++) {
         for (size_t a = 0; a < annotators; a++) {
-            int level = s->levels[a * n + i];
-            strbuf_putc(&s->answers, (char)(level >= 1 && level <= 5 ? level : 0));
+            const uint8_t level = (uint8_t)s->levels[a * n + i];
+            strbuf_putc(&s->answers, (char)(level <= 5 ? level : 0));
         }
     }
 cleanup:

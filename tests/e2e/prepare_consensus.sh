@@ -15,7 +15,7 @@ chats=$work/world/chats.jsonl.zst
 options=(--min-reply-words 1 --min-query-words 1 --block-kib 32 --seed 7)
 good "$program" prepare "$chats" --out "$work/data" "${options[@]}"
 good "$program" train lm --data "$work/data" --new "hidden=32,layers=1,heads=2" --out "$work/run" --steps 1 --global-batch 4
-both=(--no-tokens --annotator lexicon,model --annotator-model "$work/run/model" --annotator-max-length 1200)
+both=(--no-tokens --annotator "lexicon,model" --annotator-model "$work/run/model" --annotator-max-length 1200)
 
 ok "two annotators" good "$program" prepare "$chats" --out "$work/a" "${options[@]}" "${both[@]}"
 ok "every turn has both levels and a weight" eval '[ "$(lines "$work/a" | jq -c "(.levels | keys) == [\"lexicon\", \"model\"] and (.weight > 0 and .weight <= 1)" | sort -u)" = true ]'
