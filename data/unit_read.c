@@ -11,7 +11,7 @@ typedef struct read_state {
     pipeline *p;
     unit_writer *out;
     unit_counts counts;
-    strbuf block, slim, keys, answers, scratch; /* block: conversations not spilled yet */
+    strbuf block, slim, keys, answers; /* block: conversations not spilled yet */
     uint32_t numbers;                           /* number of the first of them */
     conversation *conversations;                /* (in_block) during flush_block */
     size_t conversation_capacity;
@@ -108,7 +108,7 @@ static wr_status flush_block(read_state *s) {
     s->counts.turns += n;
     bool slim = s->p->o->no_chats && s->p->n_annotators == 1;
     if (slim) TRY(slim_block(s));
-    TRY(rows_append(s->out, slim ? &s->slim : &s->block, s->in_block, &s->scratch));
+    TRY(rows_append(s->out, slim ? &s->slim : &s->block, s->in_block));
     s->numbers += (uint32_t)s->in_block;
     strbuf_clear(&s->block);
     s->in_block = 0;
@@ -194,7 +194,6 @@ cleanup:
     strbuf_free(&s.slim);
     strbuf_free(&s.keys);
     strbuf_free(&s.answers);
-    strbuf_free(&s.scratch);
     arena_free(s.arena);
     free(s.offsets);
     free(s.conversations);
