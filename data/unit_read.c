@@ -64,7 +64,8 @@ static bool may_be_kept(const read_state *s, const conversation *c, const int8_t
     return refusal_suspected(s->p->refusal, reply->content, reply->length);
 }
 
-/* Without chats, a long reply that no instance will hold is never looked at again: most of all text. The block is packed anew without them. */
+/* Without chats, a reply that no instance will hold and that is no refusal is never looked at again: most of all text. The block is packed anew
+ * without them. */
 static wr_status slim_block(read_state *s) {
     wr_status status = WR_OK;
     const int8_t *levels = s->levels;
@@ -78,7 +79,7 @@ static wr_status slim_block(read_state *s) {
         }
         levels += n;
         for (size_t m = kept; m < c->n; m++) {
-            if (c->messages[m].length > 4 * REFUSAL_CHARACTERS && strcmp(c->messages[m].role, "user") != 0) c->messages[m].length = 0, c->messages[m].content = "";
+            if (strcmp(c->messages[m].role, "user") != 0) c->messages[m].length = 0, c->messages[m].content = "";
         }
         TRY(put_record(&s->slim, s->numbers + (uint32_t)i, c));
     }
