@@ -6,7 +6,7 @@
 
 /* A text is read in windows of three bytes, six bits of each (alike for both letter cases); a bitmap says which windows
  * are of interest. Each string is found by its rarest window and then compared whole. */
-enum { WINDOW = 3, CODE_BITS = 6, CODES = 1 << CODE_BITS, PROBE_TEXT = 12, KEYS = CODES * CODES * CODES, NO_MARK = 0xFFFF };
+enum { WINDOW = 3, CODE_BITS = 6, CODES = 1 << CODE_BITS, PROBE_TEXT = 12, RUN = 512, KEYS = CODES * CODES * CODES, NO_MARK = 0xFFFF };
 _Static_assert(PREFILTER_RULES *REGEX_NEEDS < NO_MARK, "a mark is a rule and a list in 16 bits");
 
 typedef struct entry { /* one string, with those who ask for it */
@@ -33,7 +33,8 @@ struct prefilter {
     size_t n;
     rule_mask unknown[REGEX_NEEDS]; /* rules that need nothing of that list */
     size_t words;                   /* of the masks in use */
-    bool digits;
+    uint16_t digits[PREFILTER_RULES]; /* rules that need some */
+    size_t n_digits;
     uint8_t code[256];
     uint64_t bitmap[KEYS / 64];
     uint32_t before[KEYS / 64]; /* keys of interest before those of a word of the bitmap */
@@ -81,7 +82,7 @@ wr_status prefilter_add(prefilter *p, const char *regex) {
     for (size_t k = 0; k < REGEX_NEEDS; k++) {
         if (x->n_any[k] == 0) p->unknown[k].bits[p->n / 64] |= 1ull << (p->n % 64);
     }
-    if (x->digits) p->digits = true;
+    if (x->digits) p->digits[p->n_digits++] = (uint16_t)p->n;
     p->n++;
 cleanup:
     return status;
@@ -324,9 +325,17 @@ void prefilter_scan(const prefilter *p, const char *text, size_t n, rule_mask *c
     }
     for (size_t l = 0; l < REGEX_NEEDS; l++) memcpy(seen[l].bits, p->unknown[l].bits, bytes);
     uint32_t key = p->code[0] * (CODES + 1u); /* as if NULs stood before */
-    for (size_t i = 0; i < n; i++) {
-        key = (key << CODE_BITS | p->code[s[i]]) & (KEYS - 1);
-        if (p->bitmap[key / 64] >> (key % 64) & 1) mark_found(p, key, s, i + 1, n, seen);
+    for (size_t start = 0; start < n; start += RUN) { /* windows are first noted, without a branch that is guessed wrong every time, then looked at */
+        uint32_t keys[RUN + 1];
+        uint16_t ends[RUN + 1];
+        size_t found = 0, run = n - start < RUN ? n - start : RUN;
+        for (size_t i = 0; i < run; i++) {
+            key = (key << CODE_BITS | p->code[s[start + i]]) & (KEYS - 1);
+            keys[found] = key;
+            ends[found] = (uint16_t)(i + 1);
+            found += p->bitmap[key / 64] >> (key % 64) & 1;
+        }
+        for (size_t i = 0; i < found; i++) mark_found(p, keys[i], s, start + ends[i], n, seen);
     }
     for (size_t i = 0; i < p->n_single; i++) {
         int c = (uint8_t)p->single[i].text->text[0];
@@ -336,9 +345,10 @@ void prefilter_scan(const prefilter *p, const char *text, size_t n, rule_mask *c
         candidates->bits[w] = ~0ull;
         for (size_t l = 0; l < REGEX_NEEDS; l++) candidates->bits[w] &= seen[l].bits[w];
     }
-    if (!p->digits) return;
+    if (!p->n_digits) return;
     size_t digits = count_digits(s, n);
-    for (size_t r = 0; r < p->n; r++) {
+    for (size_t i = 0; i < p->n_digits; i++) {
+        size_t r = p->digits[i];
         if (digits < p->needs[r].digits) candidates->bits[r / 64] &= ~(1ull << (r % 64));
     }
 }
