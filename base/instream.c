@@ -1,5 +1,6 @@
-/* Lines from any file. Text that starts like JSON is read directly; everything else goes through libarchive, whose "raw" format makes a
- * member of what is no archive. Formats that bid on plain text (mtree, uu, lha, ar, warc) are not enabled. */
+/* Lines from any file. Text that starts like JSON is read directly, plain or from zstd (libarchive would copy it once more); everything else goes
+ * through libarchive, whose "raw" format makes a member of what is no archive. Formats that bid on plain text (mtree, uu, lha, ar, warc) are not
+ * enabled. */
 #include "base/stream.h"
 
 #include "base/mem.h"
@@ -12,6 +13,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #define BLOCK_BYTES ((size_t)256 << 10)
 #define LINE_LIMIT ((size_t)1 << 30)
@@ -23,7 +25,10 @@ struct instream {
     uint64_t consumed, total;
     char *block; /* the latest bytes of the file; those read to look at come first */
     size_t block_used, block_ahead;
-    struct archive *archive; /* NULL: plain text */
+    struct archive *archive; /* NULL: text, plain or from zstd */
+    ZSTD_DCtx *zstd;         /* NULL: no zstd, or libarchive unpacks it */
+    ZSTD_inBuffer packed;    /* of block, for zstd */
+    bool in_frame, held;     /* zstd: the frame has not ended; there is text that found no room yet */
     bool in_member, ended;
     strbuf name;
     char *text; /* decoded bytes: [start, end) not returned yet, of which [start, scanned) hold no newline */
@@ -108,6 +113,65 @@ static bool looks_like_json(const char *s, size_t n) {
     return i + 1 < n && s[i] == '{' && (s[i + 1] == '"' || s[i + 1] == '}' || s[i + 1] == ' ' || s[i + 1] == '\n');
 }
 
+/* --- zstd --- */
+
+static wr_status zstd_failure(const instream *s, const char *what) {
+    return wr_fail(WR_E_FORMAT, "cannot read %s: zstd: %s (is the file complete?)", s->path, what);
+}
+
+/* Up to `room` bytes of text, of as many frames as it takes; 0 at the end of the file. libzstd compares the checksums of the frames. */
+static wr_status zstd_bytes(instream *s, char *to, size_t room, size_t *got) {
+    ZSTD_outBuffer text = {to, room, 0};
+    while (text.pos == 0) {
+        if (s->packed.pos == s->packed.size && !s->held) {
+            s->block_used = 0;
+            ssize_t n = fill_block(s);
+            if (n < 0) {
+                return wr_fail(WR_E_IO, "cannot read %s: %s", s->path, strerror(errno));
+            }
+            if (n == 0) {
+                return s->in_frame ? zstd_failure(s, "truncated") : WR_OK;
+            }
+            s->consumed += (uint64_t)n;
+            s->packed = (ZSTD_inBuffer){s->block, (size_t)n, 0};
+        }
+        size_t hint = ZSTD_decompressStream(s->zstd, &text, &s->packed);
+        if (ZSTD_isError(hint)) {
+            return zstd_failure(s, ZSTD_getErrorName(hint));
+        }
+        s->in_frame = hint != 0;
+        s->held = s->in_frame && text.pos == text.size;
+    }
+    *got = text.pos;
+    return WR_OK;
+}
+
+/* Does the block hold zstd of text that starts like JSON? Anything else zstd may hold (a tar, say) is left to libarchive. */
+static wr_status open_zstd(instream *s) {
+    static const unsigned char magic[] = {0x28, 0xB5, 0x2F, 0xFD};
+    char first[64];
+    ZSTD_outBuffer text = {first, sizeof first, 0};
+    if (s->block_used < sizeof magic || memcmp(s->block, magic, sizeof magic) != 0) {
+        return WR_OK;
+    }
+    s->zstd = ZSTD_createDCtx();
+    if (!s->zstd) {
+        return wr_fail(WR_E_NOMEM, "out of memory opening %s", s->path);
+    }
+    ZSTD_inBuffer packed = {s->block, s->block_used, 0};
+    size_t hint = ZSTD_decompressStream(s->zstd, &text, &packed);
+    if (ZSTD_isError(hint) || !looks_like_json(first, text.pos)) {
+        ZSTD_freeDCtx(s->zstd);
+        s->zstd = NULL;
+        return WR_OK;
+    }
+    ZSTD_DCtx_reset(s->zstd, ZSTD_reset_session_only);
+    s->packed = (ZSTD_inBuffer){s->block, s->block_used, 0};
+    s->consumed = s->block_used;
+    s->block_ahead = 0;
+    return WR_OK;
+}
+
 static wr_status open_archive(instream *s) {
     struct archive *a = s->archive = archive_read_new();
     if (!a) {
@@ -170,7 +234,10 @@ wr_status instream_open(const char *path, instream **out) {
         TRY(wr_fail(WR_E_FORMAT, "cannot read %s: the file is empty, which is no valid compressed file or archive", s->path));
     }
     if (n > 0 && !looks_like_json(s->block, (size_t)n)) {
-        TRY(open_archive(s));
+        TRY(open_zstd(s));
+        if (!s->zstd) {
+            TRY(open_archive(s));
+        }
     }
     *out = s;
     s = NULL;
@@ -186,6 +253,7 @@ void instream_close(instream *s) {
     if (s->archive) {
         archive_read_free(s->archive);
     }
+    ZSTD_freeDCtx(s->zstd);
     if (s->fd >= 0) {
         close(s->fd);
     }
@@ -250,10 +318,14 @@ static wr_status next_member(instream *s) {
     }
 }
 
-/* Up to `room` decoded bytes; WR_END at the end of the member (plain: of the file). */
+/* Up to `room` decoded bytes; WR_END at the end of the member (no archive: of the file). */
 static wr_status more_bytes(instream *s, char *to, size_t room, size_t *got) {
     la_ssize_t n;
     *got = 0;
+    if (s->zstd) {
+        wr_status status = zstd_bytes(s, to, room, got);
+        return status < 0 ? status : *got ? WR_OK : WR_END;
+    }
     if (s->archive) {
         n = archive_read_data(s->archive, to, room);
         if (n < 0) {
@@ -277,7 +349,7 @@ static wr_status more_bytes(instream *s, char *to, size_t room, size_t *got) {
     return n == 0 ? WR_END : WR_OK;
 }
 
-/* Appends decoded bytes to text; WR_END at the end of the member (plain: of the file). */
+/* Appends decoded bytes to text; WR_END at the end of the member (no archive: of the file). */
 static wr_status more_text(instream *s) {
     if (s->start > 0) {
         memmove(s->text, s->text + s->start, s->end - s->start);

@@ -33,15 +33,25 @@ void json_end_object(json_writer *w) { end(w, '}'); }
 void json_begin_array(json_writer *w) { begin(w, '['); }
 void json_end_array(json_writer *w) { end(w, ']'); }
 
+/* Bytes at the start of s that stand for themselves: ASCII but quotes, backslashes and control characters. Eight at a time. */
+static size_t plain(const char *s, size_t n) {
+    const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
+    size_t i = 0;
+    for (uint64_t x; i + 8 <= n; i += 8) {
+        memcpy(&x, s + i, 8);
+        uint64_t quote = x ^ '"' * ones, slash = x ^ '\\' * ones;
+        /* Exact for bytes below 0x80; a byte above sets its own bit and stops the run whatever the others say. */
+        if ((x | (x - 0x20 * ones) | (quote - ones) | (slash - ones)) & high) break;
+    }
+    while (i < n && (unsigned char)s[i] >= 0x20 && (unsigned char)s[i] < 0x80 && s[i] != '"' && s[i] != '\\') i++;
+    return i;
+}
+
 static void quoted(strbuf *out, const char *s, size_t n) {
     strbuf_putc(out, '"');
     size_t from = 0; /* bytes from here on are not written yet */
-    for (size_t i = 0; i < n;) {
+    for (size_t i = 0; (i += plain(s + i, n - i)) < n;) {
         unsigned char c = (unsigned char)s[i];
-        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
-            i++;
-            continue;
-        }
         if (c >= 0x80) {
             int32_t code;
             size_t length = utf8_decode(s + i, n - i, &code);

@@ -20,9 +20,12 @@ void strbuf_clear(strbuf *b) {
 }
 
 /* Room for n more bytes and the NUL. */
-static bool reserve(strbuf *b, size_t n) {
+static inline bool reserve(strbuf *b, size_t n) {
     if (b->failed) {
         return false;
+    }
+    if (n < b->capacity && b->len < b->capacity - n) {
+        return true;
     }
     if (n >= SIZE_MAX / 2 || b->len >= SIZE_MAX / 2) {
         wr_fail(WR_E_NOMEM, "out of memory: string of %zu + %zu bytes", b->len, n);
@@ -52,7 +55,10 @@ void strbuf_puts(strbuf *b, const char *s) {
 }
 
 void strbuf_putc(strbuf *b, char c) {
-    strbuf_append(b, &c, 1);
+    if (reserve(b, 1)) {
+        b->data[b->len++] = c;
+        b->data[b->len] = '\0';
+    }
 }
 
 void strbuf_printf(strbuf *b, const char *format, ...) {

@@ -1,6 +1,7 @@
 #include "data/lexicon_text.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,11 @@ void cleaned_text_free(cleaned_text *t) {
 
 static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-/* A byte that is copied whatever stands around it. */
-static bool is_plain(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '#' && c <= ';'); }
+/* A byte that is copied whatever stands around it: a letter, or one from # to ;. */
+static bool is_plain(char c) {
+    static const uint64_t plain[4] = {0x0FFFFFF800000000u, 0x07FFFFFE07FFFFFEu, 0, 0};
+    return plain[(uint8_t)c / 64] >> ((uint8_t)c % 64) & 1;
+}
 
 /* Bytes of the quotation that begins at s, 0 when there is none (or its end is far away). */
 static size_t quotation(const char *s, size_t n) {
@@ -40,6 +44,7 @@ bool cleaned_text_set(cleaned_text *t, const char *s, size_t n) {
             do *out++ = s[i++];
             while (i < n && out < end && is_plain(s[i]));
             line_start = false;
+            if (i + 1 < n && out < end && s[i] == ' ' && is_plain(s[i + 1])) *out++ = s[i++]; /* as most words end */
             continue;
         }
         if (c == '`' && n - i >= 3 && memcmp(s + i, "```", 3) == 0) {

@@ -206,7 +206,8 @@ wr_status mining_calibrate(mining *m) {
     double *values = mem_calloc(PAIRS, sizeof *values);
     TRY_ALLOC(values);
     if (!m->idf) TRY_ALLOC(m->idf = mem_calloc(TERM_BUCKETS, sizeof *m->idf));
-    for (size_t i = 0; i < TERM_BUCKETS; i++) m->idf[i] = (float)log(1.0 + (double)m->turns);
+    const float unseen = (float)log(1.0 + (double)m->turns);
+    for (size_t i = 0; i < TERM_BUCKETS; i++) m->idf[i] = unseen;
     TRY(term_counts_each(&m->counts, fill_idf, m));
     m->pairs = 0;
     for (int distance = 1; distance <= MINING_REACH; distance++) {

@@ -12,6 +12,7 @@ enum { MATCH_LIMIT = 200000 };
 
 struct pattern {
     pcre2_code *code;
+    bool *jit; /* compiled to machine code, which is done at the first search: most of several hundred rules are seldom or never searched for */
     pcre2_match_data *match;
     pcre2_match_context *context;
     bool at_edge;
@@ -22,6 +23,7 @@ void pattern_free(pattern *p) {
     pcre2_match_context_free(p->context);
     pcre2_match_data_free(p->match);
     pcre2_code_free(p->code);
+    free(p->jit);
     free(p);
 }
 
@@ -50,7 +52,7 @@ wr_status pattern_compile(const char *regex, pattern **out) {
         pcre2_get_error_message(error, message, sizeof message);
         TRY(wr_fail(WR_E_USAGE, "pattern \"%s\": %s at byte %zu", regex, (const char *)message, (size_t)at));
     }
-    pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* without a JIT the interpreter does the same */
+    TRY_ALLOC(p->jit = mem_calloc(1, sizeof *p->jit));
     TRY_ALLOC(p->match = pcre2_match_data_create_from_pattern(p->code, NULL));
     TRY_ALLOC(p->context = pcre2_match_context_create(NULL));
     pcre2_set_match_limit(p->context, MATCH_LIMIT);
@@ -81,6 +83,10 @@ static bool inside_word(const char *text, size_t n, size_t at) {
 
 bool pattern_find_before(const pattern *p, const char *text, size_t n, size_t from, size_t last, size_t *start,
                          size_t *end) {
+    if (!*p->jit) {
+        pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* without a JIT the interpreter does the same */
+        *p->jit = true;
+    }
     while (from <= n && from <= last) {
         pcre2_set_offset_limit(p->context, last < n ? last : n);
         if (pcre2_match(p->code, (PCRE2_SPTR)text, n, from, 0, p->match, p->context) < 1) return false;

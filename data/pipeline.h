@@ -128,8 +128,8 @@ void spill_reader_close(spill_reader *r);
 wr_status spill_reader_next(spill_reader *r, const spilled **rows, size_t *n);
 /* The annotators' answers to all follow-ups of the unit, in order: (turns, annotators). */
 const uint8_t *spill_reader_answers(const spill_reader *r, size_t *turns);
-/* Appends one block of conversations: raw holds n records, each u32 number, u32 bytes, conversation_pack. */
-wr_status rows_append(unit_writer *u, const strbuf *raw, size_t n, strbuf *scratch);
+/* Appends one block of conversations: rows holds n records, each u32 number, u32 bytes, conversation_pack. */
+wr_status rows_append(unit_writer *u, const strbuf *rows, size_t n);
 
 /* --- small things --- */
 wr_status pipeline_agree(pipeline *p, wr_status mine); /* COLLECTIVE */

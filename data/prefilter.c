@@ -6,7 +6,7 @@
 
 /* A text is read in windows of three bytes, six bits of each (alike for both letter cases); a bitmap says which windows
  * are of interest. Each string is found by its rarest window and then compared whole. */
-enum { WINDOW = 3, CODE_BITS = 6, CODES = 1 << CODE_BITS, KEYS = CODES * CODES * CODES, NO_MARK = 0xFFFF };
+enum { WINDOW = 3, CODE_BITS = 6, CODES = 1 << CODE_BITS, PROBE_TEXT = 12, RUN = 512, KEYS = CODES * CODES * CODES, NO_MARK = 0xFFFF };
 _Static_assert(PREFILTER_RULES *REGEX_NEEDS < NO_MARK, "a mark is a rule and a list in 16 bits");
 
 typedef struct entry { /* one string, with those who ask for it */
@@ -16,6 +16,12 @@ typedef struct entry { /* one string, with those who ask for it */
     uint8_t begins, ends;         /* codes of its first and last byte */
     uint32_t first_mark, n_marks; /* in marks */
 } entry;
+typedef struct probe { /* the same with all that most looks at a text need in one place: what lies elsewhere has left the cache when the next text comes */
+    uint16_t at, n, n_marks;
+    uint8_t begins, ends;
+    uint32_t first_mark;
+    uint8_t text[PROBE_TEXT]; /* its first bytes */
+} probe;
 typedef struct wish {
     const literal *text;
     uint16_t mark; /* rule * REGEX_NEEDS + list */
@@ -27,15 +33,19 @@ struct prefilter {
     size_t n;
     rule_mask unknown[REGEX_NEEDS]; /* rules that need nothing of that list */
     size_t words;                   /* of the masks in use */
-    bool digits;
+    uint16_t digits[PREFILTER_RULES]; /* rules that need some */
+    size_t n_digits;
     uint8_t code[256];
     uint64_t bitmap[KEYS / 64];
-    uint32_t *first; /* (KEYS + 1) entries of a key */
-    entry *entries;  /* by key */
+    uint32_t before[KEYS / 64]; /* keys of interest before those of a word of the bitmap */
+    uint32_t *first;            /* (keys of interest + 1) the entries of each; while strings are added: (KEYS + 1) how many entries a key has */
+    entry *entries;             /* by key */
+    probe *probes;              /* (n_entries) */
     size_t n_entries, entry_capacity;
     entry *single; /* strings of one byte */
     size_t n_single, single_capacity;
-    wish *wishes; /* sorted by text */
+    wish *wishes;    /* sorted by text */
+    uint16_t *marks; /* (n_wishes) of them */
     size_t n_wishes, wish_capacity;
 };
 
@@ -44,8 +54,10 @@ void prefilter_free(prefilter *p) {
     arena_free(p->memory);
     free(p->first);
     free(p->entries);
+    free(p->probes);
     free(p->single);
     free(p->wishes);
+    free(p->marks);
     free(p);
 }
 
@@ -70,7 +82,7 @@ wr_status prefilter_add(prefilter *p, const char *regex) {
     for (size_t k = 0; k < REGEX_NEEDS; k++) {
         if (x->n_any[k] == 0) p->unknown[k].bits[p->n / 64] |= 1ull << (p->n % 64);
     }
-    if (x->digits) p->digits = true;
+    if (x->digits) p->digits[p->n_digits++] = (uint16_t)p->n;
     p->n++;
 cleanup:
     return status;
@@ -200,6 +212,8 @@ static wr_status add_strings(prefilter *p) {
         }
     }
     if (p->n_wishes) qsort(p->wishes, p->n_wishes, sizeof *p->wishes, by_text);
+    TRY_ALLOC(p->marks = mem_calloc(p->n_wishes + 1, sizeof *p->marks));
+    for (size_t i = 0; i < p->n_wishes; i++) p->marks[i] = p->wishes[i].mark;
     for (size_t i = 0, end; i < p->n_wishes; i = end) {
         for (end = i + 1; end < p->n_wishes && compare(p->wishes[i].text, p->wishes[end].text) == 0;) end++;
         const literal *l = p->wishes[i].text;
@@ -221,8 +235,17 @@ wr_status prefilter_build(prefilter *p) {
     TRY_ALLOC(p->first = mem_calloc(KEYS + 1, sizeof *p->first));
     TRY(add_strings(p));
     if (p->n_entries) qsort(p->entries, p->n_entries, sizeof *p->entries, by_key);
-    for (size_t i = 0; i < p->n_entries; i++) p->bitmap[p->entries[i].key / 64] |= 1ull << (p->entries[i].key % 64);
-    for (size_t k = 0; k < KEYS; k++) p->first[k + 1] += p->first[k];
+    TRY_ALLOC(p->probes = mem_calloc(p->n_entries + 1, sizeof *p->probes));
+    size_t keys = 0;
+    for (size_t i = 0; i < p->n_entries; i++) {
+        const entry *x = &p->entries[i];
+        p->bitmap[x->key / 64] |= 1ull << (x->key % 64);
+        p->probes[i] = (probe){.at = x->at, .n = x->n, .begins = x->begins, .ends = x->ends, .first_mark = x->first_mark, .n_marks = (uint16_t)x->n_marks};
+        memcpy(p->probes[i].text, x->text->text, x->n < PROBE_TEXT ? x->n : PROBE_TEXT);
+        if (!i || x->key != x[-1].key) p->first[keys++] = (uint32_t)i;
+    }
+    p->first[keys] = (uint32_t)p->n_entries;
+    for (size_t w = 1; w < KEYS / 64; w++) p->before[w] = p->before[w - 1] + (uint32_t)__builtin_popcountll(p->bitmap[w - 1]);
 cleanup:
     return status;
 }
@@ -248,10 +271,10 @@ static uint8_t fold_second(uint8_t lead, uint8_t b) {
     return b;
 }
 
-/* Is the literal at s[from …]? */
-static bool stands_here(const literal *l, const uint8_t *s, size_t from) {
-    for (size_t i = 0; i < l->n; i++) {
-        uint8_t b = s[from + i], want = (uint8_t)l->text[i];
+/* Is the string at s[from …]? Of it, text holds the bytes first … end - 1. */
+static bool stands_here(const uint8_t *text, size_t first, size_t end, const uint8_t *s, size_t from) {
+    for (size_t i = first; i < end; i++) {
+        uint8_t b = s[from + i], want = text[i - first];
         if (b == want) continue;
         if (b < 0x80 ? (b < 'A' || b > 'Z' || b + 32 != want)
                      : (from + i == 0 || fold_second(s[from + i - 1], b) != want) && !(b == 0xD0 && want == 0xD1))
@@ -271,9 +294,9 @@ static size_t count_digits(const uint8_t *s, size_t n) {
     return digits;
 }
 
-static void mark_wishes(const prefilter *p, const entry *e, rule_mask seen[REGEX_NEEDS]) {
-    for (uint32_t k = e->first_mark; k < e->first_mark + e->n_marks; k++) {
-        size_t mark = p->wishes[k].mark, rule = mark / REGEX_NEEDS;
+static void mark_wishes(const prefilter *p, uint32_t first, uint32_t n, rule_mask seen[REGEX_NEEDS]) {
+    for (uint32_t k = first; k < first + n; k++) {
+        size_t mark = p->marks[k], rule = mark / REGEX_NEEDS;
         seen[mark % REGEX_NEEDS].bits[rule / 64] |= 1ull << (rule % 64);
     }
 }
@@ -281,12 +304,14 @@ static void mark_wishes(const prefilter *p, const entry *e, rule_mask seen[REGEX
 /* The entries of a key of interest whose window ends at s[end - 1]. */
 static void mark_found(const prefilter *p, uint32_t key, const uint8_t *s, size_t end, size_t n,
                        rule_mask seen[REGEX_NEEDS]) {
-    for (uint32_t i = p->first[key]; i < p->first[key + 1]; i++) {
-        const entry *e = &p->entries[i];
-        size_t from = end - e->at;
-        if (end < e->at || from + e->n > n || p->code[s[from]] != e->begins || p->code[s[from + e->n - 1]] != e->ends)
-            continue;
-        if (stands_here(e->text, s, from)) mark_wishes(p, e, seen);
+    size_t word = key / 64, k = p->before[word] + (size_t)__builtin_popcountll(p->bitmap[word] & ((1ull << (key % 64)) - 1));
+    for (uint32_t i = p->first[k]; i < p->first[k + 1]; i++) {
+        const probe *x = &p->probes[i];
+        size_t from = end - x->at;
+        if (end < x->at || from + x->n > n || p->code[s[from]] != x->begins || p->code[s[from + x->n - 1]] != x->ends) continue;
+        if (!stands_here(x->text, 0, x->n < PROBE_TEXT ? x->n : PROBE_TEXT, s, from)) continue;
+        if (x->n > PROBE_TEXT && !stands_here((const uint8_t *)p->entries[i].text->text + PROBE_TEXT, PROBE_TEXT, x->n, s, from)) continue;
+        mark_wishes(p, x->first_mark, x->n_marks, seen);
     }
 }
 
@@ -300,21 +325,30 @@ void prefilter_scan(const prefilter *p, const char *text, size_t n, rule_mask *c
     }
     for (size_t l = 0; l < REGEX_NEEDS; l++) memcpy(seen[l].bits, p->unknown[l].bits, bytes);
     uint32_t key = p->code[0] * (CODES + 1u); /* as if NULs stood before */
-    for (size_t i = 0; i < n; i++) {
-        key = (key << CODE_BITS | p->code[s[i]]) & (KEYS - 1);
-        if (p->bitmap[key / 64] >> (key % 64) & 1) mark_found(p, key, s, i + 1, n, seen);
+    for (size_t start = 0; start < n; start += RUN) { /* windows are first noted, without a branch that is guessed wrong every time, then looked at */
+        uint32_t keys[RUN + 1];
+        uint16_t ends[RUN + 1];
+        size_t found = 0, run = n - start < RUN ? n - start : RUN;
+        for (size_t i = 0; i < run; i++) {
+            key = (key << CODE_BITS | p->code[s[start + i]]) & (KEYS - 1);
+            keys[found] = key;
+            ends[found] = (uint16_t)(i + 1);
+            found += p->bitmap[key / 64] >> (key % 64) & 1;
+        }
+        for (size_t i = 0; i < found; i++) mark_found(p, keys[i], s, start + ends[i], n, seen);
     }
     for (size_t i = 0; i < p->n_single; i++) {
         int c = (uint8_t)p->single[i].text->text[0];
-        if (n && (memchr(s, c, n) || (isalpha(c) && memchr(s, toupper(c), n)))) mark_wishes(p, &p->single[i], seen);
+        if (n && (memchr(s, c, n) || (isalpha(c) && memchr(s, toupper(c), n)))) mark_wishes(p, p->single[i].first_mark, p->single[i].n_marks, seen);
     }
     for (size_t w = 0; w < p->words; w++) {
         candidates->bits[w] = ~0ull;
         for (size_t l = 0; l < REGEX_NEEDS; l++) candidates->bits[w] &= seen[l].bits[w];
     }
-    if (!p->digits) return;
+    if (!p->n_digits) return;
     size_t digits = count_digits(s, n);
-    for (size_t r = 0; r < p->n; r++) {
+    for (size_t i = 0; i < p->n_digits; i++) {
+        size_t r = p->digits[i];
         if (digits < p->needs[r].digits) candidates->bits[r / 64] &= ~(1ull << (r % 64));
     }
 }

@@ -77,7 +77,7 @@ static bool is_common(const char *s, size_t n) {
         "so",    "as",   "at",    "by",   "what",  "how",    "if",   "s",   "re", "t",  "m",    "now",
         "there", "only", "which", "they", "these", "from",   "more", "some"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strlen(words[i]) == n && memcmp(words[i], s, n) == 0) return true;
+        if (words[i][0] == s[0] && strlen(words[i]) == n && memcmp(words[i], s, n) == 0) return true;
     }
     return false;
 }

@@ -34,13 +34,21 @@ cleanup:
     return status;
 }
 
+/* Once a row: without printf. */
+static void put_number(strbuf *out, uint64_t v) {
+    char digits[20];
+    size_t at = sizeof digits;
+    do digits[--at] = (char)('0' + v % 10);
+    while (v /= 10);
+    strbuf_append(out, digits + at, sizeof digits - at);
+}
+
 static wr_status name_place(sources *s, const text_row *r, size_t block, bool plain) {
+    bool bytes = plain && block > 0;
     strbuf_clear(&s->where);
     strbuf_puts(&s->where, text_rows_name(s->rows));
-    if (plain && block > 0)
-        strbuf_printf(&s->where, ": byte %llu", (unsigned long long)r->start + 1);
-    else
-        strbuf_printf(&s->where, ":%zu", r->line);
+    strbuf_puts(&s->where, bytes ? ": byte " : ":");
+    put_number(&s->where, bytes ? r->start + 1 : r->line);
     return strbuf_status(&s->where);
 }
 

@@ -1,7 +1,6 @@
 #include "data/turn_lines.h"
 
 #include <ctype.h>
-#include <stdio.h>
 
 static void put_level(json_writer *w, int level) {
     if (level)
@@ -61,7 +60,8 @@ void audit_line(const conversation *c, size_t at, const turn_state *t, strbuf *o
     json_begin_object(&w);
     put_turn(&w, c, at);
     json_key(&w, "filter"), json_string(&w, filter_name((filter)t->dropped));
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)t->match);
+    for (int i = 0; i < 16; i++) hash[i] = "0123456789abcdef"[t->match >> (60 - 4 * i) & 15];
+    hash[16] = '\0';
     json_key(&w, "match_hash"), json_string(&w, t->match ? hash : NULL);
     json_end_object(&w);
     strbuf_putc(out, '\n');

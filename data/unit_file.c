@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define UNIT_MAGIC "WRUNIT01"
+#define UNIT_MAGIC "WRUNIT02"
 enum { TRAILER = 32, BUFFER = 1 << 18 };
 
 struct unit_writer {

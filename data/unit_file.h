@@ -3,7 +3,7 @@
  *
  *   body      bytes that are read back in pieces (rows, frames)
  *   table     numbers and strings (data/bytes.h) that are read back whole
- *   trailer   u64 bytes of body, u64 bytes of table, u64 XXH64 of the table, "WRUNIT01"
+ *   trailer   u64 bytes of body, u64 bytes of table, u64 XXH64 of the table, "WRUNIT02"
  *
  * Written under a temporary name and renamed, so that a file with its final name is whole as long as the machine stays up: they are not fsynced,
  * because waiting for the disk would cost more than the work itself. After a machine has crashed the trailer and the sums of table and body tell

@@ -11,7 +11,7 @@ typedef struct read_state {
     pipeline *p;
     unit_writer *out;
     unit_counts counts;
-    strbuf block, slim, keys, answers, scratch; /* block: conversations not spilled yet */
+    strbuf block, slim, keys, answers; /* block: conversations not spilled yet */
     uint32_t numbers;                           /* number of the first of them */
     conversation *conversations;                /* (in_block) during flush_block */
     size_t conversation_capacity;
@@ -64,7 +64,8 @@ static bool may_be_kept(const read_state *s, const conversation *c, const int8_t
     return refusal_suspected(s->p->refusal, reply->content, reply->length);
 }
 
-/* Without chats, a long reply that no instance will hold is never looked at again: most of all text. The block is packed anew without them. */
+/* Without chats, a reply that no instance will hold and that is no refusal is never looked at again: most of all text. The block is packed anew
+ * without them. */
 static wr_status slim_block(read_state *s) {
     wr_status status = WR_OK;
     const int8_t *levels = s->levels;
@@ -78,7 +79,7 @@ static wr_status slim_block(read_state *s) {
         }
         levels += n;
         for (size_t m = kept; m < c->n; m++) {
-            if (c->messages[m].length > 4 * REFUSAL_CHARACTERS && strcmp(c->messages[m].role, "user") != 0) c->messages[m].length = 0, c->messages[m].content = "";
+            if (strcmp(c->messages[m].role, "user") != 0) c->messages[m].length = 0, c->messages[m].content = "";
         }
         TRY(put_record(&s->slim, s->numbers + (uint32_t)i, c));
     }
@@ -108,7 +109,7 @@ static wr_status flush_block(read_state *s) {
     s->counts.turns += n;
     bool slim = s->p->o->no_chats && s->p->n_annotators == 1;
     if (slim) TRY(slim_block(s));
-    TRY(rows_append(s->out, slim ? &s->slim : &s->block, s->in_block, &s->scratch));
+    TRY(rows_append(s->out, slim ? &s->slim : &s->block, s->in_block));
     s->numbers += (uint32_t)s->in_block;
     strbuf_clear(&s->block);
     s->in_block = 0;
@@ -194,7 +195,6 @@ cleanup:
     strbuf_free(&s.slim);
     strbuf_free(&s.keys);
     strbuf_free(&s.answers);
-    strbuf_free(&s.scratch);
     arena_free(s.arena);
     free(s.offsets);
     free(s.conversations);

@@ -1,32 +1,24 @@
-/* The rows of a .read file: blocks of packed conversations. A block is u32 raw bytes, u32 stored bytes, u32 conversations, u64 XXH3 of the stored
- * bytes, and these bytes: zstd, or as they are where that is no longer. */
+/* The rows of a .read file: blocks of packed conversations. A block is u32 bytes, u32 conversations, u64 XXH3 of the bytes, and the bytes. They are not
+ * compressed: written once and read three times, most often from the page cache, even the fastest zstd would take a tenth of all the time. */
 #include "data/bytes.h"
 #include "data/pipeline.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
-#include <zstd.h>
 
-/* The spill is written once and read three times; at level 1 compressing would take as long as everything else together. */
-enum { LEVEL = -10, HEAD = 20, BLOCK_LIMIT = 1 << 30 };
+enum { HEAD = 16 };
 
-wr_status rows_append(unit_writer *u, const strbuf *raw, size_t n, strbuf *scratch) {
+wr_status rows_append(unit_writer *u, const strbuf *rows, size_t n) {
     wr_status status = WR_OK;
     strbuf head = {0};
-    TRY(strbuf_status(raw));
-    if (raw->len > UINT32_MAX) TRY(wr_fail(WR_E_FORMAT, "a block of conversations has %zu bytes", raw->len));
-    size_t bound = ZSTD_compressBound(raw->len);
-    TRY(mem_reserve((void **)&scratch->data, &scratch->capacity, bound, 1));
-    size_t packed = ZSTD_compress(scratch->data, bound, raw->data, raw->len, LEVEL);
-    const char *bytes = scratch->data;
-    if (ZSTD_isError(packed) || packed >= raw->len) bytes = raw->data, packed = raw->len;
-    bytes_put_u32(&head, (uint32_t)raw->len);
-    bytes_put_u32(&head, (uint32_t)packed);
+    TRY(strbuf_status(rows));
+    if (rows->len > UINT32_MAX) TRY(wr_fail(WR_E_FORMAT, "a block of conversations has %zu bytes", rows->len));
+    bytes_put_u32(&head, (uint32_t)rows->len);
     bytes_put_u32(&head, (uint32_t)n);
-    bytes_put_u64(&head, XXH3_64bits(bytes, packed));
+    bytes_put_u64(&head, XXH3_64bits(strbuf_str(rows), rows->len));
     TRY(strbuf_status(&head));
     TRY(unit_append(u, head.data, head.len));
-    TRY(unit_append(u, bytes, packed));
+    TRY(unit_append(u, strbuf_str(rows), rows->len));
 cleanup:
     strbuf_free(&head);
     return status;
@@ -36,8 +28,8 @@ struct spill_reader {
     unit_reader *file;
     arena *arena;
     uint64_t at;
-    char *stored, *raw;
-    size_t stored_capacity, raw_capacity;
+    char *bytes;
+    size_t capacity;
     spilled *rows;
     size_t row_capacity;
     const uint8_t *answers;
@@ -70,8 +62,7 @@ void spill_reader_close(spill_reader *r) {
     if (!r) return;
     unit_close(r->file);
     arena_free(r->arena);
-    free(r->stored);
-    free(r->raw);
+    free(r->bytes);
     free(r->rows);
     free(r);
 }
@@ -89,28 +80,23 @@ wr_status spill_reader_next(spill_reader *r, const spilled **rows, size_t *n) {
     if (body - r->at < HEAD) return unit_damaged(r->file, "rows");
     TRY(unit_read_at(r->file, head, HEAD, r->at));
     bytes_reader h = bytes_reader_make(head, HEAD);
-    size_t raw = bytes_get_u32(&h), stored = bytes_get_u32(&h), count = bytes_get_u32(&h);
+    size_t bytes = bytes_get_u32(&h), count = bytes_get_u32(&h);
     uint64_t sum = bytes_get_u64(&h);
     r->at += HEAD;
-    if (stored > body - r->at || stored > raw || count > raw / 8) TRY(unit_damaged(r->file, "rows"));
-    TRY(mem_reserve((void **)&r->stored, &r->stored_capacity, stored + 1, 1));
-    TRY(mem_reserve((void **)&r->raw, &r->raw_capacity, raw + 1, 1));
+    if (bytes > body - r->at || count > bytes / 8) TRY(unit_damaged(r->file, "rows"));
+    TRY(mem_reserve((void **)&r->bytes, &r->capacity, bytes + 1, 1));
     TRY(mem_reserve((void **)&r->rows, &r->row_capacity, count + 1, sizeof *r->rows));
-    TRY(unit_read_at(r->file, r->stored, stored, r->at));
-    r->at += stored;
-    if (XXH3_64bits(r->stored, stored) != sum) TRY(unit_damaged(r->file, "checksum of rows"));
-    if (stored == raw)
-        memcpy(r->raw, r->stored, raw);
-    else if (ZSTD_decompress(r->raw, raw, r->stored, stored) != raw)
-        TRY(unit_damaged(r->file, "compressed rows"));
+    TRY(unit_read_at(r->file, r->bytes, bytes, r->at));
+    r->at += bytes;
+    if (XXH3_64bits(r->bytes, bytes) != sum) TRY(unit_damaged(r->file, "checksum of rows"));
     arena_reset(r->arena);
-    bytes_reader b = bytes_reader_make(r->raw, raw);
+    bytes_reader b = bytes_reader_make(r->bytes, bytes);
     for (size_t i = 0; i < count; i++) {
         r->rows[i].number = bytes_get_u32(&b);
-        size_t bytes = bytes_get_u32(&b);
-        const void *record = bytes_take(&b, bytes);
+        size_t n_record = bytes_get_u32(&b);
+        const void *record = bytes_take(&b, n_record);
         if (!record) TRY(unit_damaged(r->file, "rows"));
-        TRY(conversation_unpack(r->arena, record, bytes, &r->rows[i].c));
+        TRY(conversation_unpack(r->arena, record, n_record, &r->rows[i].c));
     }
     *rows = r->rows;
     *n = count;

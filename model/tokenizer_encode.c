@@ -332,7 +332,8 @@ wr_status tokenizer_encode_marked(const tokenizer *t, const char *text, size_t n
     TRY(borrow(t, out, &e));
     e->begin = text;
     marked_text m = {.e = e, .text = text, .origin = origin, .cuts = cuts, .n_cuts = n_cuts, .at = at};
-    for (size_t from = 0, to; from < n; from = to + 1) {
+    for (size_t from = 0, to; from < n; from = to) {
+        for (; from < n && origin[from] != 0; from++) {} /* a writer's text, most of all */
         for (to = from; to < n && origin[to] == 0; to++) {}
         added_scan scan = {.set = &t->added_raw, .text = text + from, .n = to - from};
         for (added_span s; added_next(&scan, &s);) {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zstd.h>
 
 static char folder[64];
 
@@ -423,6 +424,77 @@ static void test_corruption(void **state) {
     strbuf_free(&got);
 }
 
+/* One frame of zstd; sum: with a checksum. */
+static void put_frame(strbuf *to, const char *text, size_t n, int sum) {
+    ZSTD_CCtx *z = ZSTD_createCCtx();
+    size_t bound = ZSTD_compressBound(n);
+    char *packed = malloc(bound);
+    assert_non_null(z);
+    assert_non_null(packed);
+    ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, sum);
+    size_t bytes = ZSTD_compress2(z, packed, bound, text, n);
+    assert_false(ZSTD_isError(bytes));
+    strbuf_append(to, packed, bytes);
+    free(packed);
+    ZSTD_freeCCtx(z);
+}
+
+/* Frames behind one another are one text, in whatever pieces it is read; with one frame cut, damaged or followed by something else, nothing is. */
+static void test_frames(void **state) {
+    (void)state;
+    strbuf text = {0}, file = {0}, got = {0};
+    char path[PATH_CAP];
+    size_t lines, n, ends[5];
+    strcpy(path, in_folder("frames.jsonl.zst"));
+    make_text(&text, 0, 40000);
+    for (size_t i = 0; i < 5; i++) { /* the third is empty; the others end in the middle of lines; the last is larger than the text read at once */
+        static const size_t from[] = {0, 5001, 400001, 400001, 400100};
+        size_t to = i < 4 ? from[i + 1] : text.len;
+        put_frame(&file, text.data + from[i], to - from[i], i % 2 == 0);
+        ends[i] = file.len;
+    }
+    write_plain(path, file.data, file.len);
+    assert_int_equal(read_all(path, &got, &lines, NULL), WR_END);
+    assert_int_equal(lines, 40000);
+    assert_int_equal(got.len, text.len);
+    assert_memory_equal(got.data, text.data, text.len);
+    static const size_t rooms[] = {1, 4096, 1 << 18};
+    char *piece = malloc(1 << 18);
+    assert_non_null(piece);
+    for (size_t k = 0; k < 3; k++) {
+        instream *s;
+        uint64_t done, total;
+        strbuf_clear(&got);
+        assert_int_equal(instream_open(path, &s), WR_OK);
+        assert_int_equal(instream_member(s), WR_OK);
+        assert_string_equal(instream_name(s), path);
+        while (instream_read(s, piece, rooms[k], &n) == WR_OK) strbuf_append(&got, piece, n);
+        assert_int_equal(got.len, text.len);
+        assert_memory_equal(got.data, text.data, text.len);
+        instream_position(s, &done, &total);
+        assert_int_equal(done, file.len);
+        assert_int_equal(total, file.len);
+        assert_int_equal(instream_member(s), WR_END);
+        instream_close(s);
+    }
+    free(piece);
+    for (size_t i = 0; i < 5; i++) {
+        write_plain(path, file.data, ends[i] - 1); /* of the checksum or the last block */
+        assert_int_equal(read_all(path, &got, &lines, NULL), WR_E_FORMAT);
+        assert_non_null(strstr(wr_error(), "frames.jsonl.zst"));
+    }
+    file.data[ends[0] - 1] ^= 1; /* the first frame's checksum */
+    write_plain(path, file.data, file.len);
+    assert_int_equal(read_all(path, &got, &lines, NULL), WR_E_FORMAT);
+    file.data[ends[0] - 1] ^= 1;
+    strbuf_puts(&file, "more");
+    write_plain(path, file.data, file.len);
+    assert_int_equal(read_all(path, &got, &lines, NULL), WR_E_FORMAT);
+    strbuf_free(&text);
+    strbuf_free(&file);
+    strbuf_free(&got);
+}
+
 static int set_up(void **state) {
     (void)state;
     strcpy(folder, "/tmp/wildreward-test-XXXXXX");
@@ -437,7 +509,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_members_as_bytes), cmocka_unit_test(test_compressed_and_truncated), cmocka_unit_test(test_archives), cmocka_unit_test(test_plain), cmocka_unit_test(test_long_line),
-        cmocka_unit_test(test_output), cmocka_unit_test(test_output_errors), cmocka_unit_test(test_corruption),
+        cmocka_unit_test(test_output), cmocka_unit_test(test_output_errors), cmocka_unit_test(test_corruption), cmocka_unit_test(test_frames),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
