@@ -68,7 +68,7 @@ cleanup:
 static wr_status parse_for(lexer *x, int depth, statement **out) {
     wr_status status = WR_OK;
     static const char *const ends[] = {"else", "endfor", NULL}, *const last[] = {"endfor", NULL};
-    const char *end;
+    const char *end = NULL;
     TRY(statement_new(x, DO_FOR, out));
     statement *s = *out;
     TRY(lex_next(x));
@@ -97,7 +97,7 @@ cleanup:
 static wr_status parse_set(lexer *x, int depth, statement **out) {
     wr_status status = WR_OK;
     static const char *const ends[] = {"endset", NULL};
-    const char *end;
+    const char *end = NULL;
     TRY(statement_new(x, DO_SET, out));
     statement *s = *out;
     TRY(lex_next(x));
@@ -134,7 +134,7 @@ cleanup:
 static wr_status parse_macro(lexer *x, int depth, statement **out) {
     wr_status status = WR_OK;
     static const char *const ends[] = {"endmacro", NULL};
-    const char *end;
+    const char *end = NULL;
     TRY(statement_new(x, DO_MACRO, out));
     statement *s = *out;
     TRY(lex_next(x));
@@ -171,7 +171,7 @@ cleanup:
 static wr_status parse_group(lexer *x, int depth, bool filter, statement **out) {
     wr_status status = WR_OK;
     const char *const ends[] = {filter ? "endfilter" : "endgeneration", NULL};
-    const char *end;
+    const char *end = NULL;
     TRY(statement_new(x, filter ? DO_FILTER : DO_GROUP, out));
     TRY(lex_next(x));
     if (filter) {
@@ -267,7 +267,7 @@ wr_status jinja_compile(const char *text, size_t n, jinja **out) {
     TRY_ALLOC(t->memory = arena_create());
     lexer x = {.a = t->memory, .line = 1, .after_block_newline = true};
     TRY(take_source(t->memory, text, n, &x.s, &x.n));
-    const char *end;
+    const char *end = NULL;
     TRY(parse_body(&x, 0, NULL, &t->first, &end));
     *out = t;
     t = NULL;
