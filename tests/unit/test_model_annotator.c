@@ -172,7 +172,7 @@ static void plain_answers(const fixture *f, bool chat, model_question q, const a
     token_ids prompt = {0};
     render(f, chat, q, t, skip, &prompt);
     for (int k = 0; k < (q == ASK_LEVEL ? 5 : 3); k++) {
-        char answer[8];
+        char answer[16];
         snprintf(answer, sizeof answer, "%s%d", chat ? "" : " ", k + (q == ASK_LEVEL));
         logprob[k] = plain_logprob(f, &prompt, answer);
     }
