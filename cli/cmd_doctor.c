@@ -1,7 +1,7 @@
 #include "cli/command.h"
 
 #include "base/mem.h"
-#include "cli/core_type.h"
+#include "cli/library_env.h"
 #include "cli/machine.h"
 #include "cli/version.h"
 #include <cblas.h>

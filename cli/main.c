@@ -3,7 +3,7 @@
 #include "cli/command.h"
 
 #include "base/log.h"
-#include "cli/core_type.h"
+#include "cli/library_env.h"
 #include "cli/version.h"
 #include <malloc.h>
 #include <signal.h>
@@ -186,7 +186,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message, not a silent death */
     int rank = launched_rank();
     log_setup(rank, log_threshold());
-    core_type_choose(argv);
+    library_env_choose(argv);
     /* Buffers of a few MB come and go with every step; by default each is mapped, faulted in and unmapped anew, which costs a large
      * all-reduce most of its time. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);

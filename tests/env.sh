@@ -13,6 +13,9 @@ export OMPI_MCA_oob_tcp_if_include="${OMPI_MCA_oob_tcp_if_include:-lo}"
 # Containers often forbid the cross-memory-attach system calls.
 export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism:-none}"
 
+# The program sets this for itself by starting anew; here once for all of its starts, and for the test programs.
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-10000}"
+
 # Ranks share the cores: threads of each rank for N ranks.
 threads_for() {
     local cores threads

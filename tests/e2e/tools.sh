@@ -26,6 +26,13 @@ exits() { # CODE COMMAND…
     [ "$got" -eq "$code" ]
 }
 
+# --- what the program sets for its libraries: barriers of threads that spin long stall wherever another process wants the core
+spins() { # SETTING WANTED
+    env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT $1 OMP_DISPLAY_ENV=verbose "$PROGRAM" --version 2>&1 | grep GOMP_SPINCOUNT | tail -n 1 | grep -q "'$2'"
+}
+check 'threads spin a bounded time' spins '' 10000
+check 'GOMP_SPINCOUNT is the user'\''s where set' spins GOMP_SPINCOUNT=77 77
+
 # --- tokenize
 golden() { # NAME FIELD OPTION…: ids of every golden text
     which=$1

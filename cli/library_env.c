@@ -1,4 +1,4 @@
-#include "cli/core_type.h"
+#include "cli/library_env.h"
 
 #include "base/log.h"
 #include <cblas.h>
@@ -54,28 +54,40 @@ const char *core_type_set(void) {
     return getenv(SET);
 }
 
-void core_type_choose(char **argv) {
+/* Sets the environment for a faster core type; false where nothing is to do. */
+static bool mend_core_type(void) {
     static const char *const newest[] = {[AVX2] = "Haswell", [AVX512] = "SkylakeX", [AVX512_BF16] = "Cooperlake"};
     const char *keep = getenv("WILDREWARD_KEEP_CORETYPE"), *pinned = getenv("OPENBLAS_CORETYPE");
     if (!core_type_is_slow() || (keep && strcmp(keep, "0") != 0) || !strstr(openblas_get_config(), "DYNAMIC_ARCH")) {
-        return;
+        return false;
     }
     /* The marks stay in the environment: the next start sees that this was tried, and doctor can tell. */
     if (pinned && !getenv(REMOVED) && !getenv(SET)) {
         log_debug("OPENBLAS_CORETYPE=%s is slower than this CPU: starting anew without it", pinned);
         if (setenv(REMOVED, pinned, 1) != 0) {
-            return;
+            return false;
         }
         unsetenv("OPENBLAS_CORETYPE");
         unsetenv("OPENBLAS_L2_SIZE");
-    } else if (!getenv(SET) && newest[class_of_cpu()]) {
+        return true;
+    }
+    if (!getenv(SET) && newest[class_of_cpu()]) {
         const char *name = newest[class_of_cpu()];
         log_debug("OpenBLAS takes this CPU for %s: starting anew with OPENBLAS_CORETYPE=%s", openblas_get_corename(), name);
-        if (setenv(SET, name, 1) != 0 || setenv("OPENBLAS_CORETYPE", name, 1) != 0) {
-            return;
-        }
-    } else {
-        return;
+        return setenv(SET, name, 1) == 0 && setenv("OPENBLAS_CORETYPE", name, 1) == 0;
     }
-    execv("/proc/self/exe", argv); /* only returns where /proc is missing: then the program runs as it is */
+    return false;
+}
+
+/* libgomp's threads spin for milliseconds at every barrier before they sleep. On a core that another process wants, each barrier of a small
+ * model's step then costs a turn of the scheduler: 200 steps of 3 s took more than 300 s beside 6 busy processes, 50 s with this bound. */
+static bool bound_spinning(void) {
+    return !getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT") && setenv("GOMP_SPINCOUNT", "10000", 1) == 0;
+}
+
+void library_env_choose(char **argv) {
+    const bool spin = bound_spinning(), core = mend_core_type();
+    if (spin || core) {
+        execv("/proc/self/exe", argv); /* only returns where /proc is missing: then the program runs as it is */
+    }
 }
