@@ -78,7 +78,8 @@ static void test_values(void **state) {
     (void)state;
     static const size_t shapes[][3] = {{1, 1, 1},     {1, 3, 7},     {2, 5, 16},    {3, 40, 17},   {7, 33, 31},
                                        {8, 32, 64},   {9, 64, 257},  {17, 66, 300}, {63, 19, 130}, {64, 96, 64},
-                                       {130, 70, 45}, {300, 40, 33}, {1030, 35, 20}};
+                                       {130, 70, 45}, {300, 40, 33}, {1030, 35, 20},
+                                       {79, 33, 1300}, {65, 1040, 30}}; /* several passes over K, several blocks of columns */
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int add = 0; add < 2; add++) {
             for (size_t t = 0; t < TABLES; t++)
@@ -123,7 +124,7 @@ static void test_thread_count(void **state) {
     (void)state;
     const int threads = omp_get_max_threads();
     static const size_t shapes[][3] = {
-        {2048, 256, 128}, {512, 960, 576}, {300, 128, 384}, {65, 768, 128}, {1000, 100, 70}};
+        {2048, 256, 128}, {512, 960, 576}, {300, 128, 384}, {65, 768, 128}, {1000, 100, 70}, {130, 1100, 700}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         const size_t M = shapes[s][0], N = shapes[s][1], K = shapes[s][2];
         float *X = random_floats(M * K, 21), *W = random_floats(N * K, 22), *Y = random_floats(M * N, 23);
