@@ -57,18 +57,18 @@ CFLAGS   += -std=c17 $(OPT) -g $(WARN) -fopenmp -fno-math-errno -fvisibility=hid
 LDFLAGS  += -fopenmp $(SANFLAGS)
 LDLIBS   += $(LIBS) -lpthread -lm
 
-# Kernel variants (model/kernels.h); the table is chosen at run time. Products may be fused with additions: same bits every run.
-model/kernels_baseline_CFLAGS := -ffp-contract=fast
+# Kernel variants (model/kernels/kernels.h); the table is chosen at run time. Products may be fused with additions: same bits every run.
+model/kernels/kernels_baseline_CFLAGS := -ffp-contract=fast
 ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
-model/kernels_avx2_CFLAGS   := -ffp-contract=fast -mavx2 -mfma
-model/kernels_avx512_CFLAGS := -ffp-contract=fast -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
-model/kernels_avx512bf16_CFLAGS := $(model/kernels_avx512_CFLAGS) -mavx512bf16
+model/kernels/kernels_avx2_CFLAGS   := -ffp-contract=fast -mavx2 -mfma
+model/kernels/kernels_avx512_CFLAGS := -ffp-contract=fast -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+model/kernels/kernels_avx512bf16_CFLAGS := $(model/kernels/kernels_avx512_CFLAGS) -mavx512bf16
 endif
 
 MODULES  := base model mpi data sampler trainer report dpo cli
-SOURCES  := $(foreach m,$(MODULES),$(sort $(wildcard $(m)/*.c)))
+SOURCES  := $(foreach m,$(MODULES),$(sort $(wildcard $(m)/*.c $(m)/*/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
-# Rule files (data/rules/*.txt) become C arrays: rules_NAME, rules_NAME_size (data/rules_builtin.h).
+# Rule files (data/rules/*.txt) become C arrays: rules_NAME, rules_NAME_size (data/match/rules_builtin.h).
 RULES    := $(sort $(wildcard data/rules/*.txt))
 OBJECTS  += $(RULES:data/rules/%.txt=$(BUILD)/rules/%.o)
 LIBOBJ   := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
@@ -117,11 +117,11 @@ CPPFLAGS += -I$(BUILD)/generated
 $(BUILD)/generated/%.inc: %.txt
 	@mkdir -p $(@D)
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
-$(BUILD)/data/annotation_prompt.o build/fuzz/obj/data/annotation_prompt.o: $(PROMPTS)
+$(BUILD)/data/annotate/annotation_prompt.o build/fuzz/obj/data/annotate/annotation_prompt.o: $(PROMPTS)
 
 build/rules/%.c: data/rules/%.txt Makefile
 	@mkdir -p $(@D)
-	$(Q){ printf '#include "data/rules_builtin.h"\nconst unsigned char rules_%s[] = {\n' $*; \
+	$(Q){ printf '#include "data/match/rules_builtin.h"\nconst unsigned char rules_%s[] = {\n' $*; \
 	  od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g'; \
 	  printf '0};\nconst size_t rules_%s_size = sizeof rules_%s - 1;\n' $* $*; } > $@.$$$$ && mv $@.$$$$ $@
 $(BUILD)/rules/%.o: build/rules/%.c

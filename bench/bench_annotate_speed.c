@@ -4,11 +4,11 @@
  */
 #include "base/hash.h"
 #include "base/stream.h"
-#include "data/filters.h"
-#include "data/lexicon.h"
-#include "data/mining.h"
-#include "data/refusal.h"
-#include "data/wildchat.h"
+#include "data/match/filters.h"
+#include "data/match/lexicon.h"
+#include "data/mine/mining.h"
+#include "data/match/refusal.h"
+#include "data/source/wildchat.h"
 
 #include <stdio.h>
 #include <stdlib.h>

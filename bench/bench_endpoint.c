@@ -4,7 +4,7 @@
  * stderr, one line of JSON on stdout. */
 #include "base/log.h"
 #include "base/rng.h"
-#include "data/endpoint.h"
+#include "data/annotate/endpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>

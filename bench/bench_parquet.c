@@ -3,7 +3,7 @@
  *   bench_parquet --dump FILE [--header]
  *                                   prints every row as JSON instead: the conversation, or the name of its fault */
 #include "base/json.h"
-#include "data/parquet.h"
+#include "data/source/parquet.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 # bench_prepare.sh: speed and memory of prepare against a bare JSON parse, the bare tokenizer and plain Python; a table, and $BENCH_OUT/prepare.json.
 # Ratios come from runs that take turns, the median of $ROUNDS (default 5). One core: CPU seconds, user and system together. 2 ranks over 1: wall seconds.
 # Input: the real chats of $WILDREWARD_SHARED/data (default ../shared/data), $COPIES times (default 40) with other ids and first messages, so that no
-# row is a duplicate. Output goes to memory where /dev/shm is writable: what is measured is the program, not a disk.
+# row is a duplicate; ranks share $RANK_COPIES times (default 160), so that starting them is a small part. Output goes to memory where /dev/shm is writable: what is measured is the program, not a disk.
 #   MEMORY_GB=N   also: peak memory of a rank on N GB of chats made on the fly and piped in (default 0: not measured)
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -13,6 +13,7 @@ chats=${WILDREWARD_SHARED:-../shared}/data/sharegpt_wildchat.jsonl.zst
 program=$BUILD/wildreward
 rounds=${ROUNDS:-5}
 copies=${COPIES:-40}
+rank_copies=${RANK_COPIES:-160}
 if [ ! -f "$chats" ]; then
     echo "skipped: no chats in ${WILDREWARD_SHARED:-../shared}/data (set WILDREWARD_SHARED)"
     exit 0
@@ -28,8 +29,11 @@ many() {
     for k in $(seq "$1"); do sed "s/\"conversation_hash\": *\"/&$k-/; s/\"content\": *\"/&$k /" "$work/once.jsonl"; done
 }
 # In eight files, as large sets come: a compressed file cannot be entered in its middle, so of one file every rank would unpack all.
-mkdir "$work/chats"
-many "$copies" | split -n r/8 --additional-suffix=.jsonl --filter='zstd -q -3 -T1 -o "$FILE.zst"' - "$work/chats/"
+eight_files() { # COPIES FOLDER
+    mkdir "$2"
+    many "$1" | split -n r/8 --additional-suffix=.jsonl --filter='zstd -q -3 -T1 -o "$FILE.zst"' - "$2/"
+}
+eight_files "$copies" "$work/chats"
 bytes=$(zstd -dcq "$work"/chats/*.zst | wc -c)
 now() { date +%s.%N; }
 # cpu COMMAND…: its CPU seconds. wall COMMAND…: its wall seconds.
@@ -47,7 +51,17 @@ wall() {
 median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.4g", a / b }'; }
 prepare() { rm -rf "$work/o" "$work/o.partial"; OMP_NUM_THREADS=1 "$program" prepare "$work/chats" --out "$work/o" "$@"; }
-prepare_on() { local n=$1; shift; rm -rf "$work/o" "$work/o.partial"; OMP_NUM_THREADS=1 ranks "$n" "$program" prepare "$work/chats" --out "$work/o" "$@"; }
+prepare_on() { rm -rf "$work/o" "$work/o.partial"; OMP_NUM_THREADS=1 ranks "$1" "$program" prepare "$work/many" --no-tokens --out "$work/o"; }
+# What the machine itself gives: two runs of one process at once, which share nothing but caches, memory and cores.
+twice() {
+    local i pids=()
+    for i in 1 2; do
+        rm -rf "$work/o$i" "$work/o$i.partial"
+        OMP_NUM_THREADS=1 "$program" prepare "$work/many" --no-tokens --out "$work/o$i" &
+        pids+=($!)
+    done
+    wait "${pids[0]}" && wait "${pids[1]}"
+}
 
 prepare --no-tokens >/dev/null 2>&1 # the first one finds cold caches
 # The text that gets tokens: of chats, and of instances with their history, which is tokenized again.
@@ -64,10 +78,17 @@ for _ in $(seq "$rounds"); do
     cpu prepare --no-tokens >>"$work/all"
     "$BUILD/bench/bench_tokenizer" "$tokenizer" "$work/text" 1 | jq .median_mb_s >>"$work/bare_tokens"
     cpu prepare --tokenizer "$tokenizer" >>"$work/tokens"
-    wall prepare_on 1 --no-tokens >>"$work/one"
-    wall prepare_on 2 --no-tokens >>"$work/two"
     [ -n "${WILDREWARD_PEERS_PYTHON:-}" ] && "$WILDREWARD_PEERS_PYTHON" bench/peers/prepare_plain.py data/rules "$chats" "$work/plain.zst" | jq .mb_s >>"$work/plain"
 done
+rm -rf "$work/chats" "$work/text"
+eight_files "$rank_copies" "$work/many"
+rank_bytes=$(zstd -dcq "$work"/many/*.zst | wc -c)
+for _ in $(seq "$rounds"); do
+    wall prepare_on 1 >>"$work/one"
+    wall prepare_on 2 >>"$work/two"
+    wall twice >>"$work/twice"
+done
+rm -rf "$work"/o*
 mb() { awk -v b="$bytes" -v s="$1" 'BEGIN { print b / 1e6 / s }'; }
 yajl=$(median <"$work/yajl")
 instances=$(mb "$(median <"$work/instances")")
@@ -76,6 +97,7 @@ bare=$(median <"$work/bare_tokens")
 tokens=$(awk -v b="$text_mb" -v s="$(median <"$work/tokens")" 'BEGIN { print b / s }')
 one=$(median <"$work/one")
 two=$(median <"$work/two")
+twice=$(awk -v a="$one" -v b="$(median <"$work/twice")" 'BEGIN { print 2 * a / b }')
 plain=$([ -f "$work/plain" ] && median <"$work/plain" || echo null)
 
 line() { # NAME VALUE GOAL
@@ -84,7 +106,8 @@ line() { # NAME VALUE GOAL
 echo "prepare on $(awk -v b="$bytes" 'BEGIN { printf "%.0f", b / 1e6 }') MB of chats, one core"
 line "instances (--no-tokens --no-chats) over a bare yajl parse, $(printf '%.0f' "$instances") / $(printf '%.0f' "$yajl") MB/s" "$(ratio "$instances" "$yajl")" 0.3
 line "with chats (--no-tokens) over a bare yajl parse, $(printf '%.0f' "$all") MB/s" "$(ratio "$all" "$yajl")" 0
-line "2 ranks over 1 (--no-tokens)" "$(ratio "$one" "$two")" 1.8
+line "2 ranks over 1 (--no-tokens, $(awk -v b="$rank_bytes" 'BEGIN { printf "%.0f", b / 1e6 }') MB)" "$(ratio "$one" "$two")" 1.8
+line "  what two separate runs at once give on this machine" "$twice" 0
 [ "$plain" = null ] && echo "plain Python skipped: set WILDREWARD_PEERS_PYTHON to a Python with bench/peers/requirements.txt" ||
     line "instances over plain Python ($(printf '%.1f' "$plain") MB/s)" "$(ratio "$instances" "$plain")" 3
 line "with tokens over the bare tokenizer, $(printf '%.1f' "$tokens") / $(printf '%.1f' "$bare") MB/s of tokenized text" "$(ratio "$tokens" "$bare")" 0.8
@@ -109,7 +132,7 @@ if [ "${MEMORY_GB:-0}" != 0 ]; then
 fi
 
 jq -n --argjson bytes "$bytes" --argjson yajl "$yajl" --argjson instances "$instances" --argjson all "$all" --argjson tokens "$tokens" --argjson bare "$bare" \
-    --argjson one "$one" --argjson two "$two" --argjson plain "$plain" --argjson peak "$peak" \
+    --argjson one "$one" --argjson two "$two" --argjson plain "$plain" --argjson peak "$peak" --argjson twice "$twice" \
     '{bytes: $bytes, bare_yajl_mb_s: $yajl, instances_mb_s: $instances, no_tokens_mb_s: $all, tokenized_mb_s: $tokens, bare_tokenizer_mb_s: $bare,
       one_rank_s: $one, two_ranks_s: $two, plain_python_mb_s: $plain, peak_kib: $peak,
-      instances_over_yajl: ($instances / $yajl), tokens_over_bare: ($tokens / $bare), two_over_one: ($one / $two)}' >"$out/prepare.json"
+      instances_over_yajl: ($instances / $yajl), tokens_over_bare: ($tokens / $bare), two_over_one: ($one / $two), two_runs_at_once: $twice}' >"$out/prepare.json"

@@ -4,8 +4,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/stream.h"
-#include "data/fields.h"
-#include "data/sources.h"
+#include "data/source/fields.h"
+#include "data/source/sources.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Seconds are the thread's CPU time, as there, so that what else the machine does changes neither figure much. */
 #include "base/file.h"
 #include "base/log.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

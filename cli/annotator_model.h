@@ -3,7 +3,7 @@
 #define WR_CLI_ANNOTATOR_MODEL_H
 
 #include "cli/command.h"
-#include "data/model_annotator.h"
+#include "data/annotate/model_annotator.h"
 #include "dpo/frozen.h"
 
 extern const option_spec annotator_model_options[]; /* --annotator-model … */

@@ -4,7 +4,7 @@
 
 #include "cli/annotator_model.h"
 #include "cli/command.h"
-#include "data/annotator.h"
+#include "data/annotate/annotator.h"
 
 extern const option_spec annotator_options[]; /* --annotator --similarity --refusals --answer-cache --prompts --endpoint… */
 
@@ -19,7 +19,7 @@ typedef struct annotator_set {
     annotator *levels[ANNOTATORS_MAX]; /* (n) in the order of --annotator, no two alike */
     size_t n;
     annotator *refusals;
-    annotator *similarity; /* NULL: data/mining.h's TF-IDF */
+    annotator *similarity; /* NULL: data/mine/mining.h's TF-IDF */
     annotator *owned[ANNOTATORS_MAX]; /* each of the above once */
     size_t n_owned;
     annotator_model model; /* what the model annotator borrows */

@@ -6,9 +6,9 @@
 #include "base/log.h"
 #include "base/stream.h"
 #include "cli/inspect_refusals.h"
-#include "data/dataset.h"
-#include "data/folder_verify.h"
-#include "data/prepare_summary.h"
+#include "data/shard/dataset.h"
+#include "data/shard/folder_verify.h"
+#include "data/prepare/prepare_summary.h"
 
 #include <inttypes.h>
 #include <stdio.h>

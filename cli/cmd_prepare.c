@@ -3,7 +3,7 @@
 #include "cli/lm_tool.h"
 
 #include "base/mem.h"
-#include "data/prepare.h"
+#include "data/prepare/prepare.h"
 
 #include <stdlib.h>
 #include <string.h>

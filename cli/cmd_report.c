@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/command.h"
-#include "data/prepare_summary.h"
+#include "data/prepare/prepare_summary.h"
 #include "report/report.h"
 #include <stdlib.h>
 

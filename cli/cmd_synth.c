@@ -1,6 +1,6 @@
 /* wildreward synth: the practice world as files. */
 #include "cli/command.h"
-#include "data/practice.h"
+#include "data/practice/practice.h"
 
 static const option_spec synth_options[] = {
     {.name = "out",

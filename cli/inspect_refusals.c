@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "data/refusal_report.h"
+#include "data/agree/refusal_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>

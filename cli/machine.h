@@ -15,7 +15,7 @@ uint64_t machine_shm_bytes(void);       /* size of /dev/shm, 0 = none */
 uint64_t machine_memlock_bytes(void);   /* limit on locked memory, UINT64_MAX = none */
 
 /* Probes of `seconds` each with `threads` OpenMP threads. 0 when memory is short. */
-typedef enum probe_kind { PROBE_FORWARD, PROBE_BACKWARD } probe_kind; /* matmul_xwt, matmul_dx of model/matmul.h */
+typedef enum probe_kind { PROBE_FORWARD, PROBE_BACKWARD } probe_kind; /* matmul_xwt, matmul_dx of model/kernels/matmul.h */
 double probe_gemm_gflops(probe_kind kind, int threads, double seconds);  /* f32, (1024, 1024) each */
 double probe_read_gb_per_s(int threads, double seconds);                 /* summing 256 MiB of floats */
 

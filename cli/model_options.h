@@ -3,7 +3,7 @@
 #define WR_CLI_MODEL_OPTIONS_H
 
 #include "cli/command.h"
-#include "model/lora.h"
+#include "model/weights/lora.h"
 
 extern const option_spec precision_options[]; /* --precision --check-weights */
 extern const option_spec adapter_options[];   /* --adapter */

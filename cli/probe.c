@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "model/matmul.h"
+#include "model/kernels/matmul.h"
 #include <omp.h>
 #include <stdlib.h>
 

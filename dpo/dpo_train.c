@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "dpo/dpo_batch.h"
 #include "dpo/dpo_loss.h"
-#include "model/lora.h"
+#include "model/weights/lora.h"
 #include "trainer/batch.h"
 
 #include <math.h>

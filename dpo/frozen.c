@@ -1,7 +1,7 @@
 #include "dpo/frozen.h"
 
 #include "base/mem.h"
-#include "model/weight_mapping.h"
+#include "model/weights/weight_mapping.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 
 #include "dpo/dpo_train.h"
 #include "dpo/rollout.h"
-#include "model/lora.h"
+#include "model/weights/lora.h"
 
 typedef struct dpo_options {
     const char *model_dir, *reward_dir, *prompts, *out;

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "dpo/eval_summary.h"
 #include "dpo/rollout.h"
-#include "model/lora.h"
+#include "model/weights/lora.h"
 #include "trainer/train_setup.h"
 
 #include <stdio.h>

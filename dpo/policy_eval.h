@@ -3,7 +3,7 @@
 #ifndef WR_DPO_POLICY_EVAL_H
 #define WR_DPO_POLICY_EVAL_H
 
-#include "model/precision.h"
+#include "model/kernels/precision.h"
 #include "mpi/world.h"
 
 typedef struct policy_eval_options {

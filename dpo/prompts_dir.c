@@ -2,7 +2,7 @@
 #include "dpo/rollout.h"
 
 #include "base/hash.h"
-#include "data/dataset.h"
+#include "data/shard/dataset.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #ifndef WR_DPO_ROLLOUT_H
 #define WR_DPO_ROLLOUT_H
 
-#include "data/practice.h"
-#include "model/chat_template.h"
+#include "data/practice/practice.h"
+#include "model/chat/chat_template.h"
 #include "mpi/work.h"
 #include "sampler/sampler.h"
 #include "trainer/score.h"

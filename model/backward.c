@@ -1,7 +1,7 @@
 /* model_backward: layers in reverse, activations from the workspace or computed again; norms and SwiGLU are always computed again. */
 #include "model/layer.h"
 
-#include "model/params.h"
+#include "model/weights/params.h"
 
 #include <string.h>
 

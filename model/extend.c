@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "model/layer.h"
-#include "model/params.h"
+#include "model/weights/params.h"
 
 #include <stdlib.h>
 #include <string.h>

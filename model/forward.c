@@ -1,7 +1,7 @@
 /* model_forward: the decoder on packed segments. */
 #include "model/layer.h"
 
-#include "model/params.h"
+#include "model/weights/params.h"
 
 wr_status workspace_layer_forward(const model *m, const token_batch *b, workspace *w, size_t l, const layer_buffers *x, float *lse) {
     wr_status status = WR_OK;

@@ -2,8 +2,8 @@
 #include "model/layer.h"
 
 #include "base/mem.h"
-#include "model/lora.h"
-#include "model/params.h"
+#include "model/weights/lora.h"
+#include "model/weights/params.h"
 
 #include <math.h>
 #include <stdlib.h>

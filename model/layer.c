@@ -2,7 +2,7 @@
 #include "model/layer.h"
 
 #include "base/mem.h"
-#include "model/params.h"
+#include "model/weights/params.h"
 
 #include <math.h>
 #include <stdlib.h>

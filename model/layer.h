@@ -4,7 +4,7 @@
 #define WR_MODEL_LAYER_H
 
 #include "model/buffer.h"
-#include "model/kernels.h"
+#include "model/kernels/kernels.h"
 #include "model/linear.h"
 #include "model/model.h"
 

@@ -1,9 +1,9 @@
 #include "model/linear.h"
 
 #include "base/mem.h"
-#include "model/kernels.h"
-#include "model/lora.h"
-#include "model/params.h"
+#include "model/kernels/kernels.h"
+#include "model/weights/lora.h"
+#include "model/weights/params.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #define WR_MODEL_LINEAR_H
 
 #include "model/buffer.h"
-#include "model/matmul.h"
+#include "model/kernels/matmul.h"
 #include "model/model.h"
 
 typedef enum linear_group { GROUP_QKV, GROUP_O, GROUP_GATE_UP, GROUP_DOWN, LINEAR_GROUPS } linear_group;

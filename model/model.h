@@ -5,8 +5,8 @@
 #ifndef WR_MODEL_MODEL_H
 #define WR_MODEL_MODEL_H
 
-#include "model/config.h"
-#include "model/precision.h"
+#include "model/weights/config.h"
+#include "model/kernels/precision.h"
 #include <stdint.h>
 
 /* One tensor of a flat buffer. */
@@ -18,8 +18,8 @@ typedef struct tensor_info {
     bool decay;           /* weight decay applies (matrices), not to norms and biases */
 } tensor_info;
 
-struct lora;            /* model/lora.h */
-struct weight_mapping;  /* model/weight_mapping.h */
+struct lora;            /* model/weights/lora.h */
+struct weight_mapping;  /* model/weights/weight_mapping.h */
 
 typedef struct model {
     model_config config;

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Enforces the table of docs/architecture.md: which folder may include which. Also: <mpi.h> only in mpi/, a BLAS is
+# Enforces the table of docs/architecture.md: which folder, and which room of a large folder, may include which. Also: <mpi.h> only in mpi/, a BLAS is
 # called in the matrix products, the doctor and the benchmark only, the process ends only in cli/main.c and mpi/, and no two source files share a name.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -14,6 +14,21 @@ declare -A may=(
     [report]="base"
     [dpo]="base model data mpi sampler trainer"
     [cli]="base model mpi data sampler trainer report dpo"
+)
+# The rooms of the two large folders. A room may also include what lies in its folder itself.
+declare -A rooms=(
+    [model/kernels]=""
+    [model/tokenizer]=""
+    [model/weights]="kernels"
+    [model/chat]="tokenizer"
+    [data/match]=""
+    [data/mine]="match"
+    [data/source]=""
+    [data/shard]=""
+    [data/practice]=""
+    [data/annotate]="match mine prompts"
+    [data/agree]="annotate shard"
+    [data/prepare]="annotate agree match mine shard source"
 )
 bad=0
 complain() {
@@ -34,15 +49,20 @@ for folder in "${!may[@]}"; do
             elif [ "$target" != "$folder" ] && [[ " ${may[$folder]} " != *" $target "* ]]; then
                 complain "$file:$line: $folder/ may not include $target/ (allowed: $folder ${may[$folder]})"
             fi
+            room=${file%/*} other=${header%/*}
+            if [ -n "${rooms[$room]+x}" ] && [ "$other" != "$room" ] && [ "$other" != "$folder" ] && [ "$target" = "$folder" ] &&
+                [[ " ${rooms[$room]} " != *" ${other#*/} "* ]]; then
+                complain "$file:$line: $room/ may not include $other/ (allowed: ${rooms[$room]})"
+            fi
         done < <(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$file")
         if [ "$folder" != mpi ] && grep -nE '#[[:space:]]*include[[:space:]]*<mpi\.h>' "$file" /dev/null >&2; then
             complain "$file: only mpi/ may include <mpi.h>"
         fi
         case $file in
-        model/matmul*.c | cli/cmd_doctor.c | cli/bench_cases.c) ;;
+        model/kernels/matmul*.c | cli/cmd_doctor.c | cli/bench_cases.c) ;;
         *)
             if grep -nE '\b(cblas_[a-z]+|[sd]gemm_) *\(' "$file" /dev/null >&2; then
-                complain "$file: products go through model/matmul.h (only the doctor and the benchmark measure a BLAS)"
+                complain "$file: products go through model/kernels/matmul.h (only the doctor and the benchmark measure a BLAS)"
             fi
             ;;
         esac

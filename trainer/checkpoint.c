@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "model/lora.h"
-#include "model/safetensors.h"
+#include "model/weights/lora.h"
+#include "model/weights/safetensors.h"
 #include "mpi/reduce.h"
 
 #include <stdio.h>

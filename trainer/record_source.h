@@ -4,7 +4,7 @@
 #ifndef WR_TRAINER_RECORD_SOURCE_H
 #define WR_TRAINER_RECORD_SOURCE_H
 
-#include "data/dataset.h"
+#include "data/shard/dataset.h"
 #include "mpi/world.h"
 
 typedef struct record_source record_source;

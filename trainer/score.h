@@ -2,7 +2,7 @@
 #ifndef WR_TRAINER_SCORE_H
 #define WR_TRAINER_SCORE_H
 
-#include "data/template.h"
+#include "data/shard/template.h"
 #include "model/model.h"
 
 typedef struct reward_model {

@@ -2,7 +2,7 @@
 #ifndef WR_TRAINER_SEQUENCE_H
 #define WR_TRAINER_SEQUENCE_H
 
-#include "data/shard.h"
+#include "data/shard/shard.h"
 #include "model/model.h"
 
 typedef struct sequence {

@@ -2,7 +2,7 @@
 #ifndef WR_TRAINER_SHARD_UNION_H
 #define WR_TRAINER_SHARD_UNION_H
 
-#include "data/dataset.h"
+#include "data/shard/dataset.h"
 #include "mpi/world.h"
 
 typedef struct shard_union {

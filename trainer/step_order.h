@@ -3,7 +3,7 @@
 #ifndef WR_TRAINER_STEP_ORDER_H
 #define WR_TRAINER_STEP_ORDER_H
 
-#include "data/dataset.h"
+#include "data/shard/dataset.h"
 
 typedef struct step_order {
     const dataset_index *index;  /* borrowed */

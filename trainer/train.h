@@ -3,7 +3,7 @@
 #ifndef WR_TRAINER_TRAIN_H
 #define WR_TRAINER_TRAIN_H
 
-#include "model/lora.h"
+#include "model/weights/lora.h"
 #include "mpi/world.h"
 #include "trainer/optimizer.h"
 

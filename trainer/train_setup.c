@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "data/template.h"
-#include "model/tokenizer.h"
+#include "data/shard/template.h"
+#include "model/tokenizer/tokenizer.h"
 #include "mpi/reduce.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #define WR_TRAINER_TRAIN_SETUP_H
 
 #include "base/file.h"
-#include "data/dataset.h"
+#include "data/shard/dataset.h"
 #include "trainer/train.h"
 
 typedef struct train_start {

@@ -1,6 +1,6 @@
 /* The input is a chat template, or a file of slots: refused, or rendered, every byte with an origin that exists. */
-#include "model/chat_slots.h"
-#include "model/jinja.h"
+#include "model/chat/chat_slots.h"
+#include "model/chat/jinja.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

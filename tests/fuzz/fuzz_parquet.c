@@ -1,6 +1,6 @@
 /* Any bytes as a Parquet file: refused with a message, or readable row by row. The first byte chooses the options. Rows are read up to a limit,
  * since a few bytes can stand for billions of empty ones. */
-#include "data/parquet.h"
+#include "data/source/parquet.h"
 
 #include <stdio.h>
 #include <string.h>

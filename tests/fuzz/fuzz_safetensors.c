@@ -1,8 +1,8 @@
 /* Any bytes as a safetensors file: refused with a message, or every tensor lies inside the file and can be read. The same bytes as the weights of a
  * small model: refused, or every weight can be read. */
-#include "model/params.h"
-#include "model/safetensors.h"
-#include "model/weight_mapping.h"
+#include "model/weights/params.h"
+#include "model/weights/safetensors.h"
+#include "model/weights/weight_mapping.h"
 
 #include "base/file.h"
 

@@ -1,7 +1,7 @@
 /* Any bytes as a shard, as one record, or as a dataset index message: refused with a message, or readable from end to end. The first byte
  * chooses; shards get their checksums made right first, so that mutation reaches what lies behind them. */
-#include "data/dataset.h"
-#include "data/shard_layout.h"
+#include "data/shard/dataset.h"
+#include "data/shard/shard_layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>

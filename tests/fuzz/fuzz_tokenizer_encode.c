@@ -2,8 +2,8 @@
  * the rest is text or token ids. Text must come back as it was where nothing normalises it; decoding as a stream must equal decoding at once. */
 #include "base/json.h"
 #include "base/utf8.h"
-#include "model/text_bytes.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/text_bytes.h"
+#include "model/tokenizer/tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

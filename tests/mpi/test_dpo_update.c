@@ -5,7 +5,7 @@
 #include "dpo/dpo_batch.h"
 #include "dpo/dpo_loss.h"
 #include "dpo/dpo_train.h"
-#include "model/lora.h"
+#include "model/weights/lora.h"
 
 static world *the_world;
 #include "mpi_check.h"

@@ -2,7 +2,7 @@
  * changes stays as it was; a directory that cannot be read fails everywhere. */
 #include "base/file.h"
 #include "dpo/frozen.h"
-#include "model/weight_mapping.h"
+#include "model/weights/weight_mapping.h"
 
 static world *the_world;
 #include "mpi_check.h"

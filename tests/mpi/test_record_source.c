@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "data/shard.h"
+#include "data/shard/shard.h"
 #include "trainer/record_source.h"
 
 #include <unistd.h>

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/stream.h"
 #include "cli/annotator_options.h"
-#include "data/wildchat.h"
+#include "data/source/wildchat.h"
 
 #include <inttypes.h>
 #include <math.h>

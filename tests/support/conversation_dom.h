@@ -1,8 +1,8 @@
-/* The obvious way to read a row: a DOM (base/json.h), members by name, everything copied. What data/conversation_parse.c must agree with. */
+/* The obvious way to read a row: a DOM (base/json.h), members by name, everything copied. What data/source/conversation_parse.c must agree with. */
 #ifndef WR_TESTS_CONVERSATION_DOM_H
 #define WR_TESTS_CONVERSATION_DOM_H
 
-#include "data/fields.h"
+#include "data/source/fields.h"
 
 wr_status conversation_dom(arena *a, const char *line, size_t n, const field_map *map, bool user_key_header, conversation *out, row_fault *fault);
 /* NULL when both are the same, else the name of the first part that differs. */

@@ -1,8 +1,8 @@
 /* T tokens of one path, C channels, H query and G key/value heads of D, F feed-forward width, V vocabulary; see ref_double.h. */
 #include "ref_double.h"
 
-#include "model/lora.h"
-#include "model/params.h"
+#include "model/weights/lora.h"
+#include "model/weights/params.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/answers.h"
+#include "model/chat/answers.h"
 #include "tests/support/ref_double.h"
 
 #include <math.h>

@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/attention_ref.h"
-#include "model/kernels.h"
+#include "model/kernels/attention_ref.h"
+#include "model/kernels/kernels.h"
 
 #include <math.h>
 #include <omp.h>

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/lora.h"
+#include "model/weights/lora.h"
 #include "trainer/checkpoint.h"
 
 #include <setjmp.h>

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "model/config.h"
+#include "model/weights/config.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "data/dataset.h"
+#include "data/shard/dataset.h"
 
 #include <stdio.h>
 #include <stdlib.h>

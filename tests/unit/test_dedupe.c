@@ -6,8 +6,8 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "data/bytes.h"
-#include "data/dedupe.h"
+#include "data/shard/bytes.h"
+#include "data/prepare/dedupe.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,9 +7,9 @@
 
 #include "base/rng.h"
 #include "base/strbuf.h"
-#include "data/filters.h"
-#include "data/pattern.h"
-#include "data/rules.h"
+#include "data/match/filters.h"
+#include "data/match/pattern.h"
+#include "data/match/rules.h"
 
 #include <ctype.h>
 #include <string.h>

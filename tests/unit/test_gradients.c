@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/lora.h"
+#include "model/weights/lora.h"
 #include "tests/support/ref_double.h"
 #include "trainer/loss.h"
 

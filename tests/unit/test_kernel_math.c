@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/kernels.h"
-#include "model/kernels_ref.h"
+#include "model/kernels/kernels.h"
+#include "model/kernels/kernels_ref.h"
 
 #include <math.h>
 #include <omp.h>

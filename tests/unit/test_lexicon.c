@@ -7,9 +7,9 @@
 
 #include "base/rng.h"
 #include "base/strbuf.h"
-#include "data/lexicon.h"
-#include "data/refusal.h"
-#include "data/rules.h"
+#include "data/match/lexicon.h"
+#include "data/match/refusal.h"
+#include "data/match/rules.h"
 
 #include <ctype.h>
 #include <stdio.h>

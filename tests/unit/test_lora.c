@@ -2,9 +2,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/lora.h"
-#include "model/params.h"
-#include "model/safetensors.h"
+#include "model/weights/lora.h"
+#include "model/weights/params.h"
+#include "model/weights/safetensors.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/kernels.h"
-#include "model/matmul.h"
+#include "model/kernels/kernels.h"
+#include "model/kernels/matmul.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -39,7 +39,7 @@ static void forward(size_t M, size_t N, size_t K, const float *X, const float *W
     assert_int_equal(matmul_xwt(NULL, PRECISION_F32, M, N, K, X, K, W, Y, N, true, add), WR_OK);
 }
 
-/* kind 0: Y = X W^T, 1: dX = dY W, 2: dW += dY^T X, through a table (NULL: through model/matmul.h). */
+/* kind 0: Y = X W^T, 1: dX = dY W, 2: dW += dY^T X, through a table (NULL: through model/kernels/matmul.h). */
 static void check_products(const kernels_table *t, size_t M, size_t N, size_t K, bool add) {
     float *X = random_floats(M * K, 1), *W = random_floats(N * K, 2), *Y = random_floats(M * N, 3);
     float *outY = random_floats(M * N, 4), *outX = random_floats(M * K, 5), *outW = random_floats(N * K, 6);

@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/matmul.h"
+#include "model/kernels/matmul.h"
 
 #include <math.h>
 #include <stdlib.h>

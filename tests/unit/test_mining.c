@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "data/mining.h"
-#include "data/term_bag.h"
+#include "data/mine/mining.h"
+#include "data/mine/term_bag.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -9,8 +9,8 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "cli/annotator_model.h"
-#include "data/model_annotator.h"
-#include "data/model_prompts.h"
+#include "data/annotate/model_annotator.h"
+#include "data/annotate/model_prompts.h"
 #include "tests/support/ref_double.h"
 
 #include <math.h>

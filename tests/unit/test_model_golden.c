@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/extend.h"
-#include "model/safetensors.h"
+#include "model/weights/safetensors.h"
 #include "trainer/loss.h"
 #include "trainer/optimizer.h"
 #include "trainer/score.h"

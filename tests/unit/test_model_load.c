@@ -8,9 +8,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/params.h"
-#include "model/safetensors.h"
-#include "model/weight_mapping.h"
+#include "model/weights/params.h"
+#include "model/weights/safetensors.h"
+#include "model/weights/weight_mapping.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "model/params.h"
-#include "model/weight_mapping.h"
+#include "model/weights/params.h"
+#include "model/weights/weight_mapping.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -8,9 +8,9 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/stream.h"
-#include "data/parquet.h"
-#include "data/parquet_encoding.h"
-#include "data/parquet_snappy.h"
+#include "data/source/parquet.h"
+#include "data/source/parquet_encoding.h"
+#include "data/source/parquet_snappy.h"
 
 #include <snappy-c.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/stream.h"
-#include "data/practice_world.h"
+#include "data/practice/practice_world.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

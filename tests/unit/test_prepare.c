@@ -9,9 +9,9 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/stream.h"
-#include "data/dataset.h"
-#include "data/prepare.h"
-#include "data/template.h"
+#include "data/shard/dataset.h"
+#include "data/prepare/prepare.h"
+#include "data/shard/template.h"
 
 #include <stdio.h>
 #include <stdlib.h>

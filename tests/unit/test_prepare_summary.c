@@ -7,8 +7,8 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "data/folder_verify.h"
-#include "data/prepare_summary.h"
+#include "data/shard/folder_verify.h"
+#include "data/prepare/prepare_summary.h"
 #include "report/html.h"
 #include "report/prepare_page.h"
 #include "report/sankey.h"

@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/utf8.h"
-#include "model/normalizer.h"
-#include "model/pretokenize.h"
+#include "model/tokenizer/normalizer.h"
+#include "model/tokenizer/pretokenize.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/model.h"
-#include "model/safetensors.h"
+#include "model/weights/safetensors.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
-#include "data/shard.h"
+#include "data/shard/shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
 
 #include "base/file.h"
 #include "base/rng.h"
-#include "data/sources.h"
-#include "data/sources_rows.h"
+#include "data/source/sources.h"
+#include "data/source/sources_rows.h"
 
 #include <archive.h>
 #include <archive_entry.h>

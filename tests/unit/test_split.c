@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "data/split.h"
+#include "data/prepare/split.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "data/template.h"
+#include "data/shard/template.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "data/bytes.h"
-#include "data/unit_file.h"
+#include "data/shard/bytes.h"
+#include "data/prepare/unit_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,191 @@
+/* Phase assemble, on rank 0: the parts of all units are joined in source order into the files of the result. Frames are copied, never unpacked; a
+ * stopped assembly begins again. */
+#include "data/prepare/prepare_result.h"
+#include "data/prepare/unit_labels.h"
+#include "data/prepare/unit_part.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct assembly {
+    pipeline *p;
+    prepare_result result;
+    shard_set shards[PART_TURNS];
+    outstream *text[PART_STREAMS]; /* of the text streams: their zstd frames, as they are */
+    char made[PART_STREAMS][PATH_CAP];
+    outstream *users;
+    arena *arena;
+    strbuf line;
+    char *frame;
+    size_t frame_capacity;
+    part_counts counts;
+} assembly;
+
+static const char *const text_names[PART_STREAMS] = {[PART_TURNS] = "turns.jsonl.zst", [PART_AUDIT] = "audit.jsonl.zst"};
+
+static wr_status join_stream(assembly *a, const unit_reader *file, part_stream k, bytes_reader *r) {
+    wr_status status = WR_OK;
+    size_t frames = bytes_get_count(r, 16);
+    for (size_t i = 0; i < frames; i++) {
+        built_frame f = {0};
+        uint64_t at = bytes_get_u64(r);
+        if (k < PART_TURNS)
+            TRY(built_frame_unpack(r, part_classes(k), a->arena, &f));
+        else
+            f.n = bytes_get_u64(r);
+        uint64_t body = unit_body(file);
+        if (r->bad || at > body || f.n > body - at) TRY(unit_damaged(file, "frames"));
+        TRY(mem_reserve((void **)&a->frame, &a->frame_capacity, f.n + 1, 1));
+        TRY(unit_read_at(file, a->frame, f.n, at));
+        f.bytes = a->frame;
+        TRY(k < PART_TURNS ? shard_set_add_frame(&a->shards[k], &f) : outstream_write(a->text[k], f.bytes, f.n));
+    }
+cleanup:
+    return status;
+}
+
+static wr_status join_unit(assembly *a, unit_id id) {
+    wr_status status = WR_OK;
+    pipeline *p = a->p;
+    unit_reader *file = NULL;
+    char path[PATH_CAP];
+    size_t n;
+    TRY(unit_path(path, p->dir.work, id, ".part"));
+    TRY(unit_open(path, &file));
+    const void *table = unit_table(file, &n);
+    bytes_reader r = bytes_reader_make(table, n);
+    for (int f = 0; f < FILTERS; f++) a->counts.dropped[f] += bytes_get_u64(&r);
+    a->counts.histories_shortened += bytes_get_u64(&r);
+    a->counts.chats_no_reply += bytes_get_u64(&r);
+    a->counts.chats_too_long += bytes_get_u64(&r);
+    a->counts.chats_shortened += bytes_get_u64(&r);
+    size_t lost = bytes_get_count(&r, 9);
+    for (size_t i = 0; i < lost; i++) {
+        size_t length;
+        const char *name = bytes_get_string(&r, &length);
+        uint32_t stratum = bytes_get_u32(&r);
+        split_user *u = user_table_find(&p->users, name, length);
+        if (r.bad || !u || stratum >= SPLIT_STRATA || !u->instances[stratum]) TRY(unit_damaged(file, "users"));
+        u->instances[stratum]--;
+    }
+    arena_reset(a->arena);
+    for (int k = 0; k < PART_STREAMS; k++) TRY(join_stream(a, file, (part_stream)k, &r));
+    if (r.bad) TRY(unit_damaged(file, "table"));
+cleanup:
+    unit_close(file);
+    return status;
+}
+
+/* After the parts, when every user's count is final: users in the order of their first conversation. */
+static wr_status write_users(assembly *a) {
+    wr_status status = WR_OK;
+    pipeline *p = a->p;
+    unit_labels l = {0};
+    char path[PATH_CAP];
+    TRY(path_join(path, p->dir.result, "users.jsonl.zst"));
+    TRY(outstream_create(path, &a->users));
+    for (size_t i = 0; i < p->n_units; i++) {
+        TRY(unit_labels_open(p, p->units[i].id, &l));
+        for (size_t k = 0; k < l.n_users; k++) {
+            split_user *u = user_table_find(&p->users, l.users[k].name, strlen(l.users[k].name));
+            if (!u || u->listed) continue;
+            u->listed = true;
+            TRY(result_user(a->users, &a->line, l.users[k].name, u));
+        }
+        unit_labels_close(&l);
+    }
+    TRY(outstream_commit(&a->users));
+cleanup:
+    unit_labels_close(&l);
+    return status;
+}
+
+static wr_status put_outcome(assembly *a) {
+    wr_status status = WR_OK;
+    funnel *f = &a->p->funnel;
+    const part_counts *c = &a->counts;
+    for (int i = FILTER_KEEP + 1; i < FILTERS; i++) TRY(funnel_count(f, "dropped", filter_name((filter)i), c->dropped[i]));
+    if (c->histories_shortened) TRY(funnel_count(f, "tokens", "histories shortened", c->histories_shortened));
+    if (c->chats_no_reply) TRY(funnel_count(f, "chats", "no reply", c->chats_no_reply));
+    if (c->chats_too_long) TRY(funnel_count(f, "chats", "too long", c->chats_too_long));
+    if (c->chats_shortened) TRY(funnel_count(f, "chats", "shortened", c->chats_shortened));
+    const shard_set *s = a->shards;
+    TRY(funnel_count(f, "kept", "instances, train", s[PART_REWARD].records));
+    TRY(funnel_count(f, "kept", "instances, test", s[PART_REWARD_TEST].records));
+    TRY(funnel_count(f, "kept", "instance tokens", s[PART_REWARD].tokens + s[PART_REWARD_TEST].tokens));
+    TRY(funnel_count(f, "kept", "chats, train", s[PART_CHATS].records));
+    TRY(funnel_count(f, "kept", "chats, test", s[PART_CHATS_TEST].records));
+    TRY(funnel_count(f, "kept", "chat tokens", s[PART_CHATS].tokens + s[PART_CHATS_TEST].tokens));
+cleanup:
+    return status;
+}
+
+static wr_status begin(assembly *a) {
+    wr_status status = WR_OK;
+    pipeline *p = a->p;
+    static const char *const prefixes[] = {"reward-train", "reward-test", "chats-train", "chats-test"};
+    TRY_ALLOC(a->arena = arena_create());
+    TRY(dir_remove_tree(p->dir.result));
+    TRY(dir_make(p->dir.result));
+    a->result = (prepare_result){.o = p->o, .dir = p->dir.result, .classes = CLASSES, .tok = p->tok, .template = p->template, .extra = &p->extra, .funnel = &p->funnel};
+    for (int k = 0; k < PART_TURNS; k++) a->shards[k] = result_shards(&a->result, prefixes[k], k <= PART_REWARD_TEST ? SHARD_REWARD : SHARD_CHAT);
+    for (int k = PART_TURNS; k < PART_STREAMS; k++) {
+        char name[64];
+        snprintf(name, sizeof name, ".joining-%d", k); /* not .zst: it is compressed already */
+        TRY(path_join(a->made[k], p->dir.result, name));
+        TRY(outstream_create(a->made[k], &a->text[k]));
+    }
+cleanup:
+    return status;
+}
+
+static wr_status finish_text(assembly *a, part_stream k) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    TRY(outstream_commit(&a->text[k]));
+    TRY(path_join(path, a->p->dir.result, text_names[k]));
+    if (rename(a->made[k], path) != 0) TRY(wr_fail(WR_E_IO, "cannot write %s: %s", path, strerror(errno)));
+cleanup:
+    return status;
+}
+
+static wr_status assemble(pipeline *p) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    assembly a = {.p = p};
+    progress *shown = progress_create("prepare: joining", "units", p->n_units);
+    TRY(begin(&a));
+    for (size_t i = 0; i < p->n_units; i++) {
+        TRY(join_unit(&a, p->units[i].id));
+        progress_update(shown, i + 1, NULL);
+        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
+    }
+    bool chats = !p->o->no_chats && (p->chat || !p->tok);
+    for (int k = 0; k < PART_TURNS; k++) {
+        if (k <= PART_REWARD_TEST || chats) TRY(shard_set_finish(&a.shards[k]));
+    }
+    for (int k = PART_TURNS; k < PART_STREAMS; k++) TRY(finish_text(&a, (part_stream)k));
+    TRY(write_users(&a));
+    if (p->tok) {
+        TRY(path_join(path, p->dir.work, "tokenizer"));
+        TRY(result_tokenizer(&a.result, p->o->tokenizer ? p->o->tokenizer : path));
+        if (p->o->chat_template && p->chat) { /* in place of the tokenizer's own */
+            TRY(path_join(path, a.result.dir, "chat_template.jinja"));
+            TRY(file_write_atomic(path, chat_template_source(p->chat), strlen(chat_template_source(p->chat))));
+        }
+    }
+    TRY(put_outcome(&a));
+    TRY(result_finish(&a.result));
+cleanup:
+    progress_finish(shown);
+    for (int k = 0; k < PART_TURNS; k++) shard_set_discard(&a.shards[k]);
+    for (int k = PART_TURNS; k < PART_STREAMS; k++) outstream_discard(a.text[k]);
+    outstream_discard(a.users);
+    arena_free(a.arena);
+    strbuf_free(&a.line);
+    free(a.frame);
+    return status;
+}
+
+wr_status phase_assemble(pipeline *p) { return pipeline_agree(p, p->root ? assemble(p) : WR_OK); }

@@ -1,0 +1,285 @@
+/* prepare --format labelled: rated replies straight to shards. One row a line: {"response", "label"} and optionally
+ * "query", "history"
+ * ([{role, content} …]), "user", "id". label is an integer 1 … K. */
+#include "data/prepare/prepare_job.h"
+
+#include "base/utf8.h"
+#include "data/source/wildchat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct row {
+    const char *id, *user, *query, *response;
+    size_t query_length, response_length;
+    int64_t label;
+    chat_message *history;
+    size_t n_history;
+} row;
+
+typedef struct labelled {
+    prepare_job *job;
+    arena *arena;
+    uint64_t rows;
+    int64_t largest;
+    bpe_trainer *trainer;
+    shard_set reward[2];
+    strbuf line;
+    token_ids ids;
+} labelled;
+
+enum { LARGEST_LABEL = 1000 };
+
+static wr_status take_history(arena *a, const json_value *v, row *out, row_fault *fault) {
+    *fault = ROW_GOOD;
+    if (!v || json_is(v, JSON_NULL)) return WR_OK;
+    if (!json_is(v, JSON_ARRAY))
+        *fault = ROW_FIELD;
+    else if (v->length > ROW_MESSAGES_LIMIT)
+        *fault = ROW_MANY;
+    if (*fault != ROW_GOOD) return WR_OK;
+    out->history = arena_alloc(a, (v->length + 1) * sizeof *out->history);
+    if (!out->history) return wr_fail(WR_E_NOMEM, "out of memory for a row");
+    for (const json_value *m = v->first; m; m = m->next) {
+        chat_message *h = &out->history[out->n_history];
+        size_t n;
+        if (!json_get_string(m, "role", &h->role, &n) || !json_get_string(m, "content", &h->content, &h->length) ||
+            n == 0)
+            *fault = ROW_FIELD;
+        else if (h->length > ROW_MESSAGE_LIMIT)
+            *fault = ROW_LONG;
+        if (*fault != ROW_GOOD) return WR_OK;
+        out->n_history++;
+    }
+    return WR_OK;
+}
+
+/* An optional string member: absent and null are fine. */
+static bool optional_text(const json_value *v, const char *key, const char **s, size_t *n) {
+    const json_value *m = json_get(v, key);
+    return !m || json_is(m, JSON_NULL) || json_get_string(v, key, s, n);
+}
+
+static wr_status parse(labelled *p, const char *line, size_t n, row *out, row_fault *fault) {
+    wr_status status = WR_OK;
+    const json_value *v = NULL;
+    char name[48];
+    size_t id_length, user_length;
+    *out = (row){.query = "", .id = NULL};
+    *fault = ROW_GOOD;
+    if (utf8_valid_prefix(line, n) != n)
+        *fault = ROW_UTF8;
+    else if ((status = json_parse(p->arena, line, n, &v)) < 0) {
+        if (status == WR_E_NOMEM) return status;
+        status = WR_OK;
+        *fault = ROW_JSON;
+    } else if (!json_is(v, JSON_OBJECT)) {
+        *fault = ROW_OBJECT;
+    } else if (!json_get_string(v, "response", &out->response, &out->response_length) ||
+               !json_get_int(v, "label", &out->label) || out->label < 1 || out->label > LARGEST_LABEL ||
+               (p->job->p->o->classes > 0 && out->label > p->job->p->o->classes) ||
+               !optional_text(v, "query", &out->query, &out->query_length) ||
+               !optional_text(v, "user", &out->user, &user_length) || !optional_text(v, "id", &out->id, &id_length)) {
+        *fault = ROW_FIELD;
+    } else if (out->response_length > ROW_MESSAGE_LIMIT || out->query_length > ROW_MESSAGE_LIMIT) {
+        *fault = ROW_LONG;
+    } else {
+        TRY(take_history(p->arena, json_get(v, "history"), out, fault));
+    }
+    if (*fault != ROW_GOOD) return WR_OK;
+    snprintf(name, sizeof name, "row:%llu", (unsigned long long)p->rows);
+    if (!out->id) TRY_ALLOC(out->id = arena_strndup(p->arena, name, strlen(name)));
+    if (!out->user) TRY_ALLOC(out->user = arena_strndup(p->arena, name, strlen(name)));
+cleanup:
+    return status;
+}
+
+static wr_status read_row(void *context, const char *line, size_t n, const char *where) {
+    wr_status status = WR_OK;
+    labelled *p = context;
+    row r;
+    row_fault fault;
+    split_user *user;
+    size_t k = 0;
+    while (k < n && (line[k] == ' ' || line[k] == '\t')) k++;
+    if (k == n) return WR_OK;
+    p->rows++;
+    arena_reset(p->arena);
+    TRY(funnel_count(&p->job->p->funnel, "rows", "read", 1));
+    TRY(parse(p, line, n, &r, &fault));
+    if (fault == ROW_GOOD && string_map_find(&p->job->p->excluded, r.user, strlen(r.user))) fault = ROW_EXCLUDED;
+    if (fault != ROW_GOOD) {
+        TRY(job_fault(p->job, row_fault_name(fault), where));
+        return WR_OK;
+    }
+    TRY(funnel_count(&p->job->p->funnel, "rows", "good", 1));
+    TRY(job_user(p->job, r.user, &user));
+    user->turns++;
+    if (r.label > p->largest) p->largest = r.label;
+    /* The spill line is the row itself with id and user filled in. */
+    strbuf_clear(&p->line);
+    json_writer w = json_writer_make(&p->line);
+    json_begin_object(&w);
+    json_key(&w, "id"), json_string(&w, r.id);
+    json_key(&w, "user"), json_string(&w, r.user);
+    json_key(&w, "label"), json_int(&w, r.label);
+    json_key(&w, "query"), json_string_n(&w, r.query, r.query_length);
+    json_key(&w, "response"), json_string_n(&w, r.response, r.response_length);
+    json_key(&w, "history"), json_begin_array(&w);
+    for (size_t i = 0; i < r.n_history; i++) {
+        json_begin_object(&w);
+        json_key(&w, "role"), json_string(&w, r.history[i].role);
+        json_key(&w, "content"), json_string_n(&w, r.history[i].content, r.history[i].length);
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    TRY(job_spill(p->job, &p->line));
+cleanup:
+    return status;
+}
+
+static wr_status respilled(labelled *p, const char *line, size_t n, row *r, split_user **user) {
+    wr_status status = WR_OK;
+    row_fault fault;
+    arena_reset(p->arena);
+    TRY(parse(p, line, n, r, &fault));
+    if (fault != ROW_GOOD) TRY(wr_fail(WR_E_FORMAT, "temporary file of prepare is damaged"));
+    TRY(job_user(p->job, r->user, user));
+cleanup:
+    return status;
+}
+
+static wr_status train_row(void *context, const char *line, size_t n, const char *where) {
+    (void)where;
+    wr_status status = WR_OK;
+    labelled *p = context;
+    row r;
+    split_user *user;
+    strbuf text = {0};
+    TRY(respilled(p, line, n, &r, &user));
+    if (user->test) goto cleanup;
+    TRY(reward_template_render(p->job->p->template, r.history, r.n_history, r.query, r.query_length, r.response,
+                               r.response_length, &text));
+    TRY(bpe_trainer_add(p->trainer, text.data, text.len));
+cleanup:
+    strbuf_free(&text);
+    return status;
+}
+
+static wr_status write_row(void *context, const char *line, size_t n, const char *where) {
+    (void)where;
+    wr_status status = WR_OK;
+    labelled *p = context;
+    row r;
+    split_user *user;
+    TRY(respilled(p, line, n, &r, &user));
+    instance x = {.id = r.id,
+                  .user = r.user,
+                  .language = "",
+                  .model = "",
+                  .how = "given",
+                  .turn = -1,
+                  .label = (int)r.label,
+                  .history = r.history,
+                  .n_history = r.n_history,
+                  .query = r.query,
+                  .query_length = r.query_length,
+                  .response = r.response,
+                  .response_length = r.response_length};
+    if (p->job->p->tok) {
+        size_t left_out = 0;
+        p->ids.n = 0;
+        wr_status s =
+            reward_template_encode(p->job->p->template, p->job->p->tok, x.history, x.n_history, x.query, x.query_length,
+                                   x.response, x.response_length, p->job->p->o->max_length, &p->ids, &left_out);
+        if (s == WR_E_FORMAT) {
+            user->instances[split_stratum(x.label, p->job->classes)]--;
+            return funnel_count(&p->job->p->funnel, "dropped", "too_long", 1);
+        }
+        TRY(s);
+        x.ids = p->ids.ids;
+        x.n_ids = p->ids.n;
+        if (left_out) TRY(funnel_count(&p->job->p->funnel, "tokens", "histories shortened", 1));
+    }
+    TRY(shard_set_add(&p->reward[user->test], &x));
+cleanup:
+    return status;
+}
+
+/* Instances by stratum: how many labels there are is known only now. */
+static wr_status count_row(void *context, const char *line, size_t n, const char *where) {
+    (void)where;
+    wr_status status = WR_OK;
+    labelled *p = context;
+    row r;
+    split_user *user;
+    TRY(respilled(p, line, n, &r, &user));
+    user->instances[split_stratum((int)r.label, p->job->classes)]++;
+cleanup:
+    return status;
+}
+
+static wr_status write_all(labelled *p) {
+    wr_status status = WR_OK;
+    prepare_job *job = p->job;
+    funnel *f = &job->p->funnel;
+    uint64_t users[2] = {0, 0};
+    strbuf none = {0};
+    bool given = job->p->tok != NULL;
+    TRY(job_tokenizer(job, train_row, p, &p->trainer));
+    prepare_result r = {.o = job->p->o, .dir = job->p->dir.result, .classes = job->classes, .tok = job->p->tok, .template = job->p->template, .extra = &none, .funnel = f};
+    if (given) TRY(result_tokenizer(&r, job->p->o->tokenizer));
+    p->reward[0] = result_shards(&r, "reward-train", SHARD_REWARD);
+    p->reward[1] = result_shards(&r, "reward-test", SHARD_REWARD);
+    TRY(job_each_spilled(job, "shards", write_row, p));
+    for (int s = 0; s < 2; s++) TRY(shard_set_finish(&p->reward[s]));
+    for (size_t i = 0; i < job->p->users.n; i++) users[job->p->users.users[i].test]++;
+    TRY(funnel_count(f, "split", "train users", users[0]));
+    TRY(funnel_count(f, "split", "test users", users[1]));
+    TRY(funnel_count(f, "kept", "instances, train", p->reward[0].records));
+    TRY(funnel_count(f, "kept", "instances, test", p->reward[1].records));
+    TRY(funnel_count(f, "kept", "instance tokens", p->reward[0].tokens + p->reward[1].tokens));
+    TRY(job_users(job, &r));
+    TRY(result_finish(&r));
+cleanup:
+    return status;
+}
+
+wr_status prepare_labelled(pipeline *shared) {
+    wr_status status = WR_OK;
+    const prepare_options *o = shared->o;
+    prepare_job job = {.p = shared};
+    labelled p = {.job = &job};
+    TRY_ALLOC(p.arena = arena_create());
+    if (o->classes && (o->classes < 2 || o->classes > LARGEST_LABEL))
+        TRY(wr_fail(WR_E_USAGE, "--classes %d: must be between 2 and %d", o->classes, LARGEST_LABEL));
+    TRY(dir_remove_tree(shared->dir.result)); /* what a stopped run left: rated replies are quick to read again */
+    TRY(dir_make(shared->dir.result));
+    TRY(path_join(job.spill, shared->dir.work, "spill.jsonl.zst"));
+    TRY(outstream_create(job.spill, &job.spill_out));
+    TRY(job_read_sources(&job, read_row, &p));
+    TRY(job_spill_done(&job));
+    uint64_t good = funnel_get(&shared->funnel, "rows", "good");
+    job.classes = o->classes ? o->classes : (int)p.largest;
+    if (!good || job.classes < 2) {
+        funnel_print(&shared->funnel);
+        shared->nothing = true;
+        TRY(wr_fail(WR_E_FORMAT,
+                    "%s: %llu usable rows with %lld classes; rows need \"response\" and an integer \"label\" from 1, "
+                    "and two classes",
+                    o->sources[0], (unsigned long long)good, (long long)p.largest));
+    }
+    TRY(job_each_spilled(&job, "labels", count_row, &p));
+    TRY(job_split(&job, good));
+    TRY(write_all(&p));
+cleanup:
+    for (int s = 0; s < 2; s++) shard_set_discard(&p.reward[s]);
+    bpe_trainer_free(p.trainer);
+    outstream_discard(job.spill_out);
+    free(job.user_names);
+    strbuf_free(&p.line);
+    token_ids_free(&p.ids);
+    arena_free(p.arena);
+    return status;
+}

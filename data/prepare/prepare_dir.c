@@ -1,0 +1,187 @@
+#include "data/prepare/prepare_dir.h"
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOCK_TRIES = 30 }; /* of 0.1 s: a killed run's last process may still be on its way out */
+
+wr_status prepare_dir_name(const char *out, prepare_dir *d) {
+    wr_status status = WR_OK;
+    size_t length = strlen(out);
+    *d = (prepare_dir){.lock = -1};
+    while (length > 1 && out[length - 1] == '/') length--;
+    if (length == 0 || length + 64 > PATH_CAP) return wr_fail(WR_E_USAGE, "--out: the path is empty or too long");
+    memcpy(d->out, out, length);
+    memcpy(d->partial, out, length);
+    memcpy(d->partial + length, ".partial", sizeof ".partial");
+    TRY(path_join(d->work, d->partial, "work"));
+    TRY(path_join(d->result, d->partial, "result"));
+cleanup:
+    return status;
+}
+
+/* work/committed holds the hash of the meta.json that was about to become OUT's. */
+static bool was_committed(const prepare_dir *d) {
+    char path[PATH_CAP], hash[HASH_HEX], *text = NULL;
+    size_t n = 0;
+    bool same = false;
+    if (path_join(path, d->work, "committed") < 0 || !file_exists(path) || file_read(path, 64, &text, &n) < 0) return false;
+    if (path_join(path, d->out, "meta.json") >= 0 && file_exists(path) && hash_file_hex(path, hash) >= 0) same = strcmp(text, hash) == 0;
+    free(text);
+    return same;
+}
+
+wr_status prepare_dir_check(const prepare_options *o, const prepare_dir *d, bool *finished) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP], **names = NULL;
+    size_t n = 0;
+    *finished = false;
+    if (file_exists(d->out)) return wr_fail(WR_E_IO, "%s: is a file, not a folder", d->out);
+    if (!dir_exists(d->out)) return WR_OK;
+    TRY(dir_list(d->out, "", "", &names, &n));
+    if (n == 0) goto cleanup;
+    TRY(path_join(path, d->out, "meta.json"));
+    if (!file_exists(path)) TRY(wr_fail(WR_E_USAGE, "%s: not empty and not a prepared folder; choose another --out", d->out));
+    *finished = was_committed(d);
+    if (!o->overwrite && !*finished)
+        TRY(wr_fail(WR_E_USAGE, "%s: holds a prepared set already; choose another --out, or give --overwrite", d->out));
+cleanup:
+    names_free(names, n);
+    return status;
+}
+
+/* flock belongs to the open file: the kernel lets go of it when the process dies, however it dies. The one who had it may have removed the folder
+ * while we waited: then we hold the lock of nothing, and ask again. */
+static wr_status try_lock(prepare_dir *d, const char *path, bool *got) {
+    struct stat mine, named;
+    *got = false;
+    wr_status status = dir_make(d->partial);
+    if (status < 0) return status;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) return wr_fail(WR_E_IO, "%s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int cause = errno;
+        close(fd);
+        return cause == EWOULDBLOCK || cause == EINTR ? WR_OK : wr_fail(WR_E_IO, "%s: cannot lock: %s", path, strerror(cause));
+    }
+    if (fstat(fd, &mine) != 0 || stat(path, &named) != 0 || mine.st_ino != named.st_ino) {
+        close(fd);
+        return WR_OK;
+    }
+    d->lock = fd;
+    *got = true;
+    return WR_OK;
+}
+
+wr_status prepare_dir_lock(prepare_dir *d) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP], line[128] = "";
+    bool got = false;
+    TRY(path_join(path, d->partial, "lock"));
+    for (int i = 0; i < LOCK_TRIES && !got; i++) {
+        if (i) nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        TRY(try_lock(d, path, &got));
+    }
+    if (!got) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : 0;
+        if (fd >= 0) close(fd);
+        line[n > 0 ? n : 0] = '\0';
+        TRY(wr_fail(WR_E_USAGE, "%s: %s is preparing into it; wait for it, stop it, or give another --out", d->partial,
+                    line[0] ? line : "another process"));
+    }
+    int n = snprintf(line, sizeof line, "process %ld", (long)getpid());
+    if (ftruncate(d->lock, 0) != 0 || pwrite(d->lock, line, (size_t)n, 0) != n) TRY(wr_fail(WR_E_IO, "%s: %s", path, strerror(errno)));
+cleanup:
+    return status;
+}
+
+/* The first member that the two objects do not share. */
+static wr_status compare(const char *path, const char *before, size_t n, const char *now, bool *same) {
+    wr_status status = WR_OK;
+    const json_value *x = NULL, *y = NULL;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    *same = false;
+    if (json_parse(a, before, n, &x) < 0) TRY(wr_fail(WR_E_USAGE, "%s: damaged; give --overwrite to begin anew", path));
+    TRY(json_parse(a, now, strlen(now), &y));
+    for (const json_value *m = y->first; m; m = m->next) {
+        const json_value *old = json_get(x, m->key);
+        if (!old || old->kind != m->kind || old->length != m->length || memcmp(old->text, m->text, m->length) != 0) {
+            TRY(wr_fail(WR_E_USAGE, "%s: unfinished work with other settings: %s was \"%s\" and is \"%s\"; give the same, another --out, or --overwrite to begin anew",
+                        path, m->key, old && old->text ? old->text : "", m->text));
+        }
+    }
+    *same = true;
+cleanup:
+    arena_free(a);
+    return status;
+}
+
+wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *job, bool overwrite, bool *resumed, bool *stale) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP], *text = NULL;
+    size_t n = 0;
+    *stale = false;
+    TRY(path_join(path, d->partial, name));
+    if (!file_exists(path)) {
+        TRY(dir_make(d->work));
+        TRY(file_write_atomic(path, job, strlen(job)));
+        goto cleanup;
+    }
+    TRY(file_read(path, 0, &text, &n));
+    status = compare(path, text, n, job, resumed);
+    if (status == WR_E_USAGE && overwrite) {
+        *stale = true;
+        status = WR_OK;
+    }
+cleanup:
+    free(text);
+    return status;
+}
+
+wr_status prepare_dir_clear(const prepare_dir *d) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP], **names = NULL;
+    size_t n = 0;
+    TRY(dir_list(d->partial, "", "", &names, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(names[i], "lock") == 0) continue;
+        TRY(path_join(path, d->partial, names[i]));
+        TRY(dir_remove_tree(path));
+    }
+cleanup:
+    names_free(names, n);
+    return status;
+}
+
+wr_status prepare_dir_commit(prepare_dir *d) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP], hash[HASH_HEX];
+    TRY(path_join(path, d->result, "meta.json"));
+    TRY(hash_file_hex(path, hash));
+    TRY(dir_make(d->work));
+    TRY(path_join(path, d->work, "committed"));
+    TRY(file_write_atomic(path, hash, strlen(hash)));
+    TRY(dir_commit(d->result, d->out));
+cleanup:
+    return status;
+}
+
+void prepare_dir_close(prepare_dir *d, bool keep) {
+    if (d->lock < 0) return;
+    if (!keep && dir_remove_tree(d->partial) < 0) log_warn("%s", wr_error());
+    close(d->lock);
+    d->lock = -1;
+}

@@ -1,0 +1,128 @@
+#include "data/prepare/prepare_job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { POLL_LINES = 64 };
+
+static wr_status each_line(instream *in, const char *name, progress *shown, uint64_t *lines, job_line_fn fn, void *context) {
+    wr_status status = WR_OK;
+    const char *line;
+    size_t n;
+    char where[PATH_CAP + 32];
+    for (;;) {
+        wr_status got = instream_line(in, &line, &n);
+        TRY(got);
+        if (got == WR_END) break;
+        snprintf(where, sizeof where, "%s:%zu", name ? name : instream_name(in), instream_line_number(in));
+        TRY(fn(context, line, n, where));
+        if (++*lines % POLL_LINES == 0) {
+            progress_update(shown, *lines, NULL);
+            if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
+        }
+    }
+cleanup:
+    return status;
+}
+
+wr_status job_read_sources(prepare_job *job, job_line_fn fn, void *context) {
+    wr_status status = WR_OK;
+    instream *in = NULL;
+    uint64_t lines = 0;
+    progress *shown = progress_create("prepare: reading", "rows", 0);
+    for (size_t i = 0; i < sources_files(job->p->sources); i++) {
+        TRY(instream_open(sources_path(job->p->sources, i), &in));
+        TRY(each_line(in, NULL, shown, &lines, fn, context));
+        instream_close(in);
+        in = NULL;
+    }
+    progress_update(shown, lines, NULL);
+cleanup:
+    progress_finish(shown);
+    instream_close(in);
+    return status;
+}
+
+wr_status job_each_spilled(prepare_job *job, const char *what, job_line_fn fn, void *context) {
+    wr_status status = WR_OK;
+    instream *in = NULL;
+    uint64_t lines = 0;
+    char title[64];
+    snprintf(title, sizeof title, "prepare: %s", what);
+    progress *shown = progress_create(title, "rows", funnel_get(&job->p->funnel, "rows", "good"));
+    TRY(instream_open(job->spill, &in));
+    TRY(each_line(in, "spill", shown, &lines, fn, context));
+    progress_update(shown, lines, NULL);
+cleanup:
+    progress_finish(shown);
+    instream_close(in);
+    return status;
+}
+
+wr_status job_fault(prepare_job *job, const char *name, const char *where) {
+    wr_status status = WR_OK;
+    char note[PATH_CAP + 64];
+    snprintf(note, sizeof note, "skipped; first: %s", where);
+    TRY(funnel_count(&job->p->funnel, "rows", name, 1));
+    TRY(funnel_note(&job->p->funnel, "rows", name, note));
+cleanup:
+    return status;
+}
+
+wr_status job_spill(prepare_job *job, const strbuf *line) {
+    wr_status status = strbuf_status(line);
+    return status < 0 ? status : outstream_line(job->spill_out, line);
+}
+
+wr_status job_spill_done(prepare_job *job) { return outstream_commit(&job->spill_out); }
+
+wr_status job_user(prepare_job *job, const char *name, split_user **user) {
+    wr_status status = WR_OK;
+    pipeline *p = job->p;
+    size_t before = p->users.n, n = strlen(name);
+    TRY(user_table_get(&p->users, name, n, user));
+    if (p->users.n > before) {
+        TRY(mem_reserve((void **)&job->user_names, &job->name_capacity, p->users.n, sizeof *job->user_names));
+        TRY_ALLOC(job->user_names[before] = arena_strndup(p->names, name, n));
+    }
+cleanup:
+    return status;
+}
+
+wr_status job_split(prepare_job *job, uint64_t instances) {
+    const prepare_options *o = job->p->o;
+    uint64_t tenth = instances / 10;
+    job->test_target = o->test_instances >= 0 ? (uint64_t)o->test_instances : tenth < 5000 ? tenth : 5000;
+    return split_users(job->p->users.users, job->p->users.n, o->seed, job->test_target, &job->test_instances);
+}
+
+wr_status job_users(prepare_job *job, const prepare_result *r) {
+    wr_status status = WR_OK;
+    outstream *out = NULL;
+    strbuf line = {0};
+    char path[PATH_CAP];
+    TRY(path_join(path, r->dir, "users.jsonl.zst"));
+    TRY(outstream_create(path, &out));
+    for (size_t i = 0; i < job->p->users.n; i++) TRY(result_user(out, &line, job->user_names[i], &job->p->users.users[i]));
+    TRY(outstream_commit(&out));
+cleanup:
+    outstream_discard(out);
+    strbuf_free(&line);
+    return status;
+}
+
+wr_status job_tokenizer(prepare_job *job, job_line_fn train, void *context, bpe_trainer **trainer) {
+    static const char *const special[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", NULL};
+    wr_status status = WR_OK;
+    pipeline *p = job->p;
+    if (p->tok || p->o->no_tokens) return WR_OK;
+    TRY(bpe_trainer_create(p->o->vocab_size, special, trainer));
+    TRY(job_each_spilled(job, "tokenizer", train, context));
+    TRY(bpe_trainer_finish(*trainer, p->dir.result));
+    TRY(tokenizer_load(p->dir.result, &p->tok));
+cleanup:
+    bpe_trainer_free(*trainer);
+    *trainer = NULL;
+    return status;
+}

@@ -1,0 +1,39 @@
+/* --format labelled, which rank 0 does alone: its users and the lines of its sources and of its spill file. Only data/prepare/labelled.c and data/prepare/prepare*.c
+ * include this. LOCAL. */
+#ifndef WR_DATA_PREPARE_JOB_H
+#define WR_DATA_PREPARE_JOB_H
+
+#include "base/file.h"
+#include "base/log.h"
+#include "data/prepare/pipeline.h"
+#include "data/prepare/prepare_result.h"
+
+typedef struct prepare_job {
+    pipeline *p; /* sources, options, tokenizer, template, users, funnel, excluded users */
+    int classes;
+    char spill[PATH_CAP];
+    outstream *spill_out;
+    const char **user_names; /* (p->users.n) in p->names */
+    size_t name_capacity;
+    uint64_t test_target, test_instances;
+} prepare_job;
+
+/* Calls fn for every line of every source. A line that cannot be used is counted by fn through job_fault. */
+typedef wr_status (*job_line_fn)(void *context, const char *line, size_t n, const char *where);
+wr_status job_read_sources(prepare_job *job, job_line_fn fn, void *context);
+wr_status job_fault(prepare_job *job, const char *name, const char *where); /* one skipped row; the first one's place is noted */
+
+/* The spill file holds the good rows, one a line, for the later passes. */
+wr_status job_spill(prepare_job *job, const strbuf *line);
+wr_status job_spill_done(prepare_job *job);
+wr_status job_each_spilled(prepare_job *job, const char *what, job_line_fn fn, void *context);
+
+wr_status job_user(prepare_job *job, const char *name, split_user **user); /* made when new; valid until the next new one */
+wr_status job_split(prepare_job *job, uint64_t instances);
+wr_status job_users(prepare_job *job, const prepare_result *r); /* users.jsonl.zst */
+/* Trains a tokenizer on what `train` is given of the spilled lines, unless one was given or no tokens are wanted. */
+wr_status job_tokenizer(prepare_job *job, job_line_fn train, void *context, bpe_trainer **trainer);
+
+wr_status prepare_labelled(pipeline *p); /* LOCAL */
+
+#endif

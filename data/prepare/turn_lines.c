@@ -1,0 +1,68 @@
+#include "data/prepare/turn_lines.h"
+
+#include <ctype.h>
+
+static void put_level(json_writer *w, int level) {
+    if (level)
+        json_int(w, level);
+    else
+        json_null(w);
+}
+
+/* "YYYY-MM" of a timestamp that begins so, else "". */
+static void month_of(const char *timestamp, char out[8]) {
+    static const char shape[] = "dddd-dd";
+    for (size_t i = 0; i < 7; i++) {
+        char c = timestamp[i];
+        if (shape[i] == 'd' ? !isdigit((unsigned char)c) : c != shape[i]) {
+            out[0] = '\0';
+            return;
+        }
+        out[i] = c;
+    }
+    out[7] = '\0';
+}
+
+static void put_turn(json_writer *w, const conversation *c, size_t at) {
+    json_key(w, "conversation_hash"), json_string(w, c->id);
+    json_key(w, "turn_identifier"), json_int(w, c->turns[at]);
+}
+
+void turn_line(const pipeline *p, const conversation *c, size_t at, const turn_state *t, const uint8_t *answers, strbuf *out) {
+    static const char *const refusals[] = {NULL, "no", "false", "justified"};
+    char month[8];
+    json_writer w = json_writer_make(out);
+    month_of(c->timestamp, month);
+    json_begin_object(&w);
+    put_turn(&w, c, at);
+    json_key(&w, "user"), json_string(&w, c->user);
+    json_key(&w, "level"), put_level(&w, t->level);
+    json_key(&w, "how"), json_string(&w, how_text(p, (how)t->how));
+    json_key(&w, "final_level"), put_level(&w, t->final);
+    json_key(&w, "dropped"), json_string(&w, filter_name((filter)t->dropped));
+    json_key(&w, "language"), json_string(&w, c->language);
+    json_key(&w, "model"), json_string(&w, c->model);
+    json_key(&w, "month"), json_string(&w, month);
+    json_key(&w, "refusal"), json_string(&w, refusals[t->refusal & 3]);
+    if (p->n_annotators > 1) {
+        json_key(&w, "levels"), json_begin_object(&w);
+        for (size_t a = 0; a < p->n_annotators; a++) json_key(&w, p->annotators[a]->name), put_level(&w, answers[a]);
+        json_end_object(&w);
+        json_key(&w, "weight"), json_double(&w, t->weight);
+    }
+    json_end_object(&w);
+    strbuf_putc(out, '\n');
+}
+
+void audit_line(const conversation *c, size_t at, const turn_state *t, strbuf *out) {
+    char hash[17];
+    json_writer w = json_writer_make(out);
+    json_begin_object(&w);
+    put_turn(&w, c, at);
+    json_key(&w, "filter"), json_string(&w, filter_name((filter)t->dropped));
+    for (int i = 0; i < 16; i++) hash[i] = "0123456789abcdef"[t->match >> (60 - 4 * i) & 15];
+    hash[16] = '\0';
+    json_key(&w, "match_hash"), json_string(&w, t->match ? hash : NULL);
+    json_end_object(&w);
+    strbuf_putc(out, '\n');
+}

@@ -1,0 +1,175 @@
+/* Phase dedupe, on rank 0: counts of all units, which conversations are kept, and what several annotators agree on. Reads the tables of the .read
+ * files, never their rows. */
+#include "data/prepare/consensus.h"
+#include "data/prepare/unit_counts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const level_names[] = {"none",      "1 rejection",           "2 correction",
+                                          "3 neutral", "4 positive engagement", "5 explicit satisfaction"};
+
+/* The table's lines in their order, before anything is counted. */
+static wr_status begin_table(funnel *f) {
+    wr_status status = WR_OK;
+    static const char *const rows[] = {"read", "good", "messages", "follow-ups"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) TRY(funnel_count(f, "rows", rows[i], 0));
+    for (int i = ROW_GOOD + 1; i < ROW_FAULTS; i++) TRY(funnel_count(f, "rows", row_fault_name((row_fault)i), 0));
+    for (int i = 0; i < 6; i++) TRY(funnel_count(f, "level", level_names[i], 0));
+    TRY(funnel_count(f, "mining", "neutral -> 4", 0));
+    TRY(funnel_count(f, "mining", "neutral -> 5", 0));
+    TRY(funnel_count(f, "mining", "mined", 0));
+    TRY(funnel_count(f, "refusal", "false refusal -> 1", 0));
+    TRY(funnel_count(f, "refusal", "justified refusal -> 5", 0));
+    for (int i = FILTER_KEEP + 1; i < FILTERS; i++) TRY(funnel_count(f, "dropped", filter_name((filter)i), 0));
+cleanup:
+    return status;
+}
+
+/* One round over the tables of all units. counts: of the unit at hand; item: called for each conversation. */
+typedef struct dedupe_round {
+    pipeline *p;
+    wr_status (*unit)(struct dedupe_round *r, unit_entry *u, const unit_counts *c, const uint8_t *answers);
+    wr_status (*item)(struct dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns);
+    uint64_t *patterns; /* (6^annotators) */
+    uint64_t turns, faults[2];
+} dedupe_round;
+
+static wr_status round_of(dedupe_round *round) {
+    wr_status status = WR_OK;
+    pipeline *p = round->p;
+    unit_reader *file = NULL;
+    unit_counts counts = {0};
+    char path[PATH_CAP];
+    size_t number = 0;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    for (size_t i = 0; i < p->n_units; i++) {
+        size_t n;
+        TRY(unit_path(path, p->dir.work, p->units[i].id, ".read"));
+        TRY(unit_open(path, &file));
+        const void *table = unit_table(file, &n);
+        bytes_reader r = bytes_reader_make(table, n);
+        size_t turns = bytes_get_count(&r, p->n_annotators), at = 0;
+        const uint8_t *answers = bytes_take(&r, turns * p->n_annotators);
+        TRY(wr_context(unit_counts_read(&r, &counts), "%s", path));
+        if (turns != counts.turns) TRY(unit_damaged(file, "answers"));
+        if (round->unit) TRY(round->unit(round, &p->units[i], &counts, answers));
+        for (size_t k = 0; round->item && k < counts.conversations; k++) {
+            dedupe_item x;
+            arena_reset(a);
+            TRY(wr_context(dedupe_item_read(&r, a, &x), "%s", path));
+            size_t of_item = bytes_get_u32(&r);
+            if (r.bad || of_item > turns - at) TRY(unit_damaged(file, "keys"));
+            TRY(round->item(round, number++, &x, answers + at * p->n_annotators, of_item));
+            at += of_item;
+        }
+        unit_close(file);
+        file = NULL;
+        if (i % 64 == 0 && world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
+    }
+cleanup:
+    unit_close(file);
+    unit_counts_free(&counts);
+    arena_free(a);
+    return status;
+}
+
+static wr_status add_counts(dedupe_round *round, unit_entry *u, const unit_counts *c, const uint8_t *answers) {
+    (void)answers;
+    wr_status status = WR_OK;
+    pipeline *p = round->p;
+    funnel *f = &p->funnel;
+    char note[PATH_CAP + 64];
+    u->conversations = (uint32_t)c->conversations;
+    u->turns = (uint32_t)c->turns;
+    u->first = p->conversations;
+    p->conversations += c->conversations;
+    p->bytes += c->bytes;
+    TRY(funnel_count(f, "rows", "read", c->rows));
+    TRY(funnel_count(f, "rows", "messages", c->messages));
+    for (int i = ROW_GOOD + 1; i < ROW_FAULTS; i++) {
+        if (!c->faults[i]) continue;
+        const char *name = row_fault_name((row_fault)i);
+        snprintf(note, sizeof note, "skipped; first: %s", strbuf_str(&c->first[i]));
+        TRY(funnel_count(f, "rows", name, c->faults[i]));
+        TRY(funnel_note(f, "rows", name, note));
+    }
+cleanup:
+    return status;
+}
+
+static wr_status by_id(dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns) {
+    (void)answers, (void)turns;
+    return dedupe_ids(r->p->dedupe, i, x);
+}
+
+static wr_status by_whole(dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns) {
+    (void)answers, (void)turns;
+    return dedupe_wholes(r->p->dedupe, i, x);
+}
+
+static wr_status by_head(dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns) {
+    (void)answers, (void)turns;
+    dedupe_heads(r->p->dedupe, i, x);
+    return WR_OK;
+}
+
+/* The verdict is in: what is kept, its follow-ups and, of several annotators, their answers. */
+static wr_status settle(dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns) {
+    (void)x;
+    pipeline *p = r->p;
+    row_fault fate = dedupe_fate(p->dedupe, i);
+    if (fate != ROW_GOOD) {
+        p->dropped[i / 8] |= (uint8_t)(1 << (i % 8));
+        r->faults[fate == ROW_FORK]++;
+        return WR_OK;
+    }
+    r->turns += turns;
+    for (size_t k = 0; r->patterns && k < turns; k++) r->patterns[pattern_of(answers + k * p->n_annotators, p->n_annotators)]++;
+    return WR_OK;
+}
+
+static wr_status dedupe_all(pipeline *p) {
+    wr_status status = WR_OK;
+    dedupe_round round = {.p = p, .unit = add_counts};
+    TRY(begin_table(&p->funnel));
+    TRY(round_of(&round));
+    round.unit = NULL;
+    TRY(dedupe_create(p->conversations, &p->dedupe));
+    TRY_ALLOC(p->dropped = mem_calloc(p->conversations / 8 + 1, 1));
+    round.item = by_id;
+    TRY(round_of(&round));
+    round.item = by_whole;
+    TRY(round_of(&round));
+    round.item = by_head;
+    TRY(round_of(&round));
+    if (p->n_annotators > 1) TRY_ALLOC(round.patterns = mem_calloc(pattern_count(p->n_annotators), sizeof *round.patterns));
+    round.item = settle;
+    TRY(round_of(&round));
+    dedupe_free(p->dedupe);
+    p->dedupe = NULL;
+    TRY(funnel_count(&p->funnel, "rows", row_fault_name(ROW_DUPLICATE), round.faults[0]));
+    TRY(funnel_count(&p->funnel, "rows", row_fault_name(ROW_FORK), round.faults[1]));
+    TRY(funnel_count(&p->funnel, "rows", "good", p->conversations - round.faults[0] - round.faults[1]));
+    TRY(funnel_count(&p->funnel, "rows", "follow-ups", round.turns));
+    if (!round.turns) {
+        funnel_print(&p->funnel);
+        TRY(wr_fail(WR_E_FORMAT, "%s: no follow-up in the %llu rows read; are these chats of the format of --fields?", p->o->sources[0],
+                    (unsigned long long)funnel_get(&p->funnel, "rows", "read")));
+    }
+    if (round.patterns) TRY(consensus_fit(p, round.patterns));
+cleanup:
+    free(round.patterns);
+    return status;
+}
+
+wr_status phase_dedupe(pipeline *p) {
+    wr_status status = WR_OK;
+    if (p->root) status = dedupe_all(p);
+    p->nothing = status == WR_E_FORMAT && !p->conversations;
+    TRY(pipeline_agree(p, status));
+    if (p->n_annotators > 1) TRY(consensus_share(p));
+cleanup:
+    return status;
+}

@@ -1,0 +1,257 @@
+/* Phase write: with the tokenizer there and the users split, the kept follow-ups of a unit become instances and the conversations chats, train and test
+ * apart; every follow-up's fate becomes a line of turns.jsonl.zst. All of it as frames that only have to be joined. */
+#include "data/prepare/turn_lines.h"
+#include "data/prepare/unit_labels.h"
+#include "data/prepare/unit_part.h"
+#include "data/shard/reward_encoder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+enum { TEXT_FRAME = 4 << 20, TEXT_LEVEL = 1 };
+
+typedef struct write_state write_state;
+typedef struct part_out {
+    write_state *s;
+    part_stream stream;
+    frame_builder *builder; /* shards */
+    strbuf text;            /* lines not written yet */
+    strbuf index;
+    uint64_t frames;
+} part_out;
+
+struct write_state {
+    pipeline *p;
+    const unit_task *task;
+    unit_labels labels;
+    const uint8_t *answers;
+    unit_writer *file;
+    part_counts counts;
+    strbuf lost; /* users who lost an instance */
+    uint64_t n_lost;
+    part_out out[PART_STREAMS];
+    strbuf packed;
+    size_t *at, at_capacity;
+    reward_encoder *encoder; /* NULL without a tokenizer */
+    token_ids ids;
+    token_spans spans;
+};
+
+static wr_status take_frame(void *context, const built_frame *f) {
+    part_out *o = context;
+    o->frames++;
+    bytes_put_u64(&o->index, unit_written(o->s->file));
+    built_frame_pack(f, part_classes(o->stream), &o->index);
+    return unit_append(o->s->file, f->bytes, f->n);
+}
+
+static wr_status flush_text(part_out *o) {
+    wr_status status = WR_OK;
+    strbuf *packed = &o->s->packed;
+    TRY(strbuf_status(&o->text));
+    if (!o->text.len) return WR_OK;
+    size_t bound = ZSTD_compressBound(o->text.len);
+    TRY(mem_reserve((void **)&packed->data, &packed->capacity, bound, 1));
+    size_t n = ZSTD_compress(packed->data, bound, o->text.data, o->text.len, TEXT_LEVEL);
+    if (ZSTD_isError(n)) TRY(wr_fail(WR_E_IO, "zstd: %s", ZSTD_getErrorName(n)));
+    o->frames++;
+    bytes_put_u64(&o->index, unit_written(o->s->file));
+    bytes_put_u64(&o->index, n);
+    TRY(unit_append(o->s->file, packed->data, n));
+    strbuf_clear(&o->text);
+cleanup:
+    return status;
+}
+
+/* --- records --- */
+
+static wr_status write_instance(write_state *s, const conversation *c, size_t at, turn_state *t, bool test) {
+    static const int class_of[] = {0, 1, 2, 0, 3, 4};
+    wr_status status = WR_OK;
+    const pipeline *p = s->p;
+    const chat_message *query = &c->messages[at - 2], *reply = &c->messages[at - 1];
+    char id[300];
+    snprintf(id, sizeof id, "%s:%lld", c->id, (long long)c->turns[at]);
+    instance x = {.id = id,
+                  .user = c->user,
+                  .language = c->language,
+                  .model = c->model,
+                  .timestamp = c->timestamp,
+                  .how = how_text(p, (how)t->how),
+                  .weight = t->weight,
+                  .turn = c->turns[at],
+                  .label = class_of[t->final],
+                  .history = c->messages,
+                  .n_history = at - 2,
+                  .query = query->content,
+                  .query_length = query->length,
+                  .response = reply->content,
+                  .response_length = reply->length};
+    if (p->tok) {
+        size_t left_out = 0;
+        s->ids.n = 0;
+        wr_status got = reward_encoder_encode(s->encoder, c->messages, x.n_history, p->o->max_length, &s->ids, &left_out);
+        if (got == WR_E_FORMAT) {
+            t->dropped = FILTER_TOO_LONG;
+            bytes_put_string(&s->lost, c->user, strlen(c->user));
+            bytes_put_u32(&s->lost, (uint32_t)split_stratum(x.label, CLASSES));
+            s->n_lost++;
+            return WR_OK;
+        }
+        TRY(got);
+        x.ids = s->ids.ids;
+        x.n_ids = s->ids.n;
+        s->counts.histories_shortened += left_out > 0;
+    }
+    TRY(frame_builder_add_instance(s->out[test ? PART_REWARD_TEST : PART_REWARD].builder, &x));
+cleanup:
+    return status;
+}
+
+/* The part of a conversation a language model can learn from: an optional system message, then user and assistant in
+ * turn, ending with a reply. */
+static size_t trainable(const conversation *c, size_t *first) {
+    size_t i = 0, end = 0;
+    while (i < c->n && strcmp(c->messages[i].role, "user") != 0) i++;
+    *first = i && strcmp(c->messages[i - 1].role, "system") == 0 ? i - 1 : i;
+    for (bool user = true; i < c->n && strcmp(c->messages[i].role, user ? "user" : "assistant") == 0; i++, user = !user) {
+        if (!user) end = i + 1;
+    }
+    return end;
+}
+
+static wr_status write_chat(write_state *s, const conversation *c, bool test) {
+    wr_status status = WR_OK;
+    const pipeline *p = s->p;
+    size_t first, end = trainable(c, &first), limit = p->o->max_length;
+    if (!end) {
+        s->counts.chats_no_reply++;
+        return WR_OK;
+    }
+    chat_record x = {.id = c->id, .user = c->user, .messages = c->messages + first, .n_messages = end - first};
+    if (p->tok) {
+        for (int round = 0;; round++) {
+            s->ids.n = 0;
+            s->spans.n = 0;
+            TRY(chat_render_training(p->chat, p->tok, x.messages, x.n_messages, &s->ids, &s->spans));
+            if (!limit || s->ids.n <= limit) break;
+            /* The last replies go, as many as do not fit. What follows a reply's end token (a line break) may go over
+             * the limit: then one more. */
+            size_t fit = 0, replies = s->spans.n;
+            while (fit < replies && s->spans.bounds[2 * fit + 1] + 1 <= limit) fit++;
+            if (fit >= replies) fit = replies - 1;
+            if (fit == 0) {
+                s->counts.chats_too_long++;
+                return WR_OK;
+            }
+            x.n_messages -= 2 * (replies - fit);
+            s->counts.chats_shortened += round == 0;
+        }
+        x.ids = s->ids.ids, x.n_ids = s->ids.n;
+        x.spans = s->spans.bounds, x.n_spans = s->spans.n;
+    }
+    TRY(frame_builder_add_chat(s->out[test ? PART_CHATS_TEST : PART_CHATS].builder, &x));
+cleanup:
+    return status;
+}
+
+static wr_status write_row(write_state *s, const conversation *c, size_t *next, bool dropped) {
+    wr_status status = WR_OK;
+    const pipeline *p = s->p;
+    size_t n;
+    TRY(followups(c, &s->at, &s->at_capacity, &n));
+    if (n > s->labels.n_turns - *next) TRY(wr_fail(WR_E_FORMAT, "working files of prepare do not belong together"));
+    if (!dropped) {
+        bool test = pipeline_is_test(p, c->user);
+        if (s->encoder) reward_encoder_begin(s->encoder);
+        for (size_t k = 0; k < n; k++) {
+            turn_state *t = &s->labels.turns[*next + k];
+            const uint8_t *answers = s->answers + (*next + k) * p->n_annotators;
+            if (t->dropped == FILTER_KEEP) TRY(write_instance(s, c, s->at[k], t, test));
+            s->counts.dropped[t->dropped]++;
+            turn_line(p, c, s->at[k], t, answers, &s->out[PART_TURNS].text);
+            if (t->dropped) audit_line(c, s->at[k], t, &s->out[PART_AUDIT].text);
+        }
+        if (!p->o->no_chats && (p->chat || !p->tok)) TRY(write_chat(s, c, test));
+        for (int k = PART_TURNS; k <= PART_AUDIT; k++) {
+            if (s->out[k].text.len >= TEXT_FRAME) TRY(flush_text(&s->out[k]));
+        }
+    }
+    *next += n;
+cleanup:
+    return status;
+}
+
+static wr_status commit_part(write_state *s) {
+    wr_status status = WR_OK;
+    strbuf table = {0};
+    const uint64_t counts[] = {s->counts.histories_shortened, s->counts.chats_no_reply, s->counts.chats_too_long, s->counts.chats_shortened};
+    for (int k = 0; k < PART_STREAMS; k++) TRY(k < PART_TURNS ? frame_builder_flush(s->out[k].builder) : flush_text(&s->out[k]));
+    for (int f = 0; f < FILTERS; f++) bytes_put_u64(&table, s->counts.dropped[f]);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) bytes_put_u64(&table, counts[i]);
+    bytes_put_u64(&table, s->n_lost);
+    strbuf_append(&table, strbuf_str(&s->lost), s->lost.len);
+    TRY(strbuf_status(&s->lost));
+    for (int k = 0; k < PART_STREAMS; k++) {
+        TRY(strbuf_status(&s->out[k].index));
+        bytes_put_u64(&table, s->out[k].frames);
+        strbuf_append(&table, strbuf_str(&s->out[k].index), s->out[k].index.len);
+    }
+    TRY(unit_commit(&s->file, &table));
+cleanup:
+    strbuf_free(&table);
+    return status;
+}
+
+static wr_status write_unit(pipeline *p, void *context, const unit_task *task) {
+    (void)context;
+    wr_status status = WR_OK;
+    spill_reader *r = NULL;
+    const spilled *rows;
+    size_t n, next = 0, turns;
+    char path[PATH_CAP];
+    write_state s = {.p = p, .task = task};
+    TRY(unit_path(path, p->dir.work, task->id, ".part"));
+    TRY(unit_create(path, &s.file));
+    for (int k = 0; k < PART_STREAMS; k++) {
+        s.out[k].s = &s, s.out[k].stream = (part_stream)k;
+        shard_kind kind = k <= PART_REWARD_TEST ? SHARD_REWARD : SHARD_CHAT;
+        if (k < PART_TURNS)
+            TRY(frame_builder_create(path, kind, part_classes((part_stream)k), p->o->shard_records, take_frame, &s.out[k], &s.out[k].builder));
+    }
+    if (p->tok) TRY(reward_encoder_create(p->template, p->tok, &s.encoder));
+    TRY(unit_labels_open(p, task->id, &s.labels));
+    TRY(spill_reader_open(p, task->id, &r));
+    s.answers = spill_reader_answers(r, &turns);
+    if (turns != s.labels.n_turns) TRY(wr_fail(WR_E_FORMAT, "working files of prepare do not belong together"));
+    for (;;) {
+        wr_status got = spill_reader_next(r, &rows, &n);
+        TRY(got);
+        if (got == WR_END) break;
+        TRY(pipeline_stopped(p));
+        for (size_t i = 0; i < n; i++) {
+            if (rows[i].number >= task->n) TRY(wr_fail(WR_E_FORMAT, "working files of prepare do not belong together"));
+            TRY(write_row(&s, &rows[i].c, &next, unit_dropped(task, rows[i].number)));
+        }
+    }
+    TRY(commit_part(&s));
+cleanup:
+    spill_reader_close(r);
+    unit_labels_close(&s.labels);
+    unit_discard(s.file);
+    for (int k = 0; k < PART_STREAMS; k++) {
+        frame_builder_free(s.out[k].builder);
+        strbuf_free(&s.out[k].text);
+        strbuf_free(&s.out[k].index);
+    }
+    reward_encoder_free(s.encoder);
+    strbuf_free(&s.lost);
+    strbuf_free(&s.packed);
+    token_ids_free(&s.ids);
+    token_spans_free(&s.spans);
+    free(s.at);
+    return status;
+}
+
+wr_status phase_write(pipeline *p) { return units_each(p, "shards", ".part", write_unit, NULL); }

@@ -1,0 +1,18 @@
+/* Parquet files of conversations, as WildChat publishes them: footer, row groups, pages (v1, v2; plain, dictionary, RLE, delta and
+ * byte-stream-split encodings; uncompressed, snappy, gzip, zstd). What the reader does not know is WR_E_FORMAT naming file, column and feature. LOCAL; a handle belongs to one thread. */
+#ifndef WR_DATA_PARQUET_H
+#define WR_DATA_PARQUET_H
+
+#include "data/source/sources.h"
+
+typedef struct parquet_file parquet_file;
+wr_status parquet_open(const char *path, parquet_file **out);
+void parquet_close(parquet_file *f); /* NULL is fine */
+size_t parquet_row_groups(const parquet_file *f);
+uint64_t parquet_rows(const parquet_file *f, size_t group);
+uint64_t parquet_bytes(const parquet_file *f, size_t group); /* uncompressed, of the columns that are read */
+/* Rows of one group in order, as sources_read gives them; groups in any order. WR_END where there is no such group. Row groups and rows count from 0
+ * in `where`. Memory: a page a column, and the pages that one row spans. */
+wr_status parquet_read(parquet_file *f, size_t group, const source_options *o, source_row_fn fn, void *context);
+
+#endif

@@ -1,0 +1,110 @@
+#include "data/source/parquet_columns.h"
+
+#include <string.h>
+
+enum { PATH_BYTES = 512 };
+typedef enum column_kind {
+    KIND_TEXT,
+    KIND_FLAG,
+    KIND_TIME,   /* another type is as if the column were absent, as it is in a JSON row */
+    KIND_NUMBER, /* likewise */
+} column_kind;
+
+static const struct {
+    const char *name;
+    column_kind kind;
+    bool required;
+} wanted[WANTED_FIXED] = {
+    [WANT_ID] = {"conversation_hash", KIND_TEXT, true}, [WANT_MODEL] = {"model", KIND_TEXT, false},
+    [WANT_TIMESTAMP] = {"timestamp", KIND_TIME, false}, [WANT_LANGUAGE] = {"language", KIND_TEXT, false},
+    [WANT_TOXIC] = {"toxic", KIND_FLAG, false},         [WANT_REDACTED] = {"redacted", KIND_FLAG, false},
+    [WANT_IP] = {"hashed_ip", KIND_TEXT, false},        [WANT_CONTENT] = {"content", KIND_TEXT, true},
+    [WANT_ROLE] = {"role", KIND_TEXT, true},            [WANT_TURN] = {"turn_identifier", KIND_NUMBER, false},
+    [WANT_MESSAGE_IP] = {"hashed_ip", KIND_TEXT, false},
+};
+
+static bool fits(const parquet_node *node, column_kind kind) {
+    if (node->repetition == PARQUET_REPEATED) return false;
+    switch (kind) {
+    case KIND_TEXT: return node->type == PARQUET_BYTE_ARRAY;
+    case KIND_FLAG: return node->type == PARQUET_BOOLEAN;
+    case KIND_TIME: return node->type == PARQUET_BYTE_ARRAY || node->type == PARQUET_INT96 || node->type == PARQUET_INT64;
+    default: return node->type >= PARQUET_INT32 && node->type <= PARQUET_DOUBLE && node->type != PARQUET_INT96;
+    }
+}
+
+static int add(parquet_columns *c, const parquet_node *leaf) {
+    c->leaves[c->n] = leaf;
+    return (int)c->n++;
+}
+
+static wr_status unfit(const char *path, const parquet_node *node, const char *need) {
+    char name[PATH_BYTES];
+    parquet_path(node, name, sizeof name);
+    return wr_fail(WR_E_FORMAT, "%s: column %s is %s%s, not %s", path, name, node->repetition == PARQUET_REPEATED ? "a list of " : "",
+                   parquet_type_name(node->type), need);
+}
+
+/* conversation's repeated part and the message in it. Writers differ: conversation.list.element.content,
+ * conversation.bag.array_element.content, conversation.array.content, or conversation itself repeated. */
+static wr_status find_message(const parquet_footer *f, const char *path, parquet_columns *out, const parquet_node **message) {
+    const parquet_node *list = parquet_child(f->root, "conversation"), *repeated = list, *element;
+    if (!list) return wr_fail(WR_E_FORMAT, "%s: no column conversation: not a file of conversations", path);
+    if (list->repetition != PARQUET_REPEATED) {
+        repeated = list->children == 1 ? list->first : NULL;
+        if (!repeated || repeated->repetition != PARQUET_REPEATED || list->map) return unfit(path, list, "a list of messages");
+    }
+    element = repeated;
+    if (repeated->children == 1 && repeated->first->type == PARQUET_GROUP && repeated->first->repetition != PARQUET_REPEATED) element = repeated->first;
+    if (element->type != PARQUET_GROUP) return unfit(path, element, "a struct of role and content");
+    out->entry_def = repeated->max_def;
+    out->list_def = repeated->max_def - 1;
+    out->element_def = element->max_def;
+    *message = element;
+    return WR_OK;
+}
+
+static wr_status find_header(const parquet_node *parent, arena *a, parquet_columns *out) {
+    wr_status status = WR_OK;
+    const parquet_node *header = parquet_child(parent, "header");
+    if (!header || header->type != PARQUET_GROUP) return WR_OK; /* text is no object in a JSON row either */
+    TRY_ALLOC(out->members = arena_alloc(a, (header->children + 1) * sizeof *out->members));
+    TRY_ALLOC(out->member_slots = arena_alloc(a, (header->children + 1) * sizeof *out->member_slots));
+    out->header = header;
+    if (header->repetition == PARQUET_REPEATED || header->list || header->map) out->header_unfit = header;
+    bool readable = false;
+    for (const parquet_node *m = header->first; m && !out->header_unfit; m = m->next) {
+        bool number = (m->type == PARQUET_INT32 || m->type == PARQUET_INT64) && !m->unit;
+        if (!m->nothing && !fits(m, KIND_TEXT) && !fits(m, KIND_FLAG) && !(number && m->repetition != PARQUET_REPEATED)) out->header_unfit = m;
+        if (out->header_unfit) break;
+        readable |= !m->nothing;
+        out->members[out->n_members] = m;
+        out->member_slots[out->n_members++] = m->nothing ? NO_SLOT : add(out, m);
+    }
+    if (!readable && !out->header_unfit) out->header_unfit = header;
+cleanup:
+    return status;
+}
+
+wr_status parquet_columns_find(const parquet_footer *f, const char *path, arena *a, parquet_columns *out) {
+    static const char *const needs[] = {[KIND_TEXT] = "text (BYTE_ARRAY)", [KIND_FLAG] = "BOOLEAN"};
+    wr_status status = WR_OK;
+    const parquet_node *message = NULL;
+    *out = (parquet_columns){0};
+    TRY_ALLOC(out->leaves = arena_alloc(a, (f->leaves + 1) * sizeof *out->leaves));
+    TRY(find_message(f, path, out, &message));
+    for (int w = 0; w < WANTED_FIXED; w++) {
+        const parquet_node *parent = w < WANT_CONTENT ? f->root : message, *leaf = parquet_child(parent, wanted[w].name);
+        out->slots[w] = NO_SLOT;
+        if (!leaf && wanted[w].required)
+            TRY(wr_fail(WR_E_FORMAT, "%s: no column %s%s: not a file of conversations", path, w < WANT_CONTENT ? "" : "conversation[].", wanted[w].name));
+        if (!leaf || (leaf->nothing && !wanted[w].required)) continue;
+        if (!leaf->nothing && fits(leaf, wanted[w].kind))
+            out->slots[w] = add(out, leaf);
+        else if (wanted[w].kind == KIND_TEXT || wanted[w].kind == KIND_FLAG)
+            TRY(unfit(path, leaf, needs[wanted[w].kind]));
+    }
+    TRY(find_header(parquet_child(f->root, "header") ? f->root : message, a, out));
+cleanup:
+    return status;
+}

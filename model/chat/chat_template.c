@@ -1,0 +1,308 @@
+#include "model/chat/chat_template.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "model/chat/chat_slots.h"
+#include "model/chat/jinja.h"
+#include "model/tokenizer/text_bytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { VARIABLES = 7 };
+static const char *const variable_names[VARIABLES] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                                      "pad_token", "cls_token", "mask_token"};
+
+struct chat_template {
+    arena *memory;
+    strbuf source;
+    jinja *compiled;
+    jinja_variable variables[VARIABLES];
+    size_t n_variables;
+    int32_t end_id;
+};
+
+static const char plain_chatml[] =
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
+    "'\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
+/* --- loading
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+/* Special tokens: a string, or {"content": …}. Those already known stay. */
+static wr_status take_variables(chat_template *c, const json_value *root) {
+    wr_status status = WR_OK;
+    for (size_t i = 0; i < VARIABLES; i++) {
+        const json_value *v = json_get(root, variable_names[i]);
+        bool known = false;
+        if (json_is(v, JSON_OBJECT)) v = json_get(v, "content");
+        for (size_t k = 0; k < c->n_variables; k++) known = known || c->variables[k].name == variable_names[i];
+        if (!json_is(v, JSON_STRING) || known) continue;
+        const char *copy = arena_strndup(c->memory, v->text, v->length);
+        TRY_ALLOC(copy);
+        c->variables[c->n_variables++] = (jinja_variable){variable_names[i], copy};
+    }
+cleanup:
+    return status;
+}
+
+/* The chat_template member: a string, or a list of {name, template} of which "default" counts. */
+static void take_template(chat_template *c, const json_value *root) {
+    const json_value *v = json_get(root, "chat_template");
+    if (json_is(v, JSON_ARRAY)) {
+        const json_value *chosen = NULL;
+        for (const json_value *e = v->first; e; e = e->next) {
+            const char *name;
+            size_t length;
+            if (json_get_string(e, "name", &name, &length) && strcmp(name, "default") == 0)
+                chosen = json_get(e, "template");
+        }
+        v = chosen;
+    }
+    if (json_is(v, JSON_STRING)) strbuf_append(&c->source, v->text, v->length);
+}
+
+/* tokenizer_config.json and special_tokens_map.json, where they are there. */
+static wr_status read_config(chat_template *c, const char *dir, const char *name, bool with_template,
+                             char path[PATH_CAP]) {
+    wr_status status = WR_OK;
+    char *bytes = NULL;
+    size_t n = 0;
+    const json_value *root;
+    arena *a = NULL;
+    TRY(path_join(path, dir, name));
+    if (!file_exists(path)) return WR_OK;
+    TRY_ALLOC(a = arena_create());
+    TRY(file_read(path, 0, &bytes, &n));
+    status = json_parse(a, bytes, n, &root);
+    TRY(wr_context(status, "%s", path));
+    TRY(take_variables(c, root));
+    if (with_template) take_template(c, root);
+cleanup:
+    arena_free(a);
+    free(bytes);
+    return status;
+}
+
+static wr_status read_source(chat_template *c, const char *path) {
+    wr_status status = WR_OK;
+    char *bytes = NULL;
+    size_t n = 0, length = strlen(path);
+    TRY(file_read(path, 0, &bytes, &n));
+    if (length > 6 && strcmp(path + length - 6, ".jinja") == 0)
+        strbuf_append(&c->source, bytes, n);
+    else
+        TRY(wr_context(chat_slots_to_jinja(bytes, n, &c->source), "%s", path));
+cleanup:
+    free(bytes);
+    return status;
+}
+
+/* Sets c->source; *from: where it was found. */
+static wr_status find_template(chat_template *c, const char *dir, const char *file, const tokenizer *t,
+                               char from[PATH_CAP]) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    TRY(path_join(path, dir, "chat_template.jinja"));
+    if (!file && file_exists(path)) file = path;
+    TRY(read_config(c, dir, "tokenizer_config.json", !file, from));
+    TRY(read_config(c, dir, "special_tokens_map.json", false, from));
+    TRY(path_join(from, dir, "tokenizer_config.json"));
+    if (file) {
+        if (strlen(file) >= PATH_CAP) TRY(wr_fail(WR_E_IO, "the path of the chat template is too long"));
+        memmove(from, file, strlen(file) + 1);
+        TRY(read_source(c, file));
+    } else if (!c->source.len) {
+        if (tokenizer_id(t, "<|im_start|>") < 0 || tokenizer_id(t, "<|im_end|>") < 0)
+            TRY(wr_fail(WR_E_FORMAT,
+                        "%s: there is no chat template (chat_template.jinja, or chat_template in "
+                        "tokenizer_config.json); give --chat-template FILE",
+                        dir));
+        strbuf_puts(&c->source, plain_chatml);
+    }
+    TRY(strbuf_status(&c->source));
+cleanup:
+    return status;
+}
+
+static wr_status render(const chat_template *c, const chat_message *messages, size_t n, bool generation, arena *a,
+                        jinja_text *out) {
+    const jinja_chat chat = {messages, n, generation, c->variables, c->n_variables};
+    return jinja_render(c->compiled, &chat, a, out);
+}
+
+/* The last byte of message i's content in x, plus 1; 0: it does not occur. *first: its first byte. */
+static size_t content_end(const jinja_text *x, size_t i, size_t *first) {
+    size_t to = x->n, from = 0;
+    while (to > 0 && x->origin[to - 1] != i + 1) to--;
+    while (from < to && x->origin[from] != i + 1) from++;
+    *first = from;
+    return to;
+}
+
+static wr_status find_end_token(chat_template *c, const tokenizer *t) {
+    wr_status status = WR_OK;
+    static const chat_message chat[] = {{"user", "Hello", 5}, {"assistant", "Good day", 8}};
+    jinja_text x;
+    size_t first, length;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    c->end_id = -1;
+    if (render(c, chat, 2, false, a, &x) >= 0) {
+        const size_t end = content_end(&x, 1, &first);
+        if (end) c->end_id = tokenizer_added_at(t, x.bytes, x.n, x.origin, end, &length);
+    }
+    for (size_t i = 0; i < c->n_variables && c->end_id < 0; i++)
+        if (strcmp(c->variables[i].name, "eos_token") == 0) c->end_id = tokenizer_id(t, c->variables[i].value);
+    if (c->end_id < 0) TRY(wr_fail(WR_E_FORMAT, "it writes no token behind a reply, and there is no eos_token"));
+cleanup:
+    arena_free(a);
+    return status;
+}
+
+wr_status chat_template_load(const char *dir, const char *file, const tokenizer *t, chat_template **out) {
+    wr_status status = WR_OK;
+    static const chat_message question[] = {{"user", "Hello", 5}};
+    char from[PATH_CAP];
+    jinja_text x;
+    arena *a = NULL;
+    chat_template *c = mem_calloc(1, sizeof *c);
+    TRY_ALLOC(c);
+    TRY_ALLOC(c->memory = arena_create());
+    TRY_ALLOC(a = arena_create());
+    TRY(find_template(c, dir, file, t, from));
+    status = jinja_compile(strbuf_str(&c->source), c->source.len, &c->compiled);
+    if (status >= 0) status = render(c, question, 1, true, a, &x); /* what it does that is not known shows here */
+    if (status >= 0 && !memmem(x.bytes, x.n, question->content, question->length))
+        status = wr_fail(WR_E_FORMAT, "it leaves out what the user says");
+    if (status >= 0) status = find_end_token(c, t);
+    if (status == WR_E_FORMAT)
+        status = wr_fail(status, "%s: chat template: %s; give another one with --chat-template FILE", from, wr_error());
+    TRY(status);
+    *out = c;
+    c = NULL;
+cleanup:
+    arena_free(a);
+    chat_template_free(c);
+    return status;
+}
+
+void chat_template_free(chat_template *c) {
+    if (!c) return;
+    jinja_free(c->compiled);
+    strbuf_free(&c->source);
+    arena_free(c->memory);
+    free(c);
+}
+
+int32_t chat_end_id(const chat_template *c) { return c->end_id; }
+const char *chat_template_source(const chat_template *c) { return strbuf_str(&c->source); }
+
+/* --- rendering
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static wr_status check_messages(const chat_message *messages, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const char *r = messages[i].role;
+        if (strcmp(r, "system") != 0 && strcmp(r, "user") != 0 && strcmp(r, "assistant") != 0)
+            return wr_fail(WR_E_FORMAT, "message %zu has the role \"%.40s\"; system, user and assistant are known",
+                           i + 1, r);
+    }
+    return WR_OK;
+}
+
+/* Renders into a, contents cleaned of invalid UTF-8. */
+static wr_status render_clean(const chat_template *c, const chat_message *messages, size_t n, bool generation, arena *a,
+                              jinja_text *out) {
+    wr_status status = WR_OK;
+    strbuf clean = {0};
+    chat_message *own = NULL;
+    TRY(check_messages(messages, n));
+    for (size_t i = 0; i < n; i++) {
+        if (utf8_is_valid(messages[i].content, messages[i].length)) continue;
+        if (!own) {
+            TRY_ALLOC(own = arena_alloc(a, n * sizeof *own));
+            memcpy(own, messages, n * sizeof *own);
+        }
+        strbuf_clear(&clean);
+        utf8_clean(&clean, messages[i].content, messages[i].length);
+        TRY(strbuf_status(&clean));
+        TRY_ALLOC(own[i].content = arena_strndup(a, strbuf_str(&clean), clean.len));
+        own[i].length = clean.len;
+    }
+    TRY(render(c, own ? own : messages, n, generation, a, out));
+cleanup:
+    strbuf_free(&clean);
+    return status;
+}
+
+wr_status chat_render_prompt(const chat_template *c, const tokenizer *t, const chat_message *messages, size_t n,
+                             bool add_generation_prompt, token_ids *out) {
+    wr_status status = WR_OK;
+    jinja_text x;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    TRY(render_clean(c, messages, n, add_generation_prompt, a, &x));
+    TRY(tokenizer_encode_marked(t, x.bytes, x.n, x.origin, NULL, 0, NULL, out));
+cleanup:
+    arena_free(a);
+    return status;
+}
+
+void token_spans_free(token_spans *s) {
+    free(s->bounds);
+    *s = (token_spans){0};
+}
+
+static wr_status push_span(token_spans *s, size_t from, size_t to) {
+    wr_status status = WR_OK;
+    TRY(mem_reserve((void **)&s->bounds, &s->capacity, 2 * s->n + 2, sizeof *s->bounds));
+    s->bounds[2 * s->n] = from;
+    s->bounds[2 * s->n + 1] = to;
+    s->n++;
+cleanup:
+    return status;
+}
+
+wr_status chat_render_training(const chat_template *c, const tokenizer *t, const chat_message *messages, size_t n,
+                               token_ids *ids, token_spans *assistant) {
+    wr_status status = WR_OK;
+    jinja_text x;
+    size_t *cuts = NULL, *at = NULL, n_cuts = 0, length;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    TRY(render_clean(c, messages, n, false, a, &x));
+    TRY_ALLOC(cuts = arena_alloc(a, 2 * (n + 1) * sizeof *cuts));
+    TRY_ALLOC(at = arena_alloc(a, 2 * (n + 1) * sizeof *at));
+    for (size_t i = 0; i < n; i++) {
+        size_t first;
+        if (strcmp(messages[i].role, "assistant") != 0) continue;
+        const size_t end = content_end(&x, i, &first);
+        if (!end || (n_cuts && first < cuts[n_cuts - 1])) continue;
+        cuts[n_cuts++] = first;
+        cuts[n_cuts++] = end;
+    }
+    TRY(tokenizer_encode_marked(t, x.bytes, x.n, x.origin, cuts, n_cuts, at, ids));
+    for (size_t i = 0; i < n_cuts; i += 2) {
+        const bool ended = tokenizer_added_at(t, x.bytes, x.n, x.origin, cuts[i + 1], &length) >= 0;
+        TRY(push_span(assistant, at[i], at[i + 1] + ended));
+    }
+cleanup:
+    arena_free(a);
+    return status;
+}
+
+wr_status chat_render_text(const chat_template *c, const chat_message *messages, size_t n, bool add_generation_prompt,
+                           strbuf *out) {
+    wr_status status = WR_OK;
+    jinja_text x;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    TRY(render_clean(c, messages, n, add_generation_prompt, a, &x));
+    strbuf_append(out, x.bytes, x.n);
+    TRY(strbuf_status(out));
+cleanup:
+    arena_free(a);
+    return status;
+}

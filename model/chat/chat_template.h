@@ -1,0 +1,50 @@
+/* Chats as a checkpoint's own template writes them: the Jinja template of chat_template.jinja or tokenizer_config.json
+ * (model/chat/jinja.h), or a file in the slot format below. LOCAL; immutable once loaded, except that strftime_now in a
+ * template follows the clock (SOURCE_DATE_EPOCH fixes it).
+ *
+ * Slot format (--chat-template FILE, any name that does not end in .jinja): lines of KEY: "TEXT" in JSON's spelling, #
+ * begins a comment. begin       before the first message        system, user, assistant   a message; {content} stands
+ * for its content, once generation  where a reply is to follow      default_system            content of the system
+ * message of chats that have none user, assistant and generation are needed; {bos} and {eos} in a text stand for the
+ * tokenizer's tokens. Example: user: "<|user|>\n{content}<|end|>\n" assistant: "<|assistant|>\n{content}<|end|>\n"
+ *   generation: "<|assistant|>\n" */
+#ifndef WR_MODEL_CHAT_TEMPLATE_H
+#define WR_MODEL_CHAT_TEMPLATE_H
+
+#include "model/chat/chat_message.h"
+#include "model/tokenizer/tokenizer.h"
+
+typedef struct chat_template chat_template;
+/* dir: model or tokenizer directory. A directory without any chat_template, but whose tokenizer has <|im_start|> and
+ * <|im_end|>, gets plain ChatML. file (may be NULL): used instead of the directory's template. WR_E_FORMAT: there is
+ * none, or it does what model/chat/jinja.h does not know; the message names file, line and construct, and offers
+ * --chat-template. */
+wr_status chat_template_load(const char *dir, const char *file, const tokenizer *t, chat_template **out);
+void chat_template_free(chat_template *c);
+/* The template in Jinja, for a chat_template.jinja beside a model that was trained with it. Lives as long as c. */
+const char *chat_template_source(const chat_template *c);
+
+/* Appends ids. Special tokens are matched in what the template writes, never in what messages hold.
+ * add_generation_prompt: as transformers' argument. The ids of transformers' apply_chat_template when no content
+ * contains special-token strings. WR_E_FORMAT: roles other than system, user, assistant, or the template refuses the
+ * chat (its own words). */
+wr_status chat_render_prompt(const chat_template *c, const tokenizer *t, const chat_message *messages, size_t n,
+                             bool add_generation_prompt, token_ids *out);
+
+/* For training: ids of a whole chat, and the token spans [2*i], [2*i+1]) that the assistant produced: its content and
+ * the token that ends it. The content's tokens are cut off from those before it, as they are when it is sampled.
+ * Contents that the template leaves out, and empty ones, have no span. */
+typedef struct token_spans {
+    size_t *bounds;
+    size_t n, capacity; /* n spans, 2n bounds */
+} token_spans;
+void token_spans_free(token_spans *s);
+wr_status chat_render_training(const chat_template *c, const tokenizer *t, const chat_message *messages, size_t n,
+                               token_ids *ids, token_spans *assistant);
+/* Renders as text (for logs and tests). */
+wr_status chat_render_text(const chat_template *c, const chat_message *messages, size_t n, bool add_generation_prompt,
+                           strbuf *out);
+/* Id of the token that ends a reply: the one the template writes behind an assistant's message, else eos_token. */
+int32_t chat_end_id(const chat_template *c);
+
+#endif

@@ -1,0 +1,61 @@
+/* What a loaded tokenizer consists of; shared by the tokenizer_*.c files only. */
+#ifndef WR_MODEL_TOKENIZER_PARTS_H
+#define WR_MODEL_TOKENIZER_PARTS_H
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "model/tokenizer/added_tokens.h"
+#include "model/tokenizer/bpe_merge.h"
+#include "model/tokenizer/normalizer.h"
+#include "model/tokenizer/pretokenize.h"
+#include "base/string_map.h"
+#include "model/tokenizer/text_decoder.h"
+#include "model/tokenizer/tokenizer.h"
+
+/* One id. text: as the file writes it; an id without a token (a hole in the numbering) has NULL and decodes to nothing. */
+typedef struct token_info { const char *text; size_t n; bool special; } token_info;
+
+#define MAX_POST 16
+typedef struct encode_pool encode_pool;
+
+struct tokenizer {
+    arena *memory;      /* all strings */
+    char *dir;
+    char hash[HASH_HEX];
+    token_info *tokens; /* (vocab) */
+    size_t vocab;
+    string_map by_text; /* token as written in the file -> id; model vocabulary */
+    string_map added_by_text;
+    merge_rules merges;
+    /* The symbols of a word, before merging: bytes when the pre-tokenizer ends with ByteLevel, else characters. */
+    bool byte_level;
+    int32_t byte_ids[256];     /* -1: the vocabulary has no token for this byte */
+    int32_t ascii_ids[128];    /* same for the characters below 128 */
+    int32_t fallback_ids[256]; /* "<0xHH>", for characters without a token; -1 throughout when byte_fallback is off */
+    int32_t unk_id;            /* -1: unknown characters are left out, as Hugging Face does */
+    const char *unk_missing;   /* the file names an unk_token that its vocabulary lacks: an error once it is needed */
+    bool fuse_unk, ignore_merges;
+    bool cut_at_marks;         /* no merge reaches over the begin of a run of U+2581, so words may be cut there */
+    unicode_table *unicode;
+    normalizer *normal;
+    added_set added_raw, added_normalized; /* matched in the text as it is; after normalisation */
+    pretokenizer *words;
+    text_decoder *decoder;
+    int32_t post_before[MAX_POST], post_after[MAX_POST]; /* ids the post-processor puts around the text's */
+    size_t n_before, n_after;
+    encode_pool *pool;         /* what encoding calls leave for later ones; locked inside */
+};
+
+/* Reads the "model" member (tokenizer_vocab.c). */
+wr_status tokenizer_load_model(tokenizer *t, const json_value *model);
+wr_status tokenizer_load_symbols(tokenizer *t); /* after the pre-tokenizer is known */
+/* Reads the "added_tokens" and "post_processor" members (tokenizer_added.c). */
+wr_status tokenizer_load_added(tokenizer *t, const json_value *list);
+wr_status tokenizer_load_post(tokenizer *t, const json_value *config);
+/* Makes room for id and stores its text. */
+wr_status tokenizer_set_token(tokenizer *t, size_t *capacity, int64_t id, const char *text, size_t n, bool special);
+
+wr_status encode_pool_create(encode_pool **out);
+void encode_pool_free(encode_pool *p);
+
+#endif

@@ -1,0 +1,234 @@
+/* Hugging Face config.json -> model_config, of transformers 4 and 5. The rule: a field that would change the numbers and is not computed
+ * here is an error that names it. Fields that are not there have the values that transformers' own class of the family gives them. */
+#include "model/weights/config_fields.h"
+
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG_BYTES_MAX ((size_t)16 << 20)
+
+typedef struct family {
+    const char *model_type, *prefix; /* of its architectures' names */
+    size_t G;                        /* num_key_value_heads when it is not there; 0: as many as query heads */
+    size_t D;                        /* head_dim likewise; 0: hidden_size / heads */
+    size_t max_positions;
+    int32_t bos_id, eos_id;
+    bool qkv_bias, qk_norm;
+} family;
+
+static const family families[] = {
+    {"llama", "Llama", 0, 0, 2048, 1, 2, false, false},
+    {"qwen2", "Qwen2", 32, 0, 32768, -1, -1, true, false},
+    {"qwen3", "Qwen3", 32, 128, 32768, -1, -1, false, true},
+    {"mistral", "Mistral", 8, 0, 131072, 1, 2, false, false},
+};
+
+static const family *family_of(const char *model_type) {
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+        if (strcmp(families[i].model_type, model_type) == 0) return &families[i];
+    return NULL;
+}
+
+static const char *const head_names[] = {[HEAD_LM] = "ForCausalLM", [HEAD_SCORE] = "ForSequenceClassification", [HEAD_NONE] = "Model"};
+
+void model_config_set_head(model_config *c, model_head head, size_t n_labels) {
+    const family *f = family_of(c->model_type);
+    c->head = head;
+    c->n_labels = head == HEAD_SCORE ? n_labels : 0;
+    memset(c->architecture, 0, sizeof c->architecture); /* configurations are compared and sent as bytes */
+    snprintf(c->architecture, sizeof c->architecture, "%s%s", f ? f->prefix : "Llama", head_names[head]);
+}
+
+wr_status model_config_set_type(model_config *c, const char *model_type) {
+    const family *f = family_of(model_type);
+    if (!f) return wr_fail(WR_E_FORMAT, "field \"model_type\": \"%.40s\" is not supported (llama, qwen2, qwen3, mistral)", model_type);
+    memset(c->model_type, 0, sizeof c->model_type);
+    snprintf(c->model_type, sizeof c->model_type, "%s", f->model_type);
+    c->qkv_bias = f->qkv_bias;
+    c->qk_norm = f->qk_norm;
+    return WR_OK;
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+/* eos_token_id is an id, a list of ids or null. */
+static wr_status add_eos(model_config *c, const json_value *v, bool in_list) {
+    int64_t x = 0;
+    if (field_is_absent(v)) return WR_OK;
+    if (v->kind == JSON_ARRAY && !in_list) {
+        for (const json_value *e = v->first; e; e = e->next) {
+            wr_status s = add_eos(c, e, true);
+            if (s < 0) return s;
+        }
+        return WR_OK;
+    }
+    if (!json_to_int(v, &x) || x < 0 || x > INT32_MAX) return wr_fail(WR_E_FORMAT, "field \"eos_token_id\" is not a token id or a list of them");
+    for (size_t i = 0; i < c->n_eos; i++)
+        if (c->eos_ids[i] == (int32_t)x) return WR_OK;
+    if (c->n_eos == sizeof c->eos_ids / sizeof c->eos_ids[0]) return wr_fail(WR_E_FORMAT, "field \"eos_token_id\" lists more than 8 end tokens");
+    c->eos_ids[c->n_eos++] = (int32_t)x;
+    return WR_OK;
+}
+
+/* num_labels is written by this program; transformers writes id2label, and leaves it out when it is the default of 2. */
+static wr_status read_labels(const json_value *o, size_t *n_labels) {
+    const json_value *map = json_get(o, "id2label");
+    if (field_is_absent(map)) return field_size(o, "num_labels", 2, n_labels);
+    if (map->kind != JSON_OBJECT || map->length == 0) return wr_fail(WR_E_FORMAT, "field \"id2label\" is not an object with members");
+    *n_labels = map->length;
+    return WR_OK;
+}
+
+static wr_status read_type(const json_value *o, model_config *c, const family **out) {
+    const char *type = NULL, *act = "silu";
+    size_t n = 0;
+    const json_value *archs = json_get(o, "architectures");
+    if (!json_get_string(o, "model_type", &type, &n))
+        return wr_fail(WR_E_FORMAT, "field \"model_type\" is missing (is this a Hugging Face model directory?)");
+    wr_status s = model_config_set_type(c, type);
+    if (s < 0) return s;
+    *out = family_of(type);
+    if (!field_is_absent(json_get(o, "hidden_act")) && (!json_get_string(o, "hidden_act", &act, &n) || strcmp(act, "silu") != 0))
+        return wr_fail(WR_E_FORMAT, "field \"hidden_act\": \"%.40s\" is not supported (silu)", act);
+    model_config_set_head(c, HEAD_LM, 0);
+    if (field_is_absent(archs)) return WR_OK;
+    const json_value *name = json_at(archs, 0);
+    if (archs->kind != JSON_ARRAY || !json_is(name, JSON_STRING)) return wr_fail(WR_E_FORMAT, "field \"architectures\" is not a list of names");
+    for (model_head head = HEAD_LM; head <= HEAD_NONE; head++) {
+        model_config_set_head(c, head, 0);
+        if (strcmp(c->architecture, name->text) == 0) return WR_OK;
+    }
+    return wr_fail(WR_E_FORMAT, "field \"architectures\": \"%.80s\" is not supported (%s with ForCausalLM, ForSequenceClassification or Model)", name->text,
+                   (*out)->prefix);
+}
+
+/* Sliding windows are not computed: every layer must see the whole sequence. */
+static wr_status check_windows(const json_value *o, const char *type) {
+    const json_value *layers = json_get(o, "layer_types"), *window = json_get(o, "sliding_window");
+    if (!field_is_absent(layers)) {
+        if (layers->kind != JSON_ARRAY) return wr_fail(WR_E_FORMAT, "field \"layer_types\" is not a list");
+        for (const json_value *v = layers->first; v; v = v->next)
+            if (v->kind != JSON_STRING || strcmp(v->text, "full_attention") != 0)
+                return wr_fail(WR_E_FORMAT, "field \"layer_types\": \"%.40s\" is not supported (full_attention)", v->text ? v->text : "");
+    }
+    if (strncmp(type, "qwen", 4) == 0) { /* these have a window only where they use it, and layer_types goes before max_window_layers */
+        if (!field_is_absent(layers) || (window && window->kind == JSON_NULL)) return WR_OK;
+        return field_must_be_bool(o, "use_sliding_window", false);
+    }
+    if (!field_is_absent(window)) return wr_fail(WR_E_FORMAT, "field \"sliding_window\" is set, which is not supported");
+    if (strcmp(type, "mistral") == 0 && !window)
+        return wr_fail(WR_E_FORMAT, "field \"sliding_window\" is missing; null is needed, since its default is not supported");
+    return WR_OK;
+}
+
+static wr_status check_unsupported(const json_value *o, const char *type) {
+    wr_status status = WR_OK;
+    /* Qwen2 has its bias whatever this field says. */
+    if (strcmp(type, "qwen2") != 0) TRY(field_must_be_bool(o, "attention_bias", false));
+    TRY(field_must_be_bool(o, "mlp_bias", false));
+    TRY(field_must_be_bool(o, "use_mrope", false));
+    TRY(field_must_be_bool(o, "is_causal", true));
+    TRY(field_must_be_bool(o, "is_encoder_decoder", false));
+    TRY(field_must_be_bool(o, "add_cross_attention", false));
+    TRY(field_must_be_number(o, "pretraining_tp", 1));
+    TRY(field_must_be_number(o, "attention_dropout", 0));
+    TRY(field_must_be_absent(o, "quantization_config"));
+    TRY(field_must_be_absent(o, "per_layer_config"));
+    TRY(check_windows(o, type));
+cleanup:
+    return status;
+}
+
+static wr_status read_fields(const json_value *o, model_config *c) {
+    wr_status status = WR_OK;
+    const family *f = NULL;
+    if (!json_is(o, JSON_OBJECT)) return wr_fail(WR_E_FORMAT, "not a JSON object");
+    TRY(read_type(o, c, &f));
+    TRY(check_unsupported(o, f->model_type));
+    TRY(field_size(o, "hidden_size", 0, &c->C));
+    TRY(field_size(o, "num_hidden_layers", 0, &c->L));
+    TRY(field_size(o, "num_attention_heads", 0, &c->H));
+    /* Absent and null differ: null is as many as query heads in every family, and hidden_size / heads. */
+    TRY(field_size(o, "num_key_value_heads", f->G && !json_get(o, "num_key_value_heads") ? f->G : c->H, &c->G));
+    TRY(field_size(o, "head_dim", f->D && !json_get(o, "head_dim") ? f->D : c->C / c->H > 0 ? c->C / c->H : 1, &c->D));
+    TRY(field_size(o, "intermediate_size", 0, &c->F));
+    TRY(field_size(o, "vocab_size", 0, &c->V));
+    TRY(field_size(o, "max_position_embeddings", f->max_positions, &c->max_positions));
+    TRY(field_double(o, "rms_norm_eps", 1e-6, &c->norm_eps));
+    TRY(field_double(o, "initializer_range", 0.02, &c->init_std));
+    TRY(config_read_rope(o, c));
+    TRY(field_bool(o, "tie_word_embeddings", false, &c->tied));
+    if (c->head == HEAD_SCORE) TRY(read_labels(o, &c->n_labels));
+    TRY(field_id(o, "bos_token_id", f->bos_id, &c->bos_id));
+    TRY(field_id(o, "pad_token_id", -1, &c->pad_id));
+    TRY(add_eos(c, json_get(o, "eos_token_id"), false));
+    if (!json_get(o, "eos_token_id") && f->eos_id >= 0) c->eos_ids[c->n_eos++] = f->eos_id;
+cleanup:
+    return status;
+}
+
+static wr_status read_json(const char *path, arena *a, const json_value **out, char **bytes) {
+    size_t n = 0;
+    wr_status s = file_read(path, CONFIG_BYTES_MAX, bytes, &n);
+    if (s < 0) return s;
+    return wr_context(json_parse(a, *bytes, n, out), "%s", path);
+}
+
+wr_status model_config_load(const char *dir, model_config *out) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    char *bytes = NULL, *generation = NULL;
+    const json_value *o = NULL;
+    model_config c;
+    arena *a = arena_create();
+    memset(&c, 0, sizeof c);
+    c.bos_id = c.eos_id = c.pad_id = -1;
+    TRY_ALLOC(a);
+    TRY(path_join(path, dir, "config.json"));
+    TRY(read_json(path, a, &o, &bytes));
+    TRY(wr_context(read_fields(o, &c), "%s", path));
+    TRY(wr_context(model_config_check(&c), "%s", path));
+    TRY(path_join(path, dir, "generation_config.json"));
+    if (file_exists(path)) {
+        TRY(read_json(path, a, &o, &generation));
+        TRY(wr_context(add_eos(&c, json_get(o, "eos_token_id"), false), "%s", path));
+    }
+    c.eos_id = c.n_eos > 0 ? c.eos_ids[0] : -1;
+    *out = c;
+cleanup:
+    free(bytes);
+    free(generation);
+    arena_free(a);
+    return status;
+}
+
+/* --- checking ---------------------------------------------------------------------------------------------------- */
+
+wr_status model_config_check(const model_config *c) {
+    const size_t top = (size_t)1 << 24;
+    const struct {
+        const char *name;
+        size_t value;
+    } dims[] = {{"hidden_size", c->C},      {"num_attention_heads", c->H}, {"num_key_value_heads", c->G}, {"head_dim", c->D},
+                {"intermediate_size", c->F}, {"vocab_size", c->V},          {"num_hidden_layers", c->L}};
+    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++)
+        if (dims[i].value == 0 || dims[i].value > top)
+            return wr_fail(WR_E_FORMAT, "field \"%s\" is %zu, outside 1 … %zu", dims[i].name, dims[i].value, top);
+    if (c->L > 4096) return wr_fail(WR_E_FORMAT, "field \"num_hidden_layers\" is %zu, above 4096", c->L);
+    if (c->D > HEAD_DIM_MAX) return wr_fail(WR_E_FORMAT, "field \"head_dim\" is %zu, above %d", c->D, HEAD_DIM_MAX);
+    if (c->D % 2) return wr_fail(WR_E_FORMAT, "field \"head_dim\" is %zu, but must be even", c->D);
+    if (c->H % c->G)
+        return wr_fail(WR_E_FORMAT, "field \"num_attention_heads\" (%zu) is not a multiple of \"num_key_value_heads\" (%zu)", c->H, c->G);
+    if (c->head == HEAD_SCORE && (c->n_labels == 0 || c->n_labels > 4096))
+        return wr_fail(WR_E_FORMAT, "field \"num_labels\" is %zu, outside 1 … 4096", c->n_labels);
+    /* In double: every dimension is at most 2^24, so nothing here overflows, and the sum bounds the parameter count. */
+    double C = (double)c->C, HD = (double)c->H * (double)c->D, GD = (double)c->G * (double)c->D;
+    double layer = 2 * C * HD + 2 * C * GD + 3 * C * (double)c->F + 2 * C + HD + 2 * GD + 2 * (double)c->D;
+    double total = (double)c->L * layer + 2 * C * (double)c->V + C * (1.0 + (double)c->n_labels);
+    if (total > 1e12) return wr_fail(WR_E_FORMAT, "the shapes give %.3g parameters, more than can be held", total);
+    if (!(c->norm_eps > 0) || !(c->rope_theta > 0)) return wr_fail(WR_E_FORMAT, "rms_norm_eps and rope_theta must be above 0");
+    return WR_OK;
+}

@@ -1,0 +1,99 @@
+/* model_config -> config.json that transformers 4 and 5 read alike. */
+#include "model/weights/config_fields.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void write_size(json_writer *w, const char *key, size_t x) { json_key(w, key), json_int(w, (int64_t)x); }
+
+static void write_id(json_writer *w, const char *key, int32_t id) {
+    json_key(w, key);
+    if (id < 0)
+        json_null(w);
+    else
+        json_int(w, id);
+}
+
+static void write_eos(json_writer *w, const model_config *c) {
+    if (c->n_eos < 2) {
+        write_id(w, "eos_token_id", c->eos_id);
+        return;
+    }
+    json_key(w, "eos_token_id");
+    json_begin_array(w);
+    for (size_t i = 0; i < c->n_eos; i++) json_int(w, c->eos_ids[i]);
+    json_end_array(w);
+}
+
+static void write_labels(json_writer *w, size_t n) {
+    char key[32], name[32];
+    json_key(w, "id2label");
+    json_begin_object(w);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(key, sizeof key, "%zu", i);
+        snprintf(name, sizeof name, "LABEL_%zu", i);
+        json_key(w, key);
+        json_string(w, name);
+    }
+    json_end_object(w);
+    json_key(w, "label2id");
+    json_begin_object(w);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "LABEL_%zu", i);
+        json_key(w, name);
+        json_int(w, (int64_t)i);
+    }
+    json_end_object(w);
+}
+
+static void write_family(json_writer *w, const model_config *c) {
+    if (strcmp(c->model_type, "llama") == 0) json_key(w, "mlp_bias"), json_bool(w, false);
+    if (!c->qkv_bias) json_key(w, "attention_bias"), json_bool(w, false);
+    if (strncmp(c->model_type, "qwen", 4) == 0) {
+        json_key(w, "use_sliding_window"), json_bool(w, false);
+        write_size(w, "max_window_layers", c->L);
+    }
+    if (strcmp(c->model_type, "llama") != 0) json_key(w, "sliding_window"), json_null(w);
+}
+
+wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out) {
+    const char *dtype = stored == PRECISION_BF16 ? "bfloat16" : "float32";
+    json_writer w = json_writer_make(out);
+    model_config named = *c; /* the name of the architecture follows from family and head */
+    model_config_set_head(&named, c->head, c->n_labels);
+    json_begin_object(&w);
+    json_key(&w, "architectures");
+    json_begin_array(&w);
+    json_string(&w, named.architecture);
+    json_end_array(&w);
+    json_key(&w, "model_type"), json_string(&w, c->model_type[0] ? c->model_type : "llama");
+    write_size(&w, "hidden_size", c->C);
+    write_size(&w, "intermediate_size", c->F);
+    write_size(&w, "num_hidden_layers", c->L);
+    write_size(&w, "num_attention_heads", c->H);
+    write_size(&w, "num_key_value_heads", c->G);
+    write_size(&w, "head_dim", c->D);
+    write_size(&w, "vocab_size", c->V);
+    write_size(&w, "max_position_embeddings", c->max_positions);
+    json_key(&w, "hidden_act"), json_string(&w, "silu");
+    field_write_double(&w, "rms_norm_eps", c->norm_eps);
+    field_write_double(&w, "initializer_range", c->init_std);
+    config_write_rope(&w, c);
+    json_key(&w, "attention_dropout"), json_double(&w, 0.0);
+    write_family(&w, c);
+    json_key(&w, "tie_word_embeddings"), json_bool(&w, c->tied);
+    write_id(&w, "bos_token_id", c->bos_id);
+    write_eos(&w, c);
+    write_id(&w, "pad_token_id", c->pad_id);
+    if (c->head == HEAD_SCORE) write_labels(&w, c->n_labels);
+    json_key(&w, "dtype"), json_string(&w, dtype);
+    json_key(&w, "torch_dtype"), json_string(&w, dtype);
+    json_key(&w, "use_cache"), json_bool(&w, true);
+    for (const json_value *e = extra ? extra->first : NULL; e; e = e->next) {
+        json_key_n(&w, e->key, e->key_length);
+        json_copy(&w, e);
+    }
+    json_end_object(&w);
+    strbuf_putc(out, '\n');
+    return strbuf_status(out);
+}

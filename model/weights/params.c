@@ -1,0 +1,217 @@
+/* The tensor table of a model, its parameter buffers and initialisation. */
+#include "model/weights/params.h"
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "model/kernels/kernels.h"
+#include "model/weights/lora.h"
+#include "model/weights/weight_mapping.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK ((size_t)1 << 16) /* elements that a thread converts or clears at a time */
+
+/* --- table ------------------------------------------------------------------------------------------------------- */
+
+static void add_tensor(model *m, const char *prefix, const char *suffix, size_t rows, size_t cols, bool present) {
+    if (!present) return;
+    tensor_info *t = &m->tensors[m->n_tensors++];
+    snprintf(t->name, sizeof t->name, "%s%s", prefix, suffix);
+    t->n_dims = cols ? 2 : 1;
+    t->dims[0] = rows;
+    t->dims[1] = cols ? cols : 1;
+    t->offset = m->n_params;
+    t->count = t->dims[0] * t->dims[1];
+    t->decay = cols != 0;
+    m->n_params += t->count;
+}
+
+wr_status model_create(const model_config *c, model **out) {
+    wr_status status = WR_OK;
+    model *m = NULL;
+    *out = NULL;
+    TRY(model_config_check(c));
+    m = mem_calloc(1, sizeof *m);
+    TRY_ALLOC(m);
+    m->config = *c;
+    m->tensors = mem_calloc(c->L * LAYER_KINDS + 3, sizeof *m->tensors);
+    TRY_ALLOC(m->tensors);
+    add_tensor(m, "model.", "embed_tokens.weight", c->V, c->C, true);
+    for (size_t l = 0; l < c->L; l++) {
+        char prefix[40];
+        snprintf(prefix, sizeof prefix, "model.layers.%zu.", l);
+#define X(kind, suffix, rows, cols, present) add_tensor(m, prefix, suffix, rows, cols, present);
+        LAYER_TENSORS(X)
+#undef X
+    }
+    add_tensor(m, "model.", "norm.weight", c->C, 0, true);
+    add_tensor(m, "", "lm_head.weight", c->V, c->C, c->head == HEAD_LM && !c->tied);
+    add_tensor(m, "", "score.weight", c->n_labels, c->C, c->head == HEAD_SCORE);
+    m->weights = mem_calloc(m->n_tensors, sizeof *m->weights);
+    TRY_ALLOC(m->weights);
+    *out = m;
+    m = NULL;
+cleanup:
+    model_free(m);
+    return status;
+}
+
+void model_free(model *m) {
+    if (!m) return;
+    if (!m->params_shared) {
+        free(m->params);
+        free(m->params16);
+    }
+    lora_free(m->lora);
+    weight_mapping_free(m->mapping);
+    free(m->weights);
+    free(m->tensors);
+    free(m->template_text);
+    free(m->generation_text);
+    free(m);
+}
+
+/* Tensors of a layer that the config has, of the kinds before `kind`. */
+static size_t kinds_before(const model_config *c, int kind) {
+#define X(kind, suffix, rows, cols, present) present,
+    const bool has[] = {LAYER_TENSORS(X)};
+#undef X
+    size_t n = 0;
+    for (int k = 0; k < kind; k++) n += has[k];
+    return n;
+}
+
+static bool has_kind(const model_config *c, int kind) { return kinds_before(c, kind + 1) != kinds_before(c, kind); }
+
+size_t index_embedding(const model *m) {
+    (void)m;
+    return 0;
+}
+size_t index_layer(const model *m, size_t l, int kind) {
+    const model_config *c = &m->config;
+    return has_kind(c, kind) ? 1 + l * kinds_before(c, LAYER_KINDS) + kinds_before(c, kind) : SIZE_MAX;
+}
+size_t index_final_norm(const model *m) { return 1 + m->config.L * kinds_before(&m->config, LAYER_KINDS); }
+size_t index_head(const model *m) {
+    const size_t own = index_final_norm(m) + 1;
+    return own < m->n_tensors ? own : index_embedding(m);
+}
+
+size_t offset_embedding(const model *m) { return m->tensors[index_embedding(m)].offset; }
+size_t offset_layer(const model *m, size_t l, int kind) {
+    const size_t i = index_layer(m, l, kind);
+    return i == SIZE_MAX ? SIZE_MAX : m->tensors[i].offset;
+}
+size_t offset_final_norm(const model *m) { return m->tensors[index_final_norm(m)].offset; }
+size_t offset_head(const model *m) { return m->tensors[index_head(m)].offset; }
+
+wr_status require_lm_head(const model *m) {
+    if (m->config.head == HEAD_LM || m->config.tied) return WR_OK;
+    return wr_fail(WR_E_MISMATCH,
+                   "the model (%s) has no language-model head: next-token probabilities need a ...ForCausalLM model",
+                   m->config.architecture);
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------------ */
+
+static void *alloc_elements(const model *m, size_t size) {
+    void *p = aligned_alloc(64, (m->n_params * size + 63) / 64 * 64); /* model_config_check bounds n_params */
+    if (!p) wr_fail(WR_E_NOMEM, "out of memory: the model's parameters need %zu MiB", m->n_params * size >> 20);
+    return p;
+}
+
+wr_status model_alloc_params(model *m) {
+    float *p = alloc_elements(m, sizeof *p);
+    if (!p) return WR_E_NOMEM;
+    /* A page belongs to the memory of the thread that touches it first: spread as products spread their rows. */
+#pragma omp parallel for schedule(static) if (m->n_params > BLOCK)
+    for (size_t at = 0; at < m->n_params; at += BLOCK) memset(p + at, 0, (m->n_params - at < BLOCK ? m->n_params - at : BLOCK) * sizeof *p);
+    if (!m->params_shared) free(m->params);
+    m->params = p;
+    m->params_shared = false;
+    bind_weights(m);
+    return WR_OK;
+}
+
+void bind_weights(model *m) {
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        const size_t at = m->tensors[i].offset;
+        m->weights[i] = weight_precision(m, i) == PRECISION_BF16 ? (const void *)(m->params16 + at) : (const void *)(m->params + at);
+    }
+}
+
+static void round_params(const model *m) {
+    const kernels_table *k = kernels();
+#pragma omp parallel for schedule(static) if (m->n_params > BLOCK)
+    for (size_t at = 0; at < m->n_params; at += BLOCK) k->to_bf16(m->n_params - at < BLOCK ? m->n_params - at : BLOCK, m->params + at, m->params16 + at);
+}
+
+wr_status model_set_precision(model *m, precision p) {
+    if (!m->params && p != m->precision)
+        return wr_fail(WR_E_USAGE, "a frozen model holds its weights in %s alone and cannot compute in %s", precision_name(m->precision), precision_name(p));
+    if (!m->params || m->params_shared) {
+        if (p == m->precision) return m->lora ? lora_publish(m) : WR_OK;
+        return wr_fail(WR_E_USAGE, "the weights are shared with other processes and stay in %s", precision_name(m->precision));
+    }
+    if (p == PRECISION_BF16) {
+        if (!m->params16 && !(m->params16 = alloc_elements(m, sizeof *m->params16))) return WR_E_NOMEM;
+        round_params(m);
+    } else {
+        free(m->params16);
+        m->params16 = NULL;
+    }
+    m->precision = p;
+    bind_weights(m);
+    return m->lora ? lora_publish(m) : WR_OK;
+}
+
+void model_publish(model *m) {
+    if (m->lora)
+        (void)lora_publish(m); /* the weights below adapters do not change. Its memory is there since model_set_precision: it cannot fail */
+    else if (m->precision == PRECISION_BF16 && m->params && !m->params_shared)
+        round_params(m);
+}
+
+trainables model_trainables(const model *m) {
+    const struct lora *a = m->lora;
+    if (a) return (trainables){a->tensors, a->n_tensors, a->n, a->values};
+    return (trainables){m->tensors, m->n_tensors, m->n_params, m->params};
+}
+
+/* --- initialisation ---------------------------------------------------------------------------------------------- */
+
+static bool is_bias(const tensor_info *t) {
+    const size_t n = strlen(t->name);
+    return n >= 5 && strcmp(t->name + n - 5, ".bias") == 0;
+}
+
+/* Matrices that write into the residual stream: 2L of them add up, so each gets 1/sqrt(2L) of the spread. */
+static bool writes_residual(const model *m, size_t i) {
+    const size_t n = kinds_before(&m->config, LAYER_KINDS), l = (i - 1) / n;
+    return i > 0 && l < m->config.L && (i == index_layer(m, l, LAYER_O) || i == index_layer(m, l, LAYER_DOWN));
+}
+
+void init_tensor(const model *m, size_t i, uint64_t seed, float *p) {
+    const tensor_info *t = &m->tensors[i];
+    double std = m->config.init_std;
+    if (t->n_dims == 1) {
+        for (size_t k = 0; k < t->count; k++) p[k] = is_bias(t) ? 0.0f : 1.0f;
+        return;
+    }
+    if (writes_residual(m, i)) std /= sqrt(2.0 * (double)m->config.L);
+    const size_t rows = t->dims[0], cols = t->dims[1];
+    /* Keyed by (tensor, row): any number of threads draws the same numbers. */
+#pragma omp parallel for schedule(static) if (t->count > BLOCK)
+    for (size_t r = 0; r < rows; r++) {
+        rng g = rng_make(seed, RNG_INIT, i, r, 0);
+        for (size_t k = 0; k < cols; k++) p[r * cols + k] = (float)(std * rng_normal(&g));
+    }
+}
+
+void model_init_params(model *m, uint64_t seed) {
+    for (size_t i = 0; i < m->n_tensors; i++) init_tensor(m, i, seed, m->params + m->tensors[i].offset);
+    model_publish(m);
+}

@@ -1,0 +1,173 @@
+#include "model/weights/weight_files.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INDEX_MAX ((size_t)64 << 20)
+
+/* --- opening ----------------------------------------------------------------------------------------------------- */
+
+void weight_files_close(weight_files *w) {
+    for (size_t i = 0; w->files && i < w->n; i++) safetensors_close(w->files[i]);
+    free(w->files);
+    names_free(w->names, w->n);
+    *w = (weight_files){0};
+}
+
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* The distinct file names of "weight_map", sorted. */
+static wr_status index_names(const char *path, weight_files *out) {
+    wr_status status = WR_OK;
+    char *bytes = NULL;
+    const json_value *root = NULL;
+    size_t n = 0, count = 0;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    TRY(file_read(path, INDEX_MAX, &bytes, &n));
+    TRY(wr_context(json_parse(a, bytes, n, &root), "%s", path));
+    const json_value *map = json_get(root, "weight_map");
+    if (!json_is(map, JSON_OBJECT) || map->length == 0) TRY(wr_fail(WR_E_FORMAT, "%s: \"weight_map\" is missing or empty", path));
+    const char **all = arena_alloc(a, map->length * sizeof *all);
+    TRY_ALLOC(all);
+    for (const json_value *v = map->first; v; v = v->next) {
+        if (v->kind != JSON_STRING || v->length == 0 || strchr(v->text, '/') || strlen(v->text) != v->length)
+            TRY(wr_fail(WR_E_FORMAT, "%s: \"weight_map\" entry \"%.200s\" is not a file name", path, v->key));
+        all[count++] = v->text;
+    }
+    qsort(all, count, sizeof *all, by_text);
+    out->names = mem_calloc(count, sizeof *out->names);
+    TRY_ALLOC(out->names);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && strcmp(all[i], all[i - 1]) == 0) continue;
+        out->names[out->n] = mem_strdup(all[i]);
+        TRY_ALLOC(out->names[out->n]);
+        out->n++;
+    }
+cleanup:
+    free(bytes);
+    arena_free(a);
+    return status;
+}
+
+wr_status weight_files_open(const char *dir, weight_files *out) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    *out = (weight_files){0};
+    TRY(path_join(path, dir, "model.safetensors"));
+    if (file_exists(path)) {
+        out->names = mem_calloc(1, sizeof *out->names);
+        TRY_ALLOC(out->names);
+        out->names[0] = mem_strdup("model.safetensors");
+        TRY_ALLOC(out->names[0]);
+        out->n = 1;
+    } else {
+        TRY(path_join(path, dir, "model.safetensors.index.json"));
+        if (!file_exists(path))
+            TRY(wr_fail(WR_E_IO, "%s: no model.safetensors and no model.safetensors.index.json (is this a model directory?)", dir));
+        TRY(index_names(path, out));
+    }
+    out->files = mem_calloc(out->n, sizeof *out->files);
+    TRY_ALLOC(out->files);
+    for (size_t i = 0; i < out->n; i++) {
+        TRY(path_join(path, dir, out->names[i]));
+        TRY(safetensors_open(path, &out->files[i]));
+    }
+cleanup:
+    return status;
+}
+
+/* --- matching ---------------------------------------------------------------------------------------------------- */
+
+static const char base_prefix[] = "model."; /* not in the files of a ...Model, which are those of its base alone */
+
+static const char *without_prefix(const char *name) {
+    const size_t n = sizeof base_prefix - 1;
+    return strncmp(name, base_prefix, n) == 0 ? name + n : name;
+}
+
+static const st_tensor *find_tensor(const weight_files *w, const char *name, size_t *file) {
+    for (size_t i = 0; i < w->n; i++) {
+        const st_tensor *t = safetensors_find(w->files[i], name);
+        if (!t) t = safetensors_find(w->files[i], without_prefix(name));
+        if (t) {
+            *file = i;
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static bool ends_with(const char *s, const char *end) {
+    const size_t n = strlen(s), k = strlen(end);
+    return n >= k && strcmp(s + n - k, end) == 0;
+}
+
+/* Tensors that a checkpoint may hold without being part of this model. */
+static bool may_ignore(const model *m, const char *name) {
+    if (ends_with(name, "rotary_emb.inv_freq")) return true; /* a buffer of old checkpoints, recomputed */
+    if (strcmp(name, "lm_head.weight") == 0) return m->config.tied || m->config.head != HEAD_LM;
+    if (strcmp(name, "score.weight") == 0) return m->config.head != HEAD_SCORE;
+    return false;
+}
+
+static wr_status check_shape(const tensor_info *want, const st_tensor *have) {
+    if (have->n_dims == want->n_dims && have->dims[0] == want->dims[0] && (want->n_dims == 1 || have->dims[1] == want->dims[1])) return WR_OK;
+    char shape[128] = "";
+    for (int d = 0, at = 0; d < have->n_dims && at < 100; d++)
+        at += snprintf(shape + at, sizeof shape - (size_t)at, "%s%zu", d ? ", " : "", have->dims[d]);
+    if (want->n_dims == 1) return wr_fail(WR_E_FORMAT, "tensor \"%s\" has shape (%s), but config.json asks for (%zu)", want->name, shape, want->dims[0]);
+    return wr_fail(WR_E_FORMAT, "tensor \"%s\" has shape (%s), but config.json asks for (%zu, %zu)", want->name, shape, want->dims[0], want->dims[1]);
+}
+
+/* Each stored tensor must be the one that was found for one of m's: of another name, or the same name in a second file, it is none. */
+static wr_status check_unexpected(const weight_files *w, const char *dir, const model *m, const st_tensor *const *found) {
+    for (size_t f = 0; f < w->n; f++)
+        for (size_t i = 0; i < safetensors_count(w->files[f]); i++) {
+            const st_tensor *t = safetensors_at(w->files[f], i);
+            bool used = false;
+            for (size_t k = 0; k < m->n_tensors && !used; k++) {
+                used = found[k] == t;
+                if (!used && found[k] && strcmp(without_prefix(found[k]->name), without_prefix(t->name)) == 0)
+                    return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%.200s\" is there twice", dir, w->names[f], t->name);
+            }
+            if (!used && !may_ignore(m, t->name))
+                return wr_fail(WR_E_FORMAT, "%s/%s: unexpected tensor \"%.200s\" (config.json describes no such part)", dir, w->names[f], t->name);
+        }
+    return WR_OK;
+}
+
+wr_status weight_files_match(const weight_files *w, const char *dir, const model *m, bool fresh_score, const st_tensor **found) {
+    wr_status status = WR_OK;
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        size_t file = 0;
+        const tensor_info *want = &m->tensors[i];
+        found[i] = NULL;
+        if (fresh_score && strcmp(want->name, "score.weight") == 0) continue;
+        found[i] = find_tensor(w, want->name, &file);
+        if (!found[i])
+            return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\" is missing", dir, w->n == 1 ? w->names[0] : "model.safetensors.index.json", want->name);
+        TRY(wr_context(check_shape(want, found[i]), "%s/%s", dir, w->names[file]));
+        if (found[i]->dtype == ST_I64 || found[i]->dtype == ST_OTHER)
+            TRY(wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\": its dtype is not F32, F16 or BF16", dir, w->names[file], want->name));
+    }
+    TRY(check_unexpected(w, dir, m, found));
+cleanup:
+    return status;
+}
+
+wr_status weight_files_check(const weight_files *w, const char *dir) {
+    for (size_t f = 0; f < w->n; f++)
+        for (size_t i = 0; i < safetensors_count(w->files[f]); i++) {
+            const st_tensor *t = safetensors_at(w->files[f], i);
+            size_t at = 0;
+            if (st_tensor_has_nonfinite(t, &at))
+                return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%.200s\": element %zu is NaN or infinite", dir, w->names[f], t->name, at);
+        }
+    return WR_OK;
+}

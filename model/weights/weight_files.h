@@ -1,0 +1,24 @@
+/* The safetensors files of a model directory, and which of their tensors are which of the model's. Internal to model/. LOCAL. */
+#ifndef WR_MODEL_WEIGHT_FILES_H
+#define WR_MODEL_WEIGHT_FILES_H
+
+#include "model/model.h"
+#include "model/weights/safetensors.h"
+
+typedef struct weight_files {
+    safetensors **files;
+    char **names; /* file names inside the directory */
+    size_t n;
+} weight_files;
+
+/* model.safetensors, or the shards that model.safetensors.index.json lists. *out: to be closed in any case. */
+wr_status weight_files_open(const char *dir, weight_files *out);
+void weight_files_close(weight_files *w);
+
+/* found (m->n_tensors): the stored tensor of each of m's, its shape checked. Every one must be there, but for score.weight where fresh_score (found is NULL
+ * then), and no other tensor may. Errors name tensor and file. */
+wr_status weight_files_match(const weight_files *w, const char *dir, const model *m, bool fresh_score, const st_tensor **found);
+/* WR_E_FORMAT names the first tensor with a NaN or an infinity. */
+wr_status weight_files_check(const weight_files *w, const char *dir);
+
+#endif
