@@ -88,7 +88,7 @@ for _ in $(seq "$rounds"); do
     wall prepare_on 2 >>"$work/two"
     wall twice >>"$work/twice"
 done
-rm -rf "$work"/o*
+rm -rf "$work/o" "$work/o1" "$work/o2"
 mb() { awk -v b="$bytes" -v s="$1" 'BEGIN { print b / 1e6 / s }'; }
 yajl=$(median <"$work/yajl")
 instances=$(mb "$(median <"$work/instances")")

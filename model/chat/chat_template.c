@@ -132,25 +132,36 @@ static wr_status render(const chat_template *c, const chat_message *messages, si
     return jinja_render(c->compiled, &chat, a, out);
 }
 
-/* The last byte of message i's content in x, plus 1; 0: it does not occur. *first: its first byte. */
-static size_t content_end(const jinja_text *x, size_t i, size_t *first) {
-    size_t to = x->n, from = 0;
-    while (to > 0 && x->origin[to - 1] != i + 1) to--;
-    while (from < to && x->origin[from] != i + 1) from++;
-    *first = from;
-    return to;
+/* Where a message's content stands in a text: from its first byte to behind its last; end 0: it does not occur. */
+typedef struct content_span {
+    size_t first, end;
+} content_span;
+
+/* spans (n) of the messages. */
+static void find_contents(const jinja_text *x, size_t n, content_span *spans) {
+    memset(spans, 0, n * sizeof *spans);
+    for (size_t i = 0, end; i < x->n; i = end) {
+        const uint16_t origin = x->origin[i];
+        for (end = i + 1; end < x->n && x->origin[end] == origin; end++) {}
+        if (origin == 0 || origin > n) continue;
+        content_span *s = &spans[origin - 1];
+        if (!s->end) s->first = i;
+        s->end = end;
+    }
 }
 
 static wr_status find_end_token(chat_template *c, const tokenizer *t) {
     wr_status status = WR_OK;
     static const chat_message chat[] = {{"user", "Hello", 5}, {"assistant", "Good day", 8}};
     jinja_text x;
-    size_t first, length;
+    size_t length;
+    content_span spans[2];
     arena *a = arena_create();
     TRY_ALLOC(a);
     c->end_id = -1;
     if (render(c, chat, 2, false, a, &x) >= 0) {
-        const size_t end = content_end(&x, 1, &first);
+        find_contents(&x, 2, spans);
+        const size_t end = spans[1].end;
         if (end) c->end_id = tokenizer_added_at(t, x.bytes, x.n, x.origin, end, &length);
     }
     for (size_t i = 0; i < c->n_variables && c->end_id < 0; i++)
@@ -270,18 +281,19 @@ wr_status chat_render_training(const chat_template *c, const tokenizer *t, const
     wr_status status = WR_OK;
     jinja_text x;
     size_t *cuts = NULL, *at = NULL, n_cuts = 0, length;
+    content_span *spans = NULL;
     arena *a = arena_create();
     TRY_ALLOC(a);
     TRY(render_clean(c, messages, n, false, a, &x));
     TRY_ALLOC(cuts = arena_alloc(a, 2 * (n + 1) * sizeof *cuts));
     TRY_ALLOC(at = arena_alloc(a, 2 * (n + 1) * sizeof *at));
+    TRY_ALLOC(spans = arena_alloc(a, n * sizeof *spans));
+    find_contents(&x, n, spans);
     for (size_t i = 0; i < n; i++) {
-        size_t first;
-        if (strcmp(messages[i].role, "assistant") != 0) continue;
-        const size_t end = content_end(&x, i, &first);
-        if (!end || (n_cuts && first < cuts[n_cuts - 1])) continue;
-        cuts[n_cuts++] = first;
-        cuts[n_cuts++] = end;
+        const content_span *s = &spans[i];
+        if (strcmp(messages[i].role, "assistant") != 0 || !s->end || (n_cuts && s->first < cuts[n_cuts - 1])) continue;
+        cuts[n_cuts++] = s->first;
+        cuts[n_cuts++] = s->end;
     }
     TRY(tokenizer_encode_marked(t, x.bytes, x.n, x.origin, cuts, n_cuts, at, ids));
     for (size_t i = 0; i < n_cuts; i += 2) {

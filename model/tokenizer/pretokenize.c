@@ -59,9 +59,9 @@ static wr_status split_digits(splitter *s, const char *text, size_t n)
     wr_status status = WR_OK;
     size_t begin = 0;
     for (size_t i = 0; i < n;) {
-        uint32_t code;
-        size_t width = utf8_next(text + i, &code);
-        if (unicode_is_numeric(code)) {
+        uint32_t code = (uint8_t)text[i];
+        size_t width = 1;
+        if (code < 0x80 ? code - '0' < 10 : (width = utf8_next(text + i, &code), unicode_is_numeric(code))) {
             if (i > begin) TRY(add_span(s, text + begin, i - begin, false));
             TRY(add_span(s, text + i, width, true));
             begin = i + width;
