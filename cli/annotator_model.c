@@ -70,7 +70,7 @@ static wr_status load(const char *dir, world *w, precision p, annotator_model *k
     return model_load(dir, &(model_load_options){.head = HEAD_LM, .frozen = true, .precision = p}, &keep->frozen.m);
 }
 
-wr_status annotator_model_make(const options *o, world *w, const char *prompts_dir, annotator_model *keep,
+wr_status annotator_model_make(const options *o, world *w, const char *prompts_dir, const char *cache_dir, annotator_model *keep,
                                annotator **out) {
     wr_status status = WR_OK;
     const char *dir = options_str(o, "annotator-model");
@@ -83,6 +83,8 @@ wr_status annotator_model_make(const options *o, world *w, const char *prompts_d
     TRY(shared_precision(o, w, &p));
     TRY(load(dir, w, p, keep));
     const model_annotator_options a = {.prompts_dir = prompts_dir,
+                                       .cache_dir = cache_dir,
+                                       .rank = w ? world_rank(w) : 0,
                                        .max_length = (size_t)options_int(o, "annotator-max-length"),
                                        .history = (size_t)options_int(o, "annotator-history"),
                                        .clip = (size_t)options_int(o, "annotator-clip"),

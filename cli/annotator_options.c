@@ -62,7 +62,7 @@ const option_spec annotator_options[] = {
     {.name = "endpoint-ca", .kind = OPT_STRING, .arg = "FILE", .help = "certificates (PEM) to trust instead of the system's"},
     {.name = "endpoint-price-in", .kind = OPT_FLOAT, .default_value = "0", .arg = "X", .help = "price of a million prompt tokens, to count the cost", .min = 0, .max = 1e9},
     {.name = "endpoint-price-out", .kind = OPT_FLOAT, .default_value = "0", .arg = "X", .help = "price of a million answer tokens", .min = 0, .max = 1e9},
-    {.name = "answer-cache", .kind = OPT_STRING, .arg = "DIR", .help = "where the endpoint's answers are kept (default: the --out folder's name with .answers)"},
+    {.name = "answer-cache", .kind = OPT_STRING, .arg = "DIR", .help = "where answers of the endpoint and the model are kept (default: the --out folder's name with .answers)"},
     {.name = "prompts", .kind = OPT_STRING, .arg = "DIR", .help = "folder with an own annotate.txt or refusal.txt for the endpoint"},
     {0},
 };
@@ -79,11 +79,11 @@ static wr_status make_lexicon(maker *m, annotator **out) {
     return annotator_lexicon_create(options_str(m->o, "lexicon-rules"), options_str(m->o, "refusal-rules"), out);
 }
 
-static wr_status cache_folder(const options *o, char out[PATH_CAP]) {
+wr_status annotator_cache_folder(const options *o, char out[PATH_CAP]) {
     const char *given = options_str(o, "answer-cache"), *folder = options_str(o, "out");
     size_t n = folder ? strlen(folder) : 0;
     while (n > 1 && folder[n - 1] == '/') n--;
-    if (!given && n == 0) return wr_fail(WR_E_USAGE, "--answer-cache DIR is needed: the endpoint's answers are kept there");
+    if (!given && n == 0) return wr_fail(WR_E_USAGE, "--answer-cache DIR is needed: answers of the endpoint or the model are kept there");
     int length = given ? snprintf(out, PATH_CAP, "%s", given) : snprintf(out, PATH_CAP, "%.*s.answers", (int)n, folder);
     return length < 0 || length >= PATH_CAP ? wr_fail(WR_E_USAGE, "--answer-cache: the name is too long") : WR_OK;
 }
@@ -97,7 +97,7 @@ static wr_status make_endpoint(maker *m, annotator **out) {
     const char *embedding = options_str(o, "endpoint-embedding-model");
     if (!embedding) embedding = options_str(o, "endpoint-model");
     if (m->embeddings && !embedding) return wr_fail(WR_E_USAGE, "--endpoint-embedding-model NAME is needed for --similarity endpoint");
-    TRY(cache_folder(o, cache));
+    TRY(annotator_cache_folder(o, cache));
     endpoint_options e = {.url = options_str(o, "endpoint"),
                           .model = m->chat ? options_str(o, "endpoint-model") : NULL,
                           .embedding_model = m->embeddings ? embedding : NULL,
@@ -124,7 +124,13 @@ cleanup:
 }
 
 static wr_status make_model(maker *m, annotator **out) {
-    return annotator_model_make(m->o, m->w, options_str(m->o, "prompts"), &m->set->model, out);
+    wr_status status = WR_OK;
+    char folder[PATH_CAP], cache[PATH_CAP];
+    TRY(annotator_cache_folder(m->o, folder));
+    TRY(path_join(cache, folder, "model"));
+    TRY(annotator_model_make(m->o, m->w, options_str(m->o, "prompts"), cache, &m->set->model, out));
+cleanup:
+    return status;
 }
 
 /* A kind of annotator: adding one is a row here and its name in the option table above. */

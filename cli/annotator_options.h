@@ -2,6 +2,7 @@
 #ifndef WR_CLI_ANNOTATOR_OPTIONS_H
 #define WR_CLI_ANNOTATOR_OPTIONS_H
 
+#include "base/file.h"
 #include "cli/annotator_model.h"
 #include "cli/command.h"
 #include "data/annotate/annotator.h"
@@ -27,6 +28,10 @@ typedef struct annotator_set {
 
 /* WR_E_USAGE names the option. COLLECTIVE with a local model, else LOCAL: each rank has its own, and its own file of answers; w may be NULL. */
 wr_status annotators_create(const options *o, world *w, annotator_set *out);
+/* Where their answers are kept: --answer-cache, or the name of --out with .answers. WR_E_USAGE without either. */
+wr_status annotator_cache_folder(const options *o, char out[PATH_CAP]);
+/* What they were asked, over all ranks, tokens and cost among it: a line in the log, and one in usage.jsonl of that folder. COLLECTIVE. */
+wr_status annotators_report(const annotator_set *s, const options *o, world *w);
 void annotators_free(annotator_set *s);
 
 #endif

@@ -160,7 +160,9 @@ static wr_status run_prepare(const options *o, world *w) {
                          .similarity_threshold = options_float(o, "similarity-threshold"),
                          .refusals = who.refusals,
                          .overwrite = options_flag(o, "overwrite")};
-    TRY(prepare_run(&p, w));
+    status = prepare_run(&p, w);
+    const wr_status told = annotators_report(&who, o, w); /* a run that was stopped has cost something, too */
+    if (status >= 0) status = told;
 cleanup:
     annotators_free(&who);
     free(sources);

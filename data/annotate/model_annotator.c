@@ -2,14 +2,16 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "data/annotate/answer_cache.h"
 #include "data/annotate/model_prompts.h"
 #include "data/mine/text_vectors.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ANSWERS = 5, SLICE = 256, LIKED_BATCH = 64, SIMILARITY_TOKENS = 512 };
+enum { MOST_ANSWERS = 5, SLICE = 256, WAYS = 3, LIKED_BATCH = 64, SIMILARITY_TOKENS = 512 };
 static const struct {
     int first, n; /* the numbers first … first + n - 1 */
 } scales[MODEL_QUESTIONS] = {{1, 5}, {0, 3}};
@@ -39,9 +41,12 @@ typedef struct model_annotator {
     size_t max_length, history, clip, batch_tokens;
     bool calibrate;
     strbuf text;
-    token_ids prompts[SLICE];
+    token_ids prompts[SLICE + WAYS]; /* of a slice, and those that calibrate */
+    answer_cache *cache; /* NULL: none */
+    arena *record;       /* of the cache, while it is read */
+    uint64_t identity;   /* model, tokenizer, prompts, arithmetic: with a prompt's ids, all that its answer depends on */
     /* counted */
-    size_t asked[MODEL_QUESTIONS], too_long, not_finite, ties, history_dropped, clipped, tokens;
+    size_t cached, asked[MODEL_QUESTIONS], too_long, not_finite, ties, history_dropped, clipped, tokens;
 } model_annotator;
 
 /* --- prompts ---------------------------------------------------------------------------------------------------------
@@ -130,17 +135,17 @@ cleanup:
 /* The answers' log-probabilities after a prompt that says nothing, meant over a few ways of saying nothing. */
 static wr_status calibrate(model_annotator *a, question *q) {
     wr_status status = WR_OK;
-    static const char *const empty[] = {"N/A", "", "..."};
-    enum { WAYS = sizeof empty / sizeof *empty };
+    static const char *const empty[WAYS] = {"N/A", "", "..."};
+    token_ids *prompts = a->prompts + SLICE;
     double logprob[WAYS * MOST_ANSWERS];
     size_t clipped;
     if (q->calibrated || !a->calibrate) return WR_OK;
     for (size_t i = 0; i < WAYS; i++) {
         const chat_message m = {"user", empty[i], strlen(empty[i])};
         const annotated_turn t = {.query = &m, .reply = &m, .followup = &m};
-        TRY(encode_once(a, q, &t, 0, &a->prompts[i], &clipped));
+        TRY(encode_once(a, q, &t, 0, &prompts[i], &clipped));
     }
-    TRY(answer_logprobs(a->m, a->work, &a->packed, WAYS, a->prompts, q->n, q->answers, a->batch_tokens, logprob,
+    TRY(answer_logprobs(a->m, a->work, &a->packed, WAYS, prompts, q->n, q->answers, a->batch_tokens, logprob,
                         &a->tokens));
     for (size_t k = 0; k < q->n; k++) {
         q->bias[k] = 0;
@@ -171,26 +176,67 @@ static int choose(model_annotator *a, const question *q, const double *logprob) 
     return tie ? (a->ties++, -1) : best;
 }
 
+static void cache_key(const model_annotator *a, model_question which, const token_ids *prompt, char key[HASH_HEX]) {
+    const uint64_t parts[] = {a->identity, (uint64_t)which, hash64(prompt->ids, prompt->n * sizeof *prompt->ids, 1), hash64(prompt->ids, prompt->n * sizeof *prompt->ids, 2)};
+    hash_hex(parts, sizeof parts, key);
+}
+
+/* *answer stays -1 where the cache has none. */
+static wr_status recall(model_annotator *a, const question *q, const char key[HASH_HEX], int *answer) {
+    wr_status status = WR_OK;
+    const json_value *record = NULL;
+    int64_t number;
+    arena_reset(a->record);
+    const wr_status got = answer_cache_find(a->cache, key, a->record, &record);
+    TRY(got);
+    if (got == WR_END || !json_get_int(record, "choice", &number) || number < 0 || (uint64_t)number >= q->n) return WR_OK;
+    *answer = (int)number;
+    a->cached++;
+cleanup:
+    return status;
+}
+
+static wr_status remember(model_annotator *a, model_question which, const char key[HASH_HEX], int answer) {
+    char members[100];
+    if (!a->cache || answer < 0) return WR_OK;
+    const int n = snprintf(members, sizeof members, "\"question\":\"%s\",\"choice\":%d,\"answer\":%d", which == ASK_LEVEL ? "level" : "refusal", answer,
+                           scales[which].first + answer);
+    return answer_cache_add(a->cache, key, members, (size_t)n);
+}
+
 /* answer[i]: the number of the answer for turn i < n <= SLICE, -1: none. */
 static wr_status ask_slice(model_annotator *a, model_question which, const annotated_turn *turns, size_t n,
                            int *answer) {
     wr_status status = WR_OK;
     question *q = &a->questions[which];
     double logprob[SLICE * MOST_ANSWERS];
+    char keys[SLICE][HASH_HEX];
     size_t turn[SLICE], fitting = 0;
     a->asked[which] += n;
     for (size_t i = 0; i < n; i++) {
         bool fits;
         answer[i] = -1;
         TRY(encode_turn(a, q, &turns[i], &a->prompts[fitting], &fits));
-        if (fits)
-            turn[fitting++] = i;
-        else
+        if (!fits) {
             a->too_long++;
+            continue;
+        }
+        if (a->cache) {
+            cache_key(a, which, &a->prompts[fitting], keys[fitting]);
+            TRY(recall(a, q, keys[fitting], &answer[i]));
+            if (answer[i] >= 0) continue;
+        }
+        turn[fitting++] = i;
     }
+    if (!fitting) return WR_OK;
+    TRY(calibrate(a, q));
     TRY(answer_logprobs(a->m, a->work, &a->packed, fitting, a->prompts, q->n, q->answers, a->batch_tokens, logprob,
                         &a->tokens));
-    for (size_t i = 0; i < fitting; i++) answer[turn[i]] = choose(a, q, logprob + i * q->n);
+    for (size_t i = 0; i < fitting; i++) {
+        answer[turn[i]] = choose(a, q, logprob + i * q->n);
+        TRY(remember(a, which, keys[i], answer[turn[i]]));
+    }
+    if (a->cache) TRY(answer_cache_tick(a->cache));
 cleanup:
     return status;
 }
@@ -199,7 +245,6 @@ static wr_status model_levels(annotator *base, const annotated_turn *turns, size
     wr_status status = WR_OK;
     model_annotator *a = (model_annotator *)base;
     int answer[SLICE];
-    TRY(calibrate(a, &a->questions[ASK_LEVEL]));
     for (size_t from = 0; from < n; from += SLICE) {
         const size_t some = n - from < SLICE ? n - from : SLICE;
         TRY(ask_slice(a, ASK_LEVEL, turns + from, some, answer));
@@ -214,7 +259,6 @@ static wr_status model_refusals(annotator *base, const annotated_turn *turns, si
     wr_status status = WR_OK;
     model_annotator *a = (model_annotator *)base;
     int answer[SLICE];
-    TRY(calibrate(a, &a->questions[ASK_REFUSAL]));
     for (size_t from = 0; from < n; from += SLICE) {
         const size_t some = n - from < SLICE ? n - from : SLICE;
         TRY(ask_slice(a, ASK_REFUSAL, turns + from, some, answer));
@@ -237,6 +281,7 @@ static void model_counts(const annotator *base, json_writer *w) {
     const model_annotator *a = (const model_annotator *)base;
     put_count(w, "turns", a->asked[ASK_LEVEL]);
     put_count(w, "refusal_checks", a->asked[ASK_REFUSAL]);
+    put_count(w, "cached", a->cached);
     put_count(w, "too_long", a->too_long);
     put_count(w, "not_finite", a->not_finite);
     put_count(w, "ties", a->ties);
@@ -258,7 +303,9 @@ static void model_annotator_free(annotator *base) {
         token_ids_free(&a->questions[q].lead);
         for (size_t k = 0; k < MOST_ANSWERS; k++) token_ids_free(&a->questions[q].answers[k]);
     }
-    for (size_t i = 0; i < SLICE; i++) token_ids_free(&a->prompts[i]);
+    for (size_t i = 0; i < SLICE + WAYS; i++) token_ids_free(&a->prompts[i]);
+    answer_cache_close(a->cache);
+    arena_free(a->record);
     strbuf_free(&a->text);
     prefix_batch_free(&a->packed);
     model_workspace_free(a->work);
@@ -288,9 +335,9 @@ static wr_status take_fingerprint(model_annotator *a) {
         h = hash64(text, strlen(text), h);
         h = hash64(ids.ids, ids.n * sizeof *ids.ids, h);
     }
-    const uint64_t settings[] = {(uint64_t)m->precision, a->max_length,    a->history, a->clip,
-                                 a->calibrate,           SIMILARITY_TOKENS};
-    a->base.fingerprint = hash64(settings, sizeof settings, h);
+    const uint64_t arithmetic[] = {(uint64_t)m->precision, a->calibrate}, settings[] = {a->max_length, a->history, a->clip, SIMILARITY_TOKENS};
+    a->identity = hash64(arithmetic, sizeof arithmetic, h);
+    a->base.fingerprint = hash64(settings, sizeof settings, a->identity);
 cleanup:
     token_ids_free(&ids);
     return status;
@@ -353,6 +400,10 @@ wr_status model_annotator_create(const model *m, const tokenizer *t, const chat_
                                 .max_tokens = a->batch_tokens,
                                 .max_length = a->max_length < SIMILARITY_TOKENS ? a->max_length : SIMILARITY_TOKENS};
     TRY(take_fingerprint(a));
+    if (o->cache_dir) {
+        TRY_ALLOC(a->record = arena_create());
+        TRY(answer_cache_open(o->cache_dir, o->rank, &a->cache));
+    }
     *out = &a->base;
     a = NULL;
 cleanup:

@@ -5,6 +5,9 @@
  *
  * Refusals are asked for in the same way; topic similarity is the cosine of mean-pooled states (data/mine/text_vectors.h).
  *
+ * With a cache (data/annotate/answer_cache.h) an answer is written down as soon as it is there, and a prompt whose answer by this model is known is not
+ * read again: other filters or a new split cost no new annotation.
+ *
  * In f32 a turn's answer has the same bits whatever it is asked together with, and on whatever rank. LOCAL: every rank
  * that annotates holds one; give it a model of node-shared memory to hold the weights once a host. */
 #ifndef WR_DATA_MODEL_ANNOTATOR_H
@@ -14,6 +17,8 @@
 #include "model/model.h"
 
 typedef struct model_annotator_options {
+    const char *cache_dir;   /* NULL: no cache */
+    int rank;                /* whose file of the cache is written */
     const char *prompts_dir; /* NULL: built-in prompts (data/annotate/model_prompts.h) */
     size_t
         max_length; /* tokens of prompt and answer, 0: MODEL_ANNOTATOR_LENGTH; never more than the model's positions */

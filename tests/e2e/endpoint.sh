@@ -253,6 +253,35 @@ serve --key $key unpooled=1
 annotate unpooled --annotator lexicon --similarity endpoint --endpoint-embedding-model e
 check unpooled "embeddings of tokens end the run with advice" said unpooled 'pooling'
 
+# --- prepare ------------------------------------------------------------------------------------------------------------------------
+# prepare NAME RANKS CACHE: the folder is $work/out/NAME.
+prepare() {
+    ranks "$2" "$program" prepare "$work/chats.jsonl" --no-tokens --block-kib 16 --annotator endpoint --refusals endpoint --similarity endpoint \
+        --endpoint "$url" --endpoint-model m --endpoint-embedding-model e --endpoint-backoff 0.02 --endpoint-retries 12 --endpoint-price-in 2 \
+        --answer-cache "$work/cache/$3" --out "$work/out/$1" >"$work/err/$1" 2>&1 </dev/null
+    rc=$?
+}
+serve --key $key --latency 5 cut=0.05 429=0.05
+prepare p1 1 p &
+pid=$!
+for _ in $(seq 600); do # until it has some answers, then no longer
+    [ "$(cat "$work/cache/p"/answers-*.jsonl 2>/dev/null | wc -l)" -ge 40 ] && break
+    sleep 0.05
+done
+pkill -KILL -P $pid
+wait $pid 2>/dev/null
+before=$(cat "$work/cache/p"/answers-*.jsonl | wc -l)
+prepare p1 1 p
+check p1 "prepare goes on after a kill" test $rc = 0 -a "$before" -ge 40
+check p1 "… and asks nothing twice that was answered" test "$(jq -rs '[.[] | select(.fault == "none" and (.inputs | not)) | .key] | group_by(.) | map(select(length > 1)) | length' "$work/log")" -le 64
+usage() { jq -r ".$1" "$work/cache/p/usage.jsonl" | tail -n 1; }
+check p1 "… and what was asked and paid is told" test "$(usage requests)" -gt 0 -a "$(usage 'cost > 0')" = true
+serve --key $key 401=1
+for r in 2 3; do
+    prepare p$r $r p
+    check p$r "the same answers give the same shards on $r ranks" eval "[ $rc = 0 ] && diff -r '$work/out/p1' '$work/out/p$r'"
+done
+
 mkdir -p "$work/prompts"
 printf 'Grade {followup} after {reply}: [[1]] to [[5]].\n' >"$work/prompts/annotate.txt"
 serve --key $key

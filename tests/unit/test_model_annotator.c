@@ -272,6 +272,48 @@ static void test_batches(void **state) {
     free(many);
 }
 
+/* What the cache knows is not read again, by another annotator or rank either; what the answer depends on makes another question of it. */
+static void test_cache(void **state) {
+    fixture *f = *state;
+    char cache[PATH_CAP];
+    assert_int_equal(path_join(cache, folder, "answers/model"), WR_OK);
+    model_annotator_options o = {.calibrate = true, .cache_dir = cache};
+    annotator *a = create(f, true, o);
+    int8_t first[TURNS], again[TURNS];
+    refusal_kind kinds[TURNS], kinds_again[TURNS];
+    assert_int_equal(a->levels(a, f->turns, TURNS, first), WR_OK);
+    assert_int_equal(a->refusals(a, f->turns, TURNS, kinds), WR_OK);
+    assert_int_equal(count(a, "cached"), 0);
+    assert_int_equal(a->levels(a, f->turns, TURNS / 2, again), WR_OK);
+    assert_memory_equal(first, again, TURNS / 2);
+    assert_int_equal(count(a, "cached"), TURNS / 2);
+    annotator_free(a);
+
+    o.rank = 1;
+    o.clip = 5000; /* shortens nothing here: the same prompts */
+    a = create(f, true, o);
+    memset(again, -1, sizeof again);
+    assert_int_equal(a->levels(a, f->turns, TURNS, again), WR_OK);
+    assert_int_equal(a->refusals(a, f->turns, TURNS, kinds_again), WR_OK);
+    assert_memory_equal(first, again, sizeof first);
+    assert_memory_equal(kinds, kinds_again, sizeof kinds);
+    assert_int_equal(count(a, "cached"), 2 * TURNS);
+    annotator_free(a);
+
+    o.calibrate = false;
+    a = create(f, true, o);
+    assert_int_equal(a->levels(a, f->turns, TURNS, again), WR_OK);
+    assert_int_equal(count(a, "cached"), 0);
+    annotator_free(a);
+    o.calibrate = true;
+    f->m->params[0] += 1;
+    a = create(f, true, o);
+    f->m->params[0] -= 1;
+    assert_int_equal(a->levels(a, f->turns, TURNS, again), WR_OK);
+    assert_int_equal(count(a, "cached"), 0);
+    annotator_free(a);
+}
+
 /* History goes oldest first; what does not fit without any gets no label. */
 static void test_length(void **state) {
     const fixture *f = *state;
@@ -462,7 +504,7 @@ static void test_options(void **state) {
     annotator *a = NULL, *b = create(f, true, (model_annotator_options){.history = 2, .clip = 30});
     int8_t x[TURNS], y[TURNS];
     assert_int_equal(options_parse(tables, 8, with, &o, &help), WR_OK);
-    if (annotator_model_make(o, NULL, prompts_dir, &keep, &a) < 0) fail_msg("%s", wr_error());
+    if (annotator_model_make(o, NULL, prompts_dir, NULL, &keep, &a) < 0) fail_msg("%s", wr_error());
     assert_int_equal(a->levels(a, f->turns, TURNS, x), WR_OK);
     assert_int_equal(b->levels(b, f->turns, TURNS, y), WR_OK);
     assert_memory_equal(x, y, sizeof x);
@@ -472,7 +514,7 @@ static void test_options(void **state) {
     annotator_model_free(&keep);
     options_free(o);
     assert_int_equal(options_parse(tables, 1, without, &o, &help), WR_OK);
-    assert_int_equal(annotator_model_make(o, NULL, NULL, &keep, &a), WR_E_USAGE);
+    assert_int_equal(annotator_model_make(o, NULL, NULL, NULL, &keep, &a), WR_E_USAGE);
     assert_non_null(strstr(wr_error(), "--annotator-model DIR"));
     options_free(o);
 }
@@ -559,7 +601,7 @@ static void test_wrong_models(void **state) {
 
 int main(void) {
     printf("# seed %d\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels),     cmocka_unit_test(test_refusals),   cmocka_unit_test(test_batches),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels),     cmocka_unit_test(test_refusals),   cmocka_unit_test(test_batches), cmocka_unit_test(test_cache),
                                        cmocka_unit_test(test_length),     cmocka_unit_test(test_no_answer),  cmocka_unit_test(test_cosines),
                                        cmocka_unit_test(test_long_texts), cmocka_unit_test(test_directory), cmocka_unit_test(test_options),  cmocka_unit_test(test_fingerprint),
                                        cmocka_unit_test(test_prompts),    cmocka_unit_test(test_wrong_models)};
