@@ -68,7 +68,7 @@ static wr_status pass(const char *path, const source_options *o, source_row_fn f
     wr_status status = WR_OK;
     parquet_file *f = NULL;
     *bytes = 0;
-    TRY(parquet_open(path, &f));
+    TRY(parquet_open(path, NULL, &f));
     for (size_t g = 0; g < parquet_row_groups(f); g++) {
         TRY(parquet_read(f, g, o, fn, t));
         *bytes += parquet_bytes(f, g);

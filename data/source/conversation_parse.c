@@ -54,7 +54,7 @@ static const char *string_of(parser *p, const json_span *s, const char *fallback
 /* --- messages
  * ------------------------------------------------------------------------------------------------------------ */
 
-static const char *known_role(const field_map *map, const char *s, size_t n) {
+const char *field_map_role(const field_map *map, const char *s, size_t n) {
     static const char *const common[] = {"user", "assistant", "system"};
     for (size_t i = 0; i < map->n_roles; i++) {
         if (strlen(map->roles[i].from) == n && memcmp(map->roles[i].from, s, n) == 0) return map->roles[i].to;
@@ -96,7 +96,7 @@ static row_fault take_message(parser *p, const json_span *value, const bool *has
     if (!text_of(p, role, &s, &n) || n == 0 || n > 64) return ROW_FIELD;
     if (!text_of(p, content, &m->content, &m->length)) return ROW_FIELD;
     if (m->length > ROW_MESSAGE_LIMIT) return ROW_LONG;
-    m->role = known_role(p->map, s, n);
+    m->role = field_map_role(p->map, s, n);
     if (!m->role && !(m->role = arena_strndup(p->memory, s, n))) p->exhausted = true;
     if (!has[FIELD_TURN - ROW_FIELDS] || !json_span_int(turn, &p->out->turns[i])) p->out->turns[i] = (int64_t)i;
     p->out->n++;

@@ -44,6 +44,8 @@ typedef struct field_map {
 wr_status field_map_open(const char *name, const field_map **out);
 void field_map_close(const field_map *m); /* NULL is fine */
 
+/* What the log's role is called here; NULL: as it is. */
+const char *field_map_role(const field_map *m, const char *role, size_t n);
 /* Reads one row. Text without escapes is not copied: it points into the line, which must outlive the conversation; the rest is the arena's. Contents are
  * not NUL-terminated; id, user, language, model, timestamp and roles are. WR_E_NOMEM is the only error; a bad row is reported in *fault. */
 wr_status conversation_parse(arena *a, const char *line, size_t n, const field_map *map, bool user_key_header, conversation *out, row_fault *fault);

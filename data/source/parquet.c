@@ -18,7 +18,7 @@ struct parquet_file {
     bool readable; /* rows has been initialised */
 };
 
-wr_status parquet_open(const char *path, parquet_file **out) {
+wr_status parquet_open(const char *path, const field_map *map, parquet_file **out) {
     wr_status status = WR_OK;
     parquet_file *f = NULL;
     *out = NULL;
@@ -28,10 +28,11 @@ wr_status parquet_open(const char *path, parquet_file **out) {
     f->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (f->fd < 0) TRY(wr_fail(WR_E_IO, "cannot open %s: %s", path, strerror(errno)));
     TRY(parquet_footer_read(f->fd, path, &f->footer));
-    TRY(parquet_columns_find(&f->footer, path, f->footer.memory, &f->columns));
+    if (!map) TRY(field_map_open(NULL, &map)); /* built in: nothing to close */
+    TRY(parquet_columns_find(&f->footer, path, map, f->footer.memory, &f->columns));
     TRY(parquet_footer_groups(&f->footer, path, f->columns.leaves, f->columns.n));
     f->readable = true;
-    TRY(row_reader_init(&f->rows, f->path, &f->columns));
+    TRY(row_reader_init(&f->rows, f->path, map, &f->columns));
     *out = f;
     f = NULL;
 cleanup:

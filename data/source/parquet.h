@@ -3,10 +3,12 @@
 #ifndef WR_DATA_PARQUET_H
 #define WR_DATA_PARQUET_H
 
+#include "data/source/fields.h"
 #include "data/source/sources.h"
 
 typedef struct parquet_file parquet_file;
-wr_status parquet_open(const char *path, parquet_file **out);
+/* map: which columns a conversation is made of; it must outlive the file. NULL: WildChat's. */
+wr_status parquet_open(const char *path, const field_map *map, parquet_file **out);
 void parquet_close(parquet_file *f); /* NULL is fine */
 size_t parquet_row_groups(const parquet_file *f);
 uint64_t parquet_rows(const parquet_file *f, size_t group);

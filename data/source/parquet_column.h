@@ -9,7 +9,7 @@
 typedef struct parquet_value {
     union {
         const char *text; /* BYTE_ARRAY: a NUL follows its `length` bytes; in a page, see page_pool_release */
-        int64_t number;   /* BOOLEAN, INT32, INT64; FLOAT and DOUBLE that are whole; INT96: seconds since 1970 */
+        int64_t number;   /* BOOLEAN, INT32, INT64; FLOAT and DOUBLE without what follows the point; INT96: seconds since 1970 */
     };
     uint32_t length; /* INT96: nanoseconds of the second */
     bool valid;      /* text: UTF-8; number: whole and within int64_t */
@@ -58,7 +58,7 @@ static inline wr_status column_at(column_reader *c) { return c->i < c->n ? WR_OK
 static inline const parquet_value *column_take(column_reader *c) { return c->defs[c->i++] == c->leaf->max_def ? &c->values[c->v++] : NULL; }
 
 enum { PARQUET_TIMESTAMP = 40 };
-/* A timestamp (INT64 with a unit, INT96) as RFC 3339 in UTC; of the fraction as many digits as the unit has, none where it
+/* A timestamp (INT64 with a unit, INT96, or INT64 or DOUBLE as a bare number) as RFC 3339 in UTC; of the fraction as many digits as the unit has, none where it
  * is 0. Returns text, or "" for a year that has not 4 digits. */
 const char *parquet_timestamp(const parquet_node *leaf, const parquet_value *v, char text[PARQUET_TIMESTAMP]);
 

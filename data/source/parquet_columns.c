@@ -11,16 +11,21 @@ typedef enum column_kind {
 } column_kind;
 
 static const struct {
-    const char *name;
+    field field;
     column_kind kind;
     bool required;
 } wanted[WANTED_FIXED] = {
-    [WANT_ID] = {"conversation_hash", KIND_TEXT, true}, [WANT_MODEL] = {"model", KIND_TEXT, false},
-    [WANT_TIMESTAMP] = {"timestamp", KIND_TIME, false}, [WANT_LANGUAGE] = {"language", KIND_TEXT, false},
-    [WANT_TOXIC] = {"toxic", KIND_FLAG, false},         [WANT_REDACTED] = {"redacted", KIND_FLAG, false},
-    [WANT_IP] = {"hashed_ip", KIND_TEXT, false},        [WANT_CONTENT] = {"content", KIND_TEXT, true},
-    [WANT_ROLE] = {"role", KIND_TEXT, true},            [WANT_TURN] = {"turn_identifier", KIND_NUMBER, false},
-    [WANT_MESSAGE_IP] = {"hashed_ip", KIND_TEXT, false},
+    [WANT_ID] = {FIELD_ID, KIND_TEXT, true},
+    [WANT_MODEL] = {FIELD_MODEL, KIND_TEXT, false},
+    [WANT_TIMESTAMP] = {FIELD_TIMESTAMP, KIND_TIME, false},
+    [WANT_LANGUAGE] = {FIELD_LANGUAGE, KIND_TEXT, false},
+    [WANT_TOXIC] = {FIELD_TOXIC, KIND_FLAG, false},
+    [WANT_REDACTED] = {FIELD_REDACTED, KIND_FLAG, false},
+    [WANT_IP] = {FIELD_USER, KIND_TEXT, false},
+    [WANT_CONTENT] = {FIELD_CONTENT, KIND_TEXT, true},
+    [WANT_ROLE] = {FIELD_ROLE, KIND_TEXT, true},
+    [WANT_TURN] = {FIELD_TURN, KIND_NUMBER, false},
+    [WANT_MESSAGE_IP] = {FIELD_MESSAGE_USER, KIND_TEXT, false},
 };
 
 static bool fits(const parquet_node *node, column_kind kind) {
@@ -28,7 +33,7 @@ static bool fits(const parquet_node *node, column_kind kind) {
     switch (kind) {
     case KIND_TEXT: return node->type == PARQUET_BYTE_ARRAY;
     case KIND_FLAG: return node->type == PARQUET_BOOLEAN;
-    case KIND_TIME: return node->type == PARQUET_BYTE_ARRAY || node->type == PARQUET_INT96 || node->type == PARQUET_INT64;
+    case KIND_TIME: return node->type == PARQUET_BYTE_ARRAY || node->type == PARQUET_DOUBLE || node->type == PARQUET_INT96 || node->type == PARQUET_INT64;
     default: return node->type >= PARQUET_INT32 && node->type <= PARQUET_DOUBLE && node->type != PARQUET_INT96;
     }
 }
@@ -45,11 +50,13 @@ static wr_status unfit(const char *path, const parquet_node *node, const char *n
                    parquet_type_name(node->type), need);
 }
 
-/* conversation's repeated part and the message in it. Writers differ: conversation.list.element.content,
+static const parquet_node *child(const parquet_node *parent, const char *name) { return name ? parquet_child(parent, name) : NULL; }
+
+/* The messages' repeated part and the message in it. Writers differ: conversation.list.element.content,
  * conversation.bag.array_element.content, conversation.array.content, or conversation itself repeated. */
-static wr_status find_message(const parquet_footer *f, const char *path, parquet_columns *out, const parquet_node **message) {
-    const parquet_node *list = parquet_child(f->root, "conversation"), *repeated = list, *element;
-    if (!list) return wr_fail(WR_E_FORMAT, "%s: no column conversation: not a file of conversations", path);
+static wr_status find_message(const parquet_footer *f, const char *path, const char *name, parquet_columns *out, const parquet_node **message) {
+    const parquet_node *list = child(f->root, name), *repeated = list, *element;
+    if (!list) return wr_fail(WR_E_FORMAT, "%s: no column %s: not a file of conversations, or of other ones than --fields says", path, name);
     if (list->repetition != PARQUET_REPEATED) {
         repeated = list->children == 1 ? list->first : NULL;
         if (!repeated || repeated->repetition != PARQUET_REPEATED || list->map) return unfit(path, list, "a list of messages");
@@ -64,9 +71,8 @@ static wr_status find_message(const parquet_footer *f, const char *path, parquet
     return WR_OK;
 }
 
-static wr_status find_header(const parquet_node *parent, arena *a, parquet_columns *out) {
+static wr_status find_header(const parquet_node *header, arena *a, parquet_columns *out) {
     wr_status status = WR_OK;
-    const parquet_node *header = parquet_child(parent, "header");
     if (!header || header->type != PARQUET_GROUP) return WR_OK; /* text is no object in a JSON row either */
     TRY_ALLOC(out->members = arena_alloc(a, (header->children + 1) * sizeof *out->members));
     TRY_ALLOC(out->member_slots = arena_alloc(a, (header->children + 1) * sizeof *out->member_slots));
@@ -86,25 +92,28 @@ cleanup:
     return status;
 }
 
-wr_status parquet_columns_find(const parquet_footer *f, const char *path, arena *a, parquet_columns *out) {
+wr_status parquet_columns_find(const parquet_footer *f, const char *path, const field_map *map, arena *a, parquet_columns *out) {
     static const char *const needs[] = {[KIND_TEXT] = "text (BYTE_ARRAY)", [KIND_FLAG] = "BOOLEAN"};
     wr_status status = WR_OK;
     const parquet_node *message = NULL;
     *out = (parquet_columns){0};
     TRY_ALLOC(out->leaves = arena_alloc(a, (f->leaves + 1) * sizeof *out->leaves));
-    TRY(find_message(f, path, out, &message));
+    TRY(find_message(f, path, map->names[FIELD_MESSAGES], out, &message));
     for (int w = 0; w < WANTED_FIXED; w++) {
-        const parquet_node *parent = w < WANT_CONTENT ? f->root : message, *leaf = parquet_child(parent, wanted[w].name);
+        const char *name = map->names[wanted[w].field];
+        const parquet_node *leaf = child(w < WANT_CONTENT ? f->root : message, name);
         out->slots[w] = NO_SLOT;
         if (!leaf && wanted[w].required)
-            TRY(wr_fail(WR_E_FORMAT, "%s: no column %s%s: not a file of conversations", path, w < WANT_CONTENT ? "" : "conversation[].", wanted[w].name));
+            TRY(wr_fail(WR_E_FORMAT, "%s: no column %s%s%s: not a file of conversations, or of other ones than --fields says", path,
+                        w < WANT_CONTENT ? "" : map->names[FIELD_MESSAGES], w < WANT_CONTENT ? "" : "[].", name ? name : "for the id"));
         if (!leaf || (leaf->nothing && !wanted[w].required)) continue;
         if (!leaf->nothing && fits(leaf, wanted[w].kind))
             out->slots[w] = add(out, leaf);
         else if (wanted[w].kind == KIND_TEXT || wanted[w].kind == KIND_FLAG)
             TRY(unfit(path, leaf, needs[wanted[w].kind]));
     }
-    TRY(find_header(parquet_child(f->root, "header") ? f->root : message, a, out));
+    const parquet_node *header = child(f->root, map->names[FIELD_HEADER]);
+    TRY(find_header(header ? header : child(message, map->names[FIELD_MESSAGE_HEADER]), a, out));
 cleanup:
     return status;
 }

@@ -1,7 +1,8 @@
-/* The columns of WildChat within a Parquet schema, found by their paths. LOCAL. */
+/* The columns of a field map within a Parquet schema, found by their paths. LOCAL. */
 #ifndef WR_DATA_PARQUET_COLUMNS_H
 #define WR_DATA_PARQUET_COLUMNS_H
 
+#include "data/source/fields.h"
 #include "data/source/parquet_footer.h"
 
 enum { NO_SLOT = -1 };
@@ -36,7 +37,7 @@ typedef struct parquet_columns {
     size_t n_members;
 } parquet_columns;
 
-/* WR_E_FORMAT names the column that is missing or of an unfit type. Memory is the arena's. */
-wr_status parquet_columns_find(const parquet_footer *f, const char *path, arena *a, parquet_columns *out);
+/* WR_E_FORMAT names the column that is missing or of an unfit type; id, messages, role and content must be there. Memory is the arena's. */
+wr_status parquet_columns_find(const parquet_footer *f, const char *path, const field_map *map, arena *a, parquet_columns *out);
 
 #endif

@@ -16,9 +16,9 @@ static void list_free(list_entries *l) {
     free(l->present);
 }
 
-wr_status row_reader_init(row_reader *r, const char *path, const parquet_columns *columns) {
+wr_status row_reader_init(row_reader *r, const char *path, const field_map *map, const parquet_columns *columns) {
     wr_status status = WR_OK;
-    *r = (row_reader){.path = path, .columns = columns};
+    *r = (row_reader){.path = path, .map = map, .columns = columns};
     TRY_ALLOC(r->readers = mem_calloc(columns->n, sizeof *r->readers));
     TRY_ALLOC(r->rows_read = mem_calloc(columns->n, sizeof *r->rows_read));
     TRY_ALLOC(r->messages = mem_calloc(ROW_MESSAGES_LIMIT, sizeof *r->messages));
@@ -245,7 +245,8 @@ static row_fault take_messages(row_reader *r, conversation *out) {
         const parquet_value *role = &r->role.value[i], *content = &r->content.value[i];
         if (r->role.present[i] != 2 || r->content.present[i] != 2 || role->length == 0 || role->length > 64) return ROW_FIELD;
         if (content->length > ROW_MESSAGE_LIMIT) return ROW_LONG;
-        r->messages[i] = (chat_message){.role = role->text, .content = content->text, .length = content->length};
+        const char *mapped = field_map_role(r->map, role->text, role->length);
+        r->messages[i] = (chat_message){.role = mapped ? mapped : role->text, .content = content->text, .length = content->length};
         bool given = has_turn && r->turn.present[i] == 2 && r->turn.value[i].valid;
         r->turns[i] = given ? r->turn.value[i].number : (int64_t)i;
     }

@@ -19,6 +19,7 @@ typedef struct list_entries {
 
 typedef struct row_reader {
     const char *path;
+    const field_map *map;
     const parquet_columns *columns;
     bool user_key_header;
     size_t group;
@@ -34,8 +35,8 @@ typedef struct row_reader {
     char timestamp[PARQUET_TIMESTAMP];
 } row_reader;
 
-/* path and columns must outlive it. Release with row_reader_free, after a failure too. */
-wr_status row_reader_init(row_reader *r, const char *path, const parquet_columns *columns);
+/* path, map and columns must outlive it. Release with row_reader_free, after a failure too. */
+wr_status row_reader_init(row_reader *r, const char *path, const field_map *map, const parquet_columns *columns);
 wr_status row_reader_start(row_reader *r, int fd, uint64_t limit, size_t group, const parquet_group *g, bool user_key_header);
 /* The rows in ascending order. *out is good until the next call; its messages are the reader's. */
 wr_status row_reader_next(row_reader *r, uint64_t row, conversation *out, row_fault *fault);

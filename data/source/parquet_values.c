@@ -18,9 +18,8 @@ size_t column_value_width(parquet_type t) {
 }
 
 static bool whole(double v, parquet_value *out) {
-    if (!(fabs(v) <= 0x1p53) || v != trunc(v)) return false;
-    out->number = (int64_t)v;
-    return true;
+    out->number = fabs(v) < 0x1p62 ? (int64_t)v : 0;
+    return fabs(v) <= 0x1p53 && v == trunc(v);
 }
 
 static parquet_value number_at(const parquet_node *leaf, const char *at) {

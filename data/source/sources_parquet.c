@@ -10,7 +10,7 @@ void source_parquet_close(sources *s) {
 static wr_status open_file(sources *s, size_t file) {
     if (s->open_file == file && s->parquet) return WR_OK;
     source_close_file(s);
-    wr_status status = parquet_open(s->files[file].path, &s->parquet);
+    wr_status status = parquet_open(s->files[file].path, s->map, &s->parquet);
     if (status >= 0) s->open_file = file;
     return status;
 }

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int fd = memfd_create("fuzz", 0);
     if (fd < 0) return 0;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (write(fd, data + 1, size - 1) == (ssize_t)(size - 1) && parquet_open(path, &f) >= 0) {
+    if (write(fd, data + 1, size - 1) == (ssize_t)(size - 1) && parquet_open(path, NULL, &f) >= 0) {
         for (size_t g = 0; g < parquet_row_groups(f) && g < 20; g++) {
             (void)parquet_bytes(f, g);
             if (parquet_read(f, g, &o, touch, &rows) < 0) rows = 0;

@@ -64,7 +64,7 @@ static void check_stored(precision stored) {
     annotator_model keep;
     annotator *a = NULL;
     CHECK(options_parse(tables, 3, argv, &o, &help) == WR_OK);
-    CHECK(annotator_model_make(o, the_world, NULL, &keep, &a) == WR_OK);
+    CHECK(annotator_model_make(o, the_world, NULL, NULL, &keep, &a) == WR_OK);
     annotate(a, &mine);
     strbuf_append(&first, mine.data, mine.len);
     CHECK(world_bcast(the_world, 0, &first) == WR_OK);
@@ -74,7 +74,7 @@ static void check_stored(precision stored) {
     world_barrier(the_world);
     if (world_rank(the_world) == 0) CHECK(dir_remove_tree(name.data) == WR_OK);
     world_barrier(the_world);
-    CHECK(annotator_model_make(o, the_world, NULL, &keep, &a) < 0 && a == NULL);
+    CHECK(annotator_model_make(o, the_world, NULL, NULL, &keep, &a) < 0 && a == NULL);
     options_free(o);
     strbuf_free(&name), strbuf_free(&mine), strbuf_free(&first);
 }

@@ -3,7 +3,7 @@
 
 usage: parquet_golden.py [OUT_DIR]        (needs: pyarrow; another version of it writes other, equally good bytes)
 """
-import os, random, subprocess, sys
+import json, os, random, subprocess, sys
 import pyarrow as pa
 import pyarrow.parquet as pq
 import parquet_common as common
@@ -143,3 +143,25 @@ write_table(pa.table({"conversation_hash": ["a"], "conversation": ["not a list"]
 write_table(pa.table({"conversation_hash": [1], "conversation": [[{"role": "user", "content": "x"}]]}), os.path.join(refused, "number_hash.parquet"))
 write_table(pa.table({"conversation_hash": ["a"], "conversation": [[{"role": "user", "content": "x"}]], "toxic": [1]}), os.path.join(refused, "number_toxic.parquet"))
 write_table(pa.table({"conversation_hash": ["a"], "conversation": [[{"role": "user", "content": "x"}]], "header": [{"a": [1, 2]}]}), os.path.join(refused, "list_header.parquet"))
+
+# Logs of other field maps, as their publishers write them: fields/MAP.parquet.
+def text(i):
+    return ["Hello 你好", "", "A longer reply, with a line\nbreak and a tab\t.", "é🙂", "no"][i % 5]
+
+
+message = pa.struct([("content", pa.string()), ("role", pa.string())])
+lmsys = [{"conversation_id": f"id{i}", "model": "vicuna-13b", "conversation": [{"content": text(i + k), "role": "assistant" if k % 2 else "user"} for k in range(i % 4)],
+          "turn": i % 4, "language": "English" if i % 3 else None, "openai_moderation": [{"flagged": False}], "redacted": i % 2 == 0, "tstamp": 1680000000.5 + i}
+         for i in range(9)]
+schemas = {
+    "lmsys": (lmsys, pa.schema([("conversation_id", pa.string()), ("model", pa.string()), ("conversation", pa.list_(message)), ("turn", pa.int64()), ("language", pa.string()),
+                                ("openai_moderation", pa.list_(pa.struct([("flagged", pa.bool_())]))), ("redacted", pa.bool_()), ("tstamp", pa.float64())])),
+    "sharegpt": ([{"id": f"chat_{i}", "conversations": [{"from": ["human", "gpt", "system", "tool"][(i + k) % 4], "value": text(i + 2 * k)} for k in range(1 + i % 3)]} for i in range(7)],
+                 pa.schema([("id", pa.string()), ("conversations", pa.list_(pa.struct([("from", pa.string()), ("value", pa.string())])))])),
+}
+os.makedirs(os.path.join(out, "fields"), exist_ok=True)
+for name, (rows, schema) in schemas.items():
+    path = os.path.join(out, "fields", name)
+    pq.write_table(pa.Table.from_pylist(rows, schema), path + ".parquet", row_group_size=5)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    subprocess.run(["zstd", "-19", "-q", "-f", "-o", path + ".jsonl.zst"], input=lines.encode(), check=True)

@@ -56,17 +56,17 @@ static wr_status take(void *context, const conversation *c, row_fault fault, con
     return ++s->rows == s->limit ? wr_fail(WR_E_FAILED, "enough") : WR_OK;
 }
 
-static wr_status read_all(const char *path, const source_options *o, sink *s) {
+static wr_status read_all(const char *path, const field_map *map, const source_options *o, sink *s) {
     wr_status status = WR_OK;
     parquet_file *f = NULL;
-    TRY(parquet_open(path, &f));
+    TRY(parquet_open(path, map, &f));
     for (size_t g = 0; g < parquet_row_groups(f); g++) TRY(parquet_read(f, g, o, take, s));
 cleanup:
     parquet_close(f);
     return status;
 }
 
-static void expect_json(const char *path, bool header, strbuf *out) {
+static void expect_json(const char *path, const field_map *map, bool header, strbuf *out) {
     instream *in;
     const char *line;
     size_t n;
@@ -76,23 +76,26 @@ static void expect_json(const char *path, bool header, strbuf *out) {
         conversation c;
         row_fault fault;
         arena_reset(a);
-        assert_int_equal(wildchat_parse(a, line, n, header, &c, &fault), WR_OK);
+        assert_int_equal(conversation_parse(a, line, n, map, header, &c, &fault), WR_OK);
         describe(fault == ROW_GOOD ? &c : NULL, fault, out);
     }
     instream_close(in);
     arena_free(a);
 }
 
-static void check_golden(const char *name) {
+static void check_golden(const char *name, const char *fields) {
     char parquet[PATH_CAP], json[PATH_CAP];
+    const field_map *map;
+    assert_int_equal(field_map_open(fields, &map), WR_OK);
     snprintf(parquet, sizeof parquet, GOLDEN "%s.parquet", name);
     snprintf(json, sizeof json, GOLDEN "%s.jsonl.zst", name);
     for (int header = 0; header < 2; header++) {
         sink s = {0};
         strbuf want = {0};
         source_options o = {.user_key_header = header};
-        if (read_all(parquet, &o, &s) < 0) fail_msg("%s", wr_error());
-        expect_json(json, header, &want);
+        if (read_all(parquet, map, &o, &s) < 0) fail_msg("%s", wr_error());
+        expect_json(json, map, header, &want);
+        assert_true(s.rows > 0 || !fields);
         if (strcmp(strbuf_str(&s.text), strbuf_str(&want)) != 0) {
             size_t at = 0, from;
             while (s.text.data[at] == want.data[at]) at++;
@@ -112,9 +115,23 @@ static void test_golden(void **state) {
     assert_true(n >= 18);
     for (size_t i = 0; i < n; i++) {
         names[i][strlen(names[i]) - strlen(".parquet")] = '\0';
-        check_golden(names[i]);
+        check_golden(names[i], NULL);
     }
     names_free(names, n);
+}
+
+/* Logs of other field maps; and a file that is none of the map's. */
+static void test_fields(void **state) {
+    (void)state;
+    const field_map *map;
+    parquet_file *f;
+    check_golden("fields/lmsys", "lmsys");
+    check_golden("fields/sharegpt", "sharegpt");
+    assert_int_equal(field_map_open("lmsys", &map), WR_OK);
+    assert_int_equal(parquet_open(GOLDEN "fields/sharegpt.parquet", map, &f), WR_E_FORMAT);
+    assert_non_null(strstr(wr_error(), "no column conversation"));
+    assert_int_equal(parquet_open(GOLDEN "fields/lmsys.parquet", NULL, &f), WR_E_FORMAT);
+    assert_non_null(strstr(wr_error(), "no column conversation_hash"));
 }
 
 static void test_groups(void **state) {
@@ -122,7 +139,7 @@ static void test_groups(void **state) {
     parquet_file *f;
     sink s = {0};
     source_options o = {0};
-    assert_int_equal(parquet_open(GOLDEN "ten_groups.parquet", &f), WR_OK);
+    assert_int_equal(parquet_open(GOLDEN "ten_groups.parquet", NULL, &f), WR_OK);
     assert_int_equal(parquet_row_groups(f), 10);
     /* In any order, and one twice. */
     assert_int_equal(parquet_read(f, 7, &o, take, &s), WR_OK);
@@ -158,8 +175,8 @@ static void test_toxic_redacted(void **state) {
     (void)state;
     sink plain = {0}, dropped = {0};
     source_options none = {0}, both = {.drop_toxic = true, .drop_redacted = true};
-    assert_int_equal(read_all(GOLDEN "delta.parquet", &none, &plain), WR_OK);
-    assert_int_equal(read_all(GOLDEN "delta.parquet", &both, &dropped), WR_OK);
+    assert_int_equal(read_all(GOLDEN "delta.parquet", NULL, &none, &plain), WR_OK);
+    assert_int_equal(read_all(GOLDEN "delta.parquet", NULL, &both, &dropped), WR_OK);
     size_t toxic = occurrences(plain.text.data, ",true,false,") + occurrences(plain.text.data, ",true,true,");
     assert_true(toxic > 0 && occurrences(plain.text.data, ",false,true,") > 0);
     assert_int_equal(occurrences(dropped.text.data, "toxic\n"), toxic);
@@ -195,7 +212,7 @@ static void test_refused(void **state) {
         sink s = {0};
         source_options o = {.user_key_header = cases[i].header};
         snprintf(path, sizeof path, GOLDEN "refused/%s.parquet", cases[i].name);
-        assert_int_equal(read_all(path, &o, &s), WR_E_FORMAT);
+        assert_int_equal(read_all(path, NULL, &o, &s), WR_E_FORMAT);
         if (strncmp(wr_error(), path, strlen(path)) != 0) fail_msg("no file in: %s", wr_error());
         for (size_t k = 0; k < 3; k++)
             if (!strstr(wr_error(), cases[i].say[k])) fail_msg("%s: no \"%s\" in: %s", cases[i].name, cases[i].say[k], wr_error());
@@ -203,12 +220,12 @@ static void test_refused(void **state) {
     }
     sink s = {0};
     source_options o = {0};
-    assert_int_equal(read_all(GOLDEN "refused/list_header.parquet", &o, &s), WR_OK);
+    assert_int_equal(read_all(GOLDEN "refused/list_header.parquet", NULL, &o, &s), WR_OK);
     assert_int_equal(s.rows, 1);
     strbuf_free(&s.text);
-    assert_int_equal(read_all(GOLDEN "nothing.parquet", &o, &s), WR_E_IO);
+    assert_int_equal(read_all(GOLDEN "nothing.parquet", NULL, &o, &s), WR_E_IO);
     assert_non_null(strstr(wr_error(), "nothing.parquet"));
-    assert_int_equal(read_all("Makefile", &o, &s), WR_E_FORMAT);
+    assert_int_equal(read_all("Makefile", NULL, &o, &s), WR_E_FORMAT);
     assert_non_null(strstr(wr_error(), "Makefile"));
 }
 
@@ -226,7 +243,7 @@ static wr_status read_damaged(const char *bytes, size_t n, strbuf *out) {
     sink s = {.limit = 5000};
     source_options o = {.user_key_header = true};
     int fd = memory_file(bytes, n, path);
-    wr_status status = read_all(path, &o, &s);
+    wr_status status = read_all(path, NULL, &o, &s);
     if (status < 0) assert_true(strlen(wr_error()) > 0);
     close(fd);
     if (out)
@@ -377,7 +394,7 @@ static void test_lying_sizes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),    cmocka_unit_test(test_groups),     cmocka_unit_test(test_toxic_redacted), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_golden), cmocka_unit_test(test_fields),    cmocka_unit_test(test_groups),     cmocka_unit_test(test_toxic_redacted), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_truncation), cmocka_unit_test(test_byte_flips), cmocka_unit_test(test_checksum),       cmocka_unit_test(test_snappy),
         cmocka_unit_test(test_hybrid),    cmocka_unit_test(test_lying_sizes),
     };
