@@ -107,6 +107,12 @@ def rfc3339(ns, digits):
     return stamp + (".%0*d" % (digits, fraction) if fraction else "") + "Z"
 
 
+def bare_number(value):
+    """A time without a unit: by its size in seconds, milli-, micro- or nanoseconds; earlier than 2001 it is none."""
+    scale = 1 if value < 1e11 else 10**3 if value < 1e14 else 10**6 if value < 1e17 else 10**9
+    return rfc3339(value // scale * 10**9, 9) if value >= 10**9 else ""
+
+
 def stored(row, o):
     """The row as pyarrow is to be given it."""
     out, ns = dict(row), row["timestamp"]

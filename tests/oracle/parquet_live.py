@@ -30,6 +30,8 @@ def expected(row, o, with_header):
     stamp = row.get("timestamp")
     if o["stamp"] in common.DIGITS and isinstance(stamp, int):
         stamp = common.rfc3339(stamp * 10 ** (9 - common.DIGITS[o["stamp"]]), common.DIGITS[o["stamp"]])
+    elif isinstance(stamp, int):
+        stamp = common.bare_number(stamp)
     turn = lambda m, i: int(m["turn_identifier"]) if isinstance(m.get("turn_identifier"), (int, float)) else i
     return {"id": row["conversation_hash"], "user": (user, None if head is None or not with_header else head), "language": row["language"] or "", "model": row["model"] or "",
             "timestamp": stamp if isinstance(stamp, str) else "", "toxic": bool(row.get("toxic")), "redacted": bool(row.get("redacted")),
