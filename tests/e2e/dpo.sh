@@ -4,39 +4,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
-BUILD=${BUILD:-build}
-case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
-export WR=$BUILD/wildreward
-work=$(mktemp -d "${TMPDIR:-/tmp}/dpo.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export OMP_NUM_THREADS=1 # equal on every rank count, and cores are few
+. tests/training.sh
 
-# Each rank leaves its process id in pid.RANK.
-cat >rank.sh <<'SH'
-echo $$ >"pid.${OMPI_COMM_WORLD_RANK:-0}"
-exec "$WR" "$@"
-SH
-wr() { # wr RANKS ARGUMENTS…: log in log.txt
-    local n=$1
-    shift
-    ranks "$n" bash rank.sh "$@" >out.txt 2>log.txt
-}
-code() { # code WANTED COMMAND…
-    local wanted=$1 rc
-    shift
-    "$@"
-    rc=$?
-    [ $rc = "$wanted" ] || { echo "# exit $rc, wanted $wanted"; return 1; }
-}
-says() { # says FILE WORD…: one line of the log holds all words
-    local lines word
-    lines=$(cat "$1")
-    shift
-    for word in "$@"; do lines=$(grep -F -- "$word" <<<"$lines") || return 1; done
-}
-metrics() { jq -cS 'with_entries(select(.key | endswith("_s") | not))' "$1/metrics.jsonl"; }
-same_run() { cmp "$1/model/model.safetensors" "$2/model/model.safetensors" && cmp <(metrics "$1") <(metrics "$2"); }
 first_replies() { zstd -dcq "$1/replies/step-000001.jsonl.zst"; }
 same_first_step() {
     cmp <(first_replies "$1") <(first_replies "$2") &&

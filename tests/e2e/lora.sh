@@ -4,46 +4,10 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
-BUILD=${BUILD:-build}
-case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
-export WR=$BUILD/wildreward
-work=$(mktemp -d "${TMPDIR:-/tmp}/lora.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export OMP_NUM_THREADS=1 # equal on every rank count, and cores are few
+. tests/training.sh
 
-cat >rank.sh <<'SH'
-echo $$ >"pid.${OMPI_COMM_WORLD_RANK:-0}"
-exec "$WR" "$@"
-SH
-wr() { # wr RANKS ARGUMENTS…: log in log.txt
-    local n=$1
-    shift
-    ranks "$n" bash rank.sh "$@" >out.txt 2>log.txt
-}
-code() { # code WANTED COMMAND…
-    local wanted=$1 rc
-    shift
-    "$@"
-    rc=$?
-    [ $rc = "$wanted" ] || { echo "# exit $rc, wanted $wanted"; return 1; }
-}
-says() { # says FILE WORD…: one line of the log holds all words
-    local lines word
-    lines=$(cat "$1")
-    shift
-    for word in "$@"; do lines=$(grep -F -- "$word" <<<"$lines") || return 1; done
-}
 quiet() { "$@" >/dev/null; }
-metrics() { jq -cS 'with_entries(select(.key | endswith("_s") | not))' "$1/metrics.jsonl"; }
-same_run() {
-    cmp "$1/adapter/adapter_model.safetensors" "$2/adapter/adapter_model.safetensors" &&
-        cmp "$1/model/model.safetensors" "$2/model/model.safetensors" && cmp <(metrics "$1") <(metrics "$2")
-}
-close_run() { # losses within 1e-5, relative
-    paste <(jq -r 'select(.loss) | .loss' "$1/metrics.jsonl") <(jq -r 'select(.loss) | .loss' "$2/metrics.jsonl") |
-        awk '{ d = $1 - $2; if (d < 0) d = -d; if (NF != 2 || !(d <= 1e-5 * $1)) bad = NR } END { exit NR < 5 || bad }'
-}
+same_adapters() { cmp "$1/adapter/adapter_model.safetensors" "$2/adapter/adapter_model.safetensors" && same_run "$1" "$2"; }
 # The loss falls; of a language model, whose embeddings stay as they are, that on the test records below the base model's.
 falls() { jq -s -e 'map(select(.loss) | .loss) | .[0] > .[-1] * 1.02' "$1/metrics.jsonl" >/dev/null; }
 improves() { jq -n -e --slurpfile a "$1/metrics.jsonl" --slurpfile b "$2/metrics.jsonl" '$a[-1].eval_loss > $b[-1].eval_loss + 0.05' >/dev/null; }
@@ -76,7 +40,7 @@ ok "PEFT's files" quiet jq -e '.peft_type == "LORA" and .r == 4 and .lora_alpha 
 ok "PEFT's files of a language model" quiet jq -e '.task_type == "CAUSAL_LM" and (.target_modules | length) == 7' lm-1/adapter/adapter_config.json
 # shellcheck disable=SC2086
 ok "recomputation" wr 1 train lm $lora --out lm-recompute --steps 30 --recompute
-ok "recomputation: the same bits" same_run lm-1 lm-recompute
+ok "recomputation: the same bits" same_adapters lm-1 lm-recompute
 
 # shellcheck disable=SC2086
 wr 2 train reward $lora --out whole --steps 60 --checkpoint-every 10
@@ -101,7 +65,7 @@ ok "resume with another rank of the adapters is refused" code 1 wr 2 train rewar
 ok "resume without adapters is refused" code 1 wr 2 train reward $lora --lora-rank 0 --out killed --steps 60 --checkpoint-every 10 --resume
 # shellcheck disable=SC2086
 ok "resume after kill -9" wr 2 train reward $lora --out killed --steps 60 --checkpoint-every 10 --resume
-ok "resume after kill -9: the same bits" same_run whole killed
+ok "resume after kill -9: the same bits" same_adapters whole killed
 
 # --- using and merging ------------------------------------------------------------------------------------------------
 cat >replies.jsonl <<'J'
@@ -154,7 +118,7 @@ ok "dpo online: the policy equals its reference at first, and moves away" quiet 
 wr 2 $dpo --steps 2 --out dpo-part
 # shellcheck disable=SC2086
 ok "dpo online: resume" wr 2 $dpo --steps 4 --out dpo-part --resume
-ok "dpo online: resume, the same bits" same_run dpo dpo-part
+ok "dpo online: resume, the same bits" same_adapters dpo dpo-part
 
 # --- precision --------------------------------------------------------------------------------------------------------
 # shellcheck disable=SC2086

@@ -4,49 +4,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
-BUILD=${BUILD:-build}
-case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
-export WR=$BUILD/wildreward
-work=$(mktemp -d "${TMPDIR:-/tmp}/train.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export OMP_NUM_THREADS=1 # equal on every rank count, and cores are few
+. tests/training.sh
 
-# Every metric but the times, keys sorted.
-metrics() { jq -cS 'with_entries(select(.key | endswith("_s") | not))' "$1/metrics.jsonl"; }
-same_run() { cmp "$1/model/model.safetensors" "$2/model/model.safetensors" && cmp <(metrics "$1") <(metrics "$2"); }
-# Largest relative difference of the losses of two runs, over at least 50 steps, at most 1e-5.
-close_run() {
-    paste <(jq -r 'select(.loss) | .loss' "$1/metrics.jsonl") <(jq -r 'select(.loss) | .loss' "$2/metrics.jsonl") | awk '
-        { d = $1 - $2; if (d < 0) d = -d; if (NF != 2 || !(d <= 1e-5 * $1)) bad = NR; n++ }
-        END { if (n < 50 || bad) { print "# steps " n ", differs at step " bad + 0; exit 1 } }'
-}
-# says FILE WORD…: one line of the log holds all words.
-says() {
-    local lines
-    lines=$(cat "$1")
-    shift
-    for word in "$@"; do lines=$(grep -F -- "$word" <<<"$lines") || return 1; done
-}
-code() { # code WANTED COMMAND…
-    local wanted=$1 rc
-    shift
-    "$@"
-    rc=$?
-    [ $rc = "$wanted" ] || { echo "# exit $rc, wanted $wanted"; return 1; }
-}
-# Each rank leaves its process id in pid.RANK; LOST_RANK starts in a folder where the relative paths lead nowhere.
-cat >rank.sh <<'SH'
-r=${OMPI_COMM_WORLD_RANK:-0}
-echo $$ >"pid.$r"
-[ "${LOST_RANK:-none}" = "$r" ] && { mkdir -p lost && cd lost; }
-exec "$WR" "$@"
-SH
-wr() { # wr RANKS ARGUMENTS…: log in log.txt
-    local n=$1
-    shift
-    ranks "$n" bash rank.sh "$@" >out.txt 2>log.txt
-}
 spec=layers=2,hidden=32,heads=4,kv-heads=2,ffn=64,max-positions=512
 small="--new $spec --global-batch 8 --micro-tokens 1024 --lr 3e-3 --eval-records 40"
 
@@ -63,7 +22,7 @@ for task in reward lm; do
     for n in 1 2 3 4; do
         # shellcheck disable=SC2086
         ok "train $task on $n rank(s)" wr $n train $task --data data --out $task-$n $small --steps 50 --eval-every 25 --checkpoint-every 20
-        [ $n = 1 ] || ok "train $task: losses on $n ranks as on 1" close_run $task-1 $task-$n
+        [ $n = 1 ] || ok "train $task: losses on $n ranks as on 1" close_run $task-1 $task-$n 50
     done
     # shellcheck disable=SC2086
     wr 2 train $task --data data --out $task-again $small --steps 50 --eval-every 25 --checkpoint-every 20
