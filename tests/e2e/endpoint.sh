@@ -274,8 +274,8 @@ before=$(cat "$work/cache/p"/answers-*.jsonl | wc -l)
 prepare p1 1 p
 check p1 "prepare goes on after a kill" test $rc = 0 -a "$before" -ge 40
 check p1 "… and asks nothing twice that was answered" test "$(jq -rs '[.[] | select(.fault == "none" and (.inputs | not)) | .key] | group_by(.) | map(select(length > 1)) | length' "$work/log")" -le 64
-usage() { jq -r ".$1" "$work/cache/p/usage.jsonl" | tail -n 1; }
-check p1 "… and what was asked and paid is told" test "$(usage requests)" -gt 0 -a "$(usage 'cost > 0')" = true
+told() { jq -r ".$1" "$work/cache/p/usage.jsonl" | tail -n 1; }
+check p1 "… and what was asked and paid is told" test "$(told requests)" -gt 0 -a "$(told 'cost > 0')" = true
 serve --key $key 401=1
 for r in 2 3; do
     prepare p$r $r p
