@@ -30,10 +30,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t rows = 0;
     if (!size) return 0;
     source_options o = {.user_key_header = data[0] & 1, .drop_toxic = data[0] & 2, .drop_redacted = data[0] & 4};
+    static const char *const names[] = {"wildchat", "lmsys", "sharegpt", "wildchat"};
+    const field_map *map;
+    if (field_map_open(names[data[0] >> 3 & 3], &map) < 0) return 0;
     int fd = memfd_create("fuzz", 0);
     if (fd < 0) return 0;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (write(fd, data + 1, size - 1) == (ssize_t)(size - 1) && parquet_open(path, NULL, &f) >= 0) {
+    if (write(fd, data + 1, size - 1) == (ssize_t)(size - 1) && parquet_open(path, map, &f) >= 0) {
         for (size_t g = 0; g < parquet_row_groups(f) && g < 20; g++) {
             (void)parquet_bytes(f, g);
             if (parquet_read(f, g, &o, touch, &rows) < 0) rows = 0;
