@@ -4,9 +4,9 @@
  * conversations whose hash's last hex digit is even or odd: rules are written on the even half, errors of the odd half
  * are never looked at. Prints tables on stderr and one line of JSON on stdout. */
 #include "base/stream.h"
+#include "base/string_map.h"
 #include "data/match/lexicon.h"
 #include "data/source/wildchat.h"
-#include "base/string_map.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -9,9 +9,9 @@
  * counts as wrong in the accuracy and as neutral in F1. Prints a table on stderr and one line of JSON on stdout. */
 #include "base/log.h"
 #include "base/stream.h"
+#include "base/string_map.h"
 #include "data/annotate/model_annotator.h"
 #include "data/source/wildchat.h"
-#include "base/string_map.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -2,9 +2,11 @@
 #include "cli/annotator_options.h"
 #include "cli/lm_tool.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "data/prepare/prepare.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,8 +163,15 @@ static wr_status run_prepare(const options *o, world *w) {
                          .refusals = who.refusals,
                          .overwrite = options_flag(o, "overwrite")};
     status = prepare_run(&p, w);
-    const wr_status told = annotators_report(&who, o, w); /* a run that was stopped has cost something, too */
+    /* A run that was stopped has cost something, too; what stopped it is still what the user is told. */
+    char why[1024] = "";
+    if (status < 0) snprintf(why, sizeof why, "%s", wr_error());
+    const wr_status told = annotators_report(&who, o, w);
     if (status >= 0) status = told;
+    else if (told < 0) {
+        log_warn("%s", wr_error());
+        status = wr_fail(status, "%s", why);
+    }
 cleanup:
     annotators_free(&who);
     free(sources);

@@ -2,11 +2,11 @@
 #ifndef WR_DATA_ENDPOINT_INTERNAL_H
 #define WR_DATA_ENDPOINT_INTERNAL_H
 
+#include "base/string_map.h"
 #include "data/annotate/annotation_prompt.h"
 #include "data/annotate/answer_cache.h"
 #include "data/annotate/endpoint.h"
 #include "data/annotate/http_pool.h"
-#include "base/string_map.h"
 
 typedef struct endpoint {
     annotator base; /* first: an annotator * is an endpoint * */

@@ -16,6 +16,7 @@
 #define WR_DATA_PIPELINE_H
 
 #include "base/log.h"
+#include "base/string_map.h"
 #include "data/annotate/annotator.h"
 #include "data/prepare/dedupe.h"
 #include "data/match/filters.h"
@@ -28,7 +29,6 @@
 #include "data/prepare/split.h"
 #include "data/shard/template.h"
 #include "data/prepare/unit_file.h"
-#include "base/string_map.h"
 #include "mpi/work.h"
 
 enum { CLASSES = 4 };

@@ -2,8 +2,8 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "data/shard/tally.h"
 #include "base/string_map.h"
+#include "data/shard/tally.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LETTER "A"
+
 /* ids[from … from+n) of the encoder */
 typedef struct id_span {
     size_t from, n;
@@ -21,6 +23,7 @@ struct reward_encoder {
     bool joins;
     token_ids ids; /* of the template; behind fixed_end those of the conversation */
     size_t fixed_end;
+    size_t n_letter; /* ids of the letter that stands behind a line while it is tokenized */
     id_span first, query, response, last, none;
     message_ids *messages; /* (n_messages) */
     size_t n_messages, capacity;
@@ -49,14 +52,11 @@ static wr_status piece(reward_encoder *e, const char *text, size_t n, id_span *o
 /* e->text, which ends in a line break and has a letter behind it. */
 static wr_status line_piece(reward_encoder *e, id_span *out) {
     wr_status status = WR_OK;
-    id_span letter;
-    TRY(piece(e, "A", 1, &letter));
-    e->ids.n = letter.from;
-    strbuf_putc(&e->text, 'A');
+    strbuf_putc(&e->text, LETTER[0]);
     TRY(strbuf_status(&e->text));
     TRY(piece(e, e->text.data, e->text.len, out));
-    out->n -= letter.n;
-    e->ids.n -= letter.n;
+    out->n -= e->n_letter;
+    e->ids.n -= e->n_letter;
 cleanup:
     return status;
 }
@@ -69,9 +69,12 @@ static wr_status load_parts(reward_encoder *e) {
     wr_status status = WR_OK;
     const char *text[4];
     size_t n[4];
+    id_span letter;
     if (!tokenizer_cuts_lines(e->tok) || !reward_template_parts(e->t, text, n)) return WR_OK;
     if (!n[0] || text[0][n[0] - 1] != '\n' || !is_label(text[1], n[1]) || !is_label(text[2], n[2]) || n[3] < 2 || text[3][0] != '\n' || !is_letter(text[3][1]))
         return WR_OK;
+    TRY(piece(e, LETTER, 1, &letter));
+    e->n_letter = letter.n;
     strbuf_append(&e->text, text[0], n[0]);
     TRY(line_piece(e, &e->first));
     strbuf_clear(&e->text);

@@ -3,8 +3,8 @@
  * (count, pair) entries, and an entry whose count has gone stale is put back with the true one when it comes up. */
 #include "base/file.h"
 #include "model/tokenizer/bpe_train.h"
-#include "model/tokenizer/pretokenize.h"
 #include "base/string_map.h"
+#include "model/tokenizer/pretokenize.h"
 #include "model/tokenizer/text_bytes.h"
 
 #include <stdlib.h>

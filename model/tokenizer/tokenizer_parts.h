@@ -4,11 +4,11 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/string_map.h"
 #include "model/tokenizer/added_tokens.h"
 #include "model/tokenizer/bpe_merge.h"
 #include "model/tokenizer/normalizer.h"
 #include "model/tokenizer/pretokenize.h"
-#include "base/string_map.h"
 #include "model/tokenizer/text_decoder.h"
 #include "model/tokenizer/tokenizer.h"
 
