@@ -80,6 +80,13 @@ cleanup:
     return status;
 }
 
+/* n floats; what a block of rows hands on is larger than one core's cache. */
+static void copy_stream(size_t n, const float *from, float *to) {
+    enum { PIECE = 1 << 14 };
+#pragma omp parallel for schedule(static) if (n > PIECE)
+    for (size_t i = 0; i < n; i += PIECE) memcpy(to + i, from + i, (n - i < PIECE ? n - i : PIECE) * sizeof *to);
+}
+
 wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T, const layer_buffers *b) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
@@ -87,17 +94,17 @@ wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T,
     const act_kernels *k = &kernels()->act[m->precision];
     const float *norm = layer_vector(m, l, LAYER_NORM2);
     for (size_t first = 0; first < T; first += LAYER_ROWS) {
-        const size_t rows = rows_from(first, T), bytes = rows * C * sizeof(float);
+        const size_t rows = rows_from(first, T);
         float *x2 = b->x2 + first * C;
         void *gu = act_row(m, b->gu, first, 2 * c->F);
-        if (b->x2 != b->x) memcpy(x2, b->x + first * C, bytes);
+        if (b->x2 != b->x) copy_stream(rows * C, b->x + first * C, x2);
         TRY(linear_forward(m, linear, l, GROUP_O, rows, act_row(m, b->att, first, c->H * c->D), x2, true, true));
         k->rmsnorm(rows, C, (float)c->norm_eps, x2, norm, b->norm, b->rstd2 ? b->rstd2 + first : NULL);
         TRY(linear_forward(m, linear, l, GROUP_GATE_UP, rows, b->norm, gu, false, false));
         if (!b->x_out) continue;
         float *x_out = b->x_out + first * C;
         k->swiglu(rows, c->F, gu, b->act);
-        if (b->x_out != b->x2) memcpy(x_out, x2, bytes);
+        if (b->x_out != b->x2) copy_stream(rows * C, x2, x_out);
         TRY(linear_forward(m, linear, l, GROUP_DOWN, rows, b->act, x_out, true, true));
     }
 cleanup:

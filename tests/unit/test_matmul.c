@@ -122,17 +122,19 @@ static void test_row_invariance(void **state) {
 
 static void test_thread_count(void **state) {
     (void)state;
+    enum { COUNTS = 4 };
+    static const int counts[COUNTS] = {1, 2, 3, 17}; /* the last: more than 65 rows have blocks */
     const int threads = omp_get_max_threads();
     static const size_t shapes[][3] = {
         {2048, 256, 128}, {512, 960, 576}, {300, 128, 384}, {65, 768, 128}, {1000, 100, 70}, {130, 1100, 700}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         const size_t M = shapes[s][0], N = shapes[s][1], K = shapes[s][2];
         float *X = random_floats(M * K, 21), *W = random_floats(N * K, 22), *Y = random_floats(M * N, 23);
-        float *out[4][3];
-        for (int n = 1; n <= 4; n++) {
-            omp_set_num_threads(n);
-            openblas_set_num_threads(n);
-            float **o = out[n - 1];
+        float *out[COUNTS][3];
+        for (int n = 0; n < COUNTS; n++) {
+            omp_set_num_threads(counts[n]);
+            openblas_set_num_threads(counts[n]);
+            float **o = out[n];
             o[0] = random_floats(M * N, 24), o[1] = random_floats(M * K, 25), o[2] = random_floats(N * K, 26);
             forward(M, N, K, X, W, o[0], false);
             assert_int_equal(matmul_dx(NULL, PRECISION_F32, M, N, K, Y, N, W, o[1], true, false), WR_OK);
@@ -145,10 +147,8 @@ static void test_thread_count(void **state) {
             assert_memory_equal(o[2], dW, N * K * sizeof(float));
             free(dX), free(dW);
         }
-        for (int n = 1; n < 4; n++) {
-            assert_memory_equal(out[0][0], out[n][0], M * N * sizeof(float));
-        }
-        for (int n = 0; n < 4; n++)
+        for (int n = 1; n < COUNTS; n++) assert_memory_equal(out[0][0], out[n][0], M * N * sizeof(float));
+        for (int n = 0; n < COUNTS; n++)
             for (int i = 0; i < 3; i++) free(out[n][i]);
         free(X), free(W), free(Y);
     }
