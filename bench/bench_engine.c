@@ -1,9 +1,9 @@
 /* bench_engine: the model engine against this machine's own products, against peers, and against itself. Ratios of one run: everything that is compared is
  * run in turn, again and again, and the median ratio counts, with the lowest and highest beside it.
  *
- *   bench_engine [--out FILE.json] [--repetitions N] [--peers "COMMAND"] [--only NAME]...
+ *   bench_engine [--out FILE.json] [--repetitions N] [--peers "COMMAND"] [--openvino "COMMAND"] [--only NAME]...
  *
- * COMMAND SHAPE MODE must follow bench/peer.h (bench/peers/torch_engine.py). NAME: train, score, prefix, memory, length. */
+ * COMMAND SHAPE MODE must follow bench/peer.h (bench/peers/torch_engine.py, bench/peers/openvino_prefill.py). NAME: train, score, prefix, memory, length. */
 #include "bench/engine_work.h"
 #include "bench/peer.h"
 
@@ -19,12 +19,13 @@
 #include <unistd.h>
 
 enum { REPETITIONS_MAX = 99, RUNS_MAX = 8 };
+typedef enum peer_program { TORCH, OPENVINO, PEER_PROGRAMS } peer_program;
 static const double GIB = 1024.0 * 1024.0 * 1024.0;
 
 typedef struct bench {
     json_writer json;
     size_t repetitions;
-    const char *peers;
+    const char *commands[PEER_PROGRAMS]; /* NULL: not wanted */
 } bench;
 
 static int by_value(const void *a, const void *b) {
@@ -80,81 +81,124 @@ static spread rate(const runs *r, size_t a, double amount) {
 
 /* --- training and scoring against the products, and against peers --------------------------------------------------------- */
 
-typedef struct peer_case { const char *mode, *name; double train_goal; } peer_case;
+typedef struct peer_case { peer_program program; const char *mode, *name; double goal; } peer_case;
 
 enum { PRODUCTS, STEP, ATTENTION, FIRST_PEER };
 
-static wr_status start_peer(const bench *b, const char *shape, const char *mode, peer *out) {
+static wr_status start_peers(const bench *b, const char *shape, const peer_case *const *peers, size_t n, peer *out) {
+    wr_status status = WR_OK;
     char command[4096];
-    snprintf(command, sizeof command, "exec %s %s %s", b->peers, shape, mode);
-    return peer_start(command, out);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(command, sizeof command, "exec %s %s %s", b->commands[peers[i]->program], shape, peers[i]->mode);
+        TRY(peer_start(command, &out[i]));
+    }
+cleanup:
+    return status;
 }
 
-static wr_status against_limits(bench *b, const char *shape, precision p, bool train, double goal, const peer_case *peers, size_t n_peers) {
+static void stop_peers(peer *processes, size_t n) {
+    for (size_t i = 0; i < n; i++) peer_stop(&processes[i]);
+}
+
+static wr_status run_engine(engine *e, bool train, double *s, double *flops) {
+    wr_status status = WR_OK;
+    TRY(engine_products(e, train, &s[PRODUCTS], flops));
+    TRY(train ? engine_train(e, false, &s[STEP]) : engine_score(e, false, &s[STEP]));
+    TRY(engine_attention(e, train, &s[ATTENTION]));
+cleanup:
+    return status;
+}
+
+/* What is compared, and how. apart: the engine and its peer do not fit into this machine's memory beside each other, so each is started, warmed and stopped
+ * within every round; otherwise all stay, and one round at the beginning is not counted. */
+typedef struct limit_case {
+    const char *shape;
+    precision p;
+    bool train;
+    double goal;
+    const peer_case *peers;
+    size_t n_peers;
+    bool apart;
+} limit_case;
+
+static wr_status against_limits(bench *b, const limit_case *t) {
     wr_status status = WR_OK;
     char what[128];
     engine *e = NULL;
     peer processes[RUNS_MAX] = {{0}};
     runs *r = mem_calloc(1, sizeof *r);
-    double flops = 0;
+    const peer_case *peers[RUNS_MAX];
+    size_t n_peers = 0;
+    for (size_t i = 0; i < t->n_peers; i++)
+        if (b->commands[t->peers[i].program]) peers[n_peers++] = &t->peers[i];
+    const bool apart = t->apart && n_peers > 0, train = t->train;
+    const char *shape = t->shape;
+    const precision p = t->p;
+    const engine_options o = {.shape = shape, .p = p, .B = 8, .R = 1, .T = 512, .train = train};
+    double flops = 0, work = 0, tokens = 0;
     TRY_ALLOC(r);
-    if (!b->peers) n_peers = 0;
     r->n = FIRST_PEER + n_peers;
     r->repetitions = b->repetitions;
-    TRY(engine_create(&(engine_options){.shape = shape, .p = p, .B = 8, .R = 1, .T = 512, .train = train}, &e));
-    for (size_t i = 0; i < n_peers; i++) TRY(start_peer(b, shape, peers[i].mode, &processes[i]));
-    for (size_t k = 0; k <= b->repetitions; k++) { /* the first round is not counted */
+    for (size_t k = apart ? 1 : 0; k <= b->repetitions; k++) {
         double s[RUNS_MAX] = {0};
-        TRY(engine_products(e, train, &s[PRODUCTS], &flops));
-        TRY(train ? engine_train(e, false, &s[STEP]) : engine_score(e, false, &s[STEP]));
-        TRY(engine_attention(e, train, &s[ATTENTION]));
+        if (!e) {
+            TRY(engine_create(&o, &e));
+            if (apart) TRY(run_engine(e, train, s, &flops));
+            work = (train ? 6 : 2) * engine_block_params(e) * engine_tokens(e);
+            tokens = engine_tokens(e);
+        }
+        TRY(run_engine(e, train, s, &flops));
+        if (apart) engine_free(e), e = NULL;
+        if (n_peers && !processes[0].pid) TRY(start_peers(b, shape, peers, n_peers, processes));
         for (size_t i = 0; i < n_peers; i++) TRY(peer_run(&processes[i], &s[FIRST_PEER + i]));
+        if (apart) stop_peers(processes, n_peers);
         for (size_t i = 0; k > 0 && i < r->n; i++) r->seconds[i][k - 1] = s[i];
     }
-    const double work = (train ? 6 : 2) * engine_block_params(e) * engine_tokens(e);
     const char *kind = train ? "training step" : "scoring", *format = precision_name(p);
     snprintf(what, sizeof what, "%s %s %s: products alone", shape, format, kind);
     figure(b, what, rate(r, PRODUCTS, flops * 1e-9), "GFLOP/s", 0, false);
     snprintf(what, sizeof what, "%s %s %s", shape, format, kind);
-    figure(b, what, rate(r, STEP, engine_tokens(e)), "tokens/s", 0, false);
+    figure(b, what, rate(r, STEP, tokens), "tokens/s", 0, false);
     snprintf(what, sizeof what, "%s %s %s over %s's rate", shape, format, kind, p == PRECISION_BF16 ? "oneDNN" : "OpenBLAS");
-    figure(b, what, ratio(r, PRODUCTS, STEP, work / flops), "of limit", goal, false);
+    figure(b, what, ratio(r, PRODUCTS, STEP, work / flops), "of limit", t->goal, false);
     snprintf(what, sizeof what, "%s %s %s: share of attention", shape, format, kind);
     figure(b, what, ratio(r, ATTENTION, STEP, 1), "of time", 0, false);
     for (size_t i = 0; i < n_peers; i++) {
-        snprintf(what, sizeof what, "%s %s %s over %s", shape, format, kind, peers[i].name);
-        figure(b, what, ratio(r, FIRST_PEER + i, STEP, 1), "x", peers[i].train_goal, false);
+        snprintf(what, sizeof what, "%s %s %s over %s", shape, format, kind, peers[i]->name);
+        figure(b, what, ratio(r, FIRST_PEER + i, STEP, 1), "x", peers[i]->goal, false);
     }
 cleanup:
-    for (size_t i = 0; i < n_peers; i++) peer_stop(&processes[i]);
+    stop_peers(processes, n_peers);
     engine_free(e);
     free(r);
     return status;
 }
 
 static wr_status bench_train(bench *b) {
-    static const peer_case half[] = {{"train-bf16", "torch eager, autocast", 1.5}, {"train-bf16-compile", "torch.compile", 1.1}};
-    static const peer_case full[] = {{"train-f32", "torch eager", 1.2}};
+    static const peer_case half[] = {{TORCH, "train-bf16", "torch eager, autocast", 1.5}, {TORCH, "train-bf16-compile", "torch.compile", 1.1}};
+    static const peer_case full[] = {{TORCH, "train-f32", "torch eager", 1.2}};
+    const size_t n_half = getenv("WILDREWARD_BENCH_COMPILE") ? 2 : 1;
     wr_status status = WR_OK;
     if (precision_bf16_products()) {
-        TRY(against_limits(b, "S135", PRECISION_BF16, true, 0.65, half, getenv("WILDREWARD_BENCH_COMPILE") ? 2 : 1));
-        TRY(against_limits(b, "Q06", PRECISION_BF16, true, 0.65, half, 1));
+        TRY(against_limits(b, &(limit_case){"S135", PRECISION_BF16, true, 0.65, half, n_half, false}));
+        TRY(against_limits(b, &(limit_case){"Q06", PRECISION_BF16, true, 0.65, half, 1, true}));
     } else {
         printf("bf16: skipped, this CPU has no such products\n");
     }
-    TRY(against_limits(b, "S135", PRECISION_F32, true, 0.75, full, 1));
+    TRY(against_limits(b, &(limit_case){"S135", PRECISION_F32, true, 0.75, full, 1, false}));
 cleanup:
     return status;
 }
 
 static wr_status bench_score(bench *b) {
-    static const peer_case half[] = {{"score-bf16", "torch eager", 1.4}}, full[] = {{"score-f32", "torch eager", 0}};
+    static const peer_case half[] = {{TORCH, "score-bf16", "torch eager", 1.4}, {OPENVINO, "score-bf16", "OpenVINO's prefill", 1}};
+    static const peer_case full[] = {{TORCH, "score-f32", "torch eager", 0}, {OPENVINO, "score-f32", "OpenVINO's prefill", 0}};
     wr_status status = WR_OK;
     if (precision_bf16_products()) {
-        TRY(against_limits(b, "S135", PRECISION_BF16, false, 0.75, half, 1));
-        TRY(against_limits(b, "Q06", PRECISION_BF16, false, 0.75, half, 1));
+        TRY(against_limits(b, &(limit_case){"S135", PRECISION_BF16, false, 0.75, half, 2, false}));
+        TRY(against_limits(b, &(limit_case){"Q06", PRECISION_BF16, false, 0.75, half, 2, false}));
     }
-    TRY(against_limits(b, "S135", PRECISION_F32, false, 0.75, full, 1));
+    TRY(against_limits(b, &(limit_case){"S135", PRECISION_F32, false, 0.75, full, 2, false}));
 cleanup:
     return status;
 }
@@ -273,13 +317,13 @@ static const part parts[] = {{"memory", bench_memory}, {"train", bench_train}, {
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static int usage(void) {
-    fprintf(stderr, "usage: bench_engine [--out FILE.json] [--repetitions N] [--peers COMMAND] [--only train|score|prefix|memory|length]...\n");
+    fprintf(stderr, "usage: bench_engine [--out FILE.json] [--repetitions N] [--peers COMMAND] [--openvino COMMAND] [--only train|score|prefix|memory|length]...\n");
     return 2;
 }
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"out", required_argument, NULL, 'o'}, {"repetitions", required_argument, NULL, 'r'}, {"peers", required_argument, NULL, 'p'}, {"only", required_argument, NULL, 'n'}, {0}};
+        {"out", required_argument, NULL, 'o'}, {"repetitions", required_argument, NULL, 'r'}, {"peers", required_argument, NULL, 'p'}, {"openvino", required_argument, NULL, 'v'}, {"only", required_argument, NULL, 'n'}, {0}};
     wr_status status = WR_OK;
     strbuf text = {0};
     const char *out = NULL;
@@ -288,7 +332,8 @@ int main(int argc, char **argv) {
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         size_t i = 0;
         if (o == 'o') out = optarg;
-        else if (o == 'p') b.peers = optarg;
+        else if (o == 'p') b.commands[TORCH] = optarg;
+        else if (o == 'v') b.commands[OPENVINO] = optarg;
         else if (o == 'r') b.repetitions = strtoul(optarg, NULL, 10);
         else if (o == 'n') {
             while (i < PARTS && strcmp(parts[i].name, optarg) != 0) i++;

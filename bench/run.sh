@@ -16,15 +16,18 @@ echo
 echo "=== two ranks"
 ranks 2 "$BUILD/wildreward" bench --out "$out/bench-ranks.json" "$@" || failed=1
 
-# The engine against this machine's products, and against torch where $WILDREWARD_PEERS_PYTHON is a Python that has bench/peers/requirements.txt.
+# The engine against this machine's products; against torch where $WILDREWARD_PEERS_PYTHON is a Python that has bench/peers/requirements.txt (and against
+# torch.compile, which takes minutes to start, where WILDREWARD_BENCH_COMPILE is set); and against OpenVINO where $WILDREWARD_OPENVINO is
+# "PYTHON bench/peers/openvino_prefill.py TOKENIZER_DIR".
 echo
 echo "=== model engine"
 peers=()
 if [ -n "${WILDREWARD_PEERS_PYTHON:-}" ]; then
-    peers=(--peers "$WILDREWARD_PEERS_PYTHON bench/peers/torch_engine.py")
+    peers+=(--peers "$WILDREWARD_PEERS_PYTHON bench/peers/torch_engine.py")
 else
     echo "peers skipped: set WILDREWARD_PEERS_PYTHON to a Python with bench/peers/requirements.txt"
 fi
+if [ -n "${WILDREWARD_OPENVINO:-}" ]; then peers+=(--openvino "$WILDREWARD_OPENVINO"); fi
 "$BUILD/bench/bench_engine" --out "$out/engine.json" ${peers[@]+"${peers[@]}"} || failed=1
 
 shared=${WILDREWARD_SHARED:-../shared}/data
