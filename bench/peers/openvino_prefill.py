@@ -55,6 +55,8 @@ with tempfile.TemporaryDirectory() as folder:
 generation = genai.GenerationConfig()
 generation.max_new_tokens = 1
 generation.ignore_eos = True
+generation.eos_token_id = 2  # it wants one
+generation.stop_token_ids = {2}
 generation.do_sample = False
 rng = np.random.default_rng(0)
 
