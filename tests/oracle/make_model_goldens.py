@@ -21,7 +21,8 @@ import torch
 from safetensors.torch import save_file
 from tiny_models import load, make, random_source, random_spec
 
-OPTIMIZER = {"lr": 1e-2, "betas": (0.9, 0.999), "eps": 1e-8}
+# A large epsilon: with the usual 1e-8 a gradient that is nothing but rounding (of a key's bias, say) moves its parameter by a whole step.
+OPTIMIZER = {"lr": 1e-2, "betas": (0.9, 0.999), "eps": 1e-4}
 DECAY = 0.01
 SHORT = [9, 5, 1, 7, 1]
 

@@ -89,6 +89,8 @@ def random_spec(family, score, r, seed):
     H = G * r.choice([1, 2, 3, 4])
     D = r.choice([2, 4, 6, 8, 10, 16, 20])
     C = H * D if family == "qwen2" else r.choice([H * D, H * 2 * r.randrange(1, 6)])
+    if C < 8:  # one rounding more or less is then all there is to see in bf16
+        C, D = 8 * H, 8 if family == "qwen2" else D
     return {"family": family, "score": score, "tied": r.random() < 0.5, "C": C, "H": H, "G": G, "D": D, "F": r.randrange(5, 60), "V": r.randrange(33, 120),
             "L": r.randrange(1, 4), "rope": r.choice(list(ROPES)), "stored": r.choice(["f32", "bf16"]),
             "shard_bytes": r.choice(["5GB", r.randrange(4000, 20000)]), "layout": r.choice([4, 5]), "pad": r.choice([0, None]),

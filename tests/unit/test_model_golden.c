@@ -195,9 +195,7 @@ static double compare_tensors(const golden *g, const char *kind, const float *va
         float *want = read_floats(g, name, &n);
         assert_int_equal(n, t->count);
         const distance d = compare(g, name, n, want, values + t->offset);
-        /* A key bias hardly changes the loss (only as far as RoPE turns it), and AdamW blows the rounding of such a gradient up to whole steps. */
-        const double tolerance = strcmp(kind, "adamw") == 0 && strstr(name, "k_proj.bias") ? 10 * NORM_TOLERANCE : NORM_TOLERANCE;
-        if (check && !(d.rms <= tolerance * d.size)) fail_msg("%s: %s: |difference| %g, |value| %g (RMS)", g->name, name, d.rms, d.size);
+        if (check && !(d.rms <= NORM_TOLERANCE * d.size)) fail_msg("%s: %s: |difference| %g, |value| %g (RMS)", g->name, name, d.rms, d.size);
         difference += d.rms * d.rms * (double)n, size += d.size * d.size * (double)n;
         free(want);
     }
@@ -205,7 +203,7 @@ static double compare_tensors(const golden *g, const char *kind, const float *va
 }
 
 static void check_f32(golden *g, model_workspace *w) {
-    const adamw_options o = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
+    const adamw_options o = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-4, .weight_decay = 0.01};
     adamw a;
     size_t n = 0;
     assert_int_equal(adamw_create(g->m->n_params, &a), WR_OK);
