@@ -12,7 +12,8 @@
 #include "base/strbuf.h"
 #include "model/chat/chat_message.h"
 
-enum { JINJA_MESSAGES_MAX = 65534, JINJA_OUTPUT_MAX = 1 << 28, JINJA_STEPS_MAX = 4000000 };
+enum { JINJA_MESSAGES_MAX = 65534, JINJA_OUTPUT_MAX = 1 << 28, JINJA_STEPS_MAX = 4000000,
+       JINJA_MEMORY_MAX = 1 << 30 /* bytes of a rendering's arena */ };
 
 typedef struct jinja jinja;
 /* WR_E_FORMAT: "line 12: …". text is copied. */

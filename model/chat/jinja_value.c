@@ -1,5 +1,7 @@
 #include "model/chat/jinja_value.h"
 
+#include "model/chat/jinja.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +89,9 @@ const char *value_type(value v) {
 
 /* Room for one more of arrays that live in the arena: doubled, the old memory is left behind. */
 static wr_status grow(arena *a, void **items, size_t n, size_t wanted, size_t size) {
+    const size_t held = arena_bytes(a);
+    if (held > JINJA_MEMORY_MAX || wanted > (JINJA_MEMORY_MAX - held) / size)
+        return wr_fail(WR_E_FORMAT, "the chat template needs more than %d MiB", JINJA_MEMORY_MAX >> 20);
     void *larger = arena_alloc(a, wanted * size);
     if (!larger) return wr_fail(WR_E_NOMEM, "out of memory in a chat template");
     if (n) memcpy(larger, *items, n * size);

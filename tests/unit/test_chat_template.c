@@ -104,6 +104,7 @@ static void test_refused(void **state)
         {"{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "too deeply"},
         {"{% set x = 'aaaaaaaaaaaaaaaa' * 99999999 %}", "repeated too often"},
         {"{% for a in range(9000) %}{% for b in range(9000) %}{% if b %}{% endif %}{% endfor %}{% endfor %}", "does not come to an end"},
+        {"{{ 'abcdefghijklmnop'|join('abcdefghijklmnop')|join('abcdefghijklmnop')|join('abcdefghijklmnop')|join('abcdefghijklmnop')|join('abcdefghijklmnop')|join('a') }}", "needs more than 1024 MiB"},
         {"{%", "no end"},
         {"{% if tools %}", "ends before"},
         {"{% if tools %}{% else", "no end"},
