@@ -133,7 +133,7 @@ static wr_status run_score(const options *o, world *w) {
     s->batch_tokens = (size_t)options_int(o, "batch-tokens");
     precision p;
     TRY(choose_precision(o, NULL, &p));
-    TRY(load_model(o, HEAD_NONE, true, p, &s->r.m));
+    TRY(load_model(o, HEAD_SCORE, true, p, &s->r.m));
     TRY(reward_model_open(options_str(o, "model"), options_str(o, "template"), (size_t)options_int(o, "max-length"),
                           &s->r));
     TRY(score_scratch_create(&s->r, &s->scratch));

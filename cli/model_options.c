@@ -100,7 +100,7 @@ wr_status load_model(const options *o, model_head head, bool frozen, precision p
     const char *adapter = options_str(o, "adapter");
     model_load_options load = {.head = head, .frozen = frozen, .check_weights = options_flag(o, "check-weights"), .precision = p};
     *out = NULL;
-    if (adapter && head == HEAD_NONE) {
+    if (adapter && head != HEAD_LM) { /* a reward adapter brings the score head that its base may lack */
         TRY(lora_score_rows(adapter, &load.n_labels));
         if (load.n_labels) load.head = HEAD_SCORE;
     }

@@ -35,7 +35,7 @@ static bool is_root(const run *x) {
 static wr_status open_models(run *x) {
     wr_status status = WR_OK;
     const dpo_options *o = x->o;
-    if (is_root(x)) status = model_load(o->model_dir, &(model_load_options){.head = HEAD_NONE, .check_weights = o->check_weights}, &x->policy);
+    if (is_root(x)) status = model_load(o->model_dir, &(model_load_options){.head = HEAD_LM, .check_weights = o->check_weights}, &x->policy);
     TRY(world_agree(x->w, status));
     TRY(model_share(x->w, o->precision, &x->policy));
     /* Before a checkpoint may replace the policy's weights: the reference is the model the run began with. Below adapters, the policy's weights stay that. */

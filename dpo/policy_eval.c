@@ -102,7 +102,7 @@ cleanup:
 
 /* Rank 0: the policy with f32 masters, its adapter merged in. */
 static wr_status load_policy(const policy_eval_options *o, model **out) {
-    const model_load_options load = {.head = HEAD_NONE, .check_weights = o->check_weights};
+    const model_load_options load = {.head = HEAD_LM, .check_weights = o->check_weights};
     wr_status status = model_load(o->model_dir, &load, out);
     if (status >= 0 && o->adapter_dir) status = lora_load(*out, o->adapter_dir);
     return status < 0 ? status : lora_merge(*out);

@@ -100,7 +100,7 @@ wr_status linear_pack(const model *m, linear_context *c) {
             const size_t n = group_parts(m, l, g, parts);
             for (size_t i = 0; i < n; i++) TRY(pack(c, packed_slot(c, l, g, i), parts[i].n, group_depth(k, g), parts[i].W));
         }
-    if (k->head == HEAD_LM || k->tied) TRY(pack(c, &c->packed[c->n_packed - 1], k->V, k->C, m->weights[index_head(m)]));
+    if (k->head == HEAD_LM || (k->tied && k->head == HEAD_NONE)) TRY(pack(c, &c->packed[c->n_packed - 1], k->V, k->C, m->weights[index_head(m)]));
 cleanup:
     if (status < 0) free_packed(c);
     return status;

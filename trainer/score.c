@@ -30,7 +30,7 @@ cleanup:
 
 wr_status reward_model_open(const char *dir, const char *template_file, size_t max_length, reward_model *out) {
     wr_status status = WR_OK;
-    if (!out->m) TRY(model_load(dir, &(model_load_options){.head = HEAD_NONE}, &out->m));
+    if (!out->m) TRY(model_load(dir, &(model_load_options){.head = HEAD_SCORE}, &out->m));
     const model_config *c = &out->m->config;
     if (c->head != HEAD_SCORE)
         TRY(wr_fail(WR_E_MISMATCH,

@@ -18,6 +18,9 @@ static wr_status choose_head(const char *dir, const model_load_options *o, model
     *fresh_score = false;
     if (o->head == HEAD_NONE) return WR_OK;
     if (o->head == HEAD_LM) {
+        if (c->head == HEAD_SCORE)
+            return wr_fail(WR_E_MISMATCH, "%s: this is a reward model (%s), but a language model (...ForCausalLM) is needed here; reward models are for score, "
+                           "evaluate --data and --reward", dir, c->architecture);
         if (c->head != HEAD_LM && !c->tied)
             return wr_fail(WR_E_MISMATCH, "%s: %s has no language-model head; give a ...ForCausalLM model", dir, c->architecture);
         model_config_set_head(c, HEAD_LM, 0);
@@ -28,7 +31,8 @@ static wr_status choose_head(const char *dir, const model_load_options *o, model
     if (!*fresh_score && o->n_labels != 0 && o->n_labels != n_labels)
         return wr_fail(WR_E_MISMATCH, "%s: the score head has %zu outputs, but %zu are needed", dir, n_labels, o->n_labels);
     if (n_labels == 0)
-        return wr_fail(WR_E_MISMATCH, "%s: %s has no score head; give a ...ForSequenceClassification model", dir, c->architecture);
+        return wr_fail(WR_E_MISMATCH, "%s: this is no reward model (%s has no score head), but one (...ForSequenceClassification) is needed here; "
+                       "make one of it with train reward --model %s", dir, c->architecture, dir);
     model_config_set_head(c, HEAD_SCORE, n_labels);
     return WR_OK;
 }
@@ -150,8 +154,10 @@ wr_status model_load(const char *dir, const model_load_options *o, model **out) 
     *out = NULL;
     TRY(model_config_load(dir, &c));
     TRY(choose_head(dir, o, &c, &fresh_score));
-    TRY(model_create(&c, &m));
+    const bool tied = c.tied;
     TRY(weight_files_open(dir, &w));
+    TRY(weight_files_head(&w, dir, o->head, &c));
+    TRY(model_create(&c, &m));
     found = mem_calloc(m->n_tensors, sizeof *found);
     TRY_ALLOC(found);
     TRY(weight_files_match(&w, dir, m, fresh_score, found));
@@ -164,7 +170,8 @@ wr_status model_load(const char *dir, const model_load_options *o, model **out) 
     TRY(read_text(dir, "template.txt", &m->template_text));
     TRY(read_text(dir, "generation_config.json", &m->generation_text));
     if (!o->quiet)
-        log_info("%s: %s, %.1f M parameters, %zu layers x %zu, %s%s%s", dir, c.architecture, (double)m->n_params * 1e-6, c.L, c.C,
+        log_info("%s: %s%s, %.1f M parameters, %zu layers x %zu, %s%s%s", dir, c.architecture, tied && !c.tied ? " (tie_word_embeddings, but its lm_head.weight is another matrix: not tied)" : "",
+                 (double)m->n_params * 1e-6, c.L, c.C,
                  precision_name(m->precision), m->mapping && m->mapping->n_files ? ", mapped" : "", fresh_score ? ", fresh score head" : "");
     *out = m;
     m = NULL;

@@ -50,7 +50,7 @@ wr_status model_create(const model_config *c, model **out) {
     add_tensor(m, "model.", "norm.weight", c->C, 0, true);
     add_tensor(m, "", "lm_head.weight", c->V, c->C, c->head == HEAD_LM && !c->tied);
     add_tensor(m, "", "score.weight", c->n_labels, c->C, c->head == HEAD_SCORE);
-    m->weights = mem_calloc(m->n_tensors, sizeof *m->weights);
+    m->weights = mem_calloc(m->n_tensors + 1, sizeof *m->weights); /* room for model_untie */
     TRY_ALLOC(m->weights);
     *out = m;
     m = NULL;
@@ -109,7 +109,8 @@ size_t offset_final_norm(const model *m) { return m->tensors[index_final_norm(m)
 size_t offset_head(const model *m) { return m->tensors[index_head(m)].offset; }
 
 wr_status require_lm_head(const model *m) {
-    if (m->config.head == HEAD_LM || m->config.tied) return WR_OK;
+    /* A score head is where index_head would find the vocabulary's. */
+    if (m->config.head == HEAD_LM || (m->config.tied && m->config.head == HEAD_NONE)) return WR_OK;
     return wr_fail(WR_E_MISMATCH,
                    "the model (%s) has no language-model head: next-token probabilities need a ...ForCausalLM model",
                    m->config.architecture);

@@ -3,12 +3,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/weights/params.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define INDEX_MAX ((size_t)64 << 20)
+#define VALUES_BLOCK ((size_t)1 << 16) /* elements compared at a time */
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 
@@ -103,6 +105,60 @@ static const st_tensor *find_tensor(const weight_files *w, const char *name, siz
     return NULL;
 }
 
+static const char embedding_name[] = "model.embed_tokens.weight", head_name[] = "lm_head.weight", score_name[] = "score.weight";
+
+static bool is_float(const st_tensor *t) { return t->dtype == ST_F32 || t->dtype == ST_F16 || t->dtype == ST_BF16; }
+
+static bool same_shape(const st_tensor *a, const st_tensor *b) {
+    return a->n_dims == b->n_dims && memcmp(a->dims, b->dims, (size_t)a->n_dims * sizeof a->dims[0]) == 0;
+}
+
+/* Are these the same numbers? What is stored twice is nearly always stored alike, so bytes are looked at first; they may still differ in type or in the
+ * sign of a zero. */
+static wr_status same_values(const st_tensor *a, const st_tensor *b, bool *same) {
+    wr_status status = WR_OK;
+    float *x = NULL, *y = NULL;
+    size_t n = 1;
+    *same = false;
+    if (!same_shape(a, b) || !is_float(a) || !is_float(b)) return WR_OK;
+    if (a->dtype == b->dtype && memcmp(a->data, b->data, a->bytes) == 0) {
+        *same = true;
+        return WR_OK;
+    }
+    for (int d = 0; d < a->n_dims; d++) n *= a->dims[d];
+    x = mem_aligned(VALUES_BLOCK, sizeof *x);
+    y = mem_aligned(VALUES_BLOCK, sizeof *y);
+    TRY_ALLOC(x);
+    TRY_ALLOC(y);
+    *same = true;
+    for (size_t at = 0; at < n && *same; at += VALUES_BLOCK) {
+        const size_t count = n - at < VALUES_BLOCK ? n - at : VALUES_BLOCK, size_a = a->bytes / n, size_b = b->bytes / n;
+        st_tensor part_a = *a, part_b = *b;
+        part_a.data = (const char *)a->data + at * size_a, part_a.bytes = count * size_a;
+        part_b.data = (const char *)b->data + at * size_b, part_b.bytes = count * size_b;
+        part_a.n_dims = part_b.n_dims = 1, part_a.dims[0] = part_b.dims[0] = count;
+        TRY(st_tensor_to_f32(&part_a, x));
+        TRY(st_tensor_to_f32(&part_b, y));
+        for (size_t k = 0; k < count && *same; k++) *same = x[k] == y[k];
+    }
+cleanup:
+    free(x);
+    free(y);
+    return status;
+}
+
+wr_status weight_files_head(const weight_files *w, const char *dir, model_head wanted, model_config *c) {
+    size_t file = 0;
+    const st_tensor *embedding = find_tensor(w, embedding_name, &file), *head = find_tensor(w, head_name, &file), *score = find_tensor(w, score_name, &file);
+    if (c->head != HEAD_LM) return WR_OK;
+    if (score && !head)
+        return wr_fail(WR_E_MISMATCH, "%s/%s: it holds a score head and no lm_head.weight: this is a reward model, though config.json says %s%s; set "
+                       "\"architectures\" to its ...ForSequenceClassification to use it with score, evaluate --data or --reward", dir, w->names[file],
+                       c->architecture, wanted == HEAD_LM ? ", and a language model is needed here" : "");
+    if (!c->tied || !embedding || !head) return WR_OK;
+    return same_values(embedding, head, &c->tied);
+}
+
 static bool ends_with(const char *s, const char *end) {
     const size_t n = strlen(s), k = strlen(end);
     return n >= k && strcmp(s + n - k, end) == 0;
@@ -111,8 +167,8 @@ static bool ends_with(const char *s, const char *end) {
 /* Tensors that a checkpoint may hold without being part of this model. */
 static bool may_ignore(const model *m, const char *name) {
     if (ends_with(name, "rotary_emb.inv_freq")) return true; /* a buffer of old checkpoints, recomputed */
-    if (strcmp(name, "lm_head.weight") == 0) return m->config.tied || m->config.head != HEAD_LM;
-    if (strcmp(name, "score.weight") == 0) return m->config.head != HEAD_SCORE;
+    if (strcmp(name, head_name) == 0) return m->config.tied || m->config.head != HEAD_LM;
+    if (strcmp(name, score_name) == 0) return m->config.head != HEAD_SCORE;
     return false;
 }
 
@@ -148,8 +204,9 @@ wr_status weight_files_match(const weight_files *w, const char *dir, const model
         size_t file = 0;
         const tensor_info *want = &m->tensors[i];
         found[i] = NULL;
-        if (fresh_score && strcmp(want->name, "score.weight") == 0) continue;
+        if (fresh_score && strcmp(want->name, score_name) == 0) continue;
         found[i] = find_tensor(w, want->name, &file);
+        if (!found[i] && i == index_embedding(m) && m->config.tied && m->config.head == HEAD_LM) found[i] = find_tensor(w, head_name, &file);
         if (!found[i])
             return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\" is missing", dir, w->n == 1 ? w->names[0] : "model.safetensors.index.json", want->name);
         TRY(wr_context(check_shape(want, found[i]), "%s/%s", dir, w->names[file]));
