@@ -2,8 +2,6 @@
 
 #include "base/mem.h"
 #include "base/options_internal.h"
-#include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,73 +15,16 @@ void option_key(const option_spec *spec, char out[OPTION_KEY_CAP]) {
 
 /* --- values ------------------------------------------------------------------------------------------------------------ */
 
-static bool parse_flag(const char *value, bool *out) {
-    static const char *const yes[] = {"true", "yes", "on", "1", NULL}, *const no[] = {"false", "no", "off", "0", NULL};
-    for (size_t i = 0; yes[i]; i++) {
-        if (strcmp(value, yes[i]) == 0 || strcmp(value, no[i]) == 0) {
-            *out = strcmp(value, yes[i]) == 0;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_choice(const char *value, const char *choices) {
-    size_t n = strlen(value);
-    for (const char *at = choices; n > 0 && at && !strchr(value, '|'); at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL) {
-        if (strncmp(at, value, n) == 0 && (at[n] == '|' || at[n] == '\0')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static wr_status check_bounds(const option_spec *spec, double number, const char *value, const char *where) {
-    if (spec->min < spec->max && !(number >= spec->min && number <= spec->max)) {
-        return wr_fail(WR_E_USAGE, "%s: %s is not between %.15g and %.15g", where, value, spec->min, spec->max);
-    }
-    return WR_OK;
-}
-
-static wr_status check_value(const option_spec *spec, const char *value, const char *where) {
-    char *end;
-    errno = 0;
-    switch (spec->kind) {
-    case OPT_STRING: return WR_OK;
-    case OPT_INT: {
-        long long number = strtoll(value, &end, 10);
-        if (end == value || *end || errno) {
-            return wr_fail(WR_E_USAGE, "%s: '%s' is not a whole number%s", where, value, errno ? " that fits 64 bits" : "");
-        }
-        return check_bounds(spec, (double)number, value, where);
-    }
-    case OPT_FLOAT: {
-        double number = strtod(value, &end);
-        if (end == value || *end || !isfinite(number)) {
-            return wr_fail(WR_E_USAGE, "%s: '%s' is not a finite number", where, value);
-        }
-        return check_bounds(spec, number, value, where);
-    }
-    case OPT_FLAG: {
-        bool ignored;
-        return parse_flag(value, &ignored) ? WR_OK : wr_fail(WR_E_USAGE, "%s: '%s' is not true or false", where, value);
-    }
-    case OPT_CHOICE:
-        return is_choice(value, spec->arg) ? WR_OK : wr_fail(WR_E_USAGE, "%s: '%s' is not one of %s", where, value, spec->arg);
-    }
-    return WR_OK;
-}
-
 wr_status option_assign(option_entry *e, const char *value, option_source source, const char *where) {
     if (source < e->source) {
-        return check_value(e->spec, value, where); /* outvoted, and still not allowed to be nonsense */
+        return option_check(e->spec, value, where); /* outvoted, and still not allowed to be nonsense */
     }
-    wr_status status = check_value(e->spec, value, where);
+    wr_status status = option_check(e->spec, value, where);
     if (status < 0) {
         return status;
     }
     bool flag = false;
-    char *copy = mem_strdup(e->spec->kind == OPT_FLAG && parse_flag(value, &flag) ? (flag ? "true" : "false") : value);
+    char *copy = mem_strdup(e->spec->kind == OPT_FLAG && option_flag_value(value, &flag) ? (flag ? "true" : "false") : value);
     if (!copy) {
         return WR_E_NOMEM;
     }
@@ -137,7 +78,7 @@ wr_status option_by_key(options *o, const char *key, const char *where, option_e
     for (size_t i = 0; i < o->count; i++) {
         names[i] = o->entries[i].key;
     }
-    const char *near = nearest_name(key, names);
+    const char *near = option_near(key, names);
     wr_status status = wr_fail(WR_E_USAGE, "%sunknown key '%s'%s%s%s", where, key, near ? "; did you mean '" : "; --help lists the options",
                                near ? near : "", near ? "'?" : "");
     free(names);
@@ -157,7 +98,7 @@ static wr_status unknown_option(const options *o, const char *argument) {
     names[o->count] = "config";
     names[o->count + 1] = "set";
     names[o->count + 2] = "help";
-    const char *near = nearest_name(word + strspn(word, "-"), names);
+    const char *near = option_near(word + strspn(word, "-"), names);
     wr_status status = wr_fail(WR_E_USAGE, "unknown option '%s'%s%s%s", word, near ? "; did you mean '--" : "; --help lists the options",
                                near ? near : "", near ? "'?" : "");
     free(names);
@@ -188,6 +129,19 @@ static wr_status take_value(int argc, char **argv, int *i, const char **value) {
     return WR_OK;
 }
 
+/* The later of two values would silently win over what somebody meant. A flag that says the same twice is no contradiction: scripts append --resume. */
+static wr_status assign_once(option_entry *e, const char *value, option_source source, const char *where) {
+    bool now = false, before = false;
+    bool again = e->source == source;
+    if (again && e->spec->kind == OPT_FLAG && option_flag_value(value, &now) && option_flag_value(e->value, &before) && now == before) {
+        again = false;
+    }
+    if (again) {
+        return wr_fail(WR_E_USAGE, "%s is given twice, as '%.200s' and as '%.200s'; give it once", where, e->value, value);
+    }
+    return option_assign(e, value, source, where);
+}
+
 static wr_status long_option(options *o, int argc, char **argv, int *i, pending *p) {
     wr_status status = WR_OK;
     const char *argument = argv[*i], *name = argument + 2, *value = NULL;
@@ -197,15 +151,16 @@ static wr_status long_option(options *o, int argc, char **argv, int *i, pending 
     snprintf(where, sizeof where, "%.*s", (int)(length + 2), argument);
     option_entry *e = by_name(o, name, length);
     if (e && e->spec->kind == OPT_FLAG) {
-        return option_assign(e, has_value ? name + length + 1 : "true", FROM_COMMAND_LINE, where);
+        return assign_once(e, has_value ? name + length + 1 : "true", FROM_COMMAND_LINE, where);
     }
     if (e) {
         TRY(take_value(argc, argv, i, &value));
-        return option_assign(e, value, FROM_COMMAND_LINE, where);
+        return assign_once(e, value, FROM_COMMAND_LINE, where);
     }
     if (length == 4 && strncmp(name, "help", 4) == 0 && !has_value) {
         p->help = true;
     } else if (length == 6 && strncmp(name, "config", 6) == 0) {
+        TRY(p->config ? wr_fail(WR_E_USAGE, "--config is given twice; give one run file") : WR_OK);
         TRY(take_value(argc, argv, i, &p->config));
     } else if (length == 3 && strncmp(name, "set", 3) == 0) {
         if (has_value) {
@@ -220,7 +175,7 @@ static wr_status long_option(options *o, int argc, char **argv, int *i, pending 
         if (!e || e->spec->kind != OPT_FLAG) {
             return unknown_option(o, argument);
         }
-        return option_assign(e, "false", FROM_COMMAND_LINE, where);
+        return assign_once(e, "false", FROM_COMMAND_LINE, where);
     }
 cleanup:
     return status;
@@ -257,7 +212,7 @@ static wr_status apply_set(options *o, const char *text) {
     snprintf(where, sizeof where, "--set %s", key);
     option_entry *e;
     wr_status status = option_by_key(o, key, "--set: ", &e);
-    return status < 0 ? status : option_assign(e, equals + 1, FROM_SET, where);
+    return status < 0 ? status : assign_once(e, equals + 1, FROM_SET, where);
 }
 
 static wr_status fill_entries(options *o, const option_spec *const *tables) {
@@ -353,7 +308,7 @@ double options_float(const options *o, const char *name) {
 bool options_flag(const options *o, const char *name) {
     const char *value = options_str(o, name);
     bool flag = false;
-    return value && parse_flag(value, &flag) && flag;
+    return value && option_flag_value(value, &flag) && flag;
 }
 
 size_t options_count(const options *o) {

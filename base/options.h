@@ -26,7 +26,8 @@ typedef struct option_spec {
 
 typedef struct options options;
 /* tables: NULL-terminated list of tables that together make the command's options (e.g. its own, and the shared ones).
- * --config, --set and --help are added to every command. Repeats of an OPT_STRING keep the last value. `--name=value` and
+ * --config, --set and --help are added to every command. An option that is given twice is an error that names it (a flag may say the
+ * same twice), and so is a key of two --set. `--name=value` and
  * `--name value` both work; "--" ends options; a flag may be negated as --no-NAME.
  * argv holds the arguments alone (neither program nor command name) and must outlive the options (positionals point into it).
  * Sets *help when --help is among the arguments (then required options are not checked). */

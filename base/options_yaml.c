@@ -13,7 +13,8 @@ typedef struct reader {
     options *o;
     const char *path;
     yaml_parser_t parser;
-    bool *seen; /* per entry; one more for the document */
+    bool *seen;     /* per entry; one more for the document */
+    bool *sections; /* per entry: that of its section has stood there (kept at the section's first entry) */
 } reader;
 
 static wr_status next_event(reader *r, yaml_event_t *event) {
@@ -25,8 +26,38 @@ static wr_status next_event(reader *r, yaml_event_t *event) {
 }
 
 static bool is_null(const yaml_event_t *e) {
-    const char *text = (const char *)e->data.scalar.value;
-    return e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && (*text == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0);
+    static const char *const words[] = {"", "~", "null", "Null", "NULL"};
+    for (size_t i = 0; e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && i < sizeof words / sizeof *words; i++) {
+        if (strcmp((const char *)e->data.scalar.value, words[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What would give a key or value another meaning than its text has. */
+static wr_status plain(const reader *r, const yaml_event_t *e) {
+    const yaml_char_t *anchor = NULL, *tag = NULL;
+    const char *what = NULL;
+    size_t line = e->start_mark.line + 1;
+    if (e->type == YAML_ALIAS_EVENT) {
+        return wr_fail(WR_E_USAGE, "%s:%zu: the alias *%.80s: aliases are not supported; write the value", r->path, line,
+                       (const char *)e->data.alias.anchor);
+    }
+    if (e->type == YAML_SCALAR_EVENT) {
+        anchor = e->data.scalar.anchor;
+        tag = e->data.scalar.tag;
+    } else if (e->type == YAML_MAPPING_START_EVENT) {
+        anchor = e->data.mapping_start.anchor;
+        tag = e->data.mapping_start.tag;
+    } else if (e->type == YAML_SEQUENCE_START_EVENT) {
+        anchor = e->data.sequence_start.anchor;
+        tag = e->data.sequence_start.tag;
+    }
+    what = anchor ? "anchor &" : tag ? "tag " : NULL;
+    return what ? wr_fail(WR_E_USAGE, "%s:%zu: the %s%.80s: anchors and tags are not supported; write the value alone", r->path, line, what,
+                          (const char *)(anchor ? anchor : tag))
+                : WR_OK;
 }
 
 static wr_status assign(reader *r, const char *key, size_t line, const yaml_event_t *value) {
@@ -49,15 +80,17 @@ static wr_status assign(reader *r, const char *key, size_t line, const yaml_even
     return is_null(value) ? WR_OK : option_assign(e, (const char *)value->data.scalar.value, FROM_FILE, where);
 }
 
-static bool is_section(const options *o, const char *name) {
-    size_t n = strlen(name);
-    for (size_t i = 0; i < o->count; i++) {
-        const char *section = o->entries[i].spec->section;
-        if (section && strlen(section) == n && strcmp(section, name) == 0) {
-            return true;
-        }
+/* The first entry of a section; o->count: there is no such section. */
+static size_t find_section(const options *o, const char *name) {
+    size_t i = 0;
+    while (i < o->count && !(o->entries[i].spec->section && strcmp(o->entries[i].spec->section, name) == 0)) {
+        i++;
     }
-    return false;
+    return i;
+}
+
+static bool is_section(const options *o, const char *name) {
+    return find_section(o, name) < o->count;
 }
 
 static wr_status unknown_section(reader *r, const char *name, size_t line) {
@@ -85,13 +118,26 @@ static wr_status read_mapping(reader *r, const char *section) {
         size_t line = key.start_mark.line + 1;
         last = key.type == YAML_MAPPING_END_EVENT;
         if (!last) {
-            if (key.type != YAML_SCALAR_EVENT) {
+            TRY(plain(r, &key));
+            if (key.type != YAML_SCALAR_EVENT || strlen((const char *)key.data.scalar.value) != key.data.scalar.length) {
                 TRY(wr_fail(WR_E_USAGE, "%s:%zu: a key must be a plain name", r->path, line));
             }
+            if (strcmp((const char *)key.data.scalar.value, "<<") == 0) {
+                TRY(wr_fail(WR_E_USAGE, "%s:%zu: merge keys (<<) are not supported; write the keys out", r->path, line));
+            }
             TRY(next_event(r, &value));
+            TRY(plain(r, &value));
             snprintf(name, sizeof name, "%s%s%.*s", section, *section ? "." : "", OPTION_KEY_CAP, (const char *)key.data.scalar.value);
+            bool opens = !*section && is_section(r->o, name) && (value.type == YAML_MAPPING_START_EVENT || (value.type == YAML_SCALAR_EVENT && is_null(&value)));
+            if (opens) {
+                bool *there = &r->sections[find_section(r->o, name)];
+                if (*there) {
+                    TRY(wr_fail(WR_E_USAGE, "%s:%zu: section '%s' is given twice", r->path, line, name));
+                }
+                *there = true;
+            }
             if (value.type == YAML_SCALAR_EVENT) {
-                if (is_null(&value) && !*section && is_section(r->o, name)) {
+                if (opens) {
                     goto cleanup; /* "optim:" with nothing below */
                 }
                 TRY(assign(r, name, line, &value));
@@ -122,12 +168,18 @@ static wr_status read_document(reader *r) {
         case YAML_STREAM_START_EVENT:
         case YAML_DOCUMENT_END_EVENT: break;
         case YAML_DOCUMENT_START_EVENT:
+            if (event.data.document_start.tag_directives.start != event.data.document_start.tag_directives.end) {
+                TRY(wr_fail(WR_E_USAGE, "%s:%zu: %%TAG is not supported", r->path, line));
+            }
             if (r->seen[r->o->count]) {
                 TRY(wr_fail(WR_E_USAGE, "%s:%zu: a second document starts here; a run file is one", r->path, line));
             }
             r->seen[r->o->count] = true;
             break;
-        case YAML_MAPPING_START_EVENT: TRY(read_mapping(r, "")); break;
+        case YAML_MAPPING_START_EVENT:
+            TRY(plain(r, &event));
+            TRY(read_mapping(r, ""));
+            break;
         case YAML_STREAM_END_EVENT: done = true; break;
         case YAML_SCALAR_EVENT:
             if (is_null(&event)) {
@@ -152,8 +204,9 @@ wr_status options_read_yaml(options *o, const char *path) {
         return wr_fail(WR_E_USAGE, "--config: cannot open %s: %s", path, strerror(errno));
     }
     wr_status status = WR_E_NOMEM;
-    r.seen = calloc(o->count + 1, sizeof *r.seen);
+    r.seen = calloc(2 * (o->count + 1), sizeof *r.seen);
     if (r.seen && yaml_parser_initialize(&r.parser)) {
+        r.sections = r.seen + o->count + 1;
         yaml_parser_set_input_file(&r.parser, file);
         status = read_document(&r);
         yaml_parser_delete(&r.parser);

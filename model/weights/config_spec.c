@@ -1,24 +1,24 @@
 /* --new SPEC: the shape of a model that starts from nothing. */
 #include "model/weights/config.h"
 
+#include "base/decimal.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static wr_status read_number(const char *key, const char *text, size_t *out) {
-    char *end = NULL;
-    unsigned long x = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || x > ((unsigned long)1 << 24))
-        return wr_fail(WR_E_USAGE, "model spec: %s=%s is not a number between 0 and 2^24", key, text);
+    unsigned long x = strtoul(text, NULL, 10);
+    if (text[0] < '0' || text[0] > '9' || !decimal_whole(text) || x > ((unsigned long)1 << 24))
+        return wr_fail(WR_E_USAGE, "model spec: %s=%s is not a number between 0 and 2^24%s", key, text, decimal_hint(text));
     *out = (size_t)x;
     return WR_OK;
 }
 
 static wr_status read_theta(const char *text, double *out) {
-    char *end = NULL;
-    *out = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite(*out) || !(*out >= 1)) return wr_fail(WR_E_USAGE, "model spec: rope-theta=%s is not a number from 1", text);
+    *out = strtod(text, NULL);
+    if (!decimal_real(text) || !isfinite(*out) || !(*out >= 1)) return wr_fail(WR_E_USAGE, "model spec: rope-theta=%s is not a number from 1", text);
     return WR_OK;
 }
 
@@ -32,7 +32,8 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
                 {"head-dim", &head_dim}, {"ffn", &ffn},       {"max-positions", &positions}, {"tied", &tied}};
     const char *type = "llama";
     double theta = 10000.0;
-    char text[256];
+    char text[256], *seen[sizeof text];
+    size_t n_seen = 0;
     if (strlen(spec) >= sizeof text) return wr_fail(WR_E_USAGE, "model spec is longer than 255 characters");
     snprintf(text, sizeof text, "%s", spec);
     for (char *save = NULL, *item = strtok_r(text, ",", &save); item; item = strtok_r(NULL, ",", &save)) {
@@ -40,6 +41,9 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
         size_t i = 0;
         if (!equals) return wr_fail(WR_E_USAGE, "model spec: \"%s\" is not key=value", item);
         *equals = '\0';
+        for (size_t k = 0; k < n_seen; k++)
+            if (strcmp(seen[k], item) == 0) return wr_fail(WR_E_USAGE, "model spec: \"%s\" is given twice", item);
+        seen[n_seen++] = item;
         if (strcmp(item, "type") == 0) {
             type = equals + 1;
             continue;

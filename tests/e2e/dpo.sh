@@ -106,6 +106,6 @@ ok "no prompts are refused" code 1 wr 2 $dpo --prompts empty.jsonl --steps 1 --o
 ok "a language model is no reward model" code 1 wr 2 dpo online --model lm/model --reward lm/model --prompts world/prompts-train.jsonl --steps 1 --out bad
 ok "a reward model is no policy" code 1 wr 2 dpo online --model rm/model --reward rm/model --prompts world/prompts-train.jsonl --steps 1 --out bad
 # shellcheck disable=SC2086
-ok "replies longer than the model can be" code 2 wr 2 $train --max-tokens 600 --steps 1 --out bad
+ok "replies longer than the model can be" code 2 wr 2 ${train/tokens 20/tokens 600} --steps 1 --out bad
 ok "nothing was written for any of them" [ ! -e bad ]
 done_testing

@@ -60,9 +60,9 @@ checkpoint=$(find killed/checkpoints -name 'step-*' | head -1)
 small() { [ -e "$1/adapter/adapter_model.safetensors" ] && [ ! -e "$1/model" ]; }
 ok "a checkpoint holds the adapters, not the model" small "$checkpoint"
 # shellcheck disable=SC2086
-ok "resume with another rank of the adapters is refused" code 1 wr 2 train reward $lora --lora-rank 8 --out killed --steps 60 --checkpoint-every 10 --resume
+ok "resume with another rank of the adapters is refused" code 1 wr 2 train reward ${lora/rank 4/rank 8} --out killed --steps 60 --checkpoint-every 10 --resume
 # shellcheck disable=SC2086
-ok "resume without adapters is refused" code 1 wr 2 train reward $lora --lora-rank 0 --out killed --steps 60 --checkpoint-every 10 --resume
+ok "resume without adapters is refused" code 1 wr 2 train reward ${lora/rank 4/rank 0} --out killed --steps 60 --checkpoint-every 10 --resume
 # shellcheck disable=SC2086
 ok "resume after kill -9" wr 2 train reward $lora --out killed --steps 60 --checkpoint-every 10 --resume
 ok "resume after kill -9: the same bits" same_adapters whole killed
@@ -160,6 +160,6 @@ ok "--check-weights finds a NaN" code 1 "$WR" logprobs --model damaged --check-w
 ok "--check-weights names file and tensor" says log.txt damaged/model.safetensors weight
 ok "training --check-weights" code 1 wr 2 train lm --data data --model damaged --check-weights --out bad --steps 2 --lora-rank 2
 # shellcheck disable=SC2086
-ok "a NaN below the adapters ends training" code 1 wr 2 train lm $lora --model damaged --out nan --steps 2
+ok "a NaN below the adapters ends training" code 1 wr 2 train lm ${lora/lm\/model/damaged} --out nan --steps 2
 ok "a NaN below the adapters: step, rank and tensor are named" says log.txt "step 1" "rank" "model.norm.weight"
 done_testing

@@ -76,7 +76,7 @@ ok "a finished run, resumed: the same bits" same_run whole signalled
 # shellcheck disable=SC2086
 ok "a run directory in use is refused without --resume" code 2 wr 1 train reward --data data --out whole $small --steps $steps
 # shellcheck disable=SC2086
-ok "resume with another learning rate is refused" code 1 wr 1 train reward --data data --out whole $small $resume --lr 1e-2
+ok "resume with another learning rate is refused" code 1 wr 1 train reward --data data --out whole ${small/lr 3e-3/lr 1e-2} $resume
 ok "resume with another learning rate: one line" says log.txt whole options
 
 # --- a rank that cannot read the files ----------------------------------------------------------------------------------------

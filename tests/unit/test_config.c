@@ -343,7 +343,8 @@ static void test_spec(void **state) {
     static const char *const bad[] = {
         "type=gpt2", "type", "head-dim=7", "head-dim=1000", "rope-theta=x", "rope-theta=0", "rope-theta=nan",
         "layer=2",    "layers",    "layers=x",           "layers=0",        "hidden=130,heads=4", "heads=0",
-        "kv-heads=3", "hidden=-8", "hidden=99999999999", "max-positions=0", "hidden=4,heads=4"};
+        "kv-heads=3", "hidden=-8", "hidden=99999999999", "max-positions=0", "hidden=4,heads=4",
+        "layers=04", "layers=0x4", "layers=4.0", "layers=1_0", "layers= 4", "rope-theta=0x10", "rope-theta=010000", "layers=2,layers=3"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (model_config_from_spec(bad[i], &c) != WR_E_USAGE) fail_msg("not refused: %s", bad[i]);
 }

@@ -62,7 +62,7 @@ static void test_command_line(void **state) {
     (void)state;
     options *o = NULL;
     bool help = true;
-    assert_int_equal(PARSE(&o, &help, "--data", "d1", "a.jsonl", "--steps=20", "--resume", "--no-probe", "--data=d2", "-", "--lr", "0.5", "--note", "-1",
+    assert_int_equal(PARSE(&o, &help, "--data=d2", "a.jsonl", "--steps=20", "--resume", "--no-probe", "--resume", "-", "--lr", "0.5", "--note", "-1",
                            "--no-tokens", "--", "--steps"),
                      WR_OK);
     assert_false(help);
@@ -119,6 +119,101 @@ static void test_errors(void **state) {
     USAGE("cannot open", "--data", "d", "--config", "/nonexistent.yaml");
 }
 
+/* The later value must not win in silence. */
+static void test_given_twice(void **state) {
+    (void)state;
+    USAGE("--data is given twice, as 'd' and as 'e'", "--data", "d", "--data", "e");
+    USAGE("--data is given twice", "--data", "d", "--data=d");
+    USAGE("--steps is given twice", "--data", "d", "--steps", "3", "--steps", "4");
+    USAGE("--no-resume is given twice", "--data", "d", "--resume", "--no-resume");
+    USAGE("--set optim.lr is given twice", "--data", "d", "--set", "optim.lr=0.1", "--set", "optim.lr=0.2");
+    USAGE("--config is given twice", "--data", "d", "--config", "a.yaml", "--config", "b.yaml");
+}
+
+/* A number has one reading, everywhere that it may stand. */
+static void test_numbers(void **state) {
+    (void)state;
+    static const char *const whole_bad[] = {"017", "-017", "+007", "00", "0x10", "0o17", "0b1", "1_000", "1,000", "1.0", "1e2", "1.", " 7", "7 ", "", "-", "+",
+                                            "--1", "7a", "\xEF\xBC\x97", "1:30", "9223372036854775808", "99999999999999999999", "nan", "true"};
+    static const char *const real_bad[] = {"01.5", "-00.5", "0x1p-3", "0x10", "1_0.0", "1,5", " 0.5", "0.5 ", "", ".", "-", "e5", "1e", "1e+", "1e400", "1e-400", "inf",
+                                           "-inf", "nan", ".nan", ".inf", "infinity", "0.5f", "1e5.0", "1d3"};
+    static const struct { const char *text; double value; } real_good[] = {
+        {"0.5", 0.5}, {".5", 0.5}, {"1.", 1}, {"1", 1}, {"0", 0}, {"-0", 0}, {"+0.25", 0.25}, {"1e-4", 1e-4}, {"1E-4", 1e-4}, {"2.5e-1", 0.25}, {"0e5", 0}, {"0.007", 0.007}};
+    char text[128];
+    for (size_t i = 0; i < sizeof whole_bad / sizeof *whole_bad; i++) {
+        options *o = NULL;
+        bool help;
+        snprintf(text, sizeof text, "--global-batch=%s", whole_bad[i]);
+        expect_usage(PARSE(&o, &help, "--data", "d", text), o, "is not a whole number", (int)i);
+        snprintf(text, sizeof text, "global_batch=%s", whole_bad[i]);
+        expect_usage(PARSE(&o, &help, "--data", "d", "--set", text), o, "is not a whole number", (int)i);
+        snprintf(text, sizeof text, "data: d\nglobal_batch: \"%s\"\n", whole_bad[i]);
+        expect_usage(PARSE(&o, &help, "--config", (char *)(uintptr_t)config(text)), o, "is not a whole number", (int)i);
+    }
+    for (size_t i = 0; i < sizeof real_bad / sizeof *real_bad; i++) {
+        options *o = NULL;
+        bool help;
+        snprintf(text, sizeof text, "--grad-clip=%s", real_bad[i]);
+        expect_usage(PARSE(&o, &help, "--data", "d", text), o, "is not a finite number", (int)i);
+        snprintf(text, sizeof text, "data: d\noptim: {grad_clip: '%s'}\n", real_bad[i]);
+        expect_usage(PARSE(&o, &help, "--config", (char *)(uintptr_t)config(text)), o, "is not a finite number", (int)i);
+    }
+    for (size_t i = 0; i < sizeof real_good / sizeof *real_good; i++) {
+        options *o = NULL;
+        bool help;
+        snprintf(text, sizeof text, "--grad-clip=%s", real_good[i].text);
+        assert_int_equal(PARSE(&o, &help, "--data", "d", text), WR_OK);
+        assert_true(options_float(o, "grad-clip") == real_good[i].value);
+        options_free(o);
+    }
+    USAGE("without the leading 0", "--data", "d", "--steps", "017");
+    USAGE("without _", "--data", "d", "--steps", "1_0");
+}
+
+static void test_words_of_yaml(void **state) {
+    (void)state;
+    static const char *const yes[] = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "1"};
+    static const char *const no[] = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "0"};
+    static const char *const neither[] = {"tRUE", "y", "n", "t", "2", "truthy", "", "01"};
+    char text[64];
+    for (size_t i = 0; i < 20; i++) {
+        options *o = NULL;
+        bool help;
+        snprintf(text, sizeof text, "data: d\nprobe: %s\n", i < 10 ? yes[i] : no[i - 10]);
+        assert_int_equal(PARSE(&o, &help, "--config", (char *)(uintptr_t)config(text)), WR_OK);
+        assert_int_equal(options_flag(o, "probe"), i < 10);
+        options_free(o);
+    }
+    for (size_t i = 0; i < sizeof neither / sizeof *neither; i++) {
+        options *o = NULL;
+        bool help;
+        snprintf(text, sizeof text, "data: d\nprobe: '%s'\n", neither[i]);
+        expect_usage(PARSE(&o, &help, "--config", (char *)(uintptr_t)config(text)), o, "is not true or false", (int)i);
+    }
+    options *o = NULL;
+    bool help;
+    assert_int_equal(PARSE(&o, &help, "--config", (char *)(uintptr_t)config("data: d\nnote: NULL\n")), WR_OK);
+    assert_null(options_str(o, "note"));
+    options_free(o);
+}
+
+/* What other trainers call it. */
+static void test_other_names(void **state) {
+    (void)state;
+    USAGE("unknown option '--epochs'; did you mean '--steps'", "--epochs", "3");
+    USAGE("did you mean '--steps'", "--num_train_epochs=3");
+    USAGE("did you mean '--global-batch'", "--batch-size", "8");
+    USAGE("did you mean '--global-batch'", "--per_device_train_batch_size", "8");
+    USAGE("did you mean '--lr'", "--learning-rate", "1e-4");
+    USAGE("did you mean '--lr'", "--actor.learning_rate", "1e-4");
+    USAGE("did you mean '--lr'", "--optim.lr", "1e-4");
+    USAGE("did you mean '--data'", "--dataset", "x");
+    USAGE("did you mean '--precision'", "--bf16");
+    USAGE("did you mean '--grad-clip'", "--max_grad_norm", "1");
+    USAGE("unknown key 'learning_rate'; did you mean 'optim.lr'", "--data", "d", "--set", "learning_rate=1");
+    USAGE("unknown key 'num_train_epochs'; did you mean 'steps'", "--data", "d", "--set", "num_train_epochs=1");
+}
+
 static void test_precedence(void **state) {
     (void)state;
     options *o = NULL;
@@ -133,7 +228,7 @@ static void test_precedence(void **state) {
     assert_true(options_flag(o, "resume") && options_given(o, "resume"));
     assert_null(options_str(o, "note"));
     options_free(o);
-    assert_int_equal(PARSE(&o, &help, "--config", path, "--set", "optim.grad-clip=9", "--set", "optim.grad_clip=8", "--no-resume"), WR_OK);
+    assert_int_equal(PARSE(&o, &help, "--config", path, "--set", "optim.grad-clip=8", "--no-resume"), WR_OK);
     assert_true(options_float(o, "grad-clip") == 8);
     assert_false(options_flag(o, "resume"));
     options_free(o);
@@ -154,7 +249,20 @@ static void test_bad_files(void **state) {
         {"data: d\n---\nsteps: 3\n", "second document"},
         {"data: 'd\nsteps: 3\n", "not valid YAML"},
         {"data: d\n\tsteps: 3\n", "run.yaml:2"},
-        {"data: &a d\nnote: *a\n", "must be a single value"},
+        {"data: &a d\nnote: *a\n", "run.yaml:1: the anchor &a"},
+        {"note: *a\n", "run.yaml:1: the alias *a"},
+        {"data: d\nsteps: !!int 3\n", "run.yaml:2: the tag tag:yaml.org,2002:int"},
+        {"data: !x d\n", "the tag !x"},
+        {"? &k data\n: d\n", "the anchor &k"},
+        {"--- &m\ndata: d\n", "the anchor &m"},
+        {"data: d\noptim: &o\n  lr: 0.1\n", "the anchor &o"},
+        {"%TAG !e! tag:e.org,1:\n---\ndata: d\n", "%TAG"},
+        {"data: d\n<<: {steps: 3}\n", "run.yaml:2: merge keys"},
+        {"data: d\n\"steps\\0x\": 3\n", "a key must be"},
+        {"data: d\noptim:\n  lr: 0.1\noptim:\n  grad_clip: 2\n", "run.yaml:4: section 'optim' is given twice"},
+        {"data: d\noptim: {lr: 0.1}\noptim:\n", "section 'optim' is given twice"},
+        {"data: d\n...\n---\nsteps: 3\n", "second document"},
+        {"data: d\nsteps: 017\n", "run.yaml:2: steps: '017' is not a whole number; write it without the leading 0"},
         {"? [a]\n: b\n", "a key must be"},
         {"data: \xff\n", "not valid YAML"},
         {"data: \"a\\0b\"\n", "NUL"},
@@ -236,7 +344,7 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_command_line), cmocka_unit_test(test_errors), cmocka_unit_test(test_precedence), cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_command_line), cmocka_unit_test(test_errors), cmocka_unit_test(test_given_twice), cmocka_unit_test(test_numbers), cmocka_unit_test(test_words_of_yaml), cmocka_unit_test(test_other_names), cmocka_unit_test(test_precedence), cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_help_and_names),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
