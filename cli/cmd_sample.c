@@ -98,18 +98,13 @@ static wr_status write_samples(const tokenizer *t, jsonl_item *item, const sampl
 {
     wr_status status = WR_OK;
     strbuf text = {0};
-    token_ids known = {0};
     json_writer w = jsonl_fields(item);
     json_key(&w, "samples");
     json_begin_array(&w);
     for (size_t j = 0; j < n; j++) {
         const sample_reply *r = &replies[j];
         strbuf_clear(&text);
-        known.n = 0;
-        /* A model may have more rows than the tokenizer has tokens (padding to a round number); those have no text. */
-        for (size_t i = 0; i < r->n; i++)
-            if ((size_t)r->ids[i] < tokenizer_vocab(t)) TRY(token_ids_push(&known, r->ids[i]));
-        TRY(tokenizer_decode(t, known.ids, known.n, true, &text));
+        TRY(tokenizer_decode(t, r->ids, r->n, true, &text));
         json_begin_object(&w);
         json_key(&w, "text");
         json_string_n(&w, strbuf_str(&text), text.len);
@@ -124,7 +119,6 @@ static wr_status write_samples(const tokenizer *t, jsonl_item *item, const sampl
     json_end_array(&w);
 cleanup:
     strbuf_free(&text);
-    token_ids_free(&known);
     return status;
 }
 

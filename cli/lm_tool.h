@@ -21,7 +21,7 @@ typedef struct lm_tool {
 wr_status lm_tool_load(const options *o, bool need_tokenizer, lm_tool *out);
 void lm_tool_free(lm_tool *l);
 
-/* Reads an array of token ids below `vocab`. WR_E_FORMAT names the field. */
+/* Reads an array of token ids below `vocab`; those above INT32_MAX become INT32_MAX. WR_E_FORMAT names the field. */
 wr_status read_ids(const json_value *object, const char *field, size_t vocab, token_ids *out);
 /* Reads a string field and encodes it. */
 wr_status read_text(const json_value *object, const char *field, const tokenizer *t, int flags, token_ids *out);

@@ -63,7 +63,7 @@ static wr_status load_step(text_decoder *d, const json_value *config)
 {
     static const char *const names[] = {"ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace"};
     wr_status status = WR_OK;
-    const char *type = config && config->kind == JSON_NULL ? "null" : "";
+    const char *type = "";
     size_t length, kind = 0;
     json_get_string(config, "type", &type, &length);
     if (strcmp(type, "Sequence") == 0) {
@@ -93,7 +93,8 @@ wr_status text_decoder_load(const json_value *config, text_decoder **out)
     wr_status status = WR_OK;
     text_decoder *d = mem_calloc(1, sizeof *d);
     TRY_ALLOC(d);
-    TRY(load_step(d, config));
+    if (config && config->kind != JSON_NULL) TRY(load_step(d, config));
+    else d->steps[d->n++].kind = DECODE_JOIN;
     *out = d;
     d = NULL;
 cleanup:

@@ -7,7 +7,7 @@
 #include "base/json.h"
 
 typedef struct text_decoder text_decoder;
-/* config: the file's "decoder" member. WR_E_FORMAT names what is not supported. */
+/* config: the file's "decoder" member; where it is absent or null, tokens are joined by a space. WR_E_FORMAT names what is not supported. */
 wr_status text_decoder_load(const json_value *config, text_decoder **out);
 void text_decoder_free(text_decoder *d);
 

@@ -4,7 +4,7 @@
 
 #include "model/tokenizer/text_decoder.h"
 
-typedef enum decode_kind { DECODE_BYTE_LEVEL, DECODE_REPLACE, DECODE_BYTE_FALLBACK, DECODE_FUSE, DECODE_STRIP, DECODE_METASPACE } decode_kind;
+typedef enum decode_kind { DECODE_BYTE_LEVEL, DECODE_REPLACE, DECODE_BYTE_FALLBACK, DECODE_FUSE, DECODE_STRIP, DECODE_METASPACE, DECODE_JOIN } decode_kind;
 
 typedef struct decode_step {
     decode_kind kind;

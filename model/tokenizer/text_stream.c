@@ -187,6 +187,11 @@ static void run(text_stream *s, size_t k, fragment f)
         break;
     case DECODE_STRIP: run_strip(s, k, f); break;
     case DECODE_METASPACE: run_metaspace(s, k, f); break;
+    case DECODE_JOIN:
+        if (s->states[k].begun) strbuf_putc(s->out, ' ');
+        s->states[k].begun = true;
+        run(s, k + 1, f);
+        break;
     }
 }
 

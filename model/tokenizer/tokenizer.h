@@ -47,7 +47,8 @@ int32_t tokenizer_added_at(const tokenizer *t, const char *text, size_t n, const
 bool tokenizer_cuts_lines(const tokenizer *t);
 /* The ids that TOK_POST puts around a text's. */
 void tokenizer_post(const tokenizer *t, const int32_t **before, size_t *n_before, const int32_t **after, size_t *n_after);
-/* Appends the text of ids. Invalid UTF-8 becomes U+FFFD; an id outside the vocabulary is WR_E_FORMAT. skip_special leaves special tokens out. */
+/* Appends the text of ids. Invalid UTF-8 becomes U+FFFD. An id without a token, in the vocabulary or beyond it, has no text, as in Hugging Face: models
+ * have more rows than their tokenizer has ids, and may sample them. A negative id is WR_E_FORMAT. skip_special leaves special tokens out. */
 wr_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, strbuf *out);
 
 /* Decoding while ids arrive: the texts that the pushes and the flush append are, joined, what tokenizer_decode makes of all the ids. Each is

@@ -4,48 +4,94 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The id that Tokenizer.from_file gives a token, whatever the entry's own "id" says: the model's where its vocabulary has the content, else the next
+ * behind the vocabulary's size and the added tokens' ids. */
+static int64_t next_id(const tokenizer *t, const char *content, size_t n, int64_t highest)
+{
+    const string_entry *known = string_map_find(&t->by_text, content, n);
+    const int64_t size = (int64_t)t->by_text.count;
+    if (known) return known->value;
+    return highest >= size ? highest + 1 : size;
+}
+
+/* The first special entry of each content. */
+static wr_status find_specials(const json_value *list, string_map *index, const json_value ***entries)
+{
+    wr_status status = WR_OK;
+    size_t k = 0;
+    TRY_ALLOC(*entries = mem_calloc(list->length + 1, sizeof **entries));
+    for (const json_value *v = list->first; v; v = v->next) {
+        const char *content;
+        size_t n;
+        bool special = false;
+        string_entry *slot;
+        int fresh;
+        json_get_bool(v, "special", &special);
+        if (!special || !json_get_string(v, "content", &content, &n)) continue;
+        TRY(string_map_put(index, content, n, (int32_t)k, &slot, &fresh));
+        if (fresh) (*entries)[k++] = v;
+    }
+cleanup:
+    return status;
+}
+
+/* special_as: the entry whose "normalized" counts; flags are the first entry's. */
+static wr_status add_token(tokenizer *t, size_t *capacity, const json_value *entry, const json_value *special_as, normalize_scratch *scratch, int64_t id)
+{
+    wr_status status = WR_OK;
+    const char *content;
+    size_t n;
+    json_get_string(entry, "content", &content, &n);
+    bool normalized = special_as == NULL;
+    json_get_bool(special_as ? special_as : entry, "normalized", &normalized);
+    added_token a = {.text = content, .n = n, .id = (int32_t)id};
+    if (normalized && !normalizer_is_identity(t->normal)) TRY(normalize(t->normal, scratch, content, n, &a.text, &a.n));
+    TRY_ALLOC(a.text = arena_strndup(t->memory, a.text, a.n));
+    if (a.n == 0) return WR_OK;
+    TRY(tokenizer_set_token(t, capacity, id, a.text, a.n, special_as != NULL)); /* decodes to the normalised text */
+    json_get_bool(entry, "lstrip", &a.lstrip);
+    json_get_bool(entry, "rstrip", &a.rstrip);
+    json_get_bool(entry, "single_word", &a.single_word);
+    TRY(added_set_push(normalized ? &t->added_normalized : &t->added_raw, a));
+cleanup:
+    return status;
+}
+
 wr_status tokenizer_load_added(tokenizer *t, const json_value *list)
 {
     wr_status status = WR_OK;
     normalize_scratch scratch = {0};
     size_t capacity = t->vocab;
+    int64_t highest = -1;
+    string_map specials = {0};
+    const json_value **special_entries = NULL;
     if (!list || list->kind == JSON_NULL) goto cleanup;
     if (!json_is(list, JSON_ARRAY)) TRY(wr_fail(WR_E_FORMAT, "added_tokens is not an array"));
+    TRY(find_specials(list, &specials, &special_entries));
     for (const json_value *v = list->first; v; v = v->next) {
         const char *content;
         size_t n;
         int64_t id;
-        if (!json_get_string(v, "content", &content, &n) || !json_get_int(v, "id", &id))
-            TRY(wr_fail(WR_E_FORMAT, "added_tokens: an entry lacks \"content\" or \"id\""));
+        if (!json_get_string(v, "content", &content, &n) || !json_get_int(v, "id", &id) || id < 0 || id > UINT32_MAX)
+            TRY(wr_fail(WR_E_FORMAT, "added_tokens: an entry lacks \"content\" or \"id\", or its id is impossible"));
         if (n == 0) continue;
-        const string_entry *known = string_map_find(&t->by_text, content, n);
-        if (known) id = known->value; /* the model's own id wins, as in Hugging Face */
-        bool special = false, normalized;
-        json_get_bool(v, "special", &special);
-        normalized = !special;
-        json_get_bool(v, "normalized", &normalized);
+        string_entry *slot;
+        int fresh;
         char *text = arena_strndup(t->memory, content, n);
         TRY_ALLOC(text);
-        string_entry *slot;
-        TRY(string_map_put(&t->added_by_text, text, n, (int32_t)id, &slot, NULL));
-        slot->value = (int32_t)id;
-        added_token a = {.text = text, .n = n, .id = (int32_t)id};
-        if (normalized && !normalizer_is_identity(t->normal)) {
-            const char *normal;
-            TRY(normalize(t->normal, &scratch, content, n, &normal, &a.n));
-            TRY_ALLOC(a.text = arena_strndup(t->memory, normal, a.n));
-        }
-        if (a.n == 0) continue;
-        TRY(tokenizer_set_token(t, &capacity, id, a.text, a.n, special)); /* decodes to the normalised text */
-        json_get_bool(v, "lstrip", &a.lstrip);
-        json_get_bool(v, "rstrip", &a.rstrip);
-        json_get_bool(v, "single_word", &a.single_word);
-        TRY(added_set_push(normalized ? &t->added_normalized : &t->added_raw, a));
+        id = next_id(t, content, n, highest);
+        TRY(string_map_put(&t->added_by_text, text, n, (int32_t)id, &slot, &fresh));
+        if (!fresh) continue; /* the first entry of a content is the one that counts */
+        if (id > highest) highest = id;
+        const string_entry *special = string_map_find(&specials, content, n);
+        TRY(add_token(t, &capacity, v, special ? special_entries[special->value] : NULL, &scratch, id));
     }
 cleanup:
     added_set_finish(&t->added_raw);
     added_set_finish(&t->added_normalized);
     normalize_scratch_free(&scratch);
+    string_map_free(&specials);
+    free(special_entries);
     return status;
 }
 

@@ -5,26 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Padding to the longest of a batch, which trainers leave in saved files, does nothing to a single text. */
-static wr_status check_padding(const json_value *v)
-{
-    const char *strategy = "";
-    size_t length;
-    if (!v || v->kind == JSON_NULL) return WR_OK;
-    const json_value *multiple = json_get(v, "pad_to_multiple_of");
-    json_get_string(v, "strategy", &strategy, &length);
-    if (strcmp(strategy, "BatchLongest") == 0 && (!multiple || multiple->kind == JSON_NULL)) return WR_OK;
-    return wr_fail(WR_E_FORMAT, "\"padding\" is set to a length: encoding would add tokens to every text; set it to null");
-}
-
+/* "truncation" and "padding" are not looked at: they are what the last call of a trainer left in the file, and transformers sets both anew at
+ * every call. */
 static wr_status load_document(tokenizer *t, const json_value *root)
 {
     wr_status status = WR_OK;
     if (!json_is(root, JSON_OBJECT)) TRY(wr_fail(WR_E_FORMAT, "not a JSON object"));
-    const json_value *truncation = json_get(root, "truncation");
-    if (truncation && truncation->kind != JSON_NULL)
-        TRY(wr_fail(WR_E_FORMAT, "\"truncation\" is set: encoding would cut texts without a word; set it to null"));
-    TRY(check_padding(json_get(root, "padding")));
     TRY(tokenizer_load_model(t, json_get(root, "model")));
     TRY(unicode_table_create(&t->unicode));
     TRY(normalizer_load(json_get(root, "normalizer"), t->unicode, &t->normal));
