@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/lm_tool.h"
 #include "cli/model_options.h"
+#include "model/chat/chat_read.h"
 #include "sampler/sampler.h"
 
 #include <stdlib.h>
@@ -31,35 +32,37 @@ typedef struct request { token_ids ids; bool bad, chat; } request;
 /* --- prompts ------------------------------------------------------------------------------------------------------------------ */
 
 /* Ids of the chat without its oldest `drop` messages behind a leading system message. */
-static wr_status render_without(const lm_tool *lm, const chat_message *m, size_t n, size_t drop, chat_message *scratch, token_ids *out)
+static wr_status render_without(const lm_tool *lm, const chat_request *r, size_t drop, chat_message *scratch, token_ids *out)
 {
-    size_t head = strcmp(m[0].role, "system") == 0, kept = n - drop;
+    const chat_message *m = r->messages;
+    size_t n = r->n, head = strcmp(m[0].role, "system") == 0;
     memcpy(scratch, m, head * sizeof *m);
     memcpy(scratch + head, m + head + drop, (n - head - drop) * sizeof *m);
     out->n = 0;
-    return chat_render_prompt(lm->chat, lm->t, scratch, kept, true, out);
+    return chat_render(lm->chat, lm->t, &(chat_request){scratch, n - drop, r->row, true}, NULL, out);
 }
 
 /* The oldest messages go first until `limit` tokens are enough; a leading system message and the last message stay. Each message dropped
  * makes the prompt shorter, so the least number is found by bisection. */
-static wr_status render_chat(const lm_tool *lm, const chat_message *m, size_t n, size_t limit, token_ids *out)
+static wr_status render_chat(const lm_tool *lm, const chat_request *r, size_t limit, token_ids *out)
 {
     wr_status status = WR_OK;
-    size_t head = strcmp(m[0].role, "system") == 0;
+    const chat_message *m = r->messages;
+    size_t n = r->n, head = strcmp(m[0].role, "system") == 0;
     size_t low = 0, high = n - head > 0 ? n - head - 1 : 0;
     chat_message *scratch = mem_calloc(n, sizeof *scratch);
     TRY_ALLOC(scratch);
-    TRY(render_without(lm, m, n, 0, scratch, out));
+    TRY(render_without(lm, r, 0, scratch, out));
     if (out->n <= limit) goto cleanup;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        TRY(render_without(lm, m, n, middle, scratch, out));
+        TRY(render_without(lm, r, middle, scratch, out));
         if (out->n <= limit) high = middle;
         else low = middle + 1;
     }
     /* A chat does not begin with the reply to a message that is gone. */
     while (low + 1 < n - head && strcmp(m[head + low].role, "assistant") == 0) low++;
-    TRY(render_without(lm, m, n, low, scratch, out));
+    TRY(render_without(lm, r, low, scratch, out));
 cleanup:
     free(scratch);
     return status;
@@ -70,17 +73,22 @@ static wr_status read_request(const sample_job *job, const json_value *input, re
     wr_status status = WR_OK;
     const lm_tool *lm = &job->lm;
     chat_message *messages = NULL;
-    size_t n = 0, positions = lm->m->config.max_positions, limit = lm->max_length;
+    chat_request chat = {.add_generation_prompt = true};
+    arena *a = NULL;
+    size_t positions = lm->m->config.max_positions, limit = lm->max_length;
     const json_value *list = json_get(input, "messages");
     if (limit == 0 || limit >= positions) limit = positions - 1;
     if (list && json_get(input, "prompt")) TRY(wr_fail(WR_E_FORMAT, "both \"prompt\" and \"messages\" are given"));
     if (list) {
         r->chat = true;
         if (!lm->chat) TRY(wr_fail(WR_E_FORMAT, "%s", lm->chat_error));
-        TRY(read_messages(list, &messages, &n));
+        TRY_ALLOC(a = arena_create());
+        TRY(chat_read_messages(a, list, "messages", &messages, &chat.n));
+        TRY(chat_read_variables(a, input, &chat.row));
+        chat.messages = messages;
         /* Without a stated limit, history makes room for the whole reply where that can be. */
         size_t room = lm->max_length == 0 && job->o.max_tokens < positions ? positions - job->o.max_tokens : limit;
-        TRY(render_chat(lm, messages, n, room, &r->ids));
+        TRY(render_chat(lm, &chat, room, &r->ids));
     } else {
         TRY(read_text(input, "prompt", lm->t, TOK_DEFAULT, &r->ids));
     }
@@ -88,7 +96,7 @@ static wr_status read_request(const sample_job *job, const json_value *input, re
     if (r->ids.n > limit)
         TRY(wr_fail(WR_E_FORMAT, "the prompt has %zu tokens%s, more than the %zu allowed", r->ids.n, list ? " without its history" : "", limit));
 cleanup:
-    free(messages);
+    arena_free(a);
     return status;
 }
 

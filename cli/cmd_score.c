@@ -4,6 +4,7 @@
 #include "cli/model_options.h"
 
 #include "base/mem.h"
+#include "model/chat/chat_read.h"
 #include "trainer/score.h"
 
 #include <math.h>
@@ -44,24 +45,6 @@ typedef struct scorer {
     float *logits; /* (BATCH_LINES, K-1) */
 } scorer;
 
-/* *out lives in the arena. An absent history is an empty one. */
-static wr_status read_history(const json_value *v, arena *a, const chat_message **out, size_t *n) {
-    *n = 0;
-    *out = NULL;
-    if (!v || json_is(v, JSON_NULL)) return WR_OK;
-    if (!json_is(v, JSON_ARRAY)) return wr_fail(WR_E_FORMAT, "history is not a list of {role, content}");
-    chat_message *messages = arena_alloc(a, (v->length + 1) * sizeof *messages);
-    if (!messages) return wr_fail(WR_E_NOMEM, "out of memory for a history of %zu messages", v->length);
-    for (const json_value *m = v->first; m; m = m->next, (*n)++) {
-        size_t role_n;
-        if (!json_get_string(m, "role", &messages[*n].role, &role_n) ||
-            !json_get_string(m, "content", &messages[*n].content, &messages[*n].length))
-            return wr_fail(WR_E_FORMAT, "history[%zu] is not {role, content} with two strings", *n);
-    }
-    *out = messages;
-    return WR_OK;
-}
-
 static wr_status encode_text(scorer *s, const char *text, size_t n, token_ids *out) {
     wr_status status = tokenizer_encode(s->r.tok, text, n, TOK_DEFAULT, out);
     if (status < 0) return status;
@@ -75,7 +58,7 @@ static wr_status encode_text(scorer *s, const char *text, size_t n, token_ids *o
 static wr_status encode_line(scorer *s, const json_value *in, token_ids *out) {
     const char *text, *query, *response;
     size_t n, query_n, response_n, n_history;
-    const chat_message *history;
+    chat_message *history;
     if (json_get_string(in, "text", &text, &n)) return encode_text(s, text, n, out);
     if (json_get(in, "text")) return wr_fail(WR_E_FORMAT, "text is not a string");
     if (!json_get_string(in, "query", &query, &query_n) || !json_get_string(in, "response", &response, &response_n))
@@ -83,7 +66,7 @@ static wr_status encode_line(scorer *s, const json_value *in, token_ids *out) {
     if (!s->r.tpl)
         return wr_fail(WR_E_USAGE,
                        "the reward model records no template; give --template FILE (or lines of {\"text\"})");
-    wr_status status = read_history(json_get(in, "history"), s->memory, &history, &n_history);
+    wr_status status = chat_read_texts(s->memory, json_get(in, "history"), "history", &history, &n_history);
     if (status < 0) return status;
     return reward_template_encode(s->r.tpl, s->r.tok, history, n_history, query, query_n, response, response_n,
                                   s->r.max_length, out, NULL);

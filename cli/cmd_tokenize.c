@@ -1,6 +1,7 @@
 /* wildreward tokenize: {"text"} or {"messages"} -> ids, or with --decode {"ids"} -> text. */
 #include "cli/command.h"
 #include "cli/lm_tool.h"
+#include "model/chat/chat_read.h"
 
 #include <stdlib.h>
 
@@ -33,25 +34,28 @@ cleanup:
     return status;
 }
 
-/* A chat, as the template writes it: its text, and the ids that a policy is given. "add_generation_prompt" (true when left out): the reply is to follow. */
+/* A chat, as the template writes it: its text, and the ids that a policy is given. "add_generation_prompt" (true when left out): the reply is to follow.
+ * "tools", "documents" and what else the row holds are the template's variables. */
 static wr_status chat_item(const tokenize_job *job, jsonl_item *item, token_ids *ids, strbuf *text)
 {
     wr_status status = WR_OK;
     chat_message *messages = NULL;
-    size_t n = 0;
-    bool generation = true;
+    chat_request chat = {.add_generation_prompt = true};
+    arena *a = NULL;
     if (!job->chat) return wr_fail(WR_E_FORMAT, "%s", job->chat_error);
-    json_get_bool(item->input, "add_generation_prompt", &generation);
-    TRY(read_messages(json_get(item->input, "messages"), &messages, &n));
-    TRY(chat_render_text(job->chat, messages, n, generation, text));
-    TRY(chat_render_prompt(job->chat, job->t, messages, n, generation, ids));
+    TRY_ALLOC(a = arena_create());
+    json_get_bool(item->input, "add_generation_prompt", &chat.add_generation_prompt);
+    TRY(chat_read_messages(a, json_get(item->input, "messages"), "messages", &messages, &chat.n));
+    TRY(chat_read_variables(a, item->input, &chat.row));
+    chat.messages = messages;
+    TRY(chat_render(job->chat, job->t, &chat, text, ids));
     json_writer w = jsonl_fields(item);
     json_key(&w, "ids");
     write_ids(&w, ids->ids, ids->n);
     json_key(&w, "rendered");
     json_string_n(&w, strbuf_str(text), text->len);
 cleanup:
-    free(messages);
+    arena_free(a);
     return status;
 }
 

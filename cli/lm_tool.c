@@ -69,26 +69,6 @@ wr_status read_text(const json_value *object, const char *field, const tokenizer
     return tokenizer_encode(t, text, n, flags, out);
 }
 
-wr_status read_messages(const json_value *list, chat_message **out, size_t *n)
-{
-    wr_status status = WR_OK;
-    *out = NULL;
-    if (!json_is(list, JSON_ARRAY) || list->length == 0) return wr_fail(WR_E_FORMAT, "field \"messages\" is not an array of at least one message");
-    chat_message *m = mem_calloc(list->length, sizeof *m);
-    TRY_ALLOC(m);
-    *n = 0;
-    for (const json_value *v = list->first; v; v = v->next, (*n)++) {
-        size_t length;
-        if (!json_get_string(v, "role", &m[*n].role, &length) || !json_get_string(v, "content", &m[*n].content, &m[*n].length))
-            TRY(wr_fail(WR_E_FORMAT, "message %zu is not an object with the strings \"role\" and \"content\"", *n + 1));
-    }
-    *out = m;
-    m = NULL;
-cleanup:
-    free(m);
-    return status;
-}
-
 void write_ids(json_writer *w, const int32_t *ids, size_t n)
 {
     json_begin_array(w);

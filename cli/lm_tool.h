@@ -25,8 +25,6 @@ void lm_tool_free(lm_tool *l);
 wr_status read_ids(const json_value *object, const char *field, size_t vocab, token_ids *out);
 /* Reads a string field and encodes it. */
 wr_status read_text(const json_value *object, const char *field, const tokenizer *t, int flags, token_ids *out);
-/* Reads [{"role","content"}…] into an array of at least one; free(*out). */
-wr_status read_messages(const json_value *list, chat_message **out, size_t *n);
 void write_ids(json_writer *w, const int32_t *ids, size_t n);
 
 #endif

@@ -1,18 +1,48 @@
 /* The prompt set: rank 0 reads, everyone gets the same bytes.
- * Wire form: {"prompts": [{"messages": [[role, content] …]} or {"text"}, + "task" where there is one]} */
+ * Wire form: {"prompts": [{"messages": [[role, content] …]}, {"chat": JSON of the messages with all their members and the row's variables} or {"text"},
+ * + "task" where there is one]} */
 #include "dpo/rollout.h"
 
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/stream.h"
 #include "dpo/unpack.h"
+#include "model/chat/chat_read.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void pack_prompt(msgpack_packer *pk, const prompt *p) {
+/* Nothing but a role and a text. */
+static bool is_plain(const chat_message *m) {
+    return !m->fields || (m->fields->length == 2 && json_get(m->fields, "role") && json_is(json_get(m->fields, "content"), JSON_STRING));
+}
+
+static wr_status pack_chat(msgpack_packer *pk, const prompt *p) {
+    wr_status status = WR_OK;
+    strbuf text = {0};
+    json_writer w = json_writer_make(&text);
+    json_begin_object(&w);
+    json_key(&w, "messages"), json_begin_array(&w);
+    for (size_t i = 0; i < p->n_messages; i++) json_copy(&w, p->messages[i].fields);
+    json_end_array(&w);
+    if (p->row) json_key(&w, "row"), json_copy(&w, p->row);
+    json_end_object(&w);
+    TRY(strbuf_status(&text));
+    wire_pack_str(pk, "chat");
+    wire_pack_strn(pk, text.data, text.len);
+cleanup:
+    strbuf_free(&text);
+    return status;
+}
+
+static wr_status pack_prompt(msgpack_packer *pk, const prompt *p) {
+    wr_status status = WR_OK;
+    bool plain = !p->row;
+    for (size_t i = 0; i < p->n_messages; i++) plain = plain && is_plain(&p->messages[i]);
     msgpack_pack_map(pk, p->task_json ? 2 : 1);
-    if (p->messages) {
+    if (p->messages && !plain) {
+        TRY(pack_chat(pk, p));
+    } else if (p->messages) {
         wire_pack_str(pk, "messages");
         msgpack_pack_array(pk, p->n_messages);
         for (size_t i = 0; i < p->n_messages; i++) {
@@ -28,6 +58,8 @@ static void pack_prompt(msgpack_packer *pk, const prompt *p) {
         wire_pack_str(pk, "task");
         wire_pack_str(pk, p->task_json);
     }
+cleanup:
+    return status;
 }
 
 /* Prompts packed one after another, and their number. */
@@ -35,51 +67,41 @@ typedef struct collector { strbuf packed; msgpack_packer pk; size_t n; } collect
 
 static wr_status collect(void *context, const prompt *p) {
     collector *c = context;
-    pack_prompt(&c->pk, p);
+    const wr_status status = pack_prompt(&c->pk, p);
+    if (status < 0) return status;
     c->n++;
     return strbuf_status(&c->packed);
 }
 
-static wr_status messages_of(const json_value *list, arena *a, prompt *p) {
-    static const char *const roles[] = {"system", "user", "assistant"};
+static wr_status messages_of(const json_value *list, const char *name, const json_value *row, arena *a, prompt *p) {
     wr_status status = WR_OK;
-    p->n_messages = list->length;
-    if (p->n_messages == 0) return wr_fail(WR_E_FORMAT, "\"messages\" is empty");
-    p->messages = arena_alloc(a, p->n_messages * sizeof *p->messages);
-    TRY_ALLOC(p->messages);
-    size_t i = 0;
-    for (const json_value *m = list->first; m; m = m->next, i++) {
-        const char *role, *content;
-        size_t role_n, n;
-        if (!json_get_string(m, "role", &role, &role_n) || !json_get_string(m, "content", &content, &n)) {
-            TRY(wr_fail(WR_E_FORMAT, "message %zu lacks the strings \"role\" and \"content\"", i + 1));
-        }
-        const char *known = NULL;
-        for (size_t k = 0; k < 3; k++) {
-            if (strcmp(roles[k], role) == 0) known = roles[k];
-        }
-        if (!known) TRY(wr_fail(WR_E_FORMAT, "message %zu has the role \"%.40s\": system, user or assistant", i + 1, role));
-        p->messages[i] = (chat_message){known, content, n};
-    }
-    if (strcmp(p->messages[p->n_messages - 1].role, "user") != 0) {
-        TRY(wr_fail(WR_E_FORMAT, "the last message must be the user's, it is the %s's", p->messages[p->n_messages - 1].role));
-    }
+    const char *text;
+    size_t n;
+    TRY(chat_read_messages(a, list, name, &p->messages, &p->n_messages));
+    for (size_t i = 0; i < p->n_messages; i++) /* the reward model reads texts alone */
+        TRY(wr_context(chat_read_content(a, json_get(p->messages[i].fields, "content"), &text, &n), "%s[%zu]", name, i));
+    if (strcmp(p->messages[p->n_messages - 1].role, "assistant") == 0)
+        TRY(wr_fail(WR_E_FORMAT, "the last message must be the user's or a tool's, it is the assistant's"));
+    TRY(chat_read_variables(a, row, &p->row));
 cleanup:
     return status;
 }
 
 static wr_status prompt_of_line(arena *a, const char *line, size_t n, prompt *p) {
     wr_status status = WR_OK;
-    const json_value *v, *messages, *task;
+    const json_value *v, *messages, *said, *task;
     strbuf text = {0};
     *p = (prompt){0};
     TRY(json_parse(a, line, n, &v));
     if (!json_is(v, JSON_OBJECT)) TRY(wr_fail(WR_E_FORMAT, "not a JSON object"));
     messages = json_get(v, "messages");
+    said = json_get(v, "prompt");
     if (json_is(messages, JSON_ARRAY)) {
-        TRY(messages_of(messages, a, p));
+        TRY(messages_of(messages, "messages", v, a, p));
+    } else if (json_is(said, JSON_ARRAY)) {
+        TRY(messages_of(said, "prompt", v, a, p));
     } else if (!json_get_string(v, "prompt", &p->text, &p->text_length)) {
-        TRY(wr_fail(WR_E_FORMAT, "has neither \"messages\" (an array) nor \"prompt\" (a string)"));
+        TRY(wr_fail(WR_E_FORMAT, "has neither \"messages\" (an array) nor \"prompt\" (a text or an array of messages)"));
     }
     task = json_get(v, "task");
     if (json_is(task, JSON_OBJECT)) {
@@ -131,10 +153,16 @@ static wr_status unpack_prompt(const msgpack_object *o, arena *a, prompt *p) {
         p->text = arena_strndup(a, s, n);
         p->text_length = n;
         TRY_ALLOC(p->text);
+    } else if (wire_get_str(o, "chat", &s, &n)) {
+        const json_value *v;
+        TRY(json_parse(a, s, n, &v));
+        TRY(chat_read_messages(a, json_get(v, "messages"), "messages", &p->messages, &p->n_messages));
+        p->row = json_get(v, "row");
     } else {
         TRY(unpack_array(o, "messages", &items, &p->n_messages));
         p->messages = arena_alloc(a, (p->n_messages + 1) * sizeof *p->messages);
         TRY_ALLOC(p->messages);
+        memset(p->messages, 0, (p->n_messages + 1) * sizeof *p->messages);
         for (size_t i = 0; i < p->n_messages; i++) {
             const msgpack_object *pair = items[i].via.array.ptr;
             if (items[i].type != MSGPACK_OBJECT_ARRAY || items[i].via.array.size != 2 || pair[0].type != MSGPACK_OBJECT_STR ||

@@ -55,7 +55,7 @@ wr_status prompts_read_dir(const char *dir, size_t limit, wr_status (*take)(void
         p.messages = arena_alloc(a, p.n_messages * sizeof *p.messages);
         TRY_ALLOC(p.messages);
         if (x.n_history) memcpy(p.messages, x.history, x.n_history * sizeof *p.messages);
-        p.messages[x.n_history] = (chat_message){"user", x.query, x.query_length};
+        p.messages[x.n_history] = (chat_message){"user", x.query, x.query_length, NULL};
         if (!set_add(&seen, prompt_hash(&p))) continue;
         TRY(take(context, &p));
         taken++;

@@ -135,7 +135,7 @@ static wr_status render(const rollout *r, const prompt *p, token_ids *ids, bool 
         size_t m = n - first;
         memcpy(kept + system, p->messages + first, m * sizeof *kept);
         ids->n = 0;
-        TRY(chat_render_prompt(r->chat, r->tok, kept, system + m, true, ids));
+        TRY(chat_render(r->chat, r->tok, &(chat_request){kept, system + m, p->row, true}, NULL, ids));
         *fits = ids->n <= r->prompt_limit;
         if (*fits || m == 1) break;
         do first++;

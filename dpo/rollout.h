@@ -11,11 +11,12 @@
 /* A prompt for the policy: chat messages (last one the query) or raw text. */
 typedef struct prompt {
     chat_message *messages; size_t n_messages; /* NULL for raw text: then text */
+    const json_value *row;                     /* what the chat template sees beside them, or NULL */
     const char *text; size_t text_length;
     const char *task_json;                     /* practice task, NULL elsewhere */
 } prompt;
 typedef struct prompt_set { prompt *items; size_t n; arena *memory; char hash[33]; } prompt_set;
-/* COLLECTIVE. FILE: JSONL with {"messages"} or {"prompt"}; DIR: a prepared folder (its training instances' history and query, duplicates once). Every rank gets
+/* COLLECTIVE. FILE: JSONL with {"messages"}, or {"prompt"}: a text or a list of messages; DIR: a prepared folder (its training instances' history and query, duplicates once). Every rank gets
  * the set (rank 0 reads, msgpack broadcast). limit 0 = all. WR_E_FORMAT names file and line. */
 wr_status prompts_load(world *w, const char *path, size_t limit, prompt_set *out);
 void prompts_free(prompt_set *p);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/stream.h"
+#include "model/chat/chat_read.h"
 #include "mpi/work.h"
 #include "trainer/metrics.h"
 
@@ -73,33 +74,19 @@ cleanup:
     return status;
 }
 
-/* *messages: in the arena. */
-static wr_status read_history(const json_value *history, arena *a, const chat_message **messages, size_t *n) {
-    *n = json_is(history, JSON_ARRAY) ? history->length : 0;
-    chat_message *out = arena_alloc(a, (*n + 1) * sizeof *out);
-    if (!out) return wr_fail(WR_E_NOMEM, "out of memory");
-    size_t i = 0, ignored;
-    for (const json_value *m = *n ? history->first : NULL; m; m = m->next, i++)
-        if (!json_get_string(m, "role", &out[i].role, &ignored) ||
-            !json_get_string(m, "content", &out[i].content, &out[i].length))
-            return wr_fail(WR_E_FORMAT, "history[%zu] lacks role or content", i);
-    *messages = out;
-    return WR_OK;
-}
-
 static wr_status add_reply(const reward_model *r, const json_value *v, arena *a, truth_list *l) {
     wr_status status = WR_OK;
     const char *user, *query, *response;
     size_t user_n, query_n, response_n, n_history;
     double quality;
-    const chat_message *history = NULL;
+    chat_message *history = NULL;
     token_ids text = {0};
     if (!json_get_string(v, "user", &user, &user_n) || !json_get_string(v, "query", &query, &query_n) ||
         !json_get_string(v, "response", &response, &response_n) || !json_get_double(v, "quality", &quality))
         return wr_fail(WR_E_FORMAT, "user, query, response and quality are needed");
     char **found = bsearch(&user, l->users, l->n_users, sizeof *l->users, by_text);
     if (!found) return WR_OK;
-    TRY(read_history(json_get(v, "history"), a, &history, &n_history));
+    TRY(chat_read_texts(a, json_get(v, "history"), "history", &history, &n_history));
     status = reward_template_encode(r->tpl, r->tok, history, n_history, query, query_n, response, response_n,
                                     r->max_length, &text, NULL);
     if (status == WR_E_FORMAT) {

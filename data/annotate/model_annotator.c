@@ -61,7 +61,7 @@ static wr_status encode_once(model_annotator *a, const question *q, const annota
     out->n = 0;
     TRY(model_prompt_render(q->prompt, t, skip, a->clip, &a->text, clipped));
     if (a->chat) {
-        const chat_message m = {"user", a->text.data, a->text.len};
+        const chat_message m = {"user", a->text.data, a->text.len, NULL};
         TRY(chat_render_prompt(a->chat, a->tok, &m, 1, true, out));
     } else {
         strbuf_puts(&a->text, "\n\nAnswer:");
@@ -141,7 +141,7 @@ static wr_status calibrate(model_annotator *a, question *q) {
     size_t clipped;
     if (q->calibrated || !a->calibrate) return WR_OK;
     for (size_t i = 0; i < WAYS; i++) {
-        const chat_message m = {"user", empty[i], strlen(empty[i])};
+        const chat_message m = {"user", empty[i], strlen(empty[i]), NULL};
         const annotated_turn t = {.query = &m, .reply = &m, .followup = &m};
         TRY(encode_once(a, q, &t, 0, &prompts[i], &clipped));
     }

@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "data/source/wildchat.h"
+#include "model/chat/chat_read.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,27 +32,15 @@ typedef struct labelled {
 enum { LARGEST_LABEL = 1000 };
 
 static wr_status take_history(arena *a, const json_value *v, row *out, row_fault *fault) {
-    *fault = ROW_GOOD;
-    if (!v || json_is(v, JSON_NULL)) return WR_OK;
-    if (!json_is(v, JSON_ARRAY))
-        *fault = ROW_FIELD;
-    else if (v->length > ROW_MESSAGES_LIMIT)
+    if (json_is(v, JSON_ARRAY) && v->length > ROW_MESSAGES_LIMIT) {
         *fault = ROW_MANY;
-    if (*fault != ROW_GOOD) return WR_OK;
-    out->history = arena_alloc(a, (v->length + 1) * sizeof *out->history);
-    if (!out->history) return wr_fail(WR_E_NOMEM, "out of memory for a row");
-    for (const json_value *m = v->first; m; m = m->next) {
-        chat_message *h = &out->history[out->n_history];
-        size_t n;
-        if (!json_get_string(m, "role", &h->role, &n) || !json_get_string(m, "content", &h->content, &h->length) ||
-            n == 0)
-            *fault = ROW_FIELD;
-        else if (h->length > ROW_MESSAGE_LIMIT)
-            *fault = ROW_LONG;
-        if (*fault != ROW_GOOD) return WR_OK;
-        out->n_history++;
+        return WR_OK;
     }
-    return WR_OK;
+    const wr_status status = chat_read_texts(a, v, "history", &out->history, &out->n_history);
+    if (status == WR_E_FORMAT) *fault = ROW_FIELD;
+    for (size_t i = 0; i < out->n_history && *fault == ROW_GOOD; i++)
+        if (out->history[i].length > ROW_MESSAGE_LIMIT) *fault = ROW_LONG;
+    return status == WR_E_FORMAT ? WR_OK : status;
 }
 
 /* An optional string member: absent and null are fine. */

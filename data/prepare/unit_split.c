@@ -146,7 +146,7 @@ cleanup:
 static wr_status train_fixed_text(pipeline *p, bpe_trainer *trainer) {
     wr_status status = WR_OK;
     strbuf text = {0};
-    chat_message turn[2] = {{"user", "", 0}, {"assistant", "", 0}};
+    chat_message turn[2] = {{"user", "", 0, NULL}, {"assistant", "", 0, NULL}};
     TRY(reward_template_render(p->template, turn, 2, "", 0, "", 0, &text));
     uint64_t times = p->instances / 10 + 1;
     for (uint64_t i = 0; i < times && i < 20000; i++) {

@@ -134,7 +134,7 @@ static wr_status write_chat(write_state *s, const conversation *c, bool test) {
         for (int round = 0;; round++) {
             s->ids.n = 0;
             s->spans.n = 0;
-            TRY(chat_render_training(p->chat, p->tok, x.messages, x.n_messages, &s->ids, &s->spans));
+            TRY(chat_render_training(p->chat, p->tok, &(chat_request){x.messages, x.n_messages, NULL, false}, &s->ids, &s->spans));
             if (!limit || s->ids.n <= limit) break;
             /* The last replies go, as many as do not fit. What follows a reply's end token (a line break) may go over
              * the limit: then one more. */

@@ -118,6 +118,7 @@ static wr_status take_messages(const msgpack_object *map, const char *key, arena
         m[i].role = arena_strndup(a, pair[0].via.str.ptr, pair[0].via.str.size);
         m[i].content = arena_strndup(a, pair[1].via.str.ptr, pair[1].via.str.size);
         m[i].length = pair[1].via.str.size;
+        m[i].fields = NULL;
         if (!m[i].role || !m[i].content) return wr_fail(WR_E_NOMEM, "out of memory for a record");
     }
     *out = m;

@@ -79,6 +79,7 @@ static bool get_message(cursor *c, chat_message *m, int64_t *turn) {
     uint64_t role, zigzag;
     if (!get_number(c, &role) || role >= ROLES) return false;
     m->role = roles[role];
+    m->fields = NULL;
     if (role == 0 && !get_text(c, &m->role)) return false;
     if (!get_number(c, &zigzag) || !get_string(c, &m->content, &m->length)) return false;
     *turn = (int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1);

@@ -96,6 +96,7 @@ static row_fault take_message(parser *p, const json_span *value, const bool *has
     if (!text_of(p, role, &s, &n) || n == 0 || n > 64) return ROW_FIELD;
     if (!text_of(p, content, &m->content, &m->length)) return ROW_FIELD;
     if (m->length > ROW_MESSAGE_LIMIT) return ROW_LONG;
+    m->fields = NULL;
     m->role = field_map_role(p->map, s, n);
     if (!m->role && !(m->role = arena_strndup(p->memory, s, n))) p->exhausted = true;
     if (!has[FIELD_TURN - ROW_FIELDS] || !json_span_int(turn, &p->out->turns[i])) p->out->turns[i] = (int64_t)i;

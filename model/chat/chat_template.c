@@ -2,7 +2,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "model/chat/chat_read.h"
 #include "model/chat/chat_slots.h"
+#include "model/chat/chat_turns.h"
 #include "model/chat/jinja.h"
 #include "model/tokenizer/text_bytes.h"
 
@@ -20,6 +22,7 @@ struct chat_template {
     jinja_variable variables[VARIABLES];
     size_t n_variables;
     int32_t end_id;
+    turn_marks marks;
 };
 
 static const char plain_chatml[] =
@@ -128,34 +131,16 @@ cleanup:
 
 static wr_status render(const chat_template *c, const chat_message *messages, size_t n, bool generation, arena *a,
                         jinja_text *out) {
-    const jinja_chat chat = {messages, n, generation, c->variables, c->n_variables};
+    const jinja_chat chat = {messages, n, generation, c->variables, c->n_variables, NULL, false};
     return jinja_render(c->compiled, &chat, a, out);
-}
-
-/* Where a message's content stands in a text: from its first byte to behind its last; end 0: it does not occur. */
-typedef struct content_span {
-    size_t first, end;
-} content_span;
-
-/* spans (n) of the messages. */
-static void find_contents(const jinja_text *x, size_t n, content_span *spans) {
-    memset(spans, 0, n * sizeof *spans);
-    for (size_t i = 0, end; i < x->n; i = end) {
-        const uint16_t origin = x->origin[i];
-        for (end = i + 1; end < x->n && x->origin[end] == origin; end++) {}
-        if (origin == 0 || origin > n) continue;
-        content_span *s = &spans[origin - 1];
-        if (!s->end) s->first = i;
-        s->end = end;
-    }
 }
 
 static wr_status find_end_token(chat_template *c, const tokenizer *t) {
     wr_status status = WR_OK;
-    static const chat_message chat[] = {{"user", "Hello", 5}, {"assistant", "Good day", 8}};
+    static const chat_message chat[] = {{"user", "Hello", 5, NULL}, {"assistant", "Good day", 8, NULL}};
     jinja_text x;
     size_t length;
-    content_span spans[2];
+    text_span spans[2];
     arena *a = arena_create();
     TRY_ALLOC(a);
     c->end_id = -1;
@@ -172,9 +157,39 @@ cleanup:
     return status;
 }
 
+static wr_status keep(chat_template *c, const char *text, size_t n, const char **out, size_t *length) {
+    *out = arena_strndup(c->memory, text, n);
+    *length = n;
+    return *out ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for a chat template");
+}
+
+/* What stands around a reply, from chats that are one question. A template that refuses them has no such marks. */
+static wr_status find_marks(chat_template *c, const tokenizer *t) {
+    static const chat_message question[] = {{"user", "Hello", 5, NULL}};
+    wr_status status = WR_OK;
+    jinja_text with, without;
+    text_span said;
+    strbuf end = {0};
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    c->marks = (turn_marks){"", 0, "", 0, "", 0};
+    TRY(tokenizer_decode(t, &c->end_id, 1, false, &end));
+    TRY(keep(c, strbuf_str(&end), end.len, &c->marks.end, &c->marks.n_end));
+    if (render(c, question, 1, true, a, &with) < 0) goto cleanup;
+    find_contents(&with, 1, &said);
+    if (said.end) TRY(keep(c, with.bytes + said.end, with.n - said.end, &c->marks.after_user, &c->marks.n_after_user));
+    if (render(c, question, 1, false, a, &without) < 0) goto cleanup;
+    if (without.n < with.n && memcmp(with.bytes, without.bytes, without.n) == 0)
+        TRY(keep(c, with.bytes + without.n, with.n - without.n, &c->marks.generation, &c->marks.n_generation));
+cleanup:
+    strbuf_free(&end);
+    arena_free(a);
+    return status;
+}
+
 wr_status chat_template_load(const char *dir, const char *file, const tokenizer *t, chat_template **out) {
     wr_status status = WR_OK;
-    static const chat_message question[] = {{"user", "Hello", 5}};
+    static const chat_message question[] = {{"user", "Hello", 5, NULL}};
     char from[PATH_CAP];
     jinja_text x;
     arena *a = NULL;
@@ -188,6 +203,7 @@ wr_status chat_template_load(const char *dir, const char *file, const tokenizer 
     if (status >= 0 && !memmem(x.bytes, x.n, question->content, question->length))
         status = wr_fail(WR_E_FORMAT, "it leaves out what the user says");
     if (status >= 0) status = find_end_token(c, t);
+    if (status >= 0) status = find_marks(c, t);
     if (status == WR_E_FORMAT)
         status = wr_fail(status, "%s: chat template: %s; give another one with --chat-template FILE", from, wr_error());
     TRY(status);
@@ -213,23 +229,11 @@ const char *chat_template_source(const chat_template *c) { return strbuf_str(&c-
 /* --- rendering
  * --------------------------------------------------------------------------------------------------------------- */
 
-static wr_status check_messages(const chat_message *messages, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        const char *r = messages[i].role;
-        if (strcmp(r, "system") != 0 && strcmp(r, "user") != 0 && strcmp(r, "assistant") != 0)
-            return wr_fail(WR_E_FORMAT, "message %zu has the role \"%.40s\"; system, user and assistant are known",
-                           i + 1, r);
-    }
-    return WR_OK;
-}
-
-/* Renders into a, contents cleaned of invalid UTF-8. */
-static wr_status render_clean(const chat_template *c, const chat_message *messages, size_t n, bool generation, arena *a,
-                              jinja_text *out) {
+/* Contents cleaned of invalid UTF-8; what fields hold is from JSON and valid. */
+static wr_status clean_messages(const chat_message *messages, size_t n, arena *a, const chat_message **out) {
     wr_status status = WR_OK;
     strbuf clean = {0};
     chat_message *own = NULL;
-    TRY(check_messages(messages, n));
     for (size_t i = 0; i < n; i++) {
         if (utf8_is_valid(messages[i].content, messages[i].length)) continue;
         if (!own) {
@@ -242,24 +246,68 @@ static wr_status render_clean(const chat_template *c, const chat_message *messag
         TRY_ALLOC(own[i].content = arena_strndup(a, strbuf_str(&clean), clean.len));
         own[i].length = clean.len;
     }
-    TRY(render(c, own ? own : messages, n, generation, a, out));
+    *out = own ? own : messages;
 cleanup:
     strbuf_free(&clean);
     return status;
 }
 
-wr_status chat_render_prompt(const chat_template *c, const tokenizer *t, const chat_message *messages, size_t n,
-                             bool add_generation_prompt, token_ids *out) {
+/* Lists of parts go to the template as they are, as transformers gives them. A template that knows texts alone fails on them, or prints them as Python does:
+ * then their text stands for them, if they are all text. */
+static wr_status render_lists(const chat_template *c, jinja_chat *chat, arena *a, jinja_text *out) {
+    static const char printed[] = "[{'type':";
+    wr_status status = jinja_render(c->compiled, chat, a, out);
+    if (status != WR_E_FORMAT && (status < 0 || !memmem(out->bytes, out->n, printed, sizeof printed - 1))) return status;
+    status = WR_OK;
+    for (size_t i = 0; i < chat->n; i++) {
+        const char *text;
+        size_t length;
+        const json_value *content = json_get(chat->messages[i].fields, "content");
+        TRY(wr_context(chat_read_content(a, content, &text, &length), "the chat template takes texts alone: messages[%zu]", i));
+    }
+    chat->texts = true;
+    TRY(jinja_render(c->compiled, chat, a, out));
+cleanup:
+    return status;
+}
+
+static wr_status render_clean(const chat_template *c, const chat_request *r, arena *a, jinja_text *out) {
+    wr_status status = WR_OK;
+    jinja_chat chat = {r->messages, r->n, r->add_generation_prompt, c->variables, c->n_variables, r->row, false};
+    bool lists = false;
+    TRY(clean_messages(r->messages, r->n, a, &chat.messages));
+    for (size_t i = 0; i < r->n && !lists; i++) lists = r->messages[i].fields && json_is(json_get(r->messages[i].fields, "content"), JSON_ARRAY);
+    TRY(lists ? render_lists(c, &chat, a, out) : jinja_render(c->compiled, &chat, a, out));
+cleanup:
+    return status;
+}
+
+wr_status chat_render(const chat_template *c, const tokenizer *t, const chat_request *r, strbuf *text, token_ids *ids) {
     wr_status status = WR_OK;
     jinja_text x;
     arena *a = arena_create();
     TRY_ALLOC(a);
-    TRY(render_clean(c, messages, n, add_generation_prompt, a, &x));
-    TRY(tokenizer_encode_marked(t, x.bytes, x.n, x.origin, NULL, 0, NULL, out));
+    TRY(render_clean(c, r, a, &x));
+    if (text) strbuf_append(text, x.bytes, x.n);
+    if (text) TRY(strbuf_status(text));
+    if (ids) TRY(tokenizer_encode_marked(t, x.bytes, x.n, x.origin, NULL, 0, NULL, ids));
 cleanup:
     arena_free(a);
     return status;
 }
+
+wr_status chat_render_prompt(const chat_template *c, const tokenizer *t, const chat_message *messages, size_t n,
+                             bool add_generation_prompt, token_ids *out) {
+    return chat_render(c, t, &(chat_request){messages, n, NULL, add_generation_prompt}, NULL, out);
+}
+
+wr_status chat_render_text(const chat_template *c, const chat_message *messages, size_t n, bool add_generation_prompt,
+                           strbuf *out) {
+    return chat_render(c, NULL, &(chat_request){messages, n, NULL, add_generation_prompt}, out, NULL);
+}
+
+/* --- training
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 void token_spans_free(token_spans *s) {
     free(s->bounds);
@@ -276,44 +324,46 @@ cleanup:
     return status;
 }
 
-wr_status chat_render_training(const chat_template *c, const tokenizer *t, const chat_message *messages, size_t n,
-                               token_ids *ids, token_spans *assistant) {
-    wr_status status = WR_OK;
-    jinja_text x;
-    size_t *cuts = NULL, *at = NULL, n_cuts = 0, length;
-    content_span *spans = NULL;
-    arena *a = arena_create();
-    TRY_ALLOC(a);
-    TRY(render_clean(c, messages, n, false, a, &x));
-    TRY_ALLOC(cuts = arena_alloc(a, 2 * (n + 1) * sizeof *cuts));
-    TRY_ALLOC(at = arena_alloc(a, 2 * (n + 1) * sizeof *at));
-    TRY_ALLOC(spans = arena_alloc(a, n * sizeof *spans));
-    find_contents(&x, n, spans);
-    for (size_t i = 0; i < n; i++) {
-        const content_span *s = &spans[i];
-        if (strcmp(messages[i].role, "assistant") != 0 || !s->end || (n_cuts && s->first < cuts[n_cuts - 1])) continue;
-        cuts[n_cuts++] = s->first;
-        cuts[n_cuts++] = s->end;
+/* The template's own generation blocks, in their order and apart from each other. */
+static void take_blocks(const jinja_text *x, size_t *bounds, size_t *n) {
+    size_t end = 0;
+    for (size_t i = 0; i < x->n_blocks; i++) {
+        size_t from = x->blocks[2 * i], to = x->blocks[2 * i + 1];
+        if (to > x->n) to = x->n;
+        if (from < end) from = end;
+        if (from >= to) continue;
+        bounds[2 * (*n)++] = from;
+        bounds[2 * *n - 1] = end = to;
     }
-    TRY(tokenizer_encode_marked(t, x.bytes, x.n, x.origin, cuts, n_cuts, at, ids));
-    for (size_t i = 0; i < n_cuts; i += 2) {
-        const bool ended = tokenizer_added_at(t, x.bytes, x.n, x.origin, cuts[i + 1], &length) >= 0;
-        TRY(push_span(assistant, at[i], at[i + 1] + ended));
-    }
-cleanup:
-    arena_free(a);
-    return status;
 }
 
-wr_status chat_render_text(const chat_template *c, const chat_message *messages, size_t n, bool add_generation_prompt,
-                           strbuf *out) {
+wr_status chat_render_training(const chat_template *c, const tokenizer *t, const chat_request *r, token_ids *ids,
+                               token_spans *assistant) {
     wr_status status = WR_OK;
     jinja_text x;
+    size_t *bounds = NULL, *at = NULL, n = 0;
+    const bool own = jinja_has_generation(c->compiled);
     arena *a = arena_create();
     TRY_ALLOC(a);
-    TRY(render_clean(c, messages, n, add_generation_prompt, a, &x));
-    strbuf_append(out, x.bytes, x.n);
-    TRY(strbuf_status(out));
+    TRY(render_clean(c, r, a, &x));
+    const size_t most = (own ? x.n_blocks : r->n) + 1;
+    TRY_ALLOC(bounds = arena_alloc(a, 2 * most * sizeof *bounds));
+    TRY_ALLOC(at = arena_alloc(a, 2 * most * sizeof *at));
+    if (own) {
+        take_blocks(&x, bounds, &n);
+    } else {
+        text_span *contents = arena_alloc(a, 2 * most * sizeof *contents), *turns = contents + most;
+        TRY_ALLOC(contents);
+        find_contents(&x, r->n, contents);
+        find_turns(&c->marks, t, &x, r->messages, r->n, contents, turns);
+        for (size_t i = 0; i < r->n; i++) {
+            if (!turns[i].end) continue;
+            bounds[2 * n] = turns[i].first;
+            bounds[2 * n++ + 1] = turns[i].end;
+        }
+    }
+    TRY(encode_spans(t, &x, bounds, n, !own, at, ids));
+    for (size_t i = 0; i < n; i++) TRY(push_span(assistant, at[2 * i], at[2 * i + 1]));
 cleanup:
     arena_free(a);
     return status;

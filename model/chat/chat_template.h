@@ -24,26 +24,36 @@ void chat_template_free(chat_template *c);
 /* The template in Jinja, for a chat_template.jinja beside a model that was trained with it. Lives as long as c. */
 const char *chat_template_source(const chat_template *c);
 
-/* Appends ids. Special tokens are matched in what the template writes, never in what messages hold.
- * add_generation_prompt: as transformers' argument. The ids of transformers' apply_chat_template when no content
- * contains special-token strings. WR_E_FORMAT: roles other than system, user, assistant, or the template refuses the
- * chat (its own words). */
+typedef struct chat_request {
+    const chat_message *messages;
+    size_t n;
+    const json_value *row; /* an object: what the template sees beside the messages (chat_read_variables); NULL: nothing */
+    bool add_generation_prompt; /* as transformers' argument */
+} chat_request;
+
+/* Appends the chat as text (NULL: not wanted; for logs and tests) and as ids (NULL likewise; then t may be NULL, too). Special tokens are matched in what the
+ * template writes, never in what messages hold. The ids of transformers' apply_chat_template when nothing in the chat contains special-token strings:
+ * all members of a message reach the template, what is null is absent, and thinking, reasoning and reasoning_content stand for one another. A list of
+ * parts goes to the template as it is; where that knows texts alone, a list of text parts is their text. WR_E_FORMAT: the template refuses the chat (its
+ * own words). */
+wr_status chat_render(const chat_template *c, const tokenizer *t, const chat_request *r, strbuf *text, token_ids *ids);
+/* The same without variables. */
 wr_status chat_render_prompt(const chat_template *c, const tokenizer *t, const chat_message *messages, size_t n,
                              bool add_generation_prompt, token_ids *out);
+wr_status chat_render_text(const chat_template *c, const chat_message *messages, size_t n, bool add_generation_prompt,
+                           strbuf *out);
 
-/* For training: ids of a whole chat, and the token spans [2*i], [2*i+1]) that the assistant produced: its content and
- * the token that ends it. The content's tokens are cut off from those before it, as they are when it is sampled.
- * Contents that the template leaves out, and empty ones, have no span. */
+/* For training: ids of a whole chat, and the token spans [2*i], [2*i+1]) that the model must write itself. Where the template says so by generation
+ * blocks, these are the tokens of their texts, as transformers' return_assistant_tokens_mask. Else each assistant's turn: from behind the generation prompt
+ * (what it does not hold, such as an empty <think> block, is learned) to behind the token that ends it, cut off from what is before, as when it is
+ * sampled. Messages that the template leaves out have no span; an empty one has where its turn shows: its end token. */
 typedef struct token_spans {
     size_t *bounds;
     size_t n, capacity; /* n spans, 2n bounds */
 } token_spans;
 void token_spans_free(token_spans *s);
-wr_status chat_render_training(const chat_template *c, const tokenizer *t, const chat_message *messages, size_t n,
-                               token_ids *ids, token_spans *assistant);
-/* Renders as text (for logs and tests). */
-wr_status chat_render_text(const chat_template *c, const chat_message *messages, size_t n, bool add_generation_prompt,
-                           strbuf *out);
+wr_status chat_render_training(const chat_template *c, const tokenizer *t, const chat_request *r, token_ids *ids,
+                               token_spans *assistant);
 /* Id of the token that ends a reply: the one the template writes behind an assistant's message, else eos_token. */
 int32_t chat_end_id(const chat_template *c);
 

@@ -12,13 +12,15 @@
 #include "base/strbuf.h"
 #include "model/chat/chat_message.h"
 
-enum { JINJA_MESSAGES_MAX = 65534, JINJA_OUTPUT_MAX = 1 << 28, JINJA_STEPS_MAX = 4000000,
+enum { JINJA_DATA = 65535 /* an origin, see jinja_text */, JINJA_MESSAGES_MAX = 65533, JINJA_OUTPUT_MAX = 1 << 28, JINJA_STEPS_MAX = 4000000,
        JINJA_MEMORY_MAX = 1 << 30 /* bytes of a rendering's arena */ };
 
 typedef struct jinja jinja;
 /* WR_E_FORMAT: "line 12: …". text is copied. */
 wr_status jinja_compile(const char *text, size_t n, jinja **out);
 void jinja_free(jinja *t); /* NULL is fine */
+/* It says itself, by generation blocks, what an assistant writes. */
+bool jinja_has_generation(const jinja *t);
 
 /* A string variable of the template: bos_token, eos_token, … */
 typedef struct jinja_variable {
@@ -31,13 +33,18 @@ typedef struct jinja_chat {
     bool add_generation_prompt;
     const jinja_variable *variables;
     size_t n_variables;
+    const json_value *row; /* an object: further variables (tools, documents, enable_thinking, …), which win over those above; NULL: none */
+    bool texts; /* lists of parts as their text */
 } jinja_chat;
 
-/* origin: (n) 0 = the template, i + 1 = the content of message i. Both live in the arena given. */
+/* origin: (n) 0 = the template, i + 1 = what message i holds, JINJA_DATA = names and whatever else others wrote. blocks: where the texts of generation
+ * blocks begin and end, as transformers tells it. All live in the arena given. */
 typedef struct jinja_text {
     const char *bytes;
     const uint16_t *origin;
     size_t n;
+    const size_t *blocks; /* (2 n_blocks) */
+    size_t n_blocks;
 } jinja_text;
 
 /* WR_E_FORMAT: the template refuses the chat (raise_exception: its own words), or does what is not supported or allowed

@@ -72,6 +72,7 @@ typedef enum statement_kind {
     DO_MACRO,     /* name, parameters, body */
     DO_FILTER,    /* e: a filter whose innermost operand is DO_FILTER_TEXT */
     DO_GROUP,     /* body */
+    DO_GENERATION, /* body: a scope of its own, marked in the result */
     DO_BREAK,
     DO_CONTINUE
 } statement_kind;
@@ -96,6 +97,7 @@ struct statement {
 struct jinja {
     arena *memory;
     statement *first;
+    bool generation; /* has such blocks */
 };
 
 /* --- tokens of an expression (jinja_lex.c) --- */
@@ -116,6 +118,7 @@ typedef struct lexer {
     size_t length;
     int64_t integer;
     double real;
+    bool generation; /* a generation block has been read */
 } lexer;
 
 typedef enum block_kind { BLOCK_EOF, BLOCK_PRINT, BLOCK_STATEMENT } block_kind;
@@ -147,6 +150,8 @@ typedef struct run {
     enum { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE } flow;
     size_t steps;
     int depth;
+    const text_builder *top; /* what the whole template writes */
+    size_t *blocks, n_blocks, block_capacity; /* of DO_GENERATION: (2 n_blocks) */
 } run;
 
 typedef struct call_arguments {
@@ -154,6 +159,10 @@ typedef struct call_arguments {
     const char *const *names; /* NULL: by position */
     size_t n;
 } call_arguments;
+
+/* What others wrote, as the template sees it (jinja_message.c). from: the origin of its texts. */
+wr_status jinja_value_of(arena *a, const json_value *v, uint16_t from, value *out);
+wr_status jinja_message_value(arena *a, const chat_message *m, size_t i, bool texts, value *out);
 
 wr_status evaluate(run *r, const expression *e, scope *s, value *out);
 wr_status run_macro(run *r, const statement *macro, const call_arguments *args, value *out);

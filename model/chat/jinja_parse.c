@@ -167,12 +167,13 @@ cleanup:
     return status;
 }
 
-/* {% filter f %}, and {% generation %}, which marks for training what the program finds by origin. */
+/* {% filter f %}, and {% generation %}, whose text training learns. */
 static wr_status parse_group(lexer *x, int depth, bool filter, statement **out) {
     wr_status status = WR_OK;
     const char *const ends[] = {filter ? "endfilter" : "endgeneration", NULL};
     const char *end = NULL;
-    TRY(statement_new(x, filter ? DO_FILTER : DO_GROUP, out));
+    TRY(statement_new(x, filter ? DO_FILTER : DO_GENERATION, out));
+    x->generation |= !filter;
     TRY(lex_next(x));
     if (filter) {
         expression *text;
@@ -269,12 +270,15 @@ wr_status jinja_compile(const char *text, size_t n, jinja **out) {
     TRY(take_source(t->memory, text, n, &x.s, &x.n));
     const char *end = NULL;
     TRY(parse_body(&x, 0, NULL, &t->first, &end));
+    t->generation = x.generation;
     *out = t;
     t = NULL;
 cleanup:
     jinja_free(t);
     return status;
 }
+
+bool jinja_has_generation(const jinja *t) { return t->generation; }
 
 void jinja_free(jinja *t) {
     if (!t) return;

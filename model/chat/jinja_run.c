@@ -143,6 +143,27 @@ cleanup:
     return status;
 }
 
+/* transformers makes it a call block, that is, a macro, and counts from where the template's own text ends at that moment. */
+static wr_status run_generation(run *r, const statement *s, scope *here) {
+    wr_status status = WR_OK;
+    scope inner = {.parent = here};
+    value text;
+    const size_t from = r->top->n;
+    TRY(capture(r, s->body, &inner, &text));
+    if (2 * r->n_blocks == r->block_capacity) {
+        size_t *grown = arena_alloc(r->a, (2 * r->block_capacity + 16) * sizeof *grown);
+        TRY_ALLOC(grown);
+        if (r->n_blocks) memcpy(grown, r->blocks, 2 * r->n_blocks * sizeof *grown);
+        r->blocks = grown;
+        r->block_capacity = 2 * r->block_capacity + 16;
+    }
+    r->blocks[2 * r->n_blocks] = from;
+    r->blocks[2 * r->n_blocks++ + 1] = from + text.n;
+    TRY(text_append_value(r->out, text));
+cleanup:
+    return status;
+}
+
 static wr_status run_statement(run *r, const statement *s, scope *here) {
     wr_status status = WR_OK;
     value v;
@@ -169,6 +190,8 @@ static wr_status run_statement(run *r, const statement *s, scope *here) {
         return text_append_str(r->out, v);
     case DO_GROUP:
         return run_body(r, s->body, here);
+    case DO_GENERATION:
+        return run_generation(r, s, here);
     case DO_BREAK:
         r->flow = FLOW_BREAK;
         break;
@@ -192,17 +215,14 @@ cleanup:
     return status;
 }
 
-static wr_status put_message(run *r, value_list *messages, const chat_message *m, size_t i) {
+/* tools, documents and whatever else the row gives: as keyword arguments of apply_chat_template. */
+static wr_status put_row(run *r, const json_value *row, scope *globals) {
     wr_status status = WR_OK;
-    value message, content = value_text(m->content, m->length);
-    uint16_t *origin = arena_alloc(r->a, (m->length + 1) * sizeof *origin);
-    TRY_ALLOC(origin);
-    for (size_t k = 0; k < m->length; k++) origin[k] = (uint16_t)(i + 1);
-    content.origin = origin;
-    TRY(dict_new(r->a, VALUE_DICT, &message));
-    TRY(dict_set(r->a, message.dict, value_text("role", 4), value_text(m->role, strlen(m->role))));
-    TRY(dict_set(r->a, message.dict, value_text("content", 7), content));
-    TRY(list_push(r->a, messages, message));
+    value v;
+    for (const json_value *m = json_is(row, JSON_OBJECT) ? row->first : NULL; m; m = m->next) {
+        TRY(jinja_value_of(r->a, m, JINJA_DATA, &v));
+        TRY(dict_set(r->a, &globals->variables, value_text(m->key, m->key_length), v));
+    }
 cleanup:
     return status;
 }
@@ -211,12 +231,15 @@ wr_status jinja_render(const jinja *t, const jinja_chat *chat, arena *a, jinja_t
     wr_status status = WR_OK;
     text_builder text = {.a = a, .limit = JINJA_OUTPUT_MAX};
     scope globals = {0};
-    run r = {.a = a, .out = &text, .globals = &globals};
-    value messages;
+    run r = {.a = a, .out = &text, .globals = &globals, .top = &text};
+    value messages, message;
     if (chat->n > JINJA_MESSAGES_MAX)
         return wr_fail(WR_E_FORMAT, "a chat has more than %d messages", JINJA_MESSAGES_MAX);
     TRY(list_new(a, &messages));
-    for (size_t i = 0; i < chat->n; i++) TRY(put_message(&r, messages.list, &chat->messages[i], i));
+    for (size_t i = 0; i < chat->n; i++) {
+        TRY(wr_context(jinja_message_value(a, &chat->messages[i], i, chat->texts, &message), "message %zu", i + 1));
+        TRY(list_push(a, messages.list, message));
+    }
     TRY(set_name(&r, &globals, "messages", messages));
     TRY(set_name(&r, &globals, "tools", value_none()));
     TRY(set_name(&r, &globals, "documents", value_none()));
@@ -224,6 +247,7 @@ wr_status jinja_render(const jinja *t, const jinja_chat *chat, arena *a, jinja_t
     for (size_t i = 0; i < chat->n_variables; i++)
         TRY(set_name(&r, &globals, chat->variables[i].name,
                      value_text(chat->variables[i].value, strlen(chat->variables[i].value))));
+    TRY(put_row(&r, chat->row, &globals));
     scope top = {.parent = &globals};
     r.globals = &top; /* macros see what the template itself sets */
     status = run_body(&r, t->first, &top);
@@ -240,7 +264,7 @@ wr_status jinja_render(const jinja *t, const jinja_chat *chat, arena *a, jinja_t
         TRY_ALLOC(none = arena_alloc(a, (done.n + 1) * sizeof *none));
         memset(none, 0, (done.n + 1) * sizeof *none);
     }
-    *out = (jinja_text){done.text, done.origin ? done.origin : none, done.n};
+    *out = (jinja_text){done.text, done.origin ? done.origin : none, done.n, r.blocks, r.n_blocks};
 cleanup:
     return status;
 }

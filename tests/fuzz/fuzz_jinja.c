@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void render(const char *text, size_t n)
 {
-    static const chat_message chat[] = {{"system", "be \xc3\xa9", 5}, {"user", " a,b\n", 5}, {"assistant", "</think>ok", 10}, {"user", "", 0}};
+    static const chat_message chat[] = {{"system", "be \xc3\xa9", 5, NULL}, {"user", " a,b\n", 5, NULL}, {"assistant", "</think>ok", 10, NULL}, {"user", "", 0, NULL}};
     static const jinja_variable variables[] = {{"bos_token", "<s>"}, {"eos_token", "</s>"}};
     jinja *t = NULL;
     if (jinja_compile(text, n, &t) < 0) return;

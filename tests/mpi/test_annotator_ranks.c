@@ -39,7 +39,7 @@ static void annotate(annotator *a, strbuf *out) {
     for (size_t i = 0; i < TURNS; i++) {
         for (size_t k = 0; k < 3; k++) {
             const char *s = texts[(3 * i + k * k) % 8];
-            m[i][k] = (chat_message){k == 1 ? "assistant" : "user", s, strlen(s)};
+            m[i][k] = (chat_message){k == 1 ? "assistant" : "user", s, strlen(s), NULL};
         }
         turns[i] = (annotated_turn){.id = "c", .turn = (int64_t)i, .history = m[i], .query = &m[i][0], .reply = &m[i][1], .followup = &m[i][2]};
     }

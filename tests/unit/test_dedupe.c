@@ -81,7 +81,7 @@ static void make(made *m, size_t n, rng *r) {
         m[i].c = (conversation){.id = m[i].id, .user = "u", .language = "", .model = "", .timestamp = "", .messages = m[i].messages, .turns = m[i].turns, .n = 1 + rng_below(r, MESSAGES)};
         for (size_t k = 0; k < m[i].c.n; k++) {
             snprintf(m[i].text[k], sizeof m[i].text[k], "%c", 'a' + (char)rng_below(r, 3));
-            m[i].messages[k] = (chat_message){k % 2 ? "assistant" : "user", m[i].text[k], strlen(m[i].text[k])};
+            m[i].messages[k] = (chat_message){k % 2 ? "assistant" : "user", m[i].text[k], strlen(m[i].text[k]), NULL};
         }
     }
 }
@@ -108,7 +108,7 @@ static void as_a_plain_search(void **state) {
 /* Same characters, cut elsewhere, are other messages; so are other roles. */
 static void boundaries(void **state) {
     (void)state;
-    chat_message a[] = {{"user", "ab", 2}, {"assistant", "c", 1}}, b[] = {{"user", "a", 1}, {"assistant", "bc", 2}}, c[] = {{"user", "ab", 2}, {"system", "c", 1}};
+    chat_message a[] = {{"user", "ab", 2, NULL}, {"assistant", "c", 1, NULL}}, b[] = {{"user", "a", 1, NULL}, {"assistant", "bc", 2, NULL}}, c[] = {{"user", "ab", 2, NULL}, {"system", "c", 1, NULL}};
     int64_t turns[2] = {0, 1};
     made m[3] = {{.id = "x"}, {.id = "y"}, {.id = "z"}};
     chat_message *of[] = {a, b, c};

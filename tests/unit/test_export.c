@@ -24,7 +24,7 @@ static const char *at(const char *name) {
     return p;
 }
 
-static const chat_message before[2] = {{"user", "hi", 2}, {"assistant", "hello \"you\"", 11}};
+static const chat_message before[2] = {{"user", "hi", 2, NULL}, {"assistant", "hello \"you\"", 11, NULL}};
 static const int32_t ids[3] = {5, 6, 7};
 
 static instance reply(const char *id, const char *user, const char *query, const char *response, int label) {

@@ -71,7 +71,7 @@ static void make_turns(fixture *f) {
                 strcat(s, words[rng_below(&r, sizeof words / sizeof *words)]);
                 if (n > 1) strcat(s, " ");
             }
-            f->messages[i][k] = (chat_message){k % 2 == 0 ? "user" : "assistant", s, strlen(s)};
+            f->messages[i][k] = (chat_message){k % 2 == 0 ? "user" : "assistant", s, strlen(s), NULL};
         }
         const chat_message *m = f->messages[i];
         f->turns[i] = (annotated_turn){"c", (int64_t)i, m, i % 4 == 0 ? 0 : HISTORY, m + HISTORY, m + HISTORY + 1, m + HISTORY + 2};
@@ -145,7 +145,7 @@ static void render(const fixture *f, bool chat, model_question q, const annotate
     assert_int_equal(model_prompt_load(prompts_dir, q, &p), WR_OK);
     assert_int_equal(model_prompt_render(p, t, skip, 0, &text, &clipped), WR_OK);
     if (chat) {
-        const chat_message m = {"user", text.data, text.len};
+        const chat_message m = {"user", text.data, text.len, NULL};
         assert_int_equal(chat_render_prompt(f->chat, f->tok, &m, 1, true, out), WR_OK);
     } else {
         strbuf_puts(&text, "\n\nAnswer:");
@@ -186,7 +186,7 @@ static int plain_answer(const fixture *f, bool chat, model_question q, const ann
     plain_answers(f, chat, q, t, 0, logprob);
     for (int way = 0; calibrate && way < 3; way++) {
         const char *text = way == 0 ? "N/A" : way == 1 ? "" : "...";
-        const chat_message m = {"user", text, strlen(text)};
+        const chat_message m = {"user", text, strlen(text), NULL};
         plain_answers(f, chat, q, &(annotated_turn){.query = &m, .reply = &m, .followup = &m}, 0, bias);
         for (int k = 0; k < n; k++) logprob[k] -= bias[k] / 3;
     }
@@ -320,7 +320,7 @@ static void test_length(void **state) {
     annotated_turn turns[3] = {f->turns[1], f->turns[1], f->turns[1]};
     char *words = calloc(4 * LONGEST + 1, 1);
     for (size_t i = 0; i < LONGEST; i++) memcpy(words + 4 * i, "no ?", 4);
-    const chat_message huge = {"assistant", words, 4 * LONGEST};
+    const chat_message huge = {"assistant", words, 4 * LONGEST, NULL};
     chat_message history[HISTORY];
     memcpy(history, turns[0].history, sizeof history);
     history[2] = huge; /* it and the two older ones must go */
@@ -361,7 +361,7 @@ static void test_length(void **state) {
     token_ids prompt = {0};
     turns[0] = f->turns[1];
     turns[0].n_history = 0;
-    turns[0].reply = &(chat_message){"assistant", words, 400};
+    turns[0].reply = &(chat_message){"assistant", words, 400, NULL};
     render(f, true, ASK_LEVEL, &turns[0], 0, &prompt);
     a = create(f, true, (model_annotator_options){.max_length = prompt.n});
     assert_int_equal(a->levels(a, turns, 1, level), WR_OK);
@@ -557,7 +557,7 @@ static void test_prompts(void **state) {
     strbuf out = {0};
     char missing[PATH_CAP];
     size_t clipped = 0;
-    const chat_message q = {"user", "{reply}", 7}, r = {"assistant", "R", 1}, u = {"user", "U", 1}, h[] = {{"user", "a", 1}, {"assistant", "b", 1}};
+    const chat_message q = {"user", "{reply}", 7, NULL}, r = {"assistant", "R", 1, NULL}, u = {"user", "U", 1, NULL}, h[] = {{"user", "a", 1, NULL}, {"assistant", "b", 1, NULL}};
     const annotated_turn t = {"c", 1, h, 2, &q, &r, &u};
     assert_int_equal(model_prompt_from_text("<{followup}|{reply}|{history}|{query}>", ASK_LEVEL, &p), WR_OK);
     assert_int_equal(model_prompt_render(p, &t, 0, 0, &out, &clipped), WR_OK);

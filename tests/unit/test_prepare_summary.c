@@ -33,7 +33,7 @@ static void put(const char *name, const char *text) {
     assert_int_equal(file_write_atomic(at(name), text, strlen(text)), WR_OK);
 }
 
-static const chat_message before[2] = {{"user", "first", 5}, {"assistant", "reply", 5}};
+static const chat_message before[2] = {{"user", "first", 5, NULL}, {"assistant", "reply", 5, NULL}};
 
 static void write_rewards(const char *name, const instance *x, size_t n) {
     shard_writer *w;
@@ -68,11 +68,11 @@ static void write_folder(void) {
                               reply("c3:4", "bob", long_reply, 2, "lexicon")};
     const instance test[] = {reply("c4:4", "cy", "mm\xe4\xb8\xad", 4, "mined")};
     static const chat_message talk[4] = {
-        {"user", "first", 5}, {"assistant", "reply", 5}, {"user", "why & how", 9}, {"assistant", "yes", 3}};
+        {"user", "first", 5, NULL}, {"assistant", "reply", 5, NULL}, {"user", "why & how", 9, NULL}, {"assistant", "yes", 3, NULL}};
     chat_message longer[6];
     memcpy(longer, talk, sizeof talk);
-    longer[4] = (chat_message){"user", "thanks <b>", 10};
-    longer[5] = (chat_message){"assistant", "welcome", 7};
+    longer[4] = (chat_message){"user", "thanks <b>", 10, NULL};
+    longer[5] = (chat_message){"assistant", "welcome", 7, NULL};
     write_rewards("reward-train-00000.wrs", train, 2);
     write_rewards("reward-train-00001.wrs", train + 2, 1);
     write_rewards("reward-test-00000.wrs", test, 1);

@@ -40,7 +40,7 @@ static void fill(random_chat *c, uint64_t *state) {
         }
         const char *role = i % 2 ? "assistant" : "user";
         if (random_below(state, 30) == 0) role = odd_roles[random_below(state, sizeof odd_roles / sizeof *odd_roles)];
-        c->messages[i] = (chat_message){role, c->text[i], n};
+        c->messages[i] = (chat_message){role, c->text[i], n, NULL};
     }
 }
 

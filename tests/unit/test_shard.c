@@ -28,7 +28,7 @@ static int tear_down(void **state) {
     return dir_remove_tree(dir) < 0 ? -1 : 0;
 }
 
-static const chat_message history[2] = {{"user", "hi", 2}, {"assistant", "hello", 5}};
+static const chat_message history[2] = {{"user", "hi", 2, NULL}, {"assistant", "hello", 5, NULL}};
 
 /* Record i, whose every field follows from i. */
 static instance make(int i, char buffer[64], int32_t ids[16]) {

@@ -32,7 +32,7 @@ static int tear_down(void **state) {
     return dir_remove_tree(dir) < 0 ? -1 : 0;
 }
 
-static const chat_message history[4] = {{"user", "first", 5}, {"assistant", "second", 6}, {"user", "third", 5}, {"assistant", "fourth", 6}};
+static const chat_message history[4] = {{"user", "first", 5, NULL}, {"assistant", "second", 6, NULL}, {"user", "third", 5, NULL}, {"assistant", "fourth", 6, NULL}};
 
 static void rendering(void **state) {
     (void)state;
