@@ -9,8 +9,8 @@ static wr_status part_text(const json_value *part, const char **text, size_t *n)
         return WR_OK;
     }
     const bool typed = json_get_string(part, "type", &type, NULL);
-    if (typed && strcmp(type, "text") != 0) return wr_fail(WR_E_FORMAT, "content has a part of type \"%.40s\", which is no text", type);
-    if (!json_get_string(part, "text", text, n)) return wr_fail(WR_E_FORMAT, "content has a part without \"text\"");
+    if (typed && strcmp(type, "text") != 0) return wr_fail(WR_E_FORMAT, "the content has a part of type \"%.40s\", which is no text", type);
+    if (!json_get_string(part, "text", text, n)) return wr_fail(WR_E_FORMAT, "the content has a part without \"text\"");
     return WR_OK;
 }
 
@@ -26,7 +26,7 @@ static wr_status content_text(arena *a, const json_value *v, bool strict, const 
         *text = v->text, *n = v->length;
         return WR_OK;
     }
-    if (v->kind != JSON_ARRAY) return wr_fail(WR_E_FORMAT, "content is neither a text nor a list of parts");
+    if (v->kind != JSON_ARRAY) return wr_fail(WR_E_FORMAT, "the content is neither a text nor a list of parts");
     for (const json_value *e = v->first; e; e = e->next) {
         const wr_status got = part_text(e, &part, &length);
         if (got < 0 && strict) TRY(got);
@@ -56,11 +56,11 @@ static wr_status read_one(arena *a, const json_value *v, bool texts, chat_messag
     size_t n;
     const json_value *content = json_get(v, "content");
     *m = (chat_message){.content = ""};
-    if (!json_is(v, JSON_OBJECT)) return wr_fail(WR_E_FORMAT, "is no object with a role and a content");
-    if (!json_get_string(v, "role", &m->role, &n) || n == 0) return wr_fail(WR_E_FORMAT, "has no \"role\"");
-    if (strlen(m->role) != n) return wr_fail(WR_E_FORMAT, "has a role with a NUL character");
+    if (!json_is(v, JSON_OBJECT)) return wr_fail(WR_E_FORMAT, "not an object with a role and a content");
+    if (!json_get_string(v, "role", &m->role, &n) || n == 0) return wr_fail(WR_E_FORMAT, "no \"role\", or none that is a text");
+    if (strlen(m->role) != n) return wr_fail(WR_E_FORMAT, "a NUL character in the role");
     TRY(content_text(a, content, texts, &m->content, &m->length));
-    if (texts && (!content || content->kind == JSON_NULL) && !chat_says_otherwise(v)) return wr_fail(WR_E_FORMAT, "has no \"content\"");
+    if (texts && (!content || content->kind == JSON_NULL) && !chat_says_otherwise(v)) return wr_fail(WR_E_FORMAT, "no \"content\"");
     m->fields = texts ? NULL : v;
 cleanup:
     return status;
