@@ -76,7 +76,7 @@ cleanup:
 }
 
 wr_status lora_alloc(const model *m, struct lora *a) {
-    a->values = mem_aligned(a->n, sizeof *a->values);
+    a->values = mem_aligned(a->n + 1, sizeof *a->values); /* there may be none but on the head */
     if (!a->values) return wr_fail(WR_E_NOMEM, "out of memory: the adapters need %zu MiB", a->n * sizeof(float) >> 20);
     if (a->score != SIZE_MAX) memcpy(a->values + a->score, m->weights[index_head(m)], m->tensors[index_head(m)].count * sizeof *a->values);
     return WR_OK;
@@ -88,6 +88,8 @@ void lora_free(struct lora *a) {
     free(a->tensors);
     free(a->values);
     free(a->values16);
+    free(a->ends[0]);
+    free(a->ends[1]);
     free(a);
 }
 
@@ -157,7 +159,7 @@ wr_status lora_publish(model *m) {
         a->values16 = NULL;
         return WR_OK;
     }
-    if (!a->values16) a->values16 = mem_aligned(a->n, sizeof *a->values16);
+    if (!a->values16) a->values16 = mem_aligned(a->n + 1, sizeof *a->values16);
     if (!a->values16) return wr_fail(WR_E_NOMEM, "out of memory: the rounded adapters need %zu MiB", a->n * sizeof(bf16) >> 20);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < a->n; i++) a->values16[i] = bf16_from_f32(a->values[i]);

@@ -29,6 +29,8 @@ struct lora {
     float *values;       /* (n): A and B of every target, then the score head if there is one */
     bf16 *values16;      /* the same rounded, when the model computes in bf16 */
     size_t score;        /* offset of score.weight in values; SIZE_MAX if there is none */
+    bool folded;         /* lora_load changed the embedding or the head: always on, and not among the tensors */
+    void *ends[2];       /* embedding and head of a frozen model that were changed so, which its weights[] point to. Owned */
 };
 
 /* Gives m fresh adapters. m must have none. A target that is not a linear layer is WR_E_USAGE and names it. */
@@ -38,7 +40,10 @@ void lora_free(struct lora *a);
 wr_status lora_publish(model *m);
 /* Writes adapter_config.json and adapter_model.safetensors (F32) into an existing dir; base: what base_model_name_or_path says. */
 wr_status lora_save(const model *m, const char *dir, const char *base);
-/* Attaches what PEFT or lora_save wrote. Anything that changes the numbers and is not supported (bias, DoRA, rank patterns, …) is WR_E_FORMAT naming it. */
+/* Attaches what PEFT or lora_save wrote. Modules are found as PEFT 0.21.2 finds them; names that m does not have are passed over, and none at all is an
+ * error. Anything that changes the numbers and is not supported (bias, DoRA, …) is WR_E_FORMAT naming it. Adapters on lm_head and embed_tokens, and whole
+ * matrices saved for them, become part of m's weights at once (a copy of its own where m is frozen); a tied m is untied for that, since PEFT's two differ
+ * then, too. A failure may leave m untied, with the same numbers. */
 wr_status lora_load(model *m, const char *dir);
 /* Rows of the score head in an adapter directory, 0: it has none. To load its base with (model_load_options.n_labels). */
 wr_status lora_score_rows(const char *dir, size_t *rows);

@@ -150,6 +150,39 @@ static void round_params(const model *m) {
     for (size_t at = 0; at < m->n_params; at += BLOCK) k->to_bf16(m->n_params - at < BLOCK ? m->n_params - at : BLOCK, m->params + at, m->params16 + at);
 }
 
+wr_status model_untie(model *m) {
+    const size_t old = m->n_params;
+    float *params = NULL;
+    if (!m->config.tied || m->config.head != HEAD_LM) return WR_OK;
+    if (m->params_shared) return wr_fail(WR_E_USAGE, "the weights are shared with other processes and stay tied");
+    m->config.tied = false;
+    add_tensor(m, "", "lm_head.weight", m->config.V, m->config.C, true);
+    if (!m->params) {
+        m->weights[index_head(m)] = m->weights[index_embedding(m)];
+        return WR_OK;
+    }
+    params = alloc_elements(m, sizeof *params);
+    bf16 *half = params && m->params16 ? alloc_elements(m, sizeof *half) : NULL;
+    if (!params || (m->params16 && !half)) {
+        free(params);
+        m->n_tensors--;
+        m->n_params = old;
+        m->config.tied = true;
+        return WR_E_NOMEM;
+    }
+    memcpy(params, m->params, old * sizeof *params);
+    memcpy(params + old, m->params + offset_embedding(m), (m->n_params - old) * sizeof *params);
+    free(m->params);
+    m->params = params;
+    if (half) {
+        free(m->params16);
+        m->params16 = half;
+        round_params(m);
+    }
+    bind_weights(m);
+    return WR_OK;
+}
+
 wr_status model_set_precision(model *m, precision p) {
     if (!m->params && p != m->precision)
         return wr_fail(WR_E_USAGE, "a frozen model holds its weights in %s alone and cannot compute in %s", precision_name(m->precision), precision_name(p));

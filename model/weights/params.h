@@ -46,6 +46,9 @@ size_t offset_head(const model *m);
 /* Can m produce next-token logits? WR_E_MISMATCH when not. */
 wr_status require_lm_head(const model *m);
 
+/* Gives a tied m a head of its own, with the values of its embedding. Does nothing where it has one. Without masters, both weights[] lie in one place. */
+wr_status model_untie(model *m);
+
 /* Values of tensor i as model_init_params would draw them. */
 void init_tensor(const model *m, size_t i, uint64_t seed, float *out);
 /* Points m->weights at params, or at params16 for matrices in bf16. */

@@ -21,7 +21,8 @@ from tokenizers import Tokenizer
 from training import check, jsonl_tool, program, run
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-TARGETS = ["all-linear", ["q_proj", "v_proj"], ["down_proj"], ["self_attn.o_proj", "gate_proj", "up_proj"], ["k_proj", "model.layers.0.self_attn.q_proj"]]
+TARGETS = ["all-linear", ["q_proj", "v_proj"], ["down_proj"], ["self_attn.o_proj", "gate_proj", "up_proj"], ["k_proj", "model.layers.0.self_attn.q_proj"],
+           ["q_proj", "lm_head", "c_attn"], r".*\.(q|up)_proj"]
 
 
 def relative(ours, theirs):

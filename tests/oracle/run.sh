@@ -24,6 +24,10 @@ echo "== stored golden values"
 "$python" $here/make_model_goldens.py "$fresh/stored"
 "$python" $here/compare_model.py goldens tests/golden/model "$fresh/stored"
 
+echo "== modules that PEFT adapts"
+"$python" $here/lora_targets.py "$fresh/targets.jsonl" >/dev/null
+cmp tests/golden/lora/targets.jsonl "$fresh/targets.jsonl"
+
 echo "== models of random shapes: values, gradients, AdamW"
 "$python" $here/make_model_goldens.py "$fresh/models" --fresh
 ${MAKE:-make} --no-print-directory BUILD="$build" "$build/tests/unit/test_model_golden"
