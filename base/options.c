@@ -326,3 +326,25 @@ wr_status options_override(options *o, const char *name, const char *value) {
     }
     return option_assign(e, value, FROM_OVERRIDE, name);
 }
+
+wr_status options_visit(const options *o, wr_status (*visit)(void *context, const option_spec *spec, const char *value), void *context) {
+    wr_status status = WR_OK;
+    for (size_t i = 0; i < o->count; i++) {
+        const option_entry *e = &o->entries[i];
+        char number[40];
+        const char *value = e->value;
+        if (value && e->spec->kind == OPT_INT) {
+            snprintf(number, sizeof number, "%lld", strtoll(value, NULL, 10));
+            value = number;
+        } else if (value && e->spec->kind == OPT_FLOAT) {
+            for (int digits = 6; digits <= 17; digits++) { /* the shortest text that is read as the same number */
+                snprintf(number, sizeof number, "%.*g", digits, strtod(value, NULL));
+                if (strtod(number, NULL) == strtod(value, NULL)) break;
+            }
+            value = number;
+        }
+        TRY(visit(context, e->spec, value));
+    }
+cleanup:
+    return status;
+}

@@ -13,6 +13,13 @@
 
 typedef enum option_kind { OPT_STRING, OPT_INT, OPT_FLOAT, OPT_FLAG, OPT_CHOICE } option_kind;
 
+/* What an option names that the program reads. Ranks compare it when they start (cli/rank_facts.h). */
+typedef enum option_input {
+    INPUT_NONE,
+    INPUT_WHOLE, /* a file, or a folder of which a rank has all or nothing */
+    INPUT_PARTS  /* a file or folder of which a rank may have a part; what two ranks have must be equal */
+} option_input;
+
 typedef struct option_spec {
     const char *name;          /* without the dashes, e.g. "global-batch"; NULL ends a table */
     const char *section;       /* YAML section or NULL */
@@ -22,6 +29,8 @@ typedef struct option_spec {
     const char *help;
     double min, max;           /* bounds of OPT_INT/OPT_FLOAT, checked when min < max */
     bool required;
+    bool may_differ;           /* ranks of one run may be given different values: no number and no file depends on it */
+    option_input input;
 } option_spec;
 
 typedef struct options options;
@@ -45,6 +54,9 @@ const char *options_positional(const options *o, size_t i);
 wr_status options_override(options *o, const char *name, const char *value);
 /* The resolved configuration as YAML (sections, sorted as in the tables). Readable by --config. Positionals are not in it. */
 wr_status options_yaml(const options *o, strbuf *out);
+/* Calls visit for every option in the order of the tables, with its value (NULL: unset) in one spelling: 1e-3 and 0.001 are the same. Stops at the first
+ * error and returns it. */
+wr_status options_visit(const options *o, wr_status (*visit)(void *context, const option_spec *spec, const char *value), void *context);
 /* Option lines for --help. */
 void options_help(const option_spec *const *tables, strbuf *out);
 /* The name among `names` (NULL-terminated) nearest to `word` by edit distance, or NULL when none is near. */

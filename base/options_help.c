@@ -30,6 +30,9 @@ void options_help(const option_spec *const *tables, strbuf *out) {
             } else if (s->default_value && s->kind != OPT_FLAG) {
                 snprintf(note, sizeof note, " (default %s)", s->default_value);
             }
+            if (s->may_differ) {
+                snprintf(note + strlen(note), sizeof note - strlen(note), " (ranks may differ)");
+            }
             help_line(out, left, s->help, note);
         }
     }

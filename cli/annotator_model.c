@@ -6,6 +6,7 @@
 
 const option_spec annotator_model_options[] = {
     {.name = "annotator-model",
+     .input = INPUT_WHOLE,
      .kind = OPT_STRING,
      .arg = "DIR",
      .help = "Hugging Face directory of the causal language model that --annotator model reads with"},

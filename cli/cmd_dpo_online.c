@@ -7,9 +7,9 @@
 #include <string.h>
 
 static const option_spec dpo_option_table[] = {
-    {.name = "model", .kind = OPT_STRING, .arg = "DIR", .help = "policy to start from, which is also the frozen reference", .required = true},
-    {.name = "reward", .kind = OPT_STRING, .arg = "DIR", .help = "reward model that scores the replies", .required = true},
-    {.name = "prompts", .kind = OPT_STRING, .arg = "FILE|DIR", .help = "JSONL with \"messages\" or \"prompt\", or a folder made by prepare", .required = true},
+    {.name = "model", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "policy to start from, which is also the frozen reference", .required = true},
+    {.name = "reward", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "reward model that scores the replies", .required = true},
+    {.name = "prompts", .input = INPUT_PARTS, .kind = OPT_STRING, .arg = "FILE|DIR", .help = "JSONL with \"messages\" or \"prompt\", or a folder made by prepare", .required = true},
     {.name = "out", .kind = OPT_STRING, .arg = "RUN", .help = "run folder: config.yaml, metrics.jsonl, checkpoints/, model/", .required = true},
     {.name = "steps", .kind = OPT_INT, .arg = "N", .help = "updates", .min = 1, .max = 1e9, .required = true},
     {.name = "resume", .kind = OPT_FLAG, .help = "go on from the newest checkpoint of RUN (or start where there is none)"},
@@ -38,7 +38,7 @@ static const option_spec dpo_option_table[] = {
     {.name = "reduce-slice", .kind = OPT_INT, .default_value = "0", .arg = "FLOATS", .help = "slice of the gradient reduction; 0 = default; never changes a bit", .min = 0, .max = 1e9},
     {.name = "checkpoint-every", .kind = OPT_INT, .default_value = "100", .arg = "N", .help = "steps between checkpoints; 0 = at the end only", .min = 0, .max = 1e9},
     {.name = "keep", .kind = OPT_INT, .default_value = "2", .arg = "N", .help = "checkpoints to keep", .min = 1, .max = 1e6},
-    {.name = "template", .kind = OPT_STRING, .arg = "FILE", .help = "reward template, for a reward model that records none"},
+    {.name = "template", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "FILE", .help = "reward template, for a reward model that records none"},
     {.name = "save-replies", .kind = OPT_FLAG, .help = "write every reply to RUN/replies/step-N.jsonl.zst"},
     {.name = NULL},
 };

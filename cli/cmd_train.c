@@ -9,8 +9,8 @@
 #include <string.h>
 
 static const option_spec run_options[] = {
-    {.name = "data", .kind = OPT_STRING, .arg = "DIR", .help = "folder that prepare wrote", .required = true},
-    {.name = "model", .kind = OPT_STRING, .arg = "DIR", .help = "Hugging Face directory to start from"},
+    {.name = "data", .input = INPUT_PARTS, .kind = OPT_STRING, .arg = "DIR", .help = "folder that prepare wrote", .required = true},
+    {.name = "model", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "Hugging Face directory to start from"},
     {.name = "new",
      .kind = OPT_STRING,
      .arg = "SPEC",
@@ -149,6 +149,7 @@ static const option_spec reward_options[] = {
      .min = 0,
      .max = 100},
     {.name = "template",
+     .input = INPUT_WHOLE,
      .kind = OPT_STRING,
      .arg = "FILE",
      .help = "reward template; must be the one the shards were made with, which is the default"},

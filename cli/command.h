@@ -11,9 +11,10 @@ typedef struct command {
     const char *usage;                 /* "train lm --data DIR (--model DIR | --new SPEC) --out RUN …" */
     const char *summary;               /* one line */
     const option_spec *const *tables;  /* NULL-terminated */
-    bool needs_world;                  /* run gets a world (COLLECTIVE); else world is NULL and under mpirun rank 0 alone runs it */
+    bool needs_world;                  /* run gets a world (COLLECTIVE); else world is NULL and under mpirun rank 0 alone runs it, the others wait */
     wr_status (*run)(const options *o, world *w);
     bool no_positionals;               /* main refuses arguments that are no options */
+    bool reads_sources;                /* its arguments are source files of prepare */
 } command;
 
 /* Option tables that several commands share (cli/shared_options.c). */

@@ -12,7 +12,7 @@ const option_spec lm_options[] = {
 };
 
 const option_spec chat_options[] = {
-    {.name = "chat-template", .kind = OPT_STRING, .arg = "FILE", .help = "how chats are written, instead of the model's own template: a .jinja file, or slots (KEY: \"TEXT\" for user, assistant, generation, …)"},
+    {.name = "chat-template", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "FILE", .help = "how chats are written, instead of the model's own template: a .jinja file, or slots (KEY: \"TEXT\" for user, assistant, generation, …)"},
     {0},
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cli/library_env.h"
+#include "cli/rank_facts.h"
 #include "cli/version.h"
 #include <malloc.h>
 #include <signal.h>
@@ -43,13 +44,9 @@ static log_level log_threshold(void) {
 }
 
 /* Text for standard output; a full disk or closed pipe there is an error like any other. */
-static int print(strbuf *text) {
+static wr_status print(const strbuf *text) {
     bool ok = strbuf_status(text) >= 0 && fwrite(strbuf_str(text), 1, text->len, stdout) == text->len && fflush(stdout) == 0;
-    strbuf_free(text);
-    if (!ok) {
-        fprintf(stderr, "wildreward: error: cannot write standard output\n");
-    }
-    return ok ? 0 : 1;
+    return ok ? WR_OK : wr_fail(WR_E_IO, "cannot write standard output");
 }
 
 static void program_help(strbuf *out) {
@@ -121,12 +118,12 @@ static wr_status find_command(int argc, char **argv, const command **out, int *w
     return status;
 }
 
-/* The one line. Usage errors are the same on all ranks; a peer's failure is printed there, and by rank 0, which is where people look. */
+/* The one line. */
 static void report(wr_status status, int rank) {
-    if (status >= 0 || (rank > 0 && (status == WR_E_USAGE || status == WR_E_PEER || status == WR_E_INTERRUPTED))) {
+    char where[32] = "";
+    if (status >= 0) {
         return;
     }
-    char where[32] = "";
     if (rank > 0) {
         snprintf(where, sizeof where, "[rank %d] ", rank);
     }
@@ -134,52 +131,86 @@ static void report(wr_status status, int rank) {
     fprintf(stderr, "wildreward: %s: %s%s\n", status == WR_E_INTERRUPTED ? "stopped" : "error", where, wr_error());
 }
 
-static wr_status run_command(const command *c, const options *o, int *argc, char ***argv, int *rank) {
-    if (!c->needs_world) {
-        return *rank == 0 ? c->run(o, NULL) : WR_OK;
-    }
+/* Rank 0 says these for all: people look there. A peer's failure was also printed where it happened. */
+static bool rank_0_says(wr_status status) {
+    return status == WR_E_USAGE || status == WR_E_PEER || status == WR_E_INTERRUPTED;
+}
+
+/* What a process was told to do. */
+typedef struct call {
+    const command *c; /* NULL: unknown, or help */
+    options *o;
+    wr_status told;   /* is it a call at all? */
+    strbuf text;      /* instead of a command: to be printed */
+    bool print;
+} call;
+
+static wr_status call_alone(const call *a) {
+    return a->print ? print(&a->text) : a->c->run(a->o, NULL);
+}
+
+/* COLLECTIVE. All ranks were told the same, are the same, and read the same. */
+static wr_status same_call(const call *a, world *w) {
+    rank_facts facts = {0};
+    wr_status status = a->told < 0 ? a->told : rank_facts_collect(a->print ? NULL : a->c, a->o, &facts);
+    status = world_same(w, status, &facts);
+    facts_free(&facts);
+    return status;
+}
+
+/* In a world of ranks. A command that needs none, and a text, are rank 0's; the others wait. */
+static wr_status call_together(const call *a, int *argc, char ***argv, int *rank) {
     world *w = NULL;
     wr_status status = world_create(argc, argv, &w);
-    if (status >= 0) {
-        *rank = world_rank(w);
-        log_setup(*rank, log_threshold());
-        status = c->run(o, w);
+    if (status < 0) {
+        report(status, *rank);
+        return status;
     }
-    report(status, *rank); /* before MPI_Finalize, in which a launcher may lose it */
+    *rank = world_rank(w);
+    log_setup(*rank, log_threshold());
+    status = same_call(a, w);
+    const bool alike = status < 0;
+    if (status >= 0 && a->c && a->c->needs_world && !a->print) {
+        status = a->c->run(a->o, w);
+    } else if (status >= 0) {
+        world_signals_default();
+        status = *rank == 0 ? call_alone(a) : WR_OK;
+    }
+    if (*rank == 0 || !(alike || rank_0_says(status))) {
+        report(status, *rank); /* before MPI_Finalize, in which a launcher may lose it */
+    }
+    if (!alike && !(a->c && a->c->needs_world)) {
+        world_barrier(w); /* with sleeps, which MPI_Finalize does not */
+    }
     world_free(w);
     return status;
 }
 
-static int run(int argc, char **argv, int rank) {
-    const command *c = NULL;
-    options *o = NULL;
-    strbuf text = {0};
+static wr_status carry_out(const call *a, int *argc, char ***argv, int rank) {
+    const bool world_wanted = a->told >= 0 && !a->print && a->c->needs_world;
+    if (world_launched_many() || world_wanted) {
+        return call_together(a, argc, argv, &rank);
+    }
+    wr_status status = a->told < 0 ? a->told : rank == 0 ? call_alone(a) : WR_OK;
+    report(status, rank);
+    return status;
+}
+
+/* What argv asks for, beyond the program's own --help and --version. */
+static void understand(int argc, char **argv, call *a) {
     int words = 0;
     bool help = false;
-    wr_status status = find_command(argc, argv, &c, &words, &text);
-    if (status == WR_OK) {
-        status = options_parse(c->tables, argc - 1 - words, argv + 1 + words, &o, &help);
+    a->told = find_command(argc, argv, &a->c, &words, &a->text);
+    if (a->told == WR_OK) {
+        a->told = options_parse(a->c->tables, argc - 1 - words, argv + 1 + words, &a->o, &help);
         if (help) {
-            command_help(c, &text);
-        } else if (status == WR_OK && c->no_positionals && options_count(o) > 0) {
-            status = wr_fail(WR_E_USAGE, "%s takes no argument '%s'; wildreward %s --help shows its options", argv[1], options_positional(o, 0), argv[1]);
+            command_help(a->c, &a->text);
+            a->told = WR_OK;
+        } else if (a->told == WR_OK && a->c->no_positionals && options_count(a->o) > 0) {
+            a->told = wr_fail(WR_E_USAGE, "%s takes no argument '%s'; wildreward %s --help shows its options", argv[1], options_positional(a->o, 0), argv[1]);
         }
     }
-    if (status == WR_END || help) {
-        options_free(o);
-        return rank == 0 ? print(&text) : (strbuf_free(&text), 0);
-    }
-    strbuf_free(&text);
-    bool reported = false;
-    if (status == WR_OK) {
-        status = run_command(c, o, &argc, &argv, &rank);
-        reported = c->needs_world;
-    }
-    if (!reported) {
-        report(status, rank);
-    }
-    options_free(o);
-    return exit_code(status);
+    a->print = help || a->told == WR_END;
 }
 
 int main(int argc, char **argv) {
@@ -191,21 +222,22 @@ int main(int argc, char **argv) {
      * all-reduce most of its time. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
-    strbuf text = {0};
+    call a = {0};
+    bool version = argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0);
     if (argc < 2) {
+        strbuf text = {0};
         program_help(&text);
-        fputs(rank == 0 ? strbuf_str(&text) : "", stderr);
+        if (rank == 0) fputs(strbuf_str(&text), stderr);
         strbuf_free(&text);
-        return 2;
+        a.told = wr_fail(WR_E_USAGE, "no command given");
+    } else if (version || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        version ? version_text(&a.text) : program_help(&a.text);
+        a.print = true;
+    } else {
+        understand(argc, argv, &a);
     }
-    bool version = strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0;
-    if (version || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        if (version) {
-            version_text(&text);
-        } else {
-            program_help(&text);
-        }
-        return rank == 0 ? print(&text) : (strbuf_free(&text), 0);
-    }
-    return run(argc, argv, rank);
+    wr_status status = carry_out(&a, &argc, &argv, rank);
+    options_free(a.o);
+    strbuf_free(&a.text);
+    return exit_code(status);
 }

@@ -18,7 +18,7 @@ const option_spec precision_options[] = {
 };
 
 const option_spec adapter_options[] = {
-    {.name = "adapter", .kind = OPT_STRING, .arg = "DIR", .help = "LoRA adapter in PEFT's format, put on --model"},
+    {.name = "adapter", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "LoRA adapter in PEFT's format, put on --model"},
     {0},
 };
 

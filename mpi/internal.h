@@ -16,6 +16,9 @@ struct world {
     char host[HOST_CAP];
 };
 
+/* Handlers of SIGTERM, SIGUSR1 and SIGINT (mpi/stop_signals.c). LOCAL; may be called again. */
+wr_status stop_signals_install(void);
+
 /* Sleeps between polls: a few yields first (an answer that is already on its way costs nothing), then doubling from 20 µs to max_us. */
 typedef struct backoff { unsigned polls; long us, max_us; } backoff;
 backoff backoff_make(long max_us);

@@ -7,33 +7,10 @@
 
 #include <omp.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* The one mutable global of the program: a signal handler has no other way to tell. */
-static volatile sig_atomic_t stop_seen, interrupts_seen;
-
-static void on_stop_signal(int number) {
-    stop_seen = 1;
-    if (number == SIGINT && ++interrupts_seen > 1) _exit(130);
-}
-
-static wr_status install_handlers(void) {
-    static const int numbers[] = {SIGTERM, SIGUSR1, SIGINT};
-    struct sigaction action = {.sa_handler = on_stop_signal, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (sigaction(numbers[i], &action, NULL) != 0) return wr_fail(WR_E_IO, "cannot install the handler of signal %d", numbers[i]);
-    }
-    return WR_OK;
-}
-
-bool world_stop_requested(void) {
-    return stop_seen != 0;
-}
 
 bool world_launched(void) {
     /* Open MPI's mpirun; PMIx and PMI2 servers (srun, prte); MPICH's hydra. An interactive shell inside an allocation has SLURM_* but no PMI_*. */
@@ -42,6 +19,11 @@ bool world_launched(void) {
         if (getenv(names[i])) return true;
     }
     return false;
+}
+
+bool world_launched_many(void) {
+    const char *size = getenv("OMPI_COMM_WORLD_SIZE");
+    return world_launched() && !(size && strcmp(size, "1") == 0);
 }
 
 /* Threads of this rank: every core it may run on, shared out among the ranks of the host that may run there too. It is right with and without
@@ -67,7 +49,7 @@ static int threads_of(const world *w) {
 
 wr_status world_create(int *argc, char ***argv, world **out) {
     *out = NULL;
-    wr_status status = install_handlers();
+    wr_status status = stop_signals_install();
     if (status < 0) return status;
     /* Alone: no helper daemon is needed, and none can be left behind. */
     if (!world_launched()) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
@@ -85,9 +67,11 @@ wr_status world_create(int *argc, char ***argv, world **out) {
     MPI_Comm_size(w->local, &w->local_size);
     if (gethostname(w->host, sizeof w->host - 1) != 0) snprintf(w->host, sizeof w->host, "unknown");
     /* The handlers were set before MPI_Init so that an early signal is not lost; a library may have replaced them meanwhile. */
-    status = install_handlers();
-    int threads = threads_of(w);
-    if (!getenv("OMP_NUM_THREADS")) omp_set_num_threads(threads);
+    status = stop_signals_install();
+    /* The same number on every rank, the smallest: sums depend on it. */
+    int threads = threads_of(w), least = threads;
+    MPI_Allreduce(&threads, &least, 1, MPI_INT, MPI_MIN, w->comm);
+    if (!getenv("OMP_NUM_THREADS")) omp_set_num_threads(least);
     *out = w;
     if (provided < MPI_THREAD_MULTIPLE) {
         status = wr_fail(WR_E_FAILED, "this MPI gives no MPI_THREAD_MULTIPLE, which the coordinator thread needs; use Open MPI built with it");

@@ -23,6 +23,9 @@ int world_local_size(const world *w);
 const char *world_host(const world *w);
 /* True when the environment says that a launcher (mpirun, srun) started this process. LOCAL, before world_create. */
 bool world_launched(void);
+/* True when it may have started others, too. Open MPI's MPI_Init never returns where another process of the job ends without having called it: then
+ * every process calls world_create, whatever it was told. LOCAL, before world_create. */
+bool world_launched_many(void);
 /* LOCAL, also before world_create. "Open MPI v4.1.4, …", one line, static storage. */
 const char *world_library(void);
 /* LOCAL. The thread level that MPI_Init_thread gave: "multiple", "serialized", "funneled", "single". */
@@ -36,8 +39,11 @@ wr_status world_agree(world *w, wr_status mine);
 bool world_any(world *w, bool mine);
 /* A stop signal (SIGTERM, SIGUSR1, SIGINT) has been seen by any rank. */
 bool world_stop_agreed(world *w);
-/* LOCAL: this process has seen one. */
+/* LOCAL: this process has seen one. Asking is the answer to it: a process that does not ask within WILDREWARD_GRACE_S seconds (20; 0: no limit) of a
+ * SIGTERM is ended with code 1, and ten times as long is left for what follows. A second SIGINT ends it at once. */
 bool world_stop_requested(void);
+/* LOCAL: stop signals end this process again, as for a program that has nothing to save. */
+void world_signals_default(void);
 
 /* --- small data (COLLECTIVE) --------------------------------------------------------------------------------------------- */
 void world_barrier(world *w); /* polls with sleeps: an idle rank does not burn its core */
@@ -51,7 +57,9 @@ wr_status world_allgather(world *w, const strbuf *mine, strbuf *out);
 /* send[r] goes to rank r; recv[r] comes from rank r. Arrays of size() strbufs; recv zeroed by the caller. */
 wr_status world_exchange(world *w, const strbuf *send, strbuf *recv);
 
-/* One read-only copy of `bytes` per host, in shared memory (MPI_Win_allocate_shared). `fill` runs on one rank of each host. */
+/* One read-only copy of `bytes` per host, in shared memory (MPI_Win_allocate_shared). `fill` runs on one rank of each host. Where the host's folder of
+ * shared memory has less room, which its first rank finds out before any window is asked for, every rank of the host fills a copy of its own, with a
+ * warning. WILDREWARD_SHARED_ROOM bounds the bytes taken to be free there; 0: never share. COLLECTIVE. */
 typedef struct shared_block shared_block;
 wr_status shared_block_create(world *w, size_t bytes, wr_status (*fill)(void *context, void *memory), void *context, shared_block **out);
 void *shared_block_data(shared_block *s);

@@ -116,6 +116,12 @@ static wr_status fill(void *context, void *memory) {
     return f->answer < 0 ? wr_fail(f->answer, "file is damaged") : WR_OK;
 }
 
+static wr_status check_only(void *context, void *memory) {
+    (void)context;
+    CHECK(memory == NULL);
+    return WR_OK;
+}
+
 static void test_shared(void **state) {
     (void)state;
     world *w = the_world;
@@ -133,6 +139,29 @@ static void test_shared(void **state) {
     f = (fill_context){0, WR_E_FORMAT};
     wr_status expected = world_rank(w) == 0 ? WR_E_FORMAT : WR_E_PEER;
     CHECK(shared_block_create(w, 10000 * sizeof(int), fill, &f, &s) == expected);
+}
+
+/* A host without room in its folder of shared memory: every rank has a copy of its own, and nobody waits for ever. */
+static void test_no_room(void **state) {
+    (void)state;
+    world *w = the_world;
+    static const char *const rooms[] = {"0", "40000", "1048576", "1000000000"}; /* the last one is enough */
+    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+        shared_block *s = NULL;
+        fill_context f = {0, WR_OK};
+        setenv("WILDREWARD_SHARED_ROOM", rooms[i], 1);
+        CHECK(shared_block_create(w, 10000 * sizeof(int), fill, &f, &s) == WR_OK);
+        double calls = f.calls;
+        world_sum(w, &calls, 1);
+        CHECK(calls == (i + 1 < sizeof rooms / sizeof *rooms ? world_size(w) : 1));
+        int *data = shared_block_data(s);
+        for (int k = 0; k < 10000; k++) CHECK(data[k] == k * k);
+        shared_block_free(s);
+        /* Nothing to keep needs no room, and is checked once a host. */
+        CHECK(shared_block_create(w, 0, check_only, &f, &s) == WR_OK);
+        shared_block_free(s);
+    }
+    unsetenv("WILDREWARD_SHARED_ROOM");
 }
 
 /* A rank that waits must leave its core to others: CPU time of a 0.3 s wait stays far below it. */
@@ -156,7 +185,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity), cmocka_unit_test(test_agree), cmocka_unit_test(test_sum_order),
-                                       cmocka_unit_test(test_bytes), cmocka_unit_test(test_shared), cmocka_unit_test(test_idle_wait)};
+                                       cmocka_unit_test(test_bytes), cmocka_unit_test(test_shared), cmocka_unit_test(test_no_room), cmocka_unit_test(test_idle_wait)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     world_free(the_world);
     return failed != 0;
