@@ -1,6 +1,7 @@
 /* wildreward dpo online: online direct preference optimisation of a policy against a reward model. */
 #include "cli/lm_tool.h"
 #include "cli/model_options.h"
+#include "cli/rank_facts.h"
 #include "dpo/online.h"
 #include "trainer/checkpoint.h"
 
@@ -61,7 +62,7 @@ static lr_schedule schedule_option(const options *o) {
 
 static wr_status run_dpo_online(const options *o, world *w) {
     wr_status status = WR_OK;
-    strbuf yaml = {0};
+    strbuf yaml = {0}, machine = {0};
     precision arithmetic;
     TRY(choose_precision(o, w, &arithmetic));
     TRY(options_yaml(o, &yaml));
@@ -85,8 +86,11 @@ static wr_status run_dpo_online(const options *o, world *w) {
     TRY(lora_from_options(o, &d.lora));
     bool endless = d.schedule == LR_CONSTANT && d.warmup_ratio == 0;
     TRY(hash_config(d.config_yaml, endless ? free_keys : free_keys + 1, arithmetic, d.config_hash));
+    TRY(machine_facts_text(&machine));
+    d.machine = strbuf_str(&machine);
     TRY(dpo_online(w, &d));
 cleanup:
+    strbuf_free(&machine);
     strbuf_free(&yaml);
     return status;
 }

@@ -1,5 +1,6 @@
 /* train lm, train reward: options to trainer/train.h. */
 #include "cli/model_options.h"
+#include "cli/rank_facts.h"
 
 #include "base/log.h"
 #include "trainer/checkpoint.h"
@@ -210,7 +211,7 @@ static wr_status fill(const options *o, const char *yaml, precision arithmetic, 
 static wr_status run_train(const options *o, world *w, bool lm) {
     wr_status status = WR_OK;
     train_options t;
-    strbuf yaml = {0};
+    strbuf yaml = {0}, machine = {0};
     precision arithmetic;
     TRY(choose_precision(o, w, &arithmetic));
     TRY(options_yaml(o, &yaml));
@@ -220,8 +221,11 @@ static wr_status run_train(const options *o, world *w, bool lm) {
         t.loss_on_all = strcmp(options_str(o, "loss-on"), "all") == 0;
     else
         t.template_file = options_str(o, "template");
+    TRY(machine_facts_text(&machine));
+    t.machine = strbuf_str(&machine);
     TRY(lm ? train_lm(w, &t) : train_reward(w, &t));
 cleanup:
+    strbuf_free(&machine);
     strbuf_free(&yaml);
     return status;
 }

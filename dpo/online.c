@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "dpo/frozen.h"
 #include "trainer/checkpoint.h"
+#include "trainer/replicas.h"
 #include "trainer/train_setup.h"
 
 #include <math.h>
@@ -70,8 +71,10 @@ static wr_status open_run(run *x, bool *resumed) {
     memcpy(s->config_hash, o->config_hash, sizeof s->config_hash);
     memcpy(s->parent_hash, x->policy->parent_hash, sizeof s->parent_hash);
     s->seed = o->seed;
+    s->machine = o->machine;
     *resumed = false;
     if (o->resume) TRY(checkpoint_load(x->w, x->dir, x->policy, &x->trainer.opt, s, resumed));
+    TRY(replicas_equal(x->w, x->policy, NULL));
     if (is_root(x)) {
         if (*resumed) log_info("resumed after step %lld of %lld", (long long)s->step, (long long)o->steps);
         else if (o->resume) log_info("nothing to resume in %s yet: starting at step 1", o->out);

@@ -16,6 +16,7 @@ typedef struct dpo_options {
     const char *model_dir, *reward_dir, *prompts, *out;
     const char *template_file;  /* or NULL */
     const char *config_yaml;    /* resolved configuration */
+    const char *machine;        /* checkpoint_state.machine */
     char config_hash[33];       /* of what must stay equal for --resume */
     bool resume, save_replies;
     int64_t steps;

@@ -1,13 +1,13 @@
 #include "trainer/checkpoint.h"
 
 #include "base/file.h"
-#include "base/hash.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "model/weights/lora.h"
 #include "model/weights/safetensors.h"
 #include "mpi/reduce.h"
+#include "trainer/replicas.h"
+#include "trainer/state_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +17,6 @@ static const char *const OPTIMIZER = "optimizer.safetensors";
 
 /* The file of what is trained. */
 static const char *weights_file(const model *m) { return m->lora ? "adapter/adapter_model.safetensors" : "model/model.safetensors"; }
-
-/* Files whose hashes state.json keeps: damage is found before a wrong number is used. */
-enum { N_HASHED = 2 };
-static const char *hashed_file(const model *m, size_t i) { return i == 0 ? weights_file(m) : OPTIMIZER; }
 
 static int by_step(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -62,49 +58,17 @@ static wr_status write_optimizer(const char *dir, const adamw *opt) {
     return safetensors_write(path, tensors, 2, NULL);
 }
 
-static wr_status write_state(const char *dir, world *w, const model *m, const adamw *opt, const checkpoint_state *state,
-                             uint64_t metrics_bytes) {
-    wr_status status = WR_OK;
-    strbuf text = {0};
-    char path[PATH_CAP], number[32], hash[HASH_HEX];
-    json_writer j = json_writer_make(&text);
-    json_begin_object(&j);
-    json_key(&j, "step");
-    json_int(&j, state->step);
-    json_key(&j, "optimizer_steps");
-    json_int(&j, opt->t);
-    json_key(&j, "config_hash");
-    json_string(&j, state->config_hash);
-    json_key(&j, "data_hash");
-    json_string(&j, state->data_hash);
-    json_key(&j, "parent_hash");
-    json_string(&j, state->parent_hash);
-    json_key(&j, "seed"); /* text: 64 bits do not fit a JSON reader's double */
-    snprintf(number, sizeof number, "%llu", (unsigned long long)state->seed);
-    json_string(&j, number);
-    json_key(&j, "ranks");
-    json_int(&j, world_size(w));
-    json_key(&j, "metrics_bytes");
-    json_int(&j, (int64_t)metrics_bytes);
-    json_key(&j, "files");
-    json_begin_object(&j);
-    for (size_t i = 0; i < N_HASHED; i++) {
-        TRY(path_join(path, dir, hashed_file(m, i)));
-        TRY(hash_file_hex(path, hash));
-        json_key(&j, hashed_file(m, i));
-        json_string(&j, hash);
-    }
-    json_end_object(&j);
-    json_key(&j, "extra");
-    json_string_n(&j, strbuf_str(&state->extra), state->extra.len);
-    json_end_object(&j);
-    strbuf_putc(&text, '\n');
-    TRY(strbuf_status(&text));
-    TRY(path_join(path, dir, "state.json"));
-    TRY(file_write_atomic(path, text.data, text.len));
-cleanup:
-    strbuf_free(&text);
-    return status;
+static wr_status write_state(const char *dir, world *w, run_dir *r, const adamw *opt, const checkpoint_state *state) {
+    state_numbers n = {.optimizer_steps = opt->t, .ranks = world_size(w)};
+    wr_status status = run_metrics_so_far(r, &n.metrics_bytes, n.metrics_hash);
+    return status < 0 ? status : state_write(dir, &n, state);
+}
+
+/* A checkpoint without a state is none: it neither counts among those kept nor is it removed. */
+static bool has_state(const char *folder, int64_t step) {
+    char name[64], path[PATH_CAP];
+    snprintf(name, sizeof name, "step-%lld/state.json", (long long)step);
+    return path_join(path, folder, name) >= 0 && file_exists(path);
 }
 
 static wr_status remove_old(const char *folder, int keep) {
@@ -113,6 +77,10 @@ static wr_status remove_old(const char *folder, int keep) {
     size_t n = 0;
     char path[PATH_CAP], name[40];
     TRY(list_steps(folder, &steps, &n));
+    size_t whole = 0;
+    for (size_t i = 0; i < n; i++)
+        if (has_state(folder, steps[i])) steps[whole++] = steps[i];
+    n = whole;
     for (size_t i = 0; i + (size_t)(keep > 0 ? keep : 1) < n; i++) {
         /* Renamed first, so that a half-removed one never has a checkpoint's name. */
         char doomed[PATH_CAP];
@@ -159,7 +127,6 @@ cleanup:
 static wr_status save_root(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o) {
     wr_status status = WR_OK;
     char folder[PATH_CAP], name[40], tmp[PATH_CAP] = "", final[PATH_CAP], path[PATH_CAP];
-    uint64_t metrics_bytes;
     TRY(path_join(folder, run_path(r), "checkpoints"));
     snprintf(name, sizeof name, "tmp-step-%lld", (long long)state->step);
     TRY(path_join(tmp, folder, name));
@@ -169,8 +136,7 @@ static wr_status save_root(world *w, run_dir *r, const model *m, const adamw *op
     TRY(path_join(path, tmp, m->lora ? "adapter" : "model"));
     TRY(m->lora ? save_adapter(m, path, o) : save_weights(m, path, state, o, PRECISION_F32));
     TRY(write_optimizer(tmp, opt));
-    TRY(run_metrics_bytes(r, &metrics_bytes));
-    TRY(write_state(tmp, w, m, opt, state, metrics_bytes));
+    TRY(write_state(tmp, w, r, opt, state));
     TRY(dir_commit(tmp, final));
     tmp[0] = 0;
     TRY(remove_old(folder, o->keep));
@@ -185,9 +151,9 @@ cleanup:
 }
 
 wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o) {
-    wr_status status = WR_OK;
-    if (world_rank(w) == 0) status = save_root(w, r, m, opt, state, o);
-    return wr_context(world_agree(w, status), "checkpoint of step %lld", (long long)state->step);
+    wr_status status = replicas_equal(w, m, opt);
+    if (status >= 0) status = world_agree(w, world_rank(w) == 0 ? save_root(w, r, m, opt, state, o) : WR_OK);
+    return wr_context(status, "checkpoint of step %lld", (long long)state->step);
 }
 
 /* --- reading ---------------------------------------------------------------------------------------------------------
@@ -195,68 +161,9 @@ wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt
 
 /* What rank 0 tells the others; plain bytes of one program. */
 typedef struct shared_state {
-    int64_t found, step, optimizer_steps, ranks;
-    uint64_t seed, metrics_bytes;
+    bool found;
+    state_numbers n;
 } shared_state;
-
-static wr_status check_hash(const json_value *state, const char *key, const char *mine, const char *run,
-                            const char *what) {
-    const char *text;
-    size_t n;
-    if (!json_get_string(state, key, &text, &n))
-        return wr_fail(WR_E_FORMAT, "%s: state.json of the checkpoint lacks \"%s\"", run, key);
-    if (strcmp(text, mine) != 0)
-        return wr_fail(WR_E_MISMATCH,
-                       "%s: this run was started with %s (hash %s, now %s); use the same, or another --out", run, what,
-                       text, mine);
-    return WR_OK;
-}
-
-static wr_status read_state(const char *run, const char *dir, const model *m, checkpoint_state *state, shared_state *shared) {
-    wr_status status = WR_OK;
-    char path[PATH_CAP], hash[HASH_HEX];
-    char *bytes = NULL;
-    size_t n;
-    const json_value *v;
-    arena *a = arena_create();
-    TRY_ALLOC(a);
-    TRY(path_join(path, dir, "state.json"));
-    TRY(file_read(path, 1 << 26, &bytes, &n));
-    TRY(wr_context(json_parse(a, bytes, n, &v), "%s", path));
-    int64_t metrics_bytes;
-    const char *seed, *extra;
-    size_t seed_n, extra_n;
-    if (!json_get_int(v, "step", &shared->step) || !json_get_int(v, "optimizer_steps", &shared->optimizer_steps) ||
-        !json_get_int(v, "metrics_bytes", &metrics_bytes) || metrics_bytes < 0 ||
-        !json_get_int(v, "ranks", &shared->ranks) || !json_get_string(v, "seed", &seed, &seed_n) ||
-        !json_get_string(v, "extra", &extra, &extra_n))
-        TRY(wr_fail(WR_E_FORMAT, "%s: not a checkpoint's state; remove this checkpoint to use the one before it",
-                    path));
-    shared->metrics_bytes = (uint64_t)metrics_bytes;
-    shared->seed = strtoull(seed, NULL, 10);
-    TRY(check_hash(v, "config_hash", state->config_hash, run, "other options"));
-    TRY(check_hash(v, "data_hash", state->data_hash, run, "other data"));
-    TRY(check_hash(v, "parent_hash", state->parent_hash, run, "another model"));
-    strbuf_clear(&state->extra);
-    strbuf_append(&state->extra, extra, extra_n);
-    TRY(strbuf_status(&state->extra));
-    const json_value *files = json_get(v, "files");
-    for (size_t i = 0; i < N_HASHED; i++) {
-        const char *want;
-        size_t want_n;
-        TRY(path_join(path, dir, hashed_file(m, i)));
-        TRY(hash_file_hex(path, hash));
-        if (!json_get_string(files, hashed_file(m, i), &want, &want_n) || strcmp(want, hash) != 0)
-            TRY(wr_fail(
-                WR_E_FORMAT,
-                "%s: damaged (its hash is not the one in state.json); remove this checkpoint to use the one before it",
-                path));
-    }
-cleanup:
-    free(bytes);
-    arena_free(a);
-    return status;
-}
 
 static wr_status read_tensor(const safetensors *s, const char *path, const char *name, size_t count, float *out) {
     const st_tensor *t = safetensors_find(s, name);
@@ -288,23 +195,66 @@ cleanup:
     return status;
 }
 
-static wr_status load_root(run_dir *r, model *m, adamw *opt, checkpoint_state *state, shared_state *shared) {
+/* One line about all that is not as it was, as far as a bit depends on it: "threads: 2 (was 1)". */
+static void say_changes(const char *run, const strbuf *before, const char *now, int64_t ranks_before, int ranks) {
+    strbuf said = {0};
+    if (ranks != ranks_before) strbuf_printf(&said, "%d ranks (begun on %lld)", ranks, (long long)ranks_before);
+    for (const char *line = now ? now : ""; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0)) {
+        const size_t n = strcspn(line, "\n"), name = strcspn(line, ":");
+        const char *old = name < n ? strbuf_str(before) : "";
+        while (*old && strncmp(old, line, name + 1) != 0) old += strcspn(old, "\n") + (old[strcspn(old, "\n")] != 0);
+        const size_t old_n = strcspn(old, "\n");
+        if (old_n == n && memcmp(old, line, n) == 0) continue;
+        strbuf_printf(&said, "%s%.*s (was %.*s)", said.len ? ", " : "", (int)n, line, old_n > name + 2 ? (int)(old_n - name - 2) : 7, old_n > name + 2 ? old + name + 2 : "unknown");
+    }
+    if (said.len) log_warn("%s: continued on %s: the losses agree to 1e-5, not to the bit", run, strbuf_str(&said));
+    strbuf_free(&said);
+}
+
+static bool is_empty(const char *dir) {
+    char **names = NULL;
+    size_t n = 0;
+    const bool empty = dir_list(dir, "", "", &names, &n) >= 0 && n == 0;
+    if (names) names_free(names, n);
+    return empty;
+}
+
+/* The newest whole checkpoint, each younger one passed over with a line. */
+static wr_status find_whole(run_dir *r, const char *folder, const model *m, checkpoint_state *state, strbuf *machine, shared_state *shared, char dir[PATH_CAP]) {
     wr_status status = WR_OK;
-    char folder[PATH_CAP], dir[PATH_CAP], name[40];
+    const char *const needed[] = {weights_file(m), OPTIMIZER, NULL};
+    char name[40];
     int64_t *steps = NULL;
     size_t n = 0;
-    TRY(path_join(folder, run_path(r), "checkpoints"));
+    bool something = false;
     TRY(list_steps(folder, &steps, &n));
-    if (n) {
-        snprintf(name, sizeof name, "step-%lld", (long long)steps[n - 1]);
+    for (size_t i = n; i-- > 0 && !shared->found;) {
+        snprintf(name, sizeof name, "step-%lld", (long long)steps[i]);
         TRY(path_join(dir, folder, name));
-        TRY(read_state(run_path(r), dir, m, state, shared));
-        TRY(read_tensors(dir, m, opt));
-        shared->found = 1;
+        const wr_status got = state_read(run_path(r), dir, steps[i], needed, state, machine, &shared->n);
+        TRY(got);
+        shared->found = got != WR_END;
+        something = something || !is_empty(dir);
+        if (!shared->found) log_warn("%s: not a whole checkpoint (%s): passed over", dir, wr_error());
     }
-    TRY(run_rewind(r, shared->metrics_bytes));
+    if (!shared->found && something)
+        TRY(wr_fail(WR_E_FORMAT, "%s: none of the checkpoints is whole; move the folder away to begin the run anew", folder));
 cleanup:
     free(steps);
+    return status;
+}
+
+static wr_status load_root(world *w, run_dir *r, model *m, adamw *opt, checkpoint_state *state, shared_state *shared) {
+    wr_status status = WR_OK;
+    char folder[PATH_CAP], dir[PATH_CAP];
+    strbuf machine = {0};
+    TRY(path_join(folder, run_path(r), "checkpoints"));
+    TRY(find_whole(r, folder, m, state, &machine, shared, dir));
+    if (shared->found) TRY(read_tensors(dir, m, opt));
+    TRY(run_rewind(r, shared->n.metrics_bytes, shared->n.metrics_hash));
+    if (shared->found) say_changes(run_path(r), &machine, state->machine, shared->n.ranks, world_size(w));
+cleanup:
+    strbuf_free(&machine);
     return status;
 }
 
@@ -313,7 +263,7 @@ wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint
     shared_state shared = {0};
     strbuf bytes = {0};
     *found = false;
-    if (world_rank(w) == 0) status = load_root(r, m, opt, state, &shared);
+    if (world_rank(w) == 0) status = load_root(w, r, m, opt, state, &shared);
     TRY(world_agree(w, status));
     strbuf_append(&bytes, &shared, sizeof shared);
     TRY(world_agree(w, strbuf_status(&bytes)));
@@ -326,13 +276,10 @@ wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint
     TRY(reduce_bcast(w, 0, opt->m, opt->n));
     TRY(reduce_bcast(w, 0, opt->v, opt->n));
     model_publish(m);
-    opt->t = shared.optimizer_steps;
-    state->step = shared.step;
-    state->seed = shared.seed;
+    opt->t = shared.n.optimizer_steps;
+    state->step = shared.n.step;
+    state->seed = shared.n.seed;
     *found = true;
-    if (world_rank(w) == 0 && shared.ranks != world_size(w))
-        log_warn("%s: continued on %d ranks, begun on %lld: the losses agree to rounding, not to the bit", run_path(r),
-                 world_size(w), (long long)shared.ranks);
 cleanup:
     strbuf_free(&bytes);
     return status;

@@ -1,5 +1,5 @@
 /* Checkpoints: RUN/checkpoints/step-N/ holds model/ (Hugging Face), or of a model with adapters adapter/ (PEFT) alone, optimizer.safetensors (m, v),
- * state.json. All numbers in f32: what is read again has the same bits. Written under a temporary name, fsynced, renamed; the newest `keep` stay. state.json carries step, config hash, data hash, parent hash, rng seed, world size, and the bytes of metrics.jsonl. */
+ * state.json. All numbers in f32: what is read again has the same bits. Written under a temporary name, fsynced, renamed; the newest `keep` stay. state.json (trainer/state_file.h) carries the numbers, and hashes of all the rest. */
 #ifndef WR_TRAINER_CHECKPOINT_H
 #define WR_TRAINER_CHECKPOINT_H
 
@@ -20,15 +20,16 @@ wr_status run_metrics(run_dir *r, const strbuf *json_line);
 void run_config_hash(const char *config_yaml, const char *const *skip, char out[33]);
 /* True when this run directory was opened with resume. */
 bool run_resumed(const run_dir *r);
-/* Rank 0: cuts metrics.jsonl back to `bytes` and puts this run's config.yaml in place (both after a resume has been checked). Others: no-op. */
-wr_status run_rewind(run_dir *r, uint64_t bytes);
-/* Rank 0: bytes of metrics.jsonl, which are safely on disk when this returns. Others: 0. */
-wr_status run_metrics_bytes(run_dir *r, uint64_t *bytes);
+/* Rank 0: cuts metrics.jsonl back to `bytes`, which must be those of `hash`, and puts this run's config.yaml in place (both after a resume has been checked). Others: no-op. */
+wr_status run_rewind(run_dir *r, uint64_t bytes, const char *hash);
+/* Rank 0: bytes of metrics.jsonl, which are safely on disk when this returns, and their hash. Others: 0. */
+wr_status run_metrics_so_far(run_dir *r, uint64_t *bytes, char hash[33]);
 
 typedef struct checkpoint_state {
     int64_t step;             /* steps done */
     char config_hash[33], data_hash[33], parent_hash[33];
     uint64_t seed;
+    const char *machine;      /* what bits depend on beside options and inputs, "name: value" lines; a run that goes on on another says so. NULL: not told */
     strbuf extra;             /* JSON object text of the command's own state; may be empty */
 } checkpoint_state;
 
@@ -42,9 +43,9 @@ typedef struct save_options {
     int keep;                  /* checkpoints */
 } save_options;
 
-/* COLLECTIVE: rank 0 writes, all agree. */
+/* COLLECTIVE: all ranks must hold the same weights and optimizer state; rank 0 writes, all agree. */
 wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o);
-/* COLLECTIVE: newest complete checkpoint: rank 0 reads, weights and optimizer state are broadcast; metrics.jsonl is cut back to the checkpoint's
+/* COLLECTIVE: newest whole checkpoint (younger ones that lack a file are passed over with a line): rank 0 reads, weights and optimizer state are broadcast; metrics.jsonl is cut back to the checkpoint's
  * length (to nothing when there is none: *found = false). state holds this run's config_hash, data_hash and parent_hash on entry; one that differs
  * from the checkpoint's is WR_E_MISMATCH naming the run. A damaged file of the checkpoint is WR_E_FORMAT naming it. state->extra is replaced. */
 wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint_state *state, bool *found);

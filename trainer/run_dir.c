@@ -127,27 +127,46 @@ wr_status run_metrics(run_dir *r, const strbuf *json_line) {
     return status < 0 ? status : file_append_line(r->metrics, strbuf_str(json_line));
 }
 
-wr_status run_metrics_bytes(run_dir *r, uint64_t *bytes) {
-    *bytes = 0;
-    if (!r->root) return WR_OK;
-    int fd = open(r->metrics, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return errno == ENOENT ? WR_OK : wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(errno));
-    struct stat st;
-    bool ok = fsync(fd) == 0 && fstat(fd, &st) == 0;
-    int code = errno;
-    close(fd);
-    if (!ok) return wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(code));
-    *bytes = (uint64_t)st.st_size;
+/* Hash of the file's first bytes. */
+static wr_status hash_beginning(const char *path, uint64_t bytes, char out[HASH_HEX]) {
+    file_map map = {0};
+    wr_status status = bytes ? file_map_open(path, &map) : WR_OK;
+    if (status < 0) return status;
+    hash_hex(map.bytes, map.n < bytes ? map.n : bytes, out);
+    if (bytes) file_map_close(&map);
     return WR_OK;
 }
 
-wr_status run_rewind(run_dir *r, uint64_t bytes) {
+wr_status run_metrics_so_far(run_dir *r, uint64_t *bytes, char hash[HASH_HEX]) {
+    *bytes = 0;
+    hash[0] = 0;
+    if (!r->root) return WR_OK;
+    struct stat st = {0};
+    int fd = open(r->metrics, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno != ENOENT) return wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(errno));
+    if (fd >= 0) {
+        bool ok = fsync(fd) == 0 && fstat(fd, &st) == 0;
+        int code = errno;
+        close(fd);
+        if (!ok) return wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(code));
+    }
+    *bytes = (uint64_t)st.st_size;
+    return hash_beginning(r->metrics, *bytes, hash);
+}
+
+wr_status run_rewind(run_dir *r, uint64_t bytes, const char *hash) {
     if (!r->root) return WR_OK;
     struct stat st;
+    char now[HASH_HEX];
     if (stat(r->metrics, &st) == 0) {
         if ((uint64_t)st.st_size < bytes)
             return wr_fail(WR_E_MISMATCH, "%s: shorter than when the checkpoint was written (%llu of %llu bytes)",
                            r->metrics, (unsigned long long)st.st_size, (unsigned long long)bytes);
+        wr_status status = hash_beginning(r->metrics, bytes, now);
+        if (status < 0) return status;
+        if (bytes && strcmp(now, hash) != 0)
+            return wr_fail(WR_E_MISMATCH, "%s: its first %llu bytes are not what stood there when the checkpoint was written; put them back, or begin a new run from the checkpoint's model",
+                           r->metrics, (unsigned long long)bytes);
         if (truncate(r->metrics, (off_t)bytes) != 0) return wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(errno));
     } else if (bytes)
         return wr_fail(WR_E_MISMATCH, "%s: missing, though the checkpoint was written after %llu bytes of it",

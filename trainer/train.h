@@ -11,6 +11,7 @@ typedef struct train_options {
     const char *data, *model, *spec, *out;  /* model: a directory; spec: --new; exactly one of the two */
     const char *template_file;              /* reward: its hash must be the shards' */
     const char *config_yaml;                /* resolved configuration, for config.yaml */
+    const char *machine;                    /* checkpoint_state.machine */
     char config_hash[33];                   /* of what must be equal to resume */
     bool resume, loss_on_all;
     int64_t steps;                          /* 0: one epoch */

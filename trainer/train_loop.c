@@ -5,6 +5,7 @@
 #include "mpi/reduce.h"
 #include "trainer/batch.h"
 #include "trainer/checkpoint.h"
+#include "trainer/replicas.h"
 #include "trainer/step_order.h"
 #include "trainer/train_setup.h"
 
@@ -137,10 +138,12 @@ static wr_status trainer_open(trainer *t) {
     TRY(run_open(t->w, o->out, o->resume, o->config_yaml, &t->run));
     TRY(world_agree(t->w, allocate(t)));
     t->state.seed = o->seed;
+    t->state.machine = o->machine;
     snprintf(t->state.config_hash, sizeof t->state.config_hash, "%s", o->config_hash);
     snprintf(t->state.data_hash, sizeof t->state.data_hash, "%s", d->hash);
     snprintf(t->state.parent_hash, sizeof t->state.parent_hash, "%s", t->start.m->parent_hash);
     TRY(checkpoint_load(t->w, t->run, t->start.m, &t->opt, &t->state, &found));
+    TRY(replicas_equal(t->w, t->start.m, NULL));
     t->saved = found ? t->state.step : -1;
     announce(t, found);
 cleanup:

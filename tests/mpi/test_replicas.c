@@ -1,0 +1,90 @@
+/* Weights and moments that one rank has otherwise: found at a checkpoint, named by rank, host and tensor, and no checkpoint is written. */
+#include "tests/mpi/mpi_check.h"
+
+#include "base/file.h"
+#include "trainer/checkpoint.h"
+#include "trainer/replicas.h"
+
+#include <unistd.h>
+
+static world *the_world;
+
+static model *make_model(void) {
+    model_config c;
+    model *m;
+    CHECK(model_config_from_spec("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", &c) == WR_OK);
+    c.V = 20;
+    c.bos_id = c.eos_id = c.pad_id = -1;
+    CHECK(model_create(&c, &m) == WR_OK && model_alloc_params(m) == WR_OK);
+    model_init_params(m, 3);
+    return m;
+}
+
+static void test_differ(void **state) {
+    (void)state;
+    world *w = the_world;
+    model *m = make_model();
+    adamw a;
+    CHECK(adamw_create(m->n_params, &a) == WR_OK);
+    CHECK(replicas_equal(w, m, NULL) == WR_OK && replicas_equal(w, m, &a) == WR_OK);
+    for (int odd = 1; odd < world_size(w); odd++) {
+        const bool mine = world_rank(w) == odd;
+        float *one = m->params + m->tensors[m->n_tensors - 1].offset;
+        const float before = *one;
+        char who[32];
+        snprintf(who, sizeof who, "rank %d (", odd);
+        if (mine) *one += 1;
+        CHECK(replicas_equal(w, m, NULL) == (mine ? WR_E_MISMATCH : WR_E_PEER));
+        CHECK(strstr(wr_error(), m->tensors[m->n_tensors - 1].name) && (mine || strstr(wr_error(), who)));
+        *one = before;
+        if (mine) a.v[5] = 1;
+        CHECK(replicas_equal(w, m, &a) == (mine ? WR_E_MISMATCH : WR_E_PEER));
+        CHECK(strstr(wr_error(), "second moments"));
+        a.v[5] = 0;
+    }
+    CHECK(replicas_equal(w, m, &a) == WR_OK);
+    adamw_free(&a);
+    model_free(m);
+}
+
+static void test_checkpoint(void **state) {
+    (void)state;
+    world *w = the_world;
+    model *m = make_model();
+    adamw a;
+    run_dir *r;
+    strbuf name = {0};
+    char dir[] = "/tmp/wr-replicas-XXXXXX", step[PATH_CAP];
+    if (world_rank(w) == 0) {
+        CHECK(mkdtemp(dir) != NULL);
+        strbuf_puts(&name, dir);
+    }
+    CHECK(world_bcast(w, 0, &name) == WR_OK);
+    CHECK(adamw_create(m->n_params, &a) == WR_OK);
+    CHECK(run_open(w, strbuf_str(&name), false, "lr: 1\n", &r) == WR_OK);
+    checkpoint_state s = {.step = 4};
+    const save_options how = {.keep = 2};
+    if (world_rank(w) == world_size(w) - 1) m->params[0] += 1;
+    const bool alike = world_size(w) == 1;
+    CHECK((checkpoint_save(w, r, m, &a, &s, &how) >= 0) == alike);
+    CHECK(path_join(step, strbuf_str(&name), "checkpoints/step-4") == WR_OK);
+    world_barrier(w);
+    CHECK(dir_exists(step) == alike);
+    run_close(r);
+    world_barrier(w);
+    if (world_rank(w) == 0) CHECK(dir_remove_tree(strbuf_str(&name)) == WR_OK);
+    strbuf_free(&name);
+    adamw_free(&a);
+    model_free(m);
+}
+
+int main(int argc, char **argv) {
+    if (world_create(&argc, &argv, &the_world) < 0) {
+        fprintf(stderr, "%s\n", wr_error());
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_differ), cmocka_unit_test(test_checkpoint)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    world_free(the_world);
+    return failed != 0;
+}
