@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include "base/file_kind.h"
 #include "base/mem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -47,6 +48,7 @@ wr_status file_read(const char *path, size_t limit, char **bytes, size_t *n) {
             TRY(wr_fail(WR_E_FORMAT, "%s is larger than %zu bytes", path, limit));
         }
     }
+    TRY(lfs_pointer_refuse(buffer, used, path));
     buffer[used] = '\0';
     *bytes = buffer;
     *n = used;
@@ -230,8 +232,12 @@ wr_status file_map_open(const char *path, file_map *out) {
             TRY(io_error("map", path));
         }
         *out = (file_map){.bytes = p, .n = (size_t)info.st_size};
+        TRY(lfs_pointer_refuse(out->bytes, out->n, path));
     }
 cleanup:
+    if (status < 0) {
+        file_map_close(out);
+    }
     close(fd);
     return status;
 }

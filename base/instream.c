@@ -1,11 +1,10 @@
-/* Lines from any file. Text that starts like JSON is read directly, plain or from zstd (libarchive would copy it once more); everything else goes
- * through libarchive, whose "raw" format makes a member of what is no archive. Formats that bid on plain text (mtree, uu, lha, ar, warc) are not
- * enabled. */
+/* Lines from any file. base/decompress.c takes compression off; text that is no archive is read from there directly, and archives go through libarchive
+ * (base/instream_archive.c). */
 #include "base/stream.h"
 
+#include "base/instream_archive.h"
 #include "base/mem.h"
-#include <archive.h>
-#include <archive_entry.h>
+#include "base/decompress.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,208 +12,100 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #define BLOCK_BYTES ((size_t)256 << 10)
 #define LINE_LIMIT ((size_t)1 << 30)
 
 struct instream {
     char *path; /* as messages name it */
-    int fd;
-    bool seekable;
-    uint64_t consumed, total;
-    char *block; /* the latest bytes of the file; those read to look at come first */
-    size_t block_used, block_ahead;
-    struct archive *archive; /* NULL: text, plain or from zstd */
-    ZSTD_DCtx *zstd;         /* NULL: no zstd, or libarchive unpacks it */
-    ZSTD_inBuffer packed;    /* of block, for zstd */
-    bool in_frame, held;     /* zstd: the frame has not ended; there is text that found no room yet */
+    uint64_t total;
+    decompress *bytes;
+    instream_archive *archive; /* NULL: text */
     bool in_member, ended;
     strbuf name;
+    char first[FILE_KIND_BYTES]; /* of a member of an archive, looked at before they are given */
+    size_t first_from, first_to;
     char *text; /* decoded bytes: [start, end) not returned yet, of which [start, scanned) hold no newline */
     size_t start, scanned, end, capacity;
     size_t line_number;
     wr_status failed; /* errors are sticky */
 };
 
-static ssize_t fill_block(instream *s) {
-    for (;;) {
-        ssize_t n = read(s->fd, s->block + s->block_used, BLOCK_BYTES - s->block_used);
-        if (n >= 0 || errno != EINTR) {
-            return n;
-        }
-    }
-}
-
-static la_ssize_t on_read(struct archive *a, void *context, const void **bytes) {
-    instream *s = context;
-    *bytes = s->block;
-    if (s->block_ahead > 0) {
-        size_t n = s->block_ahead;
-        s->block_ahead = 0;
-        s->consumed += n;
-        return (la_ssize_t)n;
-    }
-    s->block_used = 0;
-    ssize_t n = fill_block(s);
-    if (n < 0) {
-        archive_set_error(a, errno, "%s", strerror(errno));
-        return ARCHIVE_FATAL;
-    }
-    s->consumed += (uint64_t)n;
-    return n;
-}
-
-static la_int64_t on_seek(struct archive *a, void *context, la_int64_t offset, int whence) {
-    instream *s = context;
-    if (whence == SEEK_CUR) { /* the file descriptor is ahead of what was handed out */
-        offset += (la_int64_t)s->consumed;
-        whence = SEEK_SET;
-    }
-    s->block_ahead = 0;
-    off_t at = lseek(s->fd, offset, whence);
-    if (at < 0) {
-        archive_set_error(a, errno, "%s", strerror(errno));
-        return ARCHIVE_FATAL;
-    }
-    s->consumed = (uint64_t)at;
-    return at;
-}
-
-static wr_status archive_failure(instream *s) {
-    const char *what = archive_error_string(s->archive);
-    int code = archive_errno(s->archive);
-    wr_status status = code == EIO || code == ENOMEM || code == EISDIR ? WR_E_IO : WR_E_FORMAT;
-    const char *name = s->in_member ? strbuf_str(&s->name) : s->path;
-    return wr_fail(status, "cannot read %s: %s (is the file complete?)", name, what ? what : "truncated or corrupt");
-}
-
 static bool has_suffix(const char *path, const char *suffix) {
     size_t n = strlen(path), k = strlen(suffix);
     return n > k && strcasecmp(path + n - k, suffix) == 0;
 }
 
-/* The name promises compression: then the bytes must be compressed, or the file was cut before its first frame or is another. */
-static bool name_promises_filter(const char *path) {
-    static const char *const suffixes[] = {".zst", ".gz", ".xz", ".bz2", ".lz4", ".tgz", ".txz", ".zip", ".7z", ".tar"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        if (has_suffix(path, suffixes[i])) {
-            return true;
-        }
+static bool has_suffix_of(const char *path, const char *const *suffixes) {
+    while (*suffixes && !has_suffix(path, *suffixes)) {
+        suffixes++;
     }
-    return false;
+    return *suffixes != NULL;
 }
 
-static bool looks_like_json(const char *s, size_t n) {
-    size_t i = 0;
-    while (i < n && (s[i] == ' ' || s[i] == '\t' || s[i] == '\n' || s[i] == '\r')) {
-        i++;
-    }
-    return i + 1 < n && s[i] == '{' && (s[i + 1] == '"' || s[i + 1] == '}' || s[i + 1] == ' ' || s[i + 1] == '\n');
+/* The name promises a container: then the bytes must be one, or the file was cut, damaged in its first bytes, or is another. */
+static bool name_promises_compression(const char *path) {
+    static const char *const suffixes[] = {".zst",  ".gz",   ".xz",  ".bz2", ".lz4", ".lzma", ".tgz", ".txz", ".tbz",
+                                           ".tbz2", ".tzst", ".tlz", ".bgz", ".br",  ".lz",   ".lzo", ".z",   NULL};
+    return has_suffix_of(path, suffixes);
 }
 
-/* --- zstd --- */
-
-static wr_status zstd_failure(const instream *s, const char *what) {
-    return wr_fail(WR_E_FORMAT, "cannot read %s: zstd: %s (is the file complete?)", s->path, what);
+static bool name_promises_tar(const char *path) {
+    static const char *const suffixes[] = {".tar", ".tgz", ".txz", ".tbz", ".tbz2", ".tzst", ".tlz", ".tar.gz", ".tar.xz", ".tar.bz2",
+                                           ".tar.zst", ".tar.lz4", ".tar.lzma", NULL};
+    return has_suffix_of(path, suffixes);
 }
 
-/* Up to `room` bytes of text, of as many frames as it takes; 0 at the end of the file. libzstd compares the checksums of the frames. */
-static wr_status zstd_bytes(instream *s, char *to, size_t room, size_t *got) {
-    ZSTD_outBuffer text = {to, room, 0};
-    while (text.pos == 0) {
-        if (s->packed.pos == s->packed.size && !s->held) {
-            s->block_used = 0;
-            ssize_t n = fill_block(s);
-            if (n < 0) {
-                return wr_fail(WR_E_IO, "cannot read %s: %s", s->path, strerror(errno));
-            }
-            if (n == 0) {
-                return s->in_frame ? zstd_failure(s, "truncated") : WR_OK;
-            }
-            s->consumed += (uint64_t)n;
-            s->packed = (ZSTD_inBuffer){s->block, (size_t)n, 0};
-        }
-        size_t hint = ZSTD_decompressStream(s->zstd, &text, &s->packed);
-        if (ZSTD_isError(hint)) {
-            return zstd_failure(s, ZSTD_getErrorName(hint));
-        }
-        s->in_frame = hint != 0;
-        s->held = s->in_frame && text.pos == text.size;
-    }
-    *got = text.pos;
-    return WR_OK;
+static bool name_promises_archive(const char *path) {
+    static const char *const suffixes[] = {".zip", ".7z", ".rar", ".cpio", ".parquet", NULL};
+    return name_promises_tar(path) || has_suffix_of(path, suffixes);
 }
 
-/* Does the block hold zstd of text that starts like JSON? Anything else zstd may hold (a tar, say) is left to libarchive. */
-static wr_status open_zstd(instream *s) {
-    static const unsigned char magic[] = {0x28, 0xB5, 0x2F, 0xFD};
-    char first[64];
-    ZSTD_outBuffer text = {first, sizeof first, 0};
-    if (s->block_used < sizeof magic || memcmp(s->block, magic, sizeof magic) != 0) {
+/* What stands in the file, told by its bytes, and whether that is what its name says. Text that starts like JSON is text under any name. */
+static wr_status look_inside(instream *s, bool standard, bool seekable) {
+    wr_status status = WR_OK;
+    const char *bytes, *path = s->path;
+    size_t n;
+    file_kind kind = decompress_kind(s->bytes);
+    TRY(decompress_peek(s->bytes, 1, &bytes, &n));
+    if (looks_like_json(bytes, n)) {
         return WR_OK;
     }
-    s->zstd = ZSTD_createDCtx();
-    if (!s->zstd) {
-        return wr_fail(WR_E_NOMEM, "out of memory opening %s", s->path);
+    if (n == 0 && decompress_layers(s->bytes) == 0) {
+        bool promised = !standard && (name_promises_compression(path) || name_promises_archive(path));
+        return promised ? wr_fail(WR_E_FORMAT, "cannot read %s: the file is empty, which is no valid compressed file or archive", path) : WR_OK;
     }
-    ZSTD_inBuffer packed = {s->block, s->block_used, 0};
-    size_t hint = ZSTD_decompressStream(s->zstd, &text, &packed);
-    if (ZSTD_isError(hint) || !looks_like_json(first, text.pos)) {
-        ZSTD_freeDCtx(s->zstd);
-        s->zstd = NULL;
-        return WR_OK;
+    if (kind == KIND_OTHER && !standard && has_suffix(path, ".zip")) {
+        kind = KIND_ZIP; /* one that begins with a program, which unpacks it */
     }
-    ZSTD_DCtx_reset(s->zstd, ZSTD_reset_session_only);
-    s->packed = (ZSTD_inBuffer){s->block, s->block_used, 0};
-    s->consumed = s->block_used;
-    s->block_ahead = 0;
-    return WR_OK;
-}
-
-static wr_status open_archive(instream *s) {
-    struct archive *a = s->archive = archive_read_new();
-    if (!a) {
-        return wr_fail(WR_E_NOMEM, "out of memory opening %s", s->path);
+    if (kind == KIND_ZEROS && (standard || !name_promises_tar(path))) {
+        TRY(wr_fail(WR_E_FORMAT, "cannot read %s: it begins with zeros: blocks of it are missing (is the file complete?)", path));
     }
-    /* A missing codec of an optional kind is no error here: its files will then be refused by name. */
-    archive_read_support_filter_gzip(a);
-    archive_read_support_filter_bzip2(a);
-    archive_read_support_filter_xz(a);
-    archive_read_support_filter_lzma(a);
-    archive_read_support_filter_zstd(a);
-    archive_read_support_filter_lz4(a);
-    archive_read_support_format_tar(a);
-    archive_read_support_format_zip(a);
-    archive_read_support_format_7zip(a);
-    archive_read_support_format_cpio(a);
-    archive_read_support_format_rar(a);
-    archive_read_support_format_rar5(a);
-    archive_read_support_format_empty(a);
-    archive_read_support_format_raw(a);
-    archive_read_set_read_callback(a, on_read);
-    if (s->seekable) {
-        archive_read_set_seek_callback(a, on_seek);
+    TRY(file_kind_refuse(kind, path));
+    if (file_kind_is_archive(kind)) {
+        TRY(instream_archive_open(s->bytes, kind, path, seekable, s->total, &s->archive));
+    } else if (!standard && ((decompress_layers(s->bytes) == 0 && name_promises_compression(path)) || (n && name_promises_archive(path)))) {
+        TRY(wr_fail(WR_E_FORMAT, "cannot read %s: it is not what its name says (is the file complete?)", path));
     }
-    archive_read_set_callback_data(a, s);
-    return archive_read_open1(a) != ARCHIVE_OK ? archive_failure(s) : WR_OK;
+cleanup:
+    return status;
 }
 
 wr_status instream_open(const char *path, instream **out) {
     wr_status status = WR_OK;
     struct stat info;
+    int fd = -1;
     *out = NULL;
-    bool standard = strcmp(path, "-") == 0;
+    bool standard = strcmp(path, "-") == 0, seekable = false;
     instream *s = mem_calloc(1, sizeof *s);
     if (!s) {
         return WR_E_NOMEM;
     }
-    s->fd = -1;
     TRY_ALLOC(s->path = mem_strdup(standard ? "standard input" : path));
     strbuf_puts(&s->name, s->path);
     TRY(strbuf_status(&s->name));
-    s->fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-    if (s->fd < 0 || fstat(s->fd, &info) < 0) {
+    fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &info) < 0) {
         TRY(wr_fail(WR_E_IO, "cannot open %s: %s", s->path, strerror(errno)));
     }
     if (S_ISDIR(info.st_mode)) {
@@ -222,26 +113,18 @@ wr_status instream_open(const char *path, instream **out) {
     }
     if (S_ISREG(info.st_mode)) {
         s->total = (uint64_t)info.st_size;
-        s->seekable = lseek(s->fd, 0, SEEK_CUR) == 0; /* else standard input that somebody has read from */
+        seekable = lseek(fd, 0, SEEK_CUR) == 0; /* else standard input that somebody has read from */
     }
-    TRY_ALLOC(s->block = mem_realloc(NULL, BLOCK_BYTES, 1));
-    ssize_t n = fill_block(s);
-    if (n < 0) {
-        TRY(wr_fail(WR_E_IO, "cannot read %s: %s", s->path, strerror(errno)));
-    }
-    s->block_used = s->block_ahead = (size_t)n;
-    if (n == 0 && !standard && name_promises_filter(path)) {
-        TRY(wr_fail(WR_E_FORMAT, "cannot read %s: the file is empty, which is no valid compressed file or archive", s->path));
-    }
-    if (n > 0 && !looks_like_json(s->block, (size_t)n)) {
-        TRY(open_zstd(s));
-        if (!s->zstd) {
-            TRY(open_archive(s));
-        }
-    }
+    status = decompress_open(fd, s->path, &s->bytes);
+    fd = -1;
+    TRY(status);
+    TRY(look_inside(s, standard, seekable));
     *out = s;
     s = NULL;
 cleanup:
+    if (fd >= 0) {
+        close(fd);
+    }
     instream_close(s);
     return status;
 }
@@ -250,103 +133,49 @@ void instream_close(instream *s) {
     if (!s) {
         return;
     }
-    if (s->archive) {
-        archive_read_free(s->archive);
-    }
-    ZSTD_freeDCtx(s->zstd);
-    if (s->fd >= 0) {
-        close(s->fd);
-    }
+    instream_archive_close(s->archive);
+    decompress_close(s->bytes);
     strbuf_free(&s->name);
     free(s->text);
-    free(s->block);
     free(s->path);
     free(s);
 }
 
-/* An uncompressed tar has no checksum over its length, but ends with blocks of zeros: cut between two members it is otherwise
- * indistinguishable from a whole one. */
-static wr_status check_tar_end(instream *s) {
-    char last[512];
-    if ((archive_format(s->archive) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_TAR || archive_filter_count(s->archive) > 1 ||
-        !s->seekable || s->total < sizeof last) {
-        return WR_OK;
-    }
-    ssize_t n = pread(s->fd, last, sizeof last, (off_t)(s->total - sizeof last));
-    for (ssize_t i = 0; i < n; i++) {
-        if (last[i]) {
-            return wr_fail(WR_E_FORMAT, "cannot read %s: the archive has no end mark (is the file complete?)", s->path);
-        }
-    }
-    return WR_OK;
-}
-
-static bool is_hidden(const char *member) {
-    const char *slash = strrchr(member, '/');
-    return (slash ? slash + 1 : member)[0] == '.';
-}
-
-/* Moves to the next member that holds data; WR_END after the last. Folders, links and hidden files (what some systems add
- * to archives of their own accord) are passed over. */
+/* Moves to the next member that holds data; WR_END after the last. What a member is must be known before its bytes are given as text. */
 static wr_status next_member(instream *s) {
-    for (;;) {
-        struct archive_entry *entry = NULL;
-        s->in_member = false;
-        int r = archive_read_next_header(s->archive, &entry);
-        if (r == ARCHIVE_EOF) {
-            return check_tar_end(s) < 0 ? WR_E_FORMAT : WR_END;
-        }
-        if (r != ARCHIVE_OK && r != ARCHIVE_WARN) {
-            return archive_failure(s);
-        }
-        bool raw = archive_format(s->archive) == ARCHIVE_FORMAT_RAW;
-        if (raw && archive_filter_count(s->archive) <= 1 && name_promises_filter(s->path)) {
-            return wr_fail(WR_E_FORMAT, "cannot read %s: it is not what its name says (is the file complete?)", s->path);
-        }
-        const char *member = raw ? NULL : archive_entry_pathname(entry);
-        if (!raw && ((archive_entry_filetype(entry) != AE_IFREG && archive_entry_filetype(entry) != 0) || archive_entry_hardlink(entry) ||
-                     (member && is_hidden(member)))) {
-            continue;
-        }
-        if (!raw) {
-            strbuf_clear(&s->name);
-            strbuf_printf(&s->name, "%s: %s", s->path, member ? member : "(no name)");
-        }
-        s->in_member = true;
-        s->line_number = 0;
-        return strbuf_status(&s->name);
+    wr_status status = WR_OK;
+    s->in_member = false;
+    s->first_from = s->first_to = 0;
+    wr_status got = instream_archive_next(s->archive, &s->name);
+    if (got != WR_OK) {
+        return got;
     }
+    for (size_t n = 1; n > 0 && s->first_to < sizeof s->first; s->first_to += n) {
+        TRY(instream_archive_read(s->archive, s->first + s->first_to, sizeof s->first - s->first_to, &n));
+    }
+    file_kind kind = looks_like_json(s->first, s->first_to) ? KIND_OTHER : file_kind_of(s->first, s->first_to);
+    TRY(file_kind_refuse(kind, strbuf_str(&s->name)));
+    if (file_kind_is_compressed(kind) || (file_kind_is_archive(kind) && kind != KIND_ZEROS)) {
+        TRY(wr_fail(WR_E_FORMAT, "cannot read %s: it is %s within an archive: unpack the archive first", strbuf_str(&s->name), file_kind_name(kind)));
+    }
+    s->in_member = true;
+    s->line_number = 0;
+cleanup:
+    return status;
 }
 
 /* Up to `room` decoded bytes; WR_END at the end of the member (no archive: of the file). */
 static wr_status more_bytes(instream *s, char *to, size_t room, size_t *got) {
-    la_ssize_t n;
+    wr_status status;
     *got = 0;
-    if (s->zstd) {
-        wr_status status = zstd_bytes(s, to, room, got);
-        return status < 0 ? status : *got ? WR_OK : WR_END;
+    if (s->first_from < s->first_to) {
+        *got = s->first_to - s->first_from < room ? s->first_to - s->first_from : room;
+        memcpy(to, s->first + s->first_from, *got);
+        s->first_from += *got;
+        return WR_OK;
     }
-    if (s->archive) {
-        n = archive_read_data(s->archive, to, room);
-        if (n < 0) {
-            return archive_failure(s);
-        }
-    } else if (s->block_ahead > 0) {
-        n = (la_ssize_t)(s->block_ahead < room ? s->block_ahead : room);
-        memcpy(to, s->block + s->block_used - s->block_ahead, (size_t)n);
-        s->block_ahead -= (size_t)n;
-        s->consumed += (uint64_t)n;
-    } else {
-        do {
-            n = read(s->fd, to, room);
-        } while (n < 0 && errno == EINTR);
-        if (n < 0) {
-            return wr_fail(WR_E_IO, "cannot read %s: %s", s->path, strerror(errno));
-        }
-        s->consumed += (uint64_t)n;
-    }
-    *got = (size_t)n;
-    return n == 0 ? WR_END : WR_OK;
+    status = s->archive ? instream_archive_read(s->archive, to, room, got) : decompress_read(s->bytes, to, room, got);
+    return status < 0 ? status : *got ? WR_OK : WR_END;
 }
 
 /* Appends decoded bytes to text; WR_END at the end of the member (no archive: of the file). */
@@ -467,6 +296,6 @@ const char *instream_name(const instream *s) {
 }
 
 void instream_position(const instream *s, uint64_t *done, uint64_t *total) {
-    *done = s->consumed;
+    *done = decompress_consumed(s->bytes);
     *total = s->total;
 }

@@ -221,3 +221,23 @@ void outstream_discard(outstream *s) {
     free(s->path);
     free(s);
 }
+
+wr_status zstd_frame_append(strbuf *out, const void *bytes, size_t n, int level) {
+    wr_status status = WR_OK;
+    size_t bound = ZSTD_compressBound(n);
+    ZSTD_CCtx *z = ZSTD_createCCtx();
+    TRY_ALLOC(z);
+    TRY(strbuf_status(out));
+    TRY(mem_reserve((void **)&out->data, &out->capacity, out->len + bound + 1, 1));
+    ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, level);
+    ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
+    size_t made = ZSTD_compress2(z, out->data + out->len, bound, bytes, n);
+    if (ZSTD_isError(made)) {
+        TRY(wr_fail(WR_E_IO, "cannot compress: zstd: %s", ZSTD_getErrorName(made)));
+    }
+    out->len += made;
+    out->data[out->len] = '\0';
+cleanup:
+    ZSTD_freeCCtx(z);
+    return status;
+}

@@ -13,6 +13,7 @@ typedef struct assembly {
     prepare_result result;
     shard_set shards[PART_TURNS];
     outstream *text[PART_STREAMS]; /* of the text streams: their zstd frames, as they are */
+    uint64_t frames[PART_STREAMS];
     char made[PART_STREAMS][PATH_CAP];
     outstream *users;
     arena *arena;
@@ -39,6 +40,7 @@ static wr_status join_stream(assembly *a, const unit_reader *file, part_stream k
         TRY(mem_reserve((void **)&a->frame, &a->frame_capacity, f.n + 1, 1));
         TRY(unit_read_at(file, a->frame, f.n, at));
         f.bytes = a->frame;
+        a->frames[k]++;
         TRY(k < PART_TURNS ? shard_set_add_frame(&a->shards[k], &f) : outstream_write(a->text[k], f.bytes, f.n));
     }
 cleanup:
@@ -143,10 +145,16 @@ cleanup:
 static wr_status finish_text(assembly *a, part_stream k) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
+    strbuf empty = {0};
+    if (!a->frames[k]) { /* nothing to say, which is a frame too: 0 bytes are no .zst file */
+        TRY(zstd_frame_append(&empty, "", 0, 1));
+        TRY(outstream_write(a->text[k], empty.data, empty.len));
+    }
     TRY(outstream_commit(&a->text[k]));
     TRY(path_join(path, a->p->dir.result, text_names[k]));
     if (rename(a->made[k], path) != 0) TRY(wr_fail(WR_E_IO, "cannot write %s: %s", path, strerror(errno)));
 cleanup:
+    strbuf_free(&empty);
     return status;
 }
 

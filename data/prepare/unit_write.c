@@ -1,5 +1,6 @@
 /* Phase write: with the tokenizer there and the users split, the kept follow-ups of a unit become instances and the conversations chats, train and test
  * apart; every follow-up's fate becomes a line of turns.jsonl.zst. All of it as frames that only have to be joined. */
+#include "base/stream.h"
 #include "data/prepare/turn_lines.h"
 #include "data/prepare/unit_labels.h"
 #include "data/prepare/unit_part.h"
@@ -7,7 +8,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <zstd.h>
 
 enum { TEXT_FRAME = 4 << 20, TEXT_LEVEL = 1 };
 
@@ -51,14 +51,12 @@ static wr_status flush_text(part_out *o) {
     strbuf *packed = &o->s->packed;
     TRY(strbuf_status(&o->text));
     if (!o->text.len) return WR_OK;
-    size_t bound = ZSTD_compressBound(o->text.len);
-    TRY(mem_reserve((void **)&packed->data, &packed->capacity, bound, 1));
-    size_t n = ZSTD_compress(packed->data, bound, o->text.data, o->text.len, TEXT_LEVEL);
-    if (ZSTD_isError(n)) TRY(wr_fail(WR_E_IO, "zstd: %s", ZSTD_getErrorName(n)));
+    strbuf_clear(packed);
+    TRY(zstd_frame_append(packed, o->text.data, o->text.len, TEXT_LEVEL));
     o->frames++;
     bytes_put_u64(&o->index, unit_written(o->s->file));
-    bytes_put_u64(&o->index, n);
-    TRY(unit_append(o->s->file, packed->data, n));
+    bytes_put_u64(&o->index, packed->len);
+    TRY(unit_append(o->s->file, packed->data, packed->len));
     strbuf_clear(&o->text);
 cleanup:
     return status;

@@ -1,5 +1,6 @@
 #include "data/source/parquet_footer.h"
 
+#include "base/file_kind.h"
 #include "data/source/parquet_thrift.h"
 
 #include <stdio.h>
@@ -133,7 +134,8 @@ static wr_status read_tree(parquet_footer *f, thrift *t, size_t *left, parquet_n
     }
     if (node->type != PARQUET_GROUP) {
         if (node->children || !parent) t->bad = true;
-        node->leaf = f->leaves++;
+        node->leaf = f->leaves;
+        VEC_PUSH(f->by_number, f->leaves, f->leaf_capacity, node);
     }
     parquet_node **link = &node->first;
     for (size_t i = 0; i < node->children && !t->bad; i++) {
@@ -151,6 +153,7 @@ static wr_status read_file_metadata(parquet_footer *f, const char *path, size_t 
     wr_status status = WR_OK;
     thrift t = {.at = (const uint8_t *)f->bytes, .end = (const uint8_t *)f->bytes + n};
     thrift_type element;
+    int64_t rows = -1;
     f->end = t.end;
     for (thrift_field m = {0}; thrift_next(&t, &m);) {
         if (m.id == 2) {
@@ -158,6 +161,8 @@ static wr_status read_file_metadata(parquet_footer *f, const char *path, size_t 
             if (element != THRIFT_STRUCT || f->root) TRY(damaged(path));
             TRY(read_tree(f, &t, &left, NULL, 0, &f->root));
             if (left) TRY(damaged(path));
+        } else if (m.id == 3) {
+            rows = thrift_int(&t, m.type);
         } else if (m.id == 8) {
             TRY(wr_fail(WR_E_FORMAT, "%s: Parquet encryption is not supported: write the file without it", path));
         } else {
@@ -165,7 +170,25 @@ static wr_status read_file_metadata(parquet_footer *f, const char *path, size_t 
             thrift_skip(&t, m.type);
         }
     }
-    if (t.bad || !f->root || !f->group_list) TRY(damaged(path));
+    if (t.bad || !f->root || !f->group_list || rows < 0) TRY(damaged(path));
+    f->rows = (uint64_t)rows;
+cleanup:
+    return status;
+}
+
+/* A download that was cut, or is something else altogether. */
+static wr_status check_ends(int fd, const char *path, uint64_t size, unsigned char *tail) {
+    enum { TAIL = 8, HEAD = 4 };
+    wr_status status = WR_OK;
+    char head[FILE_KIND_BYTES];
+    ssize_t n = pread(fd, head, sizeof head, 0);
+    if (n < 0) TRY(wr_fail(WR_E_IO, "cannot read %s", path));
+    TRY(lfs_pointer_refuse(head, (size_t)n, path));
+    if (size < HEAD + TAIL || pread(fd, tail, TAIL, (off_t)(size - TAIL)) != TAIL)
+        TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (%llu bytes); fetch it again", path, (unsigned long long)size));
+    if (memcmp(tail + 4, "PARE", 4) == 0) TRY(wr_fail(WR_E_FORMAT, "%s: Parquet encryption is not supported: write the file without it", path));
+    if (memcmp(tail + 4, "PAR1", 4) != 0) TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (no PAR1 at its end); fetch it again", path));
+    if (memcmp(head, "PAR1", HEAD) != 0) TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (no PAR1 at its start); fetch it again", path));
 cleanup:
     return status;
 }
@@ -178,10 +201,7 @@ wr_status parquet_footer_read(int fd, const char *path, parquet_footer *out) {
     *out = (parquet_footer){0};
     if (fstat(fd, &info) < 0) TRY(wr_fail(WR_E_IO, "cannot read %s", path));
     uint64_t size = info.st_size < 0 ? 0 : (uint64_t)info.st_size;
-    if (size < HEAD + TAIL || pread(fd, tail, TAIL, (off_t)(size - TAIL)) != TAIL)
-        TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (%llu bytes); fetch it again", path, (unsigned long long)size));
-    if (memcmp(tail + 4, "PARE", 4) == 0) TRY(wr_fail(WR_E_FORMAT, "%s: Parquet encryption is not supported: write the file without it", path));
-    if (memcmp(tail + 4, "PAR1", 4) != 0) TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (no PAR1 at its end); fetch it again", path));
+    TRY(check_ends(fd, path, size, tail));
     uint64_t n = (uint64_t)tail[0] | (uint64_t)tail[1] << 8 | (uint64_t)tail[2] << 16 | (uint64_t)tail[3] << 24;
     if (n > size - HEAD - TAIL) TRY(damaged(path));
     out->limit = size - TAIL - n;
@@ -197,10 +217,32 @@ cleanup:
     return status;
 }
 
-static void read_column_metadata(thrift *t, parquet_chunk *c) {
+/* The path as the chunk states it must begin with the root's child and end with the leaf: columns are found by these names. What is called what in between,
+ * some who edit schemas change in one place alone. */
+static void check_path(thrift *t, thrift_type type, const parquet_node *leaf) {
+    const parquet_node *first = leaf;
+    thrift_type element;
+    while (first->parent->parent) first = first->parent;
+    size_t n = thrift_list(t, type, &element);
+    if (n == 0) t->bad = true;
+    for (size_t i = 0; i < n && !t->bad; i++) {
+        size_t length;
+        const char *name = thrift_binary(t, element, &length);
+        const parquet_node *const ends[] = {i == 0 ? first : NULL, i + 1 == n ? leaf : NULL};
+        for (int k = 0; k < 2; k++) {
+            if (ends[k] && (length != strlen(ends[k]->name) || memcmp(name, ends[k]->name, length) != 0)) t->bad = true;
+        }
+    }
+}
+
+static void read_column_metadata(thrift *t, const parquet_node *leaf, parquet_chunk *c) {
     int64_t data = 0, dictionary = 0, compressed = 0, uncompressed = 0, values = 0, codec = 0;
     for (thrift_field f = {0}; thrift_next(t, &f);) {
         switch (f.id) {
+        case 1:
+            if (thrift_int(t, f.type) != leaf->type) t->bad = true;
+            break;
+        case 3: check_path(t, f.type, leaf); break;
         case 4: codec = thrift_int(t, f.type); break;
         case 5: values = thrift_int(t, f.type); break;
         case 6: uncompressed = thrift_int(t, f.type); break;
@@ -220,12 +262,12 @@ static void read_column_metadata(thrift *t, parquet_chunk *c) {
     c->codec = codec < 0 || codec > INT32_MAX ? -1 : (int)codec;
 }
 
-static void read_column_chunk(thrift *t, parquet_chunk *c) {
+static void read_column_chunk(thrift *t, const parquet_node *leaf, parquet_chunk *c) {
     bool found = false;
     *c = (parquet_chunk){0};
     for (thrift_field f = {0}; thrift_next(t, &f);) {
         if (f.id == 3 && thrift_struct(t, f.type)) {
-            read_column_metadata(t, c);
+            read_column_metadata(t, leaf, c);
             found = true;
             continue;
         }
@@ -249,7 +291,7 @@ static wr_status read_group(parquet_footer *f, thrift *t, const size_t *slots, s
             if (count != f->leaves || element != THRIFT_STRUCT || g->chunks) t->bad = true;
             TRY_ALLOC(g->chunks = arena_alloc(f->memory, n * sizeof *g->chunks));
             for (size_t i = 0; i < f->leaves && !t->bad; i++) {
-                read_column_chunk(t, &chunk);
+                read_column_chunk(t, f->by_number[i], &chunk);
                 if (slots[i] < n) g->chunks[slots[i]] = chunk;
             }
         } else if (m.id == 3) {
@@ -260,6 +302,9 @@ static wr_status read_group(parquet_footer *f, thrift *t, const size_t *slots, s
             thrift_skip(t, m.type);
     }
     if (!g->chunks) t->bad = true;
+    for (size_t i = 0; i < f->leaves && !t->bad; i++) {
+        if (slots[i] < n && f->by_number[i]->max_rep == 0 && g->chunks[slots[i]].values != g->rows && !g->chunks[slots[i]].encrypted) t->bad = true;
+    }
 cleanup:
     return status;
 }
@@ -267,6 +312,7 @@ cleanup:
 wr_status parquet_footer_groups(parquet_footer *f, const char *path, const parquet_node *const *wanted, size_t n) {
     wr_status status = WR_OK;
     size_t *slots = NULL, capacity = 0;
+    uint64_t rows = 0;
     parquet_group *groups = NULL;
     thrift t = {.at = f->group_list, .end = f->end};
     thrift_type element;
@@ -279,8 +325,13 @@ wr_status parquet_footer_groups(parquet_footer *f, const char *path, const parqu
         parquet_group g;
         TRY(read_group(f, &t, slots, n, &g));
         VEC_PUSH(groups, f->n_groups, capacity, g);
+        if (g.rows > UINT64_MAX - rows) t.bad = true;
+        rows += g.rows;
     }
     if (t.bad) TRY(damaged(path));
+    if (rows != f->rows)
+        TRY(wr_fail(WR_E_FORMAT, "%s: the Parquet footer is damaged: %llu rows in the file, but %llu in its row groups; fetch the file again", path,
+                    (unsigned long long)f->rows, (unsigned long long)rows));
     TRY_ALLOC(f->groups = arena_alloc(f->memory, (f->n_groups + 1) * sizeof *groups));
     if (f->n_groups) memcpy(f->groups, groups, f->n_groups * sizeof *groups);
 cleanup:
@@ -294,5 +345,6 @@ cleanup:
 void parquet_footer_free(parquet_footer *f) {
     arena_free(f->memory);
     free(f->bytes);
+    free(f->by_number);
     *f = (parquet_footer){0};
 }

@@ -61,7 +61,9 @@ typedef struct parquet_group {
 typedef struct parquet_footer {
     arena *memory;        /* owned */
     parquet_node *root;
-    size_t leaves;
+    parquet_node **by_number; /* (leaves) owned */
+    size_t leaves, leaf_capacity;
+    uint64_t rows;        /* as the file states them, for all groups */
     uint64_t limit;       /* where the footer starts: no chunk reaches beyond */
     parquet_group *groups;
     size_t n_groups;
@@ -69,9 +71,10 @@ typedef struct parquet_footer {
     const uint8_t *group_list, *end;
 } parquet_footer;
 
-/* Reads the tree. `path` is for messages. Release with parquet_footer_free, after a failure too. */
+/* Reads the tree. `path` is for messages, which name a Git LFS pointer in the file's place too. Release with parquet_footer_free, after a failure too. */
 wr_status parquet_footer_read(int fd, const char *path, parquet_footer *out);
-/* Reads the row groups: of the leaves wanted (n of them) only. */
+/* Reads the row groups: of the leaves wanted (n of them) only. A footer has no checksum; but its parts state some things twice (names and types of the columns,
+ * numbers of rows), and are damaged where these differ. */
 wr_status parquet_footer_groups(parquet_footer *f, const char *path, const parquet_node *const *wanted, size_t n);
 void parquet_footer_free(parquet_footer *f);
 

@@ -75,7 +75,8 @@ size_t thrift_list(thrift *t, thrift_type type, thrift_type *element) {
     uint8_t head = byte(t);
     uint64_t n = head >> 4 == 15 ? varint(t) : head >> 4;
     *element = head & 0x0F;
-    if (*element == THRIFT_STOP || *element > THRIFT_STRUCT) fail(t, false);
+    /* An empty list has no elements to have a type: fastparquet writes 0 for it. */
+    if ((*element == THRIFT_STOP && n > 0) || *element > THRIFT_STRUCT) fail(t, false);
     if (!t->bad && n > (size_t)(t->end - t->at)) fail(t, true);
     return t->bad ? 0 : (size_t)n;
 }

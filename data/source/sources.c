@@ -21,13 +21,27 @@ enum { DEFAULT_BLOCK = 8 << 20, SNIFF_BYTES = 4096, DEEPEST_FOLDER = 16 };
 /* Lines of JSON can be entered anywhere: text whose first row is an object. An array cannot, nor can what is compressed. */
 static source_kind kind_of(const char *s, size_t n) {
     size_t i = n >= 3 && memcmp(s, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    if (n >= 4 && memcmp(s, "PAR1", 4) == 0) return SOURCE_PARQUET;
+    if (n >= 4 && (memcmp(s, "PAR1", 4) == 0 || memcmp(s, "PARE", 4) == 0)) return SOURCE_PARQUET;
     while (i < n && (s[i] == ' ' || (s[i] >= '\t' && s[i] <= '\r'))) i++;
     if (i < n && s[i] == '{') {
         for (i++; i < n && (s[i] == ' ' || (s[i] >= '\t' && s[i] <= '\r'));) i++;
         if (i == n || s[i] == '"' || s[i] == '}') return SOURCE_PLAIN;
     }
     return SOURCE_STREAM; /* an empty file too: the stream knows by its name whether it may be empty */
+}
+
+static bool ends_in(const char *name, const char *const *ends) {
+    for (size_t i = 0, n = strlen(name); ends[i]; i++) {
+        size_t k = strlen(ends[i]);
+        if (n >= k && strcasecmp(name + n - k, ends[i]) == 0) return true;
+    }
+    return false;
+}
+
+/* An empty or damaged file, or a pointer to one, is what its name says too, and must not pass for text: its reader says what is wrong. */
+static bool is_parquet_name(const char *name) {
+    static const char *const ends[] = {".parquet", ".pq", NULL};
+    return ends_in(name, ends);
 }
 
 static wr_status look(source_file *f) {
@@ -43,6 +57,7 @@ static wr_status look(source_file *f) {
     ssize_t n = pread(fd, bytes, sizeof bytes, 0);
     if (n < 0) TRY(wr_fail(WR_E_IO, "cannot read %s: %s", f->path, strerror(errno)));
     f->kind = kind_of(bytes, (size_t)n);
+    if (f->kind == SOURCE_STREAM && is_parquet_name(f->path)) f->kind = SOURCE_PARQUET;
     f->size = (uint64_t)info.st_size;
     f->seconds = info.st_mtim.tv_sec;
     f->nanoseconds = info.st_mtim.tv_nsec;
@@ -64,14 +79,6 @@ static wr_status add_file(sources *s, const char *path) {
 cleanup:
     free(f.path);
     return status;
-}
-
-static bool ends_in(const char *name, const char *const *ends) {
-    for (size_t i = 0, n = strlen(name); ends[i]; i++) {
-        size_t k = strlen(ends[i]);
-        if (n >= k && strcasecmp(name + n - k, ends[i]) == 0) return true;
-    }
-    return false;
 }
 
 /* In a folder only what looks like chats is taken: not what a download has not finished, nor what tools leave beside the data. */
