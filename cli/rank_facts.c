@@ -13,14 +13,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the machine ----------------------------------------------------------------------------------------------------- */
+/* --- the machine -----------------------------------------------------------------------------------------------------
+ */
 
 typedef wr_status take_fact(void *context, const char *name, const char *value);
 
-/* Variables that change numbers, dates in prompts, or how many threads there are; what they lead to is not seen elsewhere. */
+/* Variables that change numbers, dates in prompts, or how many threads there are; what they lead to is not seen
+ * elsewhere. */
 static const char *const variables[] = {
-    "OMP_DYNAMIC", "OMP_SCHEDULE", "OMP_THREAD_LIMIT", "OMP_NESTED", "OMP_MAX_ACTIVE_LEVELS", "OPENBLAS_L2_SIZE", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA",
-    "DNNL_DEFAULT_FPMATH_MODE", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_CPU_ISA_HINTS", "ONEDNN_CPU_ISA_HINTS", "SOURCE_DATE_EPOCH",
+    "OMP_DYNAMIC",
+    "OMP_SCHEDULE",
+    "OMP_THREAD_LIMIT",
+    "OMP_NESTED",
+    "OMP_MAX_ACTIVE_LEVELS",
+    "OPENBLAS_L2_SIZE",
+    "DNNL_MAX_CPU_ISA",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_CPU_ISA_HINTS",
+    "ONEDNN_CPU_ISA_HINTS",
+    "SOURCE_DATE_EPOCH",
 };
 
 static wr_status number_fact(take_fact *take, void *context, const char *name, long long value) {
@@ -39,7 +52,8 @@ static wr_status arithmetic(take_fact *take, void *context) {
     TRY(take(context, "instruction set", kernels()->name));
     snprintf(text, sizeof text, "%s (%s)", openblas_get_corename(), openblas_get_config());
     TRY(take(context, "OpenBLAS", text));
-    snprintf(text, sizeof text, "%d.%d.%d %s, instruction sets %#x", v->major, v->minor, v->patch, v->hash, (unsigned)dnnl_get_effective_cpu_isa());
+    snprintf(text, sizeof text, "%d.%d.%d %s, instruction sets %#x", v->major, v->minor, v->patch, v->hash,
+             (unsigned)dnnl_get_effective_cpu_isa());
     TRY(take(context, "oneDNN", text));
 cleanup:
     return status;
@@ -56,7 +70,9 @@ cleanup:
     return status;
 }
 
-static wr_status take_machine(void *context, const char *name, const char *value) { return facts_add_machine(context, name, value); }
+static wr_status take_machine(void *context, const char *name, const char *value) {
+    return facts_add_machine(context, name, value);
+}
 
 static wr_status libraries(rank_facts *out) {
     wr_status status = WR_OK;
@@ -66,7 +82,9 @@ static wr_status libraries(rank_facts *out) {
     char *rest = text.data;
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
         char name[40];
-        if (sscanf(line, "  %39s", name) != 1 || line[0] != ' ' || strcmp(name, "OpenBLAS") == 0 || strcmp(name, "oneDNN") == 0) continue;
+        if (sscanf(line, "  %39s", name) != 1 || line[0] != ' ' || strcmp(name, "OpenBLAS") == 0 ||
+            strcmp(name, "oneDNN") == 0)
+            continue;
         TRY(facts_add_machine(out, name, line + 2 + strlen(name) + strspn(line + 2 + strlen(name), " ")));
     }
 cleanup:
@@ -103,7 +121,8 @@ cleanup:
     return status;
 }
 
-/* --- inputs ---------------------------------------------------------------------------------------------------------- */
+/* --- inputs ----------------------------------------------------------------------------------------------------------
+ */
 
 static bool ends_in(const char *name, const char *end) {
     size_t n = strlen(name), k = strlen(end);
@@ -137,8 +156,10 @@ static wr_status add_folder(rank_facts *out, const char *option, const char *dir
     if (dir_list(dir, "", "", &names, &n) < 0) return WR_OK; /* who reads it says so */
     for (size_t i = 0; i < n; i++) {
         if (path_join(path, dir, names[i]) < 0) continue;
-        if (strcmp(names[i], "tokenizer") == 0 && dir_exists(path)) TRY(add_folder(out, option, path, whole));
-        else if (is_input(names[i])) TRY(add_input(out, option, path, whole));
+        if (strcmp(names[i], "tokenizer") == 0 && dir_exists(path))
+            TRY(add_folder(out, option, path, whole));
+        else if (is_input(names[i]))
+            TRY(add_input(out, option, path, whole));
     }
 cleanup:
     names_free(names, n);
@@ -165,7 +186,8 @@ cleanup:
     return status;
 }
 
-/* --- what was told --------------------------------------------------------------------------------------------------- */
+/* --- what was told ---------------------------------------------------------------------------------------------------
+ */
 
 static void option_name(const option_spec *spec, char out[80]) { snprintf(out, 80, "--%s", spec->name); }
 
@@ -184,7 +206,8 @@ static wr_status take_input(void *context, const option_spec *spec, const char *
 wr_status rank_facts_collect(const command *c, const options *o, rank_facts *out) {
     wr_status status = WR_OK;
     char text[64];
-    snprintf(text, sizeof text, "%s%s%s", c ? c->name : "help or version", c && c->variant ? " " : "", c && c->variant ? c->variant : "");
+    snprintf(text, sizeof text, "%s%s%s", c ? c->name : "help or version", c && c->variant ? " " : "",
+             c && c->variant ? c->variant : "");
     TRY(facts_add_told(out, "the command", text));
     TRY(o ? options_visit(o, take_option, out) : WR_OK);
     for (size_t i = 0; o && i < options_count(o); i++) {

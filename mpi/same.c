@@ -12,9 +12,11 @@
 
 enum { SHOWN = 160 }; /* bytes of a value in a message */
 
-/* --- facts of this rank ---------------------------------------------------------------------------------------------- */
+/* --- facts of this rank ----------------------------------------------------------------------------------------------
+ */
 
-static wr_status add(rank_facts *f, char kind, const char *group, const char *name, const char *value, const char *path) {
+static wr_status add(rank_facts *f, char kind, const char *group, const char *name, const char *value,
+                     const char *path) {
     wr_status status = WR_OK;
     rank_fact x = {.kind = kind};
     TRY_ALLOC(x.group = mem_strdup(group));
@@ -31,15 +33,20 @@ cleanup:
     return status;
 }
 
-wr_status facts_add_told(rank_facts *f, const char *name, const char *value) { return add(f, 'o', "", name, value, NULL); }
+wr_status facts_add_told(rank_facts *f, const char *name, const char *value) {
+    return add(f, 'o', "", name, value, NULL);
+}
 
-wr_status facts_add_machine(rank_facts *f, const char *name, const char *value) { return add(f, 'm', "", name, value, NULL); }
+wr_status facts_add_machine(rank_facts *f, const char *name, const char *value) {
+    return add(f, 'm', "", name, value, NULL);
+}
 
-/* What tells one file from another without reading it. The number of the device is left out: hosts that mount one file system may have given it
- * different ones. The time of the last change of the inode cannot be set by cp or rsync. */
+/* What tells one file from another without reading it. The number of the device is left out: hosts that mount one file
+ * system may have given it different ones. The time of the last change of the inode cannot be set by cp or rsync. */
 static void identity(const struct stat *s, char out[SHOWN]) {
-    snprintf(out, SHOWN, "%llu:%llu:%lld.%09ld:%lld.%09ld", (unsigned long long)s->st_size, (unsigned long long)s->st_ino, (long long)s->st_mtim.tv_sec,
-             s->st_mtim.tv_nsec, (long long)s->st_ctim.tv_sec, s->st_ctim.tv_nsec);
+    snprintf(out, SHOWN, "%llu:%llu:%lld.%09ld:%lld.%09ld", (unsigned long long)s->st_size,
+             (unsigned long long)s->st_ino, (long long)s->st_mtim.tv_sec, s->st_mtim.tv_nsec,
+             (long long)s->st_ctim.tv_sec, s->st_ctim.tv_nsec);
 }
 
 wr_status facts_add_file(rank_facts *f, const char *group, const char *name, const char *path, bool whole) {
@@ -61,17 +68,20 @@ void facts_free(rank_facts *f) {
     *f = (rank_facts){0};
 }
 
-/* --- all ranks' facts side by side ----------------------------------------------------------------------------------- */
+/* --- all ranks' facts side by side -----------------------------------------------------------------------------------
+ */
 
 /* A fact as it came over the wire: kind and group in one string, name, value. */
-typedef struct entry { const char *kind, *name, *value; } entry;
+typedef struct entry {
+    const char *kind, *name, *value;
+} entry;
 
 typedef struct table {
-    strbuf *texts;          /* (size) */
+    strbuf *texts;           /* (size) */
     char (*hosts)[HOST_CAP]; /* (size) */
-    string_map index;       /* name -> row */
-    const char **names;     /* (n) in the order of rank 0's, then of further ranks' */
-    entry *cells;           /* (n, size) name NULL: that rank has none */
+    string_map index;        /* name -> row */
+    const char **names;      /* (n) in the order of rank 0's, then of further ranks' */
+    entry *cells;            /* (n, size) name NULL: that rank has none */
     size_t n, name_capacity, cell_capacity;
     int size;
 } table;
@@ -140,7 +150,8 @@ cleanup:
 }
 
 static wr_status differ(const table *t, char kind, size_t row, int a, const char *x, int b, const char *y) {
-    return wr_fail(kind == 'o' ? WR_E_USAGE : WR_E_MISMATCH, "ranks differ in %s: %.*s on rank %d (%s), %.*s on rank %d (%s); all ranks must have the same",
+    return wr_fail(kind == 'o' ? WR_E_USAGE : WR_E_MISMATCH,
+                   "ranks differ in %s: %.*s on rank %d (%s), %.*s on rank %d (%s); all ranks must have the same",
                    t->names[row], SHOWN, x, a, t->hosts[a], SHOWN, y, b, t->hosts[b]);
 }
 
@@ -153,7 +164,8 @@ static bool has_group(const table *t, int rank, const char *kind) {
     return false;
 }
 
-/* The first row whose values differ, as an error. Files that are not the same one are marked in suspect (n) instead, where it is given. */
+/* The first row whose values differ, as an error. Files that are not the same one are marked in suspect (n) instead,
+ * where it is given. */
 static wr_status compare(const table *t, bool *suspect) {
     for (size_t i = 0; i < t->n; i++) {
         const entry *row = t->cells + i * (size_t)t->size;
@@ -164,7 +176,8 @@ static wr_status compare(const table *t, bool *suspect) {
         if (!file && first) return differ(t, kind, i, 0, "not there", first, row[first].value);
         for (int r = 0; r < t->size; r++) {
             if (!row[r].name) {
-                if (!file || (kind == 'f' && suspect && has_group(t, r, row[first].kind))) return differ(t, kind, i, first, file ? "there" : row[first].value, r, "not there");
+                if (!file || (kind == 'f' && suspect && has_group(t, r, row[first].kind)))
+                    return differ(t, kind, i, first, file ? "there" : row[first].value, r, "not there");
             } else if (strcmp(row[r].value, row[first].value) != 0) {
                 if (!file || !suspect) return differ(t, kind, i, first, row[first].value, r, row[r].value);
                 suspect[i] = true;
@@ -188,8 +201,10 @@ static wr_status compare_contents(world *w, const rank_facts *f, const table *t,
         if (!row || !suspect[row->value]) continue;
         if (stat(x->path, &info) != 0) info.st_size = 0;
         status = hash_file_hex(x->path, hash);
-        if (status < 0) snprintf(value, sizeof value, "unreadable"), status = WR_OK;
-        else snprintf(value, sizeof value, "%lld bytes with hash %.16s", (long long)info.st_size, hash);
+        if (status < 0)
+            snprintf(value, sizeof value, "unreadable"), status = WR_OK;
+        else
+            snprintf(value, sizeof value, "%lld bytes with hash %.16s", (long long)info.st_size, hash);
         status = add(&read, x->kind, x->group, x->name, value, NULL);
     }
     if (status >= 0) status = pack(&read, &text);
@@ -203,7 +218,8 @@ cleanup:
     return status;
 }
 
-/* --- agreement ------------------------------------------------------------------------------------------------------- */
+/* --- agreement -------------------------------------------------------------------------------------------------------
+ */
 
 bool world_equal(world *w, uint64_t number, int *differing) {
     if (differing) *differing = -1;
@@ -223,7 +239,10 @@ bool world_equal(world *w, uint64_t number, int *differing) {
 
 /* COLLECTIVE. The lowest failed rank's code and message on every rank, so that all end alike. */
 static wr_status share_failure(world *w, wr_status mine) {
-    struct { int code, rank; char host[HOST_CAP], text[MESSAGE_CAP]; } message = {0};
+    struct {
+        int code, rank;
+        char host[HOST_CAP], text[MESSAGE_CAP];
+    } message = {0};
     int failed = mine < 0 ? w->rank : w->size, first = w->size, failures = 0, one = mine < 0;
     MPI_Allreduce(&failed, &first, 1, MPI_INT, MPI_MIN, w->comm);
     MPI_Allreduce(&one, &failures, 1, MPI_INT, MPI_SUM, w->comm);
@@ -234,7 +253,9 @@ static wr_status share_failure(world *w, wr_status mine) {
         snprintf(message.text, sizeof message.text, "%s", wr_error());
     }
     MPI_Bcast(&message, (int)sizeof message, MPI_BYTE, first, w->comm);
-    if (first == 0) return wr_fail((wr_status)message.code, "%s%s", message.text, failures < w->size ? " (on rank 0, not on all ranks)" : "");
+    if (first == 0)
+        return wr_fail((wr_status)message.code, "%s%s", message.text,
+                       failures < w->size ? " (on rank 0, not on all ranks)" : "");
     return wr_fail((wr_status)message.code, "rank %d (%s): %s", first, message.host, message.text);
 }
 

@@ -1,6 +1,7 @@
-/* Stop signals: they are seen by a handler, and answered by the main threads where all ranks can agree to stop. SIGTERM goes unanswered only for so long:
- * a library that spins would otherwise keep a process for ever that its scheduler believes gone. A handler ends it then, because no thread can be
- * counted on, and nothing half-written has a final name. */
+/* Stop signals: they are seen by a handler, and answered by the main threads where all ranks can agree to stop. SIGTERM
+ * goes unanswered only for so long: a library that spins would otherwise keep a process for ever that its scheduler
+ * believes gone. A handler ends it then, because no thread can be counted on, and nothing half-written has a final
+ * name. */
 #include "base/log.h"
 #include "mpi/internal.h"
 
@@ -11,11 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Seconds until SIGTERM must be answered, below Slurm's KillWait of 30; and how many times as long the saving behind it may take. */
+/* Seconds until SIGTERM must be answered, below Slurm's KillWait of 30; and how many times as long the saving behind it
+ * may take. */
 enum { GRACE_S = 20, SAVING_GRACES = 10, GRACE_MOST_S = 1000000 };
 #define GRACE_ENV "WILDREWARD_GRACE_S"
 
-/* The only mutable globals of the program: a signal handler has no other way to tell, nor to be told. The lines are written before the handlers are set. */
+/* The only mutable globals of the program: a signal handler has no other way to tell, nor to be told. The lines are
+ * written before the handlers are set. */
 static volatile sig_atomic_t stop_seen, interrupts_seen, answered, limited, launcher_warned;
 static timer_t patience;
 static time_t grace_s;
@@ -57,16 +60,22 @@ static wr_status limit_waiting(void) {
     char *end = NULL, who[32] = "";
     long seconds = wanted ? strtol(wanted, &end, 10) : GRACE_S;
     if (wanted && (end == wanted || *end || seconds < 0 || seconds > GRACE_MOST_S))
-        return wr_fail(WR_E_USAGE, GRACE_ENV "='%.40s': want seconds from SIGTERM to the end of a process that does not answer, 0: no limit", wanted);
+        return wr_fail(WR_E_USAGE,
+                       GRACE_ENV
+                       "='%.40s': want seconds from SIGTERM to the end of a process that does not answer, 0: no limit",
+                       wanted);
     if (log_rank() > 0) snprintf(who, sizeof who, "[rank %d] ", log_rank());
-    snprintf(late_line, sizeof late_line, "wildreward: error: %sSIGTERM was not answered within the grace of %ld s (" GRACE_ENV "): ended without saving; the checkpoint before stays\n",
+    snprintf(late_line, sizeof late_line,
+             "wildreward: error: %sSIGTERM was not answered within the grace of %ld s (" GRACE_ENV
+             "): ended without saving; the checkpoint before stays\n",
              who, seconds);
     if (seconds == 0 || limited) return WR_OK;
     grace_s = seconds;
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = patience_signal()};
     struct sigaction action = {.sa_handler = on_patience_end};
     sigemptyset(&action.sa_mask);
-    if (sigaction(patience_signal(), &action, NULL) != 0 || timer_create(CLOCK_MONOTONIC, &event, &patience) != 0) return WR_OK; /* without a limit */
+    if (sigaction(patience_signal(), &action, NULL) != 0 || timer_create(CLOCK_MONOTONIC, &event, &patience) != 0)
+        return WR_OK; /* without a limit */
     limited = 1;
     return WR_OK;
 }
@@ -79,12 +88,15 @@ wr_status stop_signals_install(void) {
     if (getenv("OMPI_COMM_WORLD_SIZE") && log_rank() == 0) {
         const char *longer = getenv("OMPI_MCA_odls_base_sigkill_timeout");
         snprintf(launcher_line, sizeof launcher_line,
-                 "wildreward: warning: mpirun stops its ranks and kills them %.10s s after this; a save that takes longer is lost, and the checkpoint before stays. "
-                 "kill -USR1 to mpirun has no such limit\n", longer ? longer : "1");
+                 "wildreward: warning: mpirun stops its ranks and kills them %.10s s after this; a save that takes "
+                 "longer is lost, and the checkpoint before stays. "
+                 "kill -USR1 to mpirun has no such limit\n",
+                 longer ? longer : "1");
     }
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (sigaction(numbers[i], &action, NULL) != 0) return wr_fail(WR_E_IO, "cannot install the handler of signal %d", numbers[i]);
+        if (sigaction(numbers[i], &action, NULL) != 0)
+            return wr_fail(WR_E_IO, "cannot install the handler of signal %d", numbers[i]);
     }
     return WR_OK;
 }
@@ -95,7 +107,8 @@ bool world_stop_requested(void) {
         answered = 1;
         /* A signal between these lines sets the longer limit, too. */
         struct itimerspec left;
-        if (limited && timer_gettime(patience, &left) == 0 && (left.it_value.tv_sec || left.it_value.tv_nsec)) expect_answer();
+        if (limited && timer_gettime(patience, &left) == 0 && (left.it_value.tv_sec || left.it_value.tv_nsec))
+            expect_answer();
     }
     return true;
 }

@@ -3,6 +3,8 @@
 # Slurm sends USR1 to the batch shell 60 s before the time limit (--signal=B:USR1@60). It is passed to the launcher, which passes it to all ranks;
 # they agree on it, save a checkpoint and end with exit code 75. The job then requeues itself and goes on from there, because every run is
 # started with --resume, which starts afresh where there is no checkpoint yet. A lock in the run directory keeps a stale job from writing into it.
+# TERM (scancel, preemption) is passed on as USR1, too: mpirun would kill its ranks two seconds after a TERM, Slurm leaves them KillWait (30 s) for
+# their checkpoint. The job then ends without a requeue of its own.
 #   WILDREWARD            the program (default: $SLURM_SUBMIT_DIR/build/wildreward, then PATH)
 #   WILDREWARD_LAUNCHER   "mpirun" (default), "srun --mpi=pmix", or whatever the site uses
 #   WILDREWARD_RESTARTS   how often a job may requeue itself (default 200)
@@ -30,7 +32,7 @@ run_job() {
     launcher=$!
     stopping=
     trap 'stopping=USR1; kill -USR1 "$launcher" 2>/dev/null' USR1
-    trap 'stopping=TERM; kill -TERM "$launcher" 2>/dev/null' TERM INT
+    trap 'stopping=TERM; kill -USR1 "$launcher" 2>/dev/null' TERM INT
     # wait ends early, with a code above 128, whenever a trap runs: then there is more to wait for.
     while :; do
         wait "$launcher"

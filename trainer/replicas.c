@@ -20,7 +20,8 @@ static wr_status hash_parts(const model *m, const adamw *opt, parts *out) {
     out->n_tensors = x.n_tensors;
     out->n = x.n_tensors + 3;
     TRY_ALLOC(out->hashes = mem_calloc(out->n, sizeof *out->hashes));
-    for (size_t i = 0; i < x.n_tensors; i++) out->hashes[i] = hash64(x.values + x.tensors[i].offset, x.tensors[i].count * sizeof(float), i);
+    for (size_t i = 0; i < x.n_tensors; i++)
+        out->hashes[i] = hash64(x.values + x.tensors[i].offset, x.tensors[i].count * sizeof(float), i);
     if (opt) {
         out->hashes[x.n_tensors] = hash64(opt->m, opt->n * sizeof(float), (uint64_t)opt->t);
         out->hashes[x.n_tensors + 1] = hash64(opt->v, opt->n * sizeof(float), 0);
@@ -35,8 +36,14 @@ static wr_status name_part(const model *m, const parts *mine, const uint64_t *ro
     const trainables x = model_trainables(m);
     for (size_t i = 0; i < mine->n; i++) {
         if (mine->hashes[i] == root[i]) continue;
-        const char *what = i < mine->n_tensors ? x.tensors[i].name : i == mine->n_tensors ? "the first moments" : i == mine->n_tensors + 1 ? "the second moments" : "the frozen weights";
-        return wr_fail(WR_E_MISMATCH, "its %s are not those of rank 0: the ranks no longer train one model; go on from the last checkpoint with --resume, and have this host's memory tested", what);
+        const char *what = i < mine->n_tensors        ? x.tensors[i].name
+                           : i == mine->n_tensors     ? "the first moments"
+                           : i == mine->n_tensors + 1 ? "the second moments"
+                                                      : "the frozen weights";
+        return wr_fail(WR_E_MISMATCH,
+                       "its %s are not those of rank 0: the ranks no longer train one model; go on from the last "
+                       "checkpoint with --resume, and have this host's memory tested",
+                       what);
     }
     return wr_fail(WR_E_MISMATCH, "its weights are not those of rank 0");
 }
@@ -52,7 +59,9 @@ wr_status replicas_equal(world *w, const model *m, const adamw *opt) {
     strbuf_append(&root, mine.hashes, mine.n * sizeof *mine.hashes);
     TRY(world_bcast(w, 0, &root));
     const bool same_shape = root.len == mine.n * sizeof *mine.hashes;
-    if (world_rank(w) == odd) status = same_shape ? name_part(m, &mine, (const uint64_t *)(const void *)root.data) : wr_fail(WR_E_MISMATCH, "its model is another than rank 0's");
+    if (world_rank(w) == odd)
+        status = same_shape ? name_part(m, &mine, (const uint64_t *)(const void *)root.data)
+                            : wr_fail(WR_E_MISMATCH, "its model is another than rank 0's");
     status = world_agree(w, status);
 cleanup:
     free(mine.hashes);

@@ -21,7 +21,8 @@ static void tail(const char *bytes, size_t n, char out[TAIL + 1]) {
     snprintf(out, TAIL + 1, TAIL_BEGIN "%s" TAIL_END, hash);
 }
 
-/* --- writing --------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------------------------------
+ */
 
 /* "model/config.json": its hash, for every file below dir. */
 static wr_status list_files(json_writer *j, const char *dir, const char *below, int depth) {
@@ -31,8 +32,10 @@ static wr_status list_files(json_writer *j, const char *dir, const char *below, 
     TRY(path_join(folder, dir, below));
     TRY(dir_list(folder, "", "", &names, &n));
     for (size_t i = 0; i < n; i++) {
-        if (below[0]) TRY(path_join(name, below, names[i]));
-        else snprintf(name, sizeof name, "%s", names[i]);
+        if (below[0])
+            TRY(path_join(name, below, names[i]));
+        else
+            snprintf(name, sizeof name, "%s", names[i]);
         TRY(path_join(path, dir, name));
         if (dir_exists(path)) {
             TRY(depth < DEEPEST ? list_files(j, dir, name, depth + 1) : WR_OK);
@@ -68,7 +71,8 @@ wr_status state_write(const char *dir, const state_numbers *n, const checkpoint_
     text(&j, "config_hash", s->config_hash);
     text(&j, "data_hash", s->data_hash);
     text(&j, "parent_hash", s->parent_hash);
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed); /* text: 64 bits do not fit a JSON reader's double */
+    snprintf(seed, sizeof seed, "%llu",
+             (unsigned long long)s->seed); /* text: 64 bits do not fit a JSON reader's double */
     text(&j, "seed", seed);
     number(&j, "ranks", n->ranks);
     text(&j, "machine", s->machine ? s->machine : "");
@@ -91,14 +95,19 @@ cleanup:
     return status;
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------------------------------
+ */
 
-static wr_status check_own(const json_value *state, const char *key, const char *mine, const char *run, const char *what) {
+static wr_status check_own(const json_value *state, const char *key, const char *mine, const char *run,
+                           const char *what) {
     const char *given;
     size_t n;
-    if (!json_get_string(state, key, &given, &n)) return wr_fail(WR_E_FORMAT, "%s: state.json of the checkpoint lacks \"%s\"", run, key);
+    if (!json_get_string(state, key, &given, &n))
+        return wr_fail(WR_E_FORMAT, "%s: state.json of the checkpoint lacks \"%s\"", run, key);
     if (strcmp(given, mine) != 0)
-        return wr_fail(WR_E_MISMATCH, "%s: this run was started with %s (hash %s, now %s); use the same, or another --out", run, what, given, mine);
+        return wr_fail(WR_E_MISMATCH,
+                       "%s: this run was started with %s (hash %s, now %s); use the same, or another --out", run, what,
+                       given, mine);
     return WR_OK;
 }
 
@@ -109,20 +118,28 @@ static wr_status check_checksum(const char *path, const char *bytes, size_t n) {
         if (memcmp(bytes + n - TAIL, end, TAIL) == 0) return WR_OK;
     }
     if (memmem(bytes, n, TAIL_BEGIN, sizeof TAIL_BEGIN - 1))
-        return wr_fail(WR_E_FORMAT, "%s: damaged or edited (its checksum is another); remove this checkpoint to use the one before it", path);
+        return wr_fail(
+            WR_E_FORMAT,
+            "%s: damaged or edited (its checksum is another); remove this checkpoint to use the one before it", path);
     return wr_fail(WR_E_FORMAT,
-                   "%s: damaged, edited, or of a version that wrote no checksum; remove this checkpoint to use the one before it, or begin a new run from its model", path);
+                   "%s: damaged, edited, or of a version that wrote no checksum; remove this checkpoint to use the one "
+                   "before it, or begin a new run from its model",
+                   path);
 }
 
-static wr_status read_numbers(const char *path, const json_value *v, checkpoint_state *s, strbuf *machine, state_numbers *out) {
+static wr_status read_numbers(const char *path, const json_value *v, checkpoint_state *s, strbuf *machine,
+                              state_numbers *out) {
     wr_status status = WR_OK;
     int64_t metrics_bytes;
     const char *seed, *extra, *computed_on, *metrics_hash;
     size_t n, extra_n, machine_n;
-    if (!json_get_int(v, "step", &out->step) || !json_get_int(v, "optimizer_steps", &out->optimizer_steps) || !json_get_int(v, "metrics_bytes", &metrics_bytes) ||
-        metrics_bytes < 0 || !json_get_int(v, "ranks", &out->ranks) || !json_get_string(v, "seed", &seed, &n) || !json_get_string(v, "extra", &extra, &extra_n) ||
-        !json_get_string(v, "machine", &computed_on, &machine_n) || !json_get_string(v, "metrics_hash", &metrics_hash, &n) || n >= HASH_HEX)
-        TRY(wr_fail(WR_E_FORMAT, "%s: not a checkpoint's state; remove this checkpoint to use the one before it", path));
+    if (!json_get_int(v, "step", &out->step) || !json_get_int(v, "optimizer_steps", &out->optimizer_steps) ||
+        !json_get_int(v, "metrics_bytes", &metrics_bytes) || metrics_bytes < 0 ||
+        !json_get_int(v, "ranks", &out->ranks) || !json_get_string(v, "seed", &seed, &n) ||
+        !json_get_string(v, "extra", &extra, &extra_n) || !json_get_string(v, "machine", &computed_on, &machine_n) ||
+        !json_get_string(v, "metrics_hash", &metrics_hash, &n) || n >= HASH_HEX)
+        TRY(wr_fail(WR_E_FORMAT, "%s: not a checkpoint's state; remove this checkpoint to use the one before it",
+                    path));
     out->metrics_bytes = (uint64_t)metrics_bytes;
     out->seed = strtoull(seed, NULL, 10);
     snprintf(out->metrics_hash, sizeof out->metrics_hash, "%s", metrics_hash);
@@ -143,7 +160,8 @@ static wr_status check_files(const char *dir, const json_value *files, const cha
     size_t n;
     for (size_t i = 0; needed[i]; i++) {
         TRY(path_join(path, dir, needed[i]));
-        if (!json_get_string(files, needed[i], &want, &n)) TRY(wr_fail(WR_E_MISMATCH, "%s: this checkpoint has no such file: it is another kind of run's", path));
+        if (!json_get_string(files, needed[i], &want, &n))
+            TRY(wr_fail(WR_E_MISMATCH, "%s: this checkpoint has no such file: it is another kind of run's", path));
     }
     for (const json_value *f = files->first; f; f = f->next) {
         TRY(path_join(path, dir, f->key));
@@ -153,13 +171,17 @@ static wr_status check_files(const char *dir, const json_value *files, const cha
         }
         TRY(hash_file_hex(path, hash));
         if (!json_is(f, JSON_STRING) || strcmp(f->text, hash) != 0)
-            TRY(wr_fail(WR_E_FORMAT, "%s: damaged (its hash is not the one in state.json); remove this checkpoint to use the one before it", path));
+            TRY(wr_fail(
+                WR_E_FORMAT,
+                "%s: damaged (its hash is not the one in state.json); remove this checkpoint to use the one before it",
+                path));
     }
 cleanup:
     return status;
 }
 
-wr_status state_read(const char *run, const char *dir, int64_t step, const char *const *needed, checkpoint_state *s, strbuf *machine, state_numbers *n) {
+wr_status state_read(const char *run, const char *dir, int64_t step, const char *const *needed, checkpoint_state *s,
+                     strbuf *machine, state_numbers *n) {
     wr_status status = WR_OK;
     char path[PATH_CAP], *bytes = NULL;
     size_t length;
@@ -177,7 +199,9 @@ wr_status state_read(const char *run, const char *dir, int64_t step, const char 
     TRY(check_checksum(path, bytes, length));
     TRY(wr_context(json_parse(a, bytes, length, &v), "%s", path));
     TRY(read_numbers(path, v, s, machine, n));
-    if (n->step != step) TRY(wr_fail(WR_E_FORMAT, "%s: is of step %lld, whatever its folder is called; give the folder its name back", path, (long long)n->step));
+    if (n->step != step)
+        TRY(wr_fail(WR_E_FORMAT, "%s: is of step %lld, whatever its folder is called; give the folder its name back",
+                    path, (long long)n->step));
     TRY(check_own(v, "config_hash", s->config_hash, run, "other options"));
     TRY(check_own(v, "data_hash", s->data_hash, run, "other data"));
     TRY(check_own(v, "parent_hash", s->parent_hash, run, "another model"));

@@ -169,9 +169,9 @@ if [ "$FULL" = 0 ]; then
     input evaluate data/meta.json
     input "dpo online" reward/config.json
 else
-    for f in chats.jsonl.zst; do input prepare $f; done
-    for f in template.txt; do for o in --template --chat-template --exclude-users --filter-rules --lexicon-rules --refusal-rules --fields; do input prepare $f $o $f; done; done
-    for f in $(cd a && ls model/* data/tokenizer/*); do case $f in *.json | *.txt | *.jinja | *.safetensors) input prepare "$f" --tokenizer "${f%/*}" ;; esac; done
+    input prepare chats.jsonl.zst
+    for o in --template --chat-template --exclude-users --filter-rules --lexicon-rules --refusal-rules --fields; do input prepare template.txt $o template.txt; done
+    for f in $(cd a && ls model/*); do case $f in *.json | *.txt | *.jinja | *.safetensors) input prepare "$f" --tokenizer "${f%/*}" ;; esac; done
     for f in $(cd a && find data model -name '*.json' -o -name '*.wrs' -o -name '*.txt' -o -name '*.safetensors' -o -name '*.jinja' | grep -v ^reward); do
         input "train lm" "$f"
         input "train reward" "$f"

@@ -1,4 +1,5 @@
-/* Weights and moments that one rank has otherwise: found at a checkpoint, named by rank, host and tensor, and no checkpoint is written. */
+/* Weights and moments that one rank has otherwise: found at a checkpoint, named by rank, host and tensor, and no
+ * checkpoint is written. */
 #include "tests/mpi/mpi_check.h"
 
 #include "base/file.h"

@@ -127,7 +127,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", wr_error());
         return 1;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_equal), cmocka_unit_test(test_files), cmocka_unit_test(test_same_file)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_equal),
+                                       cmocka_unit_test(test_files), cmocka_unit_test(test_same_file)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     world_free(the_world);
     return failed != 0;

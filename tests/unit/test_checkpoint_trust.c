@@ -1,4 +1,5 @@
-/* Nothing of a run's state is taken on trust: no flipped bit of any file of a checkpoint, no edited number, no half of a checkpoint. FLIPS bits (default 120). */
+/* Nothing of a run's state is taken on trust: no flipped bit of any file of a checkpoint, no edited number, no half of
+ * a checkpoint. FLIPS bits (default 120). */
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -31,7 +32,8 @@ static const char *at(const char *name) {
 static model *make_model(uint64_t seed) {
     model_config c;
     model *m;
-    assert_int_equal(model_config_from_spec("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", &c), WR_OK);
+    assert_int_equal(model_config_from_spec("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", &c),
+                     WR_OK);
     c.V = 20;
     c.bos_id = c.eos_id = c.pad_id = -1;
     assert_int_equal(model_create(&c, &m), WR_OK);
@@ -41,7 +43,12 @@ static model *make_model(uint64_t seed) {
 }
 
 static checkpoint_state state_of(int64_t step, const char *machine) {
-    return (checkpoint_state){.step = step, .config_hash = "config", .data_hash = "data", .parent_hash = "parent", .seed = 7, .machine = machine};
+    return (checkpoint_state){.step = step,
+                              .config_hash = "config",
+                              .data_hash = "data",
+                              .parent_hash = "parent",
+                              .seed = 7,
+                              .machine = machine};
 }
 
 /* Checkpoints of steps 1 and 2, each after a line of metrics. */
@@ -112,7 +119,8 @@ static void flip(const char *path, size_t byte, int bit) {
 
 static void test_flips(void **state) {
     (void)state;
-    static const char *const files[] = {"state.json", "optimizer.safetensors", "model/model.safetensors", "model/config.json", "model/tokenizer.json", "model/template.txt",
+    static const char *const files[] = {"state.json",         "optimizer.safetensors", "model/model.safetensors",
+                                        "model/config.json",  "model/tokenizer.json",  "model/template.txt",
                                         "../../metrics.jsonl"};
     enum { FILES = sizeof files / sizeof *files };
     const char *wanted = getenv("FLIPS");
@@ -130,7 +138,8 @@ static void test_flips(void **state) {
         const int bit = (int)(rng_uniform(&r) * 8);
         flip(path, byte, bit);
         const int64_t got = load("flips", "threads: 2\n");
-        if (got >= 0 || !strstr(wr_error(), "flips")) print_message("%s: byte %zu, bit %d: %lld, %s\n", path, byte, bit, (long long)got, wr_error());
+        if (got >= 0 || !strstr(wr_error(), "flips"))
+            print_message("%s: byte %zu, bit %d: %lld, %s\n", path, byte, bit, (long long)got, wr_error());
         refused += got < 0 && strstr(wr_error(), "flips");
         flip(path, byte, bit);
     }
@@ -157,8 +166,11 @@ static void edit(const char *path, const char *from, const char *to) {
 
 static void test_edits(void **state) {
     (void)state;
-    static const char *const edits[][2] = {{"\"step\":2", "\"step\":999"}, {"\"optimizer_steps\":2", "\"optimizer_steps\":3"}, {"\"seed\":\"7\"", "\"seed\":\"8\""},
-                                           {"own", "our"}, {"threads: 2", "threads: 3"}};
+    static const char *const edits[][2] = {{"\"step\":2", "\"step\":999"},
+                                           {"\"optimizer_steps\":2", "\"optimizer_steps\":3"},
+                                           {"\"seed\":\"7\"", "\"seed\":\"8\""},
+                                           {"own", "our"},
+                                           {"threads: 2", "threads: 3"}};
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
         char run[32], path[64];
         snprintf(run, sizeof run, "edit%zu", i);
@@ -220,12 +232,11 @@ static void test_elsewhere(void **state) {
 
 /* Asked by LeakSanitizer at the end: this program starts Open MPI, which keeps memory until the process ends. */
 __attribute__((visibility("default"))) int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void) {
-    return 1;
-}
+int __lsan_is_turned_off(void) { return 1; }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_flips), cmocka_unit_test(test_edits), cmocka_unit_test(test_not_whole), cmocka_unit_test(test_elsewhere)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_flips), cmocka_unit_test(test_edits),
+                                       cmocka_unit_test(test_not_whole), cmocka_unit_test(test_elsewhere)};
     const char *tmp = getenv("TMPDIR");
     snprintf(base, sizeof base, "%s/checkpoint-XXXXXX", tmp ? tmp : "/tmp");
     if (world_create(&argc, &argv, &w) < 0 || !mkdtemp(base)) return 1;

@@ -1,5 +1,5 @@
-/* SIGTERM ends a process that does not answer it, even one that spins; one that answers has its time; a second SIGINT ends at once. Each in a process of its
- * own: handlers and their timer belong to the process. */
+/* SIGTERM ends a process that does not answer it, even one that spins; one that answers has its time; a second SIGINT
+ * ends at once. Each in a process of its own: handlers and their timer belong to the process. */
 #include "mpi/internal.h"
 
 #include <setjmp.h>
@@ -27,7 +27,11 @@ static void spin(double seconds) {
     for (volatile double end = now() + seconds; now() < end;) continue;
 }
 
-typedef struct ending { int status; double seconds; char text[1024]; } ending;
+typedef struct ending {
+    int status;
+    double seconds;
+    char text[1024];
+} ending;
 
 /* What becomes of a process with that grace that gets the signals and then does `then`. */
 static ending in_child(const char *grace, const int *signals, void (*then)(void)) {
@@ -50,7 +54,8 @@ static ending in_child(const char *grace, const int *signals, void (*then)(void)
     }
     close(ends[1]);
     size_t n = 0;
-    for (ssize_t got; n < sizeof e.text - 1 && (got = read(ends[0], e.text + n, sizeof e.text - 1 - n)) > 0;) n += (size_t)got;
+    for (ssize_t got; n < sizeof e.text - 1 && (got = read(ends[0], e.text + n, sizeof e.text - 1 - n)) > 0;)
+        n += (size_t)got;
     close(ends[0]);
     assert_int_equal(waitpid(child, &e.status, 0), child);
     e.seconds = now() - begin;
@@ -109,6 +114,7 @@ static void test_others(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_spin), cmocka_unit_test(test_answered), cmocka_unit_test(test_others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_spin), cmocka_unit_test(test_answered),
+                                       cmocka_unit_test(test_others)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
