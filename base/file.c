@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include "base/file_kind.h"
+#include "base/map_guard.h"
 #include "base/mem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -232,6 +233,7 @@ wr_status file_map_open(const char *path, file_map *out) {
             TRY(io_error("map", path));
         }
         *out = (file_map){.bytes = p, .n = (size_t)info.st_size};
+        map_guard_add(p, out->n, path);
         TRY(lfs_pointer_refuse(out->bytes, out->n, path));
     }
 cleanup:
@@ -244,6 +246,7 @@ cleanup:
 
 void file_map_close(file_map *m) {
     if (m->bytes) {
+        map_guard_remove(m->bytes);
         munmap((void *)(uintptr_t)m->bytes, m->n);
     }
     *m = (file_map){0};

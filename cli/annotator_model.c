@@ -67,7 +67,7 @@ static wr_status shared_precision(const options *o, world *w, precision *out) {
 
 /* Rank 0's, or this rank's own when there are no others to ask. */
 static wr_status load(const char *dir, world *w, precision p, annotator_model *keep) {
-    if (w) return frozen_load(w, dir, HEAD_LM, p, &keep->frozen);
+    if (w) return frozen_load(w, dir, HEAD_LM, p, false, &keep->frozen);
     return model_load(dir, &(model_load_options){.head = HEAD_LM, .frozen = true, .precision = p}, &keep->frozen.m);
 }
 

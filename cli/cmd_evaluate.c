@@ -243,6 +243,7 @@ static wr_status evaluate_shards(const options *o, world *w, precision arithmeti
     record_source *source = NULL;
     model_workspace *work = NULL;
     TRY(agree_head(o, w, &head));
+    if (options_str(o, "truth") && head != HEAD_SCORE) TRY(wr_fail(WR_E_USAGE, "--truth: %s is not a reward model", options_str(o, "model")));
     snprintf(prefix, sizeof prefix, "%s-%s-", head == HEAD_SCORE ? "reward" : "chats", options_str(o, "split"));
     TRY(record_source_open(w, options_str(o, "data"), prefix, &source));
     if (root) {
@@ -263,10 +264,12 @@ static wr_status evaluate_shards(const options *o, world *w, precision arithmeti
     if (head == HEAD_SCORE) {
         reward_figures f;
         TRY(evaluate_reward(w, r.m, work, source, &e, &f));
+        if (!f.records) TRY(wr_fail(WR_E_FORMAT, "%s: no record of up to %zu tokens to evaluate", options_str(o, "data"), e.max_length));
         write_reward(j, &f);
     } else {
         lm_figures f;
         TRY(evaluate_lm(w, r.m, work, source, &e, &f));
+        if (!f.tokens) TRY(wr_fail(WR_E_FORMAT, "%s: no target token to evaluate", options_str(o, "data")));
         count(j, "records", f.records);
         count(j, "tokens", f.tokens);
         number(j, "loss", f.loss);
@@ -274,7 +277,6 @@ static wr_status evaluate_shards(const options *o, world *w, precision arithmeti
     }
     if (options_str(o, "truth")) {
         truth_figures t;
-        if (head != HEAD_SCORE) TRY(wr_fail(WR_E_USAGE, "--truth: %s is not a reward model", options_str(o, "model")));
         TRY(truth_evaluate(w, &r, options_str(o, "truth"), options_str(o, "data"), e.limit, e.max_tokens,
                            (uint64_t)options_int(o, "seed"), &t));
         write_truth(j, &t);

@@ -16,7 +16,8 @@ static const option_spec run_options[] = {
      .kind = OPT_STRING,
      .arg = "SPEC",
      .help =
-         "start from random weights, e.g. layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,max-positions=1024,tied=1"},
+         "start from random weights, e.g. layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,tied=1; max-positions: as the longest record, "
+         "from 1024 to --max-length"},
     {.name = "out", .kind = OPT_STRING, .arg = "RUN", .help = "run directory", .required = true},
     {.name = "resume", .kind = OPT_FLAG, .help = "continue RUN after its newest checkpoint"},
     {.name = "steps", .kind = OPT_INT, .arg = "N", .help = "steps in all; default: one epoch", .min = 1, .max = 1e15},
@@ -129,9 +130,8 @@ static const option_spec run_options[] = {
 static const option_spec lm_options[] = {
     {.name = "lr",
      .kind = OPT_FLOAT,
-     .default_value = "1e-3",
      .arg = "X",
-     .help = "peak learning rate",
+     .help = "peak learning rate; default: 2e-5, 2e-4 with --lora-rank, 1e-3 with --new",
      .min = 0,
      .max = 100},
     {.name = "loss-on",
@@ -144,9 +144,8 @@ static const option_spec lm_options[] = {
 static const option_spec reward_options[] = {
     {.name = "lr",
      .kind = OPT_FLOAT,
-     .default_value = "1e-5",
      .arg = "X",
-     .help = "peak learning rate",
+     .help = "peak learning rate; default: 1e-5, 1e-4 with --lora-rank",
      .min = 0,
      .max = 100},
     {.name = "template",
@@ -230,6 +229,17 @@ cleanup:
     return status;
 }
 
+/* The rates that leave a pretrained model better than it was: what fine-tuning commonly takes, ten times that for adapters (which start from nothing), and for
+ * reward models the paper's. Random weights need far more. */
+static wr_status resolve_lr(options *o, const char *tuned, const char *adapters, const char *fresh) {
+    if (options_given(o, "lr")) return WR_OK;
+    return options_override(o, "lr", options_str(o, "new") ? fresh : options_int(o, "lora-rank") > 0 ? adapters : tuned);
+}
+
+static wr_status resolve_lm(options *o) { return resolve_lr(o, "2e-5", "2e-4", "1e-3"); }
+
+static wr_status resolve_reward(options *o) { return resolve_lr(o, "1e-5", "1e-4", "1e-5"); }
+
 static wr_status run_lm(const options *o, world *w) { return run_train(o, w, true); }
 
 static wr_status run_reward(const options *o, world *w) { return run_train(o, w, false); }
@@ -243,6 +253,7 @@ const command cmd_train_lm = {
     .tables = lm_tables,
     .needs_world = true,
     .run = run_lm,
+    .resolve = resolve_lm,
     .no_positionals = true,
 };
 
@@ -255,5 +266,6 @@ const command cmd_train_reward = {
     .tables = reward_tables,
     .needs_world = true,
     .run = run_reward,
+    .resolve = resolve_reward,
     .no_positionals = true,
 };

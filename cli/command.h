@@ -13,6 +13,7 @@ typedef struct command {
     const option_spec *const *tables;  /* NULL-terminated */
     bool needs_world;                  /* run gets a world (COLLECTIVE); else world is NULL and under mpirun rank 0 alone runs it, the others wait */
     wr_status (*run)(const options *o, world *w);
+    wr_status (*resolve)(options *o);  /* NULL, or fills in defaults that depend on other options, before run */
     bool no_positionals;               /* main refuses arguments that are no options */
     bool reads_sources;                /* its arguments are source files of prepare */
 } command;

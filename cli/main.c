@@ -3,14 +3,19 @@
 #include "cli/command.h"
 
 #include "base/log.h"
+#include "base/map_guard.h"
 #include "cli/library_env.h"
 #include "cli/rank_facts.h"
 #include "cli/version.h"
 #include <malloc.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #define COMMANDS(X)                                                                                                    \
     X(cmd_doctor) X(cmd_synth) X(cmd_prepare) X(cmd_inspect) X(cmd_train_lm) X(cmd_train_reward) X(cmd_evaluate) X(cmd_score) X(cmd_logprobs)          \
@@ -131,6 +136,32 @@ static void report(wr_status status, int rank) {
     fprintf(stderr, "wildreward: %s: %s%s\n", status == WR_E_INTERRUPTED ? "stopped" : "error", where, wr_error());
 }
 
+/* A mapped file that someone cut short (a model that is written over in place) ends the process wherever it is read: one line, then at once, since the thread cannot
+ * go on and no lock may be waited for. Under MPI the launcher sees a rank leave without MPI_Finalize and ends the others. Anything else is no fault of a file:
+ * the signal's own end. */
+static void on_bus_error(int number, siginfo_t *info, void *context) {
+    static const char before[] = "wildreward: error: ", after[] = ": the file became shorter, or could not be read, while it was in use; put it back whole and start again\n";
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    const char *path = map_guard_find(info->si_addr);
+    (void)context;
+    if (!path) {
+        signal(number, SIG_DFL);
+        return;
+    }
+    if (atomic_flag_test_and_set(&told)) {
+        for (;;) pause(); /* another thread is telling it */
+    }
+    struct iovec parts[] = {{(void *)(uintptr_t)before, sizeof before - 1}, {(void *)(uintptr_t)path, strlen(path)}, {(void *)(uintptr_t)after, sizeof after - 1}};
+    if (writev(STDERR_FILENO, parts, 3) < 0) _exit(1);
+    _exit(1);
+}
+
+/* Again after MPI_Init, which may put its own in the place. */
+static void watch_mappings(void) {
+    struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+    sigaction(SIGBUS, &action, NULL);
+}
+
 /* Rank 0 says these for all: people look there. A peer's failure was also printed where it happened. */
 static bool rank_0_says(wr_status status) {
     return status == WR_E_USAGE || status == WR_E_PEER || status == WR_E_INTERRUPTED;
@@ -167,6 +198,7 @@ static wr_status call_together(const call *a, int *argc, char ***argv, int *rank
         return status;
     }
     *rank = world_rank(w);
+    watch_mappings();
     log_setup(*rank, log_threshold());
     status = same_call(a, w);
     const bool alike = status < 0;
@@ -208,6 +240,8 @@ static void understand(int argc, char **argv, call *a) {
             a->told = WR_OK;
         } else if (a->told == WR_OK && a->c->no_positionals && options_count(a->o) > 0) {
             a->told = wr_fail(WR_E_USAGE, "%s takes no argument '%s'; wildreward %s --help shows its options", argv[1], options_positional(a->o, 0), argv[1]);
+        } else if (a->told == WR_OK && a->c->resolve) {
+            a->told = a->c->resolve(a->o);
         }
     }
     a->print = help || a->told == WR_END;
@@ -215,6 +249,7 @@ static void understand(int argc, char **argv, call *a) {
 
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message, not a silent death */
+    watch_mappings();
     int rank = launched_rank();
     log_setup(rank, log_threshold());
     library_env_choose(argv);

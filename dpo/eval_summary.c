@@ -144,7 +144,7 @@ static void write_examples(json_writer *w, const prompt_set *prompts, const roll
     json_end_array(w);
 }
 
-static void write_json(json_writer *w, const char *model_dir, const prompt_set *prompts, const rollout_group *groups, const summary *s) {
+static void write_json(json_writer *w, const char *model_dir, const char *reward_dir, const prompt_set *prompts, const rollout_group *groups, const summary *s) {
     json_begin_object(w);
     json_key(w, "kind");
     json_string(w, "policy");
@@ -157,8 +157,8 @@ static void write_json(json_writer *w, const char *model_dir, const prompt_set *
     json_key(w, "replies");
     json_int(w, (int64_t)s->replies);
     if (s->n_quality) write_interval(w, "true_quality", s->quality, s->n_quality);
-    if (s->n_reward) write_interval(w, "reward", s->reward, s->n_reward);
-    if (s->n_reward) {
+    if (reward_dir) { /* null where every one is missing */
+        write_interval(w, "reward", s->reward, s->n_reward);
         json_key(w, "missing_rewards");
         json_int(w, (int64_t)s->missing);
     }
@@ -181,17 +181,22 @@ static void write_json(json_writer *w, const char *model_dir, const prompt_set *
     json_end_object(w);
 }
 
-wr_status eval_summary_json(const char *model_dir, const prompt_set *prompts, const rollout_group *groups, strbuf *out) {
+wr_status eval_summary_json(const char *model_dir, const char *reward_dir, const prompt_set *prompts, const rollout_group *groups, strbuf *out,
+                            wr_status *verdict) {
     wr_status status = WR_OK;
     summary s = {0};
+    *verdict = WR_OK;
     s.quality = mem_calloc(prompts->n, sizeof *s.quality);
     s.reward = mem_calloc(prompts->n, sizeof *s.reward);
     TRY_ALLOC(s.quality);
     TRY_ALLOC(s.reward);
     TRY(gather(&s, prompts, groups));
     json_writer w = json_writer_make(out);
-    write_json(&w, model_dir, prompts, groups, &s);
+    write_json(&w, model_dir, reward_dir, prompts, groups, &s);
     TRY(strbuf_status(out));
+    if (reward_dir && s.n_reward == 0)
+        *verdict = wr_fail(WR_E_NUMERIC, "%s: none of %zu replies got a reward (not a number, or too long for the reward model); look at it with --check-weights", reward_dir,
+                           s.replies);
 cleanup:
     free(s.quality);
     free(s.reward);

@@ -11,6 +11,7 @@ typedef struct interval { double mean, low, high; size_t n; } interval;
 interval mean_interval(const double *cluster_means, size_t n);
 
 /* {"kind":"policy", …}. groups: (prompts->n), by prompt. */
-wr_status eval_summary_json(const char *model_dir, const prompt_set *prompts, const rollout_group *groups, strbuf *out);
+wr_status eval_summary_json(const char *model_dir, const char *reward_dir, const prompt_set *prompts, const rollout_group *groups, strbuf *out,
+                            wr_status *verdict);
 
 #endif

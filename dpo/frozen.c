@@ -75,13 +75,13 @@ cleanup:
     return status;
 }
 
-wr_status frozen_load(world *w, const char *dir, model_head head, precision p, frozen_model *out) {
+wr_status frozen_load(world *w, const char *dir, model_head head, precision p, bool check_weights, frozen_model *out) {
     wr_status status = WR_OK;
     strbuf bytes = {0};
     model *loaded = NULL;
     *out = (frozen_model){0};
     if (world_rank(w) == 0) {
-        status = model_load(dir, &(model_load_options){.head = head, .frozen = true, .precision = p}, &loaded);
+        status = model_load(dir, &(model_load_options){.head = head, .frozen = true, .precision = p, .check_weights = check_weights}, &loaded);
         if (status >= 0) {
             const description d = describe(loaded);
             strbuf_append(&bytes, &d, sizeof d);

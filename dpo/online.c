@@ -27,6 +27,7 @@ typedef struct run {
     checkpoint_state state; /* state.step: steps done */
     char replies_dir[PATH_CAP];
     progress *bar;          /* rank 0 */
+    size_t replies, missing; /* rank 0: of this process; missing: without a reward */
 } run;
 
 static bool is_root(const run *x) {
@@ -51,6 +52,7 @@ static wr_status open_models(run *x) {
     r.reward_dir = o->reward_dir;
     r.template_file = o->template_file;
     r.seed = o->seed;
+    r.check_weights = o->check_weights;
     r.should_stop = work_should_stop;
     r.stop_context = x->c;
     TRY(rollout_create(x->w, x->policy, &x->prompts, &r, &x->r));
@@ -131,7 +133,10 @@ static wr_status one_step(run *x, bool check_equal) {
         step_times times = {.sample_s = t1 - t0, .train_s = t2 - t1, .step_s = t2 - t0, .coordinator_cpu = coordinator_cpu_share(x->c)};
         dpo_metrics_line(step, lr, &plan.stats, &plan.counts, &update, &times, &line);
         status = run_metrics(x->dir, &line);
-        if (!update.updated) log_warn("step %lld: no pair among %zu prompts (%zu ties), no update", (long long)step, o->prompts_per_step, plan.counts.ties);
+        if (!update.updated) log_warn("step %lld: no pair among %zu prompts (%zu ties, %zu rewards missing), no update", (long long)step, o->prompts_per_step, plan.counts.ties,
+                                       plan.counts.missing_rewards);
+        x->missing += plan.counts.missing_rewards;
+        for (size_t i = 0; i < o->prompts_per_step; i++) x->replies += plan.groups[i].n_replies;
         snprintf(note, sizeof note, "reward %.3f  loss %.4f  %zu pairs", plan.stats.reward_mean, update.loss, plan.counts.made);
         progress_update(x->bar, (uint64_t)step, note);
     }
@@ -188,6 +193,10 @@ wr_status dpo_online(world *w, const dpo_options *o) {
     TRY(steps(&x, resumed));
     const save_options how = how_to_save(&x);
     TRY(run_save_model(w, x.dir, x.policy, &x.state, &how));
+    if (is_root(&x) && x.replies && x.missing == x.replies)
+        status = wr_fail(WR_E_NUMERIC, "%s: none of the %zu replies got a reward (not a number, or too long for the reward model): nothing was learned; "
+                         "look at %s with --check-weights", o->out, x.replies, o->reward_dir);
+    TRY(world_agree(w, status));
 cleanup:
     progress_finish(x.bar);
     run_close(x.dir);

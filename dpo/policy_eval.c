@@ -63,13 +63,17 @@ static wr_status write_json(const char *path, const strbuf *text) {
 }
 
 static wr_status summarise(const policy_eval_options *o, const prompt_set *prompts, const eval_plan *p) {
-    wr_status status = WR_OK;
+    wr_status status = WR_OK, verdict = WR_OK;
+    char *why = NULL;
     strbuf text = {0};
-    TRY(eval_summary_json(o->model_dir, prompts, p->groups, &text));
+    TRY(eval_summary_json(o->model_dir, o->reward_dir, prompts, p->groups, &text, &verdict));
+    why = verdict < 0 ? mem_strdup(wr_error()) : NULL;
     strbuf_putc(&text, '\n');
     TRY(strbuf_status(&text));
     TRY(write_json(o->out_path, &text));
+    if (verdict < 0) TRY(wr_fail(verdict, "%s", why ? why : "no reward")); /* what was measured is written all the same */
 cleanup:
+    free(why);
     strbuf_free(&text);
     return status;
 }
@@ -120,7 +124,7 @@ wr_status policy_eval_run(world *w, const policy_eval_options *o) {
     if (world_rank(w) == 0) status = load_policy(o, &policy);
     TRY(world_agree(w, status));
     TRY(model_share(w, o->precision, &policy));
-    rollout_options options = {.policy_dir = o->model_dir, .reward_dir = o->reward_dir, .template_file = o->template_file, .chat_template = o->chat_template, .n = o->n,
+    rollout_options options = {.policy_dir = o->model_dir, .reward_dir = o->reward_dir, .template_file = o->template_file, .chat_template = o->chat_template, .check_weights = o->check_weights, .n = o->n,
                                .max_tokens = o->max_tokens, .max_prompt_tokens = o->max_prompt_tokens, .score_tokens = o->score_tokens,
                                .temperature = o->temperature, .top_p = o->top_p, .top_k = o->top_k, .seed = o->seed,
                                .should_stop = work_should_stop, .stop_context = c};

@@ -84,7 +84,7 @@ wr_status rollout_create(world *w, const model *policy, const prompt_set *prompt
     r->policy = policy;
     r->prompts = prompts;
     r->o = *o;
-    if (o->reward_dir) TRY(frozen_load(w, o->reward_dir, HEAD_SCORE, policy->precision, &r->reward_frozen));
+    if (o->reward_dir) TRY(frozen_load(w, o->reward_dir, HEAD_SCORE, policy->precision, o->check_weights, &r->reward_frozen));
     TRY(world_agree(w, open_local(r)));
     *out = r;
     r = NULL;

@@ -54,6 +54,7 @@ typedef struct rollout_options {
     const char *reward_dir;      /* NULL: no reward */
     const char *template_file;   /* reward template override or NULL */
     const char *chat_template;   /* file instead of the policy's own, or NULL */
+    bool check_weights;          /* of the reward model */
     size_t n, max_tokens, max_prompt_tokens, score_tokens;
     double temperature, top_p;
     size_t top_k;

@@ -32,11 +32,11 @@ typedef struct reward_figures {
     int classes;
 } reward_figures;
 typedef struct evaluate_options { size_t max_length, max_tokens, limit; bool loss_on_all, stoppable, show; } evaluate_options;
-/* COLLECTIVE. */
+/* COLLECTIVE. No record that fits: records is 0, and the figures are NaN. */
 wr_status evaluate_reward(world *w, const model *m, model_workspace *work, record_source *s, const evaluate_options *o, reward_figures *out);
 
 typedef struct lm_figures { size_t records, tokens; double loss; /* mean over target tokens */ } lm_figures;
-/* COLLECTIVE. */
+/* COLLECTIVE. No target token in any record: tokens is 0, and the loss NaN. */
 wr_status evaluate_lm(world *w, const model *m, model_workspace *work, record_source *s, const evaluate_options *o, lm_figures *out);
 
 #endif

@@ -56,10 +56,9 @@ wr_status evaluate_lm(world *w, const model *m, model_workspace *work, record_so
         out->loss += values[i * WIDTH + LOSS];
         tokens += values[i * WIDTH + TOKENS];
     }
-    if (!(tokens > 0)) TRY(wr_fail(WR_E_FORMAT, "no target token to evaluate"));
     out->records = job.n;
     out->tokens = (size_t)tokens;
-    out->loss /= tokens;
+    out->loss = tokens > 0 ? out->loss / tokens : NAN;
 cleanup:
     free(records);
     free(values);

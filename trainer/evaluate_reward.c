@@ -96,7 +96,10 @@ wr_status evaluate_reward(world *w, const model *m, model_workspace *work, recor
                     d->meta.classes));
     TRY(world_agree(w, evaluate_select(d, &job.rule, o->limit, &records, &job.n)));
     job.records = records;
-    if (!job.n) TRY(wr_fail(WR_E_FORMAT, "no record of up to %zu tokens to evaluate", o->max_length));
+    if (!job.n) {
+        out->loss = out->accuracy = out->mae = out->spearman = out->kappa = NAN;
+        goto cleanup;
+    }
     values = mem_calloc(job.n * WIDTH, sizeof *values);
     TRY(world_agree(w, values ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory evaluating %zu records", job.n)));
     TRY(evaluate_records(w, &job, values));

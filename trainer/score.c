@@ -4,6 +4,7 @@
 #include "model/prefix.h"
 #include "trainer/loss.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,7 +143,11 @@ wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const tok
         end = prefix_batch_end(n, s->ids, s->lengths, s->group, PREFIX_MIN_SHARED, from, max_tokens);
         TRY(score_pack(r, s, from, end));
     }
-    for (size_t i = 0; i < n; i++) scores[i] = ordinal_score(K1, s->logits + i * K1);
+    for (size_t i = 0; i < n; i++) {
+        scores[i] = ordinal_score(K1, s->logits + i * K1);
+        for (size_t k = 0; k < K1; k++) /* an infinite one alone would pass for a score */
+            if (!isfinite(s->logits[i * K1 + k])) scores[i] = NAN;
+    }
     if (logits && n) memcpy(logits, s->logits, n * K1 * sizeof *logits);
 cleanup:
     return status;

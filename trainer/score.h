@@ -22,7 +22,7 @@ size_t score_pool_row(const int32_t *ids, size_t n, int32_t pad_id);
 typedef struct score_scratch score_scratch;
 wr_status score_scratch_create(const reward_model *r, score_scratch **out);
 void score_scratch_free(score_scratch *s);
-/* Scores n tokenized texts. scores (n), logits (n, K-1; may be NULL). Pooling: the last token whose id is not pad_id (the last token where pad_id < 0).
+/* Scores n tokenized texts. scores (n), logits (n, K-1; may be NULL). A score whose logits are not all finite is NaN. Pooling: the last token whose id is not pad_id (the last token where pad_id < 0).
  *
  * Neighbours that begin alike (replies to one prompt) are computed as a tree. They are found by their ids (prefix_groups), not named by the caller: a template
  * may put anything before the prompt, merges reach across seams, and lines of a file carry no names; it also finds a system message that prompts share.

@@ -36,14 +36,15 @@ static void lm_describe(const step_sums *sums, double count, json_writer *line) 
 }
 
 static wr_status lm_evaluate(world *w, const train_options *o, const model *m, model_workspace *work,
-                             record_source *test, json_writer *line) {
+                             record_source *test, json_writer *line, bool *nothing) {
     lm_figures f;
     evaluate_options e = {.max_length = o->max_length,
                           .max_tokens = o->micro_tokens,
                           .limit = o->eval_records,
                           .loss_on_all = o->loss_on_all};
     wr_status status = evaluate_lm(w, m, work, test, &e, &f);
-    if (status < 0) return status;
+    *nothing = status >= 0 && f.tokens == 0;
+    if (status < 0 || *nothing) return status;
     json_key(line, "eval_loss");
     json_double(line, f.loss);
     json_key(line, "eval_perplexity");

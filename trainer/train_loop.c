@@ -48,6 +48,7 @@ typedef struct trainer {
     step_order order;
     run_dir *run;
     checkpoint_state state;
+    size_t longer;                /* training records with more tokens than the rule's limit */
     int64_t steps, warmup, saved; /* saved: step of the latest checkpoint of this process, -1 none */
     uint32_t *records, *lengths;  /* (global_batch) of the current step */
     uint32_t *wanted;             /* (global_batch) this rank's share */
@@ -59,29 +60,61 @@ typedef struct trainer {
 
 /* --- set-up ------------------------------------------------------------------------------------------------------ */
 
+static void drop_test(trainer *t, const char *why) {
+    if (world_rank(t->w) == 0) log_warn("%s: %s %s*.wrs: the run goes without evaluation", t->o->data, why, t->kind->test_prefix);
+    record_source_close(t->test);
+    t->test = NULL;
+}
+
 static wr_status open_test(trainer *t) {
     wr_status status = record_source_open(t->w, t->o->data, t->kind->test_prefix, &t->test);
-    if (status != WR_E_IO) /* the same code on every rank: all lack it */
-        return status;
-    if (world_rank(t->w) == 0)
-        log_warn("%s: no %s*.wrs: the run goes without evaluation", t->o->data, t->kind->test_prefix);
+    if (status != WR_E_IO) return status; /* the same code on every rank: all lack it */
+    drop_test(t, "no");
     return WR_OK;
+}
+
+/* What a run's last evaluation would find out is found out at its start: a test side that does not belong to the training side, or has no record that the rule
+ * accepts. The same on every rank. */
+static wr_status check_test(trainer *t) {
+    const dataset_index *d = record_source_index(t->data), *test = t->test ? record_source_index(t->test) : NULL;
+    if (!test) return WR_OK;
+    if (test->meta.classes != d->meta.classes || strcmp(test->meta.tokenizer_hash, d->meta.tokenizer_hash) != 0 ||
+        strcmp(test->meta.template_hash, d->meta.template_hash) != 0)
+        return wr_fail(WR_E_MISMATCH, "%s: its %s*.wrs and %s*.wrs were prepared differently (classes, tokenizer or template); prepare the folder again", t->o->data,
+                       t->kind->train_prefix, t->kind->test_prefix);
+    for (size_t i = 0; i < test->n_records; i++)
+        if (test->lengths[i] >= t->kind->min_length && (t->kind->kind == SHARD_CHAT || test->lengths[i] <= t->rule.max_length)) return WR_OK;
+    drop_test(t, "no usable record in");
+    return WR_OK;
+}
+
+/* How many records of the training side are learned from. */
+static void tell_records(const trainer *t, const char *when) {
+    const dataset_index *d = record_source_index(t->data);
+    char longer[120] = "";
+    const size_t left_out = d->n_records - t->order.usable;
+    if (world_rank(t->w) != 0) return;
+    if (t->longer)
+        snprintf(longer, sizeof longer, t->kind->kind == SHARD_CHAT ? "; %zu have more than %zu tokens: their end is cut off" : " (%zu have more than %zu tokens)",
+                 t->longer, t->rule.max_length);
+    if (t->longer || left_out)
+        log_warn("%s: %zu of %zu used, %zu left out%s", when, t->order.usable, d->n_records, left_out, longer);
+    else
+        log_info("%s: all %zu used", when, d->n_records);
 }
 
 static wr_status plan_steps(trainer *t) {
     const train_options *o = t->o;
     const dataset_index *d = record_source_index(t->data);
-    size_t limit = t->rule.max_length, longer = 0;
+    size_t limit = t->rule.max_length;
     wr_status status =
         step_order_create(d, o->seed, t->kind->min_length, t->kind->kind == SHARD_CHAT ? SIZE_MAX : limit, &t->order);
     if (status < 0) return status;
     if (!t->order.usable)
         return wr_fail(WR_E_FORMAT, "%s: no %s record of %zu to %zu tokens among %zu", o->data, t->kind->train_prefix,
                        t->kind->min_length, limit, d->n_records);
-    for (size_t i = 0; i < d->n_records; i++) longer += d->lengths[i] > limit;
-    if (longer && world_rank(t->w) == 0)
-        log_warn("%zu of %zu records are longer than %zu tokens: %s", longer, d->n_records, limit,
-                 t->kind->kind == SHARD_CHAT ? "their end is cut off" : "left out");
+    for (size_t i = 0; i < d->n_records; i++) t->longer += d->lengths[i] > limit;
+    tell_records(t, "records");
     t->steps = o->steps ? o->steps : (int64_t)((t->order.usable + o->global_batch - 1) / o->global_batch);
     t->warmup = (int64_t)ceil(o->warmup_ratio * (double)t->steps - 1e-9);
     return WR_OK;
@@ -134,6 +167,7 @@ static wr_status trainer_open(trainer *t) {
     if (limit && limit < o->max_length) t->options.max_length = limit;
     t->rule = (sequence_rule){t->kind->kind, o->max_length, o->loss_on_all, d->meta.classes};
     TRY(world_agree(t->w, plan_steps(t)));
+    TRY(world_agree(t->w, check_test(t)));
     /* Only now, when all inputs are known to fit together, does the run's folder appear. */
     TRY(run_open(t->w, o->out, o->resume, o->config_yaml, &t->run));
     TRY(world_agree(t->w, allocate(t)));
@@ -321,13 +355,18 @@ static wr_status write_step(trainer *t, const step_report *r) {
 static wr_status evaluate_now(trainer *t) {
     wr_status status = WR_OK;
     strbuf line = {0};
+    bool nothing = false;
     double began = clock_seconds();
     json_writer j = json_writer_make(&line);
     json_begin_object(&j);
     json_key(&j, "step");
     json_int(&j, t->state.step);
-    TRY(wr_context(t->kind->evaluate(t->w, t->o, t->start.m, t->work, t->test, &j), "evaluation after step %lld",
+    TRY(wr_context(t->kind->evaluate(t->w, t->o, t->start.m, t->work, t->test, &j, &nothing), "evaluation after step %lld",
                    (long long)t->state.step));
+    if (nothing) {
+        drop_test(t, "nothing to measure in the records of");
+        goto cleanup;
+    }
     json_key(&j, "eval_time_s");
     json_double(&j, clock_seconds() - began);
     json_end_object(&j);
@@ -366,9 +405,28 @@ static wr_status after_step(trainer *t, const step_report *r) {
                  r->step_time > 0 ? r->tokens / r->step_time : 0);
         progress_update(t->bar, (uint64_t)t->state.step, note);
     }
-    if (t->test && (last || (o->eval_every && t->state.step % o->eval_every == 0))) TRY(evaluate_now(t));
+    if (t->test && !last && o->eval_every && t->state.step % o->eval_every == 0) TRY(evaluate_now(t));
     if (last || (o->checkpoint_every && t->state.step % o->checkpoint_every == 0)) TRY(save(t));
 cleanup:
+    return status;
+}
+
+/* The model is saved before it is evaluated, whatever comes of that. Where saving changes it (adapters are merged in), its checkpoint is there, and a failed
+ * evaluation is told after the model is saved, too. A finished run that is resumed comes here at once: the line of its last evaluation, which lies behind what
+ * the checkpoint counts, is written again. */
+static wr_status finish(trainer *t) {
+    wr_status status = WR_OK, evaluated = WR_OK;
+    const save_options how = how_to_save(t);
+    const bool merging = t->start.m->lora != NULL;
+    char *why = NULL;
+    if (!merging) TRY(run_save_model(t->w, t->run, t->start.m, &t->state, &how));
+    if (t->test) evaluated = evaluate_now(t);
+    if (evaluated < 0) why = mem_strdup(wr_error());
+    if (merging) TRY(run_save_model(t->w, t->run, t->start.m, &t->state, &how));
+    tell_records(t, "trained on the records");
+    if (evaluated < 0) TRY(wr_fail(evaluated, "%s (the model is saved)", why ? why : "the last evaluation failed"));
+cleanup:
+    free(why);
     return status;
 }
 
@@ -388,8 +446,7 @@ wr_status train_run(world *w, const train_options *o, const train_kind *kind) {
         TRY(train_step(&t, &r));
         TRY(after_step(&t, &r));
     }
-    const save_options how = how_to_save(&t);
-    TRY(run_save_model(w, t.run, t.start.m, &t.state, &how));
+    TRY(finish(&t));
 cleanup:
     trainer_close(&t);
     return status;

@@ -20,8 +20,8 @@ typedef struct train_kind {
                        float *grads, step_sums *sums);
     /* Number of loss terms of a sequence: the global count is their sum over the step's global batch. */
     size_t (*terms)(const sequence *s);
-    /* COLLECTIVE. Writes the members eval_… of an evaluation line. */
-    wr_status (*evaluate)(world *w, const train_options *o, const model *m, model_workspace *work, record_source *test, json_writer *line);
+    /* COLLECTIVE. Writes the members eval_… of an evaluation line. *nothing: no record has anything to measure; the line is to be dropped. */
+    wr_status (*evaluate)(world *w, const train_options *o, const model *m, model_workspace *work, record_source *test, json_writer *line, bool *nothing);
     /* Members of a step's line beyond the common ones. */
     void (*describe)(const step_sums *sums, double count, json_writer *line);
     void *scratch;

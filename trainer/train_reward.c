@@ -35,11 +35,12 @@ static void reward_describe(const step_sums *sums, double count, json_writer *li
 }
 
 static wr_status reward_evaluate(world *w, const train_options *o, const model *m, model_workspace *work,
-                                 record_source *test, json_writer *line) {
+                                 record_source *test, json_writer *line, bool *nothing) {
     reward_figures f;
     evaluate_options e = {.max_length = o->max_length, .max_tokens = o->micro_tokens, .limit = o->eval_records};
     wr_status status = evaluate_reward(w, m, work, test, &e, &f);
-    if (status < 0) return status;
+    *nothing = status >= 0 && f.records == 0;
+    if (status < 0 || *nothing) return status;
     json_key(line, "eval_loss");
     json_double(line, f.loss);
     json_key(line, "eval_accuracy");

@@ -66,17 +66,30 @@ cleanup:
     return status;
 }
 
-static wr_status make_new(const train_options *o, model_head head, const tokenizer *t, int classes, model **out) {
+/* Positions cost nothing with rotary embeddings, and records that find none are lost: as many as the longest record has tokens, within --max-length. */
+static void fit_positions(const train_options *o, const dataset_index *d, model_config *c) {
+    size_t longest = 0;
+    if (strstr(o->spec, "max-positions=")) return;
+    for (size_t i = 0; i < d->n_records; i++)
+        if (d->lengths[i] > longest) longest = d->lengths[i];
+    if (longest > o->max_length) longest = o->max_length;
+    if (longest <= c->max_positions) return;
+    c->max_positions = longest;
+    log_info("--new: max-positions=%zu, as the longest record (within --max-length %zu)", longest, o->max_length);
+}
+
+static wr_status make_new(const train_options *o, model_head head, const tokenizer *t, const dataset_index *d, model **out) {
     model_config c;
     wr_status status = model_config_from_spec(o->spec, &c);
     if (status < 0) return wr_context(status, "--new");
+    fit_positions(o, d, &c);
     c.V = tokenizer_vocab(t);
     c.bos_id = -1;
     c.eos_id = tokenizer_id(t, "<|im_end|>");
     c.pad_id = tokenizer_id(t, "<|endoftext|>");
     c.n_eos = 0;
     if (c.eos_id >= 0) c.eos_ids[c.n_eos++] = c.eos_id;
-    model_config_set_head(&c, head, head == HEAD_SCORE ? (size_t)classes - 1 : 0);
+    model_config_set_head(&c, head, head == HEAD_SCORE ? (size_t)d->meta.classes - 1 : 0);
     TRY(model_config_check(&c));
     TRY(model_create(&c, out));
     TRY(model_alloc_params(*out));
@@ -118,7 +131,7 @@ static wr_status start_root(const train_options *o, model_head head, const datas
             TRY(wr_fail(WR_E_MISMATCH, "%s: its score head has %zu outputs, the %d classes of %s need %zu", o->model,
                         s->m->config.n_labels, d->meta.classes, o->data, n_labels));
     } else
-        TRY(make_new(o, head, t, d->meta.classes, &s->m));
+        TRY(make_new(o, head, t, d, &s->m));
 cleanup:
     tokenizer_free(t);
     return status;

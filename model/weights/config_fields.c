@@ -48,8 +48,9 @@ wr_status field_must_be_bool(const json_value *o, const char *key, bool harmless
     return wr_fail(WR_E_FORMAT, "field \"%s\" is not %s, which is not supported", key, harmless ? "true" : "false");
 }
 
-wr_status field_must_be_absent(const json_value *o, const char *key) {
-    if (field_is_absent(json_get(o, key))) return WR_OK;
+wr_status field_must_be_absent(const json_value *o, const char *key, bool or_empty) {
+    const json_value *v = json_get(o, key);
+    if (field_is_absent(v) || (or_empty && v->kind == JSON_OBJECT && v->length == 0)) return WR_OK;
     return wr_fail(WR_E_FORMAT, "field \"%s\" is set, which is not supported", key);
 }
 

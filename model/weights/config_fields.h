@@ -15,7 +15,7 @@ wr_status field_id(const json_value *o, const char *key, int32_t fallback, int32
 
 /* What must have its harmless value, or be absent, because another one is not computed here. */
 wr_status field_must_be_bool(const json_value *o, const char *key, bool harmless);
-wr_status field_must_be_absent(const json_value *o, const char *key);
+wr_status field_must_be_absent(const json_value *o, const char *key, bool or_empty); /* or_empty: {} will do */
 wr_status field_must_be_number(const json_value *o, const char *key, double harmless);
 
 /* The shortest number that reads back as the same double, always with a point or an exponent. */

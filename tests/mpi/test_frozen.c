@@ -51,7 +51,7 @@ static void test_load(void **state) {
         wr_status status = WR_OK;
         if (world_rank(the_world) == 0) status = model_save(m, strbuf_str(&name), NULL, &provenance, stored);
         CHECK(world_agree(the_world, status) == WR_OK);
-        CHECK(frozen_load(the_world, strbuf_str(&name), HEAD_NONE, p, &f) == WR_OK);
+        CHECK(frozen_load(the_world, strbuf_str(&name), HEAD_NONE, p, false, &f) == WR_OK);
         CHECK((f.m->mapping && f.m->mapping->n_files) == (stored == p));
         CHECK(f.m->precision == p && f.m->config.head == HEAD_SCORE && strlen(f.m->parent_hash) == 32);
         CHECK(f.m->template_text && strcmp(f.m->template_text, "{reply}") == 0);
@@ -61,7 +61,7 @@ static void test_load(void **state) {
     world_barrier(the_world);
     if (world_rank(the_world) == 0) CHECK(dir_remove_tree(strbuf_str(&name)) >= 0);
     frozen_model none;
-    CHECK(frozen_load(the_world, "/nonexistent", HEAD_NONE, PRECISION_F32, &none) < 0);
+    CHECK(frozen_load(the_world, "/nonexistent", HEAD_NONE, PRECISION_F32, false, &none) < 0);
     CHECK(!none.m && !none.block);
     strbuf_free(&name);
     model_free(m);

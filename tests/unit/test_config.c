@@ -220,7 +220,7 @@ static void test_refused(void **state) {
         {"\"sliding_window\":4096,", "sliding_window"},
         {"\"layer_types\":[\"sliding_attention\"],", "layer_types"},
         {"\"quantization_config\":{},", "quantization_config"},
-        {"\"per_layer_config\":{},", "per_layer_config"},
+        {"\"per_layer_config\":{\"0\":{\"hidden_act\":\"gelu\"}},", "per_layer_config"},
         {"\"pretraining_tp\":2,", "pretraining_tp"},
         {"\"attention_dropout\":0.1,", "attention_dropout"},
         {"\"is_causal\":false,", "is_causal"},
@@ -284,6 +284,45 @@ static void test_refused(void **state) {
         assert_int_equal(model_config_load(directory, &c), WR_E_FORMAT);
     }
     assert_true(model_config_load("/nonexistent", &c) < 0);
+}
+
+/* Members that say nothing, and labels that are given twice: as transformers 5.24 reads them. */
+static void test_optional(void **state) {
+    (void)state;
+    static const struct {
+        const char *members;
+        size_t labels;
+    } cases[] = {{"\"num_labels\":1,\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":\"c\"}", 1},
+                 {"\"num_labels\":3,\"id2label\":{\"0\":\"a\",\"1\":\"b\"},\"label2id\":{\"a\":0,\"b\":1}", 3},
+                 {"\"num_labels\":3,\"id2label\":null", 3},
+                 {"\"num_labels\":3,\"id2label\":{}", 3},
+                 {"\"num_labels\":null,\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":\"c\"}", 3},
+                 {"\"num_labels\":null,\"id2label\":null", 2},
+                 {"\"label2id\":{\"a\":0,\"b\":1,\"c\":2}", 2}};
+    model_config c;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        strbuf text = {0};
+        strbuf_printf(&text, "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES "%s}", cases[i].members);
+        put("config.json", strbuf_str(&text));
+        strbuf_free(&text);
+        if (model_config_load(directory, &c) < 0) fail_msg("%s: %s", cases[i].members, wr_error());
+        if (c.n_labels != cases[i].labels) fail_msg("%s: %zu labels", cases[i].members, c.n_labels);
+    }
+    static const char *const harmless[] = {"\"per_layer_config\":{},", "\"per_layer_config\":null,", "\"rope_scaling\":{},", "\"rope_parameters\":{},",
+                                           "\"quantization_config\":null,", "\"attention_dropout\":null,", "\"pretraining_tp\":1,", "\"problem_type\":null,",
+                                           "\"architectures\":null,", "\"eos_token_id\":[],"};
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+        if (load(harmless[i], &c) < 0) fail_msg("%s: %s", harmless[i], wr_error());
+    put("config.json", "{\"architectures\":[],\"model_type\":\"llama\"," SHAPES "\"a\":1}");
+    assert_int_equal(model_config_load(directory, &c), WR_OK);
+    assert_true(c.head == HEAD_LM);
+    /* A missing pad_token_id is the family's default, which none of these families has; null is none, too. */
+    assert_int_equal(load("", &c), WR_OK);
+    assert_int_equal(c.pad_id, -1);
+    assert_int_equal(load("\"pad_token_id\":null,", &c), WR_OK);
+    assert_int_equal(c.pad_id, -1);
+    assert_int_equal(load("\"pad_token_id\":0,", &c), WR_OK);
+    assert_int_equal(c.pad_id, 0);
 }
 
 static void check_written(const model_config *c, precision stored) {
@@ -351,7 +390,7 @@ static void test_spec(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_versions), cmocka_unit_test(test_families),    cmocka_unit_test(test_windows),
-                                       cmocka_unit_test(test_rope),     cmocka_unit_test(test_frequencies), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_rope),     cmocka_unit_test(test_frequencies), cmocka_unit_test(test_refused), cmocka_unit_test(test_optional),
                                        cmocka_unit_test(test_written),  cmocka_unit_test(test_spec)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
