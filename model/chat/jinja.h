@@ -1,6 +1,7 @@
-/* Chat templates as checkpoints carry them: the part of Jinja 2 that they use, rendered as transformers renders it
- * (trim_blocks, lstrip_blocks, its own tojson, raise_exception, strftime_now). What is not known is an error that names
- * it and its line, never a guess; a branch that is not reached may hold anything that parses.
+/* Chat templates as checkpoints carry them: Jinja 2, rendered as jinja2 3.1 renders it in transformers (immutable sandbox,
+ * trim_blocks, lstrip_blocks, loop controls, generation blocks, its own tojson, raise_exception, strftime_now). What is not
+ * supported is an error that names it and its line, never a guess; a branch that is not reached may hold anything that
+ * parses.
  *
  * Every byte of the result knows where it comes from: the template, or the content of a message. So special-token
  * strings that a person typed stay plain text, and training finds what the assistant wrote. LOCAL; a compiled template

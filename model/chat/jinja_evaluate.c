@@ -1,238 +1,209 @@
 /* Values of expressions. */
-#include "model/chat/jinja_ast.h"
+#include "model/chat/jinja_run.h"
 
-#include <math.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 100, ARGUMENTS_MAX = 32 };
+enum { DEPTH_MAX = 250, ARGUMENTS_MAX = 2000 };
 
-static const value *lookup(const scope *s, const char *name) {
-    for (; s; s = s->parent) {
-        const value *v = dict_get_name(&s->variables, name);
-        if (v) return v;
+wr_status run_spend(run *r, size_t steps) {
+    r->steps += steps;
+    return r->steps > JINJA_STEPS_MAX ? wr_fail(WR_E_FORMAT, "the template does not come to an end") : WR_OK;
+}
+
+/* --- scopes
+ * ------------------------------------------------------------------------------------------------------------- */
+
+scope *scope_new(run *r, scope *parent) {
+    scope *s = NULL;
+    if (arena_grow(r->a, (void **)&s, 0, 1, sizeof *s) < 0) return NULL;
+    *s = (scope){.parent = parent};
+    return s;
+}
+
+void scope_keep(scope *s) {
+    for (; s && !s->kept; s = s->parent) s->kept = true;
+}
+
+wr_status scope_set(run *r, scope *s, const char *name, value v) {
+    wr_status status = WR_OK;
+    for (size_t i = 0; i < s->n; i++) {
+        if (strcmp(s->bindings[i].name, name) != 0) continue;
+        s->bindings[i].v = v;
+        return WR_OK;
     }
+    if (s->n == s->capacity) {
+        const size_t wanted = s->capacity ? 2 * s->capacity : 4;
+        TRY(arena_grow(r->a, (void **)&s->bindings, s->n, wanted, sizeof *s->bindings));
+        s->capacity = wanted;
+    }
+    s->bindings[s->n++] = (binding){name, v};
+cleanup:
+    return status;
+}
+
+const value *scope_get(const scope *s, const char *name) {
+    for (; s; s = s->parent)
+        for (size_t i = 0; i < s->n; i++)
+            if (s->bindings[i].name == name || strcmp(s->bindings[i].name, name) == 0) return &s->bindings[i].v;
     return NULL;
 }
 
-static wr_status wrong(const char *what, value a, value b) {
-    return wr_fail(WR_E_FORMAT, "%s of %s and %s", what, value_type(a), value_type(b));
-}
+/* --- calls
+ * -------------------------------------------------------------------------------------------------------------- */
 
-/* --- members and items
- * ----------------------------------------------------------------------------------------------------- */
+typedef struct argument_list {
+    value *items;
+    const char **names;
+    size_t n, capacity;
+} argument_list;
 
-/* Bytes of the character at byte i. */
-static size_t character(value s, size_t i) {
-    const unsigned char c = (unsigned char)s.text[i];
-    const size_t length = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-    return length < s.n - i ? length : s.n - i;
-}
-
-wr_status value_items(run *r, value v, value_list **out) {
+static wr_status push(run *r, argument_list *l, const char *name, value v) {
     wr_status status = WR_OK;
-    value made;
-    if (v.kind == VALUE_LIST) {
-        *out = v.list;
-        return WR_OK;
+    if (l->n >= ARGUMENTS_MAX) return wr_fail(WR_E_FORMAT, "a call has too many arguments");
+    for (size_t i = 0; name && i < l->n; i++)
+        if (l->names[i] && strcmp(l->names[i], name) == 0)
+            return wr_fail(WR_E_FORMAT, "the argument '%.40s' is given twice", name);
+    if (l->n == l->capacity) {
+        const size_t wanted = l->capacity ? 2 * l->capacity : 4;
+        TRY(arena_grow(r->a, (void **)&l->items, l->n, wanted, sizeof *l->items));
+        TRY(arena_grow(r->a, (void **)&l->names, l->n, wanted, sizeof *l->names));
+        l->capacity = wanted;
     }
-    TRY(list_new(r->a, &made));
-    *out = made.list;
-    if (v.kind == VALUE_DICT)
-        for (size_t i = 0; i < v.dict->n; i++) TRY(list_push(r->a, *out, v.dict->keys[i]));
-    else if (v.kind == VALUE_STRING)
-        for (size_t i = 0, n; i < v.n; i += n) {
-            n = character(v, i);
-            TRY(list_push(r->a, *out, value_slice(v, i, i + n)));
+    l->items[l->n] = v;
+    l->names[l->n++] = name;
+cleanup:
+    return status;
+}
+
+/* **v */
+static wr_status push_names(run *r, argument_list *l, value v) {
+    wr_status status = WR_OK;
+    if (v.kind != VALUE_DICT) return wr_fail(WR_E_FORMAT, "'**' of %s in a call", value_type(v));
+    for (size_t i = 0; i < v.dict->n; i++) {
+        const value key = v.dict->keys[i];
+        if (key.kind != VALUE_STRING) return wr_fail(WR_E_FORMAT, "'**': a name is expected, not %s", value_type(key));
+        const char *name = arena_strndup(r->a, key.text, key.n);
+        TRY_ALLOC(name);
+        TRY(push(r, l, name, v.dict->values[i]));
+    }
+cleanup:
+    return status;
+}
+
+wr_status evaluate_arguments(run *r, const expression *e, scope *s, const value *caller, call_arguments *out) {
+    wr_status status = WR_OK;
+    argument_list l = {0};
+    value v;
+    for (size_t k = 0; k < 2 * e->n_args; k++) { /* by position first, then by name */
+        const argument *a = &e->args[k % e->n_args];
+        if ((k >= e->n_args) != (a->name || a->stars == 2)) continue;
+        TRY(evaluate(r, a->value, s, &v));
+        if (a->stars == 1) {
+            value_list *items;
+            TRY(iterate_all(r, v, &items));
+            for (size_t i = 0; i < items->n; i++) TRY(push(r, &l, NULL, items->items[i]));
+        } else if (a->stars == 2) {
+            TRY(push_names(r, &l, v));
+        } else {
+            TRY(push(r, &l, a->name, v));
         }
-    else if (v.kind != VALUE_UNDEFINED)
-        TRY(wr_fail(WR_E_FORMAT, "%s cannot be gone through", value_type(v)));
+    }
+    if (caller) TRY(push(r, &l, "caller", *caller));
+    *out = (call_arguments){l.items, (const char *const *)l.names, l.n};
 cleanup:
     return status;
 }
 
-wr_status value_item(run *r, value a, value key, value *out) {
-    wr_status status = WR_OK;
-    *out = (value){0};
-    if (a.kind == VALUE_UNDEFINED) return wr_fail(WR_E_FORMAT, "an item of an undefined value");
-    if (a.kind == VALUE_DICT || a.kind == VALUE_NAMESPACE) {
-        const value *found = dict_get(a.dict, key);
-        if (found) *out = *found;
-        return WR_OK;
+wr_status value_call(run *r, value callee, const call_arguments *args, value *out) {
+    switch (callee.kind) {
+    case VALUE_MACRO:
+        return run_macro(r, callee.macro, args, out);
+    case VALUE_FUNCTION:
+        return run_function(r, callee.text, args, out);
+    case VALUE_METHOD:
+        return run_method(r, callee.method->object, callee.method->name, args, out);
+    case VALUE_LOOP:
+        return loop_method(r, callee.loop, "", args, out);
+    case VALUE_JOINER:
+        return run_method(r, callee, "", args, out);
+    default:
+        return wr_fail(WR_E_FORMAT, "%s is called", value_type(callee));
     }
-    if ((a.kind != VALUE_LIST && a.kind != VALUE_STRING) || key.kind != VALUE_INT) return WR_OK;
-    value_list *items;
-    TRY(value_items(r, a, &items));
-    const int64_t i = key.integer < 0 ? key.integer + (int64_t)items->n : key.integer;
-    if (i >= 0 && i < (int64_t)items->n) *out = items->items[i];
+}
+
+/* What is called, filtered or tested comes first, then its arguments. */
+static wr_status with_arguments(run *r, const expression *e, scope *s, value *out) {
+    wr_status status = WR_OK;
+    call_arguments args;
+    value operand;
+    bool holds;
+    TRY(evaluate(r, e->a, s, &operand));
+    TRY(evaluate_arguments(r, e, s, NULL, &args));
+    if (e->kind == EXPR_CALL) {
+        status = value_call(r, operand, &args, out);
+        const char *name = e->a->kind == EXPR_NAME || e->a->kind == EXPR_MEMBER ? e->a->name : NULL;
+        if (status == WR_E_FORMAT && name && operand.kind == VALUE_UNDEFINED)
+            status = wr_fail(status, "'%.40s' is called, which is %s", name,
+                             operand.refused ? "not allowed in a sandbox" : "undefined");
+        return status;
+    }
+    if (e->kind == EXPR_FILTER) return run_filter(r, e->name, operand, &args, out);
+    TRY(run_test(r, e->name, operand, &args, &holds));
+    *out = value_bool(holds);
 cleanup:
     return status;
 }
 
-static int64_t clamp(int64_t i, int64_t n) {
-    if (i < 0) i += n;
-    return i < 0 ? 0 : i > n ? n : i;
-}
+/* --- expressions
+ * -------------------------------------------------------------------------------------------------------- */
 
-static wr_status slice(run *r, const expression *e, scope *s, value object, value *out) {
+static wr_status collection(run *r, const expression *e, scope *s, value *out) {
     wr_status status = WR_OK;
-    value bounds[3] = {{0}, {0}, {0}};
-    const expression *const parts[] = {e->b, e->c, e->d};
-    for (int i = 0; i < 3; i++) {
-        if (parts[i]) TRY(evaluate(r, parts[i], s, &bounds[i]));
-        if (bounds[i].kind == VALUE_NONE) bounds[i].kind = VALUE_UNDEFINED;
-        if (bounds[i].kind != VALUE_UNDEFINED && bounds[i].kind != VALUE_INT)
-            TRY(wr_fail(WR_E_FORMAT, "a slice by %s", value_type(bounds[i])));
+    value made, key, v;
+    if (e->kind == EXPR_DICT) {
+        TRY(dict_new(r->a, VALUE_DICT, &made));
+        for (size_t i = 0; i + 1 < e->n_args; i += 2) {
+            TRY(evaluate(r, e->args[i].value, s, &key));
+            TRY(evaluate(r, e->args[i + 1].value, s, &v));
+            TRY(dict_set(r->a, made.dict, key, v));
+        }
+    } else {
+        TRY(list_new_kind(r->a, e->kind == EXPR_TUPLE ? VALUE_TUPLE : VALUE_LIST, &made));
+        for (size_t i = 0; i < e->n_args; i++) {
+            TRY(evaluate(r, e->args[i].value, s, &v));
+            TRY(list_push(r->a, made.list, v));
+        }
     }
-    if (object.kind != VALUE_LIST && object.kind != VALUE_STRING)
-        TRY(wr_fail(WR_E_FORMAT, "a slice of %s", value_type(object)));
-    value_list *items;
-    value made;
-    TRY(value_items(r, object, &items));
-    const int64_t n = (int64_t)items->n, step = bounds[2].kind == VALUE_INT ? bounds[2].integer : 1;
-    if (step != 1 && step != -1) TRY(wr_fail(WR_E_FORMAT, "a slice with step %lld is not supported", (long long)step));
-    if (step == -1 && (bounds[0].kind == VALUE_INT || bounds[1].kind == VALUE_INT))
-        TRY(wr_fail(WR_E_FORMAT, "a slice backwards with bounds is not supported"));
-    const int64_t from = bounds[0].kind == VALUE_INT ? clamp(bounds[0].integer, n) : 0,
-                  to = bounds[1].kind == VALUE_INT ? clamp(bounds[1].integer, n) : n;
-    if (object.kind == VALUE_STRING) {
-        text_builder b = {.a = r->a};
-        for (int64_t i = from; i < to; i++) TRY(text_append_value(&b, items->items[step > 0 ? i : n - 1 - i]));
-        *out = text_done(&b);
-        return WR_OK;
-    }
-    TRY(list_new(r->a, &made));
-    for (int64_t i = from; i < to; i++) TRY(list_push(r->a, made.list, items->items[step > 0 ? i : n - 1 - i]));
     *out = made;
 cleanup:
     return status;
 }
 
-static wr_status member(value object, const char *name, value *out) {
-    *out = (value){0};
-    if (object.kind == VALUE_UNDEFINED) return wr_fail(WR_E_FORMAT, "member '%.40s' of an undefined value", name);
-    if (object.kind == VALUE_DICT || object.kind == VALUE_NAMESPACE) {
-        const value *found = dict_get_name(object.dict, name);
-        if (found && (object.kind == VALUE_NAMESPACE || !has_method(object, name))) *out = *found;
-    }
-    if (out->kind == VALUE_UNDEFINED && has_method(object, name))
-        return wr_fail(WR_E_FORMAT, "the method '%.40s' is not called", name);
-    return WR_OK;
-}
-
-/* --- operators
- * ---------------------------------------------------------------------------------------------------------------- */
-
-static int text_compare(value a, value b) {
-    const int c = memcmp(a.text, b.text, a.n < b.n ? a.n : b.n);
-    return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
-static wr_status compare(operation op, value a, value b, value *out) {
-    double order;
-    if (value_is_number(a) && value_is_number(b)) {
-        const double x = value_number(a), y = value_number(b);
-        order = x > y ? 1 : x < y ? -1 : 0;
-    } else if (a.kind == VALUE_STRING && b.kind == VALUE_STRING) {
-        order = text_compare(a, b);
-    } else {
-        return wrong("comparison", a, b);
-    }
-    *out = value_bool(op == OP_LT ? order < 0 : op == OP_GT ? order > 0 : op == OP_LE ? order <= 0 : order >= 0);
-    return WR_OK;
-}
-
-static wr_status contains(value a, value b, bool *out) {
-    *out = false;
-    if (b.kind == VALUE_STRING) {
-        if (a.kind != VALUE_STRING) return wrong("'in'", a, b);
-        *out = a.n == 0 || (b.n && memmem(b.text, b.n, a.text, a.n) != NULL);
-    } else if (b.kind == VALUE_DICT) {
-        *out = dict_get(b.dict, a) != NULL;
-    } else if (b.kind == VALUE_LIST) {
-        for (size_t i = 0; i < b.list->n && !*out; i++) *out = value_equal(a, b.list->items[i]);
-    } else if (b.kind != VALUE_UNDEFINED) {
-        return wrong("'in'", a, b);
-    }
-    return WR_OK;
-}
-
-static wr_status integers(operation op, int64_t x, int64_t y, value *out) {
-    int64_t z = 0;
-    bool over = false;
-    switch (op) {
-    case OP_ADD:
-        over = __builtin_add_overflow(x, y, &z);
-        break;
-    case OP_SUB:
-        over = __builtin_sub_overflow(x, y, &z);
-        break;
-    case OP_MUL:
-        over = __builtin_mul_overflow(x, y, &z);
-        break;
-    default:
-        if (y == 0) return wr_fail(WR_E_FORMAT, "division by zero");
-        if (y == -1) { /* INT64_MIN / -1 does not fit */
-            over = op == OP_FLOOR && __builtin_sub_overflow((int64_t)0, x, &z);
-            break;
-        }
-        z = x / y;
-        if (x % y != 0 && (x < 0) != (y < 0)) z--; /* Python rounds down */
-        if (op == OP_MOD) z = x - z * y;
-    }
-    if (over) return wr_fail(WR_E_FORMAT, "an integer is too large");
-    *out = value_int(z);
-    return WR_OK;
-}
-
-static wr_status arithmetic(run *r, operation op, value a, value b, value *out) {
+static wr_status concatenate(run *r, const expression *e, scope *s, value *out) {
     wr_status status = WR_OK;
-    static const char *const names[] = {[OP_ADD] = "'+'",    [OP_SUB] = "'-'", [OP_MUL] = "'*'", [OP_DIV] = "'/'",
-                                        [OP_FLOOR] = "'//'", [OP_MOD] = "'%'", [OP_POW] = "'**'"};
-    if (op == OP_ADD && a.kind == VALUE_STRING && b.kind == VALUE_STRING) {
-        text_builder t = {.a = r->a, .limit = JINJA_OUTPUT_MAX};
-        TRY(text_append_value(&t, a));
-        TRY(text_append_value(&t, b));
-        *out = text_done(&t);
-        return WR_OK;
+    text_builder t = {.a = r->a, .limit = JINJA_OUTPUT_MAX};
+    value v;
+    for (size_t i = 0; i < e->n_args; i++) {
+        TRY(evaluate(r, e->args[i].value, s, &v));
+        TRY(text_append_str(&t, v));
     }
-    if (op == OP_ADD && a.kind == VALUE_LIST && b.kind == VALUE_LIST) {
-        TRY(list_new(r->a, out));
-        for (size_t i = 0; i < a.list->n; i++) TRY(list_push(r->a, out->list, a.list->items[i]));
-        for (size_t i = 0; i < b.list->n; i++) TRY(list_push(r->a, out->list, b.list->items[i]));
-        return WR_OK;
-    }
-    if (op == OP_MUL && a.kind == VALUE_STRING && b.kind == VALUE_INT) {
-        text_builder t = {.a = r->a, .limit = JINJA_OUTPUT_MAX};
-        if (a.n && b.integer > JINJA_OUTPUT_MAX / 64 / (int64_t)a.n)
-            return wr_fail(WR_E_FORMAT, "a string is repeated too often");
-        for (int64_t i = 0; a.n && i < b.integer; i++) TRY(text_append_value(&t, a));
-        *out = text_done(&t);
-        return WR_OK;
-    }
-    if (!value_is_number(a) || !value_is_number(b)) return wrong(names[op], a, b);
-    if (a.kind != VALUE_FLOAT && b.kind != VALUE_FLOAT && op != OP_DIV && op != OP_POW)
-        return integers(op, a.kind == VALUE_BOOL ? a.boolean : a.integer, b.kind == VALUE_BOOL ? b.boolean : b.integer,
-                        out);
-    const double x = value_number(a), y = value_number(b);
-    if ((op == OP_DIV || op == OP_FLOOR || op == OP_MOD) && y == 0) return wr_fail(WR_E_FORMAT, "division by zero");
-    if (op == OP_POW) return wr_fail(WR_E_FORMAT, "'**' is not supported");
-    const double z = op == OP_ADD     ? x + y
-                     : op == OP_SUB   ? x - y
-                     : op == OP_MUL   ? x * y
-                     : op == OP_DIV   ? x / y
-                     : op == OP_FLOOR ? floor(x / y)
-                                      : x - floor(x / y) * y;
-    *out = (value){.kind = VALUE_FLOAT, .real = z};
+    *out = text_done(&t);
 cleanup:
     return status;
 }
 
-static wr_status concatenate(run *r, value a, value b, value *out) {
+/* a < b < c: each is evaluated once, and as far as it matters. */
+static wr_status comparison(run *r, const expression *e, scope *s, value *out) {
     wr_status status = WR_OK;
-    text_builder t = {.a = r->a, .limit = JINJA_OUTPUT_MAX};
-    TRY(text_append_str(&t, a));
-    TRY(text_append_str(&t, b));
-    *out = text_done(&t);
+    value left, right;
+    bool holds = true;
+    TRY(evaluate(r, e->a, s, &left));
+    for (size_t i = 0; i < e->n_args && holds; i++) {
+        TRY(evaluate(r, e->args[i].value, s, &right));
+        TRY(value_compare(r, e->args[i].op, left, right, &holds));
+        left = right;
+    }
+    *out = value_bool(holds);
 cleanup:
     return status;
 }
@@ -240,39 +211,16 @@ cleanup:
 static wr_status binary(run *r, const expression *e, scope *s, value *out) {
     wr_status status = WR_OK;
     value a, b;
-    bool found;
     TRY(evaluate(r, e->a, s, &a));
     if ((e->op == OP_OR && value_truth(a)) || (e->op == OP_AND && !value_truth(a))) {
         *out = a;
         return WR_OK;
     }
     TRY(evaluate(r, e->b, s, &b));
-    switch (e->op) {
-    case OP_OR:
-    case OP_AND:
+    if (e->op == OP_OR || e->op == OP_AND)
         *out = b;
-        break;
-    case OP_EQ:
-        *out = value_bool(value_equal(a, b));
-        break;
-    case OP_NE:
-        *out = value_bool(!value_equal(a, b));
-        break;
-    case OP_LT:
-    case OP_GT:
-    case OP_LE:
-    case OP_GE:
-        return compare(e->op, a, b, out);
-    case OP_IN:
-    case OP_NOT_IN:
-        TRY(contains(a, b, &found));
-        *out = value_bool(found == (e->op == OP_IN));
-        break;
-    case OP_CONCAT:
-        return concatenate(r, a, b, out);
-    default:
-        return arithmetic(r, e->op, a, b, out);
-    }
+    else
+        TRY(value_arithmetic(r, e->op, a, b, out));
 cleanup:
     return status;
 }
@@ -285,88 +233,25 @@ static wr_status unary(run *r, const expression *e, scope *s, value *out) {
         *out = value_bool(!value_truth(a));
     else if (!value_is_number(a))
         TRY(wr_fail(WR_E_FORMAT, "a sign before %s", value_type(a)));
-    else if (e->op == OP_PLUS)
-        *out = a;
     else if (a.kind == VALUE_FLOAT)
-        *out = (value){.kind = VALUE_FLOAT, .real = -a.real};
+        *out = value_real(e->op == OP_NEG ? -a.real : a.real);
+    else if (e->op == OP_PLUS)
+        *out = value_int(value_integer(a));
     else
-        TRY(integers(OP_SUB, 0, a.kind == VALUE_BOOL ? a.boolean : a.integer, out));
+        TRY(value_arithmetic(r, OP_SUB, value_int(0), value_int(value_integer(a)), out));
 cleanup:
     return status;
 }
 
-/* --- calls
- * ----------------------------------------------------------------------------------------------------------------------
- */
-
-const value *call_argument(const call_arguments *args, size_t i, const char *name) {
-    for (size_t k = 0; k < args->n; k++)
-        if (args->names[k] ? name && strcmp(args->names[k], name) == 0 : k == i) return &args->items[k];
-    return NULL;
-}
-
-bool call_flag(const call_arguments *args, size_t i, const char *name, bool otherwise) {
-    const value *v = call_argument(args, i, name);
-    return v ? value_truth(*v) : otherwise;
-}
-
-static wr_status call(run *r, const expression *e, scope *s, const call_arguments *args, value *out) {
+static wr_status slice(run *r, const expression *e, scope *s, value *out) {
     wr_status status = WR_OK;
-    value object;
-    if (e->a->kind == EXPR_MEMBER) {
-        TRY(evaluate(r, e->a->a, s, &object));
-        const value *macro =
-            object.kind == VALUE_NAMESPACE || object.kind == VALUE_DICT ? dict_get_name(object.dict, e->a->name) : NULL;
-        if (macro && macro->kind == VALUE_MACRO) return run_macro(r, macro->macro, args, out);
-        return run_method(r, object, e->a->name, args, out);
-    }
-    TRY(evaluate(r, e->a, s, &object));
-    if (object.kind == VALUE_MACRO) return run_macro(r, object.macro, args, out);
-    if (object.kind == VALUE_FUNCTION) return run_function(r, object.text, args, out);
-    TRY(wr_fail(WR_E_FORMAT, "%s%s%s is called, which is %s", e->a->name ? "'" : "",
-                e->a->name ? e->a->name : "a value", e->a->name ? "'" : "", value_type(object)));
-cleanup:
-    return status;
-}
-
-static wr_status with_arguments(run *r, const expression *e, scope *s, value *out) {
-    wr_status status = WR_OK;
-    value items[ARGUMENTS_MAX], operand;
-    const char *names[ARGUMENTS_MAX];
-    bool holds;
-    if (e->n_args > ARGUMENTS_MAX) return wr_fail(WR_E_FORMAT, "too many arguments");
-    for (size_t i = 0; i < e->n_args; i++) {
-        TRY(evaluate(r, e->args[i].value, s, &items[i]));
-        names[i] = e->args[i].name;
-    }
-    const call_arguments args = {items, names, e->n_args};
-    if (e->kind == EXPR_CALL) return call(r, e, s, &args, out);
-    TRY(evaluate(r, e->a, s, &operand));
-    if (e->kind == EXPR_FILTER) return run_filter(r, e->name, operand, &args, out);
-    TRY(run_test(r, e->name, operand, &args, &holds));
-    *out = value_bool(holds);
-cleanup:
-    return status;
-}
-
-static wr_status collection(run *r, const expression *e, scope *s, value *out) {
-    wr_status status = WR_OK;
-    value made, key, v;
-    if (e->kind == EXPR_LIST) {
-        TRY(list_new(r->a, &made));
-        for (size_t i = 0; i < e->n_args; i++) {
-            TRY(evaluate(r, e->args[i].value, s, &v));
-            TRY(list_push(r->a, made.list, v));
-        }
-    } else {
-        TRY(dict_new(r->a, VALUE_DICT, &made));
-        for (size_t i = 0; i + 1 < e->n_args; i += 2) {
-            TRY(evaluate(r, e->args[i].value, s, &key));
-            TRY(evaluate(r, e->args[i + 1].value, s, &v));
-            TRY(dict_set(r->a, made.dict, key, v));
-        }
-    }
-    *out = made;
+    const value absent = {.refused = true};
+    value a, bounds[3] = {absent, absent, absent};
+    const expression *const parts[] = {e->b, e->c, e->d};
+    TRY(evaluate(r, e->a, s, &a));
+    for (int i = 0; i < 3; i++)
+        if (parts[i]) TRY(evaluate(r, parts[i], s, &bounds[i]));
+    TRY(value_slice_of(r, a, bounds, out));
 cleanup:
     return status;
 }
@@ -381,25 +266,25 @@ static wr_status evaluate_here(run *r, const expression *e, scope *s, value *out
         *out = e->literal;
         break;
     case EXPR_NAME:
-        found = lookup(s, e->name);
+        found = scope_get(s, e->name);
         if (found)
             *out = *found;
         else if (is_function(e->name))
             *out = (value){.kind = VALUE_FUNCTION, .text = e->name};
         break;
     case EXPR_LIST:
+    case EXPR_TUPLE:
     case EXPR_DICT:
         return collection(r, e, s, out);
     case EXPR_MEMBER:
         TRY(evaluate(r, e->a, s, &a));
-        return member(a, e->name, out);
+        return value_member(r, a, e->name, out);
     case EXPR_ITEM:
         TRY(evaluate(r, e->a, s, &a));
         TRY(evaluate(r, e->b, s, &b));
         return value_item(r, a, b, out);
     case EXPR_SLICE:
-        TRY(evaluate(r, e->a, s, &a));
-        return slice(r, e, s, a, out);
+        return slice(r, e, s, out);
     case EXPR_CALL:
     case EXPR_FILTER:
     case EXPR_TEST:
@@ -408,10 +293,16 @@ static wr_status evaluate_here(run *r, const expression *e, scope *s, value *out
         return unary(r, e, s, out);
     case EXPR_BINARY:
         return binary(r, e, s, out);
+    case EXPR_COMPARE:
+        return comparison(r, e, s, out);
+    case EXPR_CONCAT:
+        return concatenate(r, e, s, out);
     case EXPR_CONDITION:
         TRY(evaluate(r, e->b, s, &b));
         if (value_truth(b)) return evaluate(r, e->a, s, out);
         if (e->c) return evaluate(r, e->c, s, out);
+        break;
+    case EXPR_MEMBER_TARGET: /* set only */
         break;
     }
 cleanup:
@@ -419,11 +310,13 @@ cleanup:
 }
 
 wr_status evaluate(run *r, const expression *e, scope *s, value *out) {
-    if (++r->steps > JINJA_STEPS_MAX) return wr_fail(WR_E_FORMAT, "line %d: the template does not come to an end", e->line);
-    if (r->depth > DEPTH_MAX) return wr_fail(WR_E_FORMAT, "line %d: nested too deeply", e->line);
-    r->depth++;
-    wr_status status = evaluate_here(r, e, s, out);
-    r->depth--;
+    wr_status status = run_spend(r, 1);
+    if (status >= 0 && r->depth > DEPTH_MAX) status = wr_fail(WR_E_FORMAT, "nested too deeply");
+    if (status >= 0) {
+        r->depth++;
+        status = evaluate_here(r, e, s, out);
+        r->depth--;
+    }
     /* The innermost expression says where. */
     if (status == WR_E_FORMAT && strncmp(wr_error(), "line ", 5) != 0 && wr_error()[0] != '\x01')
         status = wr_context(status, "line %d", e->line);

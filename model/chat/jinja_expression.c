@@ -1,12 +1,9 @@
-/* Expressions, by precedence: a if b else c · or · and · not · comparisons · + - · ~ · * / // % · ** · unary · members,
- * calls, filters, tests. */
+/* Operands: literals, names, members, calls, filters, tests, signs. What joins them: jinja_precedence.c. */
 #include "model/chat/jinja_ast.h"
 
 #include <string.h>
 
-enum { DEPTH_MAX = 60 };
-
-static wr_status parse_unary(lexer *x, int depth, bool with_filters, expression **out);
+enum { CHAIN_MAX = 100 };
 
 wr_status expression_new(lexer *x, expression_kind kind, expression **out) {
     wr_status status = WR_OK;
@@ -18,13 +15,7 @@ cleanup:
     return status;
 }
 
-static wr_status expect(lexer *x, const char *sign) {
-    if (!lex_is(x, sign))
-        return lex_fail(x, "'%s' is missing%s%.30s", sign, x->text ? " before " : "", x->text ? x->text : "");
-    return lex_next(x);
-}
-
-static wr_status push_argument(lexer *x, argument **args, size_t *n, size_t *capacity, argument a) {
+wr_status push_argument(lexer *x, argument **args, size_t *n, size_t *capacity, argument a) {
     wr_status status = WR_OK;
     if (*n == *capacity) {
         const size_t wanted = *capacity ? 2 * *capacity : 4;
@@ -39,47 +30,31 @@ cleanup:
     return status;
 }
 
-/* Expressions up to `close`, which is read; a comma at the end is allowed. *comma (may be NULL): there was one. */
-static wr_status parse_list(lexer *x, int depth, const char *close, argument **args, size_t *n, bool names,
-                            bool *comma) {
+/* Is the token behind the one last read this sign or name? */
+wr_status lex_next_is(const lexer *x, const char *sign_or_name, bool *out) {
+    lexer ahead = *x;
+    wr_status status = lex_next(&ahead);
+    *out = status >= 0 && lex_is(&ahead, sign_or_name);
+    return status;
+}
+
+/* [a, b] and {a: b}, behind the bracket. */
+static wr_status parse_collection(lexer *x, int depth, const char *close, bool pairs, expression *e) {
     wr_status status = WR_OK;
     size_t capacity = 0;
     while (!lex_is(x, close)) {
         argument a = {0};
-        TRY(parse_expression(x, depth, &a.value));
-        if (names && lex_is(x, "=") && a.value->kind == EXPR_NAME) {
-            a.name = a.value->name;
-            TRY(lex_next(x));
-            TRY(parse_expression(x, depth, &a.value));
+        if (e->n_args) {
+            TRY(lex_expect(x, ","));
+            if (lex_is(x, close)) break;
         }
-        TRY(push_argument(x, args, n, &capacity, a));
-        if (!lex_is(x, ",")) break;
-        if (comma) *comma = true;
-        TRY(lex_next(x));
+        for (int i = 0; i <= pairs; i++) {
+            if (i) TRY(lex_expect(x, ":"));
+            TRY(parse_expression(x, depth, &a.value));
+            TRY(push_argument(x, &e->args, &e->n_args, &capacity, a));
+        }
     }
-    TRY(expect(x, close));
-cleanup:
-    return status;
-}
-
-wr_status parse_arguments(lexer *x, int depth, argument **args, size_t *n) {
-    return parse_list(x, depth, ")", args, n, true, NULL);
-}
-
-static wr_status parse_dict(lexer *x, int depth, expression *e) {
-    wr_status status = WR_OK;
-    size_t capacity = 0;
-    while (!lex_is(x, "}")) {
-        argument key = {0}, v = {0};
-        TRY(parse_expression(x, depth, &key.value));
-        TRY(expect(x, ":"));
-        TRY(parse_expression(x, depth, &v.value));
-        TRY(push_argument(x, &e->args, &e->n_args, &capacity, key));
-        TRY(push_argument(x, &e->args, &e->n_args, &capacity, v));
-        if (!lex_is(x, ",")) break;
-        TRY(lex_next(x));
-    }
-    TRY(expect(x, "}"));
+    TRY(lex_expect(x, close));
 cleanup:
     return status;
 }
@@ -97,7 +72,8 @@ cleanup:
     return status;
 }
 
-static wr_status parse_primary(lexer *x, int depth, expression **out) {
+/* A constant, a variable, or (members) name.member. */
+static wr_status parse_name(lexer *x, bool members, expression **out) {
     wr_status status = WR_OK;
     static const struct constant {
         const char *name;
@@ -108,53 +84,97 @@ static wr_status parse_primary(lexer *x, int depth, expression **out) {
                      {"False", {.kind = VALUE_BOOL}},
                      {"none", {.kind = VALUE_NONE}},
                      {"None", {.kind = VALUE_NONE}}};
-    if (depth > DEPTH_MAX) return lex_fail(x, "an expression is nested too deeply");
+    TRY(expression_new(x, EXPR_NAME, out));
+    (*out)->name = x->text;
+    TRY(lex_next(x));
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
+        if (strcmp((*out)->name, constants[i].name) != 0) continue;
+        (*out)->kind = EXPR_LITERAL;
+        (*out)->literal = constants[i].v;
+        return WR_OK;
+    }
+    if (members && lex_is(x, ".")) {
+        TRY(lex_next(x));
+        if (x->kind != TOKEN_NAME) TRY(lex_fail(x, "a member's name is expected"));
+        (*out)->kind = EXPR_MEMBER_TARGET;
+        (*out)->member = x->text;
+        TRY(lex_next(x));
+    }
+cleanup:
+    return status;
+}
+
+static wr_status parse_primary(lexer *x, int depth, bool members, expression **out) {
+    wr_status status = WR_OK;
+    if (depth > EXPRESSION_DEPTH_MAX) return lex_fail(x, "an expression is nested too deeply");
     if (x->kind == TOKEN_STRING) return parse_string(x, out);
+    if (x->kind == TOKEN_NAME) return parse_name(x, members, out);
     if (x->kind == TOKEN_INT || x->kind == TOKEN_FLOAT) {
         TRY(expression_new(x, EXPR_LITERAL, out));
-        (*out)->literal = x->kind == TOKEN_INT ? value_int(x->integer) : (value){.kind = VALUE_FLOAT, .real = x->real};
-        return lex_next(x);
-    }
-    if (x->kind == TOKEN_NAME) {
-        TRY(expression_new(x, EXPR_NAME, out));
-        (*out)->name = x->text;
-        for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
-            if (strcmp(x->text, constants[i].name) == 0) (*out)->kind = EXPR_LITERAL, (*out)->literal = constants[i].v;
+        (*out)->literal = x->kind == TOKEN_INT ? value_int(x->integer) : value_real(x->real);
         return lex_next(x);
     }
     if (lex_is(x, "(")) {
-        argument *items = NULL;
-        size_t n = 0;
-        bool comma = false;
         TRY(lex_next(x));
-        TRY(parse_list(x, depth + 1, ")", &items, &n, false, &comma));
-        if (n == 1 && !comma) {
-            *out = items[0].value;
-            return WR_OK;
-        }
-        TRY(expression_new(x, EXPR_LIST, out)); /* a tuple */
-        (*out)->args = items, (*out)->n_args = n;
-        return WR_OK;
+        TRY(parse_tuple(x, depth + 1, (tuple_rules){.brackets = true}, out));
+        return lex_expect(x, ")");
     }
-    if (lex_is(x, "[")) {
-        TRY(expression_new(x, EXPR_LIST, out));
+    if (lex_is(x, "[") || lex_is(x, "{")) {
+        const bool dict = lex_is(x, "{");
+        TRY(expression_new(x, dict ? EXPR_DICT : EXPR_LIST, out));
         TRY(lex_next(x));
-        return parse_list(x, depth + 1, "]", &(*out)->args, &(*out)->n_args, false, NULL);
-    }
-    if (lex_is(x, "{")) {
-        TRY(expression_new(x, EXPR_DICT, out));
-        TRY(lex_next(x));
-        return parse_dict(x, depth + 1, *out);
+        return parse_collection(x, depth + 1, dict ? "}" : "]", dict, *out);
     }
     return lex_fail(x, "an expression is expected%s%.30s", x->text ? " before " : "", x->text ? x->text : "");
 cleanup:
     return status;
 }
 
-/* [b], [b:c], [b:c:d] behind "[". */
+wr_status parse_tuple(lexer *x, int depth, tuple_rules rules, expression **out) {
+    wr_status status = WR_OK;
+    expression *tuple, *e = NULL;
+    size_t capacity = 0;
+    bool comma = false;
+    TRY(expression_new(x, EXPR_TUPLE, &tuple));
+    while (x->kind != TOKEN_END && !lex_is(x, ")") && !(rules.end && lex_is(x, rules.end))) {
+        if (rules.simple)
+            TRY(parse_primary(x, depth + 1, rules.members, &e));
+        else
+            TRY(parse_expression(x, rules.no_condition ? -depth - 1 : depth + 1, &e));
+        TRY(push_argument(x, &tuple->args, &tuple->n_args, &capacity, (argument){.value = e}));
+        if (!lex_is(x, ",")) break;
+        comma = true;
+        TRY(lex_next(x));
+    }
+    if (!tuple->n_args && !rules.brackets) TRY(lex_fail(x, "an expression is expected"));
+    *out = comma || !tuple->n_args ? tuple : e;
+cleanup:
+    return status;
+}
+
+/* Names and tuples of names only. */
+static wr_status check_target(const lexer *x, const expression *e) {
+    wr_status status = WR_OK;
+    if (e->kind == EXPR_NAME || e->kind == EXPR_MEMBER_TARGET) return WR_OK;
+    if (e->kind != EXPR_TUPLE) return lex_fail(x, "this cannot be assigned to");
+    for (size_t i = 0; i < e->n_args; i++) TRY(check_target(x, e->args[i].value));
+cleanup:
+    return status;
+}
+
+wr_status parse_target(lexer *x, bool members, const char *end, expression **out) {
+    wr_status status = WR_OK;
+    TRY(parse_tuple(x, 0, (tuple_rules){.simple = true, .members = members, .end = end}, out));
+    TRY(check_target(x, *out));
+cleanup:
+    return status;
+}
+
+/* Between brackets: b, b:c, b:c:d, or several of them. */
 static wr_status parse_subscript(lexer *x, int depth, expression *object, expression **out) {
     wr_status status = WR_OK;
     expression *e;
+    TRY(lex_next(x));
     TRY(expression_new(x, EXPR_ITEM, &e));
     e->a = object;
     if (!lex_is(x, ":")) TRY(parse_expression(x, depth + 1, &e->b));
@@ -166,8 +186,21 @@ static wr_status parse_subscript(lexer *x, int depth, expression *object, expres
             TRY(lex_next(x));
             if (!lex_is(x, "]")) TRY(parse_expression(x, depth + 1, &e->d));
         }
+    } else if (lex_is(x, ",")) { /* a tuple as key */
+        expression *tuple;
+        size_t capacity = 0;
+        TRY(expression_new(x, EXPR_TUPLE, &tuple));
+        TRY(push_argument(x, &tuple->args, &tuple->n_args, &capacity, (argument){.value = e->b}));
+        while (lex_is(x, ",")) {
+            argument a = {0};
+            TRY(lex_next(x));
+            if (lex_is(x, "]")) break;
+            TRY(parse_expression(x, depth + 1, &a.value));
+            TRY(push_argument(x, &tuple->args, &tuple->n_args, &capacity, a));
+        }
+        e->b = tuple;
     }
-    TRY(expect(x, "]"));
+    TRY(lex_expect(x, "]"));
     *out = e;
 cleanup:
     return status;
@@ -194,13 +227,46 @@ cleanup:
     return status;
 }
 
+/* (a, b=c, *d, **e), in an order that Jinja takes. */
+wr_status parse_call_arguments(lexer *x, int depth, argument **args, size_t *n) {
+    wr_status status = WR_OK;
+    size_t capacity = 0;
+    bool named = false, list = false, dict = false, is_name;
+    TRY(lex_expect(x, "("));
+    while (!lex_is(x, ")")) {
+        argument a = {0};
+        if (*n) {
+            TRY(lex_expect(x, ","));
+            if (lex_is(x, ")")) break;
+        }
+        is_name = false;
+        if (x->kind == TOKEN_NAME) TRY(lex_next_is(x, "=", &is_name));
+        a.stars = lex_is(x, "*") ? 1 : lex_is(x, "**") ? 2 : 0;
+        if (dict || (a.stars == 1 && list) || (!a.stars && !is_name && (named || list)))
+            TRY(lex_fail(x, "arguments of a call stand in the wrong order"));
+        if (a.stars) TRY(lex_next(x));
+        if (is_name) {
+            a.name = x->text;
+            TRY(lex_next(x));
+            TRY(lex_next(x));
+        }
+        named |= is_name;
+        list |= a.stars == 1;
+        dict |= a.stars == 2;
+        TRY(parse_expression(x, depth + 1, &a.value));
+        TRY(push_argument(x, args, n, &capacity, a));
+    }
+    TRY(lex_expect(x, ")"));
+cleanup:
+    return status;
+}
+
 static wr_status parse_call(lexer *x, int depth, expression *callee, expression **out) {
     wr_status status = WR_OK;
     expression *e;
-    TRY(lex_next(x));
     TRY(expression_new(x, EXPR_CALL, &e));
     e->a = callee;
-    TRY(parse_arguments(x, depth + 1, &e->args, &e->n_args));
+    TRY(parse_call_arguments(x, depth, &e->args, &e->n_args));
     *out = e;
 cleanup:
     return status;
@@ -208,17 +274,16 @@ cleanup:
 
 static wr_status parse_postfix(lexer *x, int depth, expression **e) {
     wr_status status = WR_OK;
-    for (;;) {
-        if (lex_is(x, ".")) {
+    for (int count = 0;; count++) {
+        if (count > CHAIN_MAX) return lex_fail(x, "an expression is too long");
+        if (lex_is(x, "."))
             TRY(parse_member(x, *e, e));
-        } else if (lex_is(x, "[")) {
-            TRY(lex_next(x));
+        else if (lex_is(x, "["))
             TRY(parse_subscript(x, depth, *e, e));
-        } else if (lex_is(x, "(")) {
+        else if (lex_is(x, "("))
             TRY(parse_call(x, depth, *e, e));
-        } else {
+        else
             return WR_OK;
-        }
     }
 cleanup:
     return status;
@@ -231,18 +296,18 @@ static wr_status parse_named(lexer *x, int depth, expression *e) {
         return lex_fail(x, "the name of a %s is expected", e->kind == EXPR_FILTER ? "filter" : "test");
     e->name = x->text;
     TRY(lex_next(x));
-    if (lex_is(x, "(")) {
-        TRY(lex_next(x));
-        TRY(parse_arguments(x, depth + 1, &e->args, &e->n_args));
-    }
+    if (lex_is(x, "."))
+        TRY(lex_fail(x, "there is no %s with dots in its name", e->kind == EXPR_FILTER ? "filter" : "test"));
+    if (lex_is(x, "(")) TRY(parse_call_arguments(x, depth, &e->args, &e->n_args));
 cleanup:
     return status;
 }
 
 wr_status parse_filters(lexer *x, int depth, expression *operand, expression **out) {
     wr_status status = WR_OK;
-    for (;;) {
+    for (int count = 0;; count++) {
         expression *e;
+        if (count > CHAIN_MAX) return lex_fail(x, "an expression is too long");
         TRY(expression_new(x, EXPR_FILTER, &e));
         e->a = operand;
         TRY(parse_named(x, depth, e));
@@ -256,9 +321,7 @@ cleanup:
 
 /* "is divisibleby 3": an operand without brackets. */
 static bool begins_operand(const lexer *x) {
-    if (x->kind == TOKEN_NAME)
-        return !lex_is(x, "else") && !lex_is(x, "or") && !lex_is(x, "and") && !lex_is(x, "is") && !lex_is(x, "if") &&
-               !lex_is(x, "in") && !lex_is(x, "not");
+    if (x->kind == TOKEN_NAME) return !lex_is(x, "else") && !lex_is(x, "or") && !lex_is(x, "and");
     return x->kind == TOKEN_STRING || x->kind == TOKEN_INT || x->kind == TOKEN_FLOAT || lex_is(x, "[") ||
            lex_is(x, "{");
 }
@@ -266,18 +329,26 @@ static bool begins_operand(const lexer *x) {
 static wr_status parse_test(lexer *x, int depth, expression *operand, expression **out) {
     wr_status status = WR_OK;
     expression *e;
+    bool negated;
     TRY(lex_next(x));
-    const bool negated = lex_is(x, "not");
-    if (negated) TRY(lex_next(x));
+    TRY(lex_skip_if(x, "not", &negated));
     TRY(expression_new(x, EXPR_TEST, &e));
     e->a = operand;
-    TRY(parse_named(x, depth, e));
-    if (!e->n_args && begins_operand(x)) {
-        argument a = {0};
-        size_t capacity = 0;
-        TRY(parse_primary(x, depth + 1, &a.value));
-        TRY(parse_postfix(x, depth + 1, &a.value));
-        TRY(push_argument(x, &e->args, &e->n_args, &capacity, a));
+    if (x->kind == TOKEN_NAME) {
+        lexer ahead = *x;
+        TRY(lex_next(&ahead));
+        const bool brackets = lex_is(&ahead, "(");
+        TRY(parse_named(x, depth, e));
+        if (!brackets && begins_operand(x)) {
+            argument a = {0};
+            size_t capacity = 0;
+            if (lex_is(x, "is")) TRY(lex_fail(x, "tests cannot be chained with 'is'"));
+            TRY(parse_primary(x, depth + 1, false, &a.value));
+            TRY(parse_postfix(x, depth + 1, &a.value));
+            TRY(push_argument(x, &e->args, &e->n_args, &capacity, a));
+        }
+    } else {
+        TRY(lex_fail(x, "the name of a test is expected"));
     }
     *out = e;
     if (negated) {
@@ -289,9 +360,9 @@ cleanup:
     return status;
 }
 
-static wr_status parse_unary(lexer *x, int depth, bool with_filters, expression **out) {
+wr_status parse_unary(lexer *x, int depth, bool with_filters, expression **out) {
     wr_status status = WR_OK;
-    if (depth > DEPTH_MAX) return lex_fail(x, "an expression is nested too deeply");
+    if (depth > EXPRESSION_DEPTH_MAX) return lex_fail(x, "an expression is nested too deeply");
     if (lex_is(x, "-") || lex_is(x, "+")) {
         expression *e;
         TRY(expression_new(x, EXPR_UNARY, &e));
@@ -300,10 +371,11 @@ static wr_status parse_unary(lexer *x, int depth, bool with_filters, expression 
         TRY(parse_unary(x, depth + 1, false, &e->a));
         *out = e;
     } else {
-        TRY(parse_primary(x, depth, out));
+        TRY(parse_primary(x, depth, false, out));
     }
     TRY(parse_postfix(x, depth, out));
-    while (with_filters) {
+    for (int count = 0; with_filters; count++) {
+        if (count > CHAIN_MAX) TRY(lex_fail(x, "an expression is too long"));
         if (lex_is(x, "|")) {
             TRY(lex_next(x));
             TRY(parse_filters(x, depth, *out, out));
@@ -314,110 +386,6 @@ static wr_status parse_unary(lexer *x, int depth, bool with_filters, expression 
         } else {
             break;
         }
-    }
-cleanup:
-    return status;
-}
-
-/* --- binary operators
- * ------------------------------------------------------------------------------------------------------ */
-
-typedef struct level_operator {
-    int level;
-    const char *sign;
-    operation op;
-} level_operator;
-
-enum { LEVEL_OR, LEVEL_AND, LEVEL_COMPARE, LEVEL_SUM, LEVEL_CONCAT, LEVEL_PRODUCT, LEVEL_POWER, LEVELS };
-
-static const level_operator operators[] = {
-    {LEVEL_OR, "or", OP_OR},      {LEVEL_AND, "and", OP_AND},   {LEVEL_COMPARE, "==", OP_EQ},
-    {LEVEL_COMPARE, "!=", OP_NE}, {LEVEL_COMPARE, "<", OP_LT},  {LEVEL_COMPARE, ">", OP_GT},
-    {LEVEL_COMPARE, "<=", OP_LE}, {LEVEL_COMPARE, ">=", OP_GE}, {LEVEL_COMPARE, "in", OP_IN},
-    {LEVEL_SUM, "+", OP_ADD},     {LEVEL_SUM, "-", OP_SUB},     {LEVEL_CONCAT, "~", OP_CONCAT},
-    {LEVEL_PRODUCT, "*", OP_MUL}, {LEVEL_PRODUCT, "/", OP_DIV}, {LEVEL_PRODUCT, "//", OP_FLOOR},
-    {LEVEL_PRODUCT, "%", OP_MOD}, {LEVEL_POWER, "**", OP_POW},
-};
-
-static wr_status parse_level(lexer *x, int depth, int level, expression **out);
-
-static wr_status parse_operand(lexer *x, int depth, int level, expression **out) {
-    wr_status status = WR_OK;
-    if (level == LEVEL_AND && lex_is(x, "not")) { /* binds less than comparisons */
-        expression *e;
-        if (depth > DEPTH_MAX) return lex_fail(x, "an expression is nested too deeply");
-        TRY(expression_new(x, EXPR_UNARY, &e));
-        e->op = OP_NOT;
-        TRY(lex_next(x));
-        TRY(parse_operand(x, depth + 1, level, &e->a));
-        *out = e;
-        return WR_OK;
-    }
-    return level + 1 == LEVELS ? parse_unary(x, depth, true, out) : parse_level(x, depth, level + 1, out);
-cleanup:
-    return status;
-}
-
-/* The operator of this level at the token last read; "not in" needs a look at the next one, and is read as far as
- * "not". */
-static wr_status find_operator(lexer *x, int level, operation *op, bool *found) {
-    wr_status status = WR_OK;
-    *found = false;
-    if (level == LEVEL_COMPARE && lex_is(x, "not")) {
-        TRY(lex_next(x));
-        if (!lex_is(x, "in")) return lex_fail(x, "'in' is expected behind 'not'");
-        *op = OP_NOT_IN;
-        *found = true;
-        return WR_OK;
-    }
-    for (size_t i = 0; i < sizeof operators / sizeof *operators && !*found; i++) {
-        if (operators[i].level != level || !lex_is(x, operators[i].sign)) continue;
-        *op = operators[i].op;
-        *found = true;
-    }
-cleanup:
-    return status;
-}
-
-static wr_status parse_level(lexer *x, int depth, int level, expression **out) {
-    wr_status status = WR_OK;
-    operation op = OP_OR;
-    bool found;
-    TRY(parse_operand(x, depth, level, out));
-    for (int count = 0;; count++) {
-        TRY(find_operator(x, level, &op, &found));
-        if (!found) return WR_OK;
-        if (count && level == LEVEL_COMPARE) TRY(lex_fail(x, "chained comparisons are not supported"));
-        if (count > 2000) TRY(lex_fail(x, "an expression is too long"));
-        expression *e;
-        TRY(expression_new(x, EXPR_BINARY, &e));
-        e->op = op;
-        e->a = *out;
-        TRY(lex_next(x));
-        TRY(parse_operand(x, depth, level, &e->b));
-        *out = e;
-    }
-cleanup:
-    return status;
-}
-
-wr_status parse_no_condition(lexer *x, int depth, expression **out) { return parse_level(x, depth, LEVEL_OR, out); }
-
-wr_status parse_expression(lexer *x, int depth, expression **out) {
-    wr_status status = WR_OK;
-    if (depth > DEPTH_MAX) return lex_fail(x, "an expression is nested too deeply");
-    TRY(parse_no_condition(x, depth + 1, out));
-    while (lex_is(x, "if")) {
-        expression *e;
-        TRY(expression_new(x, EXPR_CONDITION, &e));
-        e->a = *out;
-        TRY(lex_next(x));
-        TRY(parse_no_condition(x, depth + 1, &e->b));
-        if (lex_is(x, "else")) {
-            TRY(lex_next(x));
-            TRY(parse_expression(x, depth + 1, &e->c));
-        }
-        *out = e;
     }
 cleanup:
     return status;

@@ -1,239 +1,255 @@
-/* Python's methods of strings and dicts, as far as templates call them. */
-#include "model/chat/jinja_ast.h"
+/* Methods of strings, lists and dicts, as Python has them and the sandbox allows them. */
+#include "model/chat/jinja_run.h"
 
-#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
-/* What Python's str.strip() takes away, where it is ASCII; the others (U+0085, U+00A0, U+1680, U+2000 …) by their
- * bytes. */
-static size_t space_at(const char *s, size_t n) {
-    const unsigned char *u = (const unsigned char *)s;
-    if (!n) return 0;
-    if (u[0] == ' ' || (u[0] >= 0x09 && u[0] <= 0x0d) || (u[0] >= 0x1c && u[0] <= 0x1f)) return 1;
-    if (n >= 2 && u[0] == 0xc2 && (u[1] == 0x85 || u[1] == 0xa0)) return 2;
-    if (n < 3) return 0;
-    const bool wide = (u[0] == 0xe1 && u[1] == 0x9a && u[2] == 0x80) ||
-                      (u[0] == 0xe2 && u[1] == 0x80 &&
-                       ((u[2] >= 0x80 && u[2] <= 0x8a) || u[2] == 0xa8 || u[2] == 0xa9 || u[2] == 0xaf)) ||
-                      (u[0] == 0xe2 && u[1] == 0x81 && u[2] == 0x9f) || (u[0] == 0xe3 && u[1] == 0x80 && u[2] == 0x80);
-    return wide ? 3 : 0;
+typedef wr_status (*method_fn)(run *r, value s, const char *name, const value *const *given, value *out);
+
+static wr_status strip(run *r, value s, const char *name, const value *const *g, value *out) {
+    (void)r;
+    return text_strip(s, g[0], *name != 'r', *name != 'l', out);
 }
 
-static size_t last_character(value s, size_t to) {
-    size_t n = 1;
-    while (n < to && n < 4 && ((unsigned char)s.text[to - n] & 0xc0) == 0x80) n++;
-    return n;
-}
-
-/* Length of the character at s, when it is one to be stripped: of `set`, or white space. */
-static size_t strips(const char *s, size_t n, const value *set) {
-    if (!set) return space_at(s, n);
-    for (size_t i = 0; i < set->n;) {
-        size_t length = 1;
-        while (i + length < set->n && ((unsigned char)set->text[i + length] & 0xc0) == 0x80) length++;
-        if (length <= n && memcmp(s, set->text + i, length) == 0) return length;
-        i += length;
-    }
-    return 0;
-}
-
-static wr_status strip(value s, const call_arguments *args, bool left, bool right, value *out) {
-    const value *set = call_argument(args, 0, "chars");
-    size_t from = 0, to = s.n, n;
-    if (set && set->kind == VALUE_NONE) set = NULL;
-    if (set && set->kind != VALUE_STRING) return wr_fail(WR_E_FORMAT, "strip by %s", value_type(*set));
-    while (left && from < to && (n = strips(s.text + from, to - from, set)) != 0) from += n;
-    while (right && to > from) {
-        n = last_character(s, to);
-        if (n > to - from || strips(s.text + to - n, n, set) != n) break;
-        to -= n;
-    }
-    *out = value_slice(s, from, to);
-    return WR_OK;
-}
-
-/* split(sep, max) and rsplit. */
-static wr_status split(run *r, value s, const call_arguments *args, bool from_right, value *out) {
+static wr_status split(run *r, value s, const char *name, const value *const *g, value *out) {
     wr_status status = WR_OK;
-    const value *sep = call_argument(args, 0, "sep"), *most = call_argument(args, 1, "maxsplit");
-    int64_t left = most && most->kind == VALUE_INT && most->integer >= 0 ? most->integer : INT64_MAX;
-    TRY(list_new(r->a, out));
-    if (!sep || sep->kind == VALUE_NONE) {
-        if (most) TRY(wr_fail(WR_E_FORMAT, "split at white space with a limit is not supported"));
-        for (size_t i = 0, n; i < s.n;) {
-            while (i < s.n && (n = space_at(s.text + i, s.n - i)) != 0) i += n;
-            const size_t from = i;
-            while (i < s.n && !space_at(s.text + i, s.n - i)) i++;
-            if (i > from) TRY(list_push(r->a, out->list, value_slice(s, from, i)));
-        }
-        return WR_OK;
-    }
-    if (sep->kind != VALUE_STRING || sep->n == 0)
-        TRY(wr_fail(WR_E_FORMAT, "split by %s", sep->kind == VALUE_STRING ? "an empty string" : value_type(*sep)));
-    size_t skip = 0;
-    if (from_right) { /* as split, but the first ones stay together */
-        size_t found = 0;
-        for (const char *p = s.text, *end = s.text + s.n;
-             p < end && (p = memmem(p, (size_t)(end - p), sep->text, sep->n)) != NULL; p += sep->n)
-            found++;
-        skip = (int64_t)found > left ? found - (size_t)left : 0;
-    }
-    size_t from = 0;
-    for (size_t at = 0; left > 0;) {
-        const char *p = at < s.n ? memmem(s.text + at, s.n - at, sep->text, sep->n) : NULL;
-        if (!p) break;
-        const size_t to = (size_t)(p - s.text);
-        at = to + sep->n;
-        if (skip) {
-            skip--;
-            continue;
-        }
-        TRY(list_push(r->a, out->list, value_slice(s, from, to)));
-        from = at;
-        left--;
-    }
-    TRY(list_push(r->a, out->list, value_slice(s, from, s.n)));
+    int64_t most;
+    TRY(argument_integer(name, g[1], -1, &most));
+    TRY(text_split(r, s, g[0], most, *name == 'r', out));
 cleanup:
     return status;
 }
 
-static wr_status replace(run *r, value s, const call_arguments *args, value *out) {
+static wr_status split_lines(run *r, value s, const char *name, const value *const *g, value *out) {
+    value_list *lines;
+    (void)name;
+    wr_status status = text_lines(r, s, argument_flag(g[0], false), &lines);
+    if (status >= 0) *out = (value){.kind = VALUE_LIST, .list = lines};
+    return status;
+}
+
+static wr_status replace(run *r, value s, const char *name, const value *const *g, value *out) {
     wr_status status = WR_OK;
-    text_builder b = {.a = r->a, .limit = JINJA_OUTPUT_MAX};
-    const value *old = call_argument(args, 0, "old"), *new = call_argument(args, 1, "new"),
-                *most = call_argument(args, 2, "count");
-    if (!old || !new || old->kind != VALUE_STRING || new->kind != VALUE_STRING || old->n == 0)
-        return wr_fail(WR_E_FORMAT, "replace takes two strings");
-    int64_t left = most && most->kind == VALUE_INT && most->integer >= 0 ? most->integer : INT64_MAX;
-    size_t from = 0;
-    for (const char *p; left > 0 && from < s.n && (p = memmem(s.text + from, s.n - from, old->text, old->n)) != NULL;
-         left--) {
-        const size_t to = (size_t)(p - s.text);
-        TRY(text_append_value(&b, value_slice(s, from, to)));
-        TRY(text_append_value(&b, *new));
-        from = to + old->n;
-    }
-    TRY(text_append_value(&b, value_slice(s, from, s.n)));
-    *out = text_done(&b);
+    value old, new;
+    int64_t most;
+    TRY(argument_text(name, g[0], &old));
+    TRY(argument_text(name, g[1], &new));
+    TRY(argument_integer(name, g[2], -1, &most));
+    TRY(text_replace(r, s, old, new, most, out));
 cleanup:
     return status;
 }
 
-/* u: upper, l: lower, c: capitalize, t: title. */
-static wr_status change_case(run *r, value s, char how, value *out) {
+static wr_status change_case(run *r, value s, const char *name, const value *const *g, value *out) {
+    (void)g;
+    return text_case(r, s, name, out);
+}
+
+static wr_status predicate(run *r, value s, const char *name, const value *const *g, value *out) {
+    bool holds = false, known;
+    (void)r, (void)g;
+    wr_status status = text_predicate(s, name, &holds, &known);
+    *out = value_bool(holds);
+    return status;
+}
+
+/* Characters start … end of s, as arguments of find, count, startswith … say. false: start is behind the end. */
+static wr_status part_of(const char *name, value s, const value *start, const value *end, value *out, int64_t *first,
+                         bool *valid) {
     wr_status status = WR_OK;
-    char *text = arena_alloc(r->a, s.n + 1);
-    bool begin = true;
-    TRY_ALLOC(text);
-    for (size_t i = 0; i < s.n; i++) {
-        const unsigned char c = (unsigned char)s.text[i];
-        if (c >= 0x80)
-            TRY(wr_fail(WR_E_FORMAT,
-                        "upper, lower, title and capitalize of other than ASCII letters are not supported"));
-        text[i] = (char)(how == 'u' || (how != 'l' && begin) ? toupper(c) : tolower(c));
-        begin = how == 't' && !isalpha(c);
-    }
-    text[s.n] = 0;
-    *out = s;
-    out->text = text;
+    const int64_t n = (int64_t)text_length(s);
+    int64_t from = 0, to = n;
+    if (start && start->kind != VALUE_NONE) TRY(argument_integer(name, start, 0, &from));
+    if (end && end->kind != VALUE_NONE) TRY(argument_integer(name, end, n, &to));
+    if (to > n) to = n;
+    if (to < 0) to = to + n < 0 ? 0 : to + n;
+    if (from < 0) from = from + n < 0 ? 0 : from + n;
+    *valid = from <= to;
+    *first = from;
+    if (*valid) *out = value_slice(s, text_offset(s, (size_t)from), text_offset(s, (size_t)to));
 cleanup:
     return status;
 }
 
 static bool has_end(value s, value part, bool at_end) {
-    return part.kind == VALUE_STRING && part.n <= s.n &&
-           memcmp(s.text + (at_end ? s.n - part.n : 0), part.text, part.n) == 0;
+    return part.n <= s.n && (!part.n || memcmp(s.text + (at_end ? s.n - part.n : 0), part.text, part.n) == 0);
 }
 
-static wr_status ends(value s, const call_arguments *args, bool at_end, value *out) {
-    const value *part = call_argument(args, 0, NULL);
-    bool holds = false;
-    if (args->n != 1 || (part->kind != VALUE_STRING && part->kind != VALUE_LIST))
-        return wr_fail(WR_E_FORMAT, "startswith and endswith take a string");
-    if (part->kind == VALUE_LIST)
-        for (size_t i = 0; i < part->list->n; i++) holds = holds || has_end(s, part->list->items[i], at_end);
-    else
-        holds = has_end(s, *part, at_end);
-    *out = value_bool(holds);
-    return WR_OK;
-}
-
-static wr_status find(value s, const call_arguments *args, bool count, value *out) {
-    const value *part = call_argument(args, 0, NULL);
-    if (args->n != 1 || part->kind != VALUE_STRING || part->n == 0)
-        return wr_fail(WR_E_FORMAT, "find and count take a string");
-    int64_t n = 0, first = -1;
-    for (const char *p = s.text, *end = s.text + s.n;
-         p < end && (p = memmem(p, (size_t)(end - p), part->text, part->n)) != NULL; p += part->n) {
-        if (first < 0) {
-            first = 0;
-            for (const char *q = s.text; q < p; q++) first += ((unsigned char)*q & 0xc0) != 0x80;
-        }
-        n++;
-    }
-    *out = value_int(count ? n : first);
-    return WR_OK;
-}
-
-static const char *const text_methods[] = {"strip", "lstrip", "rstrip",     "split",        "rsplit",       "replace",
-                                           "upper", "lower",  "capitalize", "title",        "startswith",   "endswith",
-                                           "find",  "count",  "join",       "removeprefix", "removesuffix", NULL};
-static const char *const dict_methods[] = {"items", "keys", "values", "get", NULL};
-
-static bool listed(const char *const *names, const char *name) {
-    for (; *names; names++)
-        if (strcmp(*names, name) == 0) return true;
-    return false;
-}
-
-bool has_method(value object, const char *name) {
-    return (object.kind == VALUE_STRING && listed(text_methods, name)) ||
-           (object.kind == VALUE_DICT && listed(dict_methods, name));
-}
-
-static wr_status text_method(run *r, value s, const char *name, const call_arguments *args, value *out) {
-    if (strcmp(name, "strip") == 0) return strip(s, args, true, true, out);
-    if (strcmp(name, "lstrip") == 0) return strip(s, args, true, false, out);
-    if (strcmp(name, "rstrip") == 0) return strip(s, args, false, true, out);
-    if (strcmp(name, "split") == 0) return split(r, s, args, false, out);
-    if (strcmp(name, "rsplit") == 0) return split(r, s, args, true, out);
-    if (strcmp(name, "replace") == 0) return replace(r, s, args, out);
-    if (strcmp(name, "startswith") == 0) return ends(s, args, false, out);
-    if (strcmp(name, "endswith") == 0) return ends(s, args, true, out);
-    if (strcmp(name, "find") == 0 || strcmp(name, "count") == 0) return find(s, args, *name == 'c', out);
-    if (strcmp(name, "join") == 0) {
-        const value *items = call_argument(args, 0, NULL);
-        static const char *const none[] = {NULL};
-        if (!items) return wr_fail(WR_E_FORMAT, "join takes a list");
-        return run_filter(r, "join", *items, &(call_arguments){&s, none, 1}, out);
-    }
-    if (strcmp(name, "removeprefix") == 0 || strcmp(name, "removesuffix") == 0) {
-        const value *part = call_argument(args, 0, NULL);
-        const bool suffix = name[6] == 's';
-        if (!part || part->kind != VALUE_STRING) return wr_fail(WR_E_FORMAT, "%s takes a string", name);
-        *out = !has_end(s, *part, suffix) ? s
-               : suffix                   ? value_slice(s, 0, s.n - part->n)
-                                          : value_slice(s, part->n, s.n);
-        return WR_OK;
-    }
-    return change_case(r, s, *name, out);
-}
-
-static wr_status dict_method(run *r, const value_dict *d, const char *name, const call_arguments *args, value *out) {
+static wr_status ends(run *r, value s, const char *name, const value *const *g, value *out) {
     wr_status status = WR_OK;
-    value pair;
-    if (strcmp(name, "get") == 0) {
-        const value *key = call_argument(args, 0, NULL), *otherwise = call_argument(args, 1, "default");
-        if (!key) return wr_fail(WR_E_FORMAT, "get takes a key");
-        const value *found = dict_get(d, *key);
-        *out = found ? *found : otherwise ? *otherwise : value_none();
-        return WR_OK;
+    const bool at_end = *name == 'e';
+    bool holds = false, valid;
+    int64_t first;
+    (void)r;
+    TRY(part_of(name, s, g[1], g[2], &s, &first, &valid));
+    const bool several = g[0]->kind == VALUE_TUPLE;
+    for (size_t i = 0; i < (several ? g[0]->list->n : 1) && !holds; i++) {
+        value part;
+        TRY(argument_text(name, several ? &g[0]->list->items[i] : g[0], &part));
+        holds = valid && has_end(s, part, at_end);
     }
-    TRY(list_new(r->a, out));
+    *out = value_bool(holds);
+cleanup:
+    return status;
+}
+
+/* find, rfind, index, rindex, count. */
+static wr_status find(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    value sub, part = s;
+    int64_t first, found = -1, count = 0;
+    bool valid;
+    const bool last = *name == 'r', index = strstr(name, "index") != NULL, counts = *name == 'c';
+    (void)r;
+    TRY(argument_text(name, g[0], &sub));
+    TRY(part_of(name, s, g[1], g[2], &part, &first, &valid));
+    if (valid && sub.n == 0) {
+        const int64_t n = (int64_t)text_length(part);
+        count = n + 1;
+        found = last ? first + n : first;
+    }
+    for (size_t at = 0; valid && sub.n && at < part.n;) {
+        const char *p = memmem(part.text + at, part.n - at, sub.text, sub.n);
+        if (!p) break;
+        const size_t place = (size_t)(p - part.text);
+        if (found < 0 || last) found = first + (int64_t)text_length(value_slice(part, 0, place));
+        count++;
+        if (!counts && !last) break;
+        at = place + (counts ? sub.n : 1);
+        if (last && !counts && count > 100000) TRY(run_spend(r, 100));
+    }
+    if (index && found < 0) return wr_fail(WR_E_FORMAT, "%s: the text is not found", name);
+    *out = value_int(counts ? count : found);
+cleanup:
+    return status;
+}
+
+static wr_status join(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    value_list *items;
+    (void)name;
+    TRY(iterate_all(r, *g[0], &items));
+    TRY(text_join(r, s, items, false, out));
+cleanup:
+    return status;
+}
+
+static wr_status remove_end(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    const bool suffix = name[6] == 's';
+    value part;
+    (void)r;
+    TRY(argument_text(name, g[0], &part));
+    *out = !has_end(s, part, suffix) ? s : suffix ? value_slice(s, 0, s.n - part.n) : value_slice(s, part.n, s.n);
+cleanup:
+    return status;
+}
+
+static wr_status pad(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    int64_t width;
+    TRY(argument_integer(name, g[0], 0, &width));
+    TRY(text_pad(r, s, width, g[1], *name, out));
+cleanup:
+    return status;
+}
+
+static wr_status zero_fill(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    const value zero = value_text("0", 1);
+    int64_t width;
+    TRY(argument_integer(name, g[0], 0, &width));
+    const bool sign = s.n && (*s.text == '-' || *s.text == '+');
+    if (!sign || width <= (int64_t)text_length(s)) return text_pad(r, s, width, &zero, 'r', out);
+    TRY(text_pad(r, value_slice(s, 1, s.n), width - 1, &zero, 'r', out));
+    TRY(value_arithmetic(r, OP_ADD, value_slice(s, 0, 1), *out, out));
+cleanup:
+    return status;
+}
+
+static wr_status partition(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    const bool right = *name == 'r';
+    value sep, parts, empty = value_text("", 0);
+    TRY(argument_text(name, g[0], &sep));
+    TRY(text_split(r, s, &sep, 1, right, &parts));
+    TRY(list_new_kind(r->a, VALUE_TUPLE, out));
+    const bool found = parts.list->n == 2;
+    TRY(list_push(r->a, out->list, found ? parts.list->items[0] : right ? empty : s));
+    TRY(list_push(r->a, out->list, found ? sep : empty));
+    TRY(list_push(r->a, out->list, found ? parts.list->items[1] : right ? s : empty));
+cleanup:
+    return status;
+}
+
+static wr_status expand_tabs(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    text_builder b = {.a = r->a, .limit = JINJA_OUTPUT_MAX};
+    int64_t size, column = 0;
+    TRY(argument_integer(name, g[0], 8, &size));
+    if (size > 1000) return wr_fail(WR_E_FORMAT, "expandtabs by more than 1000 is not supported");
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.text[i] == '\t') {
+            for (int64_t n = size > 0 ? size - column % size : 0; n > 0; n--, column++) TRY(text_append_plain(&b, " "));
+            continue;
+        }
+        if (((unsigned char)s.text[i] & 0xc0) != 0x80) column++;
+        if (s.text[i] == '\n' || s.text[i] == '\r') column = 0;
+        TRY(text_append_value(&b, value_slice(s, i, i + 1)));
+    }
+    *out = text_done(&b);
+cleanup:
+    return status;
+}
+
+/* --- lists and dicts
+ * ---------------------------------------------------------------------------------------------------- */
+
+static wr_status list_find(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    const bool counts = *name == 'c';
+    const int64_t n = (int64_t)s.list->n;
+    int64_t from, to, count = 0;
+    bool same;
+    TRY(argument_integer(name, counts ? NULL : g[1], 0, &from));
+    TRY(argument_integer(name, counts ? NULL : g[2], n, &to));
+    if (from < 0) from = from + n < 0 ? 0 : from + n;
+    if (to < 0) to += n;
+    TRY(run_spend(r, s.list->n / 8));
+    for (int64_t i = from; i < to && i < n; i++) {
+        TRY(value_equal(s.list->items[i], *g[0], &same));
+        if (same && !counts) {
+            *out = value_int(i);
+            return WR_OK;
+        }
+        count += same;
+    }
+    if (!counts) return wr_fail(WR_E_FORMAT, "index: the item is not in the %s", value_type(s));
+    *out = value_int(count);
+cleanup:
+    return status;
+}
+
+static wr_status copy(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    const value whole[3] = {{.refused = true}, {.refused = true}, {.refused = true}};
+    (void)name, (void)g;
+    if (s.kind != VALUE_DICT) return value_slice_of(r, s, whole, out);
+    TRY(dict_new(r->a, VALUE_DICT, out));
+    for (size_t i = 0; i < s.dict->n; i++) TRY(dict_set(r->a, out->dict, s.dict->keys[i], s.dict->values[i]));
+cleanup:
+    return status;
+}
+
+static wr_status dict_views(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    const value_dict *d = s.dict;
+    (void)g;
+    TRY(list_new_kind(r->a, *name == 'k' ? VALUE_KEYS : *name == 'v' ? VALUE_VALUES : VALUE_ITEMS, out));
     for (size_t i = 0; i < d->n; i++) {
-        pair = *name == 'k' ? d->keys[i] : d->values[i];
+        value pair = *name == 'k' ? d->keys[i] : d->values[i];
         if (*name == 'i') {
-            TRY(list_new(r->a, &pair));
+            TRY(list_new_kind(r->a, VALUE_TUPLE, &pair));
             TRY(list_push(r->a, pair.list, d->keys[i]));
             TRY(list_push(r->a, pair.list, d->values[i]));
         }
@@ -243,10 +259,137 @@ cleanup:
     return status;
 }
 
+static wr_status dict_lookup(run *r, value s, const char *name, const value *const *g, value *out) {
+    wr_status status = WR_OK;
+    const value *found;
+    (void)r, (void)name;
+    TRY(dict_find(s.dict, *g[0], &found));
+    *out = found ? *found : g[1] ? *g[1] : value_none();
+cleanup:
+    return status;
+}
+
+static wr_status cycle(run *r, value s, const char *name, const value *const *g, value *out) {
+    value_cycler *c = s.cycler;
+    (void)r, (void)g;
+    if (s.kind == VALUE_JOINER) {
+        *out = c->at ? c->separator : value_text("", 0);
+        c->at = 1;
+        return WR_OK;
+    }
+    *out = *name == 'n' ? c->items->items[c->at] : value_none();
+    c->at = *name == 'n' ? (c->at + 1) % c->items->n : 0;
+    return WR_OK;
+}
+
+static const struct method {
+    value_kind kind;
+    const char *name;
+    method_fn run; /* NULL: takes any arguments */
+    const char *parameters;
+    size_t required;
+} methods[] = {{VALUE_STRING, "strip", strip, "/chars", 0},
+               {VALUE_STRING, "lstrip", strip, "/chars", 0},
+               {VALUE_STRING, "rstrip", strip, "/chars", 0},
+               {VALUE_STRING, "split", split, "sep maxsplit", 0},
+               {VALUE_STRING, "rsplit", split, "sep maxsplit", 0},
+               {VALUE_STRING, "splitlines", split_lines, "keepends", 0},
+               {VALUE_STRING, "replace", replace, "/old /new /count", 2},
+               {VALUE_STRING, "upper", change_case, "", 0},
+               {VALUE_STRING, "lower", change_case, "", 0},
+               {VALUE_STRING, "title", change_case, "", 0},
+               {VALUE_STRING, "capitalize", change_case, "", 0},
+               {VALUE_STRING, "swapcase", change_case, "", 0},
+               {VALUE_STRING, "casefold", change_case, "", 0},
+               {VALUE_STRING, "isupper", predicate, "", 0},
+               {VALUE_STRING, "islower", predicate, "", 0},
+               {VALUE_STRING, "istitle", predicate, "", 0},
+               {VALUE_STRING, "isalpha", predicate, "", 0},
+               {VALUE_STRING, "isalnum", predicate, "", 0},
+               {VALUE_STRING, "isdigit", predicate, "", 0},
+               {VALUE_STRING, "isdecimal", predicate, "", 0},
+               {VALUE_STRING, "isnumeric", predicate, "", 0},
+               {VALUE_STRING, "isspace", predicate, "", 0},
+               {VALUE_STRING, "isascii", predicate, "", 0},
+               {VALUE_STRING, "isprintable", predicate, "", 0},
+               {VALUE_STRING, "isidentifier", predicate, "", 0},
+               {VALUE_STRING, "startswith", ends, "/prefix /start /end", 1},
+               {VALUE_STRING, "endswith", ends, "/suffix /start /end", 1},
+               {VALUE_STRING, "find", find, "/sub /start /end", 1},
+               {VALUE_STRING, "rfind", find, "/sub /start /end", 1},
+               {VALUE_STRING, "index", find, "/sub /start /end", 1},
+               {VALUE_STRING, "rindex", find, "/sub /start /end", 1},
+               {VALUE_STRING, "count", find, "/sub /start /end", 1},
+               {VALUE_STRING, "join", join, "/iterable", 1},
+               {VALUE_STRING, "removeprefix", remove_end, "/prefix", 1},
+               {VALUE_STRING, "removesuffix", remove_end, "/suffix", 1},
+               {VALUE_STRING, "ljust", pad, "/width /fillchar", 1},
+               {VALUE_STRING, "rjust", pad, "/width /fillchar", 1},
+               {VALUE_STRING, "center", pad, "/width /fillchar", 1},
+               {VALUE_STRING, "zfill", zero_fill, "/width", 1},
+               {VALUE_STRING, "partition", partition, "/sep", 1},
+               {VALUE_STRING, "rpartition", partition, "/sep", 1},
+               {VALUE_STRING, "expandtabs", expand_tabs, "tabsize", 0},
+               {VALUE_STRING, "format", NULL, "", 0},
+               {VALUE_STRING, "format_map", NULL, "", 0},
+               {VALUE_LIST, "count", list_find, "/value", 1},
+               {VALUE_LIST, "index", list_find, "/value /start /stop", 1},
+               {VALUE_LIST, "copy", copy, "", 0},
+               {VALUE_TUPLE, "count", list_find, "/value", 1},
+               {VALUE_TUPLE, "index", list_find, "/value /start /stop", 1},
+               {VALUE_RANGE, "count", list_find, "/value", 1},
+               {VALUE_RANGE, "index", list_find, "/value", 1},
+               {VALUE_DICT, "items", dict_views, "", 0},
+               {VALUE_DICT, "keys", dict_views, "", 0},
+               {VALUE_DICT, "values", dict_views, "", 0},
+               {VALUE_DICT, "get", dict_lookup, "/key /default", 1},
+               {VALUE_DICT, "copy", copy, "", 0},
+               {VALUE_CYCLER, "next", cycle, "", 0},
+               {VALUE_CYCLER, "reset", cycle, "", 0},
+               {VALUE_JOINER, "", cycle, "", 0},
+               {VALUE_LOOP, "cycle", NULL, "", 0},
+               {VALUE_LOOP, "changed", NULL, "", 0}};
+
+static const struct method *find_method(value object, const char *name) {
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (methods[i].kind == object.kind && strcmp(methods[i].name, name) == 0) return &methods[i];
+    return NULL;
+}
+
+bool has_method(value object, const char *name) { return find_method(object, name) != NULL; }
+
+static wr_status format_method(run *r, value s, const char *name, const call_arguments *args, value *out) {
+    wr_status status = WR_OK;
+    call_arguments by_name = {0};
+    if (strcmp(name, "format") == 0) return text_format(r, s, args, out);
+    if (args->n != 1 || args->names[0] || args->items[0].kind != VALUE_DICT)
+        return wr_fail(WR_E_FORMAT, "format_map takes a dict");
+    const value_dict *d = args->items[0].dict;
+    const char **names = NULL;
+    TRY(arena_grow(r->a, (void **)&names, 0, d->n + 1, sizeof *names));
+    for (size_t i = 0; i < d->n; i++) {
+        if (d->keys[i].kind != VALUE_STRING)
+            return wr_fail(WR_E_FORMAT, "format_map: a key that is %s", value_type(d->keys[i]));
+        TRY_ALLOC(names[i] = arena_strndup(r->a, d->keys[i].text, d->keys[i].n));
+    }
+    by_name = (call_arguments){d->values, names, d->n};
+    TRY(text_format(r, s, &by_name, out));
+cleanup:
+    return status;
+}
+
 wr_status run_method(run *r, value object, const char *name, const call_arguments *args, value *out) {
+    wr_status status = WR_OK;
+    const struct method *m = find_method(object, name);
+    const value *given[PARAMETERS_MAX];
     if (object.kind == VALUE_UNDEFINED) return wr_fail(WR_E_FORMAT, "'%.40s' of an undefined value", name);
-    if (!has_method(object, name))
-        return wr_fail(WR_E_FORMAT, "'%.40s' of %s is not supported", name, value_type(object));
-    return object.kind == VALUE_STRING ? text_method(r, object, name, args, out)
-                                       : dict_method(r, object.dict, name, args, out);
+    if (!m) return wr_fail(WR_E_FORMAT, "'%.40s' of %s is not supported", name, value_type(object));
+    if (object.kind == VALUE_LOOP) return loop_method(r, object.loop, name, args, out);
+    if (object.kind == VALUE_STRING && object.markup && args->n && m->run != find && m->run != ends)
+        return wr_fail(WR_E_FORMAT, "'%s' of what 'safe' or 'escape' gives is not supported", name);
+    if (!m->run) return format_method(r, object, name, args, out);
+    TRY(take_arguments(m->name, args, m->parameters, m->required, given));
+    TRY(m->run(r, object, name, given, out));
+cleanup:
+    return status;
 }

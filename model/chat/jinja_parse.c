@@ -1,10 +1,12 @@
 /* Statements. */
 #include "model/chat/jinja_ast.h"
 
+#include "base/utf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { NESTING_MAX = 60, NAMES_MAX = 32 };
+enum { NESTING_MAX = 60 };
 
 static wr_status parse_body(lexer *x, int depth, const char *const *ends, statement **out, const char **end);
 
@@ -23,23 +25,15 @@ static wr_status expect_end(lexer *x) {
     return lex_fail(x, "'%.30s' is not expected here", x->text ? x->text : "a number");
 }
 
-/* a, b, (c, d): names. Brackets around all of them are allowed. */
-static wr_status parse_names(lexer *x, const char ***names, size_t *n) {
+/* The rest of a tag, the statements behind it up to one of `ends`, and, where `last`, that one's tag. */
+static wr_status parse_inside(lexer *x, int depth, const char *const *ends, bool last, block *out, const char **end) {
     wr_status status = WR_OK;
-    const bool brackets = lex_is(x, "(");
-    TRY_ALLOC(*names = arena_alloc(x->a, NAMES_MAX * sizeof **names));
-    if (brackets) TRY(lex_next(x));
-    for (*n = 0; *n < NAMES_MAX;) {
-        if (x->kind != TOKEN_NAME) TRY(lex_fail(x, "a name is expected"));
-        (*names)[(*n)++] = x->text;
-        TRY(lex_next(x));
-        if (!lex_is(x, ",")) break;
-        TRY(lex_next(x));
-    }
-    if (brackets) {
-        if (!lex_is(x, ")")) TRY(lex_fail(x, "')' is missing"));
-        TRY(lex_next(x));
-    }
+    bool colon;
+    TRY(lex_skip_if(x, ":", &colon));
+    TRY(expect_end(x));
+    TRY(parse_body(x, depth, ends, &out->first, end));
+    TRY(lex_next(x));
+    if (last) TRY(expect_end(x));
 cleanup:
     return status;
 }
@@ -48,48 +42,46 @@ static wr_status parse_if(lexer *x, int depth, statement **out) {
     wr_status status = WR_OK;
     static const char *const ends[] = {"elif", "else", "endif", NULL}, *const last[] = {"endif", NULL};
     const char *end = "elif";
-    for (statement **at = out; strcmp(end, "elif") == 0; at = &(*at)->otherwise) {
-        TRY(statement_new(x, DO_IF, at));
-        TRY(lex_next(x));
-        TRY(parse_expression(x, 0, &(*at)->e));
-        TRY(expect_end(x));
-        TRY(parse_body(x, depth, ends, &(*at)->body, &end));
-        if (strcmp(end, "else") != 0) continue;
-        TRY(lex_next(x));
-        TRY(expect_end(x));
-        TRY(parse_body(x, depth, last, &(*at)->otherwise, &end));
-    }
     TRY(lex_next(x));
+    for (statement **at = out; strcmp(end, "elif") == 0; at = &(*at)->otherwise.first) {
+        TRY(statement_new(x, DO_IF, at));
+        TRY(parse_tuple(x, 0, (tuple_rules){.no_condition = true}, &(*at)->e));
+        TRY(parse_inside(x, depth, ends, false, &(*at)->body, &end));
+        if (strcmp(end, "else") == 0) TRY(parse_inside(x, depth, last, false, &(*at)->otherwise, &end));
+    }
     TRY(expect_end(x));
 cleanup:
     return status;
+}
+
+static bool names_loop(const expression *target) {
+    if (target->kind == EXPR_NAME) return strcmp(target->name, "loop") == 0;
+    for (size_t i = 0; i < target->n_args; i++)
+        if (names_loop(target->args[i].value)) return true;
+    return false;
 }
 
 static wr_status parse_for(lexer *x, int depth, statement **out) {
     wr_status status = WR_OK;
     static const char *const ends[] = {"else", "endfor", NULL}, *const last[] = {"endfor", NULL};
     const char *end = NULL;
+    bool filtered;
     TRY(statement_new(x, DO_FOR, out));
     statement *s = *out;
     TRY(lex_next(x));
-    TRY(parse_names(x, &s->names, &s->n_names));
-    if (!lex_is(x, "in")) TRY(lex_fail(x, "'in' is missing in for"));
-    TRY(lex_next(x));
-    TRY(parse_no_condition(x, 0, &s->e));
-    if (lex_is(x, "if")) {
-        TRY(lex_next(x));
-        TRY(parse_expression(x, 0, &s->condition));
-    }
-    if (lex_is(x, "recursive")) TRY(lex_fail(x, "recursive loops are not supported"));
+    TRY(parse_target(x, false, "in", &s->target));
+    if (names_loop(s->target)) TRY(lex_fail(x, "the variable 'loop' cannot be what a loop sets"));
+    TRY(lex_expect(x, "in"));
+    TRY(parse_tuple(x, 0, (tuple_rules){.no_condition = true, .end = "recursive"}, &s->e));
+    TRY(lex_skip_if(x, "if", &filtered));
+    if (filtered) TRY(parse_expression(x, 0, &s->condition));
+    TRY(lex_skip_if(x, "recursive", &s->recursive));
+    x->loops++;
+    status = parse_inside(x, depth, ends, false, &s->body, &end);
+    x->loops--;
+    TRY(status);
+    if (strcmp(end, "else") == 0) TRY(parse_inside(x, depth, last, false, &s->otherwise, &end));
     TRY(expect_end(x));
-    TRY(parse_body(x, depth, ends, &s->body, &end));
-    TRY(lex_next(x));
-    TRY(expect_end(x));
-    if (strcmp(end, "else") == 0) {
-        TRY(parse_body(x, depth, last, &s->otherwise, &end));
-        TRY(lex_next(x));
-        TRY(expect_end(x));
-    }
 cleanup:
     return status;
 }
@@ -98,93 +90,158 @@ static wr_status parse_set(lexer *x, int depth, statement **out) {
     wr_status status = WR_OK;
     static const char *const ends[] = {"endset", NULL};
     const char *end = NULL;
+    bool filtered;
     TRY(statement_new(x, DO_SET, out));
     statement *s = *out;
     TRY(lex_next(x));
-    TRY(parse_names(x, &s->names, &s->n_names));
-    if (lex_is(x, ".")) {
-        TRY(lex_next(x));
-        if (x->kind != TOKEN_NAME || s->n_names != 1) TRY(lex_fail(x, "set: a member's name is expected"));
-        s->member = x->text;
-        TRY(lex_next(x));
-    }
+    TRY(parse_target(x, true, NULL, &s->target));
     if (lex_is(x, "=")) {
         TRY(lex_next(x));
-        TRY(parse_expression(x, 0, &s->e));
-        if (lex_is(x, ",")) TRY(lex_fail(x, "set: a tuple without brackets is not supported"));
+        TRY(parse_tuple(x, 0, (tuple_rules){0}, &s->e));
         return expect_end(x);
     }
-    if (s->n_names != 1 || s->member) TRY(lex_fail(x, "set: '=' is missing"));
     s->kind = DO_SET_BLOCK;
-    if (lex_is(x, "|")) {
+    TRY(lex_skip_if(x, "|", &filtered));
+    if (filtered) {
         expression *text;
         TRY(expression_new(x, EXPR_NAME, &text));
         text->name = FILTERED_TEXT;
-        TRY(lex_next(x));
         TRY(parse_filters(x, 0, text, &s->e));
     }
-    TRY(expect_end(x));
-    TRY(parse_body(x, depth, ends, &s->body, &end));
-    TRY(lex_next(x));
-    TRY(expect_end(x));
+    TRY(parse_inside(x, depth, ends, true, &s->body, &end));
 cleanup:
+    return status;
+}
+
+/* (a, b=c) of macros and of call blocks. */
+static wr_status parse_signature(lexer *x, statement *s) {
+    wr_status status = WR_OK;
+    size_t capacity = 0;
+    bool defaults = false, given;
+    TRY(lex_expect(x, "("));
+    while (!lex_is(x, ")")) {
+        argument p = {0};
+        if (s->n_parameters) TRY(lex_expect(x, ","));
+        if (x->kind != TOKEN_NAME) TRY(lex_fail(x, "the name of a parameter is expected"));
+        p.name = x->text;
+        for (size_t i = 0; i < s->n_parameters; i++)
+            if (strcmp(s->parameters[i].name, p.name) == 0)
+                TRY(lex_fail(x, "two parameters are named '%.40s'", p.name));
+        TRY(lex_next(x));
+        TRY(lex_skip_if(x, "=", &given));
+        if (given)
+            TRY(parse_expression(x, 0, &p.value));
+        else if (defaults)
+            TRY(lex_fail(x, "a parameter without a default stands behind one that has one"));
+        defaults |= given;
+        TRY(push_argument(x, &s->parameters, &s->n_parameters, &capacity, p));
+    }
+    TRY(lex_next(x));
+cleanup:
+    return status;
+}
+
+/* Statements that break and continue cannot leave. */
+static wr_status parse_closed(lexer *x, int depth, const char *name, statement *s) {
+    const char *const ends[] = {name, NULL};
+    const char *end = NULL;
+    const int loops = x->loops;
+    x->loops = 0;
+    wr_status status = parse_inside(x, depth, ends, true, &s->body, &end);
+    x->loops = loops;
     return status;
 }
 
 static wr_status parse_macro(lexer *x, int depth, statement **out) {
     wr_status status = WR_OK;
-    static const char *const ends[] = {"endmacro", NULL};
-    const char *end = NULL;
     TRY(statement_new(x, DO_MACRO, out));
     statement *s = *out;
     TRY(lex_next(x));
     if (x->kind != TOKEN_NAME) TRY(lex_fail(x, "macro: a name is expected"));
     s->name = x->text;
     TRY(lex_next(x));
-    if (!lex_is(x, "(")) TRY(lex_fail(x, "macro: '(' is missing"));
-    TRY(lex_next(x));
-    TRY_ALLOC(s->names = arena_alloc(x->a, NAMES_MAX * sizeof *s->names));
-    TRY_ALLOC(s->defaults = arena_alloc(x->a, NAMES_MAX * sizeof *s->defaults));
-    while (!lex_is(x, ")")) {
-        if (x->kind != TOKEN_NAME || s->n_names == NAMES_MAX) TRY(lex_fail(x, "macro: a parameter's name is expected"));
-        s->names[s->n_names] = x->text;
-        s->defaults[s->n_names] = NULL;
-        TRY(lex_next(x));
-        if (lex_is(x, "=")) {
-            TRY(lex_next(x));
-            TRY(parse_expression(x, 0, &s->defaults[s->n_names]));
-        }
-        s->n_names++;
-        if (lex_is(x, ",")) TRY(lex_next(x));
-    }
-    TRY(lex_next(x));
-    TRY(expect_end(x));
-    TRY(parse_body(x, depth, ends, &s->body, &end));
-    TRY(lex_next(x));
-    if (x->kind == TOKEN_NAME) TRY(lex_next(x)); /* the macro's name again */
-    TRY(expect_end(x));
+    TRY(parse_signature(x, s));
+    TRY(parse_closed(x, depth, "endmacro", s));
 cleanup:
     return status;
 }
 
-/* {% filter f %}, and {% generation %}, whose text training learns. */
-static wr_status parse_group(lexer *x, int depth, bool filter, statement **out) {
+static wr_status parse_call_block(lexer *x, int depth, statement **out) {
     wr_status status = WR_OK;
-    const char *const ends[] = {filter ? "endfilter" : "endgeneration", NULL};
+    TRY(statement_new(x, DO_CALL, out));
+    statement *s = *out;
+    TRY(lex_next(x));
+    if (lex_is(x, "(")) TRY(parse_signature(x, s));
+    TRY(parse_expression(x, 0, &s->e));
+    if (s->e->kind != EXPR_CALL) TRY(lex_fail(x, "call: a call is expected"));
+    TRY(parse_closed(x, depth, "endcall", s));
+cleanup:
+    return status;
+}
+
+static wr_status parse_generation(lexer *x, int depth, statement **out) {
+    wr_status status = WR_OK;
+    TRY(statement_new(x, DO_GENERATION, out));
+    x->generation = true;
+    TRY(lex_next(x));
+    TRY(parse_closed(x, depth, "endgeneration", *out));
+cleanup:
+    return status;
+}
+
+static wr_status parse_filter_block(lexer *x, int depth, statement **out) {
+    wr_status status = WR_OK;
+    static const char *const ends[] = {"endfilter", NULL};
     const char *end = NULL;
-    TRY(statement_new(x, filter ? DO_FILTER : DO_GENERATION, out));
-    x->generation |= !filter;
+    expression *text;
+    TRY(statement_new(x, DO_FILTER, out));
     TRY(lex_next(x));
-    if (filter) {
-        expression *text;
-        TRY(expression_new(x, EXPR_NAME, &text));
-        text->name = FILTERED_TEXT;
-        TRY(parse_filters(x, 0, text, &(*out)->e));
+    TRY(expression_new(x, EXPR_NAME, &text));
+    text->name = FILTERED_TEXT;
+    TRY(parse_filters(x, 0, text, &(*out)->e));
+    TRY(parse_inside(x, depth, ends, true, &(*out)->body, &end));
+cleanup:
+    return status;
+}
+
+static wr_status parse_with(lexer *x, int depth, statement **out) {
+    wr_status status = WR_OK;
+    static const char *const ends[] = {"endwith", NULL};
+    const char *end = NULL;
+    size_t capacity = 0;
+    TRY(statement_new(x, DO_WITH, out));
+    statement *s = *out;
+    TRY(lex_next(x));
+    while (x->kind != TOKEN_END && !lex_is(x, ":")) {
+        argument a = {0};
+        expression *target;
+        if (s->n_parameters) TRY(lex_expect(x, ","));
+        /* a tuple without brackets would take the next name, too, as it does in Jinja */
+        TRY(parse_target(x, false, NULL, &target));
+        TRY(lex_expect(x, "="));
+        TRY(parse_expression(x, 0, &a.value));
+        TRY(push_argument(x, &s->parameters, &s->n_parameters, &capacity, a));
+        expression **targets = arena_alloc(x->a, s->n_parameters * sizeof *targets);
+        TRY_ALLOC(targets);
+        if (s->n_parameters > 1) memcpy(targets, s->targets, (s->n_parameters - 1) * sizeof *targets);
+        targets[s->n_parameters - 1] = target;
+        s->targets = targets;
     }
-    TRY(expect_end(x));
-    TRY(parse_body(x, depth, ends, &(*out)->body, &end));
+    TRY(parse_inside(x, depth, ends, true, &s->body, &end));
+cleanup:
+    return status;
+}
+
+/* {% print a, b %} */
+static wr_status parse_print(lexer *x, statement **out) {
+    wr_status status = WR_OK;
     TRY(lex_next(x));
-    TRY(expect_end(x));
+    for (bool first = true; x->kind != TOKEN_END; first = false) {
+        if (!first) TRY(lex_expect(x, ","));
+        TRY(statement_new(x, DO_PRINT, out));
+        TRY(parse_expression(x, 0, &(*out)->e));
+        out = &(*out)->next;
+    }
 cleanup:
     return status;
 }
@@ -195,10 +252,14 @@ static wr_status parse_statement(lexer *x, int depth, statement **out) {
     if (lex_is(x, "for")) return parse_for(x, depth, out);
     if (lex_is(x, "set")) return parse_set(x, depth, out);
     if (lex_is(x, "macro")) return parse_macro(x, depth, out);
-    if (lex_is(x, "generation")) return parse_group(x, depth, false, out);
-    if (lex_is(x, "filter")) return parse_group(x, depth, true, out);
+    if (lex_is(x, "call")) return parse_call_block(x, depth, out);
+    if (lex_is(x, "generation")) return parse_generation(x, depth, out);
+    if (lex_is(x, "filter")) return parse_filter_block(x, depth, out);
+    if (lex_is(x, "with")) return parse_with(x, depth, out);
+    if (lex_is(x, "print")) return parse_print(x, out);
     if (!lex_is(x, "break") && !lex_is(x, "continue"))
         return lex_fail(x, "the statement '%.30s' is not supported", x->text ? x->text : "");
+    if (!x->loops) TRY(lex_fail(x, "'%s' is outside of a loop", x->text));
     TRY(statement_new(x, lex_is(x, "break") ? DO_BREAK : DO_CONTINUE, out));
     TRY(lex_next(x));
     TRY(expect_end(x));
@@ -224,7 +285,7 @@ static wr_status parse_body(lexer *x, int depth, const char *const *ends, statem
         if (next == BLOCK_EOF) return ends ? lex_fail(x, "the template ends before '%s'", ends[0]) : WR_OK;
         if (next == BLOCK_PRINT) {
             TRY(statement_new(x, DO_PRINT, last));
-            TRY(parse_expression(x, 0, &(*last)->e));
+            TRY(parse_tuple(x, 0, (tuple_rules){0}, &(*last)->e));
             TRY(expect_end(x));
             last = &(*last)->next;
             continue;
@@ -235,7 +296,7 @@ static wr_status parse_body(lexer *x, int depth, const char *const *ends, statem
             return WR_OK;
         }
         TRY(parse_statement(x, depth + 1, last));
-        last = &(*last)->next;
+        while (*last) last = &(*last)->next;
     }
 cleanup:
     return status;
@@ -244,6 +305,8 @@ cleanup:
 /* Line breaks become \n, and one at the end goes, as Jinja does with its sources. */
 static wr_status take_source(arena *a, const char *text, size_t n, const char **out, size_t *length) {
     wr_status status = WR_OK;
+    const size_t valid = utf8_valid_prefix(text, n);
+    if (valid < n) return wr_fail(WR_E_FORMAT, "byte %zu is not UTF-8", valid);
     char *copy = arena_alloc(a, n + 1);
     size_t kept = 0;
     TRY_ALLOC(copy);
@@ -266,10 +329,11 @@ wr_status jinja_compile(const char *text, size_t n, jinja **out) {
     *out = NULL;
     TRY_ALLOC(t);
     TRY_ALLOC(t->memory = arena_create());
-    lexer x = {.a = t->memory, .line = 1, .after_block_newline = true};
+    lexer x = {.a = t->memory, .line = 1, .line_starting = true};
     TRY(take_source(t->memory, text, n, &x.s, &x.n));
     const char *end = NULL;
-    TRY(parse_body(&x, 0, NULL, &t->first, &end));
+    TRY(parse_body(&x, 0, NULL, &t->root.first, &end));
+    TRY(find_symbols(t->memory, &t->root));
     t->generation = x.generation;
     *out = t;
     t = NULL;

@@ -1,161 +1,111 @@
 /* Statements at work. */
-#include "model/chat/jinja_ast.h"
+#include "base/utf8.h"
+#include "model/chat/jinja_run.h"
 
 #include <string.h>
 
 /* Marks the words of raise_exception until they leave jinja_render: they are the template's, and get no line. */
 #define RAISED '\x01'
 
-static wr_status run_body(run *r, const statement *first, scope *s);
-
-static wr_status set_name(run *r, scope *s, const char *name, value v) {
-    return dict_set(r->a, &s->variables, value_text(name, strlen(name)), v);
-}
-
-/* Names from a value: one takes it whole, several take its items. */
-static wr_status bind(run *r, scope *s, const char *const *names, size_t n, value v) {
+wr_status bind_target(run *r, scope *s, const expression *target, value v) {
     wr_status status = WR_OK;
     value_list *items;
-    if (n == 1) return set_name(r, s, names[0], v);
-    TRY(value_items(r, v, &items));
-    if (items->n != n) TRY(wr_fail(WR_E_FORMAT, "%zu names for %zu values", n, items->n));
-    for (size_t i = 0; i < n; i++) TRY(set_name(r, s, names[i], items->items[i]));
+    if (target->kind == EXPR_NAME) return scope_set(r, s, target->name, v);
+    if (target->kind == EXPR_MEMBER_TARGET) {
+        const value *space = scope_get(s, target->name);
+        if (!space || space->kind != VALUE_NAMESPACE)
+            return wr_fail(WR_E_FORMAT, "'%.40s' is no namespace", target->name);
+        if (*target->member == '_')
+            return wr_fail(WR_E_FORMAT, "a namespace cannot hold '%.40s': the name begins with an underscore",
+                           target->member);
+        return dict_set_name(r->a, space->dict, target->member, v);
+    }
+    if (v.kind == VALUE_UNDEFINED && target->n_args)
+        return wr_fail(WR_E_FORMAT, "%zu names for an undefined value", target->n_args);
+    TRY(iterate_all(r, v, &items));
+    if (items->n != target->n_args) TRY(wr_fail(WR_E_FORMAT, "%zu names for %zu values", target->n_args, items->n));
+    for (size_t i = 0; i < items->n; i++) TRY(bind_target(r, s, target->args[i].value, items->items[i]));
 cleanup:
     return status;
 }
 
-/* Runs a body into a string. */
-static wr_status capture(run *r, const statement *body, scope *s, value *out) {
+wr_status enter_block(run *r, const block *b, scope *s) {
+    wr_status status = WR_OK;
+    for (size_t i = 0; i < b->n_hidden; i++) TRY(scope_set(r, s, b->hidden[i], (value){0}));
+cleanup:
+    return status;
+}
+
+/* The text of a block that has a scope of its own, s. */
+wr_status run_capture(run *r, const block *b, scope *s, value *out) {
     text_builder text = {.a = r->a, .limit = JINJA_OUTPUT_MAX}, *outer = r->out;
+    wr_status status = enter_block(r, b, s);
     r->out = &text;
-    wr_status status = run_body(r, body, s);
+    if (status >= 0) status = run_body(r, b->first, s);
     r->out = outer;
     *out = text_done(&text);
     return status;
 }
 
-static wr_status run_set(run *r, const statement *s, scope *here) {
+/* filter blocks, and what set blocks set. false in *done: break or continue left it. */
+static wr_status run_filtered(run *r, const statement *s, scope *here, value *out, bool *done) {
     wr_status status = WR_OK;
-    value v;
-    TRY(evaluate(r, s->e, here, &v));
-    if (!s->member) return bind(r, here, s->names, s->n_names, v);
-    for (scope *at = here; at; at = at->parent) {
-        const value *space = dict_get_name(&at->variables, s->names[0]);
-        if (!space) continue;
-        if (space->kind != VALUE_NAMESPACE) break;
-        return dict_set(r->a, space->dict, value_text(s->member, strlen(s->member)), v);
-    }
-    TRY(wr_fail(WR_E_FORMAT, "'%.40s' is no namespace", s->names[0]));
-cleanup:
-    return status;
-}
-
-static wr_status run_filtered(run *r, const statement *s, scope *here, value *out) {
-    wr_status status = WR_OK;
-    scope inner = {.parent = here};
-    TRY(capture(r, s->body, &inner, out));
-    if (s->e) {
-        TRY(set_name(r, &inner, FILTERED_TEXT, *out));
-        TRY(evaluate(r, s->e, &inner, out));
+    scope *inner = scope_new(r, here);
+    if (!inner) return WR_E_FORMAT;
+    TRY(run_capture(r, &s->body, inner, out));
+    *done = r->flow == FLOW_ON;
+    if (s->e && *done) {
+        TRY(scope_set(r, inner, FILTERED_TEXT, *out));
+        TRY(evaluate(r, s->e, inner, out));
     }
 cleanup:
     return status;
 }
 
-static wr_status put_loop(run *r, scope *s, const value_list *items, size_t i) {
+/* Jinja joins the texts of filter and call blocks without making them strings. */
+static wr_status append_text(run *r, value v, const char *which) {
+    if (v.kind != VALUE_STRING) return wr_fail(WR_E_FORMAT, "a %s block gives %s, not a str", which, value_type(v));
+    return text_append_value(r->out, v);
+}
+
+static wr_status macro_value(run *r, const statement *s, scope *here, value *out) {
     wr_status status = WR_OK;
-    value loop;
-    const int64_t at = (int64_t)i, n = (int64_t)items->n;
-    const struct {
-        const char *name;
-        value v;
-    } members[] = {{"index", value_int(at + 1)},
-                   {"index0", value_int(at)},
-                   {"revindex", value_int(n - at)},
-                   {"revindex0", value_int(n - at - 1)},
-                   {"first", value_bool(i == 0)},
-                   {"last", value_bool(at + 1 == n)},
-                   {"length", value_int(n)},
-                   {"previtem", i ? items->items[i - 1] : (value){0}},
-                   {"nextitem", at + 1 < n ? items->items[i + 1] : (value){0}}};
-    TRY(dict_new(r->a, VALUE_NAMESPACE, &loop));
-    for (size_t k = 0; k < sizeof members / sizeof *members; k++)
-        TRY(dict_set(r->a, loop.dict, value_text(members[k].name, strlen(members[k].name)), members[k].v));
-    TRY(set_name(r, s, "loop", loop));
+    value_macro *m = NULL;
+    TRY(arena_grow(r->a, (void **)&m, 0, 1, sizeof *m));
+    *m = (value_macro){s, here};
+    scope_keep(here);
+    *out = (value){.kind = VALUE_MACRO, .macro = m};
 cleanup:
     return status;
 }
 
-static wr_status run_for(run *r, const statement *s, scope *here) {
+static wr_status run_call_block(run *r, const statement *s, scope *here) {
     wr_status status = WR_OK;
-    value over, kept, holds;
-    value_list *items;
-    TRY(evaluate(r, s->e, here, &over));
-    TRY(value_items(r, over, &items));
-    if (s->condition) {
-        TRY(list_new(r->a, &kept));
-        for (size_t i = 0; i < items->n; i++) {
-            scope inner = {.parent = here};
-            TRY(bind(r, &inner, s->names, s->n_names, items->items[i]));
-            TRY(evaluate(r, s->condition, &inner, &holds));
-            if (value_truth(holds)) TRY(list_push(r->a, kept.list, items->items[i]));
-        }
-        items = kept.list;
-    }
-    if (!items->n) return run_body(r, s->otherwise, here);
-    for (size_t i = 0; i < items->n; i++) {
-        r->steps += 20; /* an iteration costs memory, too */
-        scope inner = {.parent = here}; /* what an iteration sets, the next one does not see */
-        TRY(bind(r, &inner, s->names, s->n_names, items->items[i]));
-        TRY(put_loop(r, &inner, items, i));
-        TRY(run_body(r, s->body, &inner));
-        const bool ended = r->flow == FLOW_BREAK;
-        r->flow = FLOW_ON;
-        if (ended) break;
-    }
+    value caller, callee, text;
+    call_arguments args;
+    TRY(macro_value(r, s, here, &caller));
+    TRY(evaluate(r, s->e->a, here, &callee));
+    TRY(evaluate_arguments(r, s->e, here, &caller, &args));
+    TRY(value_call(r, callee, &args, &text));
+    TRY(append_text(r, text, "call"));
 cleanup:
     return status;
 }
 
-wr_status run_macro(run *r, const statement *macro, const call_arguments *args, value *out) {
-    wr_status status = WR_OK;
-    scope inner = {.parent = r->globals};
-    value v;
-    size_t positional = 0;
-    if (r->depth > 60) return wr_fail(WR_E_FORMAT, "macro '%.40s' calls itself too deeply", macro->name);
-    for (size_t i = 0; i < args->n; i++) positional += !args->names[i];
-    if (positional > macro->n_names)
-        return wr_fail(WR_E_FORMAT, "macro '%.40s' takes %zu arguments", macro->name, macro->n_names);
-    for (size_t i = 0; i < macro->n_names; i++) {
-        const value *given = call_argument(args, i, macro->names[i]);
-        v = (value){0};
-        if (given)
-            v = *given;
-        else if (macro->defaults[i])
-            TRY(evaluate(r, macro->defaults[i], &inner, &v));
-        TRY(set_name(r, &inner, macro->names[i], v));
-    }
-    r->depth += 5;
-    status = capture(r, macro->body, &inner, out);
-    r->depth -= 5;
-    r->flow = FLOW_ON;
-cleanup:
-    return status;
-}
-
-/* transformers makes it a call block, that is, a macro, and counts from where the template's own text ends at that moment. */
+/* transformers makes it a call block, that is, a macro, and counts from where the template's own text ends at that
+ * moment. */
 static wr_status run_generation(run *r, const statement *s, scope *here) {
     wr_status status = WR_OK;
-    scope inner = {.parent = here};
+    const value_macro macro = {s, here};
+    const call_arguments none = {0};
     value text;
     const size_t from = r->top->n;
-    TRY(capture(r, s->body, &inner, &text));
+    scope_keep(here);
+    TRY(run_macro(r, &macro, &none, &text));
     if (2 * r->n_blocks == r->block_capacity) {
-        size_t *grown = arena_alloc(r->a, (2 * r->block_capacity + 16) * sizeof *grown);
-        TRY_ALLOC(grown);
-        if (r->n_blocks) memcpy(grown, r->blocks, 2 * r->n_blocks * sizeof *grown);
-        r->blocks = grown;
-        r->block_capacity = 2 * r->block_capacity + 16;
+        const size_t wanted = 2 * r->block_capacity + 16;
+        TRY(arena_grow(r->a, (void **)&r->blocks, 2 * r->n_blocks, wanted, sizeof *r->blocks));
+        r->block_capacity = wanted;
     }
     r->blocks[2 * r->n_blocks] = from;
     r->blocks[2 * r->n_blocks++ + 1] = from + text.n;
@@ -164,9 +114,25 @@ cleanup:
     return status;
 }
 
+static wr_status run_with(run *r, const statement *s, scope *here) {
+    wr_status status = WR_OK;
+    value v;
+    scope *inner = scope_new(r, here);
+    if (!inner) return WR_E_FORMAT;
+    TRY(enter_block(r, &s->body, inner));
+    for (size_t i = 0; i < s->n_parameters; i++) {
+        TRY(evaluate(r, s->parameters[i].value, here, &v));
+        TRY(bind_target(r, inner, s->targets[i], v));
+    }
+    TRY(run_body(r, s->body.first, inner));
+cleanup:
+    return status;
+}
+
 static wr_status run_statement(run *r, const statement *s, scope *here) {
     wr_status status = WR_OK;
     value v;
+    bool done;
     switch (s->kind) {
     case DO_TEXT:
         return text_append_value(r->out, s->literal);
@@ -175,21 +141,26 @@ static wr_status run_statement(run *r, const statement *s, scope *here) {
         return text_append_str(r->out, v);
     case DO_IF:
         TRY(evaluate(r, s->e, here, &v));
-        return run_body(r, value_truth(v) ? s->body : s->otherwise, here);
+        return run_body(r, value_truth(v) ? s->body.first : s->otherwise.first, here);
     case DO_FOR:
-        return run_for(r, s, here);
+        TRY(evaluate(r, s->e, here, &v));
+        return run_loop(r, s, here, v, 0);
     case DO_SET:
-        return run_set(r, s, here);
+        TRY(evaluate(r, s->e, here, &v));
+        return bind_target(r, here, s->target, v);
     case DO_SET_BLOCK:
-        TRY(run_filtered(r, s, here, &v));
-        return set_name(r, here, s->names[0], v);
+        TRY(run_filtered(r, s, here, &v, &done));
+        return done ? bind_target(r, here, s->target, v) : WR_OK;
     case DO_MACRO:
-        return set_name(r, here, s->name, (value){.kind = VALUE_MACRO, .macro = s});
+        TRY(macro_value(r, s, here, &v));
+        return scope_set(r, here, s->name, v);
+    case DO_CALL:
+        return run_call_block(r, s, here);
     case DO_FILTER:
-        TRY(run_filtered(r, s, here, &v));
-        return text_append_str(r->out, v);
-    case DO_GROUP:
-        return run_body(r, s->body, here);
+        TRY(run_filtered(r, s, here, &v, &done));
+        return done ? append_text(r, v, "filter") : WR_OK;
+    case DO_WITH:
+        return run_with(r, s, here);
     case DO_GENERATION:
         return run_generation(r, s, here);
     case DO_BREAK:
@@ -203,10 +174,11 @@ cleanup:
     return status;
 }
 
-static wr_status run_body(run *r, const statement *first, scope *s) {
+wr_status run_body(run *r, const statement *first, scope *s) {
     wr_status status = WR_OK;
     for (const statement *at = first; at && r->flow == FLOW_ON; at = at->next) {
-        status = run_statement(r, at, s);
+        status = run_spend(r, 1);
+        if (status >= 0) status = run_statement(r, at, s);
         if (status == WR_E_FORMAT && strncmp(wr_error(), "line ", 5) != 0 && wr_error()[0] != RAISED)
             status = wr_context(status, "line %d", at->line);
         TRY(status);
@@ -221,8 +193,43 @@ static wr_status put_row(run *r, const json_value *row, scope *globals) {
     value v;
     for (const json_value *m = json_is(row, JSON_OBJECT) ? row->first : NULL; m; m = m->next) {
         TRY(jinja_value_of(r->a, m, JINJA_DATA, &v));
-        TRY(dict_set(r->a, &globals->variables, value_text(m->key, m->key_length), v));
+        TRY(scope_set(r, globals, m->key, v));
     }
+cleanup:
+    return status;
+}
+
+static wr_status put_globals(run *r, const jinja_chat *chat, scope *globals) {
+    wr_status status = WR_OK;
+    value messages, message;
+    TRY(list_new(r->a, &messages));
+    for (size_t i = 0; i < chat->n; i++) {
+        TRY(wr_context(jinja_message_value(r->a, &chat->messages[i], i, chat->texts, &message), "message %zu", i + 1));
+        TRY(list_push(r->a, messages.list, message));
+    }
+    TRY(scope_set(r, globals, "messages", messages));
+    TRY(scope_set(r, globals, "tools", value_none()));
+    TRY(scope_set(r, globals, "documents", value_none()));
+    TRY(scope_set(r, globals, "add_generation_prompt", value_bool(chat->add_generation_prompt)));
+    for (size_t i = 0; i < chat->n_variables; i++)
+        TRY(scope_set(r, globals, chat->variables[i].name,
+                      value_text(chat->variables[i].value, strlen(chat->variables[i].value))));
+    TRY(put_row(r, chat->row, globals));
+cleanup:
+    return status;
+}
+
+/* What leaves is UTF-8, whatever came in, and has an origin for each byte. */
+static wr_status finish(const run *r, value text, jinja_text *out) {
+    wr_status status = WR_OK;
+    uint16_t *none = NULL;
+    const size_t valid = utf8_valid_prefix(text.text, text.n);
+    if (valid < text.n) return wr_fail(WR_E_FORMAT, "the chat template writes what is not UTF-8 (byte %zu)", valid);
+    if (!text.origin) {
+        TRY(arena_grow(r->a, (void **)&none, 0, text.n + 1, sizeof *none));
+        memset(none, 0, (text.n + 1) * sizeof *none);
+    }
+    *out = (jinja_text){text.text, text.origin ? text.origin : none, text.n, r->blocks, r->n_blocks};
 cleanup:
     return status;
 }
@@ -230,27 +237,13 @@ cleanup:
 wr_status jinja_render(const jinja *t, const jinja_chat *chat, arena *a, jinja_text *out) {
     wr_status status = WR_OK;
     text_builder text = {.a = a, .limit = JINJA_OUTPUT_MAX};
-    scope globals = {0};
-    run r = {.a = a, .out = &text, .globals = &globals, .top = &text};
-    value messages, message;
+    scope globals = {0}, top = {.parent = &globals};
+    run r = {.a = a, .out = &text, .top = &text};
     if (chat->n > JINJA_MESSAGES_MAX)
         return wr_fail(WR_E_FORMAT, "a chat has more than %d messages", JINJA_MESSAGES_MAX);
-    TRY(list_new(a, &messages));
-    for (size_t i = 0; i < chat->n; i++) {
-        TRY(wr_context(jinja_message_value(a, &chat->messages[i], i, chat->texts, &message), "message %zu", i + 1));
-        TRY(list_push(a, messages.list, message));
-    }
-    TRY(set_name(&r, &globals, "messages", messages));
-    TRY(set_name(&r, &globals, "tools", value_none()));
-    TRY(set_name(&r, &globals, "documents", value_none()));
-    TRY(set_name(&r, &globals, "add_generation_prompt", value_bool(chat->add_generation_prompt)));
-    for (size_t i = 0; i < chat->n_variables; i++)
-        TRY(set_name(&r, &globals, chat->variables[i].name,
-                     value_text(chat->variables[i].value, strlen(chat->variables[i].value))));
-    TRY(put_row(&r, chat->row, &globals));
-    scope top = {.parent = &globals};
-    r.globals = &top; /* macros see what the template itself sets */
-    status = run_body(&r, t->first, &top);
+    TRY(put_globals(&r, chat, &globals));
+    TRY(enter_block(&r, &t->root, &top));
+    status = run_body(&r, t->root.first, &top);
     if (status < 0 && wr_error()[0] == RAISED) {
         char words[512];
         strncpy(words, wr_error() + 1, sizeof words - 1);
@@ -258,13 +251,7 @@ wr_status jinja_render(const jinja *t, const jinja_chat *chat, arena *a, jinja_t
         status = wr_fail(status, "the chat template refuses this chat: %s", words);
     }
     TRY(status);
-    const value done = text_done(&text);
-    uint16_t *none = NULL;
-    if (!done.origin) {
-        TRY_ALLOC(none = arena_alloc(a, (done.n + 1) * sizeof *none));
-        memset(none, 0, (done.n + 1) * sizeof *none);
-    }
-    *out = (jinja_text){done.text, done.origin ? done.origin : none, done.n, r.blocks, r.n_blocks};
+    TRY(finish(&r, text_done(&text), out));
 cleanup:
     return status;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { COMPARE_DEPTH = 100 };
+
 value value_slice(value s, size_t from, size_t to) {
     value part = s;
     part.text += from;
@@ -15,13 +17,15 @@ value value_slice(value s, size_t from, size_t to) {
     return part;
 }
 
-bool value_is_number(value v) { return v.kind == VALUE_INT || v.kind == VALUE_FLOAT || v.kind == VALUE_BOOL; }
+bool value_is_integer(value v) { return v.kind == VALUE_INT || v.kind == VALUE_BOOL; }
+bool value_is_number(value v) { return value_is_integer(v) || v.kind == VALUE_FLOAT; }
+bool value_is_list(value v) { return v.kind >= VALUE_LIST && v.kind <= VALUE_ITEMS; }
+int64_t value_integer(value v) { return v.kind == VALUE_BOOL ? v.boolean : v.integer; }
 
-double value_number(value v) {
-    return v.kind == VALUE_FLOAT ? v.real : v.kind == VALUE_BOOL ? (double)v.boolean : (double)v.integer;
-}
+double value_number(value v) { return v.kind == VALUE_FLOAT ? v.real : (double)value_integer(v); }
 
 bool value_truth(value v) {
+    if (value_is_list(v)) return v.list->n > 0;
     switch (v.kind) {
     case VALUE_UNDEFINED:
     case VALUE_NONE:
@@ -34,8 +38,6 @@ bool value_truth(value v) {
         return v.real != 0;
     case VALUE_STRING:
         return v.n > 0;
-    case VALUE_LIST:
-        return v.list->n > 0;
     case VALUE_DICT:
         return v.dict->n > 0;
     default:
@@ -43,52 +45,117 @@ bool value_truth(value v) {
     }
 }
 
-bool value_equal(value a, value b) {
-    if (value_is_number(a) && value_is_number(b))
-        return a.kind == VALUE_FLOAT || b.kind == VALUE_FLOAT
-                   ? value_number(a) == value_number(b)
-                   : (a.kind == VALUE_BOOL ? (int64_t)a.boolean : a.integer) ==
-                         (b.kind == VALUE_BOOL ? (int64_t)b.boolean : b.integer);
-    if (a.kind != b.kind) return false;
+/* 2: not a number is among them. A long double holds any int64_t and any double. */
+static int compare_numbers(value a, value b) {
+    if (a.kind != VALUE_FLOAT && b.kind != VALUE_FLOAT) {
+        const int64_t x = value_integer(a), y = value_integer(b);
+        return (x > y) - (x < y);
+    }
+    const long double x = a.kind == VALUE_FLOAT ? (long double)a.real : (long double)value_integer(a),
+                      y = b.kind == VALUE_FLOAT ? (long double)b.real : (long double)value_integer(b);
+    return x > y ? 1 : x < y ? -1 : x == y ? 0 : 2;
+}
+
+static int compare_text(value a, value b) {
+    const size_t n = a.n < b.n ? a.n : b.n;
+    const int c = n ? memcmp(a.text, b.text, n) : 0; /* UTF-8 sorts as its code points do */
+    return c ? (c > 0) - (c < 0) : (a.n > b.n) - (a.n < b.n);
+}
+
+static wr_status equal_at(value a, value b, int depth, bool *out);
+
+static wr_status equal_dicts(const value_dict *a, const value_dict *b, int depth, bool *out) {
+    wr_status status = WR_OK;
+    const value *other;
+    *out = a->n == b->n;
+    for (size_t i = 0; i < a->n && *out; i++) {
+        TRY(dict_find(b, a->keys[i], &other));
+        *out = other != NULL;
+        if (other) TRY(equal_at(a->values[i], *other, depth + 1, out));
+    }
+cleanup:
+    return status;
+}
+
+static wr_status equal_at(value a, value b, int depth, bool *out) {
+    wr_status status = WR_OK;
+    *out = false;
+    if (depth > COMPARE_DEPTH) return wr_fail(WR_E_FORMAT, "a comparison is nested too deeply");
+    if (value_is_number(a) && value_is_number(b)) {
+        *out = compare_numbers(a, b) == 0;
+        return WR_OK;
+    }
+    if (a.kind != b.kind) return WR_OK;
+    if (a.kind == VALUE_KEYS || a.kind == VALUE_VALUES || a.kind == VALUE_ITEMS)
+        return wr_fail(WR_E_FORMAT, "comparing what %s() of dicts give is not supported", value_type(a) + 5);
+    if (value_is_list(a)) {
+        *out = a.list->n == b.list->n;
+        for (size_t i = 0; i < a.list->n && *out; i++)
+            TRY(equal_at(a.list->items[i], b.list->items[i], depth + 1, out));
+        return WR_OK;
+    }
     switch (a.kind) {
     case VALUE_UNDEFINED:
     case VALUE_NONE:
-        return true;
+        *out = true;
+        break;
     case VALUE_STRING:
-        return a.n == b.n && memcmp(a.text, b.text, a.n) == 0;
-    case VALUE_LIST:
-        if (a.list->n != b.list->n) return false;
-        for (size_t i = 0; i < a.list->n; i++)
-            if (!value_equal(a.list->items[i], b.list->items[i])) return false;
-        return true;
+        *out = compare_text(a, b) == 0;
+        break;
     case VALUE_DICT:
-        if (a.dict->n != b.dict->n) return false;
-        for (size_t i = 0; i < a.dict->n; i++) {
-            const value *other = dict_get(b.dict, a.dict->keys[i]);
-            if (!other || !value_equal(a.dict->values[i], *other)) return false;
-        }
-        return true;
-    case VALUE_NAMESPACE:
-        return a.dict == b.dict;
-    case VALUE_MACRO:
-        return a.macro == b.macro;
-    default:
-        return a.text == b.text;
+        return equal_dicts(a.dict, b.dict, depth, out);
+    case VALUE_FUNCTION:
+        *out = strcmp(a.text, b.text) == 0;
+        break;
+    case VALUE_METHOD:
+        return wr_fail(WR_E_FORMAT, "comparing methods is not supported");
+    default: /* the same object */
+        *out = (const void *)a.dict == (const void *)b.dict;
     }
+cleanup:
+    return status;
 }
+
+wr_status value_equal(value a, value b, bool *out) { return equal_at(a, b, 0, out); }
+
+static wr_status order_at(value a, value b, const char *what, int depth, int *out) {
+    wr_status status = WR_OK;
+    bool same;
+    if (depth > COMPARE_DEPTH) return wr_fail(WR_E_FORMAT, "a comparison is nested too deeply");
+    if (value_is_number(a) && value_is_number(b)) {
+        *out = compare_numbers(a, b);
+        return WR_OK;
+    }
+    if (a.kind == VALUE_STRING && b.kind == VALUE_STRING) {
+        *out = compare_text(a, b);
+        return WR_OK;
+    }
+    if (a.kind != b.kind || (a.kind != VALUE_LIST && a.kind != VALUE_TUPLE))
+        return wr_fail(WR_E_FORMAT, "'%s' of %s and %s", what, value_type(a), value_type(b));
+    for (size_t i = 0; i < a.list->n && i < b.list->n; i++) {
+        TRY(value_equal(a.list->items[i], b.list->items[i], &same));
+        if (!same) return order_at(a.list->items[i], b.list->items[i], what, depth + 1, out);
+    }
+    *out = (a.list->n > b.list->n) - (a.list->n < b.list->n);
+cleanup:
+    return status;
+}
+
+wr_status value_order(value a, value b, const char *what, int *out) { return order_at(a, b, what, 0, out); }
 
 bool text_equals(value v, const char *s) {
     return v.kind == VALUE_STRING && v.n == strlen(s) && memcmp(v.text, s, v.n) == 0;
 }
 
 const char *value_type(value v) {
-    static const char *const names[] = {"undefined", "None", "bool",      "int",   "float",   "string",
-                                        "list",      "dict", "namespace", "macro", "function"};
+    static const char *const names[] = {"undefined", "None",      "bool",      "int",       "float",       "str",
+                                        "list",      "tuple",     "range",     "dict_keys", "dict_values", "dict_items",
+                                        "dict",      "namespace", "generator", "loop",      "macro",       "function",
+                                        "method",    "cycler",    "joiner"};
     return names[v.kind];
 }
 
-/* Room for one more of arrays that live in the arena: doubled, the old memory is left behind. */
-static wr_status grow(arena *a, void **items, size_t n, size_t wanted, size_t size) {
+wr_status arena_grow(arena *a, void **items, size_t n, size_t wanted, size_t size) {
     const size_t held = arena_bytes(a);
     if (held > JINJA_MEMORY_MAX || wanted > (JINJA_MEMORY_MAX - held) / size)
         return wr_fail(WR_E_FORMAT, "the chat template needs more than %d MiB", JINJA_MEMORY_MAX >> 20);
@@ -99,12 +166,14 @@ static wr_status grow(arena *a, void **items, size_t n, size_t wanted, size_t si
     return WR_OK;
 }
 
-wr_status list_new(arena *a, value *out) {
+wr_status list_new(arena *a, value *out) { return list_new_kind(a, VALUE_LIST, out); }
+
+wr_status list_new_kind(arena *a, value_kind kind, value *out) {
     wr_status status = WR_OK;
-    value_list *l = arena_alloc(a, sizeof *l);
-    TRY_ALLOC(l);
+    value_list *l = NULL;
+    TRY(arena_grow(a, (void **)&l, 0, 1, sizeof *l));
     *l = (value_list){0};
-    *out = (value){.kind = VALUE_LIST, .list = l};
+    *out = (value){.kind = kind, .list = l};
 cleanup:
     return status;
 }
@@ -113,7 +182,7 @@ wr_status list_push(arena *a, value_list *l, value v) {
     wr_status status = WR_OK;
     if (l->n == l->capacity) {
         const size_t wanted = l->capacity ? 2 * l->capacity : 8;
-        TRY(grow(a, (void **)&l->items, l->n, wanted, sizeof *l->items));
+        TRY(arena_grow(a, (void **)&l->items, l->n, wanted, sizeof *l->items));
         l->capacity = wanted;
     }
     l->items[l->n++] = v;
@@ -123,26 +192,47 @@ cleanup:
 
 wr_status dict_new(arena *a, value_kind kind, value *out) {
     wr_status status = WR_OK;
-    value_dict *d = arena_alloc(a, sizeof *d);
-    TRY_ALLOC(d);
+    value_dict *d = NULL;
+    TRY(arena_grow(a, (void **)&d, 0, 1, sizeof *d));
     *d = (value_dict){0};
     *out = (value){.kind = kind, .dict = d};
 cleanup:
     return status;
 }
 
+static wr_status check_key(value key) {
+    wr_status status = WR_OK;
+    if (key.kind == VALUE_LIST || key.kind == VALUE_DICT || (value_is_list(key) && key.kind > VALUE_RANGE))
+        return wr_fail(WR_E_FORMAT, "%s cannot be a key", value_type(key));
+    for (size_t i = 0; key.kind == VALUE_TUPLE && i < key.list->n; i++) TRY(check_key(key.list->items[i]));
+cleanup:
+    return status;
+}
+
+static wr_status find_key(const value_dict *d, value key, size_t *at) {
+    wr_status status = WR_OK;
+    bool same = false;
+    TRY(check_key(key));
+    for (*at = 0; *at < d->n; ++*at) {
+        TRY(value_equal(d->keys[*at], key, &same));
+        if (same) break;
+    }
+cleanup:
+    return status;
+}
+
 wr_status dict_set(arena *a, value_dict *d, value key, value v) {
     wr_status status = WR_OK;
-    for (size_t i = 0; i < d->n; i++) {
-        if (value_equal(d->keys[i], key)) {
-            d->values[i] = v;
-            return WR_OK;
-        }
+    size_t at;
+    TRY(find_key(d, key, &at));
+    if (at < d->n) {
+        d->values[at] = v;
+        return WR_OK;
     }
     if (d->n == d->capacity) {
         const size_t wanted = d->capacity ? 2 * d->capacity : 4;
-        TRY(grow(a, (void **)&d->keys, d->n, wanted, sizeof *d->keys));
-        TRY(grow(a, (void **)&d->values, d->n, wanted, sizeof *d->values));
+        TRY(arena_grow(a, (void **)&d->keys, d->n, wanted, sizeof *d->keys));
+        TRY(arena_grow(a, (void **)&d->values, d->n, wanted, sizeof *d->values));
         d->capacity = wanted;
     }
     d->keys[d->n] = key;
@@ -151,166 +241,22 @@ cleanup:
     return status;
 }
 
-const value *dict_get(const value_dict *d, value key) {
-    for (size_t i = 0; i < d->n; i++)
-        if (value_equal(d->keys[i], key)) return &d->values[i];
-    return NULL;
+wr_status dict_set_name(arena *a, value_dict *d, const char *name, value v) {
+    return dict_set(a, d, value_text(name, strlen(name)), v);
+}
+
+wr_status dict_find(const value_dict *d, value key, const value **out) {
+    wr_status status = WR_OK;
+    size_t at;
+    *out = NULL;
+    TRY(find_key(d, key, &at));
+    if (at < d->n) *out = &d->values[at];
+cleanup:
+    return status;
 }
 
 const value *dict_get_name(const value_dict *d, const char *name) {
-    return dict_get(d, value_text(name, strlen(name)));
+    for (size_t i = 0; i < d->n; i++)
+        if (text_equals(d->keys[i], name)) return &d->values[i];
+    return NULL;
 }
-
-/* --- text
- * --------------------------------------------------------------------------------------------------------------- */
-
-wr_status text_append(text_builder *b, const char *bytes, size_t n, const uint16_t *origin) {
-    wr_status status = WR_OK;
-    if (b->limit && n > b->limit - b->n)
-        return wr_fail(WR_E_FORMAT, "the chat template writes more than %zu bytes", b->limit);
-    if (b->n + n > b->capacity || !b->bytes) {
-        const size_t wanted = 2 * b->capacity + n + 64;
-        TRY(grow(b->a, (void **)&b->bytes, b->n, wanted, 1));
-        if (b->origin) TRY(grow(b->a, (void **)&b->origin, b->n, wanted, sizeof *b->origin));
-        b->capacity = wanted;
-    }
-    if (origin && !b->origin) {
-        TRY_ALLOC(b->origin = arena_alloc(b->a, b->capacity * sizeof *b->origin));
-        memset(b->origin, 0, b->n * sizeof *b->origin);
-    }
-    if (n) memcpy(b->bytes + b->n, bytes, n);
-    if (b->origin && origin) memcpy(b->origin + b->n, origin, n * sizeof *origin);
-    if (b->origin && !origin) memset(b->origin + b->n, 0, n * sizeof *b->origin);
-    b->n += n;
-cleanup:
-    return status;
-}
-
-wr_status text_append_value(text_builder *b, value s) { return text_append(b, s.text, s.n, s.origin); }
-
-value text_done(text_builder *b) {
-    return (value){.kind = VALUE_STRING, .text = b->bytes ? b->bytes : "", .n = b->n, .origin = b->origin};
-}
-
-/* The shortest digits that read back as the same number, as Python's repr. */
-static wr_status append_float(text_builder *b, double x, bool json) {
-    char digits[40];
-    if (!isfinite(x)) {
-        const char *name = isnan(x) ? (json ? "NaN" : "nan")
-                           : x > 0  ? (json ? "Infinity" : "inf")
-                                    : (json ? "-Infinity" : "-inf");
-        return text_append(b, name, strlen(name), NULL);
-    }
-    int n = 0;
-    for (int precision = 1; precision <= 17; precision++) {
-        n = snprintf(digits, sizeof digits, "%.*g", precision, x);
-        if (strtod(digits, NULL) == x) break;
-    }
-    if (strchr(digits, 'e') || fabs(x) >= 1e16)
-        return wr_fail(WR_E_FORMAT, "a number like %s is not supported in a chat template", digits);
-    if (!strchr(digits, '.')) n += snprintf(digits + n, sizeof digits - (size_t)n, ".0");
-    return text_append(b, digits, (size_t)n, NULL);
-}
-
-static wr_status append_int(text_builder *b, int64_t i) {
-    char digits[24];
-    const int n = snprintf(digits, sizeof digits, "%lld", (long long)i);
-    return text_append(b, digits, (size_t)n, NULL);
-}
-
-static wr_status append_literal(text_builder *b, const char *s) { return text_append(b, s, strlen(s), NULL); }
-
-wr_status text_append_str(text_builder *b, value v) {
-    switch (v.kind) {
-    case VALUE_UNDEFINED:
-        return WR_OK;
-    case VALUE_NONE:
-        return append_literal(b, "None");
-    case VALUE_BOOL:
-        return append_literal(b, v.boolean ? "True" : "False");
-    case VALUE_INT:
-        return append_int(b, v.integer);
-    case VALUE_FLOAT:
-        return append_float(b, v.real, false);
-    case VALUE_STRING:
-        return text_append_value(b, v);
-    default:
-        return wr_fail(WR_E_FORMAT, "printing a %s is not supported", value_type(v));
-    }
-}
-
-/* --- JSON
- * ---------------------------------------------------------------------------------------------------------------- */
-
-static wr_status append_json_string(text_builder *b, value s) {
-    wr_status status = WR_OK;
-    size_t from = 0;
-    TRY(append_literal(b, "\""));
-    for (size_t i = 0; i <= s.n; i++) {
-        const unsigned char c = i < s.n ? (unsigned char)s.text[i] : 0;
-        if (i < s.n && c >= 0x20 && c != '"' && c != '\\') continue;
-        TRY(text_append_value(b, value_slice(s, from, i)));
-        from = i + 1;
-        if (i == s.n) break;
-        static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
-        const char *known = memchr(plain, c, sizeof plain - 1);
-        char escape[8];
-        if (known)
-            snprintf(escape, sizeof escape, "\\%c", letters[known - plain]);
-        else
-            snprintf(escape, sizeof escape, "\\u%04x", c);
-        TRY(append_literal(b, escape));
-    }
-    TRY(append_literal(b, "\""));
-cleanup:
-    return status;
-}
-
-static wr_status new_line(text_builder *b, int indent, int depth) {
-    wr_status status = WR_OK;
-    TRY(append_literal(b, "\n"));
-    for (int i = 0; i < indent * depth; i++) TRY(append_literal(b, " "));
-cleanup:
-    return status;
-}
-
-static wr_status append_json(text_builder *b, value v, int indent, int depth) {
-    wr_status status = WR_OK;
-    const bool dict = v.kind == VALUE_DICT;
-    if (depth > 50) return wr_fail(WR_E_FORMAT, "tojson: nested too deeply");
-    switch (v.kind) {
-    case VALUE_NONE:
-        return append_literal(b, "null");
-    case VALUE_BOOL:
-        return append_literal(b, v.boolean ? "true" : "false");
-    case VALUE_INT:
-        return append_int(b, v.integer);
-    case VALUE_FLOAT:
-        return append_float(b, v.real, true);
-    case VALUE_STRING:
-        return append_json_string(b, v);
-    case VALUE_LIST:
-    case VALUE_DICT:
-        break;
-    default:
-        return wr_fail(WR_E_FORMAT, "tojson of a value that is %s", value_type(v));
-    }
-    const size_t n = dict ? v.dict->n : v.list->n;
-    TRY(append_literal(b, dict ? "{" : "["));
-    for (size_t i = 0; i < n; i++) {
-        if (i) TRY(append_literal(b, indent < 0 ? ", " : ","));
-        if (indent >= 0) TRY(new_line(b, indent, depth + 1));
-        if (dict) {
-            if (v.dict->keys[i].kind != VALUE_STRING) TRY(wr_fail(WR_E_FORMAT, "tojson: a key that is no string"));
-            TRY(append_json_string(b, v.dict->keys[i]));
-            TRY(append_literal(b, ": "));
-        }
-        TRY(append_json(b, dict ? v.dict->values[i] : v.list->items[i], indent, depth + 1));
-    }
-    if (n && indent >= 0) TRY(new_line(b, indent, depth));
-    TRY(append_literal(b, dict ? "}" : "]"));
-cleanup:
-    return status;
-}
-
-wr_status text_append_json(text_builder *b, value v, int indent) { return append_json(b, v, indent, 0); }
