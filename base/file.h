@@ -25,6 +25,8 @@ wr_status path_join(char out[PATH_CAP], const char *dir, const char *name);
 /* Sorted names of the entries of `dir` that start with prefix and end with suffix ("" = any). Free with names_free. */
 wr_status dir_list(const char *dir, const char *prefix, const char *suffix, char ***names, size_t *n);
 void names_free(char **names, size_t n);
+/* Copies the files of FROM/name whose names end with suffix to TO/name; nothing when FROM has no such folder, or is TO. */
+wr_status dir_copy_part(const char *from, const char *to, const char *name, const char *suffix);
 wr_status dir_remove_tree(const char *path); /* fine when absent */
 /* fsyncs every file in tmp_dir and renames it to final_dir (an existing final_dir is replaced). */
 wr_status dir_commit(const char *tmp_dir, const char *final_dir);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/chat/chat_source.h"
 #include "model/weights/lora.h"
 #include "model/weights/safetensors.h"
 #include "mpi/reduce.h"
@@ -113,13 +114,9 @@ cleanup:
 static wr_status save_weights(const model *m, const char *dir, const checkpoint_state *state, const save_options *o, precision stored) {
     const model_provenance p = {state->config_hash, state->data_hash, state->parent_hash, o->template_text};
     wr_status status = WR_OK;
-    char path[PATH_CAP];
     TRY(dir_make(dir));
     TRY(model_save(m, dir, o->tokenizer_dir, &p, stored));
-    if (o->chat_template) {
-        TRY(path_join(path, dir, "chat_template.jinja"));
-        TRY(file_write_atomic(path, o->chat_template, strlen(o->chat_template)));
-    }
+    if (o->chat_template) TRY(chat_source_write(dir, o->chat_template));
 cleanup:
     return status;
 }

@@ -3,6 +3,7 @@
 #include "data/prepare/prepare_result.h"
 #include "data/prepare/unit_labels.h"
 #include "data/prepare/unit_part.h"
+#include "model/chat/chat_source.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -178,10 +179,8 @@ static wr_status assemble(pipeline *p) {
     if (p->tok) {
         TRY(path_join(path, p->dir.work, "tokenizer"));
         TRY(result_tokenizer(&a.result, p->o->tokenizer ? p->o->tokenizer : path));
-        if (p->o->chat_template && p->chat) { /* in place of the tokenizer's own */
-            TRY(path_join(path, a.result.dir, "chat_template.jinja"));
-            TRY(file_write_atomic(path, chat_template_source(p->chat), strlen(chat_template_source(p->chat))));
-        }
+        if (p->o->chat_template && p->chat) /* in place of the tokenizer's own */
+            TRY(chat_source_write(a.result.dir, chat_template_source(p->chat)));
     }
     TRY(put_outcome(&a));
     TRY(result_finish(&a.result));

@@ -42,6 +42,7 @@ wr_status result_tokenizer(const prepare_result *r, const char *from) {
     const char *dir = tokenizer_dir(r->tok);
     static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) TRY(copy_beside(dir, r->dir, names[i]));
+    TRY(dir_copy_part(dir, r->dir, "additional_chat_templates", ".jinja"));
     if (dir_exists(from)) return copy_beside(dir, r->dir, "tokenizer.json");
     TRY(path_join(path, r->dir, "tokenizer.json"));
     TRY(file_copy(from, path));

@@ -1,9 +1,8 @@
 #include "model/chat/chat_template.h"
 
-#include "base/file.h"
 #include "base/json.h"
 #include "model/chat/chat_read.h"
-#include "model/chat/chat_slots.h"
+#include "model/chat/chat_source.h"
 #include "model/chat/chat_turns.h"
 #include "model/chat/jinja.h"
 #include "model/tokenizer/text_bytes.h"
@@ -11,150 +10,80 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VARIABLES = 7 };
-static const char *const variable_names[VARIABLES] = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                                      "pad_token", "cls_token", "mask_token"};
-
 struct chat_template {
     arena *memory;
-    strbuf source;
-    jinja *compiled;
-    jinja_variable variables[VARIABLES];
-    size_t n_variables;
+    chat_source source;
+    jinja *compiled, *for_tools; /* for_tools: of chats with tools, where the folder has one for them; else NULL */
     int32_t end_id;
     turn_marks marks;
 };
 
-static const char plain_chatml[] =
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
-    "'\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
-
 /* --- loading
  * ---------------------------------------------------------------------------------------------------------------- */
 
-/* Special tokens: a string, or {"content": …}. Those already known stay. */
-static wr_status take_variables(chat_template *c, const json_value *root) {
-    wr_status status = WR_OK;
-    for (size_t i = 0; i < VARIABLES; i++) {
-        const json_value *v = json_get(root, variable_names[i]);
-        bool known = false;
-        if (json_is(v, JSON_OBJECT)) v = json_get(v, "content");
-        for (size_t k = 0; k < c->n_variables; k++) known = known || c->variables[k].name == variable_names[i];
-        if (!json_is(v, JSON_STRING) || known) continue;
-        const char *copy = arena_strndup(c->memory, v->text, v->length);
-        TRY_ALLOC(copy);
-        c->variables[c->n_variables++] = (jinja_variable){variable_names[i], copy};
-    }
-cleanup:
-    return status;
-}
-
-/* The chat_template member: a string, or a list of {name, template} of which "default" counts. */
-static void take_template(chat_template *c, const json_value *root) {
-    const json_value *v = json_get(root, "chat_template");
-    if (json_is(v, JSON_ARRAY)) {
-        const json_value *chosen = NULL;
-        for (const json_value *e = v->first; e; e = e->next) {
-            const char *name;
-            size_t length;
-            if (json_get_string(e, "name", &name, &length) && strcmp(name, "default") == 0)
-                chosen = json_get(e, "template");
-        }
-        v = chosen;
-    }
-    if (json_is(v, JSON_STRING)) strbuf_append(&c->source, v->text, v->length);
-}
-
-/* tokenizer_config.json and special_tokens_map.json, where they are there. */
-static wr_status read_config(chat_template *c, const char *dir, const char *name, bool with_template,
-                             char path[PATH_CAP]) {
-    wr_status status = WR_OK;
-    char *bytes = NULL;
-    size_t n = 0;
-    const json_value *root;
-    arena *a = NULL;
-    TRY(path_join(path, dir, name));
-    if (!file_exists(path)) return WR_OK;
-    TRY_ALLOC(a = arena_create());
-    TRY(file_read(path, 0, &bytes, &n));
-    status = json_parse(a, bytes, n, &root);
-    TRY(wr_context(status, "%s", path));
-    TRY(take_variables(c, root));
-    if (with_template) take_template(c, root);
-cleanup:
-    arena_free(a);
-    free(bytes);
-    return status;
-}
-
-static wr_status read_source(chat_template *c, const char *path) {
-    wr_status status = WR_OK;
-    char *bytes = NULL;
-    size_t n = 0, length = strlen(path);
-    TRY(file_read(path, 0, &bytes, &n));
-    if (length > 6 && strcmp(path + length - 6, ".jinja") == 0)
-        strbuf_append(&c->source, bytes, n);
-    else
-        TRY(wr_context(chat_slots_to_jinja(bytes, n, &c->source), "%s", path));
-cleanup:
-    free(bytes);
-    return status;
-}
-
-/* Sets c->source; *from: where it was found. */
-static wr_status find_template(chat_template *c, const char *dir, const char *file, const tokenizer *t,
-                               char from[PATH_CAP]) {
-    wr_status status = WR_OK;
-    char path[PATH_CAP];
-    TRY(path_join(path, dir, "chat_template.jinja"));
-    if (!file && file_exists(path)) file = path;
-    TRY(read_config(c, dir, "tokenizer_config.json", !file, from));
-    TRY(read_config(c, dir, "special_tokens_map.json", false, from));
-    TRY(path_join(from, dir, "tokenizer_config.json"));
-    if (file) {
-        if (strlen(file) >= PATH_CAP) TRY(wr_fail(WR_E_IO, "the path of the chat template is too long"));
-        memmove(from, file, strlen(file) + 1);
-        TRY(read_source(c, file));
-    } else if (!c->source.len) {
-        if (tokenizer_id(t, "<|im_start|>") < 0 || tokenizer_id(t, "<|im_end|>") < 0)
-            TRY(wr_fail(WR_E_FORMAT,
-                        "%s: there is no chat template (chat_template.jinja, or chat_template in "
-                        "tokenizer_config.json); give --chat-template FILE",
-                        dir));
-        strbuf_puts(&c->source, plain_chatml);
-    }
-    TRY(strbuf_status(&c->source));
-cleanup:
-    return status;
-}
-
 static wr_status render(const chat_template *c, const chat_message *messages, size_t n, bool generation, arena *a,
                         jinja_text *out) {
-    const jinja_chat chat = {messages, n, generation, c->variables, c->n_variables, NULL, false};
+    const jinja_chat chat = {messages, n, generation, c->source.variables, c->source.n_variables, NULL, false};
     return jinja_render(c->compiled, &chat, a, out);
+}
+
+/* Kinds of chats that a template may be for: what it cannot write of them is an error of such chats, not of the template. */
+static const chat_message kinds[][3] = {{{"user", "Hello", 5, NULL}, {"assistant", "Good day", 8, NULL}},
+                                        {{"system", "Be kind", 7, NULL}, {"user", "Hello", 5, NULL}, {"assistant", "Good day", 8, NULL}}};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+/* The token behind a reply, where a text has a reply at all. */
+static int32_t end_token(const tokenizer *t, const jinja_text *x, size_t n) {
+    size_t length;
+    text_span spans[3];
+    find_contents(x, n, spans);
+    const size_t end = spans[n - 1].end;
+    return end ? tokenizer_added_at(t, x->bytes, x->n, x->origin, end, &length) : -1;
 }
 
 static wr_status find_end_token(chat_template *c, const tokenizer *t) {
     wr_status status = WR_OK;
-    static const chat_message chat[] = {{"user", "Hello", 5, NULL}, {"assistant", "Good day", 8, NULL}};
     jinja_text x;
-    size_t length;
-    text_span spans[2];
     arena *a = arena_create();
     TRY_ALLOC(a);
     c->end_id = -1;
-    if (render(c, chat, 2, false, a, &x) >= 0) {
-        find_contents(&x, 2, spans);
-        const size_t end = spans[1].end;
-        if (end) c->end_id = tokenizer_added_at(t, x.bytes, x.n, x.origin, end, &length);
-    }
-    for (size_t i = 0; i < c->n_variables && c->end_id < 0; i++)
-        if (strcmp(c->variables[i].name, "eos_token") == 0) c->end_id = tokenizer_id(t, c->variables[i].value);
+    for (size_t i = 0; i < KINDS && c->end_id < 0; i++)
+        if (render(c, kinds[i], 2 + i, false, a, &x) >= 0) c->end_id = end_token(t, &x, 2 + i);
+    for (size_t i = 0; i < c->source.n_variables && c->end_id < 0; i++)
+        if (strcmp(c->source.variables[i].name, "eos_token") == 0) c->end_id = tokenizer_id(t, c->source.variables[i].value);
     if (c->end_id < 0) TRY(wr_fail(WR_E_FORMAT, "it writes no token behind a reply, and there is no eos_token"));
 cleanup:
     arena_free(a);
     return status;
+}
+
+/* Is there a kind of chat that it writes, with what the user says? If not, the first error says why. */
+static wr_status try_chats(const chat_template *c) {
+    wr_status status = WR_OK;
+    static const char parts[] = "{\"content\":[{\"type\":\"text\",\"text\":\"Hello\"}]}";
+    char first[600] = "";
+    const json_value *fields;
+    jinja_text x;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    TRY(json_parse(a, parts, sizeof parts - 1, &fields));
+    const chat_message listed = {"user", "Hello", 5, fields};
+    for (size_t i = 0; i <= 2 * KINDS; i++) { /* ending with a question, with an answer, and one made of parts */
+        const size_t kind = i / 2;
+        status = i == 2 * KINDS ? render(c, &listed, 1, true, a, &x)
+                                : render(c, kinds[kind], 1 + kind + i % 2, i % 2 == 0, a, &x);
+        if (status != WR_E_FORMAT && status < 0) goto cleanup;
+        if (status >= 0 && memmem(x.bytes, x.n, "Hello", 5)) goto cleanup;
+        if (!*first) strncpy(first, status < 0 ? wr_error() : "it leaves out what the user says", sizeof first - 1);
+    }
+    status = wr_fail(WR_E_FORMAT, "%s", first);
+cleanup:
+    arena_free(a);
+    return status;
+}
+
+static wr_status compile(const chat_template *c, const strbuf *text, jinja **out) {
+    return wr_context(jinja_compile(strbuf_str(text), text->len, out), text == &c->source.tools ? "tool_use" : "chat template");
 }
 
 static wr_status keep(chat_template *c, const char *text, size_t n, const char **out, size_t *length) {
@@ -189,28 +118,21 @@ cleanup:
 
 wr_status chat_template_load(const char *dir, const char *file, const tokenizer *t, chat_template **out) {
     wr_status status = WR_OK;
-    static const chat_message question[] = {{"user", "Hello", 5, NULL}};
-    char from[PATH_CAP];
-    jinja_text x;
-    arena *a = NULL;
     chat_template *c = mem_calloc(1, sizeof *c);
     TRY_ALLOC(c);
     TRY_ALLOC(c->memory = arena_create());
-    TRY_ALLOC(a = arena_create());
-    TRY(find_template(c, dir, file, t, from));
-    status = jinja_compile(strbuf_str(&c->source), c->source.len, &c->compiled);
-    if (status >= 0) status = render(c, question, 1, true, a, &x); /* what it does that is not known shows here */
-    if (status >= 0 && !memmem(x.bytes, x.n, question->content, question->length))
-        status = wr_fail(WR_E_FORMAT, "it leaves out what the user says");
-    if (status >= 0) status = find_end_token(c, t);
+    TRY(chat_source_load(c->memory, dir, file, &c->source));
+    status = compile(c, &c->source.text, &c->compiled);
+    if (status >= 0 && c->source.has_tools) status = compile(c, &c->source.tools, &c->for_tools);
+    if (status >= 0) status = wr_context(try_chats(c), "chat template");
+    if (status >= 0) status = wr_context(find_end_token(c, t), "chat template");
     if (status >= 0) status = find_marks(c, t);
     if (status == WR_E_FORMAT)
-        status = wr_fail(status, "%s: chat template: %s; give another one with --chat-template FILE", from, wr_error());
+        status = wr_fail(status, "%s: %s; give another one with --chat-template FILE", c->source.from, wr_error());
     TRY(status);
     *out = c;
     c = NULL;
 cleanup:
-    arena_free(a);
     chat_template_free(c);
     return status;
 }
@@ -218,13 +140,14 @@ cleanup:
 void chat_template_free(chat_template *c) {
     if (!c) return;
     jinja_free(c->compiled);
-    strbuf_free(&c->source);
+    jinja_free(c->for_tools);
+    chat_source_free(&c->source);
     arena_free(c->memory);
     free(c);
 }
 
 int32_t chat_end_id(const chat_template *c) { return c->end_id; }
-const char *chat_template_source(const chat_template *c) { return strbuf_str(&c->source); }
+const char *chat_template_source(const chat_template *c) { return strbuf_str(&c->source.text); }
 
 /* --- rendering
  * --------------------------------------------------------------------------------------------------------------- */
@@ -254,9 +177,9 @@ cleanup:
 
 /* Lists of parts go to the template as they are, as transformers gives them. A template that knows texts alone fails on them, or prints them as Python does:
  * then their text stands for them, if they are all text. */
-static wr_status render_lists(const chat_template *c, jinja_chat *chat, arena *a, jinja_text *out) {
+static wr_status render_lists(const jinja *compiled, jinja_chat *chat, arena *a, jinja_text *out) {
     static const char printed[] = "[{'type':";
-    wr_status status = jinja_render(c->compiled, chat, a, out);
+    wr_status status = jinja_render(compiled, chat, a, out);
     if (status != WR_E_FORMAT && (status < 0 || !memmem(out->bytes, out->n, printed, sizeof printed - 1))) return status;
     status = WR_OK;
     for (size_t i = 0; i < chat->n; i++) {
@@ -266,18 +189,23 @@ static wr_status render_lists(const chat_template *c, jinja_chat *chat, arena *a
         TRY(wr_context(chat_read_content(a, content, &text, &length), "the chat template takes texts alone: messages[%zu]", i));
     }
     chat->texts = true;
-    TRY(jinja_render(c->compiled, chat, a, out));
+    TRY(jinja_render(compiled, chat, a, out));
 cleanup:
     return status;
 }
 
+/* As transformers: tools, even none in a list, take the template that is for them. */
+static const jinja *chosen(const chat_template *c, const chat_request *r) {
+    return c->for_tools && json_get(r->row, "tools") ? c->for_tools : c->compiled;
+}
+
 static wr_status render_clean(const chat_template *c, const chat_request *r, arena *a, jinja_text *out) {
     wr_status status = WR_OK;
-    jinja_chat chat = {r->messages, r->n, r->add_generation_prompt, c->variables, c->n_variables, r->row, false};
+    jinja_chat chat = {r->messages, r->n, r->add_generation_prompt, c->source.variables, c->source.n_variables, r->row, false};
     bool lists = false;
     TRY(clean_messages(r->messages, r->n, a, &chat.messages));
     for (size_t i = 0; i < r->n && !lists; i++) lists = r->messages[i].fields && json_is(json_get(r->messages[i].fields, "content"), JSON_ARRAY);
-    TRY(lists ? render_lists(c, &chat, a, out) : jinja_render(c->compiled, &chat, a, out));
+    TRY(lists ? render_lists(chosen(c, r), &chat, a, out) : jinja_render(chosen(c, r), &chat, a, out));
 cleanup:
     return status;
 }
@@ -342,7 +270,7 @@ wr_status chat_render_training(const chat_template *c, const tokenizer *t, const
     wr_status status = WR_OK;
     jinja_text x;
     size_t *bounds = NULL, *at = NULL, n = 0;
-    const bool own = jinja_has_generation(c->compiled);
+    const bool own = jinja_has_generation(chosen(c, r));
     arena *a = arena_create();
     TRY_ALLOC(a);
     TRY(render_clean(c, r, a, &x));

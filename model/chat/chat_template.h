@@ -15,9 +15,10 @@
 #include "model/tokenizer/tokenizer.h"
 
 typedef struct chat_template chat_template;
-/* dir: model or tokenizer directory. A directory without any chat_template, but whose tokenizer has <|im_start|> and
- * <|im_end|>, gets plain ChatML. file (may be NULL): used instead of the directory's template. WR_E_FORMAT: there is
- * none, or it does what model/chat/jinja.h does not know; the message names file, line and construct, and offers
+/* dir: model or tokenizer directory; which of its templates counts: model/chat/chat_source.h. file (may be NULL): used
+ * instead. A template is taken when it can write some kind of chat (with a system message or without, ending with a question
+ * or an answer); what it cannot write is an error of that chat. WR_E_FORMAT: there is none, it does what
+ * model/chat/jinja.h does not know, or it writes no chat at all; the message names file, line and construct, and offers
  * --chat-template. */
 wr_status chat_template_load(const char *dir, const char *file, const tokenizer *t, chat_template **out);
 void chat_template_free(chat_template *c);

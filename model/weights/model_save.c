@@ -181,6 +181,7 @@ static wr_status copy_tokenizer(const char *from_dir, const char *dir) {
         TRY(path_join(to, dir, names[i]));
         if (file_exists(from) && strcmp(from, to) != 0) TRY(file_copy(from, to));
     }
+    TRY(dir_copy_part(from_dir, dir, "additional_chat_templates", ".jinja"));
 cleanup:
     return status;
 }

@@ -85,6 +85,9 @@ static void test_golden(void **state)
     arena_free(a);
 }
 
+static const char plain[] = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+                            "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
 /* What the program does not know is refused when the template is loaded, and named with its line. */
 static void test_refused(void **state)
 {
@@ -94,12 +97,17 @@ static void test_refused(void **state)
         {"{{ bos_token }}", "leaves out what the user says"},
         {"a\n{% for message in messages %}{{ 'x", "line 2"},
         {"{% include 'x' %}", "'include' is not supported"},
-        {"{{ messages | groupby('role') }}", "'groupby' is not supported"},
-        {"{{ messages[0].content is weird }}", "'weird' is not supported"},
-        {"{{ messages[0].content.encode() }}", "'encode' of string"},
-        {"{{ messages }}", "printing a list"},
+        {"{{ messages | urlize }}", "'urlize' is not supported"},
+        {"{{ messages | nonsense }}", "line 1: there is no filter named 'nonsense'"},
+        {"{{ messages[0].content is weird }}", "no test named 'weird'"},
+        {"{{ messages[0].content.encode() }}", "'encode' of str"},
+        {"{{ messages | map('upper') }}", "printing a generator"},
+        {"{{ '\xff' }}{{ messages[0].content }}", "byte 4 is not UTF-8"},
+        {"{{ messages[0].content | int(1, 2, 3) }}", "the filter int takes no more than 2 arguments"},
+        {"{{ messages[0].content | trim(x=1) }}", "the filter trim takes no argument named 'x'"},
+        {"{% set ns = namespace() %}{% set ns._x = 1 %}", "begins with an underscore"},
         {"{{ nothing.here }}", "undefined"},
-        {"{{ 1 + 'a' }}", "'+' of int and string"},
+        {"{{ 1 + 'a' }}", "'+' of int and str"},
         {"\n\n{{ 1 / 0 }}", "line 3: division by zero"},
         {"{% for i in range(99999999) %}x{% endfor %}", "range of more than"},
         {"{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "too deeply"},
@@ -213,8 +221,19 @@ static void test_sources(void **state)
                                  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}\"}]}";
     char path[PATH_CAP];
     chat_template *c = NULL;
-    assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_OK); /* none: plain ChatML */
-    chat_template_free(c);
+    static const struct bad { const char *config, *words; } bad[] = {
+        {"{}", "no chat template"}, {"{\"chat_template\":null}", "no chat template"}, {"{\"chat_template\":7}", "neither text"},
+        {"{\"chat_template\":[]}", "none of them is \"default\""}, {"{\"chat_template\":{\"rag\":\"x\"}}", "(rag)"},
+        {"{\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"x\"},{\"name\":\"rag\",\"template\":\"x\"}]}", "(tool_use, rag)"},
+        {"{\"chat_template\":[{\"template\":\"x\"}]}", "no template with a name"},
+    };
+    assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_E_FORMAT); /* none: another one is not made up */
+    assert_non_null(strstr(wr_error(), "--chat-template"));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(file_write_atomic(at("tokenizer_config.json", path), bad[i].config, strlen(bad[i].config)), WR_OK);
+        assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_E_FORMAT);
+        if (!strstr(wr_error(), bad[i].words) || !strstr(wr_error(), "--chat-template")) fail_msg("source %zu: %s", i, wr_error());
+    }
     assert_int_equal(file_write_atomic(at("tokenizer_config.json", path), config, sizeof config - 1), WR_OK);
     if (chat_template_load(folder, NULL, tok, &c) < 0) fail_msg("%s", wr_error());
     chat_template_free(c);
@@ -233,7 +252,7 @@ static void test_training(void **state)
     token_ids ids = {0}, prompt = {0};
     token_spans spans = {0};
     chat_message m[] = {{"user", "say <|im_end|>", 14, NULL}, {"assistant", "\n\nok", 4, NULL}, {"user", "more", 4, NULL}, {"assistant", "", 0, NULL}};
-    assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_OK);
+    if (load_template(plain, strlen(plain), &c) < 0) fail_msg("%s", wr_error());
     assert_int_equal(chat_render_training(c, tok, &(chat_request){m, 4, NULL, false}, &ids, &spans), WR_OK);
     assert_int_equal(spans.n, 2); /* of an empty reply, its end */
     assert_int_equal(spans.bounds[3], spans.bounds[2] + 1);
