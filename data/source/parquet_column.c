@@ -137,6 +137,7 @@ cleanup:
 static wr_status next_header(column_reader *c, page_header *h) {
     wr_status status = WR_OK;
     size_t used = 0;
+    if (chunk_stream_beyond(&c->stream, c->has_dictionary)) TRY(damaged("the chunk ends before it"));
     for (size_t ask = 64;; ask *= 4) { /* statistics of long texts make long headers */
         size_t n = ask;
         TRY(chunk_stream_need(&c->stream, &n));
@@ -160,8 +161,8 @@ static wr_status next_page(column_reader *c) {
     while (c->page_left == 0) {
         if (c->left == 0) return WR_END;
         TRY(next_header(c, &h));
-        if (h.type != PAGE_DATA && h.type != PAGE_DATA_V2 && h.type != PAGE_DICTIONARY) {
-            size_t n = h.compressed; /* an index page, or a kind to come: nothing in it is needed */
+        if (h.type == PAGE_INDEX) {
+            size_t n = h.compressed; /* nothing in it is needed */
             TRY(chunk_stream_need(&c->stream, &n));
             if (n < h.compressed) TRY(damaged("it reaches beyond the data of the file"));
             c->stream.from += n;

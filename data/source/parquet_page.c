@@ -86,10 +86,13 @@ static uint32_t size_field(thrift *t, thrift_type type) {
     return t->bad ? 0 : (uint32_t)v;
 }
 
-/* The header proper of each kind of page; the fields have other numbers in each. */
+/* The header proper of each kind of page; the fields have other numbers in each. One that must be there and is not would pass for 0. */
 static void read_page_kind(thrift *t, page_header *h, int kind) {
     enum { OF_DATA = 5, OF_DICTIONARY = 7, OF_V2 = 8 };
+    static const unsigned required[] = {[OF_DATA] = 0x1E, [OF_DICTIONARY] = 0x06, [OF_V2] = 0x7E}; /* bit i: field i */
+    unsigned seen = 0;
     for (thrift_field f = {0}; thrift_next(t, &f);) {
+        seen |= f.id < 32 ? 1u << f.id : 0;
         if (f.id == 1)
             h->values = size_field(t, f.type);
         else if (f.id == (kind == OF_V2 ? 4 : 2))
@@ -107,6 +110,7 @@ static void read_page_kind(thrift *t, page_header *h, int kind) {
         else
             thrift_skip(t, f.type);
     }
+    if (!t->bad && (seen & required[kind]) != required[kind]) t->bad = true;
 }
 
 wr_status page_header_parse(const void *bytes, size_t n, page_header *out, size_t *used) {
@@ -134,9 +138,10 @@ wr_status page_header_parse(const void *bytes, size_t n, page_header *out, size_
         }
     }
     if (t.bad && t.cut) return WR_END;
-    static const int kinds[] = {[PAGE_DATA] = 5, [PAGE_DICTIONARY] = 7, [PAGE_DATA_V2] = 8};
-    bool known = out->type == PAGE_DATA || out->type == PAGE_DICTIONARY || out->type == PAGE_DATA_V2;
-    if (t.bad || !(sized[1] && sized[2] && sized[3]) || (known && seen != kinds[out->type])) return wr_fail(WR_E_FORMAT, "damaged page header");
+    /* An index page may have an empty header of its own, which nobody reads; a kind to come may hold values, so that it cannot be passed over. */
+    static const int kinds[] = {[PAGE_DATA] = 5, [PAGE_INDEX] = 0, [PAGE_DICTIONARY] = 7, [PAGE_DATA_V2] = 8};
+    if (t.bad || !(sized[1] && sized[2] && sized[3]) || (out->type <= PAGE_DATA_V2 && seen != kinds[out->type])) return wr_fail(WR_E_FORMAT, "damaged page header");
+    if (out->type > PAGE_DATA_V2) return wr_fail(WR_E_FORMAT, "pages of kind %d are not known: damaged, or written by a program that is too new", out->type);
     *used = n - (size_t)(t.end - t.at);
     return WR_OK;
 }
@@ -147,6 +152,12 @@ void chunk_stream_start(chunk_stream *s, int fd, uint64_t start, uint64_t compre
     s->limit = limit;
     s->planned = compressed < limit - s->at ? s->at + compressed : limit;
     s->from = s->filled = 0;
+}
+
+bool chunk_stream_beyond(const chunk_stream *s, bool dictionary) {
+    enum { LEFT_OUT = 100 }; /* bytes, as Arrow allows for */
+    uint64_t at = s->at - (s->filled - s->from);
+    return at >= s->planned && at - s->planned >= (dictionary ? LEFT_OUT : 0);
 }
 
 wr_status chunk_stream_need(chunk_stream *s, size_t *n) {

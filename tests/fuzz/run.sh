@@ -46,6 +46,21 @@ seed() {
         printf '\4the the  \xc3\xa9 \n aaaa' >"$corpus/seed3"
         printf '\5\6\1\303\0\251\0\12\0\6\1' >"$corpus/seed4"
         ;;
+    fuzz_instream)
+        local lines=$corpus/seed-lines
+        printf '{"a":1}\n{"b":"\xc3\xa9"}\r\n\n{}' >"$lines"
+        gzip -c "$lines" >"$corpus/seed-gz"
+        cat "$corpus/seed-gz" "$corpus/seed-gz" >"$corpus/seed-two-gz"
+        gzip -c "$corpus/seed-gz" >"$corpus/seed-gz-gz"
+        zstd -qf "$lines" -o "$corpus/seed-zst"
+        bzip2 -c "$lines" >"$corpus/seed-bz2" 2>/dev/null
+        xz -c "$lines" >"$corpus/seed-xz" 2>/dev/null
+        xz --format=lzma -c "$lines" >"$corpus/seed-lzma" 2>/dev/null
+        lz4 -c "$lines" >"$corpus/seed-lz4" 2>/dev/null
+        tar -C "$corpus" -cf "$corpus/seed-tar" seed-lines seed-gz
+        gzip -c "$corpus/seed-tar" >"$corpus/seed-tgz"
+        (cd "$corpus" && { zip -q seed.zip seed-lines seed-tar; find seed-lines | cpio -o -H newc >seed-newc; find seed-lines | cpio -o -H odc >seed-odc; } 2>/dev/null)
+        ;;
     fuzz_parquet) # first byte: options
         local file
         for file in tests/golden/parquet/*.parquet tests/golden/parquet/refused/*.parquet; do
