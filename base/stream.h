@@ -1,6 +1,7 @@
 /* Compressed text streams.
- * Input: any file that libarchive opens: plain, .gz .zst .xz .bz2, and archives (.tar .zip .7z …) whose members are read one
- * after another. Output: plain, or zstd when the name ends in .zst; written under a temporary name in the same folder,
+ * Input: text, plain or in gzip, zstd, xz, bzip2, lzma, lz4 (nested too), and archives (tar, zip, 7z …) whose members are read one after
+ * another; told by content. The end is WR_END only when all checksums and end marks have been compared; what is no text (a Git LFS pointer,
+ * UTF-16, a Parquet file) is refused by name. Output: plain, or zstd when the name ends in .zst; written under a temporary name in the same folder,
  * fsynced and renamed by outstream_commit(), so a half-written file never has its final name. "-" is stdin / stdout.
  * LOCAL; a stream belongs to one thread. */
 #ifndef WR_BASE_STREAM_H

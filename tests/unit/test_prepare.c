@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/rng.h"
 #include "base/stream.h"
 #include "data/shard/dataset.h"
 #include "data/prepare/prepare.h"
@@ -140,6 +141,47 @@ static void users_apart(const char *out) {
     arena_free(a);
 }
 
+static wr_status all_text(const char *path, strbuf *out) {
+    instream *in = NULL;
+    const char *line;
+    size_t n;
+    wr_status status = instream_open(path, &in);
+    while (status == WR_OK && (status = instream_line(in, &line, &n)) == WR_OK) {
+        strbuf_append(out, line, n);
+        strbuf_putc(out, '\n');
+    }
+    instream_close(in);
+    return status;
+}
+
+/* Frames of the text files have checksums: no flipped bit gives other lines. */
+static void text_is_checked(const char *out) {
+    static const char *const names[] = {"turns.jsonl.zst", "audit.jsonl.zst", "users.jsonl.zst"};
+    char path[PATH_CAP], *bytes;
+    rng r = rng_make(4, RNG_TEST, 0, 0, 0);
+    strbuf good = {0}, got = {0};
+    for (int k = 0; k < 3; k++) {
+        size_t n;
+        assert_int_equal(path_join(path, out, names[k]), WR_OK);
+        assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
+        if (n < 9 || !(bytes[4] & 4)) fail_msg("%s: %zu bytes, no checksum in its first frame", path, n);
+        strbuf_clear(&good);
+        assert_int_equal(all_text(path, &good), WR_END);
+        assert_int_equal(path_join(path, dir, "flipped.jsonl.zst"), WR_OK);
+        for (int flip = 0; flip < 200; flip++) {
+            size_t bit = (size_t)rng_below(&r, n * 8);
+            bytes[bit / 8] ^= (char)(1 << bit % 8);
+            assert_int_equal(file_write_atomic(path, bytes, n), WR_OK);
+            bytes[bit / 8] ^= (char)(1 << bit % 8);
+            strbuf_clear(&got);
+            if (all_text(path, &got) == WR_END) assert_string_equal(strbuf_str(&got), strbuf_str(&good));
+        }
+        free(bytes);
+    }
+    strbuf_free(&good);
+    strbuf_free(&got);
+}
+
 static void wildchat(void **state) {
     (void)state;
     char out[PATH_CAP], again[PATH_CAP], partial[PATH_CAP];
@@ -163,6 +205,7 @@ static void wildchat(void **state) {
     assert_int_equal(lines_of(out, "turns.jsonl.zst"), USERS * 5);
     assert_int_equal(lines_of(out, "users.jsonl.zst"), USERS);
     users_apart(out);
+    text_is_checked(out);
     assert_false(dir_exists(partial));
 
     o.out_dir = again;
@@ -284,6 +327,8 @@ static void mistake_08_no_turn_twice(void **state) {
     prepare_options o = options_for(source, out, "wildchat");
     o.no_tokens = true;
     assert_int_equal(prepare_run(&o, NULL), WR_OK);
+    assert_int_equal(lines_of(out, "audit.jsonl.zst"), 0); /* a frame all the same */
+    text_is_checked(out);
     each_record(out, "reward-train-", seen_once, ids);
     each_record(out, "reward-test-", seen_once, ids);
     assert_int_equal(lines_of(out, "turns.jsonl.zst"), 40 * 3);
