@@ -24,6 +24,24 @@ find_program() {
     }
 }
 
+# end_stuck_launcher PID [SECONDS]: kills a launcher that has had no child for so long. When a rank is killed while it starts, Open MPI 4.1's mpirun may end
+# all others and then wait for ever inside PMIx 4.2 (PMIx_server_finalize). Returns when the launcher is gone.
+end_stuck_launcher() {
+    local alone=0 child living
+    while kill -0 "$1" 2>/dev/null; do
+        living=
+        for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do # one that ended but was not waited for is none
+            grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$child/status" && living=1
+        done
+        if [ -n "$living" ]; then alone=0; else alone=$((alone + 1)); fi
+        if [ $alone -ge "${2:-60}" ]; then
+            echo "the launcher has no process left and does not end: killing it" >&2
+            kill -KILL "$1"
+        fi
+        sleep 1
+    done
+}
+
 # run_job COMMAND…: runs it in the background (a shell that waits for a foreground child would act on USR1 only afterwards), ends the script.
 run_job() {
     local rc restarts=${SLURM_RESTART_COUNT:-0}
@@ -31,6 +49,7 @@ run_job() {
     "$@" &
     launcher=$!
     stopping=
+    case ${1##*/} in mpirun | mpiexec | orterun) end_stuck_launcher $launcher & ;; esac
     trap 'stopping=USR1; kill -USR1 "$launcher" 2>/dev/null' USR1
     trap 'stopping=TERM; kill -USR1 "$launcher" 2>/dev/null' TERM INT
     # wait ends early, with a code above 128, whenever a trap runs: then there is more to wait for.

@@ -5,6 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/env.sh
+. slurm/common.sh
 . tests/training.sh
 trials=${1:-100} grace=${GRACE:-60}
 RANDOM=${SEED:-1}
@@ -46,6 +47,8 @@ for ((i = 0; i < trials; i++)); do
     # shellcheck disable=SC2046,SC2086
     OMP_NUM_THREADS=1 setsid mpirun --quiet -n 2 bash rank.sh $(command_of $kind) --out $run $resume >out.txt 2>trial-$i.log </dev/null &
     launcher=$!
+    end_stuck_launcher $launcher 15 2>>stuck.log &
+    guard=$!
     # Half of them early, where everything is set up.
     span=${whole[$kind]}
     [ $((RANDOM % 2)) = 0 ] && span=$((span / 3))
@@ -69,6 +72,7 @@ for ((i = 0; i < trials; i++)); do
         done
         for p in $launcher $(cat pid.0 pid.1 2>/dev/null); do kill -KILL "$p" 2>/dev/null; done
     fi
+    kill $guard 2>/dev/null
     wait $launcher 2>/dev/null
     rc=$?
     codes[$kind/$rc]=$((${codes[$kind/$rc]:-0} + 1))
@@ -91,5 +95,5 @@ for ((i = 0; i < trials; i++)); do
     rm -rf "$run" "$run.partial" "$run.answers" trial-$i.log
 done 2>killed.log # the shell's own remarks about what was killed
 for c in "${!codes[@]}"; do echo "# $c: ${codes[$c]}"; done | sort
-echo "$trials trials: $hangs hangs, $strays processes left behind, $resumed continued with the same result, $lost not"
+echo "$trials trials: $hangs hangs, $(grep -c killing stuck.log) launchers without ranks ended by the guard of slurm/common.sh, $strays processes left behind, $resumed continued with the same result, $lost not"
 [ $((hangs + strays + lost)) = 0 ]

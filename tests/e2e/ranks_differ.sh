@@ -35,6 +35,15 @@ base() {
     "dpo online") echo "--model model --reward reward --prompts prompts.jsonl --steps 1 --n 2 --prompts-per-step 2 --max-tokens 4 --out $here/o$out" ;;
     esac
 }
+# but OPTION ARGUMENTS…: the arguments without the option and its value, which may not be given twice.
+but() {
+    local option=$1
+    shift
+    while [ $# -gt 0 ]; do
+        if [ "$1" = "$option" ]; then shift; else echo "$1"; fi
+        shift
+    done
+}
 # pair COMMAND FOLDER PROGRAM-OF-RANK-1 OPTION…: rank 0 in a, rank 1 in FOLDER with further options; $rc, err.txt
 pair() {
     local command=${1% --prompts} folder=$2 program=$3
@@ -43,7 +52,7 @@ pair() {
     local words=$command
     # shellcheck disable=SC2046,SC2086
     timeout --kill-after=5 100 mpirun --quiet -n 1 --wdir "$here/a" "$WR" $words $(base "$1") : \
-        -n 1 --wdir "$here/$folder" $program $words $(base "$1") "${rest[@]}" >out.txt 2>err.txt </dev/null
+        -n 1 --wdir "$here/$folder" $program $words $(but "${rest[0]:-}" $(base "$1")) "${rest[@]}" >out.txt 2>err.txt </dev/null
     rc=$?
 }
 # refused CODE WORDS…: one error line, which says rank 1, this host and the words.
