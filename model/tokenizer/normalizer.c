@@ -6,8 +6,9 @@
 #include <string.h>
 #include <utf8proc.h>
 
-typedef enum norm_kind { NORM_NFC, NORM_NFD, NORM_NFKC, NORM_NFKD, NORM_PREPEND, NORM_REPLACE } norm_kind;
-typedef struct norm_step { norm_kind kind; char *from, *to; size_t n_from, n_to; } norm_step;
+typedef enum norm_kind { NORM_NFC, NORM_NFD, NORM_NFKC, NORM_NFKD, NORM_PREPEND, NORM_REPLACE, NORM_STRIP } norm_kind;
+/* REPLACE: the regex, or the string `from`. STRIP: at which ends. */
+typedef struct norm_step { norm_kind kind; char *from, *to; size_t n_from, n_to; regex *regex; bool left, right; } norm_step;
 
 #define MAX_STEPS 8
 #define MAX_GROWTH 64
@@ -22,9 +23,26 @@ static wr_status copy_string(const json_value *config, const char *name, char **
     return (*out = mem_strndup(text, *n)) ? WR_OK : WR_E_NOMEM;
 }
 
+static wr_status load_replace(norm_step *s, const json_value *config)
+{
+    wr_status status = WR_OK;
+    const json_value *pattern = json_get(config, "pattern");
+    const char *text;
+    size_t n;
+    if (json_get_string(pattern, "Regex", &text, &n)) {
+        if ((status = regex_compile(text, n, &s->regex)) < 0) return wr_context(status, "normalizer Replace");
+    } else {
+        TRY(copy_string(pattern, "String", &s->from, &s->n_from));
+        if (s->n_from == 0) return wr_fail(WR_E_FORMAT, "normalizer Replace has an empty pattern, which is not supported");
+    }
+    TRY(copy_string(config, "content", &s->to, &s->n_to));
+cleanup:
+    return status;
+}
+
 static wr_status load_step(normalizer *m, const json_value *config)
 {
-    static const char *const names[] = {"NFC", "NFD", "NFKC", "NFKD", "Prepend", "Replace"};
+    static const char *const names[] = {"NFC", "NFD", "NFKC", "NFKD", "Prepend", "Replace", "Strip"};
     wr_status status = WR_OK;
     const char *type = "";
     size_t length, kind = 0;
@@ -37,18 +55,17 @@ static wr_status load_step(normalizer *m, const json_value *config)
     }
     while (kind < sizeof names / sizeof *names && strcmp(type, names[kind]) != 0) kind++;
     if (kind == sizeof names / sizeof *names)
-        return wr_fail(WR_E_FORMAT, "normalizer type \"%s\" is not supported (NFC, NFD, NFKC, NFKD, Prepend, Replace are)", type);
+        return wr_fail(WR_E_FORMAT, "normalizer type \"%s\" is not supported (NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence, Strip are)", type);
     if (m->n == MAX_STEPS) return wr_fail(WR_E_FORMAT, "normalizer has more than %d steps", MAX_STEPS);
     norm_step *s = &m->steps[m->n++];
     s->kind = (norm_kind)kind;
     if (s->kind == NORM_PREPEND) TRY(copy_string(config, "prepend", &s->to, &s->n_to));
-    if (s->kind == NORM_REPLACE) {
-        const json_value *pattern = json_get(config, "pattern");
-        if (json_get(pattern, "Regex")) return wr_fail(WR_E_FORMAT, "normalizer Replace with a Regex pattern is not supported (a String is)");
-        TRY(copy_string(pattern, "String", &s->from, &s->n_from));
-        TRY(copy_string(config, "content", &s->to, &s->n_to));
-        if (s->n_from == 0) return wr_fail(WR_E_FORMAT, "normalizer Replace has an empty pattern, which is not supported");
+    if (s->kind == NORM_STRIP) {
+        s->left = s->right = true;
+        json_get_bool(config, "strip_left", &s->left);
+        json_get_bool(config, "strip_right", &s->right);
     }
+    if (s->kind == NORM_REPLACE) TRY(load_replace(s, config));
 cleanup:
     return status;
 }
@@ -73,6 +90,7 @@ void normalizer_free(normalizer *m)
     for (size_t i = 0; i < m->n; i++) {
         free(m->steps[i].from);
         free(m->steps[i].to);
+        regex_free(m->steps[i].regex);
     }
     free(m);
 }
@@ -85,7 +103,7 @@ bool normalizer_is_identity(const normalizer *m)
 bool normalizer_is_unicode(const normalizer *m)
 {
     for (size_t i = 0; i < m->n; i++)
-        if (m->steps[i].kind == NORM_PREPEND || m->steps[i].kind == NORM_REPLACE) return false;
+        if (m->steps[i].kind >= NORM_PREPEND) return false;
     return true;
 }
 
@@ -95,6 +113,7 @@ void normalize_scratch_free(normalize_scratch *s)
     strbuf_free(&s->text[1]);
     free(s->codes);
     free(s->sorted);
+    regex_subject_free(&s->subject);
     *s = (normalize_scratch){0};
 }
 
@@ -248,6 +267,48 @@ static wr_status apply_replace(const norm_step *st, const char *s, size_t n, siz
     return strbuf_status(out);
 }
 
+static wr_status apply_regex(const norm_step *st, regex_subject *subject, const char *s, size_t n, size_t limit, strbuf *out, bool *changed)
+{
+    wr_status status = WR_OK;
+    size_t done = 0, from, to;
+    bool found = n > 0;
+    *changed = false;
+    if (found) TRY(regex_begin(st->regex, subject, s, n));
+    while (found) {
+        TRY(regex_next(st->regex, subject, &from, &to, &found));
+        if (!found) break;
+        if (to == from) return wr_fail(WR_E_FORMAT, "the normalizer's Replace matches nothing at all in a text, which is not supported");
+        if (!*changed) strbuf_clear(out);
+        *changed = true;
+        strbuf_append(out, s + done, from - done);
+        strbuf_append(out, st->to, st->n_to);
+        done = to;
+        if (out->len > limit) return wr_fail(WR_E_FORMAT, "the normalizer's replacements make a text more than %d times longer", MAX_GROWTH);
+    }
+    if (*changed) strbuf_append(out, s + done, n - done);
+    TRY(strbuf_status(out));
+cleanup:
+    return status;
+}
+
+static void strip(const norm_step *st, const char **s, size_t *n)
+{
+    uint32_t code;
+    while (st->left && *n > 0) {
+        size_t length = utf8_next(*s, &code);
+        if (!unicode_is_space(code)) break;
+        *s += length;
+        *n -= length;
+    }
+    while (st->right && *n > 0) {
+        size_t at = *n - 1;
+        while (at > 0 && ((uint8_t)(*s)[at] & 0xC0) == 0x80) at--;
+        utf8_next(*s + at, &code);
+        if (!unicode_is_space(code)) break;
+        *n = at;
+    }
+}
+
 static wr_status apply_prepend(const norm_step *st, const char *s, size_t n, strbuf *out, bool *changed)
 {
     *changed = n > 0;
@@ -266,8 +327,10 @@ wr_status normalize(const normalizer *m, normalize_scratch *scratch, const char 
     for (size_t i = 0; i < m->n; i++) {
         const norm_step *st = &m->steps[i];
         strbuf *next = &scratch->text[turn];
-        bool changed;
-        if (st->kind == NORM_PREPEND) TRY(apply_prepend(st, s, n, next, &changed));
+        bool changed = false;
+        if (st->kind == NORM_STRIP) strip(st, &s, &n);
+        else if (st->kind == NORM_PREPEND) TRY(apply_prepend(st, s, n, next, &changed));
+        else if (st->regex) TRY(apply_regex(st, &scratch->subject, s, n, limit, next, &changed));
         else if (st->kind == NORM_REPLACE) TRY(apply_replace(st, s, n, limit, next, &changed));
         else TRY(apply_form(m, st->kind, scratch, s, n, next, &changed));
         if (!changed) continue;

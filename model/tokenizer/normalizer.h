@@ -1,8 +1,9 @@
-/* Normalisers of tokenizer.json. Supported: Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace of a string. LOCAL; immutable once loaded. */
+/* Normalisers of tokenizer.json. Supported: Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace, Strip. LOCAL; immutable once loaded. */
 #ifndef WR_MODEL_NORMALIZER_H
 #define WR_MODEL_NORMALIZER_H
 
 #include "base/json.h"
+#include "model/tokenizer/regex.h"
 #include "model/tokenizer/unicode_class.h"
 
 typedef struct normalizer normalizer;
@@ -13,7 +14,7 @@ void normalizer_free(normalizer *m);
 bool normalizer_is_identity(const normalizer *m);
 bool normalizer_is_unicode(const normalizer *m); /* Unicode's normal forms alone: text before an ASCII character is changed apart from text behind it */
 
-typedef struct normalize_scratch { strbuf text[2]; int32_t *codes, *sorted; size_t n, capacity, sorted_capacity; } normalize_scratch;
+typedef struct normalize_scratch { strbuf text[2]; int32_t *codes, *sorted; size_t n, capacity, sorted_capacity; regex_subject subject; } normalize_scratch;
 void normalize_scratch_free(normalize_scratch *s);
 /* *out: s (n bytes of valid UTF-8) normalised: s itself when nothing changes, else memory of the scratch, valid until its next use.
  * Time and memory are linear in n; a file whose replacements would make the text over 64 times longer is WR_E_FORMAT. */

@@ -1,6 +1,7 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "model/tokenizer/pretokenize_steps.h"
-#include <pcre2.h>
+
+#include "base/utf8.h"
+#include "model/tokenizer/text_bytes.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,15 +9,10 @@ void pretokenize_scratch_free(pretokenize_scratch *s)
 {
     free(s->a.items);
     free(s->b.items);
-    pcre2_match_data_free(s->match);
-    pcre2_match_context_free(s->context);
+    regex_subject_free(&s->subject);
     arena_free(s->arena);
     *s = (pretokenize_scratch){0};
 }
-
-/* A pattern that backtracks without end is given up; those of published files stay far below. */
-#define MATCH_LIMIT 20000000
-#define HEAP_LIMIT_KIB (256 * 1024)
 
 /* --- splitting ---------------------------------------------------------------------------------------------------------- */
 
@@ -47,21 +43,30 @@ static wr_status add_span(splitter *s, const char *text, size_t n, bool is_match
     s->last_is_match = match;
     if (join) {
         s->out->items[s->out->n - 1].n += n;
-    } else if (n > 0) {
+    } else {
         VEC_PUSH(s->out->items, s->out->n, s->out->capacity, ((piece){text, n}));
     }
 cleanup:
     return status;
 }
 
-static wr_status split_digits(splitter *s, const char *text, size_t n)
+/* An empty match leaves a piece that others join, and which goes when nothing did. */
+static void drop_empty(splitter *s)
+{
+    size_t n = s->first;
+    for (size_t i = s->first; i < s->out->n; i++)
+        if (s->out->items[i].n > 0) s->out->items[n++] = s->out->items[i];
+    s->out->n = n;
+}
+
+static wr_status split_digits(splitter *s, const unicode_table *table, const char *text, size_t n)
 {
     wr_status status = WR_OK;
     size_t begin = 0;
     for (size_t i = 0; i < n;) {
         uint32_t code = (uint8_t)text[i];
         size_t width = 1;
-        if (code < 0x80 ? code - '0' < 10 : (width = utf8_next(text + i, &code), unicode_is_numeric(code))) {
+        if (code < 0x80 ? code - '0' < 10 : (width = utf8_next(text + i, &code), table ? unicode_bits(table, code) & UC_NUMERIC : unicode_is_numeric(code))) {
             if (i > begin) TRY(add_span(s, text + begin, i - begin, false));
             TRY(add_span(s, text + i, width, true));
             begin = i + width;
@@ -84,35 +89,34 @@ cleanup:
     return status;
 }
 
-/* One match from `at`. A subject on which the JIT code's stack is too small goes through the interpreter, whose memory is the heap's. */
-static int match_at(const pcre2_code *code, pcre2_match_data *data, pcre2_match_context *context, const char *text, size_t n, size_t at)
-{
-    int rc = pcre2_match(code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK, data, context);
-    if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-        rc = pcre2_match(code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, context);
-    return rc;
-}
-
-static wr_status split_regex(splitter *s, const step *st, pcre2_match_data *data, pcre2_match_context *context, const char *text, size_t n)
+static wr_status split_regex(splitter *s, const step *st, regex_subject *subject, const char *text, size_t n)
 {
     wr_status status = WR_OK;
-    size_t begin = 0, at = 0;
-    while (at <= n) {
-        int rc = match_at(st->code, data, context, text, n, at);
-        if (rc == PCRE2_ERROR_NOMATCH) break;
-        if (rc < 0) TRY(wr_fail(WR_E_FORMAT, "the tokenizer's pattern gives up on a text of %zu bytes (PCRE2 error %d)", n, rc));
-        const PCRE2_SIZE *bounds = pcre2_get_ovector_pointer(data);
-        size_t from = bounds[0], to = bounds[1];
+    size_t begin = 0, from, to;
+    bool found;
+    TRY(regex_begin(st->regex, subject, text, n));
+    for (;;) {
+        TRY(regex_next(st->regex, subject, &from, &to, &found));
+        if (!found) break;
         if (from > begin) TRY(add_span(s, text + begin, from - begin, false));
         TRY(add_span(s, text + from, to - from, true));
         begin = to;
-        at = to;
-        if (to == from) { /* an empty match: look on behind the next character */
-            do at++;
-            while (at < n && ((uint8_t)text[at] & 0xC0) == 0x80);
-        }
     }
     if (n > begin) TRY(add_span(s, text + begin, n - begin, false));
+    drop_empty(s);
+cleanup:
+    return status;
+}
+
+static wr_status split_string(splitter *s, const step *st, const char *text, size_t n)
+{
+    wr_status status = WR_OK;
+    const char *end = text + n;
+    for (const char *hit; (hit = memmem(text, (size_t)(end - text), st->string, st->n_string)); text = hit + st->n_string) {
+        if (hit > text) TRY(add_span(s, text, (size_t)(hit - text), false));
+        TRY(add_span(s, hit, st->n_string, true));
+    }
+    if (end > text) TRY(add_span(s, text, (size_t)(end - text), false));
 cleanup:
     return status;
 }
@@ -125,6 +129,17 @@ static wr_status add_prefix_space(pretokenize_scratch *s, piece *p)
     copy[0] = ' ';
     memcpy(copy + 1, p->text, p->n);
     *p = (piece){copy, p->n + 1};
+    return WR_OK;
+}
+
+/* The bytes as the characters that stand for them in byte-level vocabularies: what steps behind ByteLevel see. */
+static wr_status put_bytes(pretokenize_scratch *s, piece *p)
+{
+    char *copy = arena_alloc(s->arena, 2 * p->n);
+    size_t n = 0;
+    if (!copy) return wr_fail(WR_E_NOMEM, "out of memory in %s", __func__);
+    for (size_t i = 0; i < p->n; i++) n += utf8_encode(byte_to_char((uint8_t)p->text[i]), copy + n);
+    *p = (piece){copy, n};
     return WR_OK;
 }
 
@@ -177,9 +192,10 @@ static wr_status run_step(const pretokenizer *p, const step *st, pretokenize_scr
         size_t n = in->items[i].n;
         splitter split = {.behavior = st->behavior, .invert = st->invert, .out = out, .first = out->n};
         if (st->kind == STEP_WORDS) TRY(split_words(p, st->words, out, text, n));
-        else if (st->kind == STEP_DIGITS) TRY(split_digits(&split, text, n));
+        else if (st->kind == STEP_DIGITS) TRY(split_digits(&split, p->table, text, n));
         else if (st->kind == STEP_METASPACE) TRY(split_marks(st, out, text, n));
-        else TRY(split_regex(&split, st, s->match, s->context, text, n));
+        else if (st->kind == STEP_STRING) TRY(split_string(&split, st, text, n));
+        else TRY(split_regex(&split, st, &s->subject, text, n));
     }
 cleanup:
     return status;
@@ -189,13 +205,7 @@ wr_status pretokenize(const pretokenizer *p, pretokenize_scratch *s, const char 
 {
     wr_status status = WR_OK;
     piece_list *in = &s->a, *out = &s->b;
-    if (!s->arena) {
-        TRY_ALLOC(s->arena = arena_create());
-        TRY_ALLOC(s->match = pcre2_match_data_create(1, NULL));
-        TRY_ALLOC(s->context = pcre2_match_context_create(NULL));
-        pcre2_set_match_limit(s->context, MATCH_LIMIT);
-        pcre2_set_heap_limit(s->context, HEAP_LIMIT_KIB);
-    }
+    if (!s->arena) TRY_ALLOC(s->arena = arena_create());
     arena_reset(s->arena);
     in->n = 0;
     VEC_PUSH(in->items, in->n, in->capacity, ((piece){text, n}));
@@ -203,9 +213,10 @@ wr_status pretokenize(const pretokenizer *p, pretokenize_scratch *s, const char 
         const step *st = &p->steps[k];
         for (size_t i = 0; i < in->n; i++) {
             if (st->kind == STEP_PREFIX_SPACE) TRY(add_prefix_space(s, &in->items[i]));
+            if (st->kind == STEP_BYTES) TRY(put_bytes(s, &in->items[i]));
             if (st->kind == STEP_METASPACE) TRY(put_marks(st, s, &in->items[i], s->at_start && in->items[i].text == text));
         }
-        if (st->kind == STEP_PREFIX_SPACE || (st->kind == STEP_METASPACE && !st->split)) continue;
+        if (st->kind == STEP_PREFIX_SPACE || st->kind == STEP_BYTES || (st->kind == STEP_METASPACE && !st->split)) continue;
         out->n = 0;
         TRY(run_step(p, st, s, in, out));
         piece_list *swap = in;

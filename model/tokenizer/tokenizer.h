@@ -13,7 +13,8 @@
 typedef struct tokenizer tokenizer;
 
 /* path: a tokenizer.json, or a directory that holds one. Another model type than BPE, or a pre-tokenizer, normaliser,
- * decoder or member that is not supported and would change the ids or the text, is WR_E_FORMAT and names it. */
+ * decoder or member that is not supported and would change the ids or the text, is WR_E_FORMAT and names it. "truncation" and "padding" are not looked at,
+ * and an added token has the id that Tokenizer.from_file gives it, whatever its "id" says. */
 wr_status tokenizer_load(const char *path, tokenizer **out);
 void tokenizer_free(tokenizer *t);
 size_t tokenizer_vocab(const tokenizer *t);       /* largest id + 1, added tokens included */

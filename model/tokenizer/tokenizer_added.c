@@ -14,44 +14,42 @@ static int64_t next_id(const tokenizer *t, const char *content, size_t n, int64_
     return highest >= size ? highest + 1 : size;
 }
 
-/* The first special entry of each content. */
-static wr_status find_specials(const json_value *list, string_map *index, const json_value ***entries)
+static added_token read_flags(const json_value *entry, bool *special, bool *normalized)
 {
-    wr_status status = WR_OK;
-    size_t k = 0;
-    TRY_ALLOC(*entries = mem_calloc(list->length + 1, sizeof **entries));
-    for (const json_value *v = list->first; v; v = v->next) {
-        const char *content;
-        size_t n;
-        bool special = false;
-        string_entry *slot;
-        int fresh;
-        json_get_bool(v, "special", &special);
-        if (!special || !json_get_string(v, "content", &content, &n)) continue;
-        TRY(string_map_put(index, content, n, (int32_t)k, &slot, &fresh));
-        if (fresh) (*entries)[k++] = v;
-    }
-cleanup:
-    return status;
+    added_token a = {0};
+    *special = false;
+    json_get_bool(entry, "special", special);
+    *normalized = !*special;
+    json_get_bool(entry, "normalized", normalized);
+    json_get_bool(entry, "lstrip", &a.lstrip);
+    json_get_bool(entry, "rstrip", &a.rstrip);
+    json_get_bool(entry, "single_word", &a.single_word);
+    return a;
 }
 
-/* special_as: the entry whose "normalized" counts; flags are the first entry's. */
-static wr_status add_token(tokenizer *t, size_t *capacity, const json_value *entry, const json_value *special_as, normalize_scratch *scratch, int64_t id)
+/* Which of two entries of one content counts depends on more than their order in Hugging Face's library. */
+static wr_status check_equal(const json_value *first, const json_value *second, const char *content)
+{
+    bool special[2], normalized[2];
+    const added_token a = read_flags(first, &special[0], &normalized[0]), b = read_flags(second, &special[1], &normalized[1]);
+    if (special[0] == special[1] && normalized[0] == normalized[1] && a.lstrip == b.lstrip && a.rstrip == b.rstrip && a.single_word == b.single_word) return WR_OK;
+    return wr_fail(WR_E_FORMAT, "added_tokens: \"%.60s\" stands twice, with other flags; leave one", content);
+}
+
+static wr_status add_token(tokenizer *t, size_t *capacity, const json_value *entry, normalize_scratch *scratch, int64_t id)
 {
     wr_status status = WR_OK;
     const char *content;
     size_t n;
+    bool special, normalized;
     json_get_string(entry, "content", &content, &n);
-    bool normalized = special_as == NULL;
-    json_get_bool(special_as ? special_as : entry, "normalized", &normalized);
-    added_token a = {.text = content, .n = n, .id = (int32_t)id};
-    if (normalized && !normalizer_is_identity(t->normal)) TRY(normalize(t->normal, scratch, content, n, &a.text, &a.n));
-    TRY_ALLOC(a.text = arena_strndup(t->memory, a.text, a.n));
-    if (a.n == 0) return WR_OK;
-    TRY(tokenizer_set_token(t, capacity, id, a.text, a.n, special_as != NULL)); /* decodes to the normalised text */
-    json_get_bool(entry, "lstrip", &a.lstrip);
-    json_get_bool(entry, "rstrip", &a.rstrip);
-    json_get_bool(entry, "single_word", &a.single_word);
+    added_token a = read_flags(entry, &special, &normalized);
+    a.id = (int32_t)id;
+    if (normalized && !normalizer_is_identity(t->normal)) TRY(normalize(t->normal, scratch, content, n, &content, &n));
+    TRY_ALLOC(a.text = arena_strndup(t->memory, content, n));
+    a.n = n;
+    if (n == 0) return WR_OK;
+    TRY(tokenizer_set_token(t, capacity, id, a.text, n, special)); /* decodes to the normalised text */
     TRY(added_set_push(normalized ? &t->added_normalized : &t->added_raw, a));
 cleanup:
     return status;
@@ -61,37 +59,41 @@ wr_status tokenizer_load_added(tokenizer *t, const json_value *list)
 {
     wr_status status = WR_OK;
     normalize_scratch scratch = {0};
-    size_t capacity = t->vocab;
+    string_map seen = {0};
+    const json_value **entries = NULL;
+    size_t capacity = t->vocab, count = 0;
     int64_t highest = -1;
-    string_map specials = {0};
-    const json_value **special_entries = NULL;
     if (!list || list->kind == JSON_NULL) goto cleanup;
     if (!json_is(list, JSON_ARRAY)) TRY(wr_fail(WR_E_FORMAT, "added_tokens is not an array"));
-    TRY(find_specials(list, &specials, &special_entries));
+    TRY_ALLOC(entries = mem_calloc(list->length + 1, sizeof *entries));
     for (const json_value *v = list->first; v; v = v->next) {
         const char *content;
         size_t n;
         int64_t id;
+        string_entry *slot;
+        int fresh;
         if (!json_get_string(v, "content", &content, &n) || !json_get_int(v, "id", &id) || id < 0 || id > UINT32_MAX)
             TRY(wr_fail(WR_E_FORMAT, "added_tokens: an entry lacks \"content\" or \"id\", or its id is impossible"));
         if (n == 0) continue;
-        string_entry *slot;
-        int fresh;
+        TRY(string_map_put(&seen, content, n, (int32_t)count, &slot, &fresh));
+        if (!fresh) {
+            TRY(check_equal(entries[slot->value], v, content));
+            continue;
+        }
+        entries[count++] = v;
+        id = next_id(t, content, n, highest);
+        if (id > highest) highest = id;
         char *text = arena_strndup(t->memory, content, n);
         TRY_ALLOC(text);
-        id = next_id(t, content, n, highest);
-        TRY(string_map_put(&t->added_by_text, text, n, (int32_t)id, &slot, &fresh));
-        if (!fresh) continue; /* the first entry of a content is the one that counts */
-        if (id > highest) highest = id;
-        const string_entry *special = string_map_find(&specials, content, n);
-        TRY(add_token(t, &capacity, v, special ? special_entries[special->value] : NULL, &scratch, id));
+        TRY(string_map_put(&t->added_by_text, text, n, (int32_t)id, &slot, NULL));
+        TRY(add_token(t, &capacity, v, &scratch, id));
     }
 cleanup:
     added_set_finish(&t->added_raw);
     added_set_finish(&t->added_normalized);
     normalize_scratch_free(&scratch);
-    string_map_free(&specials);
-    free(special_entries);
+    string_map_free(&seen);
+    free(entries);
     return status;
 }
 

@@ -1,6 +1,5 @@
-/* Unicode as the libraries behind Hugging Face tokenizers know it. Their regex engine has the characters of Unicode 16 and their
- * normaliser those of Unicode 9, the C libraries here have versions between; what differs is listed in unicode_class.c, so that ids
- * agree on every code point. LOCAL; a table is immutable once made. */
+/* Unicode as the libraries behind Hugging Face tokenizers know it: their regular expressions have Unicode 16 (unicode_data.h), their normaliser has
+ * Unicode 9, the Digits step Unicode 17. LOCAL; a table is immutable once made. */
 #ifndef WR_MODEL_UNICODE_CLASS_H
 #define WR_MODEL_UNICODE_CLASS_H
 
@@ -15,10 +14,7 @@ bool unicode_is_word(uint32_t code);    /* \w of the added tokens' single_word: 
 bool unicode_is_numeric(uint32_t code); /* Nd, Nl, No, as the Digits step counts them */
 /* The normaliser leaves these as they are: assigned after its Unicode version. */
 bool unicode_is_unnormalized(uint32_t code);
-/* Appends as \x{..}-\x{..} the ranges of category (one or two letters) that Unicode 16 has and Unicode 14 has not. */
-void unicode_newer_ranges(const char *category, size_t n, strbuf *out);
-
-enum { UC_OTHER, UC_LETTER, UC_NUMBER, UC_SPACE, UC_CLASS = 3, UC_NFC_INERT = 4 /* NFC neither changes it nor joins it to what is before it */ };
+enum { UC_OTHER, UC_LETTER, UC_NUMBER, UC_SPACE, UC_CLASS = 3, UC_NFC_INERT = 4 /* NFC neither changes it nor joins it to what is before it */, UC_NUMERIC = 8 /* unicode_is_numeric */ };
 /* Class bits of every code point: blocks of 128, equal blocks stored once; values[0] is ASCII. About 60 KB. */
 typedef struct unicode_table { uint16_t block[0x110000 / 128]; uint8_t (*values)[128]; size_t n, capacity; } unicode_table;
 wr_status unicode_table_create(unicode_table **out);
