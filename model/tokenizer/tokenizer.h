@@ -35,7 +35,8 @@ enum {
 /* Appends the ids of text (UTF-8; invalid bytes are taken as U+FFFD) to out. Time O(n log n). Each call borrows scratch memory and a cache of
  * words that the tokenizer keeps, one set for each call at a time (1 MiB and what the longest text needed). */
 wr_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int flags, token_ids *out);
-/* As tokenizer_encode without the post-processor, for a text of which a part was typed by others. text: valid UTF-8; origin: (n), added tokens are matched
+/* As tokenizer_encode without the post-processor, for a chat, a text of which a part was typed by others. Of a Llama-2-style file whose tokenizer_config.json
+ * names the class LlamaTokenizer the mark of a space comes before the chat's beginning alone, as in transformers 5 (tokenizer_class.c). text: valid UTF-8; origin: (n), added tokens are matched
  * only where all their bytes have origin 0. cuts: (n_cuts) byte positions, ascending, over which no token reaches unless an added token does;
  * at: (n_cuts) gets the number of ids in out that stand before each. */
 wr_status tokenizer_encode_marked(const tokenizer *t, const char *text, size_t n, const uint16_t *origin, const size_t *cuts, size_t n_cuts, size_t *at,

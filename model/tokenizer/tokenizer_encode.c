@@ -28,6 +28,7 @@ struct encoder {
     const tokenizer *t;
     token_ids *out;
     const char *begin; /* of the whole text */
+    bool chat;
     pretokenize_scratch words;
     normalize_scratch normal;
     merge_scratch merge;
@@ -84,6 +85,7 @@ static wr_status borrow(const tokenizer *t, token_ids *out, encoder **found)
     }
     e->t = t;
     e->out = out;
+    e->chat = false;
     *found = e;
     e = NULL;
 cleanup:
@@ -263,11 +265,30 @@ cleanup:
     return status;
 }
 
+/* The steps that a Llama-2-style file has in chats. */
+static wr_status normalize_chat(encoder *e, bool at_start, const char **text, size_t *n)
+{
+    static const char mark[] = "\xE2\x96\x81";
+    wr_status status = WR_OK;
+    const tokenizer *t = e->t;
+    TRY(normalize(t->chat_normal, &e->normal, *text, *n, text, n));
+    if (*n == 0 || t->chat_mark == MARK_NEVER || (t->chat_mark == MARK_FIRST && !at_start) || (*n >= 3 && memcmp(*text, mark, 3) == 0)) return WR_OK;
+    strbuf_clear(&e->clean);
+    strbuf_append(&e->clean, mark, 3);
+    strbuf_append(&e->clean, *text, *n);
+    TRY(strbuf_status(&e->clean));
+    *text = strbuf_str(&e->clean);
+    *n = e->clean.len;
+cleanup:
+    return status;
+}
+
 static wr_status encode_raw(encoder *e, const char *text, size_t n, bool match)
 {
     wr_status status = WR_OK;
     bool at_start = text == e->begin;
-    TRY(normalize(e->t->normal, &e->normal, text, n, &text, &n));
+    if (e->chat && e->t->chat_normal) TRY(normalize_chat(e, at_start, &text, &n));
+    else TRY(normalize(e->t->normal, &e->normal, text, n, &text, &n));
     e->words.at_start = at_start;
     if (!match) return encode_plain(e, text, n);
     added_scan scan = {.set = &e->t->added_normalized, .text = text, .n = n};
@@ -331,6 +352,7 @@ wr_status tokenizer_encode_marked(const tokenizer *t, const char *text, size_t n
     const size_t before = out->n;
     TRY(borrow(t, out, &e));
     e->begin = text;
+    e->chat = true;
     marked_text m = {.e = e, .text = text, .origin = origin, .cuts = cuts, .n_cuts = n_cuts, .at = at};
     for (size_t from = 0, to; from < n; from = to) {
         for (; from < n && origin[from] != 0; from++) {} /* a writer's text, most of all */

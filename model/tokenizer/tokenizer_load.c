@@ -19,6 +19,7 @@ static wr_status load_document(tokenizer *t, const json_value *root)
     TRY(text_decoder_load(json_get(root, "decoder"), &t->decoder));
     TRY(tokenizer_load_added(t, json_get(root, "added_tokens")));
     TRY(tokenizer_load_post(t, json_get(root, "post_processor")));
+    TRY(tokenizer_load_class(t, root));
 cleanup:
     return status;
 }
@@ -74,6 +75,7 @@ void tokenizer_free(tokenizer *t)
     added_set_free(&t->added_normalized);
     pretokenizer_free(t->words);
     normalizer_free(t->normal);
+    normalizer_free(t->chat_normal);
     text_decoder_free(t->decoder);
     unicode_table_free(t->unicode);
     encode_pool_free(t->pool);

@@ -38,6 +38,9 @@ struct tokenizer {
     bool cut_at_marks;         /* no merge reaches over the begin of a run of U+2581, so words may be cut there */
     unicode_table *unicode;
     normalizer *normal;
+    /* Chats of a Llama-2-style file: NULL, or what replaces `normal`, and where a mark comes before a part that has none (tokenizer_class.c). */
+    normalizer *chat_normal;
+    enum { MARK_FIRST, MARK_ALWAYS, MARK_NEVER } chat_mark;
     added_set added_raw, added_normalized; /* matched in the text as it is; after normalisation */
     pretokenizer *words;
     text_decoder *decoder;
@@ -52,6 +55,8 @@ wr_status tokenizer_load_symbols(tokenizer *t); /* after the pre-tokenizer is kn
 /* Reads the "added_tokens" and "post_processor" members (tokenizer_added.c). */
 wr_status tokenizer_load_added(tokenizer *t, const json_value *list);
 wr_status tokenizer_load_post(tokenizer *t, const json_value *config);
+/* Reads the tokenizer_config.json beside the file, after all others (tokenizer_class.c). */
+wr_status tokenizer_load_class(tokenizer *t, const json_value *root);
 /* Makes room for id and stores its text. */
 wr_status tokenizer_set_token(tokenizer *t, size_t *capacity, int64_t id, const char *text, size_t n, bool special);
 

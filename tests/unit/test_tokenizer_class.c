@@ -1,0 +1,91 @@
+/* Chats of a Llama-2-style file: ids as transformers 5 gives them for the class that tokenizer_config.json names
+ * (transformers 5.24 was asked for each); other texts as the file says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "model/tokenizer/tokenizer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char file[] = "{\"added_tokens\":[{\"id\":2,\"content\":\"</"
+                           "s>\",\"special\":true,\"normalized\":false}],\"normalizer\":{\"type\":\"Sequence\","
+                           "\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"\xE2\x96\x81\"},{\"type\":\"Replace\","
+                           "\"pattern\":{\"String\":\" \"},"
+                           "\"content\":\"\xE2\x96\x81\"}]},\"pre_tokenizer\":null,\"decoder\":null,\"model\":{"
+                           "\"type\":\"BPE\",\"unk_token\":\"<unk>\","
+                           "\"vocab\":{\"<unk>\":0,\"</s>\":2,\"\xE2\x96\x81\":3,\"a\":4,\"b\":5},\"merges\":[]}}";
+
+static void put(const char *dir, const char *name, const char *text) {
+    char path[PATH_CAP];
+    assert_int_equal(path_join(path, dir, name), WR_OK);
+    unlink(path);
+    if (!text) return;
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* want: the ids' digits for "a</s>b", " a</s> b" and U+2581 "a". */
+static void check(const char *dir, const char *config, const char *model, const char *const want[3]) {
+    static const char *const texts[] = {"a</s>b", " a</s> b",
+                                        "\xE2\x96\x81"
+                                        "a"};
+    static const char *const plain[] = {"34235", "3342335", "334"};
+    tokenizer *t = NULL;
+    put(dir, "tokenizer_config.json", config);
+    put(dir, "config.json", model);
+    if (tokenizer_load(dir, &t) < 0) fail_msg("%s", wr_error());
+    for (int i = 0; i < 3; i++) {
+        for (int chat = 0; chat < 2; chat++) {
+            uint16_t origin[16] = {0};
+            token_ids ids = {0};
+            char got[16] = {0};
+            if (chat)
+                assert_int_equal(tokenizer_encode_marked(t, texts[i], strlen(texts[i]), origin, NULL, 0, NULL, &ids),
+                                 WR_OK);
+            else
+                assert_int_equal(tokenizer_encode(t, texts[i], strlen(texts[i]), TOK_DEFAULT, &ids), WR_OK);
+            for (size_t k = 0; k < ids.n && k < 15; k++) got[k] = (char)('0' + ids.ids[k]);
+            assert_string_equal(got, chat ? want[i] : plain[i]);
+            token_ids_free(&ids);
+        }
+    }
+    tokenizer_free(t);
+}
+
+static void test_chat_marks(void **state) {
+    (void)state;
+    static const char *const as_file[] = {"34235", "3342335", "334"}, *const first[] = {"3425", "34235", "34"},
+                             *const always[] = {"34235", "34235", "34"}, *const never[] = {"425", "34235", "34"};
+    char dir[] = "/tmp/test_class_XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    put(dir, "tokenizer.json", file);
+    check(dir, NULL, NULL, as_file);
+    check(dir, "{\"tokenizer_class\":\"LlamaTokenizer\"}", NULL, first);
+    check(dir, "{\"tokenizer_class\":\"LlamaTokenizerFast\",\"legacy\":false}", "{\"model_type\":\"llama\"}", first);
+    check(dir, "{\"tokenizer_class\":\"LlamaTokenizer\",\"legacy\":null}", "{\"model_type\":\"llama\"}", first);
+    check(dir, "{\"tokenizer_class\":\"LlamaTokenizer\",\"legacy\":true}", "{\"model_type\":\"llama\"}", always);
+    check(dir, "{\"tokenizer_class\":\"LlamaTokenizer\",\"add_prefix_space\":false}", "{\"model_type\":\"llama\"}",
+          never);
+    check(dir, "{\"tokenizer_class\":\"LlamaTokenizer\"}", "{\"model_type\":\"mistral\"}", as_file);
+    check(dir, "{\"tokenizer_class\":\"PreTrainedTokenizerFast\"}", "{\"model_type\":\"llama\"}", as_file);
+    put(dir, "tokenizer.json", NULL);
+    put(dir, "tokenizer_config.json", NULL);
+    put(dir, "config.json", NULL);
+    rmdir(dir);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chat_marks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
