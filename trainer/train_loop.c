@@ -380,6 +380,7 @@ cleanup:
 static save_options how_to_save(const trainer *t) {
     return (save_options){.tokenizer_dir = t->start.tokenizer_dir,
                           .template_text = t->start.template_text,
+                          .chat_template = t->start.chat_template,
                           .base = t->o->model,
                           .stored = t->o->save_precision,
                           .merge = t->o->lora_merge,

@@ -148,6 +148,20 @@ static wr_status check_template(const char *text, const char *from, const datase
     return status;
 }
 
+static wr_status to_jinja(const char *text, char **out) {
+    wr_status status = WR_OK;
+    reward_template *t = NULL;
+    strbuf jinja = {0};
+    TRY(reward_template_from_text(text, &t));
+    TRY(reward_template_jinja(t, &jinja));
+    *out = mem_strdup(strbuf_str(&jinja));
+    TRY_ALLOC(*out);
+cleanup:
+    reward_template_free(t);
+    strbuf_free(&jinja);
+    return status;
+}
+
 /* The template that saved reward models record: the one the shards were rendered with. */
 static wr_status find_template(world *w, const train_options *o, const dataset_index *d, train_start *s) {
     wr_status status = WR_OK;
@@ -165,6 +179,7 @@ static wr_status find_template(world *w, const train_options *o, const dataset_i
     if (status >= 0 && world_rank(w) == 0 && s->m->template_text)
         status = check_template(s->m->template_text, o->model, d, o->data);
     if (status >= 0 && !(s->template_text = mem_strdup(strbuf_str(&text)))) status = WR_E_NOMEM;
+    if (status >= 0) status = to_jinja(s->template_text, &s->chat_template);
     TRY(world_agree(w, status));
 cleanup:
     strbuf_free(&text);
@@ -193,6 +208,7 @@ cleanup:
 void train_start_close(train_start *s) {
     model_free(s->m);
     free(s->template_text);
+    free(s->chat_template);
     s->m = NULL;
-    s->template_text = NULL;
+    s->template_text = s->chat_template = NULL;
 }

@@ -10,6 +10,7 @@ typedef struct train_start {
     model *m;
     char tokenizer_dir[PATH_CAP]; /* copied beside saved models by rank 0 */
     char *template_text;          /* reward: recorded in saved models; NULL for lm */
+    char *chat_template;          /* reward: the same in Jinja, which others read; NULL for lm */
 } train_start;
 
 /* COLLECTIVE. Rank 0 loads --model (or makes --new), the others get it by broadcast. A model whose tokenizer or template is not the shards' is WR_E_MISMATCH.

@@ -30,4 +30,7 @@ wr_status reward_template_render(const reward_template *t, const chat_message *h
                                  const char *query, size_t query_length, const char *response, size_t response_length,
                                  strbuf *out);
 
+/* The same as a Jinja chat template: a chat's last two messages are query and response, those before them the history (nothing is left out of it). Appends. */
+wr_status reward_template_jinja(const reward_template *t, strbuf *out);
+
 #endif

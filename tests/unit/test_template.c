@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "data/shard/template.h"
+#include "model/chat/jinja.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,39 @@ static void rendering(void **state) {
     reward_template_free(u);
 }
 
+/* What other programs read of a saved reward model gives the text that this one scores. */
+static void as_chat_template(void **state) {
+    (void)state;
+    static const char *const texts[] = {NULL, "{history}{query}{response}", "It's \\n \"so\" {{ x }} {% if %}\r\n\n{query}\n|{history}|\n'{response}'\n\n", "  {history}  \n {query}\t{response} "};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        reward_template *t;
+        jinja *c = NULL;
+        strbuf text = {0}, want = {0};
+        arena *a = arena_create();
+        jinja_text got;
+        assert_int_equal(texts[i] ? reward_template_from_text(texts[i], &t) : reward_template_load(NULL, &t), WR_OK);
+        assert_int_equal(reward_template_jinja(t, &text), WR_OK);
+        if (jinja_compile(text.data, text.len, &c) < 0) fail_msg("%s", wr_error());
+        for (size_t n = 0; n <= 4; n++) {
+            chat_message m[6];
+            memcpy(m, history, n * sizeof *m);
+            m[n] = (chat_message){"user", " q '{{1}}' \n", 11, NULL};
+            m[n + 1] = (chat_message){"assistant", "\nr ", 3, NULL};
+            strbuf_clear(&want);
+            assert_int_equal(reward_template_render(t, history, n, m[n].content, m[n].length, m[n + 1].content, m[n + 1].length, &want), WR_OK);
+            if (jinja_render(c, &(jinja_chat){.messages = m, .n = n + 2}, a, &got) < 0) fail_msg("%s", wr_error());
+            assert_int_equal(got.n, want.len);
+            assert_memory_equal(got.bytes, want.data, want.len);
+        }
+        assert_true(jinja_render(c, &(jinja_chat){.messages = history, .n = 1}, a, &got) < 0); /* no reply to be scored */
+        jinja_free(c);
+        arena_free(a);
+        reward_template_free(t);
+        strbuf_free(&text);
+        strbuf_free(&want);
+    }
+}
+
 static void faults(void **state) {
     (void)state;
     static const char *const wrong[] = {"", "{history}{query}", "{history}{query}{response}{query}", "{response}{query}{history}", "{history}{response}{query}"};
@@ -104,6 +138,6 @@ static void truncation(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rendering), cmocka_unit_test(faults), cmocka_unit_test(truncation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rendering), cmocka_unit_test(faults), cmocka_unit_test(as_chat_template), cmocka_unit_test(truncation)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
