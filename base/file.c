@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include "base/file_kind.h"
+#include "base/fresh.h"
 #include "base/map_guard.h"
 #include "base/mem.h"
 #include <errno.h>
@@ -76,75 +77,14 @@ static wr_status write_all(int fd, const char *path, const void *bytes, size_t n
     return WR_OK;
 }
 
-/* A rename lasts only once its folder is on disk; file systems without folder fsync (EINVAL) need none. */
-static wr_status sync_parent(const char *path) {
-    char folder[PATH_CAP];
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return WR_OK; /* a folder that may be written but not read */
-    }
-    wr_status status = fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? io_error("sync folder of", path) : WR_OK;
-    close(fd);
-    return status;
-}
-
-typedef struct new_file {
-    int fd;
-    char temporary[PATH_CAP];
-    const char *path;
-} new_file;
-
-static wr_status new_file_open(const char *path, new_file *f) {
-    const char *slash = strrchr(path, '/');
-    size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
-    f->fd = -1;
-    f->path = path;
-    int n = snprintf(f->temporary, sizeof f->temporary, "%.*s.%s.tmp.%ld", (int)folder, path, path + folder, (long)getpid());
-    if (n < 0 || (size_t)n >= sizeof f->temporary || path[folder] == '\0') {
-        f->temporary[0] = '\0';
-        return wr_fail(WR_E_USAGE, "not a usable file name: '%s'", path);
-    }
-    f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (f->fd < 0) {
-        f->temporary[0] = '\0';
-        return io_error("create", path);
-    }
-    return WR_OK;
-}
-
-static wr_status new_file_commit(new_file *f) {
-    if (fsync(f->fd) < 0 && errno != EINVAL) {
-        return io_error("write", f->path);
-    }
-    int failed = close(f->fd);
-    f->fd = -1;
-    if (failed < 0 || rename(f->temporary, f->path) < 0) {
-        return io_error("write", f->path);
-    }
-    f->temporary[0] = '\0';
-    return sync_parent(f->path);
-}
-
-/* Removes what is left of an uncommitted file; nothing after a commit. */
-static void new_file_discard(new_file *f) {
-    if (f->fd >= 0) {
-        close(f->fd);
-    }
-    if (f->temporary[0]) {
-        unlink(f->temporary);
-    }
-}
-
 wr_status file_write_atomic(const char *path, const void *bytes, size_t n) {
     wr_status status = WR_OK;
-    new_file f;
-    TRY(new_file_open(path, &f));
+    fresh_file f;
+    TRY(fresh_file_open(path, &f));
     TRY(write_all(f.fd, path, bytes, n));
-    TRY(new_file_commit(&f));
+    TRY(fresh_file_commit(&f, true));
 cleanup:
-    new_file_discard(&f);
+    fresh_file_discard(&f);
     return status;
 }
 
@@ -152,13 +92,13 @@ wr_status file_copy(const char *from, const char *to) {
     enum { CHUNK = 1 << 20 };
     wr_status status = WR_OK;
     char *buffer = NULL;
-    new_file f = {.fd = -1};
+    fresh_file f = {.fd = -1};
     int fd = open(from, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return io_error("open", from);
     }
     TRY_ALLOC(buffer = mem_realloc(NULL, CHUNK, 1));
-    TRY(new_file_open(to, &f));
+    TRY(fresh_file_open(to, &f));
     for (;;) {
         ssize_t n = read(fd, buffer, CHUNK);
         if (n < 0 && errno == EINTR) {
@@ -172,9 +112,9 @@ wr_status file_copy(const char *from, const char *to) {
         }
         TRY(write_all(f.fd, to, buffer, (size_t)n));
     }
-    TRY(new_file_commit(&f));
+    TRY(fresh_file_commit(&f, true));
 cleanup:
-    new_file_discard(&f);
+    fresh_file_discard(&f);
     free(buffer);
     close(fd);
     return status;

@@ -161,6 +161,22 @@ wr_status dir_remove_tree(const char *path) {
     return walk(path, remove_file, remove_folder);
 }
 
+wr_status dir_place(const char *tmp_dir, const char *final_dir) {
+    wr_status status = WR_OK;
+    char parent[PATH_CAP];
+    TRY(walk(tmp_dir, sync_path, sync_path));
+    if (rename(tmp_dir, final_dir) < 0) {
+        if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR) {
+            TRY(wr_fail(WR_E_USAGE, "%s: exists by now; give another name", final_dir));
+        }
+        TRY(io_error("rename to", final_dir));
+    }
+    TRY(path_join(parent, final_dir, ".."));
+    TRY(sync_path(parent));
+cleanup:
+    return status;
+}
+
 wr_status dir_commit(const char *tmp_dir, const char *final_dir) {
     wr_status status = WR_OK;
     char parent[PATH_CAP];

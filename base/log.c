@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include "base/printable.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,13 +44,13 @@ void log_print(log_level level, const char *format, ...) {
         n += (size_t)snprintf(line + n, sizeof line - n, "[rank %d] ", settings.rank);
     }
     n += (size_t)snprintf(line + n, sizeof line - n, "%s", labels[level]);
+    char text[sizeof line];
     va_list args;
     va_start(args, format);
-    int written = vsnprintf(line + n, sizeof line - n - 1, format, args);
-    va_end(args);
-    if (written > 0) {
-        n += (size_t)written < sizeof line - n - 1 ? (size_t)written : sizeof line - n - 2;
+    if (vsnprintf(text, sizeof text, format, args) > 0) {
+        n += printable(text, strlen(text), line + n, sizeof line - n - 1);
     }
+    va_end(args);
     line[n++] = '\n';
     ssize_t ignored = write(STDERR_FILENO, line, n); /* nowhere to report a failing stderr */
     (void)ignored;

@@ -1,13 +1,11 @@
 #include "base/stream.h"
 
-#include "base/file.h"
+#include "base/fresh.h"
 #include "base/mem.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -15,9 +13,8 @@
 #define ZSTD_LEVEL 3
 
 struct outstream {
-    int fd;
+    fresh_file file;
     char *path;      /* as messages name it */
-    char *temporary; /* NULL: written directly (standard output, a device, a pipe) */
     char *buffer;    /* bytes for the file, compressed ones where zstd is on */
     size_t used;
     ZSTD_CCtx *zstd;
@@ -29,7 +26,7 @@ static wr_status io_error(const outstream *s) {
 
 static wr_status drain(outstream *s) {
     for (size_t at = 0; at < s->used;) {
-        ssize_t n = write(s->fd, s->buffer + at, s->used - at);
+        ssize_t n = write(s->file.fd, s->buffer + at, s->used - at);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -48,38 +45,6 @@ static bool ends_with(const char *s, const char *suffix) {
     return n >= k && strcmp(s + n - k, suffix) == 0;
 }
 
-/* Devices and pipes cannot be renamed over: they are written as they stand. */
-static bool is_special(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
-}
-
-static wr_status open_file(outstream *s, const char *path) {
-    if (is_special(path)) {
-        s->fd = open(path, O_WRONLY | O_CLOEXEC);
-        return s->fd < 0 ? io_error(s) : WR_OK;
-    }
-    const char *slash = strrchr(path, '/');
-    size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
-    if (path[folder] == '\0' || dir_exists(path)) {
-        return wr_fail(WR_E_USAGE, "cannot write %s: it names a folder", path);
-    }
-    strbuf name = {0};
-    strbuf_printf(&name, "%.*s.%s.tmp.%ld", (int)folder, path, path + folder, (long)getpid());
-    if (strbuf_status(&name) < 0) {
-        strbuf_free(&name);
-        return WR_E_NOMEM;
-    }
-    s->fd = open(name.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (s->fd < 0) {
-        wr_status status = io_error(s);
-        strbuf_free(&name);
-        return status;
-    }
-    s->temporary = name.data;
-    return WR_OK;
-}
-
 wr_status outstream_create(const char *path, outstream **out) {
     wr_status status = WR_OK;
     *out = NULL;
@@ -88,7 +53,7 @@ wr_status outstream_create(const char *path, outstream **out) {
     if (!s) {
         return WR_E_NOMEM;
     }
-    s->fd = -1;
+    s->file.fd = -1;
     TRY_ALLOC(s->path = mem_strdup(standard ? "standard output" : path));
     TRY_ALLOC(s->buffer = mem_realloc(NULL, BUFFER_BYTES, 1));
     if (ends_with(path, ".zst")) {
@@ -97,10 +62,10 @@ wr_status outstream_create(const char *path, outstream **out) {
         ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_checksumFlag, 1);
     }
     if (standard) {
-        s->fd = dup(STDOUT_FILENO);
-        TRY(s->fd < 0 ? io_error(s) : WR_OK);
+        s->file.fd = dup(STDOUT_FILENO);
+        TRY(s->file.fd < 0 ? io_error(s) : WR_OK);
     } else {
-        TRY(open_file(s, path));
+        TRY(fresh_file_open(path, &s->file));
     }
     *out = s;
     s = NULL;
@@ -163,19 +128,6 @@ wr_status outstream_flush(outstream *s) {
     return s->zstd ? WR_OK : drain(s);
 }
 
-static wr_status sync_folder(const outstream *s) {
-    char folder[PATH_CAP];
-    const char *slash = strrchr(s->path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - s->path) + 1 : 1, slash ? s->path : ".");
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return WR_OK; /* a folder that may be written but not read */
-    }
-    wr_status status = fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? io_error(s) : WR_OK;
-    close(fd);
-    return status;
-}
-
 wr_status outstream_commit(outstream **stream) {
     wr_status status = WR_OK;
     outstream *s = *stream;
@@ -184,22 +136,7 @@ wr_status outstream_commit(outstream **stream) {
         TRY(compress(s, NULL, 0, ZSTD_e_end));
     }
     TRY(drain(s));
-    if (s->temporary && fsync(s->fd) < 0 && errno != EINVAL) {
-        TRY(io_error(s));
-    }
-    int failed = close(s->fd);
-    s->fd = -1;
-    if (failed < 0) {
-        TRY(io_error(s));
-    }
-    if (s->temporary) {
-        if (rename(s->temporary, s->path) < 0) {
-            TRY(io_error(s));
-        }
-        free(s->temporary);
-        s->temporary = NULL;
-        TRY(sync_folder(s));
-    }
+    TRY(fresh_file_commit(&s->file, true));
 cleanup:
     outstream_discard(s);
     return status;
@@ -209,13 +146,7 @@ void outstream_discard(outstream *s) {
     if (!s) {
         return;
     }
-    if (s->fd >= 0) {
-        close(s->fd);
-    }
-    if (s->temporary) {
-        unlink(s->temporary);
-        free(s->temporary);
-    }
+    fresh_file_discard(&s->file);
     ZSTD_freeCCtx(s->zstd);
     free(s->buffer);
     free(s->path);

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/mem.h"
+#include "base/printable.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,7 @@ static void duration(double seconds, char *out, size_t cap) {
 static void show(progress *p, bool last) {
     double elapsed = clock_seconds() - p->started;
     double rate = elapsed > 0 ? (double)p->done / elapsed : 0;
-    char line[512], time[32], amount[96];
+    char line[512], time[32], amount[96], note[256] = "";
     if (p->total > 0) {
         snprintf(amount, sizeof amount, "%llu/%llu %s (%.0f%%)", (unsigned long long)p->done, (unsigned long long)p->total,
                  p->unit ? p->unit : "", 100.0 * (double)p->done / (double)p->total);
@@ -53,8 +54,11 @@ static void show(progress *p, bool last) {
     }
     bool eta = !last && p->total > p->done && p->done > 0;
     duration(eta ? (double)(p->total - p->done) / rate : elapsed, time, sizeof time);
+    if (p->note) {
+        printable(p->note, strlen(p->note), note, sizeof note);
+    }
     int n = snprintf(line, sizeof line, "%s%s: %s, %.3g/s, %s %s%s%s%s", log_terminal() ? "\r\033[K" : "", p->what ? p->what : "",
-                     amount, rate, eta ? "left" : "took", time, p->note ? ", " : "", p->note ? p->note : "",
+                     amount, rate, eta ? "left" : "took", time, p->note ? ", " : "", note,
                      last || !log_terminal() ? "\n" : "");
     size_t length = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
     ssize_t ignored = write(STDERR_FILENO, line, length);

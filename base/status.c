@@ -1,5 +1,6 @@
 #include "base/status.h"
 
+#include "base/printable.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,17 +9,9 @@
 
 static _Thread_local char message[MESSAGE_CAP] = "no error";
 
-/* The message is promised to be one line; file names and records may bring control characters of their own. */
+/* The message is promised to be one line; file names, records and servers may bring control characters of their own. */
 static void set_message(const char *text) {
-    size_t n = 0;
-    for (; text[n] && n + 1 < MESSAGE_CAP; n++) {
-        unsigned char c = (unsigned char)text[n];
-        message[n] = c < 0x20 || c == 0x7f ? ' ' : (char)c;
-    }
-    while (n > 0 && message[n - 1] == ' ') {
-        n--;
-    }
-    message[n] = '\0';
+    printable(text, strlen(text), message, sizeof message);
 }
 
 wr_status wr_fail(wr_status code, const char *format, ...) {

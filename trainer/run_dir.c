@@ -1,6 +1,7 @@
 /* The run directory: lock, config.yaml, metrics.jsonl. Rank 0 touches the files; the others know the path. */
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "trainer/checkpoint.h"
@@ -59,11 +60,68 @@ static wr_status write_config(const run_dir *r) {
     return status < 0 ? status : file_write_atomic(path, r->config, strlen(r->config));
 }
 
+static bool there(const run_dir *r, const char *name) {
+    char path[PATH_CAP];
+    struct stat info;
+    return path_join(path, r->path, name) >= 0 && lstat(path, &info) == 0;
+}
+
+/* Its lock says so, or, where somebody has removed that, what else only a run leaves. */
+static bool is_run(const run_dir *r) {
+    char path[PATH_CAP], *text = NULL;
+    size_t n = 0;
+    struct stat info;
+    bool ours = path_join(path, r->path, "lock") >= 0 && lstat(path, &info) == 0 && S_ISREG(info.st_mode) && file_read(path, 1 << 16, &text, &n) >= 0 &&
+                (n == 0 || strncmp(text, "process ", 8) == 0);
+    free(text);
+    return ours || (there(r, "config.yaml") && there(r, "checkpoints") && !there(r, "lock"));
+}
+
+/* A model that this program saved records what it came from; an adapter, for which PEFT's format has no such place, names its format and rank. */
+static bool is_saved(const run_dir *r, const char *folder, const char *file, const char *member) {
+    wr_status status = WR_OK;
+    char dir[PATH_CAP], path[PATH_CAP], *text = NULL;
+    size_t n = 0;
+    const json_value *v = NULL;
+    struct stat info;
+    bool saved = false;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    TRY(path_join(dir, r->path, folder));
+    if (lstat(dir, &info) != 0 || !S_ISDIR(info.st_mode)) goto cleanup;
+    TRY(path_join(path, dir, file));
+    TRY(file_read(path, 1 << 26, &text, &n));
+    TRY(json_parse(a, text, n, &v));
+    saved = json_get(v, member);
+cleanup:
+    free(text);
+    arena_free(a);
+    return status >= 0 && saved;
+}
+
+/* What a run writes, replaces or removes in its folder is never somebody else's. */
+static wr_status refuse_foreign(const run_dir *r) {
+    static const char *const names[] = {"config.yaml", "metrics.jsonl", "checkpoints", "model", "adapter", "replies", "lock", "tmp-model", "tmp-adapter"};
+    if (!dir_exists(r->path)) return WR_OK;
+    const bool ours = is_run(r);
+    for (size_t i = 0; !ours && i < sizeof names / sizeof *names; i++)
+        if (there(r, names[i]))
+            return wr_fail(WR_E_USAGE, "%s: holds %s, and is no folder of a run; give another --out", r->path, names[i]);
+    if (!r->resumed && (there(r, "model") || there(r, "adapter")))
+        return wr_fail(WR_E_USAGE, "%s: holds %s already; give another --out", r->path, there(r, "model") ? "model" : "adapter");
+    if (there(r, "model") && !is_saved(r, "model", "config.json", "wildreward"))
+        return wr_fail(WR_E_USAGE, "%s/model: not of this run, which would replace it; move it away, or give another --out", r->path);
+    if (there(r, "adapter") && !is_saved(r, "adapter", "adapter_config.json", "peft_type"))
+        return wr_fail(WR_E_USAGE, "%s/adapter: not of this run, which would replace it; move it away, or give another --out", r->path);
+    return WR_OK;
+}
+
 static wr_status open_root(run_dir *r, const char *host) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     char **names = NULL;
     size_t n = 0;
+    TRY(refuse_foreign(r));
     TRY(dir_make(r->path));
     TRY(take_lock(r, host));
     TRY(path_join(path, r->path, "checkpoints"));

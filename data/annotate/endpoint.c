@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { BATCH = 4096, RESPONSE_LIMIT = 4 << 20, IN_FLIGHT = 64 };
+#define TOKENS_MAX 1e9 /* of one request: responses have 4 MiB at most */
 #define TIMEOUT_S 120.0
 #define BACKOFF_S 0.5
 #define BACKOFF_LIMIT_S 60.0
@@ -78,10 +79,20 @@ static wr_status refusals(annotator *a, const annotated_turn *turns, size_t n, r
 
 /* --- counts -------------------------------------------------------------------------------------------------------------- */
 
+/* A count that a server tells, as a whole number (12.0 is one, too) that a request can have; -1 where it tells none, and where it tells nonsense, which is
+ * counted: sums and costs must not come from it. */
+static int64_t token_count(endpoint *e, const json_value *v) {
+    double number;
+    if (!v || json_is(v, JSON_NULL)) return -1;
+    if (json_is(v, JSON_NUMBER) && json_to_double(v, &number) && number >= 0 && number <= TOKENS_MAX && number == floor(number)) return (int64_t)number;
+    e->odd_usage++;
+    return -1;
+}
+
 void endpoint_usage(endpoint *e, const json_value *response, int64_t *prompt, int64_t *completion) {
     const json_value *usage = json_get(response, "usage");
-    if (!json_get_int(usage, "prompt_tokens", prompt) || *prompt < 0) *prompt = -1;
-    if (!json_get_int(usage, "completion_tokens", completion) || *completion < 0) *completion = -1;
+    *prompt = token_count(e, json_get(usage, "prompt_tokens"));
+    *completion = token_count(e, json_get(usage, "completion_tokens"));
     if (*prompt > 0) e->prompt_tokens += (uint64_t)*prompt;
     if (*completion > 0) e->completion_tokens += (uint64_t)*completion;
 }
@@ -94,7 +105,7 @@ static void counts(const annotator *a, json_writer *w) {
         uint64_t value;
     } list[] = {{"requests", h.requests}, {"retries", h.retries}, {"failed", h.failed}, {"answers", e->answers}, {"cached", e->cached}, {"no_label", e->no_label},
                 {"refusal_no_answer", e->refusal_no_answer}, {"no_similarity", e->no_similarity}, {"prompt_tokens", e->prompt_tokens},
-                {"completion_tokens", e->completion_tokens}};
+                {"completion_tokens", e->completion_tokens}, {"odd_usage", e->odd_usage}};
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) json_key(w, list[i].name), json_int(w, (int64_t)list[i].value);
     if (e->price_in > 0 || e->price_out > 0)
         json_key(w, "cost"), json_double(w, ((double)e->prompt_tokens * e->price_in + (double)e->completion_tokens * e->price_out) / 1e6);

@@ -1,6 +1,8 @@
 #include "data/annotate/http_message.h"
 
 #include "base/json.h"
+#include "base/printable.h"
+#include "data/annotate/http_secret.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,10 +53,11 @@ bool http_curl_hopeless(CURLcode code) {
     }
 }
 
-void http_explain(long code, const char *body, size_t n, char out[HTTP_WHY_CAP]) {
+void http_explain(long code, const char *key, const char *body, size_t n, char out[HTTP_WHY_CAP]) {
     enum { SHOWN = 300 };
     const json_value *v = NULL, *e;
     const char *text = NULL;
+    char *copy = NULL, shown[SHOWN + 1] = "";
     size_t length = 0;
     arena *a = arena_create();
     if (a && json_parse(a, body ? body : "", n, &v) >= 0) {
@@ -63,9 +66,14 @@ void http_explain(long code, const char *body, size_t n, char out[HTTP_WHY_CAP])
             json_is(e, JSON_STRING))
             text = e->text, length = e->length;
     }
-    if (!text) text = body, length = n;
-    if (length > SHOWN) length = SHOWN;
-    snprintf(out, HTTP_WHY_CAP, "HTTP %ld%s%.*s%s", code, length ? ": " : "", (int)length, length ? text : "",
+    if (!text) text = body ? body : "", length = n;
+    /* The whole text, and only then what is shown of it: half a key at the cut would be as good as the key. Decoding may also have brought one to light. */
+    copy = a ? arena_strndup(a, text, length) : NULL;
+    if (copy) {
+        secret_scrub(key, copy, length);
+        printable(copy, length, shown, sizeof shown);
+    }
+    snprintf(out, HTTP_WHY_CAP, "HTTP %ld%s%s%s", code, shown[0] ? ": " : "", shown,
              code >= 300 && code < 400 ? " (redirects are not followed: give the address that it leads to)" : "");
     arena_free(a);
 }

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "data/annotate/http_secret.h"
 #include "mpi/world.h"
 
 #include <math.h>
@@ -9,15 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAITING_PER_FLIGHT = 1, POLL_MS = 200, KEY_SCRUB_MIN = 8 };
+enum { WAITING_PER_FLIGHT = 1, POLL_MS = 200 };
 
 http_counts http_pool_counts(const http_pool *p) { return p->counts; }
 
-void http_pool_scrub(const http_pool *p, char *text, size_t n) {
-    size_t k = p->key ? strlen(p->key) : 0;
-    if (k < KEY_SCRUB_MIN) return;
-    for (char *at = text; (at = memmem(at, n - (size_t)(at - text), p->key, k)) != NULL; at += k) memset(at, '*', k);
-}
+void http_pool_scrub(const http_pool *p, char *text, size_t n) { secret_scrub(p->key, text, n); }
 
 /* --- set-up ---------------------------------------------------------------------------------------------------------------- */
 

@@ -57,7 +57,7 @@ void http_pool_free(http_pool *p); /* NULL is fine */
  * with the codes 400, 413 and 422, which are about one request). */
 wr_status http_pool_run(http_pool *p, const http_job *job);
 http_counts http_pool_counts(const http_pool *p);
-/* Overwrites the key, wherever it stands in text, by asterisks (keys of 8 characters and more). */
+/* Overwrites the key by asterisks, wherever it stands in text, in whatever writing (data/annotate/http_secret.h). */
 void http_pool_scrub(const http_pool *p, char *text, size_t n);
 
 #endif

@@ -175,7 +175,7 @@ wr_status http_transfer_finish(http_pool *p, const http_job *job, transfer *t, C
         if (p->window < (double)p->o.in_flight) p->window += 1 / p->window;
         return WR_OK;
     }
-    http_explain(code, t->response.data, t->response.len, why);
+    http_explain(code, p->key, t->response.data, t->response.len, why);
     if (http_retryable(code)) return retry(p, job, t, code, why);
     return give_up(p, job, t, code, code < 400 || code == 401 || code == 403 || code == 404 || code == 405, why);
 }

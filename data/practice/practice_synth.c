@@ -3,6 +3,7 @@
 #include "data/practice/practice_chat.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/stream.h"
 #include <stdlib.h>
@@ -196,12 +197,43 @@ static wr_status write_summary(const practice_options *o, const tally *n, const 
     return status;
 }
 
+/* Files of these names are replaced, so the folder must be new, empty, or a practice world that was made before. */
+static wr_status check_folder(const char *dir) {
+    wr_status status = WR_OK;
+    static const char *const own[] = {"chats.jsonl.zst", "truth.jsonl.zst", "prompts-train.jsonl", "prompts-heldout.jsonl", "summary.json"};
+    enum { OWN = sizeof own / sizeof *own };
+    char path[PATH_CAP], **names = NULL, *text = NULL;
+    size_t n = 0, length = 0;
+    const json_value *summary = NULL;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    if (!dir_exists(dir)) goto cleanup;
+    TRY(dir_list(dir, "", "", &names, &n));
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < OWN && strcmp(names[i], own[k]) != 0) k++;
+        if (k == OWN && !(names[i][0] == '.' && strstr(names[i], ".wildreward.tmp")))
+            TRY(wr_fail(WR_E_USAGE, "%s: holds %s, which is of no practice world; give another --out", dir, names[i]));
+    }
+    TRY(path_join(path, dir, "summary.json"));
+    if (n == 0) goto cleanup;
+    if (!file_exists(path) || file_read(path, 1 << 20, &text, &length) < 0 || json_parse(a, text, length, &summary) < 0 || !json_get(summary, "conversations") ||
+        !json_get(summary, "seed"))
+        TRY(wr_fail(WR_E_USAGE, "%s: holds %s but no summary.json of synth: not a practice world, or an unfinished one; remove it, or give another --out", dir, names[0]));
+cleanup:
+    names_free(names, names ? n : 0);
+    free(text);
+    arena_free(a);
+    return status;
+}
+
 wr_status practice_synth(const practice_options *o, const char *out_dir) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     tally n = {0};
     if (o->users == 0 || o->conversations == 0)
         return wr_fail(WR_E_USAGE, "synth: --users and --conversations must be at least 1");
+    TRY(check_folder(out_dir));
     TRY(dir_make(out_dir));
     TRY(write_chats(o, out_dir, &n));
     TRY(path_join(path, out_dir, "prompts-train.jsonl"));

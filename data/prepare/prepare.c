@@ -204,7 +204,7 @@ static wr_status enter_dir(pipeline *p, bool *finished) {
     TRY(prepare_dir_job(&p->dir, "job.json", job.data, p->o->overwrite, &resumed, &stale));
     if (stale) {
         TRY(prepare_dir_clear(&p->dir));
-        *finished = false;
+        TRY(prepare_dir_check(p->o, &p->dir, finished));
         TRY(prepare_dir_job(&p->dir, "job.json", job.data, false, &resumed, &stale));
         resumed = false;
     }

@@ -20,10 +20,19 @@ wr_status prepare_dir_name(const char *out, prepare_dir *d) {
     wr_status status = WR_OK;
     size_t length = strlen(out);
     *d = (prepare_dir){.lock = -1};
+    struct stat info;
     while (length > 1 && out[length - 1] == '/') length--;
     if (length == 0 || length + 64 > PATH_CAP) return wr_fail(WR_E_USAGE, "--out: the path is empty or too long");
     memcpy(d->out, out, length);
-    memcpy(d->partial, out, length);
+    if (lstat(d->out, &info) == 0 && S_ISLNK(info.st_mode)) { /* the folder that it leads to is what is made or replaced; the link stays */
+        char *real = realpath(d->out, NULL);
+        const bool usable = real && strlen(real) + 64 <= PATH_CAP;
+        length = usable ? strlen(real) : length;
+        if (usable) memcpy(d->out, real, length + 1);
+        free(real);
+        if (!usable) return wr_fail(WR_E_USAGE, "%s: a symbolic link that leads nowhere; give the folder itself as --out", d->out);
+    }
+    memcpy(d->partial, d->out, length);
     memcpy(d->partial + length, ".partial", sizeof ".partial");
     TRY(path_join(d->work, d->partial, "work"));
     TRY(path_join(d->result, d->partial, "result"));
@@ -42,6 +51,29 @@ static bool was_committed(const prepare_dir *d) {
     return same;
 }
 
+/* Is `name` in OUT one of those that meta.json lists? */
+static wr_status check_written(const prepare_dir *d, char **names, size_t n) {
+    wr_status status = WR_OK;
+    enum { META_LIMIT = 1 << 26 };
+    char path[PATH_CAP], *text = NULL;
+    size_t length = 0;
+    const json_value *meta = NULL, *files = NULL;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    TRY(path_join(path, d->out, "meta.json"));
+    TRY(file_read(path, META_LIMIT, &text, &length));
+    if (json_parse(a, text, length, &meta) >= 0) files = json_get(meta, "files");
+    if (!json_is(files, JSON_OBJECT)) TRY(wr_fail(WR_E_USAGE, "%s: not empty, and its meta.json is not one of prepare; choose another --out", d->out));
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(names[i], "meta.json") != 0 && !json_get(files, names[i]))
+            TRY(wr_fail(WR_E_USAGE, "%s: holds %s, which prepare did not write and --overwrite would remove; move it away, or choose another --out", d->out, names[i]));
+    }
+cleanup:
+    arena_free(a);
+    free(text);
+    return status;
+}
+
 wr_status prepare_dir_check(const prepare_options *o, const prepare_dir *d, bool *finished) {
     wr_status status = WR_OK;
     char path[PATH_CAP], **names = NULL;
@@ -56,6 +88,33 @@ wr_status prepare_dir_check(const prepare_options *o, const prepare_dir *d, bool
     *finished = was_committed(d);
     if (!o->overwrite && !*finished)
         TRY(wr_fail(WR_E_USAGE, "%s: holds a prepared set already; choose another --out, or give --overwrite", d->out));
+    if (!*finished) TRY(check_written(d, names, n));
+cleanup:
+    names_free(names, n);
+    return status;
+}
+
+/* OUT.partial is gone through, emptied and removed: all that is in it must be what prepare puts there. */
+static wr_status check_partial(const prepare_dir *d) {
+    wr_status status = WR_OK;
+    static const char *const own[] = {"lock", "job.json", "sources.json", "stdin.jsonl.zst", "work", "result"};
+    enum { OWN = sizeof own / sizeof *own };
+    char **names = NULL;
+    size_t n = 0;
+    bool job = false;
+    struct stat info;
+    if (lstat(d->partial, &info) != 0) return WR_OK;
+    if (!S_ISDIR(info.st_mode)) return wr_fail(WR_E_USAGE, "%s: prepare would work there, and it is no folder; move it away, or choose another --out", d->partial);
+    TRY(dir_list(d->partial, "", "", &names, &n));
+    for (size_t i = 0; i < n; i++) job = job || strcmp(names[i], "job.json") == 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < OWN && strcmp(names[i], own[k]) != 0) k++;
+        bool temporary = names[i][0] == '.' && strstr(names[i], ".wildreward.tmp");
+        if (k == OWN ? !temporary : k > 0 && !job)
+            TRY(wr_fail(WR_E_USAGE, "%s: holds %s%s, so it is no unfinished work of prepare; move it away, or choose another --out", d->partial, names[i],
+                        k == OWN ? "" : " but no job.json"));
+    }
 cleanup:
     names_free(names, n);
     return status;
@@ -88,6 +147,7 @@ wr_status prepare_dir_lock(prepare_dir *d) {
     wr_status status = WR_OK;
     char path[PATH_CAP], line[128] = "";
     bool got = false;
+    TRY(check_partial(d));
     TRY(path_join(path, d->partial, "lock"));
     for (int i = 0; i < LOCK_TRIES && !got; i++) {
         if (i) nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
@@ -136,8 +196,8 @@ wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *jo
     *stale = false;
     TRY(path_join(path, d->partial, name));
     if (!file_exists(path)) {
+        TRY(file_write_atomic(path, job, strlen(job))); /* first: by it the rest is known for ours */
         TRY(dir_make(d->work));
-        TRY(file_write_atomic(path, job, strlen(job)));
         goto cleanup;
     }
     TRY(file_read(path, 0, &text, &n));
@@ -157,10 +217,12 @@ wr_status prepare_dir_clear(const prepare_dir *d) {
     size_t n = 0;
     TRY(dir_list(d->partial, "", "", &names, &n));
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(names[i], "lock") == 0) continue;
+        if (strcmp(names[i], "lock") == 0 || strcmp(names[i], "job.json") == 0) continue;
         TRY(path_join(path, d->partial, names[i]));
         TRY(dir_remove_tree(path));
     }
+    TRY(path_join(path, d->partial, "job.json")); /* last: what a kill leaves must be known for ours */
+    TRY(dir_remove_tree(path));
 cleanup:
     names_free(names, n);
     return status;
@@ -181,7 +243,7 @@ cleanup:
 
 void prepare_dir_close(prepare_dir *d, bool keep) {
     if (d->lock < 0) return;
-    if (!keep && dir_remove_tree(d->partial) < 0) log_warn("%s", wr_error());
+    if (!keep && (prepare_dir_clear(d) < 0 || dir_remove_tree(d->partial) < 0)) log_warn("%s", wr_error());
     close(d->lock);
     d->lock = -1;
 }

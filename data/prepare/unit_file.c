@@ -1,5 +1,6 @@
 #include "data/prepare/unit_file.h"
 
+#include "base/fresh.h"
 #include "base/mem.h"
 #include "data/shard/bytes.h"
 
@@ -16,8 +17,8 @@
 enum { TRAILER = 32, BUFFER = 1 << 18 };
 
 struct unit_writer {
-    int fd;
-    char path[PATH_CAP], temporary[PATH_CAP];
+    fresh_file file;
+    char path[PATH_CAP];
     uint64_t written;
     char *buffer;
     size_t used;
@@ -41,18 +42,13 @@ static wr_status io_failed(const char *what, const char *path) { return wr_fail(
 
 wr_status unit_create(const char *path, unit_writer **out) {
     wr_status status = WR_OK;
-    const char *slash = strrchr(path, '/');
-    int folder = slash ? (int)(slash - path) + 1 : 0;
     *out = NULL;
     unit_writer *u = mem_calloc(1, sizeof *u);
     TRY_ALLOC(u);
-    u->fd = -1;
+    u->file.fd = -1;
     TRY_ALLOC(u->buffer = mem_realloc(NULL, BUFFER, 1));
     snprintf(u->path, sizeof u->path, "%s", path);
-    if (snprintf(u->temporary, sizeof u->temporary, "%.*s.%s.tmp.%ld", folder, path, path + folder, (long)getpid()) >= PATH_CAP)
-        TRY(wr_fail(WR_E_USAGE, "%s: the path is too long", path));
-    u->fd = open(u->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (u->fd < 0) TRY(io_failed("write", u->temporary));
+    TRY(fresh_file_open(path, &u->file));
     *out = u;
     u = NULL;
 cleanup:
@@ -62,7 +58,7 @@ cleanup:
 
 static wr_status write_out(unit_writer *u, const char *p, size_t n) {
     while (n) {
-        ssize_t put = write(u->fd, p, n);
+        ssize_t put = write(u->file.fd, p, n);
         if (put < 0 && errno == EINTR) continue;
         if (put <= 0) {
             if (put == 0) errno = ENOSPC;
@@ -108,10 +104,7 @@ wr_status unit_commit(unit_writer **writer, const strbuf *table) {
     TRY(put(u, strbuf_str(table), table->len));
     TRY(put(u, trailer.data, trailer.len));
     TRY(write_out(u, u->buffer, u->used));
-    int closed = close(u->fd);
-    u->fd = -1;
-    if (closed < 0 || rename(u->temporary, u->path) < 0) TRY(io_failed("write", u->path));
-    u->temporary[0] = '\0';
+    TRY(fresh_file_commit(&u->file, false));
 cleanup:
     strbuf_free(&trailer);
     unit_discard(u);
@@ -120,8 +113,7 @@ cleanup:
 
 void unit_discard(unit_writer *u) {
     if (!u) return;
-    if (u->fd >= 0) close(u->fd);
-    if (u->temporary[0]) unlink(u->temporary);
+    fresh_file_discard(&u->file);
     free(u->buffer);
     free(u);
 }
