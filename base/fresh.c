@@ -1,5 +1,6 @@
 #include "base/fresh.h"
 
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,13 +81,9 @@ static wr_status temporary_name(const char *place, int k, char **out) {
 static bool hold(int fd, const char *name, bool *without_locks) {
     struct stat mine, named;
     *without_locks = false;
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EINTR) continue;
-        if (errno == EWOULDBLOCK) return false;
-        *without_locks = true;
-        break;
-    }
-    return fstat(fd, &mine) == 0 && lstat(name, &named) == 0 && mine.st_ino == named.st_ino &&
+    const lock_result got = lock_take(fd, NULL);
+    *without_locks = got == LOCK_ABSENT;
+    return got != LOCK_BUSY && fstat(fd, &mine) == 0 && lstat(name, &named) == 0 && mine.st_ino == named.st_ino &&
            mine.st_dev == named.st_dev;
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/map_guard.h"
 #include "cli/library_env.h"
+#include "cli/path_hint.h"
 #include "cli/rank_facts.h"
 #include "cli/version.h"
 #include <malloc.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -23,7 +25,7 @@
 
 #define ENTRY(name) &name,
 static const command *const commands[] = {COMMANDS(ENTRY)};
-enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands, MOST_TABLES = 16 };
 
 /* This process's rank as its launcher tells it, without MPI_Init; 0 without a launcher. */
 static int launched_rank(void) {
@@ -69,9 +71,9 @@ static void program_help(strbuf *out) {
                      "exit codes: 0 done; 1 failed, or some records were bad; 2 usage; 75 stopped early with everything saved, please requeue\n");
 }
 
-static void command_help(const command *c, strbuf *out) {
+static void command_help(const command *c, const option_spec *const *tables, strbuf *out) {
     strbuf_printf(out, "usage: wildreward %s\n\n%s\n\noptions:\n", c->usage, c->summary);
-    options_help(c->tables, out);
+    options_help(tables, out);
 }
 
 static wr_status unknown_command(const char *word) {
@@ -167,6 +169,37 @@ static bool rank_0_says(wr_status status) {
     return status == WR_E_USAGE || status == WR_E_PEER || status == WR_E_INTERRUPTED;
 }
 
+/* Options that every command has. */
+static const option_spec common_options[] = {
+    {.name = "file-mode",
+     .kind = OPT_CHOICE,
+     .default_value = "private",
+     .arg = "private|umask",
+     .help = "who may read what is written: you alone (files 0600, folders 0700), or as your umask says"},
+    {0},
+};
+
+/* The command's tables and the common one. */
+static wr_status all_tables(const command *c, const option_spec *out[MOST_TABLES]) {
+    size_t n = 0;
+    for (; c->tables[n]; n++) {
+        if (n + 2 >= MOST_TABLES) {
+            return wr_fail(WR_E_FAILED, "%s has too many option tables", c->name);
+        }
+        out[n] = c->tables[n];
+    }
+    out[n] = common_options;
+    out[n + 1] = NULL;
+    return WR_OK;
+}
+
+/* The process's umask: so that no file that a library makes is forgotten. */
+static void set_file_mode(const options *o) {
+    if (strcmp(options_str(o, "file-mode"), "private") == 0) {
+        umask(umask(0) | 077);
+    }
+}
+
 /* What a process was told to do. */
 typedef struct call {
     const command *c; /* NULL: unknown, or help */
@@ -177,13 +210,13 @@ typedef struct call {
 } call;
 
 static wr_status call_alone(const call *a) {
-    return a->print ? print(&a->text) : a->c->run(a->o, NULL);
+    return a->print ? print(&a->text) : path_hint(a->c->run(a->o, NULL), a->o);
 }
 
 /* COLLECTIVE. All ranks were told the same, are the same, and read the same. */
 static wr_status same_call(const call *a, world *w) {
     rank_facts facts = {0};
-    wr_status status = a->told < 0 ? a->told : rank_facts_collect(a->print ? NULL : a->c, a->o, &facts);
+    wr_status status = a->told < 0 ? a->told : path_hint(rank_facts_collect(a->print ? NULL : a->c, a->o, &facts), a->o);
     status = world_same(w, status, &facts);
     facts_free(&facts);
     return status;
@@ -203,7 +236,7 @@ static wr_status call_together(const call *a, int *argc, char ***argv, int *rank
     status = same_call(a, w);
     const bool alike = status < 0;
     if (status >= 0 && a->c && a->c->needs_world && !a->print) {
-        status = a->c->run(a->o, w);
+        status = path_hint(a->c->run(a->o, w), a->o);
     } else if (status >= 0) {
         world_signals_default();
         status = *rank == 0 ? call_alone(a) : WR_OK;
@@ -230,13 +263,15 @@ static wr_status carry_out(const call *a, int *argc, char ***argv, int rank) {
 
 /* What argv asks for, beyond the program's own --help and --version. */
 static void understand(int argc, char **argv, call *a) {
+    const option_spec *tables[MOST_TABLES] = {NULL};
     int words = 0;
     bool help = false;
     a->told = find_command(argc, argv, &a->c, &words, &a->text);
     if (a->told == WR_OK) {
-        a->told = options_parse(a->c->tables, argc - 1 - words, argv + 1 + words, &a->o, &help);
+        a->told = all_tables(a->c, tables);
+        if (a->told == WR_OK) a->told = options_parse(tables, argc - 1 - words, argv + 1 + words, &a->o, &help);
         if (help) {
-            command_help(a->c, &a->text);
+            command_help(a->c, tables, &a->text);
             a->told = WR_OK;
         } else if (a->told == WR_OK && a->c->no_positionals && options_count(a->o) > 0) {
             a->told = wr_fail(WR_E_USAGE, "%s takes no argument '%s'; wildreward %s --help shows its options", argv[1], options_positional(a->o, 0), argv[1]);
@@ -245,6 +280,9 @@ static void understand(int argc, char **argv, call *a) {
         }
     }
     a->print = help || a->told == WR_END;
+    if (a->told == WR_OK && !a->print) {
+        set_file_mode(a->o);
+    }
 }
 
 int main(int argc, char **argv) {

@@ -70,12 +70,20 @@ wr_status lora_from_options(const options *o, lora_options *out) {
     return WR_OK;
 }
 
+enum { MOST_FREE = 40 };
+
 wr_status hash_config(const char *yaml, const char *const *free_keys, precision p, char out[33]) {
     strbuf text = {0};
     strbuf_puts(&text, yaml);
     strbuf_printf(&text, "computed in: %s\n", precision_name(p));
     wr_status status = strbuf_status(&text);
-    if (status >= 0) run_config_hash(strbuf_str(&text), free_keys, out);
+    const char *free_of_all[MOST_FREE + 2] = {"file_mode"}; /* who may read the files is nothing of the run's */
+    size_t n = 1;
+    for (size_t i = 0; free_keys && free_keys[i]; i++) {
+        if (n > MOST_FREE) status = wr_fail(WR_E_FAILED, "too many options that a run may change");
+        else free_of_all[n++] = free_keys[i];
+    }
+    if (status >= 0) run_config_hash(strbuf_str(&text), free_of_all, out);
     strbuf_free(&text);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "trainer/checkpoint.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,9 +36,7 @@ static wr_status take_lock(run_dir *r, const char *host) {
     r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (r->lock < 0) return wr_fail(WR_E_IO, "%s: %s", path, strerror(errno));
     int tries = r->resumed ? 30 : 1;
-    while (flock(r->lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return wr_fail(WR_E_IO, "%s: cannot lock: %s", path, strerror(errno));
+    while (lock_take(r->lock, r->path) == LOCK_BUSY) {
         if (--tries <= 0) {
             ssize_t n = pread(r->lock, line, sizeof line - 1, 0);
             line[n > 0 ? n : 0] = 0;

@@ -1,6 +1,7 @@
 #include "data/annotate/answer_cache.h"
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "data/annotate/answer_record.h"
 
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -179,12 +179,8 @@ cleanup:
 }
 
 static wr_status lock_own(const char *path, int fd) {
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EINTR) continue;
-        if (errno == EWOULDBLOCK) return wr_fail(WR_E_IO, "%s is being written by another process: wait for it, or name another folder with --answer-cache", path);
-        log_warn("%s: this file system has no locks (%s): do not let two runs use the folder at once", path, strerror(errno));
-        break;
-    }
+    if (lock_take(fd, path) == LOCK_BUSY)
+        return wr_fail(WR_E_IO, "%s is being written by another process: wait for it, or name another folder with --answer-cache", path);
     return WR_OK;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,10 +129,9 @@ static wr_status try_lock(prepare_dir *d, const char *path, bool *got) {
     if (status < 0) return status;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) return wr_fail(WR_E_IO, "%s: %s", path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        int cause = errno;
+    if (lock_take(fd, d->partial) == LOCK_BUSY) {
         close(fd);
-        return cause == EWOULDBLOCK || cause == EINTR ? WR_OK : wr_fail(WR_E_IO, "%s: cannot lock: %s", path, strerror(cause));
+        return WR_OK;
     }
     if (fstat(fd, &mine) != 0 || stat(path, &named) != 0 || mine.st_ino != named.st_ino) {
         close(fd);

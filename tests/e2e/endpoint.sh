@@ -44,7 +44,9 @@ serve() {
 annotate() {
     local name=$1
     shift
-    timeout --kill-after=5 60 "$driver" "$work/chats.jsonl" --annotator endpoint --endpoint "$url" --endpoint-model m --endpoint-backoff 0.02 \
+    local which=(--annotator endpoint)
+    [[ " $* " == *" --annotator "* ]] && which=()
+    timeout --kill-after=5 60 "$driver" "$work/chats.jsonl" "${which[@]}" --endpoint "$url" --endpoint-model m --endpoint-backoff 0.02 \
         --answer-cache "$work/cache/$name" "$@" >"$work/out/$name" 2>"$work/err/$name" </dev/null
     rc=$?
 }
@@ -306,6 +308,17 @@ else
 fi
 
 # --- the key ---------------------------------------------------------------------------------------------------------------------
+serve --key $key spelled=1
+annotate spelled --endpoint-retries 0
+check spelled "an error that spells the key out in other letters ends the run" said spelled 'HTTP 500: .*\*\*\*'
+spellings=$(printf %s "$key" | od -An -v -tx1 | tr -d ' \n')
+ok "… without the key" bash -c "! sed 's/&#\([0-9]*\);/\1/g' '$work/err/spelled' | grep -qiE '0123456789|u0031u0032|%31%32|4950|$spellings'"
+ok "… and without what a terminal would obey" bash -c "! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae' '$work/err/spelled'"
+ok "… which is written out instead" grep -qF '\x1b[31m\x9b2J\u202e' "$work/err/spelled"
+serve --key $key usage=1
+annotate usage
+check usage "nonsense token counts: the labels are the same" same good usage
+check usage "… and the counts are only counted" test "$(count usage prompt_tokens)" = 0 -a "$(count usage completion_tokens)" = 0 -a "$(count usage odd_usage)" -gt 0
 serve --key $key leak=1
 annotate leak
 check leak "an answer that repeats the key is kept without it" same good leak

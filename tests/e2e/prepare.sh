@@ -150,10 +150,12 @@ done
 # Unfinished work of other settings is not mixed in, and two at once are told apart.
 stop_when 'work/*2.read'
 if [ "$code" = 75 ]; then
-    quiet "$program" prepare "$large" --out "$work/s" "${more[@]}" --min-reply-words 3
+    joined="${more[*]}"
+    read -ra fewer <<<"${joined/--min-reply-words 1/--min-reply-words 3}"
+    quiet "$program" prepare "$large" --out "$work/s" "${fewer[@]}"
     rc=$?
     ok "other settings: told which" eval '[ $rc = 2 ] && grep -q -- "--min-reply-words was" "$work/err"'
-    ok "--overwrite begins anew" eval 'good "$program" prepare "$large" --out "$work/s" "${more[@]}" --min-reply-words 3 --overwrite && ! same_folder "$work/whole" "$work/s"'
+    ok "--overwrite begins anew" eval 'good "$program" prepare "$large" --out "$work/s" "${fewer[@]}" --overwrite && ! same_folder "$work/whole" "$work/s"'
 else
     skip "other settings" "it was quicker than the signal"
 fi

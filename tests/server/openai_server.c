@@ -5,7 +5,7 @@
  * usage: openai_server [--port N] [--seed N] [--latency MS] [--key KEY] [--log FILE] [--rate REQUESTS_A_SECOND] [--retry-after S] [--tls CERT.pem KEY.pem] [FAULT=PROBABILITY]…
  * faults, in this order (their probabilities add up to 1 at most):
  *   429 (with Retry-After) 500 503 401 404 redirect cut (connection closed mid-body) garbage html wrong (JSON of another shape) null (no content)
- *   nolabel (no [[n]]) range ([[7]]) unicode trickle (a byte each 20 ms) slow (5 s) huge (8 MiB) echo (the key in an error) leak (the key in an answer) toolong (400) unpooled (embeddings of tokens)
+ *   nolabel (no [[n]]) range ([[7]]) unicode trickle (a byte each 20 ms) slow (5 s) huge (8 MiB) echo (the key in an error) leak (the key in an answer) spelled (a 500 that writes the key in many ways, and what a terminal obeys) usage (nonsense counts) toolong (400) unpooled (embeddings of tokens)
  * log: one JSON line a request, before it is answered: {"path","key": XXH3-128 of the body,"try","fault","inputs":[hashes of texts]}. */
 #include "base/hash.h"
 #include "base/json.h"
@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 static const char *const fault_names[] = {"429", "500", "503", "401", "404", "redirect", "cut", "garbage", "html", "wrong", "null", "nolabel", "range", "unicode",
-                                          "trickle", "slow", "huge", "echo", "leak", "toolong", "unpooled"};
+                                          "trickle", "slow", "huge", "echo", "leak", "toolong", "unpooled", "spelled", "usage"};
 enum { FAULTS = sizeof fault_names / sizeof *fault_names };
 enum { HUGE_BYTES = 8 << 20, TABLE = 1 << 20, DIMENSIONS = 8 };
 
@@ -119,7 +119,11 @@ static void chat_response(const server *s, const json_value *v, const char *faul
         json_string_n(&w, strbuf_str(&answer), answer.len);
     json_end_object(&w), json_key(&w, "finish_reason"), json_string(&w, "stop"), json_end_object(&w), json_end_array(&w);
     json_key(&w, "usage"), json_begin_object(&w);
-    json_key(&w, "prompt_tokens"), json_int(&w, (int64_t)n / 4), json_key(&w, "completion_tokens"), json_int(&w, 4);
+    if (is(fault, "usage")) {
+        static const char *const odd[] = {"-5", "1e30", "1.5", "18446744073709551617", "\"12\"", "[]", "9223372036854775807", "1000000001"};
+        json_key(&w, "prompt_tokens"), strbuf_puts(out, odd[n % 8]), w.need_comma = true, json_key(&w, "completion_tokens"), strbuf_puts(out, odd[(n / 8) % 8]);
+    } else
+        json_key(&w, "prompt_tokens"), json_int(&w, (int64_t)n / 4), json_key(&w, "completion_tokens"), json_int(&w, 4);
     json_end_object(&w), json_end_object(&w);
     strbuf_free(&answer);
 }
@@ -140,6 +144,17 @@ static void embeddings_response(const json_value *v, const char *fault, strbuf *
     json_end_array(&w);
     json_key(&w, "usage"), json_begin_object(&w), json_key(&w, "prompt_tokens"), json_int(&w, index * 10), json_end_object(&w);
     json_end_object(&w);
+}
+
+/* The key as a JSON string may hold it, percent-encoded and as entities, behind what moves a cursor and turns text around. */
+static void spelled(const char *key, strbuf *out) {
+    strbuf_puts(out, "{\"error\":{\"message\":\"\\u001b[31m\\u009b2J\\u202e key ");
+    for (const char *k = key; *k; k++) strbuf_printf(out, *k == '/' ? "\\/" : "\\u%04X", (unsigned char)*k);
+    strbuf_puts(out, " or ");
+    for (const char *k = key; *k; k++) strbuf_printf(out, "%%%02x", (unsigned char)*k);
+    strbuf_puts(out, " or ");
+    for (const char *k = key; *k; k++) strbuf_printf(out, "&#%d;", (unsigned char)*k);
+    strbuf_puts(out, "\"}}");
 }
 
 /* --- HTTP ------------------------------------------------------------------------------------------------------------------ */
@@ -177,6 +192,14 @@ static enum MHD_Result reply_error(struct MHD_Connection *c, unsigned code, cons
     enum MHD_Result queued = reply(c, code, "application/json", header, value, b.data, b.len);
     strbuf_free(&b);
     return queued;
+}
+
+static enum MHD_Result reply_spelled(struct MHD_Connection *c, const char *key) {
+    strbuf text = {0};
+    spelled(key, &text);
+    enum MHD_Result result = reply(c, 500, "application/json", NULL, NULL, strbuf_str(&text), text.len);
+    strbuf_free(&text);
+    return result;
 }
 
 static enum MHD_Result reply_pieces(struct MHD_Connection *c, const strbuf *body, bool cut) {
@@ -230,6 +253,7 @@ static enum MHD_Result misbehave(server *s, struct MHD_Connection *c, const char
         snprintf(text, sizeof text, "Bearer %s may not do this", s->key ? s->key : "none");
         return reply_error(c, 500, NULL, NULL, text);
     }
+    if (is(fault, "spelled")) return reply_spelled(c, s->key ? s->key : "none");
     if (is(fault, "huge")) {
         char *bytes = malloc(HUGE_BYTES);
         if (!bytes) return MHD_NO;
