@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include "base/mem.h"
+#include "cli/core_use.h"
 #include "cli/library_env.h"
 #include "cli/machine.h"
 #include "cli/version.h"
@@ -28,7 +29,7 @@ static void warn(strbuf *out, const char *text) {
 }
 
 /* What slows the program down or stops it, and what to do. */
-static void warnings(const world *w, int cores, strbuf *out) {
+static void warnings(strbuf *out) {
     char text[512];
     if (core_type_is_slow()) {
         snprintf(text, sizeof text, "OpenBLAS runs %s kernels, older than this CPU: unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE WILDREWARD_KEEP_CORETYPE",
@@ -51,13 +52,6 @@ static void warnings(const world *w, int cores, strbuf *out) {
     }
     if (!strstr(openblas_get_config(), "USE_OPENMP")) {
         warn(out, "this OpenBLAS is not the OpenMP variant: it and the program's own loops compete for cores (install libopenblas-openmp-dev)");
-    }
-    int threads = omp_get_max_threads();
-    if (threads * world_local_size(w) > cores && !getenv("OMP_NUM_THREADS")) {
-        snprintf(text, sizeof text, "%d ranks of %d threads share %d cores of this host", world_local_size(w), threads, cores);
-        warn(out, text);
-    } else if (threads == 1 && cores == 1 && world_local_size(w) <= 2) {
-        warn(out, "this rank may use one core only: mpirun binds ranks to cores; give --bind-to none, or slots with cores (--map-by ppr:1:node:pe=N)");
     }
     uint64_t shm = machine_shm_bytes();
     if (shm < (uint64_t)1 << 30) {
@@ -88,7 +82,6 @@ static void describe(const world *w, strbuf *out) {
     } else {
         strbuf_printf(out, "limited to %.1f MiB\n", (double)memlock / (1 << 20));
     }
-    warnings(w, cores, out);
 }
 
 /* This rank's line: the probes of all ranks run at the same time, as training would. COLLECTIVE. */
@@ -116,13 +109,24 @@ static void measure(world *w, bool probe, strbuf *out) {
 
 static wr_status run(const options *o, world *w) {
     wr_status status = WR_OK;
-    strbuf mine = {0}, *lines = NULL;
+    strbuf mine = {0}, *lines = NULL, *gathered = NULL;
+    core_use own = {0}, *uses = NULL;
     int size = world_size(w);
     TRY(world_agree(w, options_count(o) == 0 ? WR_OK : wr_fail(WR_E_USAGE, "doctor takes no arguments")));
     measure(w, options_flag(o, "probe"), &mine);
     lines = mem_calloc((size_t)size, sizeof *lines);
-    TRY(world_agree(w, lines ? strbuf_status(&mine) : WR_E_NOMEM));
+    gathered = mem_calloc((size_t)size, sizeof *gathered);
+    uses = mem_calloc((size_t)size, sizeof *uses);
+    core_use_mine(world_host(w), omp_get_max_threads(), &own);
+    TRY(world_agree(w, lines && gathered && uses ? strbuf_status(&mine) : WR_E_NOMEM));
     TRY(world_allgather(w, &mine, lines));
+    strbuf_clear(&mine);
+    strbuf_append(&mine, &own, sizeof own);
+    TRY(world_agree(w, strbuf_status(&mine)));
+    TRY(world_allgather(w, &mine, gathered));
+    for (int r = 0; r < size; r++) {
+        memcpy(&uses[r], gathered[r].data, sizeof own);
+    }
     if (world_rank(w) == 0) {
         strbuf text = {0};
         strbuf_printf(&text, "wildreward %s (commit %s)\n", version_string(), version_commit());
@@ -130,6 +134,8 @@ static wr_status run(const options *o, world *w) {
         for (int r = 0; r < size; r++) {
             strbuf_printf(&text, "%s\n", strbuf_str(&lines[r]));
         }
+        warnings(&text);
+        core_use_warnings(uses, (size_t)size, world_launched(), &text);
         status = strbuf_status(&text);
         if (status >= 0 && (fputs(strbuf_str(&text), stdout) < 0 || fflush(stdout) != 0)) {
             status = wr_fail(WR_E_IO, "cannot write standard output");
@@ -141,7 +147,12 @@ cleanup:
     for (int r = 0; lines && r < size; r++) {
         strbuf_free(&lines[r]);
     }
+    for (int r = 0; gathered && r < size; r++) {
+        strbuf_free(&gathered[r]);
+    }
+    free(gathered);
     free(lines);
+    free(uses);
     strbuf_free(&mine);
     return status;
 }

@@ -38,7 +38,7 @@ json_writer jsonl_fields(jsonl_item *item) {
 
 static wr_status read_line(frame *f, const char *line, size_t n) {
     wr_status status = WR_OK;
-    size_t i = f->lines++;
+    size_t i = f->lines; /* it counts once it is an item or has its error: without memory for either it is not in the batch */
     const json_value *input = NULL;
     f->item_of[i] = SIZE_MAX;
     wr_status parsed = json_parse(f->memory, line, n, &input);
@@ -50,10 +50,12 @@ static wr_status read_line(frame *f, const char *line, size_t n) {
     }
     if (parsed < 0) {
         TRY_ALLOC(f->parse_errors[i] = mem_strdup(wr_error()));
+        f->lines++;
         return WR_OK;
     }
     f->items[f->good] = (jsonl_item){.input = input, .line = f->first_line + i, .names = f->names};
     f->item_of[i] = f->good++;
+    f->lines++;
 cleanup:
     return status;
 }

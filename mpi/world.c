@@ -34,14 +34,13 @@ static int threads_of(const world *w) {
     if (sched_getaffinity(0, sizeof mine, &mine) != 0) return 1;
     cpu_set_t *all = calloc((size_t)w->local_size, sizeof *all);
     double share = 0;
-    if (all) {
-        MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, w->local);
-        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-            if (!CPU_ISSET(cpu, &mine)) continue;
-            int users = 0;
-            for (int r = 0; r < w->local_size; r++) users += CPU_ISSET(cpu, &all[r]) != 0;
-            share += 1.0 / users;
-        }
+    if (!all) MPI_Abort(MPI_COMM_WORLD, 1); /* the others would wait for it */
+    MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, w->local);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &mine)) continue;
+        int users = 0;
+        for (int r = 0; r < w->local_size; r++) users += CPU_ISSET(cpu, &all[r]) != 0;
+        share += 1.0 / users;
     }
     free(all);
     return share < 1.5 ? 1 : (int)(share + 1e-9);

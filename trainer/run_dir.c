@@ -97,13 +97,25 @@ cleanup:
     return status >= 0 && saved;
 }
 
+/* Folders within folders and no file: nothing can be lost there, whosever it is. */
+static bool holds_nothing(const char *path) {
+    char child[PATH_CAP], **names = NULL;
+    size_t n = 0, i = 0;
+    struct stat info;
+    if (lstat(path, &info) != 0 || !S_ISDIR(info.st_mode) || dir_list(path, "", "", &names, &n) < 0) return false;
+    while (i < n && path_join(child, path, names[i]) >= 0 && holds_nothing(child)) i++;
+    names_free(names, n);
+    return i == n;
+}
+
 /* What a run writes, replaces or removes in its folder is never somebody else's. */
 static wr_status refuse_foreign(const run_dir *r) {
     static const char *const names[] = {"config.yaml", "metrics.jsonl", "checkpoints", "model", "adapter", "replies", "lock", "tmp-model", "tmp-adapter"};
     if (!dir_exists(r->path)) return WR_OK;
     const bool ours = is_run(r);
+    char path[PATH_CAP];
     for (size_t i = 0; !ours && i < sizeof names / sizeof *names; i++)
-        if (there(r, names[i]))
+        if (there(r, names[i]) && path_join(path, r->path, names[i]) >= 0 && !holds_nothing(path))
             return wr_fail(WR_E_USAGE, "%s: holds %s, and is no folder of a run; give another --out", r->path, names[i]);
     if (!r->resumed && (there(r, "model") || there(r, "adapter")))
         return wr_fail(WR_E_USAGE, "%s: holds %s already; give another --out", r->path, there(r, "model") ? "model" : "adapter");
