@@ -117,6 +117,7 @@ static wr_status open_sources(pipeline *p) {
                               .drop_toxic = o->drop_toxic,
                               .drop_redacted = o->drop_redacted,
                               .fields = o->fields,
+                              .shown = p->chat && !o->no_chats ? chat_template_names(p->chat) : NULL,
                               .block_bytes = o->block_bytes};
     TRY(sources_open(paths, o->n_sources, &s, &p->sources));
 cleanup:

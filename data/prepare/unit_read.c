@@ -79,7 +79,7 @@ static wr_status slim_block(read_state *s) {
         }
         levels += n;
         for (size_t m = kept; m < c->n; m++) {
-            if (strcmp(c->messages[m].role, "user") != 0) c->messages[m].length = 0, c->messages[m].content = "";
+            if (strcmp(c->messages[m].role, "user") != 0) c->messages[m].length = 0, c->messages[m].content = "", c->messages[m].fields = NULL;
         }
         TRY(put_record(&s->slim, s->numbers + (uint32_t)i, c));
     }

@@ -108,15 +108,24 @@ cleanup:
 }
 
 /* The part of a conversation a language model can learn from: an optional system message, then user and assistant in
- * turn, ending with a reply. */
+ * turn (between two replies there may be results of tools that the first one called), ending with a reply. */
 static size_t trainable(const conversation *c, size_t *first) {
     size_t i = 0, end = 0;
     while (i < c->n && strcmp(c->messages[i].role, "user") != 0) i++;
     *first = i && strcmp(c->messages[i - 1].role, "system") == 0 ? i - 1 : i;
     for (bool user = true; i < c->n && strcmp(c->messages[i].role, user ? "user" : "assistant") == 0; i++, user = !user) {
         if (!user) end = i + 1;
+        const size_t reply = i;
+        while (end == reply + 1 && i + 1 < c->n && strcmp(c->messages[i + 1].role, "tool") == 0) i++;
+        user |= i > reply; /* then another reply comes */
     }
     return end;
+}
+
+/* Without its last reply: as many messages as end with the reply before. */
+static size_t without_reply(const chat_message *m, size_t n) {
+    for (n--; n && strcmp(m[n - 1].role, "assistant") != 0; n--) {}
+    return n;
 }
 
 static wr_status write_chat(write_state *s, const conversation *c, bool test) {
@@ -132,7 +141,7 @@ static wr_status write_chat(write_state *s, const conversation *c, bool test) {
         for (int round = 0;; round++) {
             s->ids.n = 0;
             s->spans.n = 0;
-            TRY(chat_render_training(p->chat, p->tok, &(chat_request){x.messages, x.n_messages, NULL, false}, &s->ids, &s->spans));
+            TRY(chat_render_training(p->chat, p->tok, &(chat_request){x.messages, x.n_messages, c->row, false}, &s->ids, &s->spans));
             if (!limit || s->ids.n <= limit) break;
             /* The last replies go, as many as do not fit. What follows a reply's end token (a line break) may go over
              * the limit: then one more. */
@@ -143,7 +152,11 @@ static wr_status write_chat(write_state *s, const conversation *c, bool test) {
                 s->counts.chats_too_long++;
                 return WR_OK;
             }
-            x.n_messages -= 2 * (replies - fit);
+            for (; replies > fit && x.n_messages; replies--) x.n_messages = without_reply(x.messages, x.n_messages);
+            if (!x.n_messages) {
+                s->counts.chats_too_long++;
+                return WR_OK;
+            }
             s->counts.chats_shortened += round == 0;
         }
         x.ids = s->ids.ids, x.n_ids = s->ids.n;

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/json_scan.h"
 #include "base/utf8.h"
+#include "model/chat/chat_read.h"
 
 #include <string.h>
 #include <time.h>
@@ -22,7 +23,12 @@ typedef struct parser {
     json_span user;            /* of the first message that has one; text NULL: none */
     json_span header;          /* of the first message; text NULL: none */
     bool exhausted;
+    const chat_names *shown; /* members of messages that are kept; NULL: none */
+    bool more;               /* the message at hand has one */
+    json_span variables[3];  /* tools, documents, chat_template_kwargs of the row; text NULL: none */
 } parser;
+
+static const char *const variable_names[] = {"tools", "documents", "chat_template_kwargs"};
 
 /* Length of the string's text; *text is where it stands, or an unescaped copy. */
 static bool text_of(parser *p, const json_span *s, const char **text, size_t *length) {
@@ -83,20 +89,84 @@ static bool more_room(parser *p) {
     return true;
 }
 
-/* value[k], has[k]: members FIELD_ROLE + k of the message. Roles of the log become "user" and "assistant"; others are kept but make no turns. */
-static row_fault take_message(parser *p, const json_span *value, const bool *has) {
+/* Does the template see this member of a message? Its place in the object of `fields` is kept where it shows messages as a whole. */
+static bool is_shown(const parser *p, const json_value *m, const char **name) {
+    const field_map *map = p->map;
+    *name = m->key;
+    for (unsigned f = FIELD_ROLE; f < FIELDS; f++) {
+        if (!map->names[f] || map->lengths[f] != m->key_length || memcmp(map->names[f], m->key, m->key_length) != 0) continue;
+        if (f == FIELD_ROLE) *name = "role";
+        if (f == FIELD_CONTENT) *name = "content";
+        return p->shown->all || (f == FIELD_CONTENT && m->kind != JSON_STRING);
+    }
+    return m->kind != JSON_NULL && chat_names_has(p->shown, m->key, m->key_length);
+}
+
+static json_value *append_member(json_value *object, json_value *last, json_value *m) {
+    if (last)
+        last->next = m;
+    else
+        object->first = m;
+    m->next = NULL;
+    object->length++;
+    return m;
+}
+
+/* A message of which more is kept, or whose content is no text; rare, and so by the document. */
+static row_fault take_members(parser *p, const json_span *whole, bool plain, chat_message *m) {
+    const json_value *v, *content;
+    json_value *fields;
+    if (json_parse(p->memory, whole->text, whole->length, &v) < 0 || !(fields = arena_alloc(p->memory, sizeof *fields))) {
+        p->exhausted = true; /* it has been scanned: what else can be wrong? */
+        return ROW_FIELD;
+    }
+    content = json_get(v, p->map->names[FIELD_CONTENT]);
+    if (!plain) {
+        const bool none = !content || content->kind == JSON_NULL;
+        if (none && !chat_says_otherwise(v)) return ROW_FIELD;
+        if (!none && content->kind != JSON_ARRAY) return ROW_FIELD;
+        const wr_status got = chat_read_content(p->memory, content, &m->content, &m->length);
+        p->exhausted |= got == WR_E_NOMEM;
+        if (got < 0) return ROW_PARTS;
+    }
+    if (!p->shown) return ROW_GOOD;
+    *fields = (json_value){.kind = JSON_OBJECT};
+    json_value *last = NULL, *none = NULL;
+    for (json_value *e = v->first, *next; e; e = next) {
+        const char *name;
+        next = e->next;
+        if (!is_shown(p, e, &name)) continue;
+        e->key = name;
+        e->key_length = strlen(name);
+        last = append_member(fields, last, e);
+    }
+    if (!content && (none = arena_alloc(p->memory, sizeof *none))) { /* absent is not the same as empty */
+        *none = (json_value){.kind = JSON_NULL, .key = "content", .key_length = 7};
+        append_member(fields, last, none);
+    }
+    p->exhausted |= !content && !none;
+    m->fields = fields->length ? fields : NULL;
+    return ROW_GOOD;
+}
+
+/* whole: the message. value[k], has[k]: members FIELD_ROLE + k of the message. Roles of the log become "user" and "assistant"; others are kept but make no turns. */
+static row_fault take_message(parser *p, const json_span *whole, const json_span *value, const bool *has) {
     const json_span *role = &value[0], *content = &value[FIELD_CONTENT - ROW_FIELDS];
     const json_span *turn = &value[FIELD_TURN - ROW_FIELDS];
     const char *s;
     size_t n, i = p->out->n;
-    if (!has[0] || role->kind != JSON_STRING || !has[FIELD_CONTENT - ROW_FIELDS] || content->kind != JSON_STRING)
-        return ROW_FIELD;
+    const bool plain = has[FIELD_CONTENT - ROW_FIELDS] && content->kind == JSON_STRING;
+    if (!has[0] || role->kind != JSON_STRING) return ROW_FIELD;
     if (i == p->capacity && !more_room(p)) return ROW_FIELD;
     chat_message *m = &p->out->messages[i];
     if (!text_of(p, role, &s, &n) || n == 0 || n > 64) return ROW_FIELD;
-    if (!text_of(p, content, &m->content, &m->length)) return ROW_FIELD;
-    if (m->length > ROW_MESSAGE_LIMIT) return ROW_LONG;
     m->fields = NULL;
+    if (plain && !text_of(p, content, &m->content, &m->length)) return ROW_FIELD;
+    if (!plain || p->more) {
+        const row_fault fault = take_members(p, whole, plain, m);
+        if (fault != ROW_GOOD) return fault;
+    }
+    if (m->length > ROW_MESSAGE_LIMIT) return ROW_LONG;
     m->role = field_map_role(p->map, s, n);
     if (!m->role && !(m->role = arena_strndup(p->memory, s, n))) p->exhausted = true;
     if (!has[FIELD_TURN - ROW_FIELDS] || !json_span_int(turn, &p->out->turns[i])) p->out->turns[i] = (int64_t)i;
@@ -120,6 +190,19 @@ static inline field field_of(parser *p, const json_span *key, unsigned first, un
     return FIELDS;
 }
 
+/* A member that the map does not name, but the template may. */
+static void take_unknown(parser *p, const json_span *key, const json_span *v, unsigned first) {
+    const char *text = key->text;
+    size_t n = key->length;
+    if (key->escaped && !text_of(p, key, &text, &n)) return;
+    if (first == ROW_FIELDS) {
+        p->more |= v->kind != JSON_NULL && chat_names_has(p->shown, text, n);
+        return;
+    }
+    for (size_t i = 0; i < 3; i++)
+        if (strlen(variable_names[i]) == n && memcmp(variable_names[i], text, n) == 0) p->variables[i] = *v;
+}
+
 /* at: the opening brace. The values of the fields [first, last) as spans; returns NULL on invalid JSON. depth: containers open around the object. */
 static const char *scan_members(parser *p, const char *at, unsigned depth, unsigned first, unsigned last, json_span *value, bool *has) {
     const char *end = p->end;
@@ -140,7 +223,10 @@ static const char *scan_members(parser *p, const char *at, unsigned depth, unsig
             at = json_scan_value(at, end, depth + 1, v);
         }
         if (!at) return NULL;
-        if (f != FIELDS) has[f - first] = true;
+        if (f != FIELDS)
+            has[f - first] = true;
+        else if (p->shown)
+            take_unknown(p, &key, v, first);
         at = json_scan_blank(at, end);
         if (at == end) return NULL;
         if (*at == '}') return at + 1;
@@ -153,13 +239,19 @@ static const char *scan_message(parser *p, const char *at) {
     json_span value[FIELDS - ROW_FIELDS], ignored;
     bool has[FIELDS - ROW_FIELDS] = {false};
     bool object = at < p->end && *at == '{';
+    const json_span start = {.kind = JSON_OBJECT, .text = at};
+    p->more = p->shown && p->shown->all;
     at = object ? scan_members(p, at, 2, ROW_FIELDS, FIELDS, value, has) : json_scan_value(at, p->end, 2, &ignored);
     if (!at) return NULL;
     size_t i = p->messages++;
     enum { USER = FIELD_MESSAGE_USER - ROW_FIELDS, HEADER = FIELD_MESSAGE_HEADER - ROW_FIELDS };
     if (!p->user.text && has[USER] && value[USER].kind == JSON_STRING && value[USER].length) p->user = value[USER];
     if (i == 0 && has[HEADER]) p->header = value[HEADER];
-    if (p->fault == ROW_GOOD && i < ROW_MESSAGES_LIMIT) p->fault = take_message(p, value, has);
+    if (p->fault == ROW_GOOD && i < ROW_MESSAGES_LIMIT) {
+        json_span whole = start;
+        whole.length = (size_t)(at - start.text);
+        p->fault = take_message(p, &whole, value, has);
+    }
     return at;
 }
 
@@ -287,9 +379,38 @@ static row_fault scan_row(parser *p, const char *line, size_t n) {
     return p->messages == 0 ? ROW_EMPTY : p->messages > ROW_MESSAGES_LIMIT ? ROW_MANY : p->fault;
 }
 
-wr_status conversation_parse(arena *a, const char *line, size_t n, const field_map *map, bool user_key_header, conversation *out, row_fault *fault) {
+/* tools, documents and chat_template_kwargs, for the template. */
+static wr_status take_variables(parser *p, row_fault *fault) {
     wr_status status = WR_OK;
-    parser p = {.memory = a, .end = line + n, .map = map, .out = out};
+    strbuf text = {0};
+    const json_value *row;
+    for (size_t i = 0; i < 3; i++) {
+        const json_span *v = &p->variables[i];
+        if (!v->text || v->kind == JSON_NULL) continue;
+        strbuf_printf(&text, "%s\"%s\":", text.len ? "," : "{", variable_names[i]);
+        if (v->kind == JSON_STRING) strbuf_putc(&text, '"');
+        strbuf_append(&text, v->text, v->length);
+        if (v->kind == JSON_STRING) strbuf_putc(&text, '"');
+    }
+    if (!text.len) return WR_OK;
+    strbuf_putc(&text, '}');
+    TRY(strbuf_status(&text));
+    TRY(json_parse(p->memory, text.data, text.len, &row));
+    TRY(chat_read_variables(p->memory, row, &p->out->row));
+cleanup:
+    strbuf_free(&text);
+    if (status == WR_E_FORMAT) *fault = ROW_FIELD, status = WR_OK;
+    return status;
+}
+
+wr_status conversation_parse(arena *a, const char *line, size_t n, const field_map *map, bool user_key_header, conversation *out, row_fault *fault) {
+    return conversation_parse_shown(a, line, n, map, NULL, user_key_header, out, fault);
+}
+
+wr_status conversation_parse_shown(arena *a, const char *line, size_t n, const field_map *map, const chat_names *shown, bool user_key_header, conversation *out,
+                                   row_fault *fault) {
+    wr_status status = WR_OK;
+    parser p = {.memory = a, .end = line + n, .map = map, .out = out, .shown = shown};
     *out = (conversation){0};
     *fault = scan_row(&p, line, n);
     if (*fault == ROW_GOOD) {
@@ -299,6 +420,7 @@ wr_status conversation_parse(arena *a, const char *line, size_t n, const field_m
         out->redacted = is_true(row_value(&p, FIELD_REDACTED));
         TRY(take_timestamp(&p));
         TRY(take_user(&p, user_key_header));
+        if (shown) TRY(take_variables(&p, fault));
     }
     if (p.exhausted) TRY(wr_fail(WR_E_NOMEM, "out of memory: row of %zu bytes", n));
 cleanup:

@@ -49,5 +49,9 @@ const char *field_map_role(const field_map *m, const char *role, size_t n);
 /* Reads one row. Text without escapes is not copied: it points into the line, which must outlive the conversation; the rest is the arena's. Contents are
  * not NUL-terminated; id, user, language, model, timestamp and roles are. WR_E_NOMEM is the only error; a bad row is reported in *fault. */
 wr_status conversation_parse(arena *a, const char *line, size_t n, const field_map *map, bool user_key_header, conversation *out, row_fault *fault);
+/* The same for a chat template that may show the members `shown` of messages: these are kept as `fields`, and the row's tools and documents (NULL: nothing
+ * is). */
+wr_status conversation_parse_shown(arena *a, const char *line, size_t n, const field_map *map, const chat_names *shown, bool user_key_header, conversation *out,
+                                   row_fault *fault);
 
 #endif

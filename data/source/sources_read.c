@@ -58,7 +58,7 @@ static wr_status give_row(sources *s, const text_row *r, size_t block, bool plai
     row_fault fault = r->fault;
     arena_reset(s->memory);
     TRY(name_place(s, r, block, plain));
-    if (fault == ROW_GOOD) TRY(conversation_parse(s->memory, r->text, r->length, s->map, s->o.user_key_header, &c, &fault));
+    if (fault == ROW_GOOD) TRY(conversation_parse_shown(s->memory, r->text, r->length, s->map, s->o.shown, s->o.user_key_header, &c, &fault));
     if (fault == ROW_GOOD && s->o.drop_toxic && c.toxic) fault = ROW_TOXIC;
     if (fault == ROW_GOOD && s->o.drop_redacted && c.redacted) fault = ROW_REDACTED;
     TRY(fn(context, fault == ROW_GOOD ? &c : NULL, fault, s->where.data));

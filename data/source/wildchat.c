@@ -13,6 +13,7 @@ const char *row_fault_name(row_fault f) {
         [ROW_JSON] = "not JSON",
         [ROW_OBJECT] = "not an object",
         [ROW_FIELD] = "field missing or of a wrong type",
+        [ROW_PARTS] = "content with parts that are no text",
         [ROW_LONG] = "a message over 1 MiB",
         [ROW_MANY] = "over 2000 messages",
         [ROW_EMPTY] = "no messages",

@@ -15,6 +15,7 @@ typedef enum row_fault {
     ROW_JSON,
     ROW_OBJECT,
     ROW_FIELD,
+    ROW_PARTS, /* a content with parts that are no text */
     ROW_LONG,
     ROW_MANY,
     ROW_EMPTY,
@@ -36,6 +37,7 @@ typedef struct conversation {
     chat_message *messages; /* (n) */
     int64_t *turns;         /* (n) turn identifiers */
     size_t n;
+    const json_value *row; /* what a chat template sees beside the messages (chat_read_variables), or NULL */
 } conversation;
 
 /* Parses one line of WildChat: conversation_parse (data/source/fields.h) with its map. Contents may point into the line, which must live as long as *out. WR_E_NOMEM is the only error; a bad

@@ -2,6 +2,49 @@
 
 #include <string.h>
 
+/* --- objects made of the members of others
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct member_list {
+    arena *a;
+    json_value *object, *last;
+} member_list;
+
+/* Of members of one name the last one counts. */
+static wr_status add(member_list *l, const json_value *m) {
+    wr_status status = WR_OK;
+    json_value *copy;
+    if (!l->object) {
+        TRY_ALLOC(l->object = arena_alloc(l->a, sizeof *l->object));
+        *l->object = (json_value){.kind = JSON_OBJECT};
+    }
+    TRY_ALLOC(copy = arena_alloc(l->a, sizeof *copy));
+    *copy = *m;
+    copy->next = NULL;
+    if (l->last)
+        l->last->next = copy;
+    else
+        l->object->first = copy;
+    l->last = copy;
+    l->object->length++;
+cleanup:
+    return status;
+}
+
+/* The message with a content that is null: for one that has none. */
+static wr_status without_content(arena *a, const json_value *message, const json_value **out) {
+    wr_status status = WR_OK;
+    member_list l = {.a = a};
+    for (const json_value *m = message->first; m; m = m->next) TRY(add(&l, m));
+    TRY(add(&l, &(json_value){.kind = JSON_NULL, .key = "content", .key_length = 7}));
+    *out = l.object;
+cleanup:
+    return status;
+}
+
+/* --- messages
+ * ----------------------------------------------------------------------------------------------------------- */
+
 static wr_status part_text(const json_value *part, const char **text, size_t *n) {
     const char *type;
     if (json_is(part, JSON_STRING)) {
@@ -61,7 +104,8 @@ static wr_status read_one(arena *a, const json_value *v, bool texts, chat_messag
     if (strlen(m->role) != n) return wr_fail(WR_E_FORMAT, "a NUL character in the role");
     TRY(content_text(a, content, texts, &m->content, &m->length));
     if (texts && (!content || content->kind == JSON_NULL) && !chat_says_otherwise(v)) return wr_fail(WR_E_FORMAT, "no \"content\"");
-    m->fields = texts ? NULL : v;
+    if (!texts && !content) TRY(without_content(a, v, &m->fields));
+    if (!texts && content) m->fields = v;
 cleanup:
     return status;
 }
@@ -90,32 +134,6 @@ wr_status chat_read_texts(arena *a, const json_value *list, const char *name, ch
 
 /* --- variables
  * ---------------------------------------------------------------------------------------------------------- */
-
-typedef struct member_list {
-    arena *a;
-    json_value *object, *last;
-} member_list;
-
-/* A later one of a name wins, as it does among keyword arguments. */
-static wr_status add(member_list *l, const json_value *m) {
-    wr_status status = WR_OK;
-    json_value *copy;
-    if (!l->object) {
-        TRY_ALLOC(l->object = arena_alloc(l->a, sizeof *l->object));
-        *l->object = (json_value){.kind = JSON_OBJECT};
-    }
-    TRY_ALLOC(copy = arena_alloc(l->a, sizeof *copy));
-    *copy = *m;
-    copy->next = NULL;
-    if (l->last)
-        l->last->next = copy;
-    else
-        l->object->first = copy;
-    l->last = copy;
-    l->object->length++;
-cleanup:
-    return status;
-}
 
 static bool one_of(const json_value *m, const char *const *names) {
     for (; *names; names++)

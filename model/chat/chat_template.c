@@ -16,6 +16,7 @@ struct chat_template {
     jinja *compiled, *for_tools; /* for_tools: of chats with tools, where the folder has one for them; else NULL */
     int32_t end_id;
     turn_marks marks;
+    chat_names names;
 };
 
 /* --- loading
@@ -116,6 +117,23 @@ cleanup:
     return status;
 }
 
+/* Which members it names; all of them, where one shows that cannot be among them. */
+static wr_status find_names(chat_template *c) {
+    static const char mark[] = "unheardof";
+    json_value member = {.kind = JSON_STRING, .text = mark, .length = sizeof mark - 1, .key = mark, .key_length = sizeof mark - 1};
+    const json_value fields = {.kind = JSON_OBJECT, .length = 1, .first = &member};
+    const chat_message chat[] = {{"user", "Hello", 5, &fields}, {"assistant", "Good day", 8, &fields}};
+    wr_status status = WR_OK;
+    jinja_text x;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    TRY(chat_names_find(c->memory, strbuf_str(&c->source), c->source.len, &c->names));
+    c->names.all = render(c, chat, 2, false, a, &x) >= 0 && memmem(x.bytes, x.n, mark, sizeof mark - 1);
+cleanup:
+    arena_free(a);
+    return status;
+}
+
 wr_status chat_template_load(const char *dir, const char *file, const tokenizer *t, chat_template **out) {
     wr_status status = WR_OK;
     chat_template *c = mem_calloc(1, sizeof *c);
@@ -127,6 +145,7 @@ wr_status chat_template_load(const char *dir, const char *file, const tokenizer 
     if (status >= 0) status = wr_context(try_chats(c), "chat template");
     if (status >= 0) status = wr_context(find_end_token(c, t), "chat template");
     if (status >= 0) status = find_marks(c, t);
+    if (status >= 0) status = find_names(c);
     if (status == WR_E_FORMAT)
         status = wr_fail(status, "%s: %s; give another one with --chat-template FILE", c->source.from, wr_error());
     TRY(status);
@@ -146,6 +165,7 @@ void chat_template_free(chat_template *c) {
     free(c);
 }
 
+const chat_names *chat_template_names(const chat_template *c) { return &c->names; }
 int32_t chat_end_id(const chat_template *c) { return c->end_id; }
 const char *chat_template_source(const chat_template *c) { return strbuf_str(&c->source.text); }
 

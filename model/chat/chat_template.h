@@ -12,6 +12,7 @@
 #define WR_MODEL_CHAT_TEMPLATE_H
 
 #include "model/chat/chat_message.h"
+#include "model/chat/chat_names.h"
 #include "model/tokenizer/tokenizer.h"
 
 typedef struct chat_template chat_template;
@@ -22,6 +23,8 @@ typedef struct chat_template chat_template;
  * --chat-template. */
 wr_status chat_template_load(const char *dir, const char *file, const tokenizer *t, chat_template **out);
 void chat_template_free(chat_template *c);
+/* Which members of messages it may show, beside role and content. Lives as long as c. */
+const chat_names *chat_template_names(const chat_template *c);
 /* The template in Jinja, for a chat_template.jinja beside a model that was trained with it. Lives as long as c. */
 const char *chat_template_source(const chat_template *c);
 

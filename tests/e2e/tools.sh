@@ -104,7 +104,7 @@ too_long() { # history goes, a prompt that cannot shrink is an error record
 }
 messages_checked() {
     printf '%s\n' '{"messages":[]}' '{"messages":[{"role":"user"}]}' '{"messages":[{"role":"robot","content":"x"}]}' '{"messages":"x"}' '{}' '{"prompt":""}' |
-        exits 1 sample && [ "$(jq -r .error "$DIR/out" | grep -vc null)" -eq 6 ]
+        exits 1 sample && [ "$(jq -c '.error == null' "$DIR/out" | tr '\n' ' ')" = "false false true false false false " ] # the template writes any role
 }
 
 echo "TAP version 13"
