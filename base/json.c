@@ -17,6 +17,8 @@ typedef struct builder {
     const char *key; /* waiting for its value */
     size_t key_length;
     bool too_deep, exhausted;
+    const char *document, *bytes; /* what yajl reads, and what it stands for; NULL: the same */
+    size_t n;
 } builder;
 
 static json_value *add(builder *b, json_kind kind) {
@@ -71,6 +73,10 @@ static int add_text(builder *b, json_kind kind, const void *bytes, size_t n) {
 }
 
 static int on_number(void *context, const char *text, size_t n) {
+    const builder *b = context;
+    if (b->document && text >= b->document && text + n <= b->document + b->n) {
+        text = b->bytes + (text - b->document); /* NaN again, and not the number put in its place */
+    }
     return add_text(context, JSON_NUMBER, text, n);
 }
 
@@ -186,6 +192,53 @@ static wr_status parse_failure(const builder *b, yajl_handle parser, size_t n) {
     return WR_E_FORMAT;
 }
 
+/* Puts numbers of the same length in the place of NaN, Infinity and -Infinity outside of strings, in a copy made only when there is one. */
+static const char *mend_nans(const char *bytes, size_t n, char **copy) {
+    static const struct word { const char *text, *number; } words[] = {{"NaN", "0e0"}, {"Infinity", "0.000000"}};
+    bool inside = false;
+    for (size_t i = 0; i < n; i++) {
+        if (inside && bytes[i] == '\\') {
+            i++;
+        } else if (bytes[i] == '"') {
+            inside = !inside;
+        } else if (!inside && (bytes[i] == 'N' || bytes[i] == 'I')) {
+            const struct word *w = &words[bytes[i] == 'I'];
+            const size_t length = strlen(w->text);
+            if (n - i < length || memcmp(bytes + i, w->text, length) != 0 || (i && bytes[i] == 'N' && bytes[i - 1] == '-')) {
+                continue;
+            }
+            if (!*copy && !(*copy = mem_strndup(bytes, n))) {
+                return NULL;
+            }
+            memcpy(*copy + i, w->number, length);
+            i += length - 1;
+        }
+    }
+    return *copy ? *copy : bytes;
+}
+
+static wr_status parse_document(builder *b, const char *document, size_t n) {
+    wr_status status = WR_OK;
+    yajl_handle parser = NULL;
+    TRY_ALLOC(parser = yajl_alloc(&callbacks, NULL, b));
+    yajl_config(parser, yajl_dont_validate_strings, 1); /* done before, and better */
+    if (yajl_parse(parser, (const unsigned char *)document, n) != yajl_status_ok) {
+        TRY(parse_failure(b, parser, n));
+    }
+    /* Behind a complete document yajl forgives a token that the text cuts off, as an open string. No token goes on behind a line's end. */
+    if (b->root && b->depth == 0 && yajl_parse(parser, (const unsigned char *)"\n", 1) != yajl_status_ok) {
+        TRY(wr_fail(WR_E_FORMAT, "invalid JSON: more text behind the document"));
+    }
+    if (yajl_complete_parse(parser) != yajl_status_ok) {
+        TRY(parse_failure(b, parser, n));
+    }
+cleanup:
+    if (parser) {
+        yajl_free(parser);
+    }
+    return status;
+}
+
 wr_status json_parse(arena *a, const char *bytes, size_t n, const json_value **out) {
     *out = NULL;
     size_t valid = utf8_valid_prefix(bytes, n);
@@ -200,28 +253,22 @@ wr_status json_parse(arena *a, const char *bytes, size_t n, const json_value **o
         return wr_fail(WR_E_FORMAT, "invalid JSON: nothing but white space");
     }
     wr_status status = WR_OK;
-    char *copy = NULL;
+    char *copy = NULL, *second = NULL;
     builder b = {.memory = a};
-    yajl_handle parser = NULL;
-    const char *document = mend_surrogates(bytes, n, &copy);
+    const char *document = mend_surrogates(bytes, n, &copy), *mended;
     TRY_ALLOC(document);
-    TRY_ALLOC(parser = yajl_alloc(&callbacks, NULL, &b));
-    yajl_config(parser, yajl_dont_validate_strings, 1); /* done above, and better */
-    if (yajl_parse(parser, (const unsigned char *)document, n) != yajl_status_ok) {
-        TRY(parse_failure(&b, parser, n));
+    status = parse_document(&b, document, n);
+    if (status == WR_E_FORMAT && !b.too_deep) {
+        TRY_ALLOC(mended = mend_nans(document, n, &second));
+        if (second) {
+            b = (builder){.memory = a, .document = mended, .bytes = document, .n = n};
+            status = parse_document(&b, mended, n);
+        }
     }
-    /* Behind a complete document yajl forgives a token that the text cuts off, as an open string. No token goes on behind a line's end. */
-    if (b.root && b.depth == 0 && yajl_parse(parser, (const unsigned char *)"\n", 1) != yajl_status_ok) {
-        TRY(wr_fail(WR_E_FORMAT, "invalid JSON: more text behind the document"));
-    }
-    if (yajl_complete_parse(parser) != yajl_status_ok) {
-        TRY(parse_failure(&b, parser, n));
-    }
+    TRY(status);
     *out = b.root;
 cleanup:
-    if (parser) {
-        yajl_free(parser);
-    }
+    free(second);
     free(copy);
     return status;
 }
@@ -267,8 +314,16 @@ bool json_get_string(const json_value *object, const char *key, const char **tex
     return true;
 }
 
-bool json_to_double(const json_value *number, double *out) {
+bool json_is_finite(const json_value *number) {
     if (!json_is(number, JSON_NUMBER)) {
+        return false;
+    }
+    const char c = number->text[number->text[0] == '-'];
+    return c != 'N' && c != 'I';
+}
+
+bool json_to_double(const json_value *number, double *out) {
+    if (!json_is_finite(number)) {
         return false;
     }
     *out = strtod(number->text, NULL);
@@ -276,7 +331,7 @@ bool json_to_double(const json_value *number, double *out) {
 }
 
 bool json_to_int(const json_value *number, int64_t *out) {
-    if (!json_is(number, JSON_NUMBER)) {
+    if (!json_is_finite(number)) {
         return false;
     }
     char *end;

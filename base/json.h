@@ -22,7 +22,8 @@ typedef struct json_value {
     struct json_value *first, *next; /* children of an array/object, in source order; sibling */
 } json_value;
 
-/* Parses one complete document; trailing white space is allowed, anything else after it is an error.
+/* Parses one complete document; trailing white space is allowed, anything else after it is an error. NaN, Infinity and -Infinity, as Python writes them, are
+ * JSON_NUMBERs with that text, which no function below takes for a number (json_is_finite).
  * Memory is the arena's. WR_E_FORMAT with a message that says what and at which byte. */
 wr_status json_parse(arena *a, const char *bytes, size_t n, const json_value **out);
 
@@ -37,6 +38,7 @@ bool json_get_string(const json_value *object, const char *key, const char **tex
 bool json_get_int(const json_value *object, const char *key, int64_t *out);
 bool json_get_double(const json_value *object, const char *key, double *out);
 bool json_get_bool(const json_value *object, const char *key, bool *out);
+bool json_is_finite(const json_value *number); /* false for what is no number, and for NaN and infinities */
 bool json_to_int(const json_value *number, int64_t *out);
 bool json_to_double(const json_value *number, double *out);
 

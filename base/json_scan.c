@@ -249,7 +249,11 @@ static const char *skip(const char *at, const char *end, unsigned depth) {
     case 't': return literal(at, end, "true", 4);
     case 'f': return literal(at, end, "false", 5);
     case 'n': return literal(at, end, "null", 4);
-    default: return *at == '-' || (*at >= '0' && *at <= '9') ? number(at, end) : NULL;
+    case 'N': return literal(at, end, "NaN", 3);
+    case 'I': return literal(at, end, "Infinity", 8);
+    default:
+        if (*at == '-' && at + 1 < end && at[1] == 'I') return literal(at, end, "-Infinity", 9);
+        return *at == '-' || (*at >= '0' && *at <= '9') ? number(at, end) : NULL;
     }
 }
 

@@ -1,5 +1,5 @@
 /* JSON walked in one pass without building anything: what reads rows faster than a DOM can be built. It accepts exactly what json_parse
- * (base/json.h) accepts: the whole grammar, escapes, UTF-8 (no overlong forms, no surrogates), at most JSON_MAX_DEPTH levels, and its white space.
+ * (base/json.h) accepts: the whole grammar, and NaN, Infinity and -Infinity as Python writes them, escapes, UTF-8 (no overlong forms, no surrogates), at most JSON_MAX_DEPTH levels, and its white space.
  * Every function takes the position and the end of the text and never reads at or behind `end`. LOCAL; no state. */
 #ifndef WR_BASE_JSON_SCAN_H
 #define WR_BASE_JSON_SCAN_H

@@ -107,6 +107,7 @@ static const option_spec prepare_options_table[] = {
     {.name = "fields", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "MAP", .help = "field map of the rows: wildchat, lmsys, sharegpt, or a YAML file"},
     {.name = "drop-toxic", .kind = OPT_FLAG, .help = "leave out rows that say toxic: true"},
     {.name = "drop-redacted", .kind = OPT_FLAG, .help = "leave out rows that say redacted: true"},
+    {.name = "skip-bad", .kind = OPT_FLAG, .help = "rows that cannot be used are counted and named, but the exit code is 0 (without it: 1, after the others are done)"},
     {.name = "block-kib",
      .kind = OPT_INT,
      .default_value = "8192",
@@ -163,6 +164,7 @@ static wr_status run_prepare(const options *o, world *w) {
                          .similarity = who.similarity,
                          .similarity_threshold = options_float(o, "similarity-threshold"),
                          .refusals = who.refusals,
+                         .skip_bad = options_flag(o, "skip-bad"),
                          .overwrite = options_flag(o, "overwrite")};
     status = prepare_run(&p, w);
     /* A run that was stopped has cost something, too; what stopped it is still what the user is told. */

@@ -106,7 +106,7 @@ submit() {
 {
     if [ ${#sources[@]} -gt 0 ] && [ ! -f "$out/data/meta.json" ]; then
         [ -n "$model" ] && prepare_args="--tokenizer $model $prepare_args"
-        submit prepare prepare.sbatch -- "${sources[@]}" --out "$out/data" $prepare_args
+        submit prepare prepare.sbatch -- "${sources[@]}" --out "$out/data" --skip-bad $prepare_args
     fi
     if [ -n "$spec" ]; then
         submit lm train-lm.sbatch --nodes="$nodes" -- --data "$out/data" --new "$spec" --out "$out/lm" $lm_args

@@ -22,6 +22,7 @@ typedef struct assembly {
     char *frame;
     size_t frame_capacity;
     part_counts counts;
+    strbuf refused; /* a chat that the template refused, and why */
 } assembly;
 
 static const char *const text_names[PART_STREAMS] = {[PART_TURNS] = "turns.jsonl.zst", [PART_AUDIT] = "audit.jsonl.zst"};
@@ -63,6 +64,10 @@ static wr_status join_unit(assembly *a, unit_id id) {
     a->counts.chats_no_reply += bytes_get_u64(&r);
     a->counts.chats_too_long += bytes_get_u64(&r);
     a->counts.chats_shortened += bytes_get_u64(&r);
+    a->counts.chats_refused += bytes_get_u64(&r);
+    size_t why;
+    const char *refused = bytes_get_string(&r, &why);
+    if (!r.bad && why && !a->refused.len) strbuf_append(&a->refused, refused, why);
     size_t lost = bytes_get_count(&r, 9);
     for (size_t i = 0; i < lost; i++) {
         size_t length;
@@ -113,6 +118,10 @@ static wr_status put_outcome(assembly *a) {
     if (c->chats_no_reply) TRY(funnel_count(f, "chats", "no reply", c->chats_no_reply));
     if (c->chats_too_long) TRY(funnel_count(f, "chats", "too long", c->chats_too_long));
     if (c->chats_shortened) TRY(funnel_count(f, "chats", "shortened", c->chats_shortened));
+    if (c->chats_refused) {
+        TRY(funnel_count(f, "chats", CHATS_REFUSED, c->chats_refused));
+        TRY(funnel_note(f, "chats", CHATS_REFUSED, strbuf_str(&a->refused)));
+    }
     const shard_set *s = a->shards;
     TRY(funnel_count(f, "kept", "instances, train", s[PART_REWARD].records));
     TRY(funnel_count(f, "kept", "instances, test", s[PART_REWARD_TEST].records));
@@ -191,6 +200,7 @@ cleanup:
     outstream_discard(a.users);
     arena_free(a.arena);
     strbuf_free(&a.line);
+    strbuf_free(&a.refused);
     free(a.frame);
     return status;
 }

@@ -63,6 +63,9 @@ static inline bool unit_dropped(const unit_task *t, size_t i) { return t->droppe
 
 typedef wr_status (*unit_fn)(pipeline *p, void *context, const unit_task *t);
 
+/* The funnel's name of chats that their template refused. */
+#define CHATS_REFUSED "refused by the chat template"
+
 struct pipeline {
     const prepare_options *o;
     world *w;              /* NULL: alone */
@@ -95,6 +98,7 @@ struct pipeline {
     uint8_t *dropped;      /* (conversations / 8 + 1) bit: a duplicate or fork */
     user_table users;
     uint64_t instances, test_target, bytes;
+    bool complete;         /* the result has its name */
     bool nothing;          /* no row was usable: nothing to keep for another run */
     funnel funnel;
     strbuf extra;          /* members of meta.json: "key":value,… */

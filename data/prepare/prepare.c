@@ -139,7 +139,7 @@ static wr_status describe_job(const pipeline *p, strbuf *out) {
     char hash[HASH_HEX] = "", chat[HASH_HEX] = "";
     json_writer w = json_writer_make(out);
     json_begin_object(&w);
-    put_number(&w, "version", 1);
+    put_number(&w, "version", 2);
     json_key(&w, "--format"), json_string(&w, o->format);
     json_key(&w, "--fields"), json_string(&w, o->fields ? o->fields : "wildchat");
     put_number(&w, "--block-kib", o->block_bytes >> 10);
@@ -260,9 +260,37 @@ static void pipeline_free(pipeline *p) {
 static wr_status finish(pipeline *p) {
     wr_status status = WR_OK;
     TRY(prepare_dir_commit(&p->dir));
+    p->complete = true;
     log_info("%s:", p->dir.out);
     funnel_print(&p->funnel);
 cleanup:
+    return status;
+}
+
+static const char *note_of(const funnel *f, const char *stage, const char *name) {
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->lines[i].stage, stage) == 0 && strcmp(f->lines[i].name, name) == 0) return f->lines[i].note ? f->lines[i].note : "";
+    return "";
+}
+
+/* Rank 0, when the result has its name: what was bad is said once more in the error line, with the first of its kind. */
+static wr_status tell_bad(const pipeline *p) {
+    wr_status status = WR_OK;
+    const funnel *f = &p->funnel;
+    uint64_t bad = 0, refused = funnel_get(f, "chats", CHATS_REFUSED);
+    const char *first = NULL, *name = "", *skipped = "skipped; first: ";
+    for (int i = ROW_GOOD; i < ROW_FAULTS && !p->o->skip_bad; i++) {
+        const uint64_t n = row_fault_bad((row_fault)i) ? funnel_get(f, "rows", row_fault_name((row_fault)i)) : 0;
+        if (n && !first) first = note_of(f, "rows", name = row_fault_name((row_fault)i));
+        bad += n;
+    }
+    if (first && strncmp(first, skipped, strlen(skipped)) == 0) first += strlen(skipped);
+    if (bad)
+        status = wr_fail(WR_E_FAILED, "%s is complete without %llu of %llu rows, which were bad; the first: %s: %s (--skip-bad: no failure)", p->dir.out,
+                         (unsigned long long)bad, (unsigned long long)funnel_get(f, "rows", "read"), first, name);
+    else if (refused && !p->o->skip_bad)
+        status = wr_fail(WR_E_FAILED, "%s is complete without %llu chats, which the chat template refuses; the first: %s (--skip-bad: no failure)", p->dir.out,
+                         (unsigned long long)refused, note_of(f, "chats", CHATS_REFUSED));
     return status;
 }
 
@@ -285,6 +313,7 @@ static wr_status run(pipeline *p) {
     else
         TRY(pipeline_agree(p, p->root ? prepare_labelled(p) : WR_OK));
     TRY(pipeline_agree(p, p->root ? finish(p) : WR_OK));
+    TRY(pipeline_agree(p, p->root ? tell_bad(p) : WR_OK));
 cleanup:
     return status;
 }
@@ -304,7 +333,7 @@ wr_status prepare_run(const prepare_options *o, world *w) {
     pipeline p = {.o = o, .w = w && world_size(w) > 1 ? w : NULL, .root = !w || world_rank(w) == 0, .dir.lock = -1};
     wr_status status = run(&p);
     if (p.root && p.dir.lock >= 0) {
-        bool keep = status < 0 && worth_keeping(&p);
+        bool keep = status < 0 && !p.complete && worth_keeping(&p);
         if (keep) log_info("prepare: what is done is kept in %s; run the same command to continue", p.dir.partial);
         prepare_dir_close(&p.dir, keep);
     }

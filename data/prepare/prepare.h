@@ -35,6 +35,7 @@ typedef struct prepare_options {
     size_t shard_records;                    /* records per shard file */
     filter_options filters;                  /* which, and their limits: filter_options_default() with changes */
     const char *refusal_rules;               /* rule file; NULL: built in */
+    bool skip_bad;                           /* bad rows are counted and named, and no failure */
     bool overwrite;                          /* replace a prepared folder; drop unfinished work of other options */
 
     /* Who answers. Borrowed; every rank its own. */
@@ -47,7 +48,7 @@ typedef struct prepare_options {
 
 /* COLLECTIVE (w NULL: this process alone). Prints the counted table of stages to stderr and saves it in meta.json. Everything is done in OUT.partial,
  * which becomes OUT when complete; the same call again goes on where another stopped, whatever stopped it. The bytes of OUT depend on sources and
- * options alone. WR_E_INTERRUPTED after a stop signal, WR_E_USAGE when the unfinished work in OUT.partial is of other options. */
+ * options alone. WR_E_FAILED: OUT is complete, but some rows were bad and are not in it (without skip_bad). WR_E_INTERRUPTED after a stop signal, WR_E_USAGE when the unfinished work in OUT.partial is of other options. */
 wr_status prepare_run(const prepare_options *o, world *w);
 
 #endif

@@ -1,5 +1,6 @@
 /* Phase dedupe, on rank 0: counts of all units, which conversations are kept, and what several annotators agree on. Reads the tables of the .read
  * files, never their rows. */
+#include "data/annotate/answer_pattern.h"
 #include "data/prepare/consensus.h"
 #include "data/prepare/unit_counts.h"
 
@@ -33,6 +34,7 @@ typedef struct dedupe_round {
     wr_status (*item)(struct dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns);
     uint64_t *patterns; /* (6^annotators) */
     uint64_t turns, faults[2];
+    uint64_t answered[PATTERN_ANNOTATORS]; /* turns that the annotator had a level for */
 } dedupe_round;
 
 static wr_status round_of(dedupe_round *round) {
@@ -76,7 +78,6 @@ cleanup:
 }
 
 static wr_status add_counts(dedupe_round *round, unit_entry *u, const unit_counts *c, const uint8_t *answers) {
-    (void)answers;
     wr_status status = WR_OK;
     pipeline *p = round->p;
     funnel *f = &p->funnel;
@@ -86,6 +87,7 @@ static wr_status add_counts(dedupe_round *round, unit_entry *u, const unit_count
     u->first = p->conversations;
     p->conversations += c->conversations;
     p->bytes += c->bytes;
+    for (size_t t = 0; t < c->turns * p->n_annotators; t++) round->answered[t % p->n_annotators] += answers[t] != 0;
     TRY(funnel_count(f, "rows", "read", c->rows));
     TRY(funnel_count(f, "rows", "messages", c->messages));
     for (int i = ROW_GOOD + 1; i < ROW_FAULTS; i++) {
@@ -130,12 +132,33 @@ static wr_status settle(dedupe_round *r, size_t i, const dedupe_item *x, const u
     return WR_OK;
 }
 
+/* An annotator without a single answer was not there: what was read with it is read again when it is. */
+static wr_status check_answered(const dedupe_round *r) {
+    wr_status status = WR_OK;
+    pipeline *p = r->p;
+    uint64_t turns = 0;
+    size_t silent = 0;
+    char path[PATH_CAP];
+    for (size_t i = 0; i < p->n_units; i++) turns += p->units[i].turns;
+    while (silent < p->n_annotators && r->answered[silent]) silent++;
+    if (!turns || silent == p->n_annotators) return WR_OK;
+    for (size_t i = 0; i < p->n_units; i++) {
+        TRY(unit_path(path, p->dir.work, p->units[i].id, ".read"));
+        TRY(dir_remove_tree(path));
+    }
+    TRY(wr_fail(WR_E_FAILED, "annotator %s gave no answer to any of %llu follow-ups, so nothing was prepared; see that it answers and run the same command again",
+                p->annotators[silent]->name, (unsigned long long)turns));
+cleanup:
+    return status;
+}
+
 static wr_status dedupe_all(pipeline *p) {
     wr_status status = WR_OK;
     dedupe_round round = {.p = p, .unit = add_counts};
     TRY(begin_table(&p->funnel));
     TRY(round_of(&round));
     round.unit = NULL;
+    TRY(check_answered(&round));
     TRY(dedupe_create(p->conversations, &p->dedupe));
     TRY_ALLOC(p->dropped = mem_calloc(p->conversations / 8 + 1, 1));
     round.item = by_id;

@@ -12,10 +12,10 @@ static inline int part_classes(part_stream s) { return s <= PART_REWARD_TEST ? C
 
 typedef struct part_counts {
     uint64_t dropped[FILTERS];
-    uint64_t histories_shortened, chats_no_reply, chats_too_long, chats_shortened;
+    uint64_t histories_shortened, chats_no_reply, chats_too_long, chats_shortened, chats_refused; /* by the chat template */
 } part_counts;
 
-/* Table: the counts (all u64), u64 n and n users (name, u32 stratum) who lost an instance to FILTER_TOO_LONG, then for each stream u64 n and n frames:
+/* Table: the counts (all u64), the first refused chat and why ("": none), u64 n and n users (name, u32 stratum) who lost an instance to FILTER_TOO_LONG, then for each stream u64 n and n frames:
  * u64 offset in the body, and built_frame_pack (shards) or u64 bytes (text). */
 
 #endif

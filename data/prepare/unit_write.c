@@ -28,6 +28,7 @@ struct write_state {
     const uint8_t *answers;
     unit_writer *file;
     part_counts counts;
+    strbuf refused; /* the first chat that the template refuses, and why */
     strbuf lost; /* users who lost an instance */
     uint64_t n_lost;
     part_out out[PART_STREAMS];
@@ -141,7 +142,12 @@ static wr_status write_chat(write_state *s, const conversation *c, bool test) {
         for (int round = 0;; round++) {
             s->ids.n = 0;
             s->spans.n = 0;
-            TRY(chat_render_training(p->chat, p->tok, &(chat_request){x.messages, x.n_messages, c->row, false}, &s->ids, &s->spans));
+            const wr_status got = chat_render_training(p->chat, p->tok, &(chat_request){x.messages, x.n_messages, c->row, false}, &s->ids, &s->spans);
+            if (got == WR_E_FORMAT) { /* the chat's own fault: others may be fine */
+                if (!s->counts.chats_refused++) strbuf_printf(&s->refused, "%s: %s", c->id, wr_error());
+                return WR_OK;
+            }
+            TRY(got);
             if (!limit || s->ids.n <= limit) break;
             /* The last replies go, as many as do not fit. What follows a reply's end token (a line break) may go over
              * the limit: then one more. */
@@ -197,10 +203,12 @@ cleanup:
 static wr_status commit_part(write_state *s) {
     wr_status status = WR_OK;
     strbuf table = {0};
-    const uint64_t counts[] = {s->counts.histories_shortened, s->counts.chats_no_reply, s->counts.chats_too_long, s->counts.chats_shortened};
+    const uint64_t counts[] = {s->counts.histories_shortened, s->counts.chats_no_reply, s->counts.chats_too_long, s->counts.chats_shortened, s->counts.chats_refused};
     for (int k = 0; k < PART_STREAMS; k++) TRY(k < PART_TURNS ? frame_builder_flush(s->out[k].builder) : flush_text(&s->out[k]));
     for (int f = 0; f < FILTERS; f++) bytes_put_u64(&table, s->counts.dropped[f]);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) bytes_put_u64(&table, counts[i]);
+    bytes_put_string(&table, strbuf_str(&s->refused), s->refused.len);
+    TRY(strbuf_status(&s->refused));
     bytes_put_u64(&table, s->n_lost);
     strbuf_append(&table, strbuf_str(&s->lost), s->lost.len);
     TRY(strbuf_status(&s->lost));
@@ -258,6 +266,7 @@ cleanup:
     }
     reward_encoder_free(s.encoder);
     strbuf_free(&s.lost);
+    strbuf_free(&s.refused);
     strbuf_free(&s.packed);
     token_ids_free(&s.ids);
     token_spans_free(&s.spans);

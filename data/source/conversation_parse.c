@@ -275,6 +275,12 @@ static const char *scan_messages(parser *p, const char *at) {
 /* --- the row
  * ------------------------------------------------------------------------------------------------------------- */
 
+/* NaN or an infinity, as Python writes them. */
+static bool is_nan(const json_span *v) {
+    const char c = v->kind == JSON_NUMBER ? v->text[v->text[0] == '-'] : '0';
+    return c == 'N' || c == 'I';
+}
+
 static const json_span *row_value(const parser *p, field f) { return p->in_row[f] ? &p->row[f] : NULL; }
 
 static row_fault take_id(parser *p, const char *line, size_t n) {
@@ -285,6 +291,8 @@ static row_fault take_id(parser *p, const char *line, size_t n) {
         char hash[HASH_HEX];
         hash_hex(line, n, hash);
         p->out->id = arena_strndup(p->memory, hash, HASH_HEX - 1);
+    } else if (id && is_nan(id)) {
+        return ROW_NAN;
     } else if (!id || (id->kind != JSON_STRING && (p->map->strict_id || id->kind != JSON_NUMBER))) {
         return ROW_FIELD;
     } else {
@@ -374,6 +382,8 @@ static row_fault scan_row(parser *p, const char *line, size_t n) {
     if (!object) return ROW_OBJECT;
     const json_span *messages = row_value(p, FIELD_MESSAGES);
     if (!messages || messages->kind != JSON_ARRAY) return ROW_FIELD;
+    for (unsigned f = FIELD_USER; f < FIELD_MESSAGES; f++)
+        if (p->in_row[f] && is_nan(&p->row[f])) return ROW_NAN;
     row_fault id = take_id(p, line, n);
     if (id != ROW_GOOD) return id;
     return p->messages == 0 ? ROW_EMPTY : p->messages > ROW_MESSAGES_LIMIT ? ROW_MANY : p->fault;

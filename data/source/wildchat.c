@@ -13,6 +13,7 @@ const char *row_fault_name(row_fault f) {
         [ROW_JSON] = "not JSON",
         [ROW_OBJECT] = "not an object",
         [ROW_FIELD] = "field missing or of a wrong type",
+        [ROW_NAN] = "NaN or Infinity where a value is read",
         [ROW_PARTS] = "content with parts that are no text",
         [ROW_LONG] = "a message over 1 MiB",
         [ROW_MANY] = "over 2000 messages",
@@ -25,6 +26,10 @@ const char *row_fault_name(row_fault f) {
         [ROW_HUGE] = "a row over 256 MiB",
     };
     return names[f];
+}
+
+bool row_fault_bad(row_fault f) {
+    return f != ROW_GOOD && f != ROW_DUPLICATE && f != ROW_FORK && f != ROW_TOXIC && f != ROW_REDACTED && f != ROW_EXCLUDED;
 }
 
 wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_header, conversation *out,

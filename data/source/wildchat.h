@@ -15,6 +15,7 @@ typedef enum row_fault {
     ROW_JSON,
     ROW_OBJECT,
     ROW_FIELD,
+    ROW_NAN, /* NaN or Infinity in a member that is read */
     ROW_PARTS, /* a content with parts that are no text */
     ROW_LONG,
     ROW_MANY,
@@ -28,6 +29,8 @@ typedef enum row_fault {
     ROW_FAULTS
 } row_fault;
 const char *row_fault_name(row_fault f);
+/* The row could not be used; a duplicate, or one that an option leaves out, is not bad. */
+bool row_fault_bad(row_fault f);
 
 typedef struct conversation {
     const char *id; /* conversation_hash */

@@ -69,7 +69,7 @@ static void test_integers(void **state) {
 static void test_errors(void **state) {
     arena *a = *state;
     static const char *const bad[] = {
-        "", " ", "{", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "01", "1.", "-", "+1", ".5", "nul", "NaN", "Infinity", "\"abc", "\"a\nb\"", "\"\\x\"",
+        "", " ", "{", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "01", "1.", "-", "+1", ".5", "nul", "nan", "NaNs", "-NaN", "+Infinity", "Infinit", "\"abc", "\"a\nb\"", "\"\\x\"",
         "\"\\u12\"", "\"\\u12G4\"", "1 2", "{} x", "[1}", "// c\n1", "'a'", "{\"a\":}", "\"\\", "\"\\u", "\"\\ud800", "\"\\ud800\\", "\"\\ud800\\u", "]", "}",
         ",", ":", "tru", "{} \"", "[]\"x", "{}tru", "0\"\\", "{} 1", "{}-", "[] \"\\u12", "\xEF\xBB\xBF{}", "\"\x01\"",
     };
@@ -89,6 +89,28 @@ static void test_errors(void **state) {
     assert_int_equal(json_parse(a, "\"\xED\xA0\x80\"", 5, &v), WR_E_FORMAT);
     assert_int_equal(json_parse(a, "[1, x]", 6, &v), WR_E_FORMAT);
     assert_non_null(strstr(wr_error(), "byte"));
+}
+
+/* As Python writes them: kept as they are, and never taken for a number. */
+static void test_nan(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"a\":NaN,\"b\":[Infinity,-Infinity,\"NaN \\\"\"],\"c\":1}";
+    arena *a = arena_create();
+    const json_value *v;
+    strbuf out = {0};
+    double x;
+    int64_t whole;
+    assert_int_equal(json_parse(a, text, sizeof text - 1, &v), WR_OK);
+    assert_false(json_get_double(v, "a", &x));
+    assert_false(json_get_int(v, "a", &whole));
+    assert_false(json_is_finite(json_at(json_get(v, "b"), 1)));
+    assert_true(json_get_int(v, "c", &whole));
+    json_writer w = json_writer_make(&out);
+    json_copy(&w, v);
+    assert_string_equal(strbuf_str(&out), text);
+    strbuf_free(&out);
+    arena_free(a);
 }
 
 /* Unpaired surrogates become U+FFFD; what looks like one behind an escaped backslash stays. */
@@ -239,7 +261,7 @@ static int tear_down(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_integers), TEST(test_errors), TEST(test_surrogates),
+    const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_integers), TEST(test_errors), TEST(test_nan), TEST(test_surrogates),
                                        TEST(test_depth), TEST(test_large), TEST(test_writer), TEST(test_mutations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,7 +191,8 @@ static void wildchat(void **state) {
     path_join(again, dir, "again");
     path_join(partial, dir, "out.partial");
     prepare_options o = options_for(source, out, "wildchat");
-    assert_int_equal(prepare_run(&o, NULL), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED); /* it is done, but for the bad rows */
+    assert_non_null(strstr(wr_error(), "bad"));
     const json_value *meta = load_meta(a, out);
     assert_int_equal(count(meta, "rows", "read"), USERS * 5 + 7);
     assert_int_equal(count(meta, "rows", "good"), USERS * 5);
@@ -209,12 +210,12 @@ static void wildchat(void **state) {
     assert_false(dir_exists(partial));
 
     o.out_dir = again;
-    assert_int_equal(prepare_run(&o, NULL), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED);
     same_folder(out, again);
     assert_int_equal(prepare_run(&o, NULL), WR_E_USAGE); /* there is a prepared set already */
     o.overwrite = true;
     o.no_tokens = true;
-    assert_int_equal(prepare_run(&o, NULL), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED);
     o.out_dir = dir; /* not empty, and not prepared: never replaced */
     assert_int_equal(prepare_run(&o, NULL), WR_E_USAGE);
     assert_true(file_exists(chats));
@@ -342,7 +343,7 @@ static void labelled(void **state) {
     dataset_index d;
     path_join(out, dir, "rated");
     prepare_options o = options_for(source, out, "labelled");
-    assert_int_equal(prepare_run(&o, NULL), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED);
     const json_value *meta = load_meta(a, out);
     assert_int_equal(count(meta, "rows", "good"), 61);
     assert_int_equal(count(meta, "rows", "field missing or of a wrong type"), 4);
@@ -351,7 +352,7 @@ static void labelled(void **state) {
     dataset_index_free(&d);
     o.overwrite = true;
     o.classes = 3; /* labels above it are bad rows */
-    assert_int_equal(prepare_run(&o, NULL), WR_OK);
+    assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED);
     assert_int_equal(count(load_meta(a, out), "rows", "good"), 37);
     arena_free(a);
 }
