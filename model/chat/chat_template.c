@@ -125,11 +125,17 @@ static wr_status find_names(chat_template *c) {
     const chat_message chat[] = {{"user", "Hello", 5, &fields}, {"assistant", "Good day", 8, &fields}};
     wr_status status = WR_OK;
     jinja_text x;
+    strbuf both = {0};
     arena *a = arena_create();
     TRY_ALLOC(a);
-    TRY(chat_names_find(c->memory, strbuf_str(&c->source), c->source.len, &c->names));
+    strbuf_append(&both, strbuf_str(&c->source.text), c->source.text.len);
+    strbuf_putc(&both, '\n');
+    if (c->source.has_tools) strbuf_append(&both, strbuf_str(&c->source.tools), c->source.tools.len);
+    TRY(strbuf_status(&both));
+    TRY(chat_names_find(c->memory, strbuf_str(&both), both.len, &c->names));
     c->names.all = render(c, chat, 2, false, a, &x) >= 0 && memmem(x.bytes, x.n, mark, sizeof mark - 1);
 cleanup:
+    strbuf_free(&both);
     arena_free(a);
     return status;
 }
