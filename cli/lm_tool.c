@@ -53,7 +53,7 @@ wr_status read_ids(const json_value *object, const char *field, size_t vocab, to
         int64_t id;
         if (!json_to_int(v, &id)) TRY(wr_fail(WR_E_FORMAT, "field \"%s\" holds something that is not an integer", field));
         if (id < 0 || (uint64_t)id >= vocab)
-            TRY(wr_fail(WR_E_FORMAT, "field \"%s\": token id %lld is outside the vocabulary of %zu", field, (long long)id, vocab));
+            TRY(wr_fail(WR_E_FORMAT, "field \"%s\": token id %lld is not between 0 and %zu", field, (long long)id, vocab - 1));
         TRY(token_ids_push(out, id > INT32_MAX ? INT32_MAX : (int32_t)id)); /* no vocabulary reaches that far: it only has to stay outside */
     }
 cleanup:

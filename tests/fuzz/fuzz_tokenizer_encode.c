@@ -1,5 +1,5 @@
-/* First byte: which of three small tokenizers (GPT-2 layout; Qwen2's with NFC and added tokens; SentencePiece's with byte fallback) and whether
- * the rest is text or token ids. Text must come back as it was where nothing normalises it; decoding as a stream must equal decoding at once. */
+/* First byte: which of four small tokenizers (GPT-2 layout; Qwen2's with NFC and added tokens; SentencePiece's with byte fallback; a pattern that
+ * only the regex engine matches) and whether the rest is text or token ids. Text must come back as it was where nothing normalises it; decoding as a stream must equal decoding at once. */
 #include "base/json.h"
 #include "base/utf8.h"
 #include "model/tokenizer/text_bytes.h"
@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { GPT2, QWEN2, SENTENCE, KINDS };
+enum { GPT2, QWEN2, SENTENCE, PATTERN, KINDS };
 
 static const char *const layouts[KINDS] = {
     "\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true},\"decoder\":{\"type\":\"ByteLevel\"},"
@@ -26,6 +26,10 @@ static const char *const layouts[KINDS] = {
     "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"\xe2\x96\x81\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
     "\"content\":\"\xe2\x96\x81\"}]},\"pre_tokenizer\":null,\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"
     "\"\xe2\x96\x81\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]},"
+    "\"added_tokens\":[]",
+    "\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
+    "\"\\\\b[\\\\p{Lu}\\\\p{M}]*[\\\\w&&[^\\\\p{Han}\\\\d]]+(?i:k|[^a-z])?|\\\\p{Han}+(?=\\\\p{^Han})|^.|\\\\d{1,3}?$|\\\\s+(?!\\\\S)\"},\"behavior\":\"Isolated\",\"invert\":false},"
+    "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]},\"decoder\":{\"type\":\"ByteLevel\"},"
     "\"added_tokens\":[]",
 };
 

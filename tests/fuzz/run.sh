@@ -33,6 +33,17 @@ seed() {
         local around='"post_processor":null,"truncation":null,"padding":null'
         printf '{"added_tokens":[{"id":0,"content":"<|im_start|>","special":true}],"normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"use_regex":true},%s,"decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":1,"b":2,"ab":3},"merges":["a b"]}}' "$around" >"$corpus/seed1"
         printf '{"added_tokens":[{"id":0,"content":"<s>","special":true,"lstrip":true,"rstrip":true,"single_word":true,"normalized":true}],"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Prepend","prepend":"_"},{"type":"Replace","pattern":{"String":" "},"content":"_"}]},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Metaspace","replacement":"_","prepend_scheme":"first","split":true},{"type":"Digits","individual_digits":true},{"type":"Split","pattern":{"Regex":"\\\\s+|\\\\p{N}"},"behavior":"MergedWithNext","invert":false}]},%s,"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"_"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":1}]},"model":{"type":"BPE","unk_token":"<u>","fuse_unk":true,"byte_fallback":true,"ignore_merges":true,"vocab":{"<u>":1,"<0x0A>":2,"a":3,"b":4,"ab":5},"merges":[["a","b"]]}}' "$around" >"$corpus/seed2"
+        # One pattern a file: what the parser of patterns takes or names, and each step of its own.
+        local k=2 pattern step
+        for pattern in '[a-z&&[^aeiou]]+|[^[:^alpha:]\\p{Han}]' '(?i:k|[^\\u00e0-\\x{ff}])|(?x) a b # c' '\\p{^Letter}{,3}?|[^\\S\\n]{2}+|\\h++' '(?m).|^\\b.\\B$|\\A\\G\\Z\\z|\\R\\N\\O' \
+            '(?<=\\s)\\S|(?<!a)b(?=c)(?!d)(?>e*)(?<n>f)(?#g)' '[]x-]|[-\\w\\]]|[\\x61-\\u0063]|\\012|x*|' '[\\p{Lu}\\p{Lt}\\p{M}]*[\\p{Ll}&&\\p{Latin}&&[^\\P{L}]]+(?i:\u0027s)?'; do
+            k=$((k + 1))
+            printf '{"added_tokens":[],"normalizer":null,"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"%s"},"behavior":"Contiguous","invert":true},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]},%s,"decoder":null,"model":{"type":"BPE","vocab":{"a":1,"b":2,"ab":3},"merges":["a b"]}}' "$pattern" "$around" >"$corpus/seed$k"
+        done
+        for step in '"Punctuation","behavior":"Contiguous"' '"Whitespace"' '"WhitespaceSplit"' '"BertPreTokenizer"' '"CharDelimiterSplit","delimiter":"b"' '"FixedLength","length":3' '"Split","behavior":"Removed","invert":false,"pattern":{"String":"ab"}'; do
+            k=$((k + 1))
+            printf '{"added_tokens":[{"id":9,"content":"<a>"},{"id":7,"content":"<b>","normalized":true},{"id":9,"content":"<a>"}],"normalizer":{"type":"Sequence","normalizers":[{"type":"Replace","pattern":{"Regex":"\\\\s{2,}|\\\\d+?"},"content":" "},{"type":"Strip","strip_left":true,"strip_right":true}]},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"ByteLevel","add_prefix_space":true,"use_regex":true},{"type":%s}]},%s,"decoder":null,"model":{"type":"BPE","vocab":{"a":1,"b":2,"ab":3},"merges":["a b"]}}' "$step" "$around" >"$corpus/seed$k"
+        done
         ;;
     fuzz_jinja)
         printf '%s' "{% set ns = namespace(x=1) %}{% for m in messages[1:] if m.role == 'user' %}{{ loop.index ~ m.content|trim }}{% else %}n{% endfor %}{% macro f(a, b=2) %}{{ a }}{% endmacro %}{{ f(b=1, a='x'.split(',', 1)[0]) }}" >"$corpus/seed1"
@@ -45,6 +56,7 @@ seed() {
         printf '\102Hello e\xcc\x81 <a> <ab>  w the' >"$corpus/seed2"
         printf '\4the the  \xc3\xa9 \n aaaa' >"$corpus/seed3"
         printf '\5\6\1\303\0\251\0\12\0\6\1' >"$corpus/seed4"
+        printf '\6Hello W\303\226RLD it\303\251 \344\275\240\343\201\202 \302\265\342\204\252 x\302\262  \n 12' >"$corpus/seed5"
         ;;
     fuzz_instream)
         local lines=$corpus/seed-lines
