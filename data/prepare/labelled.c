@@ -67,7 +67,7 @@ static wr_status parse(labelled *p, const char *line, size_t n, row *out, row_fa
     } else if (!json_get_string(v, "response", &out->response, &out->response_length) ||
                !json_get_int(v, "label", &out->label) || out->label < 1 || out->label > LARGEST_LABEL ||
                (p->job->p->o->classes > 0 && out->label > p->job->p->o->classes) ||
-               !optional_text(v, "query", &out->query, &out->query_length) ||
+               !optional_text(v, json_get(v, "query") ? "query" : "prompt", &out->query, &out->query_length) ||
                !optional_text(v, "user", &out->user, &user_length) || !optional_text(v, "id", &out->id, &id_length)) {
         *fault = ROW_FIELD;
     } else if (out->response_length > ROW_MESSAGE_LIMIT || out->query_length > ROW_MESSAGE_LIMIT) {

@@ -1,5 +1,7 @@
 #include "data/prepare/prepare_job.h"
 
+#include "data/source/sources_rows.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,21 +28,50 @@ cleanup:
     return status;
 }
 
+/* Lines, or the elements of an array. */
+static wr_status each_row(text_rows *rows, progress *shown, uint64_t *lines, job_line_fn fn, void *context) {
+    wr_status status = WR_OK;
+    char where[PATH_CAP + 32];
+    for (;;) {
+        text_row row;
+        const wr_status got = text_rows_next(rows, UINT64_MAX, &row);
+        TRY(got);
+        if (got == WR_END) break;
+        snprintf(where, sizeof where, "%s:%zu", text_rows_name(rows), row.line);
+        const bool good = row.fault == ROW_GOOD;
+        TRY(fn(context, good ? row.text : "?", good ? row.length : 1, where)); /* what is no row is no JSON */
+        if (++*lines % POLL_LINES) continue;
+        progress_update(shown, *lines, NULL);
+        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
+    }
+cleanup:
+    return status;
+}
+
+static wr_status refuse_parquet(const char *path) {
+    char head[4] = "";
+    FILE *f = fopen(path, "rbe");
+    const bool parquet = f && fread(head, 1, 4, f) == 4 && memcmp(head, "PAR1", 4) == 0;
+    if (f) fclose(f);
+    return parquet ? wr_fail(WR_E_FORMAT, "%s: Parquet files of ratings are not read; write them as JSON lines or as a JSON array", path) : WR_OK;
+}
+
 wr_status job_read_sources(prepare_job *job, job_line_fn fn, void *context) {
     wr_status status = WR_OK;
-    instream *in = NULL;
+    text_rows *rows = NULL;
     uint64_t lines = 0;
     progress *shown = progress_create("prepare: reading", "rows", 0);
     for (size_t i = 0; i < sources_files(job->p->sources); i++) {
-        TRY(instream_open(sources_path(job->p->sources, i), &in));
-        TRY(each_line(in, NULL, shown, &lines, fn, context));
-        instream_close(in);
-        in = NULL;
+        TRY(refuse_parquet(sources_path(job->p->sources, i)));
+        TRY(text_rows_open(sources_path(job->p->sources, i), ROW_LIMIT, &rows));
+        TRY(each_row(rows, shown, &lines, fn, context));
+        text_rows_close(rows);
+        rows = NULL;
     }
     progress_update(shown, lines, NULL);
 cleanup:
     progress_finish(shown);
-    instream_close(in);
+    text_rows_close(rows);
     return status;
 }
 

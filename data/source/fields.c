@@ -49,8 +49,15 @@ static const field_map sharegpt = {
     .n_roles = sizeof sharegpt_roles / sizeof *sharegpt_roles,
 };
 
-static const char *const map_names[] = {"wildchat", "lmsys", "sharegpt", NULL};
-static const field_map *const maps[] = {&wildchat, &lmsys, &sharegpt};
+/* Rows of OpenAI's and TRL's kind. */
+static const field_map openai = {
+    AT(FIELD_ID, "id"), AT(FIELD_USER, "user"), AT(FIELD_MESSAGES, "messages"), AT(FIELD_ROLE, "role"), AT(FIELD_CONTENT, "content"),
+};
+
+static const char *const map_names[] = {"wildchat", "lmsys", "sharegpt", "openai", NULL};
+static const field_map *const maps[] = {&wildchat, &lmsys, &sharegpt, &openai};
+
+const field_map *field_map_second(const char *name) { return name ? NULL : &openai; }
 
 /* Keys of a YAML map, in the order of `field`. */
 static const char *const keys[FIELDS + 2] = {"id",       "user", "header",  "language", "model",        "timestamp",      "toxic", "redacted",
@@ -234,7 +241,7 @@ wr_status field_map_open(const char *name, const field_map **out) {
     *out = NULL;
     if (strpbrk(name, "./")) return read_file(name, out);
     const char *near = nearest_name(name, map_names);
-    return wr_fail(WR_E_USAGE, "--fields: '%s' is none of wildchat, lmsys, sharegpt, nor a file (FILE.yaml)%s%s%s", name, near ? "; did you mean '" : "",
+    return wr_fail(WR_E_USAGE, "--fields: '%s' is none of wildchat, lmsys, sharegpt, openai, nor a file (FILE.yaml)%s%s%s", name, near ? "; did you mean '" : "",
                    near ? near : "", near ? "'?" : "");
 }
 

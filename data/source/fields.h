@@ -1,5 +1,5 @@
 /* Field maps: where a chat log keeps what a conversation needs. Built in: "wildchat" (WildChat as JSON), "lmsys" (LMSYS-Chat-1M), "sharegpt" (ShareGPT
- * dumps); any other log is described by a YAML file. And the reader of one JSON row by such a map, in one pass over the line. LOCAL; a map is
+ * dumps), "openai" ({"messages": [{role, content} …]}); any other log is described by a YAML file. And the reader of one JSON row by such a map, in one pass over the line. LOCAL; a map is
  * immutable once opened. */
 #ifndef WR_DATA_FIELDS_H
 #define WR_DATA_FIELDS_H
@@ -42,6 +42,8 @@ typedef struct field_map {
 /* name: a built-in map, NULL for "wildchat", or the path of a YAML file (a name with '.' or '/'). WR_E_USAGE names the file, the line and, for a key
  * that does not exist, the nearest one. */
 wr_status field_map_open(const char *name, const field_map **out);
+/* The map that is tried where rows do not follow the first: without a name, {"messages": [{role, content} …]}; else NULL. */
+const field_map *field_map_second(const char *name);
 void field_map_close(const field_map *m); /* NULL is fine */
 
 /* What the log's role is called here; NULL: as it is. */

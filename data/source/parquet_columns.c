@@ -103,10 +103,11 @@ wr_status parquet_columns_find(const parquet_footer *f, const char *path, const 
         const char *name = map->names[wanted[w].field];
         const parquet_node *leaf = child(w < WANT_CONTENT ? f->root : message, name);
         out->slots[w] = NO_SLOT;
-        if (!leaf && wanted[w].required)
+        const bool required = wanted[w].required && (w != WANT_ID || map->strict_id);
+        if (!leaf && required)
             TRY(wr_fail(WR_E_FORMAT, "%s: no column %s%s%s: not a file of conversations, or of other ones than --fields says", path,
                         w < WANT_CONTENT ? "" : map->names[FIELD_MESSAGES], w < WANT_CONTENT ? "" : "[].", name ? name : "for the id"));
-        if (!leaf || (leaf->nothing && !wanted[w].required)) continue;
+        if (!leaf || (leaf->nothing && !required)) continue;
         if (!leaf->nothing && fits(leaf, wanted[w].kind))
             out->slots[w] = add(out, leaf);
         else if (wanted[w].kind == KIND_TEXT || wanted[w].kind == KIND_FLAG)

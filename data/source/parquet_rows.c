@@ -1,5 +1,8 @@
 #include "data/source/parquet_rows.h"
 
+#include "base/hash.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -275,6 +278,20 @@ cleanup:
     return status;
 }
 
+/* The id of a row that has none: by what is said in it. */
+static const char *hash_of(row_reader *r, uint64_t row, const conversation *c) {
+    uint64_t h[2] = {1, 2};
+    (void)row;
+    for (size_t i = 0; i < c->n; i++) {
+        for (int k = 0; k < 2; k++) {
+            h[k] = hash64(c->messages[i].role, strlen(c->messages[i].role), h[k]);
+            h[k] = hash64(c->messages[i].content, c->messages[i].length, h[k]);
+        }
+    }
+    snprintf(r->own_id, sizeof r->own_id, "%016llx%016llx", (unsigned long long)h[0], (unsigned long long)h[1]);
+    return r->own_id;
+}
+
 wr_status row_reader_next(row_reader *r, uint64_t row, conversation *out, row_fault *fault) {
     wr_status status = WR_OK;
     const parquet_value *id, *ip;
@@ -293,10 +310,11 @@ wr_status row_reader_next(row_reader *r, uint64_t row, conversation *out, row_fa
     if (r->user_key_header) TRY(read_header(r, &with_header, &utf8));
     if (id) utf8 &= id->valid;
     if (ip) utf8 &= ip->valid;
-    bool named = id && id->length > 0 && id->length <= 256;
+    const bool own = !id && !r->map->strict_id; /* as in a JSON row */
+    bool named = own || (id && id->length > 0 && id->length <= 256);
     *fault = !utf8 ? ROW_UTF8 : !named ? ROW_FIELD : take_messages(r, out);
     if (*fault != ROW_GOOD) return WR_OK;
-    out->id = id->text;
+    out->id = own ? hash_of(r, row, out) : id->text;
     TRY(read_user(r, row, ip, with_header, out, &utf8));
     if (!utf8) *fault = ROW_UTF8;
 cleanup:

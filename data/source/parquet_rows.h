@@ -31,6 +31,7 @@ typedef struct row_reader {
     chat_message *messages; /* (ROW_MESSAGES_LIMIT) */
     int64_t *turns;
     arena *memory; /* of the row */
+    char own_id[33]; /* of a row without an id */
     strbuf header;
     char timestamp[PARQUET_TIMESTAMP];
 } row_reader;

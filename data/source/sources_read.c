@@ -59,6 +59,11 @@ static wr_status give_row(sources *s, const text_row *r, size_t block, bool plai
     arena_reset(s->memory);
     TRY(name_place(s, r, block, plain));
     if (fault == ROW_GOOD) TRY(conversation_parse_shown(s->memory, r->text, r->length, s->map, s->o.shown, s->o.user_key_header, &c, &fault));
+    const field_map *second = field_map_second(s->o.fields);
+    if (fault == ROW_FIELD && second) {
+        arena_reset(s->memory);
+        TRY(conversation_parse_shown(s->memory, r->text, r->length, second, s->o.shown, s->o.user_key_header, &c, &fault));
+    }
     if (fault == ROW_GOOD && s->o.drop_toxic && c.toxic) fault = ROW_TOXIC;
     if (fault == ROW_GOOD && s->o.drop_redacted && c.redacted) fault = ROW_REDACTED;
     TRY(fn(context, fault == ROW_GOOD ? &c : NULL, fault, s->where.data));
