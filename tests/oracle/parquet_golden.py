@@ -165,3 +165,11 @@ for name, (rows, schema) in schemas.items():
     pq.write_table(pa.Table.from_pylist(rows, schema), path + ".parquet", row_group_size=5)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     subprocess.run(["zstd", "-19", "-q", "-f", "-o", path + ".jsonl.zst"], input=lines.encode(), check=True)
+
+# Rows that tests/e2e/message_rows.sh has as JSON too: rows/WHAT.parquet.
+os.makedirs(os.path.join(out, "rows"), exist_ok=True)
+messages = [[{"role": "user", "content": f"How do I bake {i} loaves of good bread at home?"}, {"role": "assistant", "content": f"With flour, water, salt and {i} hours of time."},
+             {"role": "user", "content": "Thanks, that was great help!"}] for i in (1, 2, 3)]
+rated = [{"prompt": f"What is it, number {i}?", "response": f"An answer,\nnumber \"{i}\".", "label": 1 + i % 4, "user": f"u{i}", "id": f"r{i}"} for i in range(1, 21)]
+for name, rows in (("messages", [{"messages": m} for m in messages]), ("rated", rated)):
+    pq.write_table(pa.Table.from_pylist(rows), os.path.join(out, "rows", name + ".parquet"))

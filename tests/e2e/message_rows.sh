@@ -1,0 +1,49 @@
+#!/bin/bash
+# End to end: chats of OpenAI's kind without a field map or an id, and rated replies in every form that they are kept in.
+program=$(realpath "${BUILD:-build}")/wildreward
+golden=$PWD/tests/golden/parquet/rows
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+n=0
+ok() { # NAME COMMAND…
+    n=$((n + 1)) name=$1
+    shift
+    if "$@" >log 2>&1; then echo "ok $n - $name"; else echo "not ok $n - $name" && sed 's/^/# /' log err; fi
+}
+prepare() {
+    rm -rf o && rc=0
+    "$program" prepare "$@" --no-tokens --languages all --test-instances 0 --out o >out 2>err || rc=$?
+}
+ids() { "$program" export --data o --kind chats --split all --out - 2>/dev/null | jq -r '.conversation_hash // .id' | sort; }
+chats() { "$program" export --data o --kind chats --split all --out - 2>/dev/null | jq -cS '[(.conversation // .messages)[] | {role, content}]' | sort; }
+ratings() { "$program" export --data o --kind reward --split all --out - 2>/dev/null | jq -cS '[.id, .["label"], .query, .response, .user]' | sort; }
+echo "TAP version 13"
+
+for i in 1 2 3; do
+    echo "{\"messages\":[{\"role\":\"user\",\"content\":\"How do I bake $i loaves of good bread at home?\"},{\"role\":\"assistant\",\"content\":\"With flour, water, salt and $i hours of time.\"},{\"role\":\"user\",\"content\":\"Thanks, that was great help!\"}]}"
+done >chats.jsonl
+prepare chats.jsonl
+ok "rows of messages need no field map and no id" test "$rc $(ids | uniq | wc -l)" = "0 3"
+chats >without
+prepare chats.jsonl --fields openai
+chats >with
+ok "... and say the same under the map of their name" eval 'test $rc = 0 && cmp with without && test -s with'
+{ cat chats.jsonl; echo '{"messages":7}'; } >bad.jsonl
+prepare bad.jsonl
+ok "... a bad one among them is counted" eval 'test $rc = 1 && grep -q "bad.jsonl:4" err'
+prepare "$golden/messages.parquet"
+chats >parquet
+ok "Parquet of messages without an id" eval 'test $rc = 0 && cmp with parquet && test "$(ids | uniq | wc -l)" = 3'
+
+for i in $(seq 20); do
+    echo "{\"prompt\":\"What is it, number $i?\",\"response\":\"An answer,\\nnumber \\\"$i\\\".\",\"label\":$((1 + i % 4)),\"user\":\"u$i\",\"id\":\"r$i\"}"
+done >rated.jsonl
+jq -s . <rated.jsonl >rated.json
+prepare rated.jsonl --format labelled
+ratings >lines
+ok "ratings: prompt is the query" eval 'test $rc = 0 && test "$(grep -c "What is it, number" lines)" = 20'
+prepare rated.json --format labelled
+ratings >array
+ok "ratings as a JSON array are those of the lines" eval 'test $rc = 0 && cmp lines array'
+echo "1..$n"
