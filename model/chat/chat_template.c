@@ -58,6 +58,35 @@ cleanup:
     return status;
 }
 
+/* A chat with tools: templates named tool_use may be for these alone. */
+static const char tool_chat[] =
+    "{\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"look\",\"description\":\"Looks\",\"parameters\":{\"type\":\"object\","
+    "\"properties\":{\"at\":{\"type\":\"string\",\"description\":\"What\"}},\"required\":[\"at\"]}}}],\"messages\":[{\"role\":\"system\","
+    "\"content\":\"Be kind\"},{\"role\":\"user\",\"content\":\"Hello\"},{\"role\":\"assistant\",\"content\":\"Good day\",\"tool_calls\":[{\"id\":"
+    "\"abcdefghi\",\"type\":\"function\",\"function\":{\"name\":\"look\",\"arguments\":{\"at\":\"x\"}}}]},{\"role\":\"tool\",\"name\":\"look\","
+    "\"tool_call_id\":\"abcdefghi\",\"content\":\"seen\"}]}";
+
+static wr_status try_tools(const chat_template *c, const jinja *compiled, arena *a, jinja_text *out) {
+    wr_status status = WR_OK;
+    const json_value *chat_row, *row;
+    chat_message *messages;
+    size_t n;
+    TRY(json_parse(a, tool_chat, sizeof tool_chat - 1, &chat_row));
+    TRY(chat_read_messages(a, json_get(chat_row, "messages"), "messages", &messages, &n));
+    TRY(chat_read_variables(a, chat_row, &row));
+    jinja_chat chat = {messages, 2, true, c->source.variables, c->source.n_variables, row, false};
+    static const size_t lengths[] = {2, 1, 3}; /* with a system message, without, with a call and what it gave */
+    for (size_t i = 0; i < 3; i++) {
+        chat.messages = messages + (lengths[i] == 2 ? 0 : 1);
+        chat.n = lengths[i];
+        status = jinja_render(compiled, &chat, a, out);
+        if (status != WR_E_FORMAT && (status < 0 || memmem(out->bytes, out->n, "Hello", 5))) return status;
+    }
+    if (status >= 0) status = wr_fail(WR_E_FORMAT, "it leaves out what the user says");
+cleanup:
+    return status;
+}
+
 /* Is there a kind of chat that it writes, with what the user says? If not, the first error says why. */
 static wr_status try_chats(const chat_template *c) {
     wr_status status = WR_OK;
@@ -77,7 +106,8 @@ static wr_status try_chats(const chat_template *c) {
         if (status >= 0 && memmem(x.bytes, x.n, "Hello", 5)) goto cleanup;
         if (!*first) strncpy(first, status < 0 ? wr_error() : "it leaves out what the user says", sizeof first - 1);
     }
-    status = wr_fail(WR_E_FORMAT, "%s", first);
+    status = try_tools(c, c->compiled, a, &x);
+    if (status == WR_E_FORMAT) status = wr_fail(WR_E_FORMAT, "%s", first);
 cleanup:
     arena_free(a);
     return status;

@@ -10,6 +10,12 @@ wr_status run_spend(run *r, size_t steps) {
     return r->steps > JINJA_STEPS_MAX ? wr_fail(WR_E_FORMAT, "the template does not come to an end") : WR_OK;
 }
 
+wr_status run_enter(run *r) {
+    if (r->depth > DEPTH_MAX) return wr_fail(WR_E_FORMAT, "nested too deeply");
+    r->depth++;
+    return WR_OK;
+}
+
 /* --- scopes
  * ------------------------------------------------------------------------------------------------------------- */
 
@@ -311,9 +317,8 @@ cleanup:
 
 wr_status evaluate(run *r, const expression *e, scope *s, value *out) {
     wr_status status = run_spend(r, 1);
-    if (status >= 0 && r->depth > DEPTH_MAX) status = wr_fail(WR_E_FORMAT, "nested too deeply");
+    if (status >= 0) status = run_enter(r);
     if (status >= 0) {
-        r->depth++;
         status = evaluate_here(r, e, s, out);
         r->depth--;
     }

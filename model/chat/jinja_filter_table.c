@@ -80,6 +80,7 @@ wr_status run_filter(run *r, const char *name, value operand, const call_argumen
     if (!f) return wr_fail(WR_E_FORMAT, "there is no filter named '%.40s'", name);
     if (!f->run && !f->any) return wr_fail(WR_E_FORMAT, "the filter '%s' is not supported", name);
     if (f->any) return f->any(r, operand, args, out);
+    if (operand.kind == VALUE_STRING) TRY(run_spend(r, operand.n / TEXT_STEP));
     TRY(take_arguments(strncat(what, name, 60), args, f->parameters, f->required, given));
     TRY(f->run(r, operand, given, out));
 cleanup:

@@ -70,7 +70,7 @@ wr_status filter_title(run *r, value v, const value *const *g, value *out) {
     for (size_t from = 0, to; from < v.n; from = to) {
         int32_t code;
         const size_t first = utf8_decode(v.text + from, v.n - from, &code);
-        const bool split = (code < 0x80 && strchr("-({[<", code)) || unicode_is(UNICODE_SPACE, (uint32_t)code);
+        const bool split = (code && code < 0x80 && strchr("-({[<", code)) || unicode_is(UNICODE_SPACE, (uint32_t)code);
         for (to = from + first; to < v.n;) {
             const size_t n = utf8_decode(v.text + to, v.n - to, &code);
             if (((code && code < 0x80 && strchr("-({[<", code)) || unicode_is(UNICODE_SPACE, (uint32_t)code)) != split)

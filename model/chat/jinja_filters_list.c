@@ -133,8 +133,7 @@ static wr_status next_unique(run *r, value_iterator *it, value *out, bool *more)
         if (key.kind == VALUE_LIST || key.kind == VALUE_DICT)
             TRY(wr_fail(WR_E_FORMAT, "unique: a %s cannot be compared so", value_type(key)));
         known = false;
-        for (size_t i = 0; i < it->seen->n && !known; i++) TRY(value_equal(it->seen->items[i], key, &known));
-        TRY(run_spend(r, it->seen->n / 8));
+        for (size_t i = 0; i < it->seen->n && !known; i++) TRY(value_equal(it->seen->items[i], key, &r->steps, &known));
     }
     TRY(list_push(r->a, it->seen, key));
 cleanup:

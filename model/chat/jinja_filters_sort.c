@@ -64,7 +64,7 @@ static wr_status extreme(run *r, value v, const value *const *g, bool most, valu
     for (size_t i = 0; i < items->n; i++) {
         TRY(item_key(r, items->items[i], g[1], NULL, argument_flag(g[0], false), &key));
         order = -1;
-        if (i) TRY(most ? value_order(key, best, ">", &order) : value_order(key, best, "<", &order));
+        if (i) TRY(most ? value_order(key, best, ">", &r->steps, &order) : value_order(key, best, "<", &r->steps, &order));
         if (i && order != (most ? 1 : -1)) continue;
         best = key;
         *out = items->items[i];
@@ -90,7 +90,7 @@ static wr_status sort_by(run *r, value *items, value *keys, size_t n, bool rever
     for (size_t i = 0, a = 0, b = half; i < n; i++) {
         bool left = b == n;
         if (a < half && b < n) {
-            TRY(value_order(keys[b], keys[a], "<", &order));
+            TRY(value_order(keys[b], keys[a], "<", &r->steps, &order));
             left = reverse ? order <= 0 : order != -1;
         }
         const size_t from = left ? a++ : b++;
@@ -188,7 +188,7 @@ wr_status filter_groupby(run *r, value v, const value *const *g, value *out) {
     for (size_t i = 0; i < in_order.list->n; i++) {
         bool same = false;
         TRY(group_key(r, in_order.list->items[i], g, &key));
-        if (i) TRY(value_equal(last, key, &same));
+        if (i) TRY(value_equal(last, key, &r->steps, &same));
         if (!same) {
             value pair;
             TRY(list_new_kind(r->a, VALUE_TUPLE, &pair));

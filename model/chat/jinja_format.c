@@ -72,7 +72,7 @@ static wr_status convert(percent *p, value v, number_format *f, bool left, bool 
     default:
         break;
     }
-    if (!strchr("dxXoeEfFgG", f->type)) return wr_fail(WR_E_FORMAT, "'%%%c' is not supported", f->type);
+    if (!f->type || !strchr("dxXoeEfFgG", f->type)) return wr_fail(WR_E_FORMAT, "'%%%c' is not supported", f->type);
     if (!value_is_number(v) || (strchr("xXo", f->type) && v.kind == VALUE_FLOAT))
         return wr_fail(WR_E_FORMAT, "'%%%c' of %s", f->type, value_type(v));
     if (f->type == 'd' && v.kind == VALUE_FLOAT) {
@@ -181,7 +181,7 @@ static wr_status read_spec(value spec, number_format *f, bool *zero) {
     int32_t code;
     *f = (number_format){.fill = value_text(" ", 1), .precision = -1, .width = -1};
     const size_t first = spec.n ? utf8_decode(spec.text, spec.n, &code) : 0;
-    if (first && first < spec.n && strchr("<>=^", spec.text[first])) {
+    if (first && first < spec.n && spec.text[first] && strchr("<>=^", spec.text[first])) {
         f->fill = value_slice(spec, 0, first);
         f->align = spec.text[first];
         i = first + 1;
@@ -254,7 +254,7 @@ static wr_status field_value(formatter *f, value field, value *out) {
     bool number = true;
     while (to < field.n && field.text[to] != '.' && field.text[to] != '[') {
         number = number && isdigit((unsigned char)field.text[to]) && to < 9;
-        index = index * 10 + (number ? field.text[to] - '0' : 0);
+        if (number) index = index * 10 + (field.text[to] - '0');
         to++;
     }
     if (!to || number) {

@@ -27,13 +27,16 @@ static wr_status make_dict(run *r, value_kind kind, const call_arguments *args, 
         } else if (i) {
             TRY(wr_fail(WR_E_FORMAT, "dict takes one value without a name"));
         } else if (given.kind == VALUE_DICT) {
-            for (size_t k = 0; k < given.dict->n; k++)
+            for (size_t k = 0; k < given.dict->n; k++) {
+                TRY(run_spend(r, 1 + out->dict->n / 8));
                 TRY(dict_set(r->a, out->dict, given.dict->keys[k], given.dict->values[k]));
+            }
         } else {
             TRY(iterate_all(r, given, &pairs));
             for (size_t k = 0; k < pairs->n; k++) {
                 TRY(iterate_all(r, pairs->items[k], &pair));
                 if (pair->n != 2) TRY(wr_fail(WR_E_FORMAT, "dict takes pairs"));
+                TRY(run_spend(r, 1 + out->dict->n / 8));
                 TRY(dict_set(r->a, out->dict, pair->items[0], pair->items[1]));
             }
         }

@@ -70,7 +70,9 @@ cleanup:
 wr_status iterate_next(run *r, value_iterator *it, value *out, bool *more) {
     wr_status status = WR_OK;
     TRY(run_spend(r, 1));
-    TRY(it->next(r, it, out, more));
+    TRY(run_enter(r)); /* filters upon filters */
+    status = it->next(r, it, out, more);
+    r->depth--;
 cleanup:
     return status;
 }
@@ -136,6 +138,7 @@ wr_status value_contains(run *r, value container, value v, bool *out) {
     *out = false;
     if (container.kind == VALUE_STRING) {
         if (v.kind != VALUE_STRING) return wr_fail(WR_E_FORMAT, "'in' of %s and str", value_type(v));
+        TRY(run_spend(r, container.n / TEXT_STEP));
         *out = v.n == 0 || (container.n && memmem(container.text, container.n, v.text, v.n) != NULL);
         return WR_OK;
     }
@@ -148,7 +151,7 @@ wr_status value_contains(run *r, value container, value v, bool *out) {
     for (;;) {
         TRY(iterate_next(r, it, &item, &more));
         if (!more) break;
-        TRY(value_equal(item, v, out));
+        TRY(value_equal(item, v, &r->steps, out));
         if (*out) break;
     }
 cleanup:

@@ -74,12 +74,12 @@ cleanup:
 /* order (n) of a dict's members: by key, for sort_keys. */
 static wr_status sort_members(arena *a, const value_dict *d, size_t **order) {
     wr_status status = WR_OK;
-    size_t *at = NULL;
+    size_t *at = NULL, steps = 0;
     int c;
     TRY(arena_grow(a, (void **)&at, 0, d->n + 1, sizeof *at));
     for (size_t i = 0, k; i < d->n; i++) { /* few keys */
         for (k = i; k; k--) {
-            TRY(value_order(d->keys[i], d->keys[at[k - 1]], "<", &c));
+            TRY(value_order(d->keys[i], d->keys[at[k - 1]], "<", &steps, &c));
             if (c >= 0) break;
             at[k] = at[k - 1];
         }

@@ -134,7 +134,7 @@ wr_status lex_text(lexer *x, text_builder *text, block_kind *next) {
     for (;;) {
         size_t open = x->at, end;
         char last;
-        while (open + 1 < x->n && !(x->s[open] == '{' && strchr("{%#", x->s[open + 1]))) open++;
+        while (open + 1 < x->n && !(x->s[open] == '{' && x->s[open + 1] && strchr("{%#", x->s[open + 1]))) open++;
         if (open + 1 >= x->n) {
             TRY(text_append(text, x->s + x->at, x->n - x->at, NULL));
             x->at = x->n;

@@ -114,7 +114,7 @@ wr_status loop_method(run *r, value_loop *l, const char *name, const call_argume
         bool same = false;
         TRY(list_new_kind(r->a, VALUE_TUPLE, &now));
         for (size_t i = 0; i < args->n; i++) TRY(list_push(r->a, now.list, args->items[i]));
-        if (l->has_changed) TRY(value_equal(l->changed, now, &same));
+        if (l->has_changed) TRY(value_equal(l->changed, now, &r->steps, &same));
         l->changed = now;
         l->has_changed = true;
         *out = value_bool(!same);

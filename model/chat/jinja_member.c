@@ -117,11 +117,13 @@ wr_status value_item(run *r, value a, value key, value *out) {
     if (a.kind == VALUE_UNDEFINED) return wr_fail(WR_E_FORMAT, "an item of an undefined value");
     if (a.kind == VALUE_DICT) {
         const value *found = NULL;
+        TRY(run_spend(r, a.dict->n / 8 + (key.kind == VALUE_STRING ? key.n / TEXT_STEP : 0)));
         if (dict_find(a.dict, key, &found) < 0) return WR_OK; /* no key at all: undefined, as a missing one */
         if (found) *out = *found;
         if (found) return WR_OK;
     } else if ((value_is_list(a) && a.kind <= VALUE_RANGE) || a.kind == VALUE_STRING) {
         if (value_is_integer(key)) {
+            if (a.kind == VALUE_STRING) TRY(run_spend(r, a.n / TEXT_STEP));
             const int64_t n = a.kind == VALUE_STRING ? (int64_t)text_length(a) : (int64_t)a.list->n;
             const int64_t at = value_integer(key), i = at < 0 ? at + n : at;
             if (i < 0 || i >= n) return WR_OK;
@@ -190,6 +192,7 @@ wr_status value_slice_of(run *r, value a, const value bounds[3], value *out) {
     }
     if (!text && !(value_is_list(a) && a.kind <= VALUE_RANGE))
         return wr_fail(WR_E_FORMAT, "a slice of %s", value_type(a));
+    if (text) TRY(run_spend(r, a.n / TEXT_STEP));
     const int64_t n = text ? (int64_t)text_length(a) : (int64_t)a.list->n;
     const int64_t step = cut[2].kind == VALUE_UNDEFINED ? 1 : value_integer(cut[2]);
     if (step == 0) return wr_fail(WR_E_FORMAT, "a slice with step 0");

@@ -215,9 +215,8 @@ static wr_status list_find(run *r, value s, const char *name, const value *const
     TRY(argument_integer(name, counts ? NULL : g[2], n, &to));
     if (from < 0) from = from + n < 0 ? 0 : from + n;
     if (to < 0) to += n;
-    TRY(run_spend(r, s.list->n / 8));
     for (int64_t i = from; i < to && i < n; i++) {
-        TRY(value_equal(s.list->items[i], *g[0], &same));
+        TRY(value_equal(s.list->items[i], *g[0], &r->steps, &same));
         if (same && !counts) {
             *out = value_int(i);
             return WR_OK;
@@ -388,6 +387,7 @@ wr_status run_method(run *r, value object, const char *name, const call_argument
     if (object.kind == VALUE_STRING && object.markup && args->n && m->run != find && m->run != ends)
         return wr_fail(WR_E_FORMAT, "'%s' of what 'safe' or 'escape' gives is not supported", name);
     if (!m->run) return format_method(r, object, name, args, out);
+    if (object.kind == VALUE_STRING) TRY(run_spend(r, object.n / TEXT_STEP));
     TRY(take_arguments(m->name, args, m->parameters, m->required, given));
     TRY(m->run(r, object, name, given, out));
 cleanup:

@@ -14,7 +14,7 @@ wr_status value_compare(run *r, operation op, value a, value b, bool *out) {
     switch (op) {
     case OP_EQ:
     case OP_NE:
-        TRY(value_equal(a, b, out));
+        TRY(value_equal(a, b, &r->steps, out));
         *out = *out == (op == OP_EQ);
         return WR_OK;
     case OP_IN:
@@ -23,7 +23,7 @@ wr_status value_compare(run *r, operation op, value a, value b, bool *out) {
         *out = *out == (op == OP_IN);
         return WR_OK;
     default:
-        TRY(value_order(a, b, signs[op], &order));
+        TRY(value_order(a, b, signs[op], &r->steps, &order));
         *out = op == OP_LT   ? order == -1
                : op == OP_GT ? order == 1
                : op == OP_LE ? order <= 0

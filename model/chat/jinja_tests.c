@@ -123,7 +123,7 @@ static wr_status remainder_is(run *r, value v, value num, int64_t equal, bool *o
     wr_status status = WR_OK;
     value rest;
     TRY(value_arithmetic(r, OP_MOD, v, num, &rest));
-    TRY(value_equal(rest, value_int(equal), out));
+    TRY(value_equal(rest, value_int(equal), &r->steps, out));
 cleanup:
     return status;
 }
@@ -267,6 +267,7 @@ wr_status run_test(run *r, const char *name, value v, const call_arguments *args
     const value *given[PARAMETERS_MAX];
     char what[80] = "the test ";
     if (!t) return wr_fail(WR_E_FORMAT, "there is no test named '%.40s'", name);
+    if (v.kind == VALUE_STRING) TRY(run_spend(r, v.n / TEXT_STEP));
     TRY(take_arguments(strncat(what, name, 60), args, t->parameters, *t->parameters != 0, given));
     TRY(t->run(r, v, given, out));
 cleanup:

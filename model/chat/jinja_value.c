@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMPARE_DEPTH = 100 };
+enum { COMPARE_DEPTH = 100, KEY_STEPS = 100000 /* of comparing a key with another */ };
 
 value value_slice(value s, size_t from, size_t to) {
     value part = s;
@@ -62,25 +62,31 @@ static int compare_text(value a, value b) {
     return c ? (c > 0) - (c < 0) : (a.n > b.n) - (a.n < b.n);
 }
 
-static wr_status equal_at(value a, value b, int depth, bool *out);
+static wr_status equal_at(value a, value b, int depth, size_t *steps, bool *out);
 
-static wr_status equal_dicts(const value_dict *a, const value_dict *b, int depth, bool *out) {
+static wr_status equal_dicts(const value_dict *a, const value_dict *b, int depth, size_t *steps, bool *out) {
     wr_status status = WR_OK;
     const value *other;
     *out = a->n == b->n;
     for (size_t i = 0; i < a->n && *out; i++) {
         TRY(dict_find(b, a->keys[i], &other));
         *out = other != NULL;
-        if (other) TRY(equal_at(a->values[i], *other, depth + 1, out));
+        if (other) TRY(equal_at(a->values[i], *other, depth + 1, steps, out));
     }
 cleanup:
     return status;
 }
 
-static wr_status equal_at(value a, value b, int depth, bool *out) {
+/* A list may hold another many times over, so depth alone is no bound. */
+static wr_status spend(size_t *steps, int depth) {
+    if (depth > COMPARE_DEPTH) return wr_fail(WR_E_FORMAT, "a comparison is nested too deeply");
+    return ++*steps > JINJA_STEPS_MAX ? wr_fail(WR_E_FORMAT, "a comparison does not come to an end") : WR_OK;
+}
+
+static wr_status equal_at(value a, value b, int depth, size_t *steps, bool *out) {
     wr_status status = WR_OK;
     *out = false;
-    if (depth > COMPARE_DEPTH) return wr_fail(WR_E_FORMAT, "a comparison is nested too deeply");
+    TRY(spend(steps, depth));
     if (value_is_number(a) && value_is_number(b)) {
         *out = compare_numbers(a, b) == 0;
         return WR_OK;
@@ -91,7 +97,7 @@ static wr_status equal_at(value a, value b, int depth, bool *out) {
     if (value_is_list(a)) {
         *out = a.list->n == b.list->n;
         for (size_t i = 0; i < a.list->n && *out; i++)
-            TRY(equal_at(a.list->items[i], b.list->items[i], depth + 1, out));
+            TRY(equal_at(a.list->items[i], b.list->items[i], depth + 1, steps, out));
         return WR_OK;
     }
     switch (a.kind) {
@@ -100,10 +106,11 @@ static wr_status equal_at(value a, value b, int depth, bool *out) {
         *out = true;
         break;
     case VALUE_STRING:
-        *out = compare_text(a, b) == 0;
+        *out = a.n == b.n && compare_text(a, b) == 0;
+        if (a.n == b.n) *steps += a.n / 64;
         break;
     case VALUE_DICT:
-        return equal_dicts(a.dict, b.dict, depth, out);
+        return equal_dicts(a.dict, b.dict, depth, steps, out);
     case VALUE_FUNCTION:
         *out = strcmp(a.text, b.text) == 0;
         break;
@@ -116,32 +123,35 @@ cleanup:
     return status;
 }
 
-wr_status value_equal(value a, value b, bool *out) { return equal_at(a, b, 0, out); }
+wr_status value_equal(value a, value b, size_t *steps, bool *out) { return equal_at(a, b, 0, steps, out); }
 
-static wr_status order_at(value a, value b, const char *what, int depth, int *out) {
+static wr_status order_at(value a, value b, const char *what, int depth, size_t *steps, int *out) {
     wr_status status = WR_OK;
     bool same;
-    if (depth > COMPARE_DEPTH) return wr_fail(WR_E_FORMAT, "a comparison is nested too deeply");
+    TRY(spend(steps, depth));
     if (value_is_number(a) && value_is_number(b)) {
         *out = compare_numbers(a, b);
         return WR_OK;
     }
     if (a.kind == VALUE_STRING && b.kind == VALUE_STRING) {
         *out = compare_text(a, b);
+        *steps += (a.n < b.n ? a.n : b.n) / 64;
         return WR_OK;
     }
     if (a.kind != b.kind || (a.kind != VALUE_LIST && a.kind != VALUE_TUPLE))
         return wr_fail(WR_E_FORMAT, "'%s' of %s and %s", what, value_type(a), value_type(b));
     for (size_t i = 0; i < a.list->n && i < b.list->n; i++) {
-        TRY(value_equal(a.list->items[i], b.list->items[i], &same));
-        if (!same) return order_at(a.list->items[i], b.list->items[i], what, depth + 1, out);
+        TRY(value_equal(a.list->items[i], b.list->items[i], steps, &same));
+        if (!same) return order_at(a.list->items[i], b.list->items[i], what, depth + 1, steps, out);
     }
     *out = (a.list->n > b.list->n) - (a.list->n < b.list->n);
 cleanup:
     return status;
 }
 
-wr_status value_order(value a, value b, const char *what, int *out) { return order_at(a, b, what, 0, out); }
+wr_status value_order(value a, value b, const char *what, size_t *steps, int *out) {
+    return order_at(a, b, what, 0, steps, out);
+}
 
 bool text_equals(value v, const char *s) {
     return v.kind == VALUE_STRING && v.n == strlen(s) && memcmp(v.text, s, v.n) == 0;
@@ -200,11 +210,13 @@ cleanup:
     return status;
 }
 
-static wr_status check_key(value key) {
+static wr_status check_key(value key, int depth, size_t *steps) {
     wr_status status = WR_OK;
     if (key.kind == VALUE_LIST || key.kind == VALUE_DICT || (value_is_list(key) && key.kind > VALUE_RANGE))
         return wr_fail(WR_E_FORMAT, "%s cannot be a key", value_type(key));
-    for (size_t i = 0; key.kind == VALUE_TUPLE && i < key.list->n; i++) TRY(check_key(key.list->items[i]));
+    TRY(spend(steps, depth));
+    for (size_t i = 0; key.kind == VALUE_TUPLE && i < key.list->n; i++)
+        TRY(check_key(key.list->items[i], depth + 1, steps));
 cleanup:
     return status;
 }
@@ -212,9 +224,11 @@ cleanup:
 static wr_status find_key(const value_dict *d, value key, size_t *at) {
     wr_status status = WR_OK;
     bool same = false;
-    TRY(check_key(key));
+    size_t steps = JINJA_STEPS_MAX - KEY_STEPS;
+    TRY(check_key(key, 0, &steps));
     for (*at = 0; *at < d->n; ++*at) {
-        TRY(value_equal(d->keys[*at], key, &same));
+        steps = JINJA_STEPS_MAX - KEY_STEPS;
+        TRY(value_equal(d->keys[*at], key, &steps, &same));
         if (same) break;
     }
 cleanup:

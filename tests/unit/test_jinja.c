@@ -107,7 +107,12 @@ static void test_golden(void **state) {
     assert_true(cases > 150 && methods == 16);
 }
 
-/* Bounds hold for what grows inside: lists, scopes, calls. */
+/* Each pair holds the one before it twice: 2^90 items to look at, 90 deep. */
+#define TWICE                                                                                                          \
+    "{% set ns = namespace(x=(1,), y=(1,)) %}{% for k in range(90) %}{% set ns.x = (ns.x, ns.x) %}"                    \
+    "{% set ns.y = (ns.y, ns.y) %}{% endfor %}"
+
+/* Bounds hold for what grows inside: lists, scopes, calls, filters upon filters, comparisons. */
 static void test_bounds(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -119,6 +124,14 @@ static void test_bounds(void **state) {
         "{{ '%9999999d' % 1 }}",
         "{{ 'a'.center(999999999) }}",
         "{{ range(99999) | map('string') | map('replace', '', 'x' * 9999) | list | length }}",
+        "{% set ns = namespace(i=[1]) %}{% for k in range(90000) %}{% set ns.i = ns.i | map('string') %}{% endfor %}{{ ns.i | list }}",
+        "{% set ns = namespace(i=[1]) %}{% for k in range(90000) %}{% set ns.i = ns.i | unique %}{% endfor %}{{ ns.i | list }}",
+        TWICE "{{ ns.x == ns.y }}",
+        TWICE "{{ ns.x < ns.y }}",
+        TWICE "{{ {ns.x: 1}[ns.y] }}",
+        "{% set ns = namespace(x=(1,)) %}{% for k in range(90000) %}{% set ns.x = (ns.x,) %}{% endfor %}{{ {ns.x: 1} }}",
+        "{% set x = 'a' * 1000000 %}{% for k in range(90000) %}{% if x.isalpha() %}{% endif %}{% endfor %}",
+        "{{ '%5\\0' % 3 }}", /* a NUL is no type of a format */
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         jinja *t = NULL;
