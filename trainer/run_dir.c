@@ -118,7 +118,7 @@ static wr_status refuse_foreign(const run_dir *r) {
         if (there(r, names[i]) && path_join(path, r->path, names[i]) >= 0 && !holds_nothing(path))
             return wr_fail(WR_E_USAGE, "%s: holds %s, and is no folder of a run; give another --out", r->path, names[i]);
     if (!r->resumed && (there(r, "model") || there(r, "adapter")))
-        return wr_fail(WR_E_USAGE, "%s: holds %s already; give another --out", r->path, there(r, "model") ? "model" : "adapter");
+        return wr_fail(WR_E_USAGE, "%s: holds %s already; continue that run with --resume, or give another --out", r->path, there(r, "model") ? "model" : "adapter");
     if (there(r, "model") && !is_saved(r, "model", "config.json", "wildreward"))
         return wr_fail(WR_E_USAGE, "%s/model: not of this run, which would replace it; move it away, or give another --out", r->path);
     if (there(r, "adapter") && !is_saved(r, "adapter", "adapter_config.json", "peft_type"))

@@ -96,10 +96,10 @@ ok "evaluate a policy: 3 ranks, the same bytes" cmp eval-1.json eval-3.json
 
 # --- inputs that do not fit -----------------------------------------------------------------------------------------------------
 echo '{"messages":[{"role":"user","content":"hi"}]}' >bad.jsonl
-echo '{"messages":[{"role":"robot","content":"hi"}]}' >>bad.jsonl
+echo '{"messages":[{"role":"user","content":7}]}' >>bad.jsonl
 # shellcheck disable=SC2086
 ok "a bad prompt is refused" code 1 wr 2 $dpo --prompts bad.jsonl --steps 1 --out bad
-ok "a bad prompt: file and line are named" says log.txt bad.jsonl "line 2" robot
+ok "a bad prompt: file and line are named" says log.txt bad.jsonl "line 2" content
 : >empty.jsonl
 # shellcheck disable=SC2086
 ok "no prompts are refused" code 1 wr 2 $dpo --prompts empty.jsonl --steps 1 --out bad
