@@ -1,4 +1,4 @@
-/* The members of tokenizer.json around the model: added tokens and post-processor. */
+/* The members of tokenizer.json around the model: added tokens (and what tokenizer_config.json says of them) and post-processor. */
 #include "model/tokenizer/tokenizer_parts.h"
 
 #include <stdlib.h>
@@ -27,12 +27,17 @@ static added_token read_flags(const json_value *entry, bool *special, bool *norm
     return a;
 }
 
-/* Which of two entries of one content counts depends on more than their order in Hugging Face's library. */
-static wr_status check_equal(const json_value *first, const json_value *second, const char *content)
+static bool have_equal_flags(const json_value *first, const json_value *second)
 {
     bool special[2], normalized[2];
     const added_token a = read_flags(first, &special[0], &normalized[0]), b = read_flags(second, &special[1], &normalized[1]);
-    if (special[0] == special[1] && normalized[0] == normalized[1] && a.lstrip == b.lstrip && a.rstrip == b.rstrip && a.single_word == b.single_word) return WR_OK;
+    return special[0] == special[1] && normalized[0] == normalized[1] && a.lstrip == b.lstrip && a.rstrip == b.rstrip && a.single_word == b.single_word;
+}
+
+/* Which of two entries of one content counts depends on more than their order in Hugging Face's library. */
+static wr_status check_equal(const json_value *first, const json_value *second, const char *content)
+{
+    if (have_equal_flags(first, second)) return WR_OK;
     return wr_fail(WR_E_FORMAT, "added_tokens: \"%.60s\" stands twice, with other flags; leave one", content);
 }
 
@@ -93,6 +98,59 @@ cleanup:
     added_set_finish(&t->added_normalized);
     normalize_scratch_free(&scratch);
     string_map_free(&seen);
+    free(entries);
+    return status;
+}
+
+/* One entry of the other file, "ID": {"content", flags}. */
+static wr_status check_config_entry(const tokenizer *t, const json_value *v, const json_value *const *entries, const string_map *places)
+{
+    const char *content;
+    size_t n;
+    if (!json_get_string(v, "content", &content, &n)) return wr_fail(WR_E_FORMAT, "added_tokens_decoder: entry \"%.20s\" is no token", v->key);
+    const string_entry *place = string_map_find(places, content, n), *id = string_map_find(&t->added_by_text, content, n);
+    const char *what = NULL;
+    char *end;
+    if (!place || !id) what = "is not among the added tokens";
+    else if (!have_equal_flags(entries[place->value], v)) what = "has other flags";
+    else if (strtoll(v->key, &end, 10) != id->value || *end || end == v->key) what = "has another id";
+    if (!what) return WR_OK;
+    return wr_fail(WR_E_FORMAT, "added_tokens_decoder: \"%.60s\" %s in tokenizer.json; make the two files agree, or remove added_tokens_decoder", content, what);
+}
+
+wr_status tokenizer_check_config(const tokenizer *t, const json_value *list, const json_value *config, bool whole)
+{
+    wr_status status = WR_OK;
+    string_map places = {0}, named = {0};
+    const json_value **entries = NULL;
+    size_t count = 0;
+    if (!json_is(config, JSON_OBJECT)) goto cleanup;
+    TRY_ALLOC(entries = mem_calloc((json_is(list, JSON_ARRAY) ? list->length : 0) + 1, sizeof *entries));
+    for (const json_value *v = json_is(list, JSON_ARRAY) ? list->first : NULL; v; v = v->next) {
+        const char *content;
+        size_t n;
+        int fresh;
+        string_entry *slot;
+        if (!json_get_string(v, "content", &content, &n) || n == 0) continue;
+        TRY(string_map_put(&places, content, n, (int32_t)count, &slot, &fresh));
+        if (fresh) entries[count++] = v;
+    }
+    for (const json_value *v = config->first; v; v = v->next) {
+        const char *content;
+        size_t n;
+        TRY(check_config_entry(t, v, entries, &places));
+        if (json_get_string(v, "content", &content, &n)) TRY(string_map_put(&named, content, n, 0, NULL, NULL));
+    }
+    for (size_t i = 0; i < count && whole; i++) {
+        const char *content = "";
+        size_t n = 0;
+        json_get_string(entries[i], "content", &content, &n);
+        if (!string_map_find(&named, content, n))
+            TRY(wr_fail(WR_E_FORMAT, "added_tokens_decoder lacks \"%.60s\" of tokenizer.json; make the two files agree, or remove added_tokens_decoder", content));
+    }
+cleanup:
+    string_map_free(&places);
+    string_map_free(&named);
     free(entries);
     return status;
 }

@@ -42,14 +42,28 @@ cleanup:
     return status;
 }
 
+/* Classes that take the added tokens from tokenizer_config.json alone where it lists some. */
+static bool builds_anew(const json_value *config) {
+    static const char *const names[] = {"GPT2Tokenizer", "GPT2TokenizerFast", "Qwen2Tokenizer", "Qwen2TokenizerFast"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (is_text(config, "tokenizer_class", names[i])) return true;
+    return false;
+}
+
 wr_status tokenizer_load_class(tokenizer *t, const json_value *root) {
     wr_status status = WR_OK;
     const json_value *replace, *config, *model;
     bool legacy = false, prefix = true;
     arena *scratch = NULL;
-    if (!has_marks(root, &replace) || t->added_normalized.n) return WR_OK;
     TRY_ALLOC(scratch = arena_create());
     TRY(read_object(t, "tokenizer_config.json", scratch, &config));
+    status = tokenizer_check_config(t, json_get(root, "added_tokens"), json_get(config, "added_tokens_decoder"),
+                                    builds_anew(config));
+    if (status < 0) {
+        wr_context(status, "tokenizer_config.json");
+        goto cleanup;
+    }
+    if (!has_marks(root, &replace) || t->added_normalized.n) goto cleanup;
     TRY(read_object(t, "config.json", scratch, &model));
     if (!is_text(config, "tokenizer_class", "LlamaTokenizer") &&
         !is_text(config, "tokenizer_class", "LlamaTokenizerFast"))

@@ -55,6 +55,9 @@ wr_status tokenizer_load_symbols(tokenizer *t); /* after the pre-tokenizer is kn
 /* Reads the "added_tokens" and "post_processor" members (tokenizer_added.c). */
 wr_status tokenizer_load_added(tokenizer *t, const json_value *list);
 wr_status tokenizer_load_post(tokenizer *t, const json_value *config);
+/* The "added_tokens_decoder" of tokenizer_config.json (NULL: none) against the file's "added_tokens". transformers takes an entry's flags over the file's,
+ * adds what is missing there, and some classes (`whole`) leave out what it does not list: WR_E_FORMAT names the token on which the two differ. */
+wr_status tokenizer_check_config(const tokenizer *t, const json_value *list, const json_value *config, bool whole);
 /* Reads the tokenizer_config.json beside the file, after all others (tokenizer_class.c). */
 wr_status tokenizer_load_class(tokenizer *t, const json_value *root);
 /* Makes room for id and stores its text. */

@@ -85,7 +85,47 @@ static void test_chat_marks(void **state) {
     rmdir(dir);
 }
 
+/* entries: of added_tokens_decoder. word: what a refusal names; NULL: taken. */
+static void check_decoder(const char *dir, const char *class, const char *entries, const char *word) {
+    char config[512];
+    tokenizer *t = NULL;
+    snprintf(config, sizeof config, "{\"tokenizer_class\":\"%s\",\"added_tokens_decoder\":%s}", class, entries);
+    put(dir, "tokenizer_config.json", config);
+    wr_status status = tokenizer_load(dir, &t);
+    if (!word && status < 0) fail_msg("%s", wr_error());
+    if (word && status >= 0) fail_msg("%s is taken", entries);
+    if (word && (!strstr(wr_error(), word) || !strstr(wr_error(), "tokenizer_config.json")))
+        fail_msg("\"%s\" does not name %s", wr_error(), word);
+    tokenizer_free(t);
+}
+
+/* What transformers makes of two files that differ depends on the class: refused. */
+static void test_contradiction(void **state) {
+    (void)state;
+    static const char plain[] = "PreTrainedTokenizerFast", qwen[] = "Qwen2Tokenizer";
+    char dir[] = "/tmp/test_class_XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    put(dir, "tokenizer.json", file);
+    check_decoder(dir, plain, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"lstrip\":false}}", NULL);
+    check_decoder(dir, qwen, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"normalized\":false}}", NULL);
+    check_decoder(dir, plain, "null", NULL);
+    check_decoder(dir, plain, "{}", NULL);
+    check_decoder(dir, qwen, "{}", "lacks \"</s>\"");
+    check_decoder(dir, plain, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"rstrip\":true}}",
+                  "\"</s>\" has other flags");
+    check_decoder(dir, plain, "{\"2\":{\"content\":\"</s>\",\"special\":false,\"normalized\":false}}", "other flags");
+    check_decoder(dir, plain, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"normalized\":true}}", "other flags");
+    check_decoder(dir, plain, "{\"4\":{\"content\":\"</s>\",\"special\":true}}", "another id");
+    check_decoder(dir, plain, "{\"2x\":{\"content\":\"</s>\",\"special\":true}}", "another id");
+    check_decoder(dir, plain, "{\"4\":{\"content\":\"a\"}}", "\"a\" is not among the added tokens");
+    check_decoder(dir, plain, "{\"9\":{\"content\":\"<new>\",\"special\":true}}", "<new>");
+    check_decoder(dir, plain, "{\"2\":\"</s>\"}", "\"2\" is no token");
+    put(dir, "tokenizer.json", NULL);
+    put(dir, "tokenizer_config.json", NULL);
+    rmdir(dir);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chat_marks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chat_marks), cmocka_unit_test(test_contradiction)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
