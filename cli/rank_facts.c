@@ -148,7 +148,7 @@ cleanup:
     return status;
 }
 
-/* A folder and the tokenizer's folder in it. */
+/* A folder, the tokenizer's folder in it and its named chat templates. */
 static wr_status add_folder(rank_facts *out, const char *option, const char *dir, bool whole) {
     wr_status status = WR_OK;
     char **names = NULL, path[PATH_CAP];
@@ -156,7 +156,7 @@ static wr_status add_folder(rank_facts *out, const char *option, const char *dir
     if (dir_list(dir, "", "", &names, &n) < 0) return WR_OK; /* who reads it says so */
     for (size_t i = 0; i < n; i++) {
         if (path_join(path, dir, names[i]) < 0) continue;
-        if (strcmp(names[i], "tokenizer") == 0 && dir_exists(path))
+        if ((strcmp(names[i], "tokenizer") == 0 || strcmp(names[i], "additional_chat_templates") == 0) && dir_exists(path))
             TRY(add_folder(out, option, path, whole));
         else if (is_input(names[i]))
             TRY(add_input(out, option, path, whole));

@@ -51,7 +51,28 @@ static bool was_committed(const prepare_dir *d) {
     return same;
 }
 
-/* Is `name` in OUT one of those that meta.json lists? */
+static wr_status check_listed(const prepare_dir *d, const json_value *files, const char *name) {
+    if (json_get(files, name)) return WR_OK;
+    return wr_fail(WR_E_USAGE, "%s: holds %s, which prepare did not write and --overwrite would remove; move it away, or choose another --out", d->out, name);
+}
+
+/* A folder in OUT: everything in it must be listed. */
+static wr_status check_listed_folder(const prepare_dir *d, const json_value *files, const char *folder, const char *path) {
+    wr_status status = WR_OK;
+    char **names = NULL, name[PATH_CAP];
+    size_t n = 0;
+    TRY(dir_list(path, "", "", &names, &n));
+    if (!n) TRY(check_listed(d, files, folder));
+    for (size_t i = 0; i < n; i++) {
+        TRY(path_join(name, folder, names[i]));
+        TRY(check_listed(d, files, name));
+    }
+cleanup:
+    names_free(names, n);
+    return status;
+}
+
+/* Are these names in OUT those that meta.json lists? */
 static wr_status check_written(const prepare_dir *d, char **names, size_t n) {
     wr_status status = WR_OK;
     enum { META_LIMIT = 1 << 26 };
@@ -65,8 +86,9 @@ static wr_status check_written(const prepare_dir *d, char **names, size_t n) {
     if (json_parse(a, text, length, &meta) >= 0) files = json_get(meta, "files");
     if (!json_is(files, JSON_OBJECT)) TRY(wr_fail(WR_E_USAGE, "%s: not empty, and its meta.json is not one of prepare; choose another --out", d->out));
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(names[i], "meta.json") != 0 && !json_get(files, names[i]))
-            TRY(wr_fail(WR_E_USAGE, "%s: holds %s, which prepare did not write and --overwrite would remove; move it away, or choose another --out", d->out, names[i]));
+        if (strcmp(names[i], "meta.json") == 0) continue;
+        TRY(path_join(path, d->out, names[i]));
+        TRY(dir_exists(path) ? check_listed_folder(d, files, names[i], path) : check_listed(d, files, names[i]));
     }
 cleanup:
     arena_free(a);

@@ -74,21 +74,29 @@ static void put_options(const prepare_options *o, json_writer *w) {
     json_end_object(w);
 }
 
-/* Names and hashes of all files written so far, so that a later reader can tell one prepared set from another. */
-static wr_status put_files(const char *dir, json_writer *w) {
+/* Names and hashes of all files written so far, so that a later reader can tell one prepared set from another: of those in
+ * a folder, too ("additional_chat_templates/tool_use.jinja"). folder: "", or its name. */
+static wr_status put_files(const char *dir, const char *folder, json_writer *w) {
     wr_status status = WR_OK;
-    char **names = NULL, path[PATH_CAP], hash[HASH_HEX];
+    char **names = NULL, from[PATH_CAP], path[PATH_CAP], name[PATH_CAP], hash[HASH_HEX];
     size_t n = 0;
-    TRY(dir_list(dir, "", "", &names, &n));
-    json_begin_object(w);
+    TRY(path_join(from, dir, folder));
+    TRY(dir_list(from, "", "", &names, &n));
     for (size_t i = 0; i < n; i++) {
         if (names[i][0] == '.') continue; /* half a file of a process that was killed */
-        TRY(path_join(path, dir, names[i]));
+        if (*folder)
+            TRY(path_join(name, folder, names[i]));
+        else
+            snprintf(name, sizeof name, "%s", names[i]);
+        TRY(path_join(path, dir, name));
+        if (!*folder && dir_exists(path)) {
+            TRY(put_files(dir, name, w));
+            continue;
+        }
         TRY(hash_file_hex(path, hash));
-        json_key(w, names[i]);
+        json_key(w, name);
         json_string(w, hash);
     }
-    json_end_object(w);
 cleanup:
     names_free(names, n);
     return status;
@@ -114,8 +122,9 @@ wr_status result_finish(const prepare_result *r) {
         strbuf_append(&text, r->extra->data, r->extra->len);
     }
     json_key(&w, "funnel"), funnel_json(r->funnel, &w);
-    json_key(&w, "files");
-    TRY(put_files(r->dir, &w));
+    json_key(&w, "files"), json_begin_object(&w);
+    TRY(put_files(r->dir, "", &w));
+    json_end_object(&w);
     json_end_object(&w);
     strbuf_putc(&text, '\n');
     TRY(strbuf_status(&text));

@@ -18,7 +18,7 @@
 typedef struct chat_template chat_template;
 /* dir: model or tokenizer directory; which of its templates counts: model/chat/chat_source.h. file (may be NULL): used
  * instead. A template is taken when it can write some kind of chat (with a system message or without, ending with a question
- * or an answer); what it cannot write is an error of that chat. WR_E_FORMAT: there is none, it does what
+ * or an answer, with tools); what it cannot write is an error of that chat. WR_E_FORMAT: there is none, it does what
  * model/chat/jinja.h does not know, or it writes no chat at all; the message names file, line and construct, and offers
  * --chat-template. */
 wr_status chat_template_load(const char *dir, const char *file, const tokenizer *t, chat_template **out);

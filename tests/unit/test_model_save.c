@@ -82,7 +82,33 @@ static void test_heads(void **state) {
     model_free(m);
 }
 
+/* Named chat templates go along with the tokenizer. */
+static void test_templates(void **state) {
+    (void)state;
+    char dir[] = "/tmp/wr-save-XXXXXX", path[PATH_CAP], to[PATH_CAP], *text = NULL;
+    size_t n = 0;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/from", dir);
+    assert_int_equal(dir_make(path), WR_OK);
+    snprintf(path, sizeof path, "%s/from/additional_chat_templates", dir);
+    assert_int_equal(dir_make(path), WR_OK);
+    snprintf(path, sizeof path, "%s/from/additional_chat_templates/tool_use.jinja", dir);
+    assert_int_equal(file_write_atomic(path, "tools", 5), WR_OK);
+    snprintf(path, sizeof path, "%s/from", dir);
+    snprintf(to, sizeof to, "%s/to", dir);
+    assert_int_equal(dir_make(to), WR_OK);
+    model *m = load(GOLDEN "/llama", HEAD_NONE);
+    const model_provenance p = {.config_hash = "c", .data_hash = "d", .parent_hash = m->parent_hash};
+    if (model_save(m, to, path, &p, PRECISION_BF16) < 0) fail_msg("%s", wr_error());
+    snprintf(path, sizeof path, "%s/to/additional_chat_templates/tool_use.jinja", dir);
+    assert_int_equal(file_read(path, 0, &text, &n), WR_OK);
+    assert_string_equal(text, "tools");
+    free(text);
+    model_free(m);
+    assert_int_equal(dir_remove_tree(dir), WR_OK);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_heads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_templates), cmocka_unit_test(test_heads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
