@@ -1,5 +1,6 @@
 #include "data/prepare/prepare_job.h"
 
+#include "data/source/parquet.h"
 #include "data/source/sources_rows.h"
 
 #include <stdio.h>
@@ -48,30 +49,51 @@ cleanup:
     return status;
 }
 
-static wr_status refuse_parquet(const char *path) {
+static bool is_parquet(const char *path) {
     char head[4] = "";
     FILE *f = fopen(path, "rbe");
-    const bool parquet = f && fread(head, 1, 4, f) == 4 && memcmp(head, "PAR1", 4) == 0;
+    const bool parquet = f && fread(head, 1, 4, f) == 4 && (memcmp(head, "PAR1", 4) == 0 || memcmp(head, "PARE", 4) == 0);
     if (f) fclose(f);
-    return parquet ? wr_fail(WR_E_FORMAT, "%s: Parquet files of ratings are not read; write them as JSON lines or as a JSON array", path) : WR_OK;
+    return parquet;
+}
+
+typedef struct counted {
+    progress *shown;
+    uint64_t *lines;
+    job_line_fn fn;
+    void *context;
+} counted;
+
+static wr_status count_line(void *context, const char *line, size_t n, const char *where) {
+    const counted *c = context;
+    if (++*c->lines % POLL_LINES == 0) {
+        progress_update(c->shown, *c->lines, NULL);
+        if (world_stop_requested()) return wr_fail(WR_E_INTERRUPTED, "stopped by a signal");
+    }
+    return c->fn(c->context, line, n, where);
+}
+
+static wr_status each_source(const char *path, progress *shown, uint64_t *lines, job_line_fn fn, void *context) {
+    static const char *const columns[] = {"response", "label", "query", "prompt", "history", "user", "id", NULL};
+    wr_status status = WR_OK;
+    text_rows *rows = NULL;
+    counted c = {shown, lines, fn, context};
+    if (is_parquet(path)) return parquet_each_line(path, columns, "history", count_line, &c);
+    TRY(text_rows_open(path, ROW_LIMIT, &rows));
+    TRY(each_row(rows, shown, lines, fn, context));
+cleanup:
+    text_rows_close(rows);
+    return status;
 }
 
 wr_status job_read_sources(prepare_job *job, job_line_fn fn, void *context) {
     wr_status status = WR_OK;
-    text_rows *rows = NULL;
     uint64_t lines = 0;
     progress *shown = progress_create("prepare: reading", "rows", 0);
-    for (size_t i = 0; i < sources_files(job->p->sources); i++) {
-        TRY(refuse_parquet(sources_path(job->p->sources, i)));
-        TRY(text_rows_open(sources_path(job->p->sources, i), ROW_LIMIT, &rows));
-        TRY(each_row(rows, shown, &lines, fn, context));
-        text_rows_close(rows);
-        rows = NULL;
-    }
+    for (size_t i = 0; i < sources_files(job->p->sources); i++) TRY(each_source(sources_path(job->p->sources, i), shown, &lines, fn, context));
     progress_update(shown, lines, NULL);
 cleanup:
     progress_finish(shown);
-    text_rows_close(rows);
     return status;
 }
 

@@ -13,12 +13,12 @@ void source_parquet_close(sources *s) {
 static wr_status open_file(sources *s, size_t file) {
     if (s->open_file == file && s->parquet) return WR_OK;
     source_close_file(s);
-    wr_status status = parquet_open(s->files[file].path, s->map, &s->parquet);
+    wr_status status = parquet_open_for(s->files[file].path, s->map, &s->o, &s->parquet);
     const field_map *second = field_map_second(s->o.fields);
     if (status == WR_E_FORMAT && second && strstr(wr_error(), "not a file of conversations")) {
         char why[512];
         snprintf(why, sizeof why, "%s", wr_error());
-        status = parquet_open(s->files[file].path, second, &s->parquet);
+        status = parquet_open_for(s->files[file].path, second, &s->o, &s->parquet);
         if (status == WR_E_FORMAT && strstr(wr_error(), "not a file of conversations")) wr_fail(status, "%s", why);
     }
     if (status >= 0) s->open_file = file;

@@ -85,10 +85,18 @@ cleanup:
 
 wr_status chat_read_content(arena *a, const json_value *v, const char **text, size_t *n) { return content_text(a, v, true, text, n); }
 
+static const char *const otherwise[] = {"tool_calls", "function_call", "reasoning_content", "reasoning", "thinking"};
+enum { OTHERWISE = sizeof otherwise / sizeof *otherwise };
+
+bool chat_is_otherwise(const char *name) {
+    for (size_t i = 0; i < OTHERWISE; i++)
+        if (strcmp(otherwise[i], name) == 0) return true;
+    return false;
+}
+
 bool chat_says_otherwise(const json_value *message) {
-    static const char *const names[] = {"tool_calls", "function_call", "reasoning_content", "reasoning", "thinking"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const json_value *v = json_get(message, names[i]);
+    for (size_t i = 0; i < OTHERWISE; i++) {
+        const json_value *v = json_get(message, otherwise[i]);
         if (v && v->kind != JSON_NULL && (v->kind == JSON_BOOL || v->kind == JSON_NUMBER || v->length)) return true;
     }
     return false;

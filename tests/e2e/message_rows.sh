@@ -35,6 +35,25 @@ ok "... a bad one among them is counted" eval 'test $rc = 1 && grep -q "bad.json
 prepare "$golden/messages.parquet"
 chats >parquet
 ok "Parquet of messages without an id" eval 'test $rc = 0 && cmp with parquet && test "$(ids | uniq | wc -l)" = 3'
+for form in text parts; do
+    prepare "$golden/$form.parquet"
+    chats >parquet
+    ok "... with messages as JSON text, contents in parts: $form" eval 'test $rc = 0 && cmp with parquet'
+done
+cat >t.jinja <<'T'
+{{ tools | tojson if tools }}{% for m in messages %}<|im_start|>{{ m.role }}
+{% if m.reasoning %}<think>{{ m.reasoning }}</think>{% endif %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}<call>{{ c.function | tojson }}{% endfor %}<|im_end|>
+{% endfor %}
+T
+for form in jsonl parquet; do
+    rm -rf o
+    "$program" prepare "$golden/calls.$form" --tokenizer "$golden/../../tokenizer/digits" --chat-template t.jinja --languages all --test-instances 0 --out o >out 2>err
+    "$program" export --data o --kind chats --split all --tokens --out calls.$form >log 2>&1
+    grep -E '(field missing.*|no messages|good) +[0-9]+( |$)' err | sed 's/ *skipped.*//' >faults.$form
+done
+ok "calls, reasoning and tools in columns reach the template as those of JSON do" eval 'cmp calls.jsonl calls.parquet && test "$(jq -c .ids <calls.jsonl | wc -l)" = 2 && cmp faults.jsonl faults.parquet && test "$(wc -l <faults.jsonl)" = 3'
+"$program" tokenize --decode --tokenizer "$golden/../../tokenizer/digits" <calls.parquet 2>/dev/null | jq -r .text >text
+ok "... and are seen by it" eval 'grep -qF "<call>{\"name\": \"look\"" text && grep -qF "<think>hm</think>" text && grep -qF "\"n\": 3" text'
 
 for i in $(seq 20); do
     echo "{\"prompt\":\"What is it, number $i?\",\"response\":\"An answer,\\nnumber \\\"$i\\\".\",\"label\":$((1 + i % 4)),\"user\":\"u$i\",\"id\":\"r$i\"}"
@@ -46,4 +65,7 @@ ok "ratings: prompt is the query" eval 'test $rc = 0 && test "$(grep -c "What is
 prepare rated.json --format labelled
 ratings >array
 ok "ratings as a JSON array are those of the lines" eval 'test $rc = 0 && cmp lines array'
+prepare "$golden/rated.parquet" --format labelled
+ratings >parquet
+ok "ratings in Parquet are those of the lines" eval 'test $rc = 0 && cmp lines parquet'
 echo "1..$n"

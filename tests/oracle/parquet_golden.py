@@ -171,5 +171,21 @@ os.makedirs(os.path.join(out, "rows"), exist_ok=True)
 messages = [[{"role": "user", "content": f"How do I bake {i} loaves of good bread at home?"}, {"role": "assistant", "content": f"With flour, water, salt and {i} hours of time."},
              {"role": "user", "content": "Thanks, that was great help!"}] for i in (1, 2, 3)]
 rated = [{"prompt": f"What is it, number {i}?", "response": f"An answer,\nnumber \"{i}\".", "label": 1 + i % 4, "user": f"u{i}", "id": f"r{i}"} for i in range(1, 21)]
-for name, rows in (("messages", [{"messages": m} for m in messages]), ("rated", rated)):
-    pq.write_table(pa.Table.from_pylist(rows), os.path.join(out, "rows", name + ".parquet"))
+call = [{"id": "1", "type": "function", "function": {"name": "look", "arguments": "{\"x\": 1}"}}]
+ask, thanks = {"role": "user", "content": "How do I bake a good bread at home?"}, {"role": "user", "content": "Thanks, that was great help!"}
+calls = [{"id": "a", "tools": [{"name": "look", "n": 3}], "messages": [ask, {"role": "assistant", "tool_calls": call}, {"role": "tool", "content": "sunny"},
+                                                                      {"role": "assistant", "content": "It is sunny.", "reasoning": "hm"}, thanks]},
+         {"id": "b", "messages": [ask, {"role": "assistant", "content": "Use flour.", "tool_calls": []}, thanks]},
+         {"id": "c", "messages": []}, {"id": "d"}, {"id": "e", "messages": [{"role": "user"}]}]
+function = pa.struct([("name", pa.string()), ("arguments", pa.string())])
+message = pa.struct([("role", pa.string()), ("content", pa.string()), ("reasoning", pa.string()),
+                     ("tool_calls", pa.list_(pa.struct([("id", pa.string()), ("type", pa.string()), ("function", function)])))])
+calls_schema = pa.schema([("id", pa.string()), ("tools", pa.list_(pa.struct([("name", pa.string()), ("n", pa.int32())]))), ("messages", pa.list_(message))])
+parts = [{"messages": [dict(m, content=[{"type": "text", "text": m["content"][:9]}, {"type": "text", "text": m["content"][9:]}]) for m in chat]} for chat in messages]
+for name, rows, schema in (("messages", [{"messages": m} for m in messages], None), ("rated", rated, None), ("calls", calls, calls_schema), ("parts", parts, None),
+                           ("text", [{"messages": json.dumps(m)} for m in messages], None)):
+    table = pa.Table.from_pylist(rows, schema)
+    pq.write_table(table, os.path.join(out, "rows", name + ".parquet"), row_group_size=3)
+    if name == "calls":
+        with open(os.path.join(out, "rows", name + ".jsonl"), "w") as f:
+            f.writelines(json.dumps(row) + "\n" for row in table.to_pylist())
