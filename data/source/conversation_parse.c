@@ -30,6 +30,13 @@ typedef struct parser {
 
 static const char *const variable_names[] = {"tools", "documents", "chat_template_kwargs"};
 
+static row_fault wrong(parser *p, field f) {
+    p->out->wrong = p->map->names[f];
+    p->out->wrong_list = f < ROW_FIELDS ? NULL : p->map->names[FIELD_MESSAGES];
+    p->out->wrong_at = p->out->n;
+    return ROW_FIELD;
+}
+
 /* Length of the string's text; *text is where it stands, or an unescaped copy. */
 static bool text_of(parser *p, const json_span *s, const char **text, size_t *length) {
     *text = s->text;
@@ -123,8 +130,8 @@ static row_fault take_members(parser *p, const json_span *whole, bool plain, cha
     content = json_get(v, p->map->names[FIELD_CONTENT]);
     if (!plain) {
         const bool none = !content || content->kind == JSON_NULL;
-        if (none && !chat_says_otherwise(v)) return ROW_FIELD;
-        if (!none && content->kind != JSON_ARRAY) return ROW_FIELD;
+        if (none && !chat_says_otherwise(v)) return wrong(p, FIELD_CONTENT);
+        if (!none && content->kind != JSON_ARRAY) return wrong(p, FIELD_CONTENT);
         const wr_status got = chat_read_content(p->memory, content, &m->content, &m->length);
         p->exhausted |= got == WR_E_NOMEM;
         if (got < 0) return ROW_PARTS;
@@ -156,10 +163,10 @@ static row_fault take_message(parser *p, const json_span *whole, const json_span
     const char *s;
     size_t n, i = p->out->n;
     const bool plain = has[FIELD_CONTENT - ROW_FIELDS] && content->kind == JSON_STRING;
-    if (!has[0] || role->kind != JSON_STRING) return ROW_FIELD;
+    if (!has[0] || role->kind != JSON_STRING) return wrong(p, FIELD_ROLE);
     if (i == p->capacity && !more_room(p)) return ROW_FIELD;
     chat_message *m = &p->out->messages[i];
-    if (!text_of(p, role, &s, &n) || n == 0 || n > 64) return ROW_FIELD;
+    if (!text_of(p, role, &s, &n) || n == 0 || n > 64) return wrong(p, FIELD_ROLE);
     m->fields = NULL;
     if (plain && !text_of(p, content, &m->content, &m->length)) return ROW_FIELD;
     if (!plain || p->more) {
@@ -294,9 +301,9 @@ static row_fault take_id(parser *p, const char *line, size_t n) {
     } else if (id && is_nan(id)) {
         return ROW_NAN;
     } else if (!id || (id->kind != JSON_STRING && (p->map->strict_id || id->kind != JSON_NUMBER))) {
-        return ROW_FIELD;
+        return wrong(p, FIELD_ID);
     } else {
-        if (!text_of(p, id, &text, &length) || length == 0 || length > 256) return ROW_FIELD;
+        if (!text_of(p, id, &text, &length) || length == 0 || length > 256) return wrong(p, FIELD_ID);
         p->out->id = arena_strndup(p->memory, text, length);
     }
     p->exhausted |= !p->out->id;
@@ -381,7 +388,7 @@ static row_fault scan_row(parser *p, const char *line, size_t n) {
     if (!at || json_scan_blank(at, p->end) != p->end) return utf8_valid_prefix(line, n) < n ? ROW_UTF8 : ROW_JSON;
     if (!object) return ROW_OBJECT;
     const json_span *messages = row_value(p, FIELD_MESSAGES);
-    if (!messages || messages->kind != JSON_ARRAY) return ROW_FIELD;
+    if (!messages || messages->kind != JSON_ARRAY) return wrong(p, FIELD_MESSAGES);
     for (unsigned f = FIELD_USER; f < FIELD_MESSAGES; f++)
         if (p->in_row[f] && is_nan(&p->row[f])) return ROW_NAN;
     row_fault id = take_id(p, line, n);
@@ -409,7 +416,7 @@ static wr_status take_variables(parser *p, row_fault *fault) {
     TRY(chat_read_variables(p->memory, row, &p->out->row));
 cleanup:
     strbuf_free(&text);
-    if (status == WR_E_FORMAT) *fault = ROW_FIELD, status = WR_OK;
+    if (status == WR_E_FORMAT) *fault = ROW_FIELD, p->out->wrong = "tools, documents or chat_template_kwargs", status = WR_OK;
     return status;
 }
 

@@ -180,6 +180,7 @@ cleanup:
 wr_status parquet_read(parquet_file *f, size_t group, const source_options *o, source_row_fn fn, void *context) {
     wr_status status = WR_OK;
     char *where = NULL;
+    strbuf named = {0};
     size_t cap = strlen(f->path) + 80;
     if (group >= f->footer.n_groups) return WR_END;
     TRY_ALLOC(where = mem_calloc(cap, 1));
@@ -193,11 +194,20 @@ wr_status parquet_read(parquet_file *f, size_t group, const source_options *o, s
         if (fault == ROW_GOOD && o->drop_toxic && c.toxic) fault = ROW_TOXIC;
         if (fault == ROW_GOOD && o->drop_redacted && c.redacted) fault = ROW_REDACTED;
         put_number(where + head, row);
-        TRY(fn(context, fault == ROW_GOOD ? &c : NULL, fault, where));
+        if (fault != ROW_FIELD) {
+            TRY(fn(context, fault == ROW_GOOD ? &c : NULL, fault, where));
+            continue;
+        }
+        strbuf_clear(&named);
+        strbuf_puts(&named, where);
+        conversation_name_wrong(&c, &named);
+        TRY(strbuf_status(&named));
+        TRY(fn(context, NULL, fault, named.data));
     }
     if (!f->json) TRY(row_reader_finish(&f->rows));
 cleanup:
     free(where);
+    strbuf_free(&named);
     return status;
 }
 

@@ -241,12 +241,21 @@ cleanup:
 /* The rules and their order are those of wildchat_parse: one row is judged alike in both forms. */
 static row_fault take_messages(row_reader *r, conversation *out) {
     bool has_turn = r->columns->slots[WANT_TURN] != NO_SLOT;
-    if (r->content.state == LIST_NULL) return ROW_FIELD;
+    if (r->content.state == LIST_NULL) {
+        out->wrong = r->map->names[FIELD_MESSAGES];
+        return ROW_FIELD;
+    }
     if (r->content.n == 0) return ROW_EMPTY;
     if (r->content.n > ROW_MESSAGES_LIMIT) return ROW_MANY;
     for (size_t i = 0; i < r->content.n; i++) {
         const parquet_value *role = &r->role.value[i], *content = &r->content.value[i];
-        if (r->role.present[i] != 2 || r->content.present[i] != 2 || role->length == 0 || role->length > 64) return ROW_FIELD;
+        const bool has_role = r->role.present[i] == 2 && role->length > 0 && role->length <= 64;
+        if (!has_role || r->content.present[i] != 2) {
+            out->wrong = r->map->names[has_role ? FIELD_CONTENT : FIELD_ROLE];
+            out->wrong_list = r->map->names[FIELD_MESSAGES];
+            out->wrong_at = i;
+            return ROW_FIELD;
+        }
         if (content->length > ROW_MESSAGE_LIMIT) return ROW_LONG;
         const char *mapped = field_map_role(r->map, role->text, role->length);
         r->messages[i] = (chat_message){.role = mapped ? mapped : role->text, .content = content->text, .length = content->length};
@@ -312,6 +321,7 @@ wr_status row_reader_next(row_reader *r, uint64_t row, conversation *out, row_fa
     if (ip) utf8 &= ip->valid;
     const bool own = !id && !r->map->strict_id; /* as in a JSON row */
     bool named = own || (id && id->length > 0 && id->length <= 256);
+    if (!named) out->wrong = r->map->names[FIELD_ID];
     *fault = !utf8 ? ROW_UTF8 : !named ? ROW_FIELD : take_messages(r, out);
     if (*fault != ROW_GOOD) return WR_OK;
     out->id = own ? hash_of(r, row, out) : id->text;

@@ -61,8 +61,17 @@ static wr_status give_row(sources *s, const text_row *r, size_t block, bool plai
     if (fault == ROW_GOOD) TRY(conversation_parse_shown(s->memory, r->text, r->length, s->map, s->o.shown, s->o.user_key_header, &c, &fault));
     const field_map *second = field_map_second(s->o.fields);
     if (fault == ROW_FIELD && second) {
+        const conversation first = c;
         arena_reset(s->memory);
         TRY(conversation_parse_shown(s->memory, r->text, r->length, second, s->o.shown, s->o.user_key_header, &c, &fault));
+        if (fault == ROW_FIELD && c.wrong == second->names[FIELD_MESSAGES]) {
+            c = first;
+            if (c.wrong == s->map->names[FIELD_MESSAGES]) c.wrong = "conversation (or messages)";
+        }
+    }
+    if (fault == ROW_FIELD) {
+        conversation_name_wrong(&c, &s->where);
+        TRY(strbuf_status(&s->where));
     }
     if (fault == ROW_GOOD && s->o.drop_toxic && c.toxic) fault = ROW_TOXIC;
     if (fault == ROW_GOOD && s->o.drop_redacted && c.redacted) fault = ROW_REDACTED;

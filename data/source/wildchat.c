@@ -32,6 +32,13 @@ bool row_fault_bad(row_fault f) {
     return f != ROW_GOOD && f != ROW_DUPLICATE && f != ROW_FORK && f != ROW_TOXIC && f != ROW_REDACTED && f != ROW_EXCLUDED;
 }
 
+void conversation_name_wrong(const conversation *c, strbuf *where) {
+    if (!c->wrong) return;
+    strbuf_puts(where, ", field ");
+    if (c->wrong_list) strbuf_printf(where, "%s[%zu].", c->wrong_list, c->wrong_at);
+    strbuf_puts(where, c->wrong);
+}
+
 wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_header, conversation *out,
                          row_fault *fault) {
     const field_map *map;

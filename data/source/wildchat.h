@@ -32,7 +32,11 @@ const char *row_fault_name(row_fault f);
 /* The row could not be used; a duplicate, or one that an option leaves out, is not bad. */
 bool row_fault_bad(row_fault f);
 
-typedef struct conversation {
+typedef struct conversation conversation;
+/* ", field messages[2].content" behind a place, for a row that is ROW_FIELD. */
+void conversation_name_wrong(const conversation *c, strbuf *where);
+
+struct conversation {
     const char *id; /* conversation_hash */
     const char *user, *language, *model;
     const char *timestamp; /* as the source has it, RFC 3339 where that is a number or Parquet; "" = unknown */
@@ -40,8 +44,11 @@ typedef struct conversation {
     chat_message *messages; /* (n) */
     int64_t *turns;         /* (n) turn identifiers */
     size_t n;
+    /* of a row that is ROW_FIELD: the field, or NULL; where it is a message's, the list and which one */
+    const char *wrong, *wrong_list;
+    size_t wrong_at;
     const json_value *row; /* what a chat template sees beside the messages (chat_read_variables), or NULL */
-} conversation;
+};
 
 /* Parses one line of WildChat: conversation_parse (data/source/fields.h) with its map. Contents may point into the line, which must live as long as *out. WR_E_NOMEM is the only error; a bad
  * row is reported in *fault. */

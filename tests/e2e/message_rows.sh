@@ -32,6 +32,16 @@ ok "... and say the same under the map of their name" eval 'test $rc = 0 && cmp 
 { cat chats.jsonl; echo '{"messages":7}'; } >bad.jsonl
 prepare bad.jsonl
 ok "... a bad one among them is counted" eval 'test $rc = 1 && grep -q "bad.jsonl:4" err'
+while IFS='|' read -r row field; do
+    echo "$row" >one.jsonl
+    prepare one.jsonl
+    ok "... and its field is named: $field" grep -qF "first: one.jsonl:1, field $field" err
+done <<'EOT'
+{"messages":7}|conversation (or messages)
+{"messages":[{"role":"user","content":"a"},{"role":"assistant"}]}|messages[1].content
+{"conversation_hash":"z","conversation":[{"role":"user","content":4}]}|conversation[0].content
+{"conversation":[{"role":"user","content":"a"}]}|conversation_hash
+EOT
 prepare "$golden/messages.parquet"
 chats >parquet
 ok "Parquet of messages without an id" eval 'test $rc = 0 && cmp with parquet && test "$(ids | uniq | wc -l)" = 3'
@@ -53,6 +63,7 @@ for form in jsonl parquet; do
 done
 ok "calls, reasoning and tools in columns reach the template as those of JSON do" eval 'cmp calls.jsonl calls.parquet && test "$(jq -c .ids <calls.jsonl | wc -l)" = 2 && cmp faults.jsonl faults.parquet && test "$(wc -l <faults.jsonl)" = 3'
 "$program" tokenize --decode --tokenizer "$golden/../../tokenizer/digits" <calls.parquet 2>/dev/null | jq -r .text >text
+ok "... the field that is missing is named" grep -q 'row group 1, row 0, field messages' err
 ok "... and are seen by it" eval 'grep -qF "<call>{\"name\": \"look\"" text && grep -qF "<think>hm</think>" text && grep -qF "\"n\": 3" text'
 
 for i in $(seq 20); do
