@@ -67,7 +67,7 @@ esc=$'\033'
 printf '%s\n' '{"prompt":"a","x":}' >"odd${esc}[2J"$'\xe2\x80\xae'"name.jsonl"
 refused "a file of a strange name" 'odd\\x1b\[2J\\u202ename' "$WR" prepare "odd${esc}[2J"$'\xe2\x80\xae'"name.jsonl" --out bad --no-tokens
 "$WR" train lm --data data --"$esc]0;x"$'\xc2\x9b'=1 --out bad 2>>log.txt
-"$WR" "$esc[31m" 2>>log.txt
+"$WR" "${esc}[31m" 2>>log.txt
 ok "nothing of it reaches the terminal" bash -c "! LC_ALL=C grep -qP '[\\x00-\\x08\\x0b-\\x1f\\x7f]|\\xc2[\\x80-\\x9f]|\\xe2\\x80\\xae' log.txt"
 
 # --- a file system without locks ------------------------------------------------------------------------------------------------------

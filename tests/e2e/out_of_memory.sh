@@ -56,7 +56,7 @@ fi
 printf '%s\n' '{"text":"a b c"}' 'no' '{"text":"d"}' >texts.jsonl
 # starves NAME COMMAND…: with each of the last allocations failing, and some of the first ones and between.
 starves() {
-    local name=$1 rc k bad= all
+    local name=$1 rc k bad="" all=""
     shift
     rm -rf starved*
     SEEN=seen LD_PRELOAD=$PWD/fail.so "$@" >out.txt 2>log.txt </dev/null
