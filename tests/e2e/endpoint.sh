@@ -157,6 +157,23 @@ stop_server
 annotate refused --endpoint-retries 1
 check refused "so does one that is not there" said refused '(connect|refused).*'
 
+# --- prepare with a server that is down throughout -------------------------------------------------------------------------------
+prepare_with() { # NAME [OPTION…]
+    timeout --kill-after=5 60 "$program" prepare "$work/chats.jsonl" --annotator endpoint --endpoint "$url" --endpoint-model m --endpoint-backoff 0.02 \
+        --endpoint-retries 1 --no-tokens --languages all --out "$work/prepared" "${@:2}" >"$work/out/$1" 2>"$work/err/$1" </dev/null
+    rc=$?
+}
+serve --key $key 500=1
+prepare_with prepare_down
+check prepare_down "prepare: a server that is down throughout is a failure" test $rc = 1
+check prepare_down "… said in one line" said prepare_down 'HTTP 500'
+check prepare_down "… and no result has its final name" test ! -e "$work/prepared"
+serve --key $key
+prepare_with prepare_up
+check prepare_up "… the same command goes on once the server is there" test $rc = 0 -a -f "$work/prepared/meta.json" -a ! -e "$work/prepared.partial"
+check prepare_up "… with all labels" test "$(zstd -dc "$work/prepared/turns.jsonl.zst" | jq -s 'map(select(.level >= 1)) | length')" -gt 150
+stop_server
+
 # --- usage ---------------------------------------------------------------------------------------------------------------------
 usage() { # usage NAME PATTERN OPTION…
     local name=$1 pattern=$2
