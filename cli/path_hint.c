@@ -65,7 +65,7 @@ static void for_model(const char *path, bool tokenizer, char out[HINT]) {
                      "model as --model",
                      path);
         else
-            snprintf(out, HINT, "is the folder of a run that has not ended%s", step);
+            snprintf(out, HINT, "is the folder of a run that has not ended%.300s", step);
     } else if (has(path, "adapter_config.json")) {
         snprintf(out, HINT, "is a LoRA adapter: give it as --adapter, and the base model as --model");
     } else if (has(path, "meta.json") && (has_shards(path) || has(path, "turns.jsonl.zst"))) {
