@@ -122,7 +122,7 @@ static wr_status real_digits(double x, const number_format *f, char *text, size_
     const int precision = f->precision < 0 ? 6 : f->precision;
     if (precision > 100) return wr_fail(WR_E_FORMAT, "a precision above 100 is not supported");
     if (isnan(x) || isinf(x)) {
-        snprintf(text, room, isnan(x) ? "%s" : "%s",
+        snprintf(text, room, "%s",
                  isnan(x) ? (isupper((unsigned char)type) ? "NAN" : "nan")
                           : (isupper((unsigned char)type) ? "INF" : "inf"));
     } else {
@@ -135,7 +135,7 @@ static wr_status real_digits(double x, const number_format *f, char *text, size_
 
 wr_status append_number(text_builder *b, value v, const number_format *f) {
     wr_status status = WR_OK;
-    char text[NUMBER_TEXT], prefix[4] = "";
+    char text[NUMBER_TEXT] = "", prefix[4] = "";
     bool negative;
     if (strchr("eEfFgG%", f->type)) {
         const double x = value_number(v);

@@ -42,7 +42,7 @@ value text_done(text_builder *b) {
 void float_text(double x, char out[FLOAT_TEXT]) {
     char digits[FLOAT_TEXT], plain[24];
     if (!isfinite(x)) {
-        strcpy(out, isnan(x) ? "nan" : x > 0 ? "inf" : "-inf");
+        snprintf(out, FLOAT_TEXT, "%s", isnan(x) ? "nan" : x > 0 ? "inf" : "-inf");
         return;
     }
     for (int precision = 0; precision <= 16; precision++) {

@@ -178,7 +178,7 @@ static wr_status read_item(regex_reader *p, int depth, code_set *sum, item_state
     wr_status status = WR_OK;
     code_set found = {0};
     bool inverted = false, known = false;
-    uint32_t code;
+    uint32_t code = 0;
     const char c = *p->at;
     if (c == '-' && *state >= AFTER_RANGE && !(p->end - p->at >= 2 && p->at[1] == ']')) {
         if (*state == AFTER_SET || (p->end - p->at >= 2 && p->at[1] == '-'))
