@@ -13,6 +13,7 @@
 #include "model/chat/jinja.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const chat_message chat[] = {{"system", "Be k\xc3\xadnd.", 9, NULL},
@@ -87,7 +88,8 @@ static void test_golden(void **state) {
     instream *in;
     const char *line, *text;
     size_t length, n, cases = 0, methods = 0;
-    assert_int_equal(instream_open("tests/golden/jinja_cases.jsonl", &in), WR_OK);
+    const char *live = getenv("WILDREWARD_JINJA_CASES"); /* of tests/oracle/jinja_live.py */
+    assert_int_equal(instream_open(live ? live : "tests/golden/jinja_cases.jsonl", &in), WR_OK);
     while (instream_line(in, &line, &length) == WR_OK) {
         const json_value *row;
         arena *a = arena_create();
@@ -104,7 +106,7 @@ static void test_golden(void **state) {
         arena_free(a);
     }
     instream_close(in);
-    assert_true(cases > 150 && methods == 16);
+    assert_true(cases > 150 && methods == (live ? 0 : 16));
 }
 
 /* Each pair holds the one before it twice: 2^90 items to look at, 90 deep. */
