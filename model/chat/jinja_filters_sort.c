@@ -105,9 +105,13 @@ cleanup:
 
 /* Sorted copy of items by keys that `make` gives. */
 typedef wr_status (*key_fn)(run *r, value item, const value *const *g, value *out);
-static wr_status sorted(run *r, const value_list *items, key_fn make, const value *const *g, bool reverse, value *out) {
+/* reverse (NULL: false): as Python's sorted(), which takes no truth of other kinds. */
+static wr_status sorted(run *r, const value_list *items, key_fn make, const value *const *g, const value *reversed, value *out) {
     wr_status status = WR_OK;
     value keys;
+    if (reversed && reversed->kind != VALUE_BOOL && reversed->kind != VALUE_INT)
+        return wr_fail(WR_E_FORMAT, "reverse: %s is neither true nor false", value_type(*reversed));
+    const bool reverse = argument_flag(reversed, false);
     TRY(list_new(r->a, out));
     TRY(list_new(r->a, &keys));
     for (size_t i = 0; i < items->n; i++) {
@@ -147,7 +151,7 @@ wr_status filter_sort(run *r, value v, const value *const *g, value *out) {
     wr_status status = WR_OK;
     value_list *items;
     TRY(iterate_all(r, v, &items));
-    TRY(sorted(r, items, sort_key, g, argument_flag(g[0], false), out));
+    TRY(sorted(r, items, sort_key, g, g[0], out));
 cleanup:
     return status;
 }
@@ -165,7 +169,7 @@ wr_status filter_dictsort(run *r, value v, const value *const *g, value *out) {
     if (g[1] && !text_equals(*g[1], "key") && !text_equals(*g[1], "value"))
         return wr_fail(WR_E_FORMAT, "dictsort is by key or by value");
     TRY(run_method(r, v, "items", &none, &items));
-    TRY(sorted(r, items.list, pair_key, g, argument_flag(g[2], false), out));
+    TRY(sorted(r, items.list, pair_key, g, g[2], out));
 cleanup:
     return status;
 }
@@ -183,7 +187,7 @@ wr_status filter_groupby(run *r, value v, const value *const *g, value *out) {
     const value yes = value_bool(true);
     exact[2] = &yes;
     TRY(iterate_all(r, v, &items));
-    TRY(sorted(r, items, group_key, g, false, &in_order));
+    TRY(sorted(r, items, group_key, g, NULL, &in_order));
     TRY(list_new(r->a, out));
     for (size_t i = 0; i < in_order.list->n; i++) {
         bool same = false;

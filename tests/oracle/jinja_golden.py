@@ -137,6 +137,7 @@ z
 {{ messages[0].pop('role') }}
 {{ ''.join(['a', 1]) }}
 {{ ['b', 'a', 'C'] | sort }}{{ ['b', 'a', 'C'] | sort(true, true) }}{{ ['b', 1] | sort }}
+{{ [2, 1] | sort('yes') }}
 {{ [{'a': 2, 'b': 1}, {'a': 1, 'b': 2}, {'a': 1, 'b': 1}] | sort(attribute='a,b') }}
 {{ messages | groupby('role', default='x') | map(attribute=0) | list }}
 {{ true + 1 }}{{ -true }}{{ 7 // 2.0 }}{{ 2 ** -1 }}{{ 2 ** 0.5 }}{{ 1 / 3 }}{{ 10 / 5 }}{{ 3 % -2 }}{{ -3.5 % 2 }}
