@@ -207,6 +207,7 @@ typedef struct call {
     wr_status told;   /* is it a call at all? */
     strbuf text;      /* instead of a command: to be printed */
     bool print;
+    bool general; /* the program's own --version or --help: printed without MPI, whose start would take three times as long */
 } call;
 
 static wr_status call_alone(const call *a) {
@@ -253,7 +254,7 @@ static wr_status call_together(const call *a, int *argc, char ***argv, int *rank
 
 static wr_status carry_out(const call *a, int *argc, char ***argv, int rank) {
     const bool world_wanted = a->told >= 0 && !a->print && a->c->needs_world;
-    if (world_launched_many() || world_wanted) {
+    if (!a->general && (world_launched_many() || world_wanted)) {
         return call_together(a, argc, argv, &rank);
     }
     wr_status status = a->told < 0 ? a->told : rank == 0 ? call_alone(a) : WR_OK;
@@ -305,7 +306,7 @@ int main(int argc, char **argv) {
         a.told = wr_fail(WR_E_USAGE, "no command given");
     } else if (version || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         version ? version_text(&a.text) : program_help(&a.text);
-        a.print = true;
+        a.print = a.general = true;
     } else {
         understand(argc, argv, &a);
     }

@@ -126,7 +126,7 @@ echo "# $tried options, each with another value on rank 1; $differed that may di
 # --- not even a command line ---------------------------------------------------------------------------------------------------
 pair "train lm" a "$WR" --no-such-option
 ok "an unknown option on rank 1 alone" refused 2 "--no-such-option"
-mpirun --quiet -n 1 "$WR" doctor : -n 1 "$WR" --version >out.txt 2>err.txt
+mpirun --quiet -n 1 "$WR" doctor : -n 1 "$WR" train --help >out.txt 2>err.txt
 rc=$?
 ok "another command on rank 1" refused 2 "the command"
 mpirun --quiet -n 2 "$WR" train lm --no-such-option >out.txt 2>err.txt
