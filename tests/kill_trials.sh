@@ -2,6 +2,7 @@
 # kill_trials.sh [N]: N trials (default 100) in which kill -9 takes one rank or mpirun at a random time out of prepare, train reward and dpo online on two
 # ranks: every launch must end within a minute, leave no process behind, and its work must be gone on with afterwards. Not part of make test: it takes long.
 #   SEED  of the random times (default 1)      GRACE  seconds within which a launch must have ended (default 60)
+#   GDB=1 where the processes of a hang stand, and of a core that is left
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/env.sh
@@ -9,6 +10,7 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/training.sh
 trials=${1:-100} grace=${GRACE:-60}
 RANDOM=${SEED:-1}
+[ -n "${GDB:-}" ] && ulimit -c unlimited
 
 spec=layers=1,hidden=32,heads=2,kv-heads=1,ffn=64,max-positions=512
 {
@@ -77,12 +79,18 @@ for ((i = 0; i < trials; i++)); do
     rc=$?
     codes[$kind/$rc]=$((${codes[$kind/$rc]:-0} + 1))
     [ $rc = 139 ] && { echo "# trial $i: $kind, $victim killed: exit code 139"; sed 's/^/#   /' trial-$i.log | tail -n 20; }
+    for core in core core.*; do # with GDB=1: what crashed, and where
+        [ -s "$core" ] && file "$core" | cut -c1-200 | sed 's/^/#   /' && gdb -batch -ex bt "$(command -v mpirun)" "$core" 2>/dev/null | grep '^[#C]' | sed 's/^/#   /'
+        rm -f "$core"
+    done
     begin=$SECONDS
     for p in $(cat pid.0 pid.1 2>/dev/null); do
         while alive "$p" && [ $((SECONDS - begin)) -lt 10 ]; do sleep 0.05; done
         alive "$p" && { strays=$((strays + 1)); echo "# trial $i: $kind, $victim killed: process $p is still there"; kill -KILL "$p"; }
     done
-    if [ $((i % 4)) = 3 ] && [ $rc != 0 ]; then
+    if [ $kind = prepare ] && [ -e $run/meta.json ]; then # killed when all was done
+        if "$WR" inspect $run --verify >out.txt 2>&1; then resumed=$((resumed + 1)); else lost=$((lost + 1)); echo "# trial $i: prepare: not whole"; fi
+    elif [ $((i % 4)) = 3 ] && [ $rc != 0 ]; then
         # shellcheck disable=SC2046,SC2086
         if timeout 100 mpirun --quiet -n 2 bash rank.sh $(command_of $kind) --out $run $resume >out.txt 2>trial-$i.log </dev/null; then
             resumed=$((resumed + 1))

@@ -24,6 +24,9 @@ wr_status evaluate_records(world *w, const evaluate_job *job, double *values);
 
 /* Records of the index that the rule accepts, in index order, `limit` at most (0 = all); fresh array. LOCAL. */
 wr_status evaluate_select(const dataset_index *d, const sequence_rule *rule, size_t limit, uint32_t **records, size_t *n);
+/* COLLECTIVE. *any: one of the records (indices as above, those of the index that evaluate_select lists) has something to predict. Reads until the first
+ * that has. The same on every rank. */
+wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, size_t limit, bool *any);
 
 typedef struct reward_figures {
     size_t records;

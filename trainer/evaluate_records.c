@@ -16,6 +16,39 @@ wr_status evaluate_select(const dataset_index *d, const sequence_rule *rule, siz
     return WR_OK;
 }
 
+static wr_status has_target(const sequence_rule *rule, const record_bytes *bytes, size_t n, arena *a, bool *any) {
+    wr_status status = WR_OK;
+    sequence x;
+    arena_reset(a);
+    for (size_t i = 0; i < n && !*any; i++) {
+        TRY(sequence_decode(rule, bytes[i].bytes, bytes[i].n, a, &x));
+        *any = rule->kind == SHARD_REWARD || x.n_targets > 0;
+    }
+cleanup:
+    return status;
+}
+
+wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, size_t limit, bool *any) {
+    enum { AT_ONCE = 32 };
+    wr_status status = WR_OK;
+    record_bytes bytes[AT_ONCE];
+    uint32_t *records = NULL;
+    size_t n = 0;
+    arena *a = arena_create();
+    *any = false;
+    status = a ? evaluate_select(record_source_index(s), rule, limit, &records, &n) : wr_fail(WR_E_NOMEM, "out of memory");
+    TRY(world_agree(w, status));
+    for (size_t from = 0; from < n && !*any; from += AT_ONCE) {
+        const size_t count = n - from < AT_ONCE ? n - from : AT_ONCE;
+        TRY(record_source_fetch(s, records + from, count, bytes));
+        TRY(world_agree(w, has_target(rule, bytes, count, a, any)));
+    }
+cleanup:
+    free(records);
+    arena_free(a);
+    return status;
+}
+
 /* Batches: consecutive records of at most max_tokens tokens. start: fresh (*n_batches + 1). */
 static wr_status cut_batches(const evaluate_job *job, size_t **start, size_t *n_batches) {
     const dataset_index *d = record_source_index(job->source);

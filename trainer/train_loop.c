@@ -5,6 +5,7 @@
 #include "mpi/reduce.h"
 #include "trainer/batch.h"
 #include "trainer/checkpoint.h"
+#include "trainer/evaluate.h"
 #include "trainer/replicas.h"
 #include "trainer/step_order.h"
 #include "trainer/train_setup.h"
@@ -73,18 +74,22 @@ static wr_status open_test(trainer *t) {
     return WR_OK;
 }
 
-/* What a run's last evaluation would find out is found out at its start: a test side that does not belong to the training side, or has no record that the rule
- * accepts. The same on every rank. */
+/* What a run's evaluation would find out is found out at its start: a test side that does not belong to the training side, or has no record that the rule
+ * accepts and that has something to predict among those that are evaluated. COLLECTIVE. */
 static wr_status check_test(trainer *t) {
+    wr_status status;
     const dataset_index *d = record_source_index(t->data), *test = t->test ? record_source_index(t->test) : NULL;
+    bool any = false;
     if (!test) return WR_OK;
     if (test->meta.classes != d->meta.classes || strcmp(test->meta.tokenizer_hash, d->meta.tokenizer_hash) != 0 ||
         strcmp(test->meta.template_hash, d->meta.template_hash) != 0)
         return wr_fail(WR_E_MISMATCH, "%s: its %s*.wrs and %s*.wrs were prepared differently (classes, tokenizer or template); prepare the folder again", t->o->data,
                        t->kind->train_prefix, t->kind->test_prefix);
-    for (size_t i = 0; i < test->n_records; i++)
-        if (test->lengths[i] >= t->kind->min_length && (t->kind->kind == SHARD_CHAT || test->lengths[i] <= t->rule.max_length)) return WR_OK;
-    drop_test(t, "no usable record in");
+    status = evaluate_any(t->w, t->test, &t->rule, t->o->eval_records, &any);
+    if (status == WR_E_NOMEM) return status;
+    if (status < 0 && world_rank(t->w) == 0) /* training does not need it; an evaluation fails with this, after what is trained is saved */
+        log_warn("%s: %s*.wrs: %s: evaluation will fail", t->o->data, t->kind->test_prefix, wr_error());
+    if (status >= 0 && !any) drop_test(t, "no usable record in");
     return WR_OK;
 }
 
@@ -167,7 +172,7 @@ static wr_status trainer_open(trainer *t) {
     if (limit && limit < o->max_length) t->options.max_length = limit;
     t->rule = (sequence_rule){t->kind->kind, o->max_length, o->loss_on_all, d->meta.classes};
     TRY(world_agree(t->w, plan_steps(t)));
-    TRY(world_agree(t->w, check_test(t)));
+    TRY(check_test(t));
     /* Only now, when all inputs are known to fit together, does the run's folder appear. */
     TRY(run_open(t->w, o->out, o->resume, o->config_yaml, &t->run));
     TRY(world_agree(t->w, allocate(t)));
@@ -395,6 +400,23 @@ static wr_status save(trainer *t) {
     return status;
 }
 
+/* An evaluation between steps. Where its records cannot be read the steps so far are saved before the run ends, and --resume goes on behind it; a model whose
+ * figures are no numbers is not saved over better ones. */
+static wr_status evaluate_between(trainer *t) {
+    wr_status status = WR_OK;
+    const wr_status evaluated = evaluate_now(t);
+    char *why = evaluated < 0 ? mem_strdup(wr_error()) : NULL;
+    if (evaluated >= 0 || evaluated == WR_E_NUMERIC || evaluated == WR_E_INTERRUPTED) {
+        status = evaluated;
+        goto cleanup;
+    }
+    TRY(save(t));
+    status = wr_fail(evaluated, "%s (step %lld is saved)", why ? why : "an evaluation failed", (long long)t->state.step);
+cleanup:
+    free(why);
+    return status;
+}
+
 static wr_status after_step(trainer *t, const step_report *r) {
     wr_status status = WR_OK;
     const train_options *o = t->o;
@@ -406,7 +428,7 @@ static wr_status after_step(trainer *t, const step_report *r) {
                  r->step_time > 0 ? r->tokens / r->step_time : 0);
         progress_update(t->bar, (uint64_t)t->state.step, note);
     }
-    if (t->test && !last && o->eval_every && t->state.step % o->eval_every == 0) TRY(evaluate_now(t));
+    if (t->test && !last && o->eval_every && t->state.step % o->eval_every == 0) TRY(evaluate_between(t));
     if (last || (o->checkpoint_every && t->state.step % o->checkpoint_every == 0)) TRY(save(t));
 cleanup:
     return status;

@@ -66,6 +66,10 @@ failing() { refused 1 "evaluation" "the model is saved" -- "$WR" train lm --data
 ok "an evaluation that fails" failing
 ok "… comes after the model is saved" test -f r2/model/model.safetensors
 ok "… on --resume, too" failing --resume
+ok "… and is told at the start" says log.txt torn chats-test "evaluation will fail"
+between() { refused 1 "evaluation after step $1" "step $1 is saved" -- "$WR" train lm --data torn --model lm/model --out r4 --steps 3 --global-batch 2 --eval-every 1 "${@:2}"; }
+ok "an evaluation that fails between steps" between 1
+ok "… costs no step" between 2 --resume
 wr 1 train lm --data data --model lm/model --out r3 --steps 2 --global-batch 2
 metrics r3 >before.txt
 ok "a finished run that is resumed" code 0 wr 1 train lm --data data --model lm/model --out r3 --steps 2 --global-batch 2 --resume
@@ -98,6 +102,14 @@ ok "a test side without a usable record costs nothing" code 0 useless
 ok "… says so at the start" says log.txt "no usable record" "without evaluation"
 ok "… and --resume neither" code 0 useless --resume
 ok "… the model is there" test -f u/model/model.safetensors
+# Chats whose answers lie behind the limit: nothing to predict in any of them.
+zstdcat world/chats.jsonl.zst | head -n 40 | jq -c --slurpfile t long.txt '.conversation |= (.[0].content = $t[0] + .[0].content)' >late.jsonl
+"$WR" prepare late.jsonl --out late --tokenizer data/tokenizer.json --seed 1 >setup.log 2>&1 || sed 's/^/# /' setup.log
+cp -r data mute && rm mute/chats-test-*.wrs && cp late/chats-test-*.wrs mute
+mute() { wr "$1" train lm --data mute --model lm/model --out "m$1" --steps 2 --global-batch 2 --max-length 200 --eval-every 1; }
+ok "a test side without a token to predict costs nothing" code 0 mute 1
+ok "… says so before the first step" test "$(grep -n 'no usable record in chats-test' log.txt | cut -d: -f1)" -lt "$(grep -n '2 steps of' log.txt | cut -d: -f1)"
+ok "… nor does it on 2 ranks" code 0 mute 2
 ok "evaluate on it fails" refused 1 useless "no record of up to" -- "$WR" evaluate --model u/model --data useless --max-length 600 --out u.json
 ok "train reward --new with too few positions" code 0 wr 1 train reward --data data --new $shape,max-positions=200 --out p2 --steps 1 --global-batch 2
 ok "… says how many are left out, at the start" says log.txt "records: " " used, " " left out" "more than 200 tokens"
