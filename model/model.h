@@ -79,7 +79,7 @@ const tensor_info *first_nonfinite(const tensor_info *tensors, size_t n_tensors,
 /* Model provenance, written into config.json under "wildreward". Any may be NULL. */
 typedef struct model_provenance { const char *config_hash, *data_hash, *parent_hash, *template_text; } model_provenance;
 /* Writes config.json, model.safetensors (in `stored`: F32 or BF16), generation_config.json (LM), template.txt (when given) into an existing `dir`,
- * and copies tokenizer.json, tokenizer_config.json, special_tokens_map.json, chat_template.jinja from `tokenizer_dir` (may be NULL) where present.
+ * and copies tokenizer.json, tokenizer_config.json, special_tokens_map.json, added_tokens.json, chat_template.jinja from `tokenizer_dir` (may be NULL) where present.
  * Adapters are not written: see lora_save and lora_merge. */
 wr_status model_save(const model *m, const char *dir, const char *tokenizer_dir, const model_provenance *p, precision stored);
 

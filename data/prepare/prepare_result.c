@@ -40,7 +40,7 @@ wr_status result_tokenizer(const prepare_result *r, const char *from) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     const char *dir = tokenizer_dir(r->tok);
-    static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+    static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) TRY(copy_beside(dir, r->dir, names[i]));
     TRY(dir_copy_part(dir, r->dir, "additional_chat_templates", ".jinja"));
     if (dir_exists(from)) return copy_beside(dir, r->dir, "tokenizer.json");

@@ -28,7 +28,7 @@ static bool has_marks(const json_value *root, const json_value **replace) {
 }
 
 /* The object in a file of the folder; NULL: there is none, or it is not for this reader to complain about. */
-static wr_status read_object(const tokenizer *t, const char *name, arena *scratch, const json_value **out) {
+wr_status tokenizer_read_beside(const tokenizer *t, const char *name, arena *scratch, const json_value **out) {
     wr_status status = WR_OK;
     char path[PATH_CAP], *bytes = NULL;
     size_t n;
@@ -56,15 +56,16 @@ wr_status tokenizer_load_class(tokenizer *t, const json_value *root) {
     bool legacy = false, prefix = true;
     arena *scratch = NULL;
     TRY_ALLOC(scratch = arena_create());
-    TRY(read_object(t, "tokenizer_config.json", scratch, &config));
+    TRY(tokenizer_read_beside(t, "tokenizer_config.json", scratch, &config));
     status = tokenizer_check_config(t, json_get(root, "added_tokens"), json_get(config, "added_tokens_decoder"),
                                     builds_anew(config));
     if (status < 0) {
         wr_context(status, "tokenizer_config.json");
         goto cleanup;
     }
+    TRY(tokenizer_load_named(t, config, builds_anew(config) ? "<|endoftext|>" : NULL, scratch));
     if (!has_marks(root, &replace) || t->added_normalized.n) goto cleanup;
-    TRY(read_object(t, "config.json", scratch, &model));
+    TRY(tokenizer_read_beside(t, "config.json", scratch, &model));
     if (!is_text(config, "tokenizer_class", "LlamaTokenizer") &&
         !is_text(config, "tokenizer_class", "LlamaTokenizerFast"))
         goto cleanup;

@@ -357,6 +357,7 @@ wr_status tokenizer_encode_marked(const tokenizer *t, const char *text, size_t n
     for (size_t from = 0, to; from < n; from = to) {
         for (; from < n && origin[from] != 0; from++) {} /* a writer's text, most of all */
         for (to = from; to < n && origin[to] == 0; to++) {}
+        TRY(tokenizer_check_named(t, text + from, to - from));
         added_scan scan = {.set = &t->added_raw, .text = text + from, .n = to - from};
         for (added_span s; added_next(&scan, &s);) {
             if (s.id < 0) continue;

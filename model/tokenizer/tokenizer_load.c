@@ -73,6 +73,7 @@ void tokenizer_free(tokenizer *t)
     merge_rules_free(&t->merges);
     added_set_free(&t->added_raw);
     added_set_free(&t->added_normalized);
+    added_set_free(&t->named);
     pretokenizer_free(t->words);
     normalizer_free(t->normal);
     normalizer_free(t->chat_normal);

@@ -42,6 +42,7 @@ struct tokenizer {
     normalizer *chat_normal;
     enum { MARK_FIRST, MARK_ALWAYS, MARK_NEVER } chat_mark;
     added_set added_raw, added_normalized; /* matched in the text as it is; after normalisation */
+    added_set named;                       /* these and the tokens that only other files name; empty where there are none (tokenizer_named.c) */
     pretokenizer *words;
     text_decoder *decoder;
     int32_t post_before[MAX_POST], post_after[MAX_POST]; /* ids the post-processor puts around the text's */
@@ -60,6 +61,12 @@ wr_status tokenizer_load_post(tokenizer *t, const json_value *config);
 wr_status tokenizer_check_config(const tokenizer *t, const json_value *list, const json_value *config, bool whole);
 /* Reads the tokenizer_config.json beside the file, after all others (tokenizer_class.c). */
 wr_status tokenizer_load_class(tokenizer *t, const json_value *root);
+/* The object in a file of the tokenizer's folder; NULL: there is none, or it is not for this reader to complain about. */
+wr_status tokenizer_read_beside(const tokenizer *t, const char *name, arena *scratch, const json_value **out);
+/* Tokens that config (tokenizer_config.json; NULL: none), the other files beside tokenizer.json and the class (`standard`, may be NULL) add to those of
+ * the file. WR_E_FORMAT where a template writes one (tokenizer_named.c). */
+wr_status tokenizer_load_named(tokenizer *t, const json_value *config, const char *standard, arena *scratch);
+wr_status tokenizer_check_named(const tokenizer *t, const char *text, size_t n);
 /* Makes room for id and stores its text. */
 wr_status tokenizer_set_token(tokenizer *t, size_t *capacity, int64_t id, const char *text, size_t n, bool special);
 

@@ -174,7 +174,7 @@ cleanup:
 
 static wr_status copy_tokenizer(const char *from_dir, const char *dir) {
     wr_status status = WR_OK;
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"};
     char from[PATH_CAP], to[PATH_CAP];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         TRY(path_join(from, from_dir, names[i]));
