@@ -84,7 +84,7 @@ BENCHOBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out bench/bench_%,$(wildcard be
 BIN      := $(BUILD)/wildreward
 
 .DEFAULT_GOAL := all
-.PHONY: help deps deps-dev all check test demo bench lint check-deps format fuzz clean install oracle tests-bin
+.PHONY: help deps deps-dev all check test demo bench lint check-deps format fuzz clean install oracle findings tests-bin
 .DELETE_ON_ERROR:
 
 ## help: this list
@@ -200,6 +200,10 @@ build/fuzz/%: tests/fuzz/%.c $(FUZZ_SUPPORT) $(FUZZ_OBJ)
 ## oracle: compare with Hugging Face live (Python; not needed by anything else)
 oracle: $(BIN)
 	$(Q)./tests/oracle/run.sh
+
+## findings: what libraries do against a good guess, shown again (NAME=x: one; Python and network; not needed by anything else)
+findings:
+	$(Q)./findings/run.sh $(if $(findstring command,$(origin NAME)),$(NAME))
 
 ## install: binary and Slurm scripts under PREFIX
 install: $(BIN)

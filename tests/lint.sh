@@ -14,7 +14,7 @@ mapfile -t sources < <(if [ -n "${LINT_FILES:-}" ]; then
         find base model mpi data sampler trainer report dpo cli -name '*.c' | sort
     fi)
 mapfile -t scripts < <(
-    find tests slurm bench -name '*.sh' -o -name '*.sbatch' | sort
+    find tests slurm bench findings -name '*.sh' -o -name '*.sbatch' | sort
     echo .ci/run
 )
 
