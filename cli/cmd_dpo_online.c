@@ -50,14 +50,8 @@ static const option_spec *const dpo_tables[] = {dpo_option_table, chat_options, 
 static const char *const free_keys[] = {"steps", "out", "resume", "checkpoint_every", "keep", "reduce_slice", "save_replies", "group",
                                         TUNING_FREE_KEYS, NULL};
 
-
 static size_t size_option(const options *o, const char *name) {
     return (size_t)options_int(o, name);
-}
-
-static lr_schedule schedule_option(const options *o) {
-    const char *name = options_str(o, "lr-schedule");
-    return strcmp(name, "cosine") == 0 ? LR_COSINE : strcmp(name, "linear") == 0 ? LR_LINEAR : LR_CONSTANT;
 }
 
 static wr_status run_dpo_online(const options *o, world *w) {
@@ -76,11 +70,8 @@ static wr_status run_dpo_online(const options *o, world *w) {
                     .score_tokens = size_option(o, "score-tokens"), .temperature = options_float(o, "temperature"), .top_p = options_float(o, "top-p"),
                     .top_k = size_option(o, "top-k"), .chat_template = options_str(o, "chat-template")},
         .train = {.beta = options_float(o, "beta"), .label_smoothing = options_float(o, "label-smoothing"),
-                  .adam = {.lr = options_float(o, "lr"), .beta1 = options_float(o, "beta1"), .beta2 = options_float(o, "beta2"),
-                           .eps = options_float(o, "eps"), .weight_decay = options_float(o, "weight-decay")},
-                  .grad_clip = options_float(o, "grad-clip"), .micro_tokens = size_option(o, "micro-tokens"), .reduce_slice = size_option(o, "reduce-slice"),
-                  .recompute = options_flag(o, "recompute")},
-        .min_margin = options_float(o, "min-margin"), .schedule = schedule_option(o), .warmup_ratio = options_float(o, "warmup-ratio"),
+                  .update = update_from_options(o), .micro_tokens = size_option(o, "micro-tokens"), .recompute = options_flag(o, "recompute")},
+        .min_margin = options_float(o, "min-margin"), .schedule = schedule_from_options(o), .warmup_ratio = options_float(o, "warmup-ratio"),
         .checkpoint_every = options_int(o, "checkpoint-every"), .keep = (int)options_int(o, "keep"), .seed = (uint64_t)options_int(o, "seed"),
         .precision = arithmetic, .save_precision = save_precision(o), .check_weights = options_flag(o, "check-weights"), .lora_merge = options_flag(o, "lora-merge")};
     TRY(lora_from_options(o, &d.lora));

@@ -168,7 +168,6 @@ static const char *const FREE_KEYS_CONSTANT[] = {
     "keep", "reduce_slice", "steps",     TUNING_FREE_KEYS, NULL};
 
 static wr_status fill(const options *o, const char *yaml, precision arithmetic, train_options *t) {
-    const char *schedule = options_str(o, "lr-schedule");
     *t = (train_options){
         .data = options_str(o, "data"),
         .model = options_str(o, "model"),
@@ -179,16 +178,11 @@ static wr_status fill(const options *o, const char *yaml, precision arithmetic, 
         .steps = options_int(o, "steps"),
         .global_batch = (size_t)options_int(o, "global-batch"),
         .seed = (uint64_t)options_int(o, "seed"),
-        .adam = {options_float(o, "lr"), options_float(o, "beta1"), options_float(o, "beta2"), options_float(o, "eps"),
-                 options_float(o, "weight-decay")},
-        .schedule = strcmp(schedule, "cosine") == 0   ? LR_COSINE
-                    : strcmp(schedule, "linear") == 0 ? LR_LINEAR
-                                                      : LR_CONSTANT,
+        .update = update_from_options(o),
+        .schedule = schedule_from_options(o),
         .warmup_ratio = options_float(o, "warmup-ratio"),
-        .grad_clip = options_float(o, "grad-clip"),
         .max_length = (size_t)options_int(o, "max-length"),
         .micro_tokens = (size_t)options_int(o, "micro-tokens"),
-        .reduce_slice = (size_t)options_int(o, "reduce-slice"),
         .eval_every = options_int(o, "eval-every"),
         .eval_records = (size_t)options_int(o, "eval-records"),
         .checkpoint_every = options_int(o, "checkpoint-every"),

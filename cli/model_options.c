@@ -61,6 +61,21 @@ wr_status choose_precision(const options *o, world *w, precision *out) {
 
 precision save_precision(const options *o) { return strcmp(options_str(o, "save-precision"), "bf16") == 0 ? PRECISION_BF16 : PRECISION_F32; }
 
+update_options update_from_options(const options *o) {
+    return (update_options){.adam = {.lr = options_float(o, "lr"),
+                                     .beta1 = options_float(o, "beta1"),
+                                     .beta2 = options_float(o, "beta2"),
+                                     .eps = options_float(o, "eps"),
+                                     .weight_decay = options_float(o, "weight-decay")},
+                            .grad_clip = options_float(o, "grad-clip"),
+                            .reduce_slice = (size_t)options_int(o, "reduce-slice")};
+}
+
+lr_schedule schedule_from_options(const options *o) {
+    const char *name = options_str(o, "lr-schedule");
+    return strcmp(name, "cosine") == 0 ? LR_COSINE : strcmp(name, "linear") == 0 ? LR_LINEAR : LR_CONSTANT;
+}
+
 wr_status lora_from_options(const options *o, lora_options *out) {
     static const char *const needing[] = {"lora-alpha", "lora-targets", "lora-merge"};
     *out = (lora_options){.rank = (size_t)options_int(o, "lora-rank"), .alpha = options_float(o, "lora-alpha"), .targets = options_str(o, "lora-targets")};

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "model/weights/lora.h"
+#include "trainer/update.h"
 
 extern const option_spec precision_options[]; /* --precision --check-weights */
 extern const option_spec adapter_options[];   /* --adapter */
@@ -14,6 +15,10 @@ extern const option_spec tuning_options[];    /* --lora-rank --lora-alpha --lora
 wr_status choose_precision(const options *o, world *w, precision *out);
 /* --save-precision */
 precision save_precision(const options *o);
+/* --lr --beta1 --beta2 --eps --weight-decay --grad-clip --reduce-slice */
+update_options update_from_options(const options *o);
+/* --lr-schedule */
+lr_schedule schedule_from_options(const options *o);
 /* --lora-…; rank 0 when LoRA is off. WR_E_USAGE when one of them is given without --lora-rank. */
 wr_status lora_from_options(const options *o, lora_options *out);
 

@@ -13,13 +13,10 @@
 
 static wr_status open_local(dpo_trainer *t) {
     wr_status status = WR_OK;
-    const size_t n = model_trainables(t->policy).n;
     if (!t->reference && !t->policy->lora) {
         TRY(wr_fail(WR_E_MISMATCH, "DPO without a reference model needs a policy with adapters: the reference is the policy without them"));
     }
-    t->grads = mem_aligned(n, sizeof *t->grads);
-    TRY_ALLOC(t->grads);
-    TRY(adamw_create(n, &t->opt));
+    TRY(updater_create(t->w, t->policy, &t->update));
     TRY(model_workspace_create(t->policy, &t->work));
     if (t->reference) TRY(model_workspace_create(t->reference, &t->reference_work));
 cleanup:
@@ -36,8 +33,7 @@ cleanup:
 }
 
 void dpo_trainer_free(dpo_trainer *t) {
-    free(t->grads);
-    adamw_free(&t->opt);
+    updater_free(&t->update);
     model_workspace_free(t->work);
     model_workspace_free(t->reference_work);
     *t = (dpo_trainer){0};
@@ -87,7 +83,7 @@ static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const d
                           sum_of(m->reference_logprob, l, end)};
         double h = dpo_margin(&x), dh;
         double loss = dpo_sigmoid_loss(o->beta, o->label_smoothing, h, &dh);
-        if (!isfinite(loss)) TRY(wr_fail(WR_E_NUMERIC, "the loss of a pair of prompt %u is not finite (h = %g)", p->prompt, h));
+        TRY(wr_context(updater_check_loss(&t->update, loss), "a pair of prompt %u (h = %g)", p->prompt, h));
         if (check_equal && !(fabs(h) <= dpo_margin_tolerance(end - w))) {
             TRY(wr_fail(WR_E_FAILED, "policy and reference are the same model, but h = %.3g for a pair of prompt %u (%zu reply tokens): the log-probabilities "
                         "of the two do not agree", h, p->prompt, end - w));
@@ -104,8 +100,8 @@ static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const d
         see_gap(seen, &p->chosen, x.policy_chosen);
         see_gap(seen, &p->rejected, x.policy_rejected);
     }
-    TRY(lm_logprobs_backward(t->policy, t->work, hidden, m->N, m->rows, m->targets, m->dlogprob, m->dhidden, t->grads));
-    TRY(model_backward(t->policy, &m->packed.batch, t->work, m->dhidden, t->grads));
+    TRY(lm_logprobs_backward(t->policy, t->work, hidden, m->N, m->rows, m->targets, m->dlogprob, m->dhidden, t->update.grads));
+    TRY(model_backward(t->policy, &m->packed.batch, t->work, m->dhidden, t->update.grads));
 cleanup:
     return status;
 }
@@ -125,7 +121,7 @@ static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const d
     pair_texts texts = {0};
     dpo_batch batch = {0};
     model_workspace_recompute(t->work, o->recompute);
-    memset(t->grads, 0, model_trainables(t->policy).n * sizeof *t->grads);
+    updater_clear(&t->update);
     TRY(pair_texts_create(pairs, n_pairs, unit_tokens(o, pairs, n_pairs, ranks), o->separate, &texts));
     TRY(plan_rank(texts.tokens, texts.n_units, (int)ranks, world_rank(t->w), o->micro_tokens, &plan));
     for (size_t k = 0; k < plan.n_micro; k++) {
@@ -134,6 +130,7 @@ static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const d
         TRY(train_micro(t, o, pairs, &batch, 1.0 / (double)n_pairs, check_equal, seen));
         dpo_batch_free(&batch);
     }
+    TRY(updater_check_share(&t->update));
 cleanup:
     dpo_batch_free(&batch);
     pair_texts_free(&texts);
@@ -145,12 +142,11 @@ wr_status dpo_update(dpo_trainer *t, const dpo_train_options *o, const dpo_pair 
                      dpo_update_stats *stats) {
     wr_status status = WR_OK;
     tally seen = {{0}, {0}};
-    const trainables trained = model_trainables(t->policy);
     *stats = (dpo_update_stats){0};
     if (n_pairs == 0) return WR_OK; /* the same on every rank */
     TRY(world_agree(t->w, train_share(t, o, pairs, n_pairs, check_equal, &seen)));
     double before = clock_seconds();
-    TRY(reduce_sum(t->w, t->grads, trained.n, o->reduce_slice));
+    TRY(updater_reduce(&t->update, &o->update, &stats->grad_norm));
     stats->reduce_time_s = clock_seconds() - before;
     world_sum(t->w, seen.sums, N_SUMS);
     world_max(t->w, seen.most, N_MAX);
@@ -164,12 +160,7 @@ wr_status dpo_update(dpo_trainer *t, const dpo_train_options *o, const dpo_pair 
     stats->kl = (seen.sums[SUM_CHOSEN] + seen.sums[SUM_REJECTED]) / (2 * n);
     stats->h_max_abs = seen.most[MAX_H];
     stats->sampler_gap = seen.most[MAX_GAP];
-    /* The sum has the same bits on every rank, so every rank comes to the same answer here. */
-    stats->grad_norm = global_norm(t->grads, trained.n);
-    if (!isfinite(stats->grad_norm)) TRY(wr_fail(WR_E_NUMERIC, "the gradient is not finite; lower --lr, or look at the latest metrics"));
-    double clip = o->grad_clip > 0 && stats->grad_norm > o->grad_clip ? o->grad_clip / (stats->grad_norm + 1e-6) : 1;
-    adamw_step(&t->opt, &o->adam, lr, clip, trained, t->grads);
-    model_publish(t->policy);
+    updater_apply(&t->update, &o->update, stats->grad_norm, lr);
     stats->updated = true;
 cleanup:
     return status;

@@ -7,15 +7,12 @@
 #define WR_DPO_DPO_TRAIN_H
 
 #include "dpo/pairs.h"
-#include "mpi/reduce.h"
-#include "trainer/optimizer.h"
+#include "trainer/update.h"
 
 typedef struct dpo_train_options {
     double beta, label_smoothing;
-    adamw_options adam;
-    double grad_clip;     /* global norm; 0 = off */
+    update_options update;
     size_t micro_tokens;  /* tokens of a micro-batch, those that sequences share counted once; a pair stays together */
-    size_t reduce_slice;  /* floats, 0 = default */
     bool recompute;       /* activations are computed again in the backward pass: less memory, more time */
     bool separate;        /* tests and benchmarks only: the two replies of a pair share nothing */
 } dpo_train_options;
@@ -25,8 +22,7 @@ typedef struct dpo_trainer {
     model *policy;            /* this rank's copy; updated */
     const model *reference;   /* NULL: the policy without its adapters */
     model_workspace *work, *reference_work; /* reference_work: NULL without a reference of its own */
-    float *grads;             /* laid out as model_trainables(policy) */
-    adamw opt;
+    updater update;           /* gradients and optimizer state of the policy */
 } dpo_trainer;
 
 /* COLLECTIVE. policy and reference belong to the caller. reference NULL: the policy with its adapters off (WR_E_MISMATCH if it has none). */
@@ -46,7 +42,7 @@ typedef struct dpo_update_stats {
 } dpo_update_stats;
 
 /* check_equal: policy = reference is claimed, so |h| must be rounding (dpo_margin_tolerance), else WR_E_FAILED. WR_E_NUMERIC when a loss or the gradient is
- * not finite; nothing is updated then. */
+ * not finite, naming rank and tensor; nothing is updated then. */
 wr_status dpo_update(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs, double lr, bool check_equal,
                      dpo_update_stats *stats);
 

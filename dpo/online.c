@@ -75,7 +75,7 @@ static wr_status open_run(run *x, bool *resumed) {
     s->seed = o->seed;
     s->machine = o->machine;
     *resumed = false;
-    if (o->resume) TRY(checkpoint_load(x->w, x->dir, x->policy, &x->trainer.opt, s, resumed));
+    if (o->resume) TRY(checkpoint_load(x->w, x->dir, x->policy, &x->trainer.update.opt, s, resumed));
     TRY(replicas_equal(x->w, x->policy, NULL));
     if (is_root(x)) {
         if (*resumed) log_info("resumed after step %lld of %lld", (long long)s->step, (long long)o->steps);
@@ -97,12 +97,11 @@ static save_options how_to_save(const run *x) {
 
 static wr_status save(run *x) {
     const save_options how = how_to_save(x);
-    return checkpoint_save(x->w, x->dir, x->policy, &x->trainer.opt, &x->state, &how);
+    return checkpoint_save(x->w, x->dir, x->policy, &x->trainer.update.opt, &x->state, &how);
 }
 
 static double step_lr(const dpo_options *o, int64_t step) {
-    int64_t warmup = (int64_t)ceil(o->warmup_ratio * (double)o->steps);
-    return lr_at(o->schedule, o->train.adam.lr, step - 1, warmup, o->steps, 0);
+    return lr_at(o->schedule, o->train.update.adam.lr, step - 1, lr_warmup_steps(o->warmup_ratio, o->steps), o->steps, 0);
 }
 
 /* One step; on success state.step has advanced. */

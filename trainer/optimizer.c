@@ -89,6 +89,13 @@ double global_norm(const float *x, size_t n) {
     return sqrt(sum);
 }
 
+double clip_scale(double norm, double limit) {
+    const double scale = limit / (norm + 1e-6);
+    return limit > 0 && scale < 1 ? scale : 1;
+}
+
+int64_t lr_warmup_steps(double ratio, int64_t total) { return (int64_t)ceil(ratio * (double)total - 1e-9); }
+
 double lr_at(lr_schedule s, double base, int64_t step, int64_t warmup, int64_t total, double min_ratio) {
     if (step < warmup) return base * (double)(step + 1) / (double)warmup;
     if (s == LR_CONSTANT) return base;

@@ -14,9 +14,14 @@ void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, 
 
 /* L2 norm in double, summed in a fixed order independent of the thread count. NaN/Inf stay visible. */
 double global_norm(const float *x, size_t n);
+/* What gradients of this norm are multiplied by so that it becomes at most `limit` (0: no limit): min(1, limit / (norm + 1e-6)), as
+ * torch.nn.utils.clip_grad_norm_. */
+double clip_scale(double norm, double limit);
 
 typedef enum lr_schedule { LR_CONSTANT, LR_COSINE, LR_LINEAR } lr_schedule;
 /* Linear warm-up over warmup steps, then constant, or cosine/linear to min_ratio at total. step counts from 0. */
 double lr_at(lr_schedule s, double base, int64_t step, int64_t warmup, int64_t total, double min_ratio);
+/* Steps of the warm-up: the share of all steps, rounded up; a product that is whole but for rounding (0.14 of 50) is that whole number. */
+int64_t lr_warmup_steps(double ratio, int64_t total);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "model/weights/lora.h"
 #include "mpi/world.h"
-#include "trainer/optimizer.h"
+#include "trainer/update.h"
 
 typedef struct train_options {
     const char *data, *model, *spec, *out;  /* model: a directory; spec: --new; exactly one of the two */
@@ -17,10 +17,10 @@ typedef struct train_options {
     int64_t steps;                          /* 0: one epoch */
     size_t global_batch;                    /* records */
     uint64_t seed;
-    adamw_options adam;                     /* adam.lr: peak */
+    update_options update;                  /* update.adam.lr: peak */
     lr_schedule schedule;
-    double warmup_ratio, grad_clip;         /* grad_clip 0: off */
-    size_t max_length, micro_tokens, reduce_slice;
+    double warmup_ratio;
+    size_t max_length, micro_tokens;
     int64_t eval_every;                     /* 0: at the end only */
     size_t eval_records;
     int64_t checkpoint_every;               /* 0: at the end only */

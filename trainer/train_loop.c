@@ -2,13 +2,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "mpi/reduce.h"
 #include "trainer/batch.h"
 #include "trainer/checkpoint.h"
 #include "trainer/evaluate.h"
 #include "trainer/replicas.h"
 #include "trainer/step_order.h"
 #include "trainer/train_setup.h"
+#include "trainer/update.h"
 
 #include <math.h>
 #include <omp.h>
@@ -43,9 +43,7 @@ typedef struct trainer {
     record_source *data, *test; /* test: NULL when there is none */
     train_start start;          /* model, tokenizer directory, template */
     model_workspace *work;
-    adamw opt;
-    float *grads; /* (x.n) */
-    trainables x; /* what is trained: the model's parameters, or its adapters */
+    updater u;
     step_order order;
     run_dir *run;
     checkpoint_state state;
@@ -121,25 +119,22 @@ static wr_status plan_steps(trainer *t) {
     for (size_t i = 0; i < d->n_records; i++) t->longer += d->lengths[i] > limit;
     tell_records(t, "records");
     t->steps = o->steps ? o->steps : (int64_t)((t->order.usable + o->global_batch - 1) / o->global_batch);
-    t->warmup = (int64_t)ceil(o->warmup_ratio * (double)t->steps - 1e-9);
+    t->warmup = lr_warmup_steps(o->warmup_ratio, t->steps);
     return WR_OK;
 }
 
 static wr_status allocate(trainer *t) {
     wr_status status = WR_OK;
     size_t n = t->o->global_batch;
-    t->x = model_trainables(t->start.m);
     TRY(model_workspace_create(t->start.m, &t->work));
     model_workspace_recompute(t->work, t->o->recompute);
-    TRY(adamw_create(t->x.n, &t->opt));
-    t->grads = mem_aligned(t->x.n, sizeof *t->grads);
+    TRY(updater_create(t->w, t->start.m, &t->u));
     t->records = mem_calloc(n, sizeof *t->records);
     t->lengths = mem_calloc(n, sizeof *t->lengths);
     t->wanted = mem_calloc(n, sizeof *t->wanted);
     t->bytes = mem_calloc(n, sizeof *t->bytes);
     t->memory = arena_create();
-    if (!t->grads || !t->records || !t->lengths || !t->wanted || !t->bytes || !t->memory)
-        TRY(wr_fail(WR_E_NOMEM, "out of memory for the gradients of %zu parameters", t->x.n));
+    if (!t->records || !t->lengths || !t->wanted || !t->bytes || !t->memory) TRY(wr_fail(WR_E_NOMEM, "out of memory for a step of %zu records", n));
 cleanup:
     return status;
 }
@@ -149,7 +144,7 @@ static void announce(const trainer *t, bool found) {
     char trained[80] = "";
     if (world_rank(t->w) != 0) return;
     if (t->start.m->lora)
-        snprintf(trained, sizeof trained, " (%.2f M in adapters of rank %zu are trained)", (double)t->x.n / 1e6, t->start.m->lora->rank);
+        snprintf(trained, sizeof trained, " (%.2f M in adapters of rank %zu are trained)", (double)t->u.x.n / 1e6, t->start.m->lora->rank);
     log_info("%.2f M parameters%s, %zu records of %s, %lld steps of %zu, %d rank%s × %d thread%s",
              (double)t->start.m->n_params / 1e6, trained, d->n_records, t->o->data, (long long)t->steps, t->o->global_batch,
              world_size(t->w), world_size(t->w) > 1 ? "s" : "", omp_get_max_threads(),
@@ -181,7 +176,7 @@ static wr_status trainer_open(trainer *t) {
     snprintf(t->state.config_hash, sizeof t->state.config_hash, "%s", o->config_hash);
     snprintf(t->state.data_hash, sizeof t->state.data_hash, "%s", d->hash);
     snprintf(t->state.parent_hash, sizeof t->state.parent_hash, "%s", t->start.m->parent_hash);
-    TRY(checkpoint_load(t->w, t->run, t->start.m, &t->opt, &t->state, &found));
+    TRY(checkpoint_load(t->w, t->run, t->start.m, &t->u.opt, &t->state, &found));
     TRY(replicas_equal(t->w, t->start.m, NULL));
     t->saved = found ? t->state.step : -1;
     announce(t, found);
@@ -195,11 +190,10 @@ static void trainer_close(trainer *t) {
     record_source_close(t->data);
     record_source_close(t->test);
     model_workspace_free(t->work);
-    adamw_free(&t->opt);
+    updater_free(&t->u);
     train_start_close(&t->start);
     step_order_free(&t->order);
     strbuf_free(&t->state.extra);
-    free(t->grads);
     free(t->records);
     free(t->lengths);
     free(t->wanted);
@@ -240,30 +234,6 @@ cleanup:
     return status;
 }
 
-static void clear_gradients(trainer *t) {
-    enum { BLOCK = 1 << 20 };
-    size_t n = t->x.n, blocks = (n + BLOCK - 1) / BLOCK;
-#pragma omp parallel for schedule(static)
-    for (size_t b = 0; b < blocks; b++)
-        memset(t->grads + b * BLOCK, 0, (n - b * BLOCK < BLOCK ? n - b * BLOCK : BLOCK) * sizeof *t->grads);
-}
-
-/* Names step, rank, and the tensor that a NaN or infinity is in, if one is: of `values` (laid out as t->x), or of the model below adapters. */
-static wr_status not_finite(const trainer *t, const char *of_what, const float *values, const char *what, double value) {
-    char where[200] = "no tensor alone is the cause";
-    size_t at = 0;
-    const model *m = t->start.m;
-    const tensor_info *bad = first_nonfinite(t->x.tensors, t->x.n_tensors, values, &at);
-    if (!bad && m->lora && m->params) {
-        bad = first_nonfinite(m->tensors, m->n_tensors, m->params, &at);
-        of_what = "weight";
-        values = m->params;
-    }
-    if (bad) snprintf(where, sizeof where, "the %s of %s is %g at element %zu", of_what, bad->name, (double)values[bad->offset + at], at);
-    return wr_fail(WR_E_NUMERIC, "step %lld, rank %d on %s: %s is %g (%s); lower --lr, or look at this step's records", (long long)t->state.step + 1,
-                   world_rank(t->w), world_host(t->w), what, value, where);
-}
-
 /* Forward and backward of this rank's micro-batches; gradients are those of its share of the global loss. */
 static wr_status share_of_gradient(trainer *t, const rank_plan *plan, const sequence *sequences, double count,
                                    step_sums *sums) {
@@ -273,12 +243,10 @@ static wr_status share_of_gradient(trainer *t, const rank_plan *plan, const sequ
         const sequence *s = sequences + plan->micro[i].first;
         size_t n = plan->micro[i].count;
         TRY(packed_fill(&t->pack, &t->rule, s, n, m->config.pad_id));
-        TRY(t->kind->micro(t->kind->scratch, m, t->work, &t->pack, s, n, (float)(1 / count), t->grads, sums));
-        if (!isfinite(sums->loss))
-            TRY(not_finite(t, "weight", t->x.values, "the loss", sums->loss));
+        TRY(t->kind->micro(t->kind->scratch, m, t->work, &t->pack, s, n, (float)(1 / count), t->u.grads, sums));
+        TRY(updater_check_loss(&t->u, sums->loss));
     }
-    const double norm = global_norm(t->grads, t->x.n);
-    if (!isfinite(norm)) TRY(not_finite(t, "gradient", t->grads, "the gradient's norm", norm));
+    TRY(updater_check_share(&t->u));
 cleanup:
     return status;
 }
@@ -296,31 +264,27 @@ static wr_status train_step(trainer *t, step_report *r) {
         totals[1] += (double)sequences[i].n;
     }
     world_sum(t->w, totals, 2);
-    clear_gradients(t);
+    updater_clear(&t->u);
     /* A step whose records hold no target at all has loss 0 and gradient 0. */
     r->count = totals[0] > 0 ? totals[0] : 1;
     r->tokens = totals[1];
     TRY(world_agree(t->w, share_of_gradient(t, &plan, sequences, r->count, &sums)));
     double reducing = clock_seconds();
-    TRY(reduce_sum(t->w, t->grads, t->x.n, t->o->reduce_slice));
+    TRY(updater_reduce(&t->u, &t->o->update, &r->grad_norm));
     double sum[2] = {sums.loss, sums.correct};
     world_sum(t->w, sum, 2);
     r->reduce_time = clock_seconds() - reducing;
     r->loss = sum[0] / r->count;
     r->correct = sum[1];
-    r->grad_norm = global_norm(t->grads, t->x.n);
-    if (!isfinite(r->grad_norm) || !isfinite(r->loss))
-        TRY(not_finite(t, "gradient summed over ranks", t->grads, "the summed gradient's norm", r->grad_norm));
-    double clip = t->o->grad_clip, scale = clip > 0 && r->grad_norm > clip ? clip / r->grad_norm : 1;
-    r->lr = lr_at(t->o->schedule, t->o->adam.lr, t->state.step, t->warmup, t->steps, 0);
-    adamw_step(&t->opt, &t->o->adam, r->lr, scale, t->x, t->grads);
-    model_publish(t->start.m);
+    TRY(updater_check_loss(&t->u, r->loss));
+    r->lr = lr_at(t->o->schedule, t->o->update.adam.lr, t->state.step, t->warmup, t->steps, 0);
+    updater_apply(&t->u, &t->o->update, r->grad_norm, r->lr);
     r->epoch = (uint64_t)t->state.step * t->o->global_batch / t->order.usable;
     t->state.step++;
     r->step_time = clock_seconds() - began;
 cleanup:
     rank_plan_free(&plan);
-    return status;
+    return status == WR_E_NUMERIC ? wr_context(status, "step %lld", (long long)t->state.step + 1) : status;
 }
 
 /* --- what follows a step ----------------------------------------------------------------------------------------- */
@@ -395,7 +359,7 @@ static save_options how_to_save(const trainer *t) {
 static wr_status save(trainer *t) {
     if (t->saved == t->state.step) return WR_OK;
     const save_options how = how_to_save(t);
-    wr_status status = checkpoint_save(t->w, t->run, t->start.m, &t->opt, &t->state, &how);
+    wr_status status = checkpoint_save(t->w, t->run, t->start.m, &t->u.opt, &t->state, &how);
     if (status >= 0) t->saved = t->state.step;
     return status;
 }

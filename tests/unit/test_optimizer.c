@@ -107,8 +107,27 @@ static void test_schedules(void **state) {
     assert_true(isfinite(lr_at(LR_COSINE, 1, 0, 0, 0, 0)));
 }
 
+/* One rule for every run: torch's, in which the norm gets 1e-6 more. */
+static void test_clipping(void **state) {
+    (void)state;
+    near(clip_scale(4, 1), 1 / (4 + 1e-6), 0);
+    near(clip_scale(0.5, 1), 1, 0);
+    near(clip_scale(1, 1), 1 / (1 + 1e-6), 0);
+    near(clip_scale(1e9, 0), 1, 0);
+    near(clip_scale(0, 1), 1, 0);
+}
+
+static void test_warmup_steps(void **state) {
+    (void)state;
+    assert_int_equal(lr_warmup_steps(0.14, 50), 7); /* the product is above 7 by rounding */
+    assert_int_equal(lr_warmup_steps(0.05, 10), 1);
+    assert_int_equal(lr_warmup_steps(0, 10), 0);
+    assert_int_equal(lr_warmup_steps(1, 10), 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_torch), cmocka_unit_test(test_threads),
-                                       cmocka_unit_test(test_norm), cmocka_unit_test(test_schedules)};
+                                       cmocka_unit_test(test_norm), cmocka_unit_test(test_schedules),
+                                       cmocka_unit_test(test_clipping), cmocka_unit_test(test_warmup_steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
