@@ -215,6 +215,11 @@ static wr_status apply_set(options *o, const char *text) {
     return status < 0 ? status : assign_once(e, equals + 1, FROM_SET, where);
 }
 
+wr_status option_default(option_entry *e) {
+    const char *value = e->spec->default_value ? e->spec->default_value : e->spec->kind == OPT_FLAG ? "false" : NULL;
+    return value ? option_assign(e, value, FROM_DEFAULT, e->key) : WR_OK;
+}
+
 static wr_status fill_entries(options *o, const option_spec *const *tables) {
     wr_status status = WR_OK;
     size_t capacity = 0;
@@ -224,8 +229,7 @@ static wr_status fill_entries(options *o, const option_spec *const *tables) {
             option_entry *e = &o->entries[o->count++];
             *e = (option_entry){.spec = spec};
             option_key(spec, e->key);
-            const char *value = spec->default_value ? spec->default_value : spec->kind == OPT_FLAG ? "false" : NULL;
-            TRY(value ? option_assign(e, value, FROM_DEFAULT, e->key) : WR_OK);
+            TRY(option_default(e));
         }
     }
 cleanup:
@@ -247,10 +251,11 @@ wr_status options_parse(const option_spec *const *tables, int argc, char **argv,
     TRY(fill_entries(o, tables));
     TRY(read_arguments(o, argc, argv, &p));
     if (!p.help) {
-        TRY(p.config ? options_read_yaml(o, p.config) : WR_OK);
+        TRY(p.config ? options_read_yaml(o, p.config, FROM_FILE) : WR_OK);
         for (size_t i = 0; i < p.set_count; i++) {
             TRY(apply_set(o, p.sets[i]));
         }
+        TRY(options_complete(o));
         for (size_t i = 0; i < o->count; i++) {
             const option_spec *spec = o->entries[i].spec;
             if (spec->required && !o->entries[i].value) {

@@ -7,7 +7,7 @@
 #define OPTION_KEY_CAP 128
 
 /* Later sources win. */
-typedef enum option_source { FROM_DEFAULT, FROM_FILE, FROM_SET, FROM_COMMAND_LINE, FROM_OVERRIDE } option_source;
+typedef enum option_source { FROM_DEFAULT, FROM_RUN, FROM_FILE, FROM_SET, FROM_COMMAND_LINE, FROM_OVERRIDE } option_source;
 
 typedef struct option_entry {
     const option_spec *spec;
@@ -35,7 +35,10 @@ const char *option_near(const char *word, const char *const *names);
 wr_status option_assign(option_entry *e, const char *value, option_source source, const char *where);
 /* By key ('-' and '_' alike). Unknown: WR_E_USAGE with the nearest key. `where` is "" or "FILE:LINE: ". */
 wr_status option_by_key(options *o, const char *key, const char *where, option_entry **out);
-/* Reads a run file. */
-wr_status options_read_yaml(options *o, const char *path);
+wr_status option_default(option_entry *e);
+/* Reads a run file, or what a run was begun with. */
+wr_status options_read_yaml(options *o, const char *path, option_source source);
+/* With --resume: what was not given is as in OUT/config.yaml, where there is one. (base/options_resume.c) */
+wr_status options_complete(options *o);
 
 #endif

@@ -12,6 +12,7 @@
 typedef struct reader {
     options *o;
     const char *path;
+    option_source source;
     yaml_parser_t parser;
     bool *seen;     /* per entry; one more for the document */
     bool *sections; /* per entry: that of its section has stood there (kept at the section's first entry) */
@@ -77,7 +78,7 @@ static wr_status assign(reader *r, const char *key, size_t line, const yaml_even
         return wr_fail(WR_E_USAGE, "%s%s: the value holds a NUL character", where, e->key);
     }
     snprintf(where, sizeof where, "%s:%zu: %s", r->path, line, e->key);
-    return is_null(value) ? WR_OK : option_assign(e, (const char *)value->data.scalar.value, FROM_FILE, where);
+    return is_null(value) ? WR_OK : option_assign(e, (const char *)value->data.scalar.value, r->source, where);
 }
 
 /* The first entry of a section; o->count: there is no such section. */
@@ -197,11 +198,11 @@ static wr_status read_document(reader *r) {
     return WR_OK;
 }
 
-wr_status options_read_yaml(options *o, const char *path) {
-    reader r = {.o = o, .path = path};
+wr_status options_read_yaml(options *o, const char *path, option_source source) {
+    reader r = {.o = o, .path = path, .source = source};
     FILE *file = fopen(path, "rbe");
     if (!file) {
-        return wr_fail(WR_E_USAGE, "--config: cannot open %s: %s", path, strerror(errno));
+        return wr_fail(WR_E_USAGE, "%scannot open %s: %s", source == FROM_FILE ? "--config: " : "", path, strerror(errno));
     }
     wr_status status = WR_E_NOMEM;
     r.seen = calloc(2 * (o->count + 1), sizeof *r.seen);

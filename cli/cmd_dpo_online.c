@@ -1,19 +1,19 @@
 /* wildreward dpo online: online direct preference optimisation of a policy against a reward model. */
 #include "cli/lm_tool.h"
 #include "cli/model_options.h"
-#include "cli/rank_facts.h"
+#include "cli/resume.h"
 #include "dpo/online.h"
 #include "trainer/checkpoint.h"
 
 #include <string.h>
 
 static const option_spec dpo_option_table[] = {
-    {.name = "model", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "policy to start from, which is also the frozen reference", .required = true},
-    {.name = "reward", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "reward model that scores the replies", .required = true},
-    {.name = "prompts", .input = INPUT_PARTS, .kind = OPT_STRING, .arg = "FILE|DIR", .help = "JSONL with \"messages\" or \"prompt\", or a folder made by prepare", .required = true},
-    {.name = "out", .kind = OPT_STRING, .arg = "RUN", .help = "run folder: config.yaml, metrics.jsonl, checkpoints/, model/", .required = true},
-    {.name = "steps", .kind = OPT_INT, .arg = "N", .help = "updates", .min = 1, .max = 1e9, .required = true},
-    {.name = "resume", .kind = OPT_FLAG, .help = "go on from the newest checkpoint of RUN (or start where there is none)"},
+    {.name = "model", .resume = RESUME_CONTENT, .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "policy to start from, which is also the frozen reference", .required = true},
+    {.name = "reward", .resume = RESUME_CONTENT, .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "reward model that scores the replies", .required = true},
+    {.name = "prompts", .resume = RESUME_CONTENT, .input = INPUT_PARTS, .kind = OPT_STRING, .arg = "FILE|DIR", .help = "JSONL with \"messages\" or \"prompt\", or a folder made by prepare", .required = true},
+    {.name = "out", .resume = RESUME_FREE, .kind = OPT_STRING, .arg = "RUN", .help = "run folder: config.yaml, metrics.jsonl, checkpoints/, model/", .required = true},
+    {.name = "steps", .resume = RESUME_LENGTH, .kind = OPT_INT, .arg = "N", .help = "updates", .min = 1, .max = 1e9, .required = true},
+    {.name = "resume", .resume = RESUME_FREE, .kind = OPT_FLAG, .help = "go on from the newest checkpoint of RUN (or start where there is none)"},
     {.name = "seed", .kind = OPT_INT, .default_value = "0", .arg = "S", .help = "prompt order and sampling", .min = 0, .max = 9e15},
     {.name = "n", .kind = OPT_INT, .default_value = "8", .arg = "N", .help = "replies a prompt", .min = 2, .max = 4096},
     {.name = "prompts-per-step", .kind = OPT_INT, .default_value = "64", .arg = "N", .help = "prompts a step", .min = 1, .max = 1e6},
@@ -34,21 +34,16 @@ static const option_spec dpo_option_table[] = {
     {.name = "eps", .kind = OPT_FLOAT, .default_value = "1e-8", .arg = "E", .help = "AdamW's epsilon", .min = 0, .max = 1},
     {.name = "grad-clip", .kind = OPT_FLOAT, .default_value = "1", .arg = "G", .help = "largest global norm of the gradient; 0 = off", .min = 0, .max = 1e9},
     {.name = "micro-tokens", .kind = OPT_INT, .default_value = "4096", .arg = "N", .help = "tokens of a micro-batch (a longer pair is alone)", .min = 1, .max = 1e9},
-    {.name = "group", .kind = OPT_INT, .default_value = "4", .arg = "N", .help = "prompts of one sampling task", .min = 1, .max = 1e6},
+    {.name = "group", .resume = RESUME_FREE, .kind = OPT_INT, .default_value = "4", .arg = "N", .help = "prompts of one sampling task", .min = 1, .max = 1e6},
     {.name = "score-tokens", .kind = OPT_INT, .default_value = "8192", .arg = "N", .help = "tokens of a scoring batch", .min = 1, .max = 1e9},
-    {.name = "reduce-slice", .kind = OPT_INT, .default_value = "0", .arg = "FLOATS", .help = "slice of the gradient reduction; 0 = default; never changes a bit", .min = 0, .max = 1e9},
-    {.name = "checkpoint-every", .kind = OPT_INT, .default_value = "100", .arg = "N", .help = "steps between checkpoints; 0 = at the end only", .min = 0, .max = 1e9},
-    {.name = "keep", .kind = OPT_INT, .default_value = "2", .arg = "N", .help = "checkpoints to keep", .min = 1, .max = 1e6},
+    {.name = "reduce-slice", .resume = RESUME_FREE, .kind = OPT_INT, .default_value = "0", .arg = "FLOATS", .help = "slice of the gradient reduction; 0 = default; never changes a bit", .min = 0, .max = 1e9},
+    {.name = "checkpoint-every", .resume = RESUME_FREE, .kind = OPT_INT, .default_value = "100", .arg = "N", .help = "steps between checkpoints; 0 = at the end only", .min = 0, .max = 1e9},
+    {.name = "keep", .resume = RESUME_FREE, .kind = OPT_INT, .default_value = "2", .arg = "N", .help = "checkpoints to keep", .min = 1, .max = 1e6},
     {.name = "template", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "FILE", .help = "reward template, for a reward model that records none"},
-    {.name = "save-replies", .kind = OPT_FLAG, .help = "write every reply to RUN/replies/step-N.jsonl.zst"},
+    {.name = "save-replies", .resume = RESUME_FREE, .kind = OPT_FLAG, .help = "write every reply to RUN/replies/step-N.jsonl.zst"},
     {.name = NULL},
 };
 static const option_spec *const dpo_tables[] = {dpo_option_table, chat_options, precision_options, tuning_options, NULL};
-
-/* Keys that may differ when a run is resumed: they change where things are, how fast they go or how long, but no number of a step. Where the learning rate
- * depends on the run's length, that must stay too: "steps" is first so that it can be left out. */
-static const char *const free_keys[] = {"steps", "out", "resume", "checkpoint_every", "keep", "reduce_slice", "save_replies", "group",
-                                        TUNING_FREE_KEYS, NULL};
 
 static size_t size_option(const options *o, const char *name) {
     return (size_t)options_int(o, name);
@@ -56,14 +51,13 @@ static size_t size_option(const options *o, const char *name) {
 
 static wr_status run_dpo_online(const options *o, world *w) {
     wr_status status = WR_OK;
-    strbuf yaml = {0}, machine = {0};
+    resume_terms terms = {0};
     precision arithmetic;
     TRY(choose_precision(o, w, &arithmetic));
-    TRY(options_yaml(o, &yaml));
-    TRY(strbuf_status(&yaml));
+    TRY(resume_terms_make(o, w, arithmetic, &terms));
     dpo_options d = {
         .model_dir = options_str(o, "model"), .reward_dir = options_str(o, "reward"), .prompts = options_str(o, "prompts"),
-        .out = options_str(o, "out"), .template_file = options_str(o, "template"), .config_yaml = strbuf_str(&yaml),
+        .out = options_str(o, "out"), .template_file = options_str(o, "template"), .terms = &terms.terms,
         .resume = options_flag(o, "resume"), .save_replies = options_flag(o, "save-replies"), .steps = options_int(o, "steps"),
         .prompts_per_step = size_option(o, "prompts-per-step"), .group = size_option(o, "group"),
         .rollout = {.n = size_option(o, "n"), .max_tokens = size_option(o, "max-tokens"), .max_prompt_tokens = size_option(o, "max-prompt-tokens"),
@@ -75,14 +69,9 @@ static wr_status run_dpo_online(const options *o, world *w) {
         .checkpoint_every = options_int(o, "checkpoint-every"), .keep = (int)options_int(o, "keep"), .seed = (uint64_t)options_int(o, "seed"),
         .precision = arithmetic, .save_precision = save_precision(o), .check_weights = options_flag(o, "check-weights"), .lora_merge = options_flag(o, "lora-merge")};
     TRY(lora_from_options(o, &d.lora));
-    bool endless = d.schedule == LR_CONSTANT && d.warmup_ratio == 0;
-    TRY(hash_config(d.config_yaml, endless ? free_keys : free_keys + 1, arithmetic, d.config_hash));
-    TRY(machine_facts_text(&machine));
-    d.machine = strbuf_str(&machine);
     TRY(dpo_online(w, &d));
 cleanup:
-    strbuf_free(&machine);
-    strbuf_free(&yaml);
+    resume_terms_free(&terms);
     return status;
 }
 

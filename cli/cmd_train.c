@@ -1,6 +1,6 @@
 /* train lm, train reward: options to trainer/train.h. */
 #include "cli/model_options.h"
-#include "cli/rank_facts.h"
+#include "cli/resume.h"
 
 #include "base/log.h"
 #include "trainer/checkpoint.h"
@@ -10,17 +10,17 @@
 #include <string.h>
 
 static const option_spec run_options[] = {
-    {.name = "data", .input = INPUT_PARTS, .kind = OPT_STRING, .arg = "DIR", .help = "folder that prepare wrote", .required = true},
-    {.name = "model", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "Hugging Face directory to start from"},
+    {.name = "data", .resume = RESUME_CONTENT, .input = INPUT_PARTS, .kind = OPT_STRING, .arg = "DIR", .help = "folder that prepare wrote", .required = true},
+    {.name = "model", .resume = RESUME_CONTENT, .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "Hugging Face directory to start from"},
     {.name = "new",
      .kind = OPT_STRING,
      .arg = "SPEC",
      .help =
          "start from random weights, e.g. layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,tied=1; max-positions: as the longest record, "
          "from 1024 to --max-length"},
-    {.name = "out", .kind = OPT_STRING, .arg = "RUN", .help = "run directory", .required = true},
-    {.name = "resume", .kind = OPT_FLAG, .help = "continue RUN after its newest checkpoint"},
-    {.name = "steps", .kind = OPT_INT, .arg = "N", .help = "steps in all; default: one epoch", .min = 1, .max = 1e15},
+    {.name = "out", .resume = RESUME_FREE, .kind = OPT_STRING, .arg = "RUN", .help = "run directory", .required = true},
+    {.name = "resume", .resume = RESUME_FREE, .kind = OPT_FLAG, .help = "continue RUN after its newest checkpoint"},
+    {.name = "steps", .resume = RESUME_LENGTH, .kind = OPT_INT, .arg = "N", .help = "steps in all; default: one epoch", .min = 1, .max = 1e15},
     {.name = "global-batch",
      .kind = OPT_INT,
      .default_value = "64",
@@ -90,35 +90,35 @@ static const option_spec run_options[] = {
      .help = "tokens of one forward and backward pass",
      .min = 1,
      .max = 1e8},
-    {.name = "eval-every",
+    {.name = "eval-every", .resume = RESUME_FREE,
      .kind = OPT_INT,
      .default_value = "0",
      .arg = "N",
      .help = "steps between evaluations; 0: at the end",
      .min = 0,
      .max = 1e15},
-    {.name = "eval-records",
+    {.name = "eval-records", .resume = RESUME_FREE,
      .kind = OPT_INT,
      .default_value = "512",
      .arg = "N",
      .help = "test records of an evaluation",
      .min = 1,
      .max = 1e9},
-    {.name = "checkpoint-every",
+    {.name = "checkpoint-every", .resume = RESUME_FREE,
      .kind = OPT_INT,
      .default_value = "100",
      .arg = "N",
      .help = "steps between checkpoints; 0: at the end",
      .min = 0,
      .max = 1e15},
-    {.name = "keep",
+    {.name = "keep", .resume = RESUME_FREE,
      .kind = OPT_INT,
      .default_value = "2",
      .arg = "N",
      .help = "checkpoints kept",
      .min = 1,
      .max = 1e6},
-    {.name = "reduce-slice",
+    {.name = "reduce-slice", .resume = RESUME_FREE,
      .kind = OPT_INT,
      .default_value = "0",
      .arg = "FLOATS",
@@ -148,7 +148,7 @@ static const option_spec reward_options[] = {
      .help = "peak learning rate; default: 1e-5, 1e-4 with --lora-rank",
      .min = 0,
      .max = 100},
-    {.name = "template",
+    {.name = "template", .resume = RESUME_CONTENT,
      .input = INPUT_WHOLE,
      .kind = OPT_STRING,
      .arg = "FILE",
@@ -158,22 +158,13 @@ static const option_spec reward_options[] = {
 static const option_spec *const lm_tables[] = {run_options, lm_options, precision_options, tuning_options, NULL};
 static const option_spec *const reward_tables[] = {run_options, reward_options, precision_options, tuning_options, NULL};
 
-/* A resumed run may change these: they touch no weight. Data and model are compared by their contents. */
-static const char *const FREE_KEYS[] = {"data",   "model",        "template",     "out",
-                                        "resume", "eval_every",   "eval_records", "checkpoint_every",
-                                        "keep",   "reduce_slice", TUNING_FREE_KEYS, NULL};
-/* With a constant rate the number of steps touches no step either: a finished run may be continued. */
-static const char *const FREE_KEYS_CONSTANT[] = {
-    "data", "model",        "template",  "out",   "resume", "eval_every", "eval_records", "checkpoint_every",
-    "keep", "reduce_slice", "steps",     TUNING_FREE_KEYS, NULL};
-
-static wr_status fill(const options *o, const char *yaml, precision arithmetic, train_options *t) {
+static wr_status fill(const options *o, precision arithmetic, const run_terms *terms, train_options *t) {
     *t = (train_options){
         .data = options_str(o, "data"),
         .model = options_str(o, "model"),
         .spec = options_str(o, "new"),
         .out = options_str(o, "out"),
-        .config_yaml = yaml,
+        .terms = terms,
         .resume = options_flag(o, "resume"),
         .steps = options_int(o, "steps"),
         .global_batch = (size_t)options_int(o, "global-batch"),
@@ -197,29 +188,24 @@ static wr_status fill(const options *o, const char *yaml, precision arithmetic, 
     if (status < 0) return status;
     if (!t->model == !t->spec) return wr_fail(WR_E_USAGE, "give either --model DIR to start from, or --new SPEC");
     if (t->spec && t->lora.rank) return wr_fail(WR_E_USAGE, "--lora-rank: adapters need a trained model below them; give --model DIR");
-    bool endless = t->schedule == LR_CONSTANT && t->warmup_ratio == 0;
-    return hash_config(yaml, endless ? FREE_KEYS_CONSTANT : FREE_KEYS, arithmetic, t->config_hash);
+    return WR_OK;
 }
 
 static wr_status run_train(const options *o, world *w, bool lm) {
     wr_status status = WR_OK;
     train_options t;
-    strbuf yaml = {0}, machine = {0};
+    resume_terms terms = {0};
     precision arithmetic;
     TRY(choose_precision(o, w, &arithmetic));
-    TRY(options_yaml(o, &yaml));
-    TRY(strbuf_status(&yaml));
-    TRY(fill(o, strbuf_str(&yaml), arithmetic, &t));
+    TRY(resume_terms_make(o, w, arithmetic, &terms));
+    TRY(fill(o, arithmetic, &terms.terms, &t));
     if (lm)
         t.loss_on_all = strcmp(options_str(o, "loss-on"), "all") == 0;
     else
         t.template_file = options_str(o, "template");
-    TRY(machine_facts_text(&machine));
-    t.machine = strbuf_str(&machine);
     TRY(lm ? train_lm(w, &t) : train_reward(w, &t));
 cleanup:
-    strbuf_free(&machine);
-    strbuf_free(&yaml);
+    resume_terms_free(&terms);
     return status;
 }
 

@@ -172,6 +172,7 @@ static bool rank_0_says(wr_status status) {
 /* Options that every command has. */
 static const option_spec common_options[] = {
     {.name = "file-mode",
+     .resume = RESUME_FREE,
      .kind = OPT_CHOICE,
      .default_value = "private",
      .arg = "private|umask",

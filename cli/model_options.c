@@ -2,18 +2,17 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "trainer/checkpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 const option_spec precision_options[] = {
-    {.name = "precision",
+    {.name = "precision", .resume = RESUME_FREE,
      .kind = OPT_CHOICE,
      .default_value = "f32",
      .arg = "f32|bf16|auto",
      .help = "arithmetic of the model; auto: bf16 where the CPU has it in hardware. Only f32 gives the same replies on any number of ranks"},
-    {.name = "check-weights", .kind = OPT_FLAG, .help = "look for NaN and infinities in the weights before using them"},
+    {.name = "check-weights", .resume = RESUME_FREE, .kind = OPT_FLAG, .help = "look for NaN and infinities in the weights before using them"},
     {0},
 };
 
@@ -36,12 +35,12 @@ const option_spec tuning_options[] = {
      .default_value = "all-linear",
      .arg = "LIST",
      .help = "layers with adapters, e.g. q_proj,v_proj; all-linear: q, k, v, o, gate, up, down"},
-    {.name = "lora-merge",
+    {.name = "lora-merge", .resume = RESUME_FREE,
      .kind = OPT_FLAG,
      .default_value = "true",
      .help = "write RUN/model with the adapters merged in, beside RUN/adapter (PEFT)"},
-    {.name = "recompute", .kind = OPT_FLAG, .help = "keep only each layer's input for the backward pass: less memory, a third more arithmetic"},
-    {.name = "save-precision", .kind = OPT_CHOICE, .default_value = "f32", .arg = "f32|bf16", .help = "how RUN/model is stored"},
+    {.name = "recompute", .resume = RESUME_FREE, .kind = OPT_FLAG, .help = "keep only each layer's input for the backward pass: less memory, a third more arithmetic"},
+    {.name = "save-precision", .resume = RESUME_FREE, .kind = OPT_CHOICE, .default_value = "f32", .arg = "f32|bf16", .help = "how RUN/model is stored"},
     {0},
 };
 
@@ -83,24 +82,6 @@ wr_status lora_from_options(const options *o, lora_options *out) {
         if (options_given(o, needing[i]) && !options_given(o, "lora-rank"))
             return wr_fail(WR_E_USAGE, "--%s: give --lora-rank N, too, to train adapters", needing[i]);
     return WR_OK;
-}
-
-enum { MOST_FREE = 40 };
-
-wr_status hash_config(const char *yaml, const char *const *free_keys, precision p, char out[33]) {
-    strbuf text = {0};
-    strbuf_puts(&text, yaml);
-    strbuf_printf(&text, "computed in: %s\n", precision_name(p));
-    wr_status status = strbuf_status(&text);
-    const char *free_of_all[MOST_FREE + 2] = {"file_mode"}; /* who may read the files is nothing of the run's */
-    size_t n = 1;
-    for (size_t i = 0; free_keys && free_keys[i]; i++) {
-        if (n > MOST_FREE) status = wr_fail(WR_E_FAILED, "too many options that a run may change");
-        else free_of_all[n++] = free_keys[i];
-    }
-    if (status >= 0) run_config_hash(strbuf_str(&text), free_of_all, out);
-    strbuf_free(&text);
-    return status;
 }
 
 /* A reward adapter's folder may hold the template that it was trained with. */

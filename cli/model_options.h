@@ -22,11 +22,6 @@ lr_schedule schedule_from_options(const options *o);
 /* --lora-…; rank 0 when LoRA is off. WR_E_USAGE when one of them is given without --lora-rank. */
 wr_status lora_from_options(const options *o, lora_options *out);
 
-/* Their keys that a resumed run may change, for hash_config's list; --precision is compared by what it came to. */
-#define TUNING_FREE_KEYS "precision", "check_weights", "lora_merge", "recompute", "save_precision"
-/* run_config_hash of a configuration that computes in p. */
-wr_status hash_config(const char *yaml, const char *const *free_keys, precision p, char out[33]);
-
 /* --model with --precision, --check-weights, --adapter. frozen: adapters are attached, and weights used where they lie; otherwise the model gets f32 masters,
  * into which adapters are merged. HEAD_NONE: the head that the directory, or the adapter, has. An adapter brings its reward template. LOCAL. */
 wr_status load_model(const options *o, model_head head, bool frozen, precision p, model **out);

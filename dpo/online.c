@@ -66,14 +66,15 @@ static wr_status open_run(run *x, bool *resumed) {
     const dpo_options *o = x->o;
     char both[2 * 33] = "";
     checkpoint_state *s = &x->state;
-    TRY(run_open(x->w, o->out, o->resume, o->config_yaml, &x->dir));
+    TRY(run_open(x->w, o->out, o->resume, o->terms, &x->dir));
     /* The data of this run: the prompts and the reward model. */
     snprintf(both, sizeof both, "%s%s", x->prompts.hash, rollout_reward_hash(x->r));
     hash_hex(both, strlen(both), s->data_hash);
-    memcpy(s->config_hash, o->config_hash, sizeof s->config_hash);
+    s->terms = o->terms;
+    s->steps = o->steps;
+    s->data_options = "--prompts or --reward";
     memcpy(s->parent_hash, x->policy->parent_hash, sizeof s->parent_hash);
     s->seed = o->seed;
-    s->machine = o->machine;
     *resumed = false;
     if (o->resume) TRY(checkpoint_load(x->w, x->dir, x->policy, &x->trainer.update.opt, s, resumed));
     TRY(replicas_equal(x->w, x->policy, NULL));

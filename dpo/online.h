@@ -9,15 +9,14 @@
 #define WR_DPO_ONLINE_H
 
 #include "dpo/dpo_train.h"
+#include "trainer/checkpoint.h"
 #include "dpo/rollout.h"
 #include "model/weights/lora.h"
 
 typedef struct dpo_options {
     const char *model_dir, *reward_dir, *prompts, *out;
     const char *template_file;  /* or NULL */
-    const char *config_yaml;    /* resolved configuration */
-    const char *machine;        /* checkpoint_state.machine */
-    char config_hash[33];       /* of what must stay equal for --resume */
+    const run_terms *terms;     /* what the run is begun with */
     bool resume, save_replies;
     int64_t steps;
     size_t prompts_per_step, group; /* group: prompts of a SAMPLE task */

@@ -112,7 +112,7 @@ cleanup:
 }
 
 static wr_status save_weights(const model *m, const char *dir, const checkpoint_state *state, const save_options *o, precision stored) {
-    const model_provenance p = {state->config_hash, state->data_hash, state->parent_hash, o->template_text};
+    const model_provenance p = {state->terms->hash, state->data_hash, state->parent_hash, o->template_text};
     wr_status status = WR_OK;
     TRY(dir_make(dir));
     TRY(model_save(m, dir, o->tokenizer_dir, &p, stored));
@@ -133,6 +133,8 @@ static wr_status save_root(world *w, run_dir *r, const model *m, const adamw *op
     TRY(path_join(path, tmp, m->lora ? "adapter" : "model"));
     TRY(m->lora ? save_adapter(m, path, o) : save_weights(m, path, state, o, PRECISION_F32));
     TRY(write_optimizer(tmp, opt));
+    TRY(path_join(path, tmp, "config.yaml"));
+    TRY(file_write_atomic(path, state->terms->config_yaml, strlen(state->terms->config_yaml)));
     TRY(write_state(tmp, w, r, opt, state));
     TRY(dir_commit(tmp, final));
     tmp[0] = 0;
@@ -248,8 +250,8 @@ static wr_status load_root(world *w, run_dir *r, model *m, adamw *opt, checkpoin
     TRY(path_join(folder, run_path(r), "checkpoints"));
     TRY(find_whole(r, folder, m, state, &machine, shared, dir));
     if (shared->found) TRY(read_tensors(dir, m, opt));
-    TRY(run_rewind(r, shared->n.metrics_bytes, shared->n.metrics_hash));
-    if (shared->found) say_changes(run_path(r), &machine, state->machine, shared->n.ranks, world_size(w));
+    TRY(run_rewind(r, shared->n.metrics_bytes, shared->n.metrics_hash, shared->found && !shared->n.options_kept));
+    if (shared->found) say_changes(run_path(r), &machine, state->terms->machine, shared->n.ranks, world_size(w));
 cleanup:
     strbuf_free(&machine);
     return status;

@@ -6,11 +6,24 @@
 #include "mpi/world.h"
 #include "trainer/optimizer.h"
 
+/* What a run is begun with. The texts belong to whoever made it. */
+typedef struct run_terms {
+    const char *config_yaml; /* the resolved options: config.yaml of the run, and of every checkpoint */
+    const char *about;       /* comment lines above them in the run's: by which program, where, when. NULL: none */
+    const char *arithmetic;  /* "f32": what the precision came to */
+    const char *machine;     /* what bits depend on beside options and inputs, "name: value" lines; a run that goes on on another says so. NULL: not told */
+    char hash[33];           /* of the options that must stay, for what saved models say of themselves */
+    /* LOCAL. The options in the file `yaml`, with which the run was begun, are these but for what may change. hash: NULL, or of a run that kept only that in its
+     * checkpoints, what the file must have. WR_E_MISMATCH names the options that differ, with both values. NULL: none are compared. */
+    wr_status (*same)(const void *context, const char *yaml, const char *hash);
+    const void *context;
+} run_terms;
+
 typedef struct run_dir run_dir; /* an open run directory: lock, config.yaml, metrics.jsonl (rank 0; others hold the path) */
 
 /* COLLECTIVE. Creates RUN (or opens it with resume), takes a lock (a second live process is an error that names its pid and host), writes config.yaml.
  * Without resume, a RUN that already has checkpoints or metrics is WR_E_USAGE (say --resume or another --out). */
-wr_status run_open(world *w, const char *dir, bool resume, const char *config_yaml, run_dir **out);
+wr_status run_open(world *w, const char *dir, bool resume, const run_terms *terms, run_dir **out);
 void run_close(run_dir *r);
 const char *run_path(const run_dir *r);
 /* Rank 0: appends a JSON line to metrics.jsonl. Others: no-op. */
@@ -18,18 +31,19 @@ wr_status run_metrics(run_dir *r, const strbuf *json_line);
 
 /* Hash of a resolved configuration (options_yaml) without the lines of the keys in `skip` (NULL-terminated): what must be equal for --resume. */
 void run_config_hash(const char *config_yaml, const char *const *skip, char out[33]);
-/* True when this run directory was opened with resume. */
-bool run_resumed(const run_dir *r);
-/* Rank 0: cuts metrics.jsonl back to `bytes`, which must be those of `hash`, and puts this run's config.yaml in place (both after a resume has been checked). Others: no-op. */
-wr_status run_rewind(run_dir *r, uint64_t bytes, const char *hash);
+/* Rank 0: cuts metrics.jsonl back to `bytes`, which must be those of `hash`, and puts this run's config.yaml in place (both after a resume has been checked),
+ * unless the one that is there is all that tells what the checkpoint was begun with. Others: no-op. */
+wr_status run_rewind(run_dir *r, uint64_t bytes, const char *hash, bool keep_config);
 /* Rank 0: bytes of metrics.jsonl, which are safely on disk when this returns, and their hash. Others: 0. */
 wr_status run_metrics_so_far(run_dir *r, uint64_t *bytes, char hash[33]);
 
 typedef struct checkpoint_state {
     int64_t step;             /* steps done */
-    char config_hash[33], data_hash[33], parent_hash[33];
+    int64_t steps;            /* how many it is to have; a checkpoint of more is refused (WR_E_USAGE). 0: not known */
+    const run_terms *terms;
+    char data_hash[33], parent_hash[33];
+    const char *data_options; /* which of them say what data_hash is of: "--data" */
     uint64_t seed;
-    const char *machine;      /* what bits depend on beside options and inputs, "name: value" lines; a run that goes on on another says so. NULL: not told */
     strbuf extra;             /* JSON object text of the command's own state; may be empty */
 } checkpoint_state;
 
@@ -46,7 +60,7 @@ typedef struct save_options {
 /* COLLECTIVE: all ranks must hold the same weights and optimizer state; rank 0 writes, all agree. */
 wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o);
 /* COLLECTIVE: newest whole checkpoint (younger ones that lack a file are passed over with a line): rank 0 reads, weights and optimizer state are broadcast; metrics.jsonl is cut back to the checkpoint's
- * length (to nothing when there is none: *found = false). state holds this run's config_hash, data_hash and parent_hash on entry; one that differs
+ * length (to nothing when there is none: *found = false). state holds this run's terms, data_hash and parent_hash on entry; one that differs
  * from the checkpoint's is WR_E_MISMATCH naming the run. A damaged file of the checkpoint is WR_E_FORMAT naming it. state->extra is replaced. */
 wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint_state *state, bool *found);
 /* COLLECTIVE: RUN/model/, Hugging Face, final. Of a model with adapters: RUN/adapter/ (PEFT), and RUN/model/ where they are to be merged. That merges rank

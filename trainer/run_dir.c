@@ -25,8 +25,6 @@ struct run_dir {
 
 const char *run_path(const run_dir *r) { return r->path; }
 
-bool run_resumed(const run_dir *r) { return r->resumed; }
-
 /* flock belongs to the open file: the kernel lets go of it when the process dies, however it dies, so a stale lock
  * cannot be. A requeued job may meet its dying predecessor: with resume a few seconds' patience. */
 static wr_status take_lock(run_dir *r, const char *host) {
@@ -155,15 +153,17 @@ cleanup:
     return status;
 }
 
-wr_status run_open(world *w, const char *dir, bool resume, const char *config_yaml, run_dir **out) {
+wr_status run_open(world *w, const char *dir, bool resume, const run_terms *terms, run_dir **out) {
     wr_status status = WR_OK;
+    strbuf config = {0};
+    strbuf_printf(&config, "%s%s", terms->about ? terms->about : "", terms->config_yaml);
     run_dir *r = mem_calloc(1, sizeof *r);
     *out = NULL;
     if (r) {
         r->lock = -1;
         r->root = world_rank(w) == 0;
         r->resumed = resume;
-        r->config = mem_strdup(config_yaml);
+        r->config = config.failed ? NULL : mem_strdup(strbuf_str(&config));
     }
     if (!r || !r->config)
         status = wr_fail(WR_E_NOMEM, "out of memory opening %s", dir);
@@ -178,6 +178,7 @@ wr_status run_open(world *w, const char *dir, bool resume, const char *config_ya
     *out = r;
     r = NULL;
 cleanup:
+    strbuf_free(&config);
     run_close(r);
     return status;
 }
@@ -222,7 +223,7 @@ wr_status run_metrics_so_far(run_dir *r, uint64_t *bytes, char hash[HASH_HEX]) {
     return hash_beginning(r->metrics, *bytes, hash);
 }
 
-wr_status run_rewind(run_dir *r, uint64_t bytes, const char *hash) {
+wr_status run_rewind(run_dir *r, uint64_t bytes, const char *hash, bool keep_config) {
     if (!r->root) return WR_OK;
     struct stat st;
     char now[HASH_HEX];
@@ -239,7 +240,7 @@ wr_status run_rewind(run_dir *r, uint64_t bytes, const char *hash) {
     } else if (bytes)
         return wr_fail(WR_E_MISMATCH, "%s: missing, though the checkpoint was written after %llu bytes of it",
                        r->metrics, (unsigned long long)bytes);
-    return write_config(r);
+    return keep_config ? WR_OK : write_config(r);
 }
 
 static bool skipped(const char *line, size_t n, const char *const *skip) {

@@ -10,6 +10,7 @@
 
 enum { STATE_MOST = 1 << 26, DEEPEST = 4 };
 #define STATE "state.json"
+#define CONFIG "config.yaml"
 /* How the file ends; what stands before this is what the hash is of. */
 #define TAIL_BEGIN ",\"checksum\":\""
 #define TAIL_END "\"}\n"
@@ -68,14 +69,15 @@ wr_status state_write(const char *dir, const state_numbers *n, const checkpoint_
     json_begin_object(&j);
     number(&j, "step", s->step);
     number(&j, "optimizer_steps", n->optimizer_steps);
-    text(&j, "config_hash", s->config_hash);
+    text(&j, "config_hash", s->terms->hash);
+    text(&j, "arithmetic", s->terms->arithmetic);
     text(&j, "data_hash", s->data_hash);
     text(&j, "parent_hash", s->parent_hash);
     snprintf(seed, sizeof seed, "%llu",
              (unsigned long long)s->seed); /* text: 64 bits do not fit a JSON reader's double */
     text(&j, "seed", seed);
     number(&j, "ranks", n->ranks);
-    text(&j, "machine", s->machine ? s->machine : "");
+    text(&j, "machine", s->terms->machine ? s->terms->machine : "");
     number(&j, "metrics_bytes", (int64_t)n->metrics_bytes);
     text(&j, "metrics_hash", n->metrics_hash);
     json_key(&j, "files");
@@ -105,10 +107,31 @@ static wr_status check_own(const json_value *state, const char *key, const char 
     if (!json_get_string(state, key, &given, &n))
         return wr_fail(WR_E_FORMAT, "%s: state.json of the checkpoint lacks \"%s\"", run, key);
     if (strcmp(given, mine) != 0)
-        return wr_fail(WR_E_MISMATCH,
-                       "%s: this run was started with %s (hash %s, now %s); use the same, or another --out", run, what,
-                       given, mine);
+        return wr_fail(WR_E_MISMATCH, "%s: %s (its hash is %s, now %s); give the same, or another --out", run, what, given, mine);
     return WR_OK;
+}
+
+/* The checkpoint was made by this run, as it is called now. */
+static wr_status check_run(const char *run, const char *dir, const json_value *v, const json_value *files, const checkpoint_state *s) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP], what[120];
+    const char *hash = NULL, *arithmetic;
+    size_t n;
+    int64_t done;
+    const bool kept = json_get(files, CONFIG) != NULL;
+    TRY(path_join(path, kept ? dir : run, CONFIG));
+    if (!kept && !json_get_string(v, "config_hash", &hash, &n)) TRY(wr_fail(WR_E_FORMAT, "%s: state.json of the checkpoint lacks \"config_hash\"", run));
+    if (s->terms->same) TRY(wr_context(s->terms->same(s->terms->context, path, hash), "%s", run));
+    if (json_get_string(v, "arithmetic", &arithmetic, &n) && strcmp(arithmetic, s->terms->arithmetic) != 0)
+        TRY(wr_fail(WR_E_MISMATCH, "%s: the run computes in %s, now %s; give --precision %s", run, arithmetic, s->terms->arithmetic, arithmetic));
+    if (!json_get_int(v, "step", &done)) TRY(wr_fail(WR_E_FORMAT, "%s: state.json of the checkpoint lacks \"step\"", run));
+    if (s->steps && done > s->steps)
+        TRY(wr_fail(WR_E_USAGE, "%s: %lld steps are done, more than --steps %lld; give at least as many, or another --out", run, (long long)done, (long long)s->steps));
+    snprintf(what, sizeof what, "the run was begun with other data than %s", s->data_options ? s->data_options : "these");
+    TRY(check_own(v, "data_hash", s->data_hash, run, what));
+    TRY(check_own(v, "parent_hash", s->parent_hash, run, "the run was begun with another model than --model"));
+cleanup:
+    return status;
 }
 
 static wr_status check_checksum(const char *path, const char *bytes, size_t n) {
@@ -202,12 +225,12 @@ wr_status state_read(const char *run, const char *dir, int64_t step, const char 
     if (n->step != step)
         TRY(wr_fail(WR_E_FORMAT, "%s: is of step %lld, whatever its folder is called; give the folder its name back",
                     path, (long long)n->step));
-    TRY(check_own(v, "config_hash", s->config_hash, run, "other options"));
-    TRY(check_own(v, "data_hash", s->data_hash, run, "other data"));
-    TRY(check_own(v, "parent_hash", s->parent_hash, run, "another model"));
     const json_value *files = json_get(v, "files");
     if (!json_is(files, JSON_OBJECT)) TRY(wr_fail(WR_E_FORMAT, "%s: lists no files", path));
     status = check_files(dir, files, needed);
+    TRY(status);
+    n->options_kept = json_get(files, CONFIG) != NULL;
+    if (status == WR_OK) TRY(check_run(run, dir, v, files, s));
 cleanup:
     free(bytes);
     arena_free(a);

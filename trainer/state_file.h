@@ -12,13 +12,14 @@ typedef struct state_numbers {
     int64_t step, optimizer_steps, ranks;
     uint64_t seed, metrics_bytes;
     char metrics_hash[HASH_HEX];
+    bool options_kept; /* the checkpoint holds the options it was made with; those of earlier builds does not */
 } state_numbers;
 
 /* Writes DIR/state.json over all files that are in DIR. */
 wr_status state_write(const char *dir, const state_numbers *n, const checkpoint_state *s);
 
 /* Reads DIR/state.json and checks it, the files, and that it is of step `step` and of this run: s holds this run's
- * config_hash, data_hash and parent_hash. s->extra is replaced; machine gets what the run had computed on. needed:
+ * terms, data_hash and parent_hash. s->extra is replaced; machine gets what the run had computed on. needed:
  * files that must be among those it lists (NULL-terminated). WR_END when the checkpoint is not whole: its state or a
  * file is not there (wr_error() says what). WR_E_FORMAT: damaged. WR_E_MISMATCH: another run's. */
 wr_status state_read(const char *run, const char *dir, int64_t step, const char *const *needed, checkpoint_state *s,

@@ -5,14 +5,13 @@
 
 #include "model/weights/lora.h"
 #include "mpi/world.h"
+#include "trainer/checkpoint.h"
 #include "trainer/update.h"
 
 typedef struct train_options {
     const char *data, *model, *spec, *out;  /* model: a directory; spec: --new; exactly one of the two */
     const char *template_file;              /* reward: its hash must be the shards' */
-    const char *config_yaml;                /* resolved configuration, for config.yaml */
-    const char *machine;                    /* checkpoint_state.machine */
-    char config_hash[33];                   /* of what must be equal to resume */
+    const run_terms *terms;                 /* what the run is begun with */
     bool resume, loss_on_all;
     int64_t steps;                          /* 0: one epoch */
     size_t global_batch;                    /* records */

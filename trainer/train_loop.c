@@ -169,11 +169,12 @@ static wr_status trainer_open(trainer *t) {
     TRY(world_agree(t->w, plan_steps(t)));
     TRY(check_test(t));
     /* Only now, when all inputs are known to fit together, does the run's folder appear. */
-    TRY(run_open(t->w, o->out, o->resume, o->config_yaml, &t->run));
+    TRY(run_open(t->w, o->out, o->resume, o->terms, &t->run));
     TRY(world_agree(t->w, allocate(t)));
     t->state.seed = o->seed;
-    t->state.machine = o->machine;
-    snprintf(t->state.config_hash, sizeof t->state.config_hash, "%s", o->config_hash);
+    t->state.terms = o->terms;
+    t->state.steps = t->steps;
+    t->state.data_options = "--data";
     snprintf(t->state.data_hash, sizeof t->state.data_hash, "%s", d->hash);
     snprintf(t->state.parent_hash, sizeof t->state.parent_hash, "%s", t->start.m->parent_hash);
     TRY(checkpoint_load(t->w, t->run, t->start.m, &t->u.opt, &t->state, &found));

@@ -46,9 +46,11 @@ wr_status updater_not_finite(const updater *u, const char *kind, const float *va
         kind = "weight";
         values = m->params;
     }
-    if (bad) snprintf(where, sizeof where, "the %s of %s is %g at element %zu", kind, bad->name, (double)values[bad->offset + at], at);
-    return wr_fail(WR_E_NUMERIC, "rank %d on %s: %s is %g (%s); lower --lr, or look at this step's records", world_rank(u->w), world_host(u->w), what, value,
-                   where);
+    if (bad)
+        snprintf(where, sizeof where, "the %s of %s is %g at element %zu", kind, bad->name,
+                 (double)values[bad->offset + at], at);
+    return wr_fail(WR_E_NUMERIC, "rank %d on %s: %s is %g (%s); lower --lr, or look at this step's records",
+                   world_rank(u->w), world_host(u->w), what, value, where);
 }
 
 wr_status updater_check_loss(const updater *u, double loss) {
@@ -63,8 +65,10 @@ wr_status updater_check_share(const updater *u) {
 wr_status updater_reduce(updater *u, const update_options *o, double *norm) {
     wr_status status = WR_OK;
     TRY(reduce_sum(u->w, u->grads, u->x.n, o->reduce_slice));
-    *norm = global_norm(u->grads, u->x.n); /* the sum has the same bits on every rank, so every rank comes to the same answer here */
-    if (!isfinite(*norm)) TRY(updater_not_finite(u, "gradient summed over ranks", u->grads, "the summed gradient's norm", *norm));
+    *norm = global_norm(
+        u->grads, u->x.n); /* the sum has the same bits on every rank, so every rank comes to the same answer here */
+    if (!isfinite(*norm))
+        TRY(updater_not_finite(u, "gradient summed over ranks", u->grads, "the summed gradient's norm", *norm));
 cleanup:
     return status;
 }

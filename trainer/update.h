@@ -1,5 +1,6 @@
-/* The end of an optimizer step, which every objective shares: the gradient of each rank's share is summed over ranks, its norm taken, a NaN or infinity named,
- * the gradient clipped, AdamW applied, and what the forward pass reads made anew. One rule for train and dpo: a step of equal gradients is the same step. */
+/* The end of an optimizer step, which every objective shares: the gradient of each rank's share is summed over ranks,
+ * its norm taken, a NaN or infinity named, the gradient clipped, AdamW applied, and what the forward pass reads made
+ * anew. One rule for train and dpo: a step of equal gradients is the same step. */
 #ifndef WR_TRAINER_UPDATE_H
 #define WR_TRAINER_UPDATE_H
 
@@ -22,17 +23,18 @@ typedef struct update_options {
 
 /* LOCAL. WR_E_NOMEM. m must outlive it. */
 wr_status updater_create(world *w, model *m, updater *out);
-void updater_free(updater *u); /* of one that is all zero, too */
+void updater_free(updater *u);  /* of one that is all zero, too */
 void updater_clear(updater *u); /* LOCAL. The gradients, before a step adds to them. */
 
-/* LOCAL. WR_E_NUMERIC naming rank, host, `what` and its value, and the tensor that a NaN or infinity is in, if one is: of `values` (laid out as x; they are
- * called `kind`), or of the model below adapters. */
+/* LOCAL. WR_E_NUMERIC naming rank, host, `what` and its value, and the tensor that a NaN or infinity is in, if one is:
+ * of `values` (laid out as x; they are called `kind`), or of the model below adapters. */
 wr_status updater_not_finite(const updater *u, const char *kind, const float *values, const char *what, double value);
 /* LOCAL. WR_E_NUMERIC, as above, when the loss of this rank's share is not finite, or its gradient. */
 wr_status updater_check_loss(const updater *u, double loss);
 wr_status updater_check_share(const updater *u);
 
-/* COLLECTIVE. Sums the gradients over ranks; *norm is the same on every rank. WR_E_NUMERIC (on every rank) when it is not finite: nothing is changed then. */
+/* COLLECTIVE. Sums the gradients over ranks; *norm is the same on every rank. WR_E_NUMERIC (on every rank) when it is
+ * not finite: nothing is changed then. */
 wr_status updater_reduce(updater *u, const update_options *o, double *norm);
 /* LOCAL. Clips by the norm of updater_reduce, as clip_scale says, and makes the step. */
 void updater_apply(updater *u, const update_options *o, double norm, double lr);

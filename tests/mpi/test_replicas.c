@@ -62,8 +62,9 @@ static void test_checkpoint(void **state) {
     }
     CHECK(world_bcast(w, 0, &name) == WR_OK);
     CHECK(adamw_create(m->n_params, &a) == WR_OK);
-    CHECK(run_open(w, strbuf_str(&name), false, "lr: 1\n", &r) == WR_OK);
-    checkpoint_state s = {.step = 4};
+    const run_terms terms = {.config_yaml = "lr: 1\n", .arithmetic = "f32"};
+    CHECK(run_open(w, strbuf_str(&name), false, &terms, &r) == WR_OK);
+    checkpoint_state s = {.step = 4, .terms = &terms};
     const save_options how = {.keep = 2};
     if (world_rank(w) == world_size(w) - 1) m->params[0] += 1;
     const bool alike = world_size(w) == 1;

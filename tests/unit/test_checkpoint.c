@@ -48,9 +48,29 @@ static void fill_state(adamw *a, uint64_t seed) {
     }
 }
 
+static wr_status same_text(const void *context, const char *path, const char *hash) {
+    (void)hash;
+    char *text;
+    size_t n;
+    assert_int_equal(file_read(path, 0, &text, &n), WR_OK);
+    const bool same = strcmp(text, context) == 0;
+    free(text);
+    return same ? WR_OK : wr_fail(WR_E_MISMATCH, "other options");
+}
+
+static run_terms terms = {.config_yaml = "lr: 1\n", .arithmetic = "f32", .hash = "config", .same = same_text, .context = "lr: 1\n"};
+
+static run_terms terms_of(const char *yaml) {
+    run_terms t = terms;
+    t.config_yaml = yaml;
+    return t;
+}
+
+#define TERMS(yaml) &(run_terms){.config_yaml = yaml, .arithmetic = "f32", .same = same_text, .context = yaml}
+
 static checkpoint_state state_of(int64_t step) {
     checkpoint_state s = {
-        .step = step, .config_hash = "config", .data_hash = "data", .parent_hash = "", .seed = UINT64_MAX - 3};
+        .step = step, .terms = &terms, .data_hash = "data", .parent_hash = "", .seed = UINT64_MAX - 3};
     return s;
 }
 
@@ -80,7 +100,7 @@ static void make_run_of(model *m, const char *name, int n, int keep, adamw *a) {
     run_dir *r;
     const save_options how = {.keep = keep, .base = "a base"};
     assert_int_equal(adamw_create(model_trainables(m).n, a), WR_OK);
-    assert_int_equal(run_open(w, at(name), false, "lr: 1\n", &r), WR_OK);
+    assert_int_equal(run_open(w, at(name), false, TERMS("lr: 1\n"), &r), WR_OK);
     for (int step = 1; step <= n; step++) {
         char line[64];
         snprintf(line, sizeof line, "{\"step\":%d}", step);
@@ -116,7 +136,7 @@ static void test_round_trip(void **state) {
     assert_int_equal(adamw_create(back->n_params, &b), WR_OK);
     /* A writer was killed: its folder has no checkpoint's name and goes away. */
     assert_int_equal(dir_make(at("round/checkpoints/tmp-step-4/model")), WR_OK);
-    assert_int_equal(run_open(w, at("round"), true, "lr: 1\nkeep: 5\n", &r), WR_OK);
+    assert_int_equal(run_open(w, at("round"), true, TERMS("lr: 1\nkeep: 5\n"), &r), WR_OK);
     assert_false(dir_exists(at("round/checkpoints/tmp-step-4")));
     checkpoint_state s = state_of(0);
     assert_int_equal(checkpoint_load(w, r, back, &b, &s, &found), WR_OK);
@@ -158,7 +178,7 @@ static void test_adapters(void **state) {
     assert_true(file_exists(at("lora/checkpoints/step-2/adapter/adapter_config.json")));
     assert_false(dir_exists(at("lora/checkpoints/step-2/model")));
     assert_int_equal(adamw_create(a.n, &b), WR_OK);
-    assert_int_equal(run_open(w, at("lora"), true, "lr: 1\n", &r), WR_OK);
+    assert_int_equal(run_open(w, at("lora"), true, TERMS("lr: 1\n"), &r), WR_OK);
     checkpoint_state s = state_of(0);
     assert_int_equal(checkpoint_load(w, r, back, &b, &s, &found), WR_OK);
     assert_true(found);
@@ -194,10 +214,12 @@ static wr_status load(const char *run, const char *config, const char *data, boo
     adamw a;
     model *m = make_model(5);
     checkpoint_state s = state_of(0);
-    snprintf(s.config_hash, sizeof s.config_hash, "%s", config);
+    run_terms mine = terms_of("lr: 2\n"); /* what may change has changed */
+    mine.context = config;
+    s.terms = &mine;
     snprintf(s.data_hash, sizeof s.data_hash, "%s", data);
     assert_int_equal(adamw_create(m->n_params, &a), WR_OK);
-    wr_status status = run_open(w, at(run), true, "lr: 2\n", &r);
+    wr_status status = run_open(w, at(run), true, &mine, &r);
     if (status >= 0) status = checkpoint_load(w, r, m, &a, &s, found);
     run_close(r);
     adamw_free(&a);
@@ -217,7 +239,7 @@ static void test_strangers(void **state) {
     assert_int_equal(load("strange", "other", "data", &found), WR_E_MISMATCH);
     assert_non_null(strstr(wr_error(), "strange"));
     assert_non_null(strstr(wr_error(), "options"));
-    assert_int_equal(load("strange", "config", "other", &found), WR_E_MISMATCH);
+    assert_int_equal(load("strange", "lr: 1\n", "other", &found), WR_E_MISMATCH);
     assert_non_null(strstr(wr_error(), "data"));
     /* A refused resume changes nothing. */
     assert_int_equal(file_read(at("strange/config.yaml"), 0, &text, &n), WR_OK);
@@ -226,7 +248,7 @@ static void test_strangers(void **state) {
     assert_int_equal(file_read(at("strange/metrics.jsonl"), 0, &text, &n), WR_OK);
     assert_non_null(strstr(text, "99"));
     free(text);
-    assert_int_equal(load("strange", "config", "data", &found), WR_OK);
+    assert_int_equal(load("strange", "lr: 1\n", "data", &found), WR_OK);
     adamw_free(&a);
     model_free(m);
 }
@@ -256,12 +278,12 @@ static void test_damage(void **state) {
             assert_int_equal(truncate(at(path), 100), 0);
         else
             damage(at(path), -5);
-        assert_int_equal(load(run, "config", "data", &found), WR_E_FORMAT);
+        assert_int_equal(load(run, "lr: 1\n", "data", &found), WR_E_FORMAT);
         assert_non_null(strstr(wr_error(), files[i / 2]));
         /* As the message says: without the damaged one the checkpoint before it serves. */
         snprintf(path, sizeof path, "%s/checkpoints/step-2", run);
         assert_int_equal(dir_remove_tree(at(path)), WR_OK);
-        assert_int_equal(load(run, "config", "data", &found), WR_OK);
+        assert_int_equal(load(run, "lr: 1\n", "data", &found), WR_OK);
         assert_true(found);
         adamw_free(&a);
         model_free(m);
@@ -274,7 +296,7 @@ static void test_damage(void **state) {
         size_t n;
         assert_int_equal(file_read(path, 0, &before, &n), WR_OK);
         assert_int_equal(file_write_atomic(path, before, (size_t)where), WR_OK);
-        assert_true(load("damaged-state", "config", "data", &found) < 0);
+        assert_true(load("damaged-state", "lr: 1\n", "data", &found) < 0);
         assert_non_null(strstr(wr_error(), "damaged-state"));
         assert_int_equal(file_write_atomic(path, before, n), WR_OK);
         free(before);
@@ -288,18 +310,18 @@ static void test_lock(void **state) {
     (void)state;
     run_dir *r, *other;
     bool found = true;
-    assert_int_equal(run_open(w, at("lock"), false, "a: 1\n", &r), WR_OK);
-    assert_int_equal(run_open(w, at("lock"), false, "a: 1\n", &other), WR_E_USAGE);
+    assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &r), WR_OK);
+    assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &other), WR_E_USAGE);
     char pid[32];
     snprintf(pid, sizeof pid, "process %ld", (long)getpid());
     assert_non_null(strstr(wr_error(), pid));
     run_close(r);
-    assert_int_equal(run_open(w, at("lock"), false, "a: 1\n", &r), WR_OK); /* nothing in it yet */
+    assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &r), WR_OK); /* nothing in it yet */
     metrics(r, "{}");
     run_close(r);
-    assert_int_equal(run_open(w, at("lock"), false, "a: 1\n", &r), WR_E_USAGE);
+    assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &r), WR_E_USAGE);
     assert_non_null(strstr(wr_error(), "--resume"));
-    assert_int_equal(load("lock", "config", "data", &found), WR_OK);
+    assert_int_equal(load("lock", "lr: 1\n", "data", &found), WR_OK);
     assert_false(found);
     struct stat st;
     assert_int_equal(stat(at("lock/metrics.jsonl"), &st), 0);

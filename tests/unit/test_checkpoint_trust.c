@@ -42,13 +42,19 @@ static model *make_model(uint64_t seed) {
     return m;
 }
 
+/* Of the run that was asked for last. */
+static const run_terms *terms(const char *machine) {
+    static run_terms t;
+    t = (run_terms){.config_yaml = "lr: 1\n", .arithmetic = "f32", .hash = "config", .machine = machine};
+    return &t;
+}
+
 static checkpoint_state state_of(int64_t step, const char *machine) {
     return (checkpoint_state){.step = step,
-                              .config_hash = "config",
+                              .terms = terms(machine),
                               .data_hash = "data",
                               .parent_hash = "parent",
-                              .seed = 7,
-                              .machine = machine};
+                              .seed = 7};
 }
 
 /* Checkpoints of steps 1 and 2, each after a line of metrics. */
@@ -60,7 +66,7 @@ static void make_run(const char *name, const char *machine) {
     assert_int_equal(dir_make(at("tokenizer")), WR_OK);
     assert_int_equal(file_write_atomic(at("tokenizer/tokenizer.json"), "{\"model\":{}}", 12), WR_OK);
     assert_int_equal(adamw_create(m->n_params, &a), WR_OK);
-    assert_int_equal(run_open(w, at(name), false, "lr: 1\n", &r), WR_OK);
+    assert_int_equal(run_open(w, at(name), false, terms(NULL), &r), WR_OK);
     for (int step = 1; step <= 2; step++) {
         strbuf line = {0};
         strbuf_printf(&line, "{\"step\":%d,\"loss\":0.5}", step);
@@ -91,7 +97,7 @@ static int64_t load(const char *run, const char *machine) {
     fflush(stderr);
     dup2(log, STDERR_FILENO);
     assert_int_equal(adamw_create(m->n_params, &a), WR_OK);
-    wr_status status = run_open(w, at(run), true, "lr: 2\n", &r);
+    wr_status status = run_open(w, at(run), true, s.terms, &r);
     if (status >= 0) status = checkpoint_load(w, r, m, &a, &s, &found);
     fflush(stderr);
     dup2(keep, STDERR_FILENO);
@@ -120,7 +126,7 @@ static void flip(const char *path, size_t byte, int bit) {
 static void test_flips(void **state) {
     (void)state;
     static const char *const files[] = {"state.json",         "optimizer.safetensors", "model/model.safetensors",
-                                        "model/config.json",  "model/tokenizer.json",  "model/template.txt",
+                                        "model/config.json",  "model/tokenizer.json",  "model/template.txt",   "config.yaml",
                                         "../../metrics.jsonl"};
     enum { FILES = sizeof files / sizeof *files };
     const char *wanted = getenv("FLIPS");
