@@ -158,7 +158,7 @@ static wr_status decode(bench_setup *s, size_t replies)
 {
     sample_reply out[DECODE_BATCH];
     memset(out, 0, sizeof out);
-    sample_prompt prompt = {s->ids, DECODE_PROMPT, 0};
+    sample_prompt prompt = {s->ids, DECODE_PROMPT, 0, NULL};
     sampling_options o = {.n = replies, .max_tokens = DECODE_TOKENS, .temperature = 1, .top_p = 1};
     wr_status status = sampler_generate(s->sampler, 1, &prompt, &o, NULL, NULL, out);
     sample_replies_free(out, replies);

@@ -2,6 +2,7 @@
 #include "cli/lm_tool.h"
 #include "cli/model_options.h"
 #include "cli/resume.h"
+#include "cli/sampling_options.h"
 #include "dpo/online.h"
 #include "trainer/checkpoint.h"
 
@@ -19,9 +20,6 @@ static const option_spec dpo_option_table[] = {
     {.name = "prompts-per-step", .kind = OPT_INT, .default_value = "64", .arg = "N", .help = "prompts a step", .min = 1, .max = 1e6},
     {.name = "max-tokens", .kind = OPT_INT, .default_value = "256", .arg = "N", .help = "tokens of a reply", .min = 1, .max = 1e6},
     {.name = "max-prompt-tokens", .kind = OPT_INT, .default_value = "1024", .arg = "N", .help = "tokens of a prompt: the oldest history goes first", .min = 1, .max = 1e6},
-    {.name = "temperature", .kind = OPT_FLOAT, .default_value = "1", .arg = "T", .help = "sampling temperature", .min = 0.01, .max = 100},
-    {.name = "top-k", .kind = OPT_INT, .default_value = "0", .arg = "K", .help = "sample from the K likeliest tokens; 0 = all", .min = 0, .max = 1e7},
-    {.name = "top-p", .kind = OPT_FLOAT, .default_value = "1", .arg = "P", .help = "sample from the likeliest tokens of total probability P", .min = 1e-6, .max = 1},
     {.name = "beta", .kind = OPT_FLOAT, .default_value = "0.1", .arg = "B", .help = "strength of the tie to the reference", .min = 1e-9, .max = 1e6},
     {.name = "label-smoothing", .kind = OPT_FLOAT, .default_value = "0", .arg = "E", .help = "share of preferences taken to be wrong", .min = 0, .max = 0.5},
     {.name = "min-margin", .kind = OPT_FLOAT, .default_value = "0", .arg = "M", .help = "drop pairs whose rewards differ by less", .min = 0, .max = 1e6},
@@ -43,7 +41,7 @@ static const option_spec dpo_option_table[] = {
     {.name = "save-replies", .resume = RESUME_FREE, .kind = OPT_FLAG, .help = "write every reply to RUN/replies/step-N.jsonl.zst"},
     {.name = NULL},
 };
-static const option_spec *const dpo_tables[] = {dpo_option_table, chat_options, precision_options, tuning_options, NULL};
+static const option_spec *const dpo_tables[] = {dpo_option_table, chat_options, sampling_table, precision_options, tuning_options, NULL};
 
 static size_t size_option(const options *o, const char *name) {
     return (size_t)options_int(o, name);
@@ -60,14 +58,15 @@ static wr_status run_dpo_online(const options *o, world *w) {
         .out = options_str(o, "out"), .template_file = options_str(o, "template"), .terms = &terms.terms,
         .resume = options_flag(o, "resume"), .save_replies = options_flag(o, "save-replies"), .steps = options_int(o, "steps"),
         .prompts_per_step = size_option(o, "prompts-per-step"), .group = size_option(o, "group"),
-        .rollout = {.n = size_option(o, "n"), .max_tokens = size_option(o, "max-tokens"), .max_prompt_tokens = size_option(o, "max-prompt-tokens"),
-                    .score_tokens = size_option(o, "score-tokens"), .temperature = options_float(o, "temperature"), .top_p = options_float(o, "top-p"),
-                    .top_k = size_option(o, "top-k"), .chat_template = options_str(o, "chat-template")},
+        .rollout = {.max_prompt_tokens = size_option(o, "max-prompt-tokens"),
+                    .score_tokens = size_option(o, "score-tokens"), .chat_template = options_str(o, "chat-template")},
         .train = {.beta = options_float(o, "beta"), .label_smoothing = options_float(o, "label-smoothing"),
                   .update = update_from_options(o), .micro_tokens = size_option(o, "micro-tokens"), .recompute = options_flag(o, "recompute")},
         .min_margin = options_float(o, "min-margin"), .schedule = schedule_from_options(o), .warmup_ratio = options_float(o, "warmup-ratio"),
         .checkpoint_every = options_int(o, "checkpoint-every"), .keep = (int)options_int(o, "keep"), .seed = (uint64_t)options_int(o, "seed"),
         .precision = arithmetic, .save_precision = save_precision(o), .check_weights = options_flag(o, "check-weights"), .lora_merge = options_flag(o, "lora-merge")};
+    TRY(sampling_from_options(o, &d.rollout.sampling));
+    if (d.rollout.sampling.temperature == 0) TRY(wr_fail(WR_E_USAGE, "--temperature 0 gives a prompt equal replies, and so no pair to learn from; give one above 0"));
     TRY(lora_from_options(o, &d.lora));
     TRY(dpo_online(w, &d));
 cleanup:

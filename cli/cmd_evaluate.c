@@ -1,6 +1,7 @@
 /* evaluate: a reward model or language model on shards, or a policy on prompts. */
 #include "cli/lm_tool.h"
 #include "cli/model_options.h"
+#include "cli/sampling_options.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -54,27 +55,6 @@ static const option_spec evaluate_table[] = {
      .help = "with --prompts: replies a prompt",
      .min = 1,
      .max = 4096},
-    {.name = "temperature",
-     .kind = OPT_FLOAT,
-     .default_value = "1",
-     .arg = "X",
-     .help = "with --prompts; 0: greedy",
-     .min = 0,
-     .max = 100},
-    {.name = "top-k",
-     .kind = OPT_INT,
-     .default_value = "0",
-     .arg = "N",
-     .help = "with --prompts; 0: off",
-     .min = 0,
-     .max = 1e7},
-    {.name = "top-p",
-     .kind = OPT_FLOAT,
-     .default_value = "1",
-     .arg = "X",
-     .help = "with --prompts; 1: off",
-     .min = 0,
-     .max = 1},
     {.name = "max-tokens",
      .kind = OPT_INT,
      .default_value = "48",
@@ -111,7 +91,7 @@ static const option_spec evaluate_table[] = {
     {.name = "out", .kind = OPT_STRING, .default_value = "-", .arg = "FILE", .help = "JSON to write"},
     {0},
 };
-static const option_spec *const evaluate_tables[] = {evaluate_table, chat_options, precision_options, adapter_options, NULL};
+static const option_spec *const evaluate_tables[] = {evaluate_table, chat_options, sampling_table, precision_options, adapter_options, NULL};
 
 static wr_status evaluate_policy(const options *o, world *w, precision arithmetic) {
     policy_eval_options p = {
@@ -122,19 +102,14 @@ static wr_status evaluate_policy(const options *o, world *w, precision arithmeti
         .chat_template = options_str(o, "chat-template"),
         .out_path = options_str(o, "out"),
         .limit = (size_t)options_int(o, "limit"),
-        .n = (size_t)options_int(o, "n"),
-        .max_tokens = (size_t)options_int(o, "max-tokens"),
-        .temperature = options_float(o, "temperature"),
-        .top_k = (size_t)options_int(o, "top-k"),
-        .top_p = options_float(o, "top-p"),
-        .seed = (uint64_t)options_int(o, "seed"),
         .precision = arithmetic,
         .check_weights = options_flag(o, "check-weights"),
         .adapter_dir = options_str(o, "adapter"),
     };
     if (options_str(o, "data") || options_str(o, "truth"))
         return wr_fail(WR_E_USAGE, "--prompts evaluates a policy: leave --data and --truth out");
-    return policy_eval_run(w, &p);
+    const wr_status status = sampling_from_options(o, &p.sampling);
+    return status < 0 ? status : policy_eval_run(w, &p);
 }
 
 static void begin(json_writer *j, const char *kind, const options *o) {

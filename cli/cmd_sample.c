@@ -2,8 +2,8 @@
 #include "cli/command.h"
 #include "cli/lm_tool.h"
 #include "cli/model_options.h"
+#include "cli/sampling_options.h"
 #include "model/chat/chat_read.h"
-#include "sampler/sampler.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,20 +11,16 @@
 static const option_spec sample_options[] = {
     {.name = "n", .kind = OPT_INT, .default_value = "1", .arg = "N", .help = "replies to each prompt", .min = 1, .max = 65536},
     {.name = "max-tokens", .kind = OPT_INT, .default_value = "256", .arg = "N", .help = "longest reply in tokens", .min = 1, .max = 1e7},
-    {.name = "temperature", .kind = OPT_FLOAT, .default_value = "1", .arg = "T", .help = "0: always the most probable token", .min = 0, .max = 1e6},
-    {.name = "top-k", .kind = OPT_INT, .default_value = "0", .arg = "K", .help = "only the K most probable tokens; 0: all", .min = 0, .max = 1e9},
-    {.name = "top-p", .kind = OPT_FLOAT, .default_value = "1", .arg = "P", .help = "only the most probable tokens that reach P together", .min = 0, .max = 1},
     {.name = "seed", .kind = OPT_INT, .default_value = "0", .arg = "S", .help = "same seed and line: same replies", .min = 0, .max = 9e15},
     {0},
 };
-static const option_spec *const tables[] = {lm_options, chat_options, sample_options, precision_options, adapter_options, jsonl_options, NULL};
+static const option_spec *const tables[] = {lm_options, chat_options, sample_options, sampling_table, precision_options, adapter_options, jsonl_options, NULL};
 
 typedef struct sample_job {
     lm_tool lm;
     sampler *s;
     sampling_options o;
-    int32_t stops[2][10]; /* [0] raw prompts: the model's end tokens; [1] chats: those and the template's */
-    size_t n_stops[2];
+    stop_tokens stops[2]; /* [0] of raw prompts, [1] of chats */
 } sample_job;
 
 typedef struct request { token_ids ids; bool bad, chat; } request;
@@ -130,8 +126,7 @@ cleanup:
     return status;
 }
 
-/* The batch's chats, or its raw prompts: they differ in what ends a reply. */
-static wr_status sample_kind(sample_job *job, jsonl_item *items, const request *requests, size_t n, bool chat)
+static wr_status sample_all(sample_job *job, jsonl_item *items, const request *requests, size_t n)
 {
     wr_status status = WR_OK;
     size_t count = 0, each = job->o.n;
@@ -140,15 +135,12 @@ static wr_status sample_kind(sample_job *job, jsonl_item *items, const request *
     sample_reply *replies = mem_calloc(n * each, sizeof *replies);
     TRY_ALLOC(index && prompts && replies);
     for (size_t i = 0; i < n; i++) {
-        if (requests[i].bad || requests[i].chat != chat) continue;
+        if (requests[i].bad) continue;
         index[count] = i;
-        prompts[count++] = (sample_prompt){requests[i].ids.ids, requests[i].ids.n, items[i].line};
+        prompts[count++] = (sample_prompt){requests[i].ids.ids, requests[i].ids.n, items[i].line, &job->stops[requests[i].chat]};
     }
     if (count == 0) goto cleanup;
-    sampling_options o = job->o;
-    o.stop_ids = job->stops[chat];
-    o.n_stop = job->n_stops[chat];
-    TRY(sampler_generate(job->s, count, prompts, &o, NULL, NULL, replies));
+    TRY(sampler_generate(job->s, count, prompts, &job->o, NULL, NULL, replies));
     for (size_t i = 0; i < count; i++) TRY(write_samples(job->lm.t, &items[index[i]], replies + i * each, each));
 cleanup:
     if (replies) sample_replies_free(replies, n * each);
@@ -170,40 +162,23 @@ static wr_status handle(void *context, jsonl_item *items, size_t n)
         requests[i].bad = one < 0;
         if (one < 0) jsonl_fail(&items[i]);
     }
-    TRY(sample_kind(job, items, requests, n, false));
-    TRY(sample_kind(job, items, requests, n, true));
+    TRY(sample_all(job, items, requests, n));
 cleanup:
     for (size_t i = 0; requests && i < n; i++) token_ids_free(&requests[i].ids);
     free(requests);
     return status;
 }
 
-static void collect_stops(sample_job *job)
-{
-    const model_config *c = &job->lm.m->config;
-    for (int chat = 0; chat < 2; chat++) {
-        size_t n = 0;
-        for (; n < c->n_eos && n < 8; n++) job->stops[chat][n] = c->eos_ids[n];
-        if (n == 0 && c->eos_id >= 0) job->stops[chat][n++] = c->eos_id;
-        if (chat && job->lm.chat) job->stops[chat][n++] = chat_end_id(job->lm.chat);
-        job->n_stops[chat] = n;
-    }
-}
-
 static wr_status run_sample(const options *o, world *w)
 {
     static const char *const names[] = {"samples", NULL};
     wr_status status = WR_OK;
-    sample_job job = {.o = {.n = (size_t)options_int(o, "n"),
-                            .max_tokens = (size_t)options_int(o, "max-tokens"),
-                            .temperature = options_float(o, "temperature"),
-                            .top_k = (size_t)options_int(o, "top-k"),
-                            .top_p = options_float(o, "top-p"),
-                            .seed = (uint64_t)options_int(o, "seed")}};
+    sample_job job = {0};
     (void)w;
-    if (!(job.o.top_p > 0.0)) TRY(wr_fail(WR_E_USAGE, "--top-p must be above 0"));
+    TRY(sampling_from_options(o, &job.o));
     TRY(lm_tool_load(o, true, &job.lm));
-    collect_stops(&job);
+    job.stops[0] = job.stops[1] = stop_tokens_of(&job.lm.m->config);
+    if (job.lm.chat) stop_tokens_add(&job.stops[1], chat_end_id(job.lm.chat));
     TRY(sampler_create(job.lm.m, &job.s));
     TRY(jsonl_run(o, 64, names, handle, &job));
 cleanup:

@@ -51,7 +51,6 @@ static wr_status open_models(run *x) {
     r.policy_dir = o->model_dir;
     r.reward_dir = o->reward_dir;
     r.template_file = o->template_file;
-    r.seed = o->seed;
     r.check_weights = o->check_weights;
     r.should_stop = work_should_stop;
     r.stop_context = x->c;
@@ -185,7 +184,7 @@ wr_status dpo_online(world *w, const dpo_options *o) {
     TRY(open_models(&x));
     TRY(open_run(&x, &resumed));
     if (is_root(&x)) {
-        log_info("%zu prompts, %zu a step, %zu replies each, on %d ranks", x.prompts.n, o->prompts_per_step, o->rollout.n, world_size(w));
+        log_info("%zu prompts, %zu a step, %zu replies each, on %d ranks", x.prompts.n, o->prompts_per_step, o->rollout.sampling.n, world_size(w));
         x.bar = progress_create("dpo", "steps", (uint64_t)o->steps);
         if (!x.bar) status = WR_E_NOMEM;
     }

@@ -118,15 +118,13 @@ wr_status policy_eval_run(world *w, const policy_eval_options *o) {
     prompt_set prompts = {0};
     model *policy = NULL;
     rollout *r = NULL;
-    if (o->n == 0 || o->max_tokens == 0) return wr_fail(WR_E_USAGE, "--n and --max-tokens must be at least 1");
     TRY(coordinator_create(w, &c));
     TRY(prompts_load(w, o->prompts, o->limit, &prompts));
     if (world_rank(w) == 0) status = load_policy(o, &policy);
     TRY(world_agree(w, status));
     TRY(model_share(w, o->precision, &policy));
-    rollout_options options = {.policy_dir = o->model_dir, .reward_dir = o->reward_dir, .template_file = o->template_file, .chat_template = o->chat_template, .check_weights = o->check_weights, .n = o->n,
-                               .max_tokens = o->max_tokens, .max_prompt_tokens = o->max_prompt_tokens, .score_tokens = o->score_tokens,
-                               .temperature = o->temperature, .top_p = o->top_p, .top_k = o->top_k, .seed = o->seed,
+    rollout_options options = {.policy_dir = o->model_dir, .reward_dir = o->reward_dir, .template_file = o->template_file, .chat_template = o->chat_template, .check_weights = o->check_weights, .sampling = o->sampling,
+                               .max_prompt_tokens = o->max_prompt_tokens, .score_tokens = o->score_tokens,
                                .should_stop = work_should_stop, .stop_context = c};
     TRY(rollout_create(w, policy, &prompts, &options, &r));
     TRY(run_phase(w, c, o, &prompts, r));

@@ -5,6 +5,7 @@
 
 #include "model/kernels/precision.h"
 #include "mpi/world.h"
+#include "sampler/sampler.h"
 
 typedef struct policy_eval_options {
     const char *model_dir;     /* policy: a Hugging Face directory with an LM head */
@@ -14,15 +15,10 @@ typedef struct policy_eval_options {
     const char *chat_template; /* file instead of the policy's own chat template, may be NULL */
     const char *out_path;      /* JSON, written atomically; "-" or NULL = stdout */
     size_t limit;              /* prompts at most, 0 = all */
-    size_t n;                  /* replies a prompt, >= 1 */
-    size_t max_tokens;         /* of a reply */
+    sampling_options sampling;
     size_t max_prompt_tokens;  /* 0 = 1024 */
     size_t group;              /* prompts a task, 0 = 8 */
     size_t score_tokens;       /* tokens of a scoring batch, 0 = 8192 */
-    double temperature;        /* 0 = greedy */
-    size_t top_k;              /* 0 = off */
-    double top_p;              /* 1 = off */
-    uint64_t seed;
     precision precision;       /* of policy and reward model */
     bool check_weights;        /* of the policy */
     const char *adapter_dir;   /* LoRA adapter for the policy, NULL: none */

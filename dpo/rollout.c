@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_STOPS = 16 };
-
 struct rollout {
     const model *policy;
     const prompt_set *prompts;
@@ -21,22 +19,14 @@ struct rollout {
     frozen_model reward_frozen;
     reward_model reward;
     score_scratch *scratch;
-    int32_t stops[MAX_STOPS];
-    size_t n_stops;
+    stop_tokens stops[2]; /* [0] of raw prompts, [1] of chats */
     size_t prompt_limit; /* tokens */
 };
 
-static void add_stop(rollout *r, int32_t id) {
-    for (size_t i = 0; i < r->n_stops; i++) {
-        if (r->stops[i] == id) return;
-    }
-    if (id >= 0 && r->n_stops < MAX_STOPS) r->stops[r->n_stops++] = id;
-}
-
-static bool any_chat(const prompt_set *p) {
-    for (size_t i = 0; i < p->n; i++) {
-        if (p->items[i].messages) return true;
-    }
+/* Is one of the prompts a chat (or else: raw text)? */
+static bool any(const prompt_set *p, bool chat) {
+    for (size_t i = 0; i < p->n; i++)
+        if ((p->items[i].messages != NULL) == chat) return true;
     return false;
 }
 
@@ -49,18 +39,18 @@ static wr_status open_local(rollout *r) {
     if (tokenizer_vocab(r->tok) > c->V) {
         TRY(wr_fail(WR_E_MISMATCH, "%s: the tokenizer has %zu ids, the model's vocabulary %zu", o->policy_dir, tokenizer_vocab(r->tok), c->V));
     }
-    for (size_t i = 0; i < c->n_eos; i++) add_stop(r, c->eos_ids[i]);
-    if (any_chat(r->prompts)) {
+    r->stops[0] = r->stops[1] = stop_tokens_of(c);
+    if (any(r->prompts, true)) {
         TRY(chat_template_load(o->policy_dir, o->chat_template, r->tok, &r->chat));
-        add_stop(r, chat_end_id(r->chat));
+        stop_tokens_add(&r->stops[1], chat_end_id(r->chat));
     }
-    if (r->n_stops == 0) TRY(wr_fail(WR_E_MISMATCH, "%s: no end token is known (eos_token_id), replies could not end", o->policy_dir));
+    if ((any(r->prompts, false) && r->stops[0].n == 0) || (r->chat && r->stops[1].n == 0)) TRY(wr_fail(WR_E_MISMATCH, "%s: no end token is known (eos_token_id), replies could not end", o->policy_dir));
     r->prompt_limit = o->max_prompt_tokens ? o->max_prompt_tokens : 1024;
     if (c->max_positions) {
-        if (o->max_tokens >= c->max_positions) {
-            TRY(wr_fail(WR_E_USAGE, "--max-tokens %zu leaves no room for a prompt in the model's %zu positions", o->max_tokens, c->max_positions));
+        if (o->sampling.max_tokens >= c->max_positions) {
+            TRY(wr_fail(WR_E_USAGE, "--max-tokens %zu leaves no room for a prompt in the model's %zu positions", o->sampling.max_tokens, c->max_positions));
         }
-        if (r->prompt_limit > c->max_positions - o->max_tokens) r->prompt_limit = c->max_positions - o->max_tokens;
+        if (r->prompt_limit > c->max_positions - o->sampling.max_tokens) r->prompt_limit = c->max_positions - o->sampling.max_tokens;
     }
     TRY(sampler_create(r->policy, &r->gen));
     if (o->reward_dir) {
@@ -108,9 +98,6 @@ void rollout_free(rollout *r) {
 }
 
 const char *rollout_chat_source(const rollout *r) { return r->chat ? chat_template_source(r->chat) : NULL; }
-const tokenizer *rollout_tokenizer(const rollout *r) {
-    return r->tok;
-}
 
 const char *rollout_reward_hash(const rollout *r) {
     return r->reward.m ? r->reward.m->parent_hash : "";
@@ -196,7 +183,7 @@ static wr_status finish_group(rollout *r, rollout_group *g, const sample_reply *
     wr_status status = WR_OK;
     const prompt *p = &r->prompts->items[g->prompt];
     strbuf text = {0};
-    size_t n = r->o.n;
+    size_t n = r->o.sampling.n;
     double *quality = arena_alloc(a, n * sizeof *quality);
     g->replies = arena_alloc(a, n * sizeof *g->replies);
     TRY_ALLOC(quality);
@@ -227,7 +214,7 @@ wr_status rollout_task(void *context, const void *task, size_t n, strbuf *out) {
     rollout *r = context;
     msgpack_unpacked u;
     const msgpack_object *items;
-    size_t count = 0, live = 0, per = r->o.n;
+    size_t count = 0, live = 0, per = r->o.sampling.n;
     uint64_t step, draw;
     arena *a = arena_create();
     token_ids *rendered = NULL;
@@ -257,10 +244,10 @@ wr_status rollout_task(void *context, const void *task, size_t n, strbuf *out) {
         if (!fits) continue;
         g->prompt_ids = rendered[i].ids;
         g->n_prompt = rendered[i].n;
-        prompts[live++] = (sample_prompt){rendered[i].ids, rendered[i].n, g->draw};
+        prompts[live++] = (sample_prompt){rendered[i].ids, rendered[i].n, g->draw, &r->stops[r->prompts->items[g->prompt].messages != NULL]};
     }
-    sampling_options s = {.n = per, .max_tokens = r->o.max_tokens, .temperature = r->o.temperature, .top_k = r->o.top_k, .top_p = r->o.top_p,
-                          .seed = r->o.seed, .step = step, .stop_ids = r->stops, .n_stop = r->n_stops};
+    sampling_options s = r->o.sampling;
+    s.step = step;
     if (live) TRY(sampler_generate(r->gen, live, prompts, &s, r->o.should_stop, r->o.stop_context, samples));
     for (size_t i = 0, k = 0; i < count; i++) {
         if (!groups[i].skipped) TRY(finish_group(r, &groups[i], samples + per * k++, a));

@@ -55,10 +55,8 @@ typedef struct rollout_options {
     const char *template_file;   /* reward template override or NULL */
     const char *chat_template;   /* file instead of the policy's own, or NULL */
     bool check_weights;          /* of the reward model */
-    size_t n, max_tokens, max_prompt_tokens, score_tokens;
-    double temperature, top_p;
-    size_t top_k;
-    uint64_t seed;
+    sampling_options sampling;   /* its step is each task's */
+    size_t max_prompt_tokens, score_tokens;
     bool (*should_stop)(void *); /* polled between decode steps, may be NULL */
     void *stop_context;
 } rollout_options;
@@ -67,7 +65,6 @@ typedef struct rollout rollout;
 /* COLLECTIVE: the reward model's parameters are held once a host. policy and prompts must outlive it. */
 wr_status rollout_create(world *w, const model *policy, const prompt_set *prompts, const rollout_options *o, rollout **out);
 void rollout_free(rollout *r); /* COLLECTIVE; NULL is fine */
-const tokenizer *rollout_tokenizer(const rollout *r);
 /* The chat template in use as Jinja; NULL when no prompt is a chat. */
 const char *rollout_chat_source(const rollout *r);
 /* Hash of the reward model's folder; "" without one. */

@@ -97,14 +97,7 @@ static wr_status reserve_hidden(run *r, size_t rows)
 
 /* --- one token a reply -------------------------------------------------------------------------------------------------------- */
 
-static bool is_stop(const sampling_options *o, int32_t id)
-{
-    for (size_t i = 0; i < o->n_stop; i++)
-        if (o->stop_ids[i] == id) return true;
-    return false;
-}
-
-static wr_status take_token(const sampling_options *o, const float *logits, size_t V, pick_scratch *scratch, live_reply *l)
+static wr_status take_token(const sampling_options *o, const stop_tokens *stops, const float *logits, size_t V, pick_scratch *scratch, live_reply *l)
 {
     wr_status status = WR_OK;
     int32_t id;
@@ -113,7 +106,7 @@ static wr_status take_token(const sampling_options *o, const float *logits, size
     TRY(pick_token(logits, V, o, &l->random, scratch, &id, &logprob));
     VEC_PUSH(reply->ids, reply->n, l->ids_capacity, id);
     reply->logprob += logprob;
-    reply->finish = is_stop(o, id) ? FINISH_STOP : FINISH_LENGTH;
+    reply->finish = stop_tokens_have(stops, id) ? FINISH_STOP : FINISH_LENGTH;
     l->done = reply->finish == FINISH_STOP || reply->n == l->limit;
 cleanup:
     return status;
@@ -132,7 +125,8 @@ static wr_status take_tokens(run *r, live_reply *live, size_t rows, size_t each)
         /* The message of a failing thread is that thread's own; it is set again below. */
 #pragma omp parallel for schedule(dynamic) num_threads((int)r->s->n_picks)
         for (size_t k = 0; k < n * each; k++) {
-            wr_status one = take_token(r->o, r->s->logits + k / each * V, V, &r->s->picks[omp_get_thread_num()], &live[from * each + k]);
+            live_reply *l = &live[from * each + k];
+            wr_status one = take_token(r->o, r->prompts[l->prompt].stops, r->s->logits + k / each * V, V, &r->s->picks[omp_get_thread_num()], l);
             if (one < 0) {
 #pragma omp critical(sampler_worst)
                 worst = one;

@@ -3,7 +3,7 @@
 #ifndef WR_SAMPLER_SAMPLER_H
 #define WR_SAMPLER_SAMPLER_H
 
-#include "model/model.h"
+#include "sampler/stops.h"
 
 typedef struct sampling_options {
     size_t n;             /* replies per prompt */
@@ -12,10 +12,11 @@ typedef struct sampling_options {
     size_t top_k;         /* 0 = off */
     double top_p;         /* 1 = off */
     uint64_t seed, step;  /* randomness key */
-    const int32_t *stop_ids; size_t n_stop; /* a reply ends with (and includes) the first of these */
 } sampling_options;
 
-typedef struct sample_prompt { const int32_t *ids; size_t n; uint64_t key; /* prompt number for the randomness key */ } sample_prompt;
+typedef struct sample_prompt { const int32_t *ids; size_t n; uint64_t key; /* prompt number for the randomness key */
+    const stop_tokens *stops; /* a reply ends with, and includes, the first of these; NULL: none */
+} sample_prompt;
 
 typedef enum sample_finish { FINISH_STOP, FINISH_LENGTH } sample_finish;
 typedef struct sample_reply {

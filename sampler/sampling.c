@@ -22,10 +22,10 @@ void pick_scratch_free(pick_scratch *s)
 
 wr_status sampling_options_check(const sampling_options *o)
 {
-    if (o->n == 0) return wr_fail(WR_E_USAGE, "the number of replies a prompt must be at least 1");
-    if (o->max_tokens == 0) return wr_fail(WR_E_USAGE, "max-tokens must be at least 1");
-    if (!(o->temperature >= 0.0) || !isfinite(o->temperature)) return wr_fail(WR_E_USAGE, "temperature must be 0 (greedy) or above");
-    if (!(o->top_p > 0.0 && o->top_p <= 1.0)) return wr_fail(WR_E_USAGE, "top-p must be above 0 and at most 1");
+    if (o->n == 0) return wr_fail(WR_E_USAGE, "--n must be at least 1");
+    if (o->max_tokens == 0) return wr_fail(WR_E_USAGE, "--max-tokens must be at least 1");
+    if (!(o->temperature >= 0.0) || !isfinite(o->temperature)) return wr_fail(WR_E_USAGE, "--temperature must be 0 (greedy) or above");
+    if (!(o->top_p > 0.0 && o->top_p <= 1.0)) return wr_fail(WR_E_USAGE, "--top-p %g: must be above 0 and at most 1", o->top_p);
     return WR_OK;
 }
 

@@ -15,6 +15,7 @@ void pick_scratch_free(pick_scratch *s);
  * or +inf (or all are -inf). */
 wr_status pick_token(const float *logits, size_t V, const sampling_options *o, rng *r, pick_scratch *s, int32_t *id, double *logprob);
 
+/* WR_E_USAGE names the option. The one place that says what can be sampled with. */
 wr_status sampling_options_check(const sampling_options *o);
 
 #endif

@@ -84,6 +84,16 @@ ok "resume after SIGUSR1: the same bits" same_run whole signalled
 # shellcheck disable=SC2086
 ok "resume with another seed is refused" code 1 wr 2 $train --steps $steps --out killed --resume --seed 9
 
+# --- one check of how replies are sampled ------------------------------------------------------------------------------------------
+echo '{"prompt":"x"}' >one.jsonl
+for command in "sample --in one.jsonl --out o.jsonl" "evaluate --prompts one.jsonl --out o.json" "dpo online --reward rm/model --prompts one.jsonl --steps 1 --out o"; do
+    # shellcheck disable=SC2086
+    ok "--top-p 0 in ${command%% --*}" code 2 wr 1 $command --model lm/model --top-p 0
+    ok "… in the same words" says log.txt "--top-p 0: must be above 0 and at most 1"
+done
+ok "dpo without chance makes no pairs: refused" code 2 wr 1 dpo online --model lm/model --reward rm/model --prompts one.jsonl --steps 1 --out o --temperature 0
+ok "… by name" says log.txt "--temperature 0"
+
 # --- evaluate --prompts -------------------------------------------------------------------------------------------------------
 evaluate="evaluate --model whole/model --prompts world/prompts-heldout.jsonl --reward rm/model --n 2 --max-tokens 20 --seed 5"
 # shellcheck disable=SC2086

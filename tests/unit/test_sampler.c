@@ -133,7 +133,7 @@ static void make_prompts(sample_prompt *prompts)
     for (size_t i = 0; i < PROMPTS; i++) {
         size_t n = 1 + rng_below(&r, 24);
         for (size_t k = 0; k < n; k++) prompt_ids[i][k] = (int32_t)rng_below(&r, V);
-        prompts[i] = (sample_prompt){prompt_ids[i], n, 100 + i};
+        prompts[i] = (sample_prompt){.ids = prompt_ids[i], .n = n, .key = 100 + i};
     }
 }
 
@@ -148,14 +148,15 @@ static void assert_same(const sample_reply *a, const sample_reply *b)
 static void test_grouping(void **state)
 {
     (void)state;
-    static const int32_t stop[] = {7, 11};
+    static const stop_tokens stops = {.ids = {7, 11}, .n = 2};
     model *m = make_model();
     sampler *s;
     sample_prompt prompts[PROMPTS];
     make_prompts(prompts);
+    for (size_t i = 0; i < PROMPTS; i++) prompts[i].stops = i % 3 ? &stops : NULL; /* each prompt has its own */
     assert_int_equal(sampler_create(m, &s), WR_OK);
     for (int greedy = 0; greedy < 2; greedy++) {
-        sampling_options o = {.n = N, .max_tokens = 20, .temperature = greedy ? 0.0 : 1.0, .top_p = 0.95, .seed = 9, .step = 4, .stop_ids = stop, .n_stop = 2};
+        sampling_options o = {.n = N, .max_tokens = 20, .temperature = greedy ? 0.0 : 1.0, .top_p = 0.95, .seed = 9, .step = 4};
         sample_reply all[PROMPTS * N], one[N * PROMPTS];
         size_t stopped = 0;
         assert_int_equal(sampler_generate(s, PROMPTS, prompts, &o, NULL, NULL, all), WR_OK);
@@ -173,10 +174,10 @@ static void test_grouping(void **state)
         sample_replies_free(one, PROMPTS * 2);
         for (size_t i = 0; i < PROMPTS * N; i++) {
             const sample_reply *r = &all[i];
-            bool ended = r->ids[r->n - 1] == 7 || r->ids[r->n - 1] == 11;
+            bool stopping = prompts[i / N].stops, ended = stopping && (r->ids[r->n - 1] == 7 || r->ids[r->n - 1] == 11);
             assert_int_equal(r->finish, ended ? FINISH_STOP : FINISH_LENGTH);
             assert_true(ended || r->n == 20);
-            for (size_t k = 0; k + 1 < r->n; k++) assert_true(r->ids[k] != 7 && r->ids[k] != 11);
+            for (size_t k = 0; stopping && k + 1 < r->n; k++) assert_true(r->ids[k] != 7 && r->ids[k] != 11);
             stopped += ended;
             if (greedy) assert_same(r, &all[i / N * N]);
         }
@@ -247,24 +248,24 @@ static void test_edges(void **state)
     sampling_options o = {.n = 1, .max_tokens = 1000, .temperature = 1.0, .top_p = 1.0};
     assert_int_equal(sampler_create(m, &s), WR_OK);
     assert_int_equal(sampler_generate(s, 0, NULL, &o, NULL, NULL, r), WR_OK);
-    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 60, 1}, &o, NULL, NULL, r), WR_OK); /* positions end the reply */
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 60, 1, NULL}, &o, NULL, NULL, r), WR_OK); /* positions end the reply */
     assert_int_equal(r[0].n, 4);
     assert_int_equal(r[0].finish, FINISH_LENGTH);
     sample_replies_free(r, 1);
-    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 63, 1}, &o, NULL, NULL, r), WR_OK);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 63, 1, NULL}, &o, NULL, NULL, r), WR_OK);
     assert_int_equal(r[0].n, 1);
     sample_replies_free(r, 1);
-    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 64, 1}, &o, NULL, NULL, r), WR_E_FORMAT);
-    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 0, 1}, &o, NULL, NULL, r), WR_E_FORMAT);
-    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1}, &o, stop_at_third, &polls, r), WR_E_INTERRUPTED);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 64, 1, NULL}, &o, NULL, NULL, r), WR_E_FORMAT);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 0, 1, NULL}, &o, NULL, NULL, r), WR_E_FORMAT);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1, NULL}, &o, stop_at_third, &polls, r), WR_E_INTERRUPTED);
     assert_int_equal(polls, 3);
     assert_null(r[0].ids);
     o.top_p = 0.0;
-    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1}, &o, NULL, NULL, r), WR_E_USAGE);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1, NULL}, &o, NULL, NULL, r), WR_E_USAGE);
     o.top_p = 1.0;
     m->params[0] = NAN; /* a broken embedding row: NaN logits */
     for (size_t i = 0; i < m->n_params; i += 7) m->params[i] = NAN;
-    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1}, &o, NULL, NULL, r), WR_E_NUMERIC);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1, NULL}, &o, NULL, NULL, r), WR_E_NUMERIC);
     sampler_free(s);
     model_free(m);
 }
