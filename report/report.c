@@ -10,36 +10,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a metric tells, for those who did not train it. */
+/* What a metric tells, for those who did not train it; where runs of DPO and of training mean other things by a name, both. */
 static const struct {
-    const char *name, *meaning;
-} meanings[] = {{"loss", "training loss"},
-                {"eval_loss", "loss on held-out records"},
-                {"eval_accuracy", "share of held-out labels met"},
-                {"lr", "learning rate"},
-                {"grad_norm", "gradient norm before clipping"},
-                {"tokens", "tokens in the step"},
-                {"records", "records in the step"},
-                {"epoch", "passes over the data"},
-                {"reward_mean", "reward of sampled replies"},
-                {"reward_std", "spread of their rewards"},
-                {"reward_margin", "reward, chosen − rejected"},
-                {"accuracy", "pairs that the policy ranks as the reward does"},
-                {"chosen_logratio", "log π/ρ of chosen replies"},
-                {"rejected_logratio", "log π/ρ of rejected replies"},
-                {"h_mean", "mean of the DPO margin h"},
-                {"h_max_abs", "largest |h|"},
-                {"kl", "divergence from the reference, a reply"},
-                {"reply_tokens", "tokens a reply"},
-                {"reward_length_corr", "correlation of reward and length"},
-                {"pairs", "pairs in the step"},
-                {"ties", "prompts whose replies tie"},
-                {"step_time_s", "seconds a step"}};
+    const char *name, *meaning, *dpo;
+} meanings[] = {{"loss", "training loss", NULL},
+                {"eval_loss", "loss on held-out records", NULL},
+                {"eval_accuracy", "share of held-out labels met", NULL},
+                {"lr", "learning rate", NULL},
+                {"grad_norm", "gradient norm before clipping", NULL},
+                {"tokens", "tokens in the step", NULL},
+                {"records", "records in the step", NULL},
+                {"epoch", "passes over the data", NULL},
+                {"reward_mean", "reward of sampled replies", NULL},
+                {"reward_std", "spread of their rewards", NULL},
+                {"reward_margin", "reward, chosen − rejected", NULL},
+                {"accuracy", "share of the step's labels met", "pairs that the policy ranks as the reward does"},
+                {"chosen_logratio", "log π/ρ of chosen replies", NULL},
+                {"rejected_logratio", "log π/ρ of rejected replies", NULL},
+                {"h_mean", "mean of the DPO margin h", NULL},
+                {"h_max_abs", "largest |h|", NULL},
+                {"kl", "divergence from the reference, a reply", NULL},
+                {"reply_tokens", "tokens a reply", NULL},
+                {"reward_length_corr", "correlation of reward and length", NULL},
+                {"pairs", "pairs in the step", NULL},
+                {"ties", "prompts whose replies tie", NULL},
+                {"step_time_s", "seconds a step", NULL}};
 
-static const char *meaning_of(const char *name) {
+static const char *meaning_of(const char *name, bool dpo) {
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
-        if (strcmp(meanings[i].name, name) == 0) return meanings[i].meaning;
+        if (strcmp(meanings[i].name, name) == 0) return dpo && meanings[i].dpo ? meanings[i].dpo : meanings[i].meaning;
     return NULL;
+}
+
+/* A run of DPO counts pairs. */
+static bool is_dpo(const metrics_table *t) {
+    for (size_t i = 0; i < t->n; i++)
+        if (strcmp(t->series[i].name, "pairs") == 0) return true;
+    return false;
 }
 
 static bool ends_with(const char *s, const char *end) {
@@ -52,8 +59,8 @@ static bool shown(const metric_series *s) {
     return s->n && (!ends_with(s->name, "_s") || strcmp(s->name, "step_time_s") == 0);
 }
 
-static void chart_card(strbuf *out, const metric_series *s) {
-    const char *meaning = meaning_of(s->name);
+static void chart_card(strbuf *out, const metric_series *s, bool dpo) {
+    const char *meaning = meaning_of(s->name, dpo);
     strbuf_puts(out, "<div class=\"card\"><div class=\"head\"><b>");
     html_string(out, s->name);
     strbuf_puts(out, "</b><span>");
@@ -86,7 +93,7 @@ static wr_status run_section(strbuf *out, const char *dir) {
                       t.skipped == 1 ? "line" : "lines");
     strbuf_puts(out, "</p>\n<div class=\"grid\">\n");
     for (size_t i = 0; i < t.n; i++)
-        if (shown(&t.series[i])) chart_card(out, &t.series[i]);
+        if (shown(&t.series[i])) chart_card(out, &t.series[i], is_dpo(&t));
     strbuf_puts(out, "</div>\n");
     TRY(path_join(path, dir, "config.yaml"));
     if (file_exists(path)) {

@@ -136,6 +136,23 @@ static void whole_page(void **state) {
     free(again);
 }
 
+/* "accuracy" of a reward run is not DPO's. */
+static void accuracy_by_kind_of_run(void **state) {
+    (void)state;
+    assert_int_equal(dir_make(at("reward")), WR_OK);
+    assert_int_equal(dir_make(at("dpo")), WR_OK);
+    put("reward/metrics.jsonl", "{\"step\":1,\"loss\":0.7,\"accuracy\":0.5}\n");
+    put("dpo/metrics.jsonl", "{\"step\":1,\"loss\":0.7,\"accuracy\":0.5,\"pairs\":4}\n");
+    const char *const reward[] = {at("reward")}, *const dpo[] = {at("dpo")};
+    char *html = page(reward, 1);
+    has(html, "share of the step's labels met");
+    assert_null(strstr(html, "as the reward does"));
+    free(html);
+    html = page(dpo, 1);
+    has(html, "pairs that the policy ranks as the reward does");
+    free(html);
+}
+
 static void agreement_of_annotators(void **state) {
     (void)state;
     put("agree.json", "{\"kind\":\"agreement\",\"turns_compared\":5,\"users_compared\":4,\"5-way\":{\"agreement\":0.6},"
@@ -213,7 +230,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escapes_everything),      cmocka_unit_test(ticks_are_round),
         cmocka_unit_test(charts_of_odd_data),      cmocka_unit_test(whole_page),
-        cmocka_unit_test(agreement_of_annotators), cmocka_unit_test(overlapping_intervals_are_said),
+        cmocka_unit_test(accuracy_by_kind_of_run), cmocka_unit_test(agreement_of_annotators), cmocka_unit_test(overlapping_intervals_are_said),
         cmocka_unit_test(resumed_steps_replace),   cmocka_unit_test(bad_sources_are_named)};
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
