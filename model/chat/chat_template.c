@@ -33,13 +33,16 @@ static const chat_message kinds[][3] = {{{"user", "Hello", 5, NULL}, {"assistant
                                         {{"system", "Be kind", 7, NULL}, {"user", "Hello", 5, NULL}, {"assistant", "Good day", 8, NULL}}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* The token behind a reply, where a text has a reply at all. */
-static int32_t end_token(const tokenizer *t, const jinja_text *x, size_t n) {
+/* The token behind a reply, where a text has a reply at all; of several, eos_token (-1: unknown) if it is among them. */
+static int32_t end_token(const tokenizer *t, const jinja_text *x, size_t n, int32_t eos) {
     size_t length;
     text_span spans[3];
     find_contents(x, n, spans);
     const size_t end = spans[n - 1].end;
-    return end ? tokenizer_added_at(t, x->bytes, x->n, x->origin, end, &length) : -1;
+    const int32_t first = end ? tokenizer_added_at(t, x->bytes, x->n, x->origin, end, &length) : -1;
+    int32_t id = first;
+    for (size_t at = end; id >= 0 && id != eos && (at += length) < x->n;) id = tokenizer_added_at(t, x->bytes, x->n, x->origin, at, &length);
+    return id >= 0 && id == eos ? eos : first;
 }
 
 static wr_status find_end_token(chat_template *c, const tokenizer *t) {
@@ -47,11 +50,13 @@ static wr_status find_end_token(chat_template *c, const tokenizer *t) {
     jinja_text x;
     arena *a = arena_create();
     TRY_ALLOC(a);
+    int32_t eos = -1;
     c->end_id = -1;
+    for (size_t i = 0; i < c->source.n_variables && eos < 0; i++)
+        if (strcmp(c->source.variables[i].name, "eos_token") == 0) eos = tokenizer_id(t, c->source.variables[i].value);
     for (size_t i = 0; i < KINDS && c->end_id < 0; i++)
-        if (render(c, kinds[i], 2 + i, false, a, &x) >= 0) c->end_id = end_token(t, &x, 2 + i);
-    for (size_t i = 0; i < c->source.n_variables && c->end_id < 0; i++)
-        if (strcmp(c->source.variables[i].name, "eos_token") == 0) c->end_id = tokenizer_id(t, c->source.variables[i].value);
+        if (render(c, kinds[i], 2 + i, false, a, &x) >= 0) c->end_id = end_token(t, &x, 2 + i, eos);
+    if (c->end_id < 0) c->end_id = eos;
     if (c->end_id < 0) TRY(wr_fail(WR_E_FORMAT, "it writes no token behind a reply, and there is no eos_token"));
 cleanup:
     arena_free(a);
@@ -123,6 +128,26 @@ static wr_status keep(chat_template *c, const char *text, size_t n, const char *
     return *out ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for a chat template");
 }
 
+/* How much of x begins y as well; no token is cut. */
+static size_t common_text(const tokenizer *t, const jinja_text *x, const jinja_text *y) {
+    size_t same = 0, length;
+    while (same < x->n && same < y->n && x->bytes[same] == y->bytes[same]) same++;
+    for (size_t at = 0; same < x->n && same < y->n && at < same; at++)
+        if (tokenizer_added_at(t, x->bytes, x->n, x->origin, at, &length) >= 0 && at + length > same) return at;
+    return same;
+}
+
+/* Of a generation prompt that begins with a token: as much as says whose turn it is, to the end of the line or the next token or tag. Else 0. */
+static size_t header(const tokenizer *t, const jinja_text *x, size_t from) {
+    size_t length, at = from;
+    if (from == x->n || tokenizer_added_at(t, x->bytes, x->n, x->origin, from, &length) < 0) return 0;
+    for (at += length; at < x->n; at++) {
+        if (x->bytes[at] == '\n') return at + 1 - from;
+        if (x->bytes[at] == '<' || tokenizer_added_at(t, x->bytes, x->n, x->origin, at, &length) >= 0) break;
+    }
+    return at - from;
+}
+
 /* What stands around a reply, from chats that are one question. A template that refuses them has no such marks. */
 static wr_status find_marks(chat_template *c, const tokenizer *t) {
     static const chat_message question[] = {{"user", "Hello", 5, NULL}};
@@ -132,15 +157,16 @@ static wr_status find_marks(chat_template *c, const tokenizer *t) {
     strbuf end = {0};
     arena *a = arena_create();
     TRY_ALLOC(a);
-    c->marks = (turn_marks){"", 0, "", 0, "", 0};
+    c->marks = (turn_marks){.after_user = "", .generation = "", .end = ""};
     TRY(tokenizer_decode(t, &c->end_id, 1, false, &end));
     TRY(keep(c, strbuf_str(&end), end.len, &c->marks.end, &c->marks.n_end));
     if (render(c, question, 1, true, a, &with) < 0) goto cleanup;
     find_contents(&with, 1, &said);
     if (said.end) TRY(keep(c, with.bytes + said.end, with.n - said.end, &c->marks.after_user, &c->marks.n_after_user));
     if (render(c, question, 1, false, a, &without) < 0) goto cleanup;
-    if (without.n < with.n && memcmp(with.bytes, without.bytes, without.n) == 0)
-        TRY(keep(c, with.bytes + without.n, with.n - without.n, &c->marks.generation, &c->marks.n_generation));
+    const size_t at = common_text(t, &with, &without);
+    if (at < with.n && at >= said.end) TRY(keep(c, with.bytes + at, with.n - at, &c->marks.generation, &c->marks.n_generation));
+    c->marks.n_header = header(t, &with, with.n - c->marks.n_generation);
 cleanup:
     strbuf_free(&end);
     arena_free(a);
@@ -321,6 +347,28 @@ static void take_blocks(const jinja_text *x, size_t *bounds, size_t *n) {
     }
 }
 
+/* alone (n): how much of the text there is when the chat ends with message i, where that begins the whole text; of those whose calls a template may name again
+ * (0: of others). */
+static wr_status find_ends(const chat_template *c, const chat_request *r, const jinja_text *x, size_t *alone) {
+    wr_status status = WR_OK;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    for (size_t i = 0; i < r->n; i++) {
+        jinja_text part;
+        alone[i] = 0;
+        if (strcmp(r->messages[i].role, "assistant") != 0 || !json_get(r->messages[i].fields, "tool_calls")) continue;
+        const chat_request until = {r->messages, i + 1, r->row, false};
+        arena_reset(a);
+        status = render_clean(c, &until, a, &part);
+        if (status >= 0 && part.n <= x->n && memcmp(part.bytes, x->bytes, part.n) == 0) alone[i] = part.n;
+        if (status != WR_E_FORMAT) TRY(status);
+        status = WR_OK;
+    }
+cleanup:
+    arena_free(a);
+    return status;
+}
+
 wr_status chat_render_training(const chat_template *c, const tokenizer *t, const chat_request *r, token_ids *ids,
                                token_spans *assistant) {
     wr_status status = WR_OK;
@@ -337,9 +385,11 @@ wr_status chat_render_training(const chat_template *c, const tokenizer *t, const
         take_blocks(&x, bounds, &n);
     } else {
         text_span *contents = arena_alloc(a, 2 * most * sizeof *contents), *turns = contents + most;
-        TRY_ALLOC(contents);
+        size_t *alone = arena_alloc(a, most * sizeof *alone);
+        TRY_ALLOC(contents && alone);
         find_contents(&x, r->n, contents);
-        find_turns(&c->marks, t, &x, r->messages, r->n, contents, turns);
+        TRY(find_ends(c, r, &x, alone));
+        find_turns(&c->marks, t, &x, r->messages, r->n, contents, alone, turns);
         for (size_t i = 0; i < r->n; i++) {
             if (!turns[i].end) continue;
             bounds[2 * n] = turns[i].first;

@@ -27,6 +27,17 @@ static size_t behind_mark(const jinja_text *x, const char *mark, size_t n, size_
     return found;
 }
 
+/* Behind the generation prompt in [from, to), or behind as much of it as stands there, down to whom it names: a template may begin an earlier turn, or one
+ * without thoughts, otherwise than it asks for a reply. Parts end behind a line or a tag. 0: none. */
+static size_t behind_generation(const turn_marks *m, const jinja_text *x, size_t from, size_t to, bool last) {
+    size_t at = behind_mark(x, m->generation, m->n_generation, from, to, last);
+    for (size_t n = m->n_generation; !at && m->n_header && n > m->n_header; n--) {
+        const char before = m->generation[n - 2];
+        if (n - 1 == m->n_header || before == '\n' || before == '>') at = behind_mark(x, m->generation, n - 1, from, to, last);
+    }
+    return at;
+}
+
 /* Behind the first end token in [from, to); 0: none. */
 static size_t behind_end(const turn_marks *m, const tokenizer *t, const jinja_text *x, size_t from, size_t to) {
     size_t length;
@@ -35,15 +46,18 @@ static size_t behind_end(const turn_marks *m, const tokenizer *t, const jinja_te
     return 0;
 }
 
+static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
 /* First byte from `at` on that others wrote, but for what message i holds. */
 static size_t others_from(const jinja_text *x, size_t at, size_t i) {
     while (at < x->n && (x->origin[at] == 0 || x->origin[at] == i + 1)) at++;
     return at;
 }
 
-/* A template may name what a message holds once more further on (a tool's name beside its result): the turn ends before the next message's text. */
-static size_t content_end(const jinja_text *x, const text_span *contents, size_t n, size_t i) {
-    size_t end = contents[i].end, next = x->n;
+/* A template may name what a message holds once more further on (a tool's name beside its result): the turn ends where the text does without that, and before
+ * the next message's text. */
+static size_t content_end(const jinja_text *x, const text_span *contents, size_t n, size_t i, size_t alone) {
+    size_t end = contents[i].end, next = alone > contents[i].first ? alone : x->n;
     for (size_t k = i + 1; k < n; k++)
         if (contents[k].end && contents[k].first > contents[i].first && contents[k].first < next) next = contents[k].first;
     if (end <= next) return end;
@@ -52,11 +66,11 @@ static size_t content_end(const jinja_text *x, const text_span *contents, size_t
 }
 
 static void turn_of(const turn_marks *m, const tokenizer *t, const jinja_text *x, const chat_message *messages, size_t n, const text_span *contents, size_t i,
-                    size_t from, text_span *out) {
+                    size_t alone, size_t from, text_span *out) {
     const text_span *s = &contents[i], *before = i ? &contents[i - 1] : NULL;
     size_t end = 0, length;
     if (!s->end) { /* nothing said: the turn must be there as a whole */
-        const size_t begin = behind_mark(x, m->generation, m->n_generation, from, others_from(x, from, i), false);
+        const size_t begin = behind_generation(m, x, from, others_from(x, from, i), false);
         const size_t whole = begin ? behind_end(m, t, x, begin, others_from(x, begin, i)) : 0;
         if (whole) *out = (text_span){begin, whole};
         return;
@@ -66,22 +80,24 @@ static void turn_of(const turn_marks *m, const tokenizer *t, const jinja_text *x
     if (user && m->n_after_user && before->end + m->n_after_user <= s->first && memcmp(x->bytes + before->end, m->after_user, m->n_after_user) == 0) {
         out->first = before->end + m->n_after_user;
     } else {
-        const size_t begin = behind_mark(x, m->generation, m->n_generation, from, s->first, true);
+        const size_t begin = behind_generation(m, x, from, s->first, true);
         if (begin) out->first = begin;
     }
-    out->end = content_end(x, contents, n, i);
-    end = behind_end(m, t, x, out->end, others_from(x, out->end, i));
+    out->end = content_end(x, contents, n, i, alone);
+    end = behind_end(m, t, x, out->end, alone > out->end ? alone : others_from(x, out->end, i));
     if (!end && tokenizer_added_at(t, x->bytes, x->n, x->origin, out->end, &length) >= 0) end = out->end + length;
+    if (!end && alone > out->end) /* no token ends it, as where the next role's does: to the end of what the template writes of it (a closing tag) */
+        for (end = alone; end > out->end && is_space(x->bytes[end - 1]); end--) {}
     if (end) out->end = end;
 }
 
 void find_turns(const turn_marks *marks, const tokenizer *t, const jinja_text *x, const chat_message *messages, size_t n, const text_span *contents,
-                text_span *spans) {
+                const size_t *alone, text_span *spans) {
     size_t from = 0; /* behind all that is settled */
     memset(spans, 0, n * sizeof *spans);
     for (size_t i = 0; i < n; i++) {
         const bool assistant = strcmp(messages[i].role, "assistant") == 0;
-        if (assistant && (!contents[i].end || contents[i].first >= from)) turn_of(marks, t, x, messages, n, contents, i, from, &spans[i]);
+        if (assistant && (!contents[i].end || contents[i].first >= from)) turn_of(marks, t, x, messages, n, contents, i, alone[i], from, &spans[i]);
         if (spans[i].end > from) from = spans[i].end;
         if (!assistant && contents[i].end > from) from = contents[i].end;
     }

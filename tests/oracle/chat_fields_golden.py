@@ -29,10 +29,21 @@ chats = [
 THINK = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}GEN{{ '<think>\n' ~ (m.reasoning_content or '') ~ '\n</think>\n\n' ~ m.content }}{% for c in m.tool_calls or [] %}\n<tool_call>\n{{ c.function | tojson }}\n</tool_call>{% endfor %}<|im_end|>END{{ '\n' }}{% else %}{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 SPACED = "{% for m in messages %}{% if m.role == 'assistant' %}GEN{{ ' ' ~ m.content ~ ' <|im_end|>' }}END{% else %}{{ '[' ~ m.role ~ '] ' ~ m.content ~ ' [/]' }}{% endif %}{% endfor %}"
 INSIDE = "{% for m in messages %}{{ m.role }}: {% if m.role == 'assistant' %}GEN{{ m.content }}END, said{% else %}{{ m.content }}{% endif %}\n{% endfor %}"
+# The tool's name, again, is not the assistant's; nothing but the next role ends a turn; a prompt that is not there as a whole; a text that ends otherwise without it;
+# several tokens behind a reply.
+CALLS = "{% for c in m.tool_calls or [] %}<call>{{ c.function.name }}{% for k, v in c.function.arguments.items() %}<k>{{ k }}</k><v>{{ v | tojson }}</v>{% endfor %}</call>{% endfor %}"
+AGAIN = "{% for m in messages %}<|im_start|>{% if m.role == 'assistant' %}assistantGEN{{ ' to=' ~ m.tool_calls[0].function.name ~ ' {}<|endoftext|>' if m.tool_calls else '\n' ~ m.content ~ '<|im_end|>' }}END{% elif m.role == 'tool' %}functions.{{ messages[loop.index0 - 1].tool_calls[0].function.name }}: {{ m.content }}<|im_end|>{% else %}{{ m.role }}\n{{ m.content }}<|im_end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant{% endif %}"
+UNTIL = "{% for m in messages %}[{{ m.role }}]\n{% if m.role == 'assistant' %}GEN{{ m.content }}" + CALLS + "END{% else %}{{ m.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}[assistant]\n{% endif %}"
+PROMPT = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}THINKGEN" + CALLS + "{{ m.content }}<|im_end|>END{{ '\n' }}{% else %}{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
+CLOSED = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}GEN{{ m.content }}<|im_end|>END{{ '\n' }}{% else %}{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}{{ '<|im_start|>assistant\n' if add_generation_prompt else '<|endoftext|>' }}"
+SEVERAL = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}GEN{{ m.content }}<|endoftext|><|im_end|>END{% else %}{{ m.content }}<|im_end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+ask = {"messages": [u("w?"), a("", tool_calls=CALL), t("sunny"), a("It is."), u("k"), a("Bye")]}
 two = {"messages": [u("Tell me."), a("Deep."), u("Thanks!"), a("Gladly.")]}
 learned = [
     (THINK, two), (THINK, {"messages": [u("w?"), a("See.", reasoning_content="hm", tool_calls=CALL), t("sunny"), a("", reasoning="x"), u("k"), a("")]}),
     (SPACED, two), (SPACED, {"messages": [{"role": "system", "content": "S"}, u("x"), a("two words")]}), (INSIDE, two),
+    (AGAIN, ask), (UNTIL, ask), (UNTIL, {"messages": ask["messages"][:2]}), (PROMPT.replace("THINK", ""), ask), (PROMPT.replace("THINK", "<think>"), ask),
+    (CLOSED, {"messages": [u("Hi"), a(""), u("Hm"), a("Yes")]}), (SEVERAL, two),
 ]
 def text(template, chat):
     more = {k: v for k, v in chat.items() if k not in ("messages", "chat_template_kwargs")} | chat.get("chat_template_kwargs", {})
