@@ -1,9 +1,10 @@
 #!/bin/bash
-# run.sh SECONDS: each libFuzzer target of build/fuzz for SECONDS, one after another. The corpus stays in build/fuzz/corpus; an input that crashes
+# run.sh SECONDS [TARGET…]: each libFuzzer target of build/fuzz, or those named, for SECONDS, one after another. The corpus stays in build/fuzz/corpus; an input that crashes
 # or hangs a target is kept in build/fuzz/crashes and ends the run with exit code 1. Runs: make fuzz FUZZ_SECONDS=600
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 seconds=${1:-60}
+wanted=" ${*:2} "
 failed=0 passed=0
 export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
@@ -85,6 +86,7 @@ seed() {
 for target in build/fuzz/fuzz_*; do
     [ -f "$target" ] && [ -x "$target" ] || continue
     name=$(basename "$target")
+    [ "$wanted" = "  " ] || [[ $wanted == *" $name "* ]] || continue
     corpus=build/fuzz/corpus/$name
     mkdir -p "$corpus" build/fuzz/crashes
     seed "$corpus" "$name"

@@ -2,10 +2,10 @@
 """Writes model/tokenizer/unicode_data.c and unicode_data_sets.c: categories, scripts, a few properties and the case folds as the regular expressions of Hugging Face
 tokenizers know them, asked of the package itself, code point by code point.
 
-usage: tokenizer_tables.py [OUT.c]        (needs: tokenizers; some minutes)
+usage: tokenizer_tables.py [OUT.c]        (needs: tokenizers; five minutes)
 """
 import os, sys
-from tokenizers import Regex, pre_tokenizers
+from tokenizers import PreTokenizedString, Regex, pre_tokenizers
 
 CODES = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cn".split()
@@ -28,11 +28,17 @@ Wara=Warang_Citi Wcho=Wancho Xpeo=Old_Persian Xsux=Cuneiform Yezi=Yezidi Yiii=Yi
 PROPERTIES = """Other_Alphabetic Other_Lowercase Other_Uppercase Emoji Emoji_Presentation Emoji_Modifier Emoji_Modifier_Base Emoji_Component Extended_Pictographic
 Ideographic Unified_Ideograph Dash Diacritic Variation_Selector Regional_Indicator""".split()
 
+def spans(step, text):
+    """Where the pieces begin and end, in bytes: places in characters, as pre_tokenize_str gives them, take ten times as long."""
+    whole = PreTokenizedString(text)
+    step.pre_tokenize(whole)
+    return [place for _, place, _ in whole.get_splits("original", "byte")]
+
 def members(step, codes):
     """The code points that the step, which removes them, cuts out of a text of all."""
-    found = set(codes)
-    for _, (a, b) in step.pre_tokenize_str("".join(map(chr, codes))):
-        found.difference_update(codes[a:b])
+    found, data = set(codes), "".join(map(chr, codes)).encode()
+    for a, b in spans(step, data.decode()):
+        found.difference_update(map(ord, data[a:b].decode()))
     return found
 
 def matches(pattern, codes=CODES):
@@ -70,6 +76,35 @@ def table_name(name):
     """As the program looks for it. What is only a part of a property begins with a dot, which no pattern can write."""
     return name.lower().replace("other_", ".").replace("_", "")
 
+def class_of(codes):
+    return "".join(r"\x{%X}-\x{%X}" % (a, b) for a, b in ranges(codes))
+
+def fold_groups(assigned, category):
+    """Groups of characters that are equal under (?i). Few have equals, so many are asked for at once: in two ways to share them out among questions, so that no two
+    are in one question both times, and what a question finds beside its own has equals. Only these are asked for one by one."""
+    kinds = [CATEGORIES.index(x) for x in ("Lu", "Ll", "Lt", "Lm", "Mn", "Nl", "So", "Lo")]
+    cased = [c for c in assigned if category[c] in kinds and not 0x3400 <= c < 0xA000 and not 0xAC00 <= c < 0xD7A4 and not 0x11FFF < c < 0x16E00 and not 0x16FE4 < c < 0x1D000 and c < 0x1F200]
+    rest = sorted(set(assigned).difference(cased))
+    for bit in range(len(rest).bit_length()): # none of the others has equals: any two differ in a bit of their numbers
+        some = [c for i, c in enumerate(rest) if i >> bit & 1]
+        for part in (some[i : i + 8000] for i in range(0, len(some), 8000)): # a class has 10,000 ranges at most
+            assert not matches("(?i)[" + class_of(part) + "]", assigned).difference(some), bit
+    def find(questions, codes):
+        apart = [x for c in codes for x in (c, 0x7C)] # so that no two of them are what one folds to
+        for question in filter(None, questions):
+            yield question, matches("(?i)(?:" + "|".join(r"\x{%X}" % c for c in question) + ")", apart)
+    assert 199 * 211 > len(cased)
+    shares = lambda codes: [codes[i::n] for n in (199, 211) for i in range(n)]
+    folding = sorted({c for question, found in find(shares(cased), cased) for c in found.difference(question)})
+    alone = sorted(set(cased).difference(folding))
+    for question, found in find(shares(alone), cased):
+        assert found == set(question), question
+    groups, seen = [], set()
+    for (c,), group in find([[c] for c in folding], folding):
+        if c not in seen and len(group) > 1:
+            groups.append(sorted(group))
+            seen.update(group)
+    return groups
 
 def main():
     out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "model", "tokenizer", "unicode_data.c")
@@ -93,21 +128,9 @@ def main():
     # What the steps that are not patterns take for punctuation: ASCII's, and P of an old Unicode.
     properties["Old_Punctuation"] = ranges(members(pre_tokenizers.Punctuation("removed"), CODES))
 
-    # Folds: a group of characters that are equal under (?i); and the beginnings of what folds to several characters.
-    cased = [c for c in assigned if CATEGORIES[category[c]] in ("Lu", "Ll", "Lt", "Lm", "Mn", "Nl", "So", "Lo") and not 0x3400 <= c < 0xA000 and not 0xAC00 <= c < 0xD7A4 and not 0x11FFF < c < 0x16E00 and not 0x16FE4 < c < 0x1D000 and c < 0x1F200]
-    apart = [x for c in cased for x in (c, 0x7C)] # so that no two of them are what one folds to
-    groups, seen = [], set()
-    def fold(c):
-        return sorted(matches("(?i)\\x{%X}" % c, apart))
-    for c in cased:
-        if c in seen:
-            continue
-        group = fold(c)
-        if len(group) > 1:
-            groups.append(group)
-            seen.update(group)
+    groups = fold_groups(assigned, category)
     words = {}
-    for c in cased:
+    for c in assigned:
         folded = chr(c).casefold()
         if len(folded) > 1:
             words[c] = folded
