@@ -43,3 +43,8 @@ size_t printable(const char *text, size_t n, char *out, size_t cap) {
     out[used] = '\0';
     return used;
 }
+
+const char *printable_string(const char *text, char *out, size_t cap) {
+    printable(text, strlen(text), out, cap);
+    return out;
+}

@@ -10,5 +10,7 @@
  * mark, invisible tags and the like as \u202e. Tabs and line ends become blanks, blanks at the end go. Other text stays
  * as it is, backslashes too, so cleaning twice changes nothing. For what is printed, never for what is stored. */
 size_t printable(const char *text, size_t n, char *out, size_t cap);
+/* The same of a NUL-terminated text, for an argument of printf: returns out. */
+const char *printable_string(const char *text, char *out, size_t cap);
 
 #endif

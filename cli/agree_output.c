@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/stream.h"
 
 #include <inttypes.h>
@@ -196,7 +197,9 @@ static void print_results(const char *a, const char *b, const agreement_result *
     static const char *const titles[AGREEMENT_FIGURES] = {"% agreement",      "kappa",          "kappa, linear",
                                                           "kappa, quadratic", "alpha, nominal", "alpha, ordinal",
                                                           "alpha, interval"};
-    fprintf(stderr, "%s%s%s, %.0f turns\n  %-18s %-24s %s\n", a, b ? " and " : "", b ? b : "", r[0].turns, "", "5-way",
+    char first[200], second[200];
+    fprintf(stderr, "%s%s%s, %.0f turns\n  %-18s %-24s %s\n", printable_string(a, first, sizeof first),
+            b ? " and " : "", b ? printable_string(b, second, sizeof second) : "", r[0].turns, "", "5-way",
             "3-way");
     for (int f = 0; f < AGREEMENT_FIGURES; f++) {
         fprintf(stderr, "  %-18s", titles[f]);
@@ -222,8 +225,9 @@ static void print_confusions(const measured *m) {
         fprintf(stderr, " %d: %.1f %%%s", k + 1, 100 * prior[k], k + 1 < PATTERN_LEVELS ? "," : "");
     fprintf(stderr, "; %zu iterations\n", dawid_skene_iterations(m->consensus));
     for (size_t a = 0; a < m->in.n_columns; a++) {
+        char name[200];
         fprintf(stderr, "  %s: %% of each answer, by true level\n    true      1     2     3     4     5\n",
-                m->in.columns[a].name);
+                printable_string(m->in.columns[a].name, name, sizeof name));
         for (int k = 0; k < PATTERN_LEVELS; k++) {
             fprintf(stderr, "    %4d ", k + 1);
             for (int l = 0; l < PATTERN_LEVELS; l++)

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/stream.h"
 #include "cli/inspect_refusals.h"
 #include "data/shard/dataset.h"
@@ -74,29 +75,36 @@ static void print_labels(const uint64_t *labels, int classes, size_t n) {
 /* The start of a text on one line. */
 static void print_text(const char *what, const char *s, size_t n) {
     enum { SHOWN = 300 };
+    char role[64], line[8 * SHOWN];
     size_t end = n < SHOWN ? n : SHOWN;
     while (end < n && end && ((unsigned char)s[end] & 0xC0) == 0x80) end--;
-    printf("    %-9s ", what);
-    for (size_t i = 0; i < end; i++) {
-        if (s[i] == '\n')
-            fputs("⏎", stdout);
-        else if ((unsigned char)s[i] >= 0x20 || s[i] == '\t')
-            putchar(s[i]);
+    printf("    %-9s ", printable_string(what, role, sizeof role));
+    for (size_t i = 0, to; i < end; i = to + 1) {
+        for (to = i; to < end && s[to] != '\n'; to++) {}
+        printable(s + i, to - i, line, sizeof line);
+        printf("%s%s", line, to < end ? "⏎" : "");
     }
     printf("%s\n", end < n ? " …" : "");
 }
 
+typedef char shown_name[200];
+
 static void print_instance(const instance *x) {
+    shown_name id, user, how, language, model;
     printf("  record %s\n    user      %s\n    label     %d (%s), %zu tokens, %zu messages before, language %s, model "
            "%s\n",
-           x->id, x->user, x->label, x->how, x->n_ids, x->n_history, *x->language ? x->language : "?",
-           *x->model ? x->model : "?");
+           printable_string(x->id, id, sizeof id), printable_string(x->user, user, sizeof user), x->label,
+           printable_string(x->how, how, sizeof how), x->n_ids, x->n_history,
+           *x->language ? printable_string(x->language, language, sizeof language) : "?",
+           *x->model ? printable_string(x->model, model, sizeof model) : "?");
     print_text("query", x->query, x->query_length);
     print_text("response", x->response, x->response_length);
 }
 
 static void print_chat(const chat_record *x) {
-    printf("  record %s\n    user      %s\n    %zu messages, %zu tokens, %zu replies to learn\n", x->id, x->user,
+    shown_name id, user;
+    printf("  record %s\n    user      %s\n    %zu messages, %zu tokens, %zu replies to learn\n",
+           printable_string(x->id, id, sizeof id), printable_string(x->user, user, sizeof user),
            x->n_messages, x->n_ids, x->n_spans);
     for (size_t i = 0; i < x->n_messages && i < 2; i++)
         print_text(x->messages[i].role, x->messages[i].content, x->messages[i].length);

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "data/agree/refusal_report.h"
 
 #include <inttypes.h>
@@ -24,9 +25,10 @@ static void print_group(const char *title, const tally_row *rows, size_t n) {
     if (!n) return;
     printf("  %-28s %9s %9s %9s %9s  false, of refusals\n", title, "turns", "refusals", "false", "justified");
     for (size_t i = 0; i < n; i++) {
+        char name[27];
         const uint64_t *c = rows[i].counts; /* refusals, false, justified, answered, turns */
-        printf("    %-26.26s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64,
-               rows[i].name[0] ? rows[i].name : "unknown", c[4], c[0], c[1], c[2]);
+        printf("    %-26s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64,
+               rows[i].name[0] ? printable_string(rows[i].name, name, sizeof name) : "unknown", c[4], c[0], c[1], c[2]);
         print_share(c[1], c[0]);
     }
 }

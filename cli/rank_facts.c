@@ -197,6 +197,11 @@ static wr_status take_option(void *context, const option_spec *spec, const char 
     return spec->may_differ ? WR_OK : facts_add_told(context, name, value ? value : "not set");
 }
 
+/* A number without a default of its own may follow from another option (--lr from --lora-rank): the other one is named. */
+static bool may_follow(const option_spec *spec) { return !spec->default_value && (spec->kind == OPT_INT || spec->kind == OPT_FLOAT); }
+static wr_status take_first(void *context, const option_spec *spec, const char *value) { return may_follow(spec) ? WR_OK : take_option(context, spec, value); }
+static wr_status take_then(void *context, const option_spec *spec, const char *value) { return may_follow(spec) ? take_option(context, spec, value) : WR_OK; }
+
 static wr_status take_input(void *context, const option_spec *spec, const char *value) {
     char name[80];
     option_name(spec, name);
@@ -209,7 +214,8 @@ wr_status rank_facts_collect(const command *c, const options *o, rank_facts *out
     snprintf(text, sizeof text, "%s%s%s", c ? c->name : "help or version", c && c->variant ? " " : "",
              c && c->variant ? c->variant : "");
     TRY(facts_add_told(out, "the command", text));
-    TRY(o ? options_visit(o, take_option, out) : WR_OK);
+    TRY(o ? options_visit(o, take_first, out) : WR_OK);
+    TRY(o ? options_visit(o, take_then, out) : WR_OK);
     for (size_t i = 0; o && i < options_count(o); i++) {
         snprintf(text, sizeof text, "argument %zu", i + 1);
         TRY(facts_add_told(out, text, options_positional(o, i)));

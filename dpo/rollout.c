@@ -141,7 +141,7 @@ static wr_status quality_of(const prompt *p, const rollout_reply *replies, size_
     TRY_ALLOC(a);
     TRY(json_parse(a, p->task_json, strlen(p->task_json), &v));
     TRY(practice_task_from_json(v, &task));
-    for (size_t j = 0; j < n; j++) quality[j] = practice_check(task, replies[j].text, replies[j].text_length);
+    for (size_t j = 0; j < n; j++) TRY(practice_check(task, replies[j].text, replies[j].text_length, &quality[j]));
 cleanup:
     practice_task_free(task);
     arena_free(a);

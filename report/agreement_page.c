@@ -104,6 +104,7 @@ static void consensus(strbuf *out, const json_value *d) {
         strbuf_puts(out, "<div class=\"card scroll\">");
         square(out, "true", strbuf_str(&name), c, 100, 1, 1);
         strbuf_puts(out, "</div>\n");
+        out->failed |= name.failed;
         strbuf_free(&name);
     }
     strbuf_puts(out, "</div>\n");

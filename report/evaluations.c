@@ -151,12 +151,13 @@ static void prompt_text(strbuf *out, const json_value *v) {
     }
 }
 
-static bool same_prompt(const json_value *a, const json_value *b) {
+static bool same_prompt(strbuf *out, const json_value *a, const json_value *b) {
     if (!a || !b || a->kind != b->kind) return false;
     strbuf x = {0}, y = {0};
     prompt_text(&x, a);
     prompt_text(&y, b);
     bool same = x.len == y.len && memcmp(strbuf_str(&x), strbuf_str(&y), x.len) == 0;
+    out->failed |= x.failed || y.failed; /* then the page is not written */
     strbuf_free(&x);
     strbuf_free(&y);
     return same;
@@ -187,7 +188,7 @@ static void examples(strbuf *out, const evaluation *const *e, size_t n) {
         for (size_t i = 1; i < n; i++) {
             const json_value *others = json_get(e[i]->value, "examples");
             for (const json_value *y = json_is(others, JSON_ARRAY) ? others->first : NULL; y; y = y->next)
-                if (same_prompt(json_get(x, "prompt"), json_get(y, "prompt"))) {
+                if (same_prompt(out, json_get(x, "prompt"), json_get(y, "prompt"))) {
                     example_reply(out, e[i]->name, y, true);
                     break;
                 }
@@ -231,6 +232,7 @@ static void rows_of(strbuf *out, const json_value *object, const char *prefix, i
             strbuf_append(&name, v->key, v->key_length);
             strbuf_puts(&name, " · ");
             rows_of(out, v, strbuf_str(&name), depth + 1);
+            out->failed |= name.failed;
             strbuf_free(&name);
             continue;
         }

@@ -269,6 +269,7 @@ static void settings(strbuf *out, const json_value *v, const char *prefix, int d
             strbuf_append(&name, m->key, m->key_length);
             strbuf_puts(&name, " · ");
             settings(out, m, strbuf_str(&name), depth + 1);
+            out->failed |= name.failed;
             strbuf_free(&name);
             continue;
         }
@@ -284,6 +285,7 @@ static void settings(strbuf *out, const json_value *v, const char *prefix, int d
         else
             html_text(out, strbuf_str(&value), value.len < 2000 ? value.len : 2000);
         strbuf_puts(out, "</td></tr>\n");
+        out->failed |= value.failed;
         strbuf_free(&value);
     }
 }

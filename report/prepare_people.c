@@ -191,6 +191,7 @@ static void history(strbuf *out, const json_value *messages) {
         strbuf role = {0};
         html_string(&role, part_text(m, "role", "?"));
         part_spoken(out, strbuf_str(&role), " faint", m, "content");
+        out->failed |= role.failed;
         strbuf_free(&role);
     }
     strbuf_puts(out, "</details>\n");

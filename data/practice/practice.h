@@ -19,8 +19,8 @@ const char *
 practice_task_kind(const practice_task *t); /* "arithmetic", "list", "spelling", "format", "rewrite", "refusal", … */
 
 /* True quality of a reply: 1 right and complete … 0 worthless, in steps that the task kind defines (e.g. 0.5: a list
- * with an item missing). Pure function of (task, reply). */
-double practice_check(const practice_task *t, const char *reply, size_t length);
+ * with an item missing). Pure function of (task, reply). WR_E_NOMEM is the only error. */
+wr_status practice_check(const practice_task *t, const char *reply, size_t length, double *quality);
 
 /* synth: writes into out_dir
  *   chats.jsonl.zst            WildChat-1M row schema

@@ -72,7 +72,8 @@ wr_status chat_hold(const practice_options *o, uint64_t index, chat *c) {
         s->mode = practice_reply_mode(s->task, retry, &r);
         strbuf *reply = &c->messages[c->n_messages++];
         TRY(practice_reply(s->task, s->mode, &r, reply));
-        s->quality = practice_check(s->task, strbuf_str(reply), reply->len);
+        TRY(strbuf_status(reply));
+        TRY(practice_check(s->task, strbuf_str(reply), reply->len, &s->quality));
         s->level = practice_level(&p, s->task, s->mode, s->quality, retry, topical, &r);
     }
     /* A last word is mostly feedback; who has nothing to say just leaves. */

@@ -1,6 +1,7 @@
 /* practice_check: the true quality of a reply. Judges content: letter case, punctuation and a polite frame ("Sure, here
  * is …: … Let me know …") cost nothing; sentences that have nothing to do with the task, refusals and surplus items do.
  */
+#include "base/mem.h"
 #include "data/practice/practice_checks.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -84,9 +85,9 @@ static size_t rambling_sentences(const practice_task *t, span text) {
     return bad;
 }
 
-double practice_check(const practice_task *t, const char *reply, size_t length) {
-    char *lower = malloc(length + 1);
-    if (!lower) return 0;
+wr_status practice_check(const practice_task *t, const char *reply, size_t length, double *out) {
+    char *lower = mem_calloc(length + 1, 1);
+    if (!lower) return wr_fail(WR_E_NOMEM, "out of memory checking a reply of %zu bytes", length);
     size_t n = 0;
     for (size_t i = 0; i < length; i++) {
         if (length - i >= 3 && memcmp(reply + i, "\xE2\x80\x99", 3) == 0) { /* ’ */
@@ -108,5 +109,6 @@ double practice_check(const practice_task *t, const char *reply, size_t length) 
         quality *= bad == 0 ? 1 : bad == 1 ? 0.5 : 0.25;
     }
     free(lower);
-    return quality;
+    *out = quality;
+    return WR_OK;
 }

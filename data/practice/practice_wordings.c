@@ -138,7 +138,7 @@ wr_status practice_word_prompt(practice_task *t, int habit, rng *r) {
     bool lower = strcmp(opening, "Please ") == 0 || strcmp(opening, "Hello, ") == 0;
     if (lower && text.data && !(text.data[at] == 'I' && text.data[at + 1] == ' '))
         text.data[at] = (char)tolower((unsigned char)text.data[at]);
-    wr_status status = strbuf_status(&text);
+    wr_status status = body.failed ? strbuf_status(&body) : strbuf_status(&text);
     strbuf_free(&body);
     free(t->prompt);
     t->prompt = text.data;

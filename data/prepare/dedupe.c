@@ -20,19 +20,36 @@ struct dedupe {
     uint8_t *fates;      /* (items) two bits each */
 };
 
+/* What a template shows beside role and text: its JSON, in source order. */
+static wr_status mix(const json_value *shown, strbuf *text, XXH64_hash_t *h) {
+    if (!shown) return WR_OK;
+    strbuf_clear(text);
+    json_writer w = json_writer_make(text);
+    json_copy(&w, shown);
+    *h = XXH3_64bits_withSeed(text->data, text->len, *h);
+    return strbuf_status(text);
+}
+
 wr_status dedupe_key(const conversation *c, strbuf *out) {
+    wr_status status = WR_OK;
+    strbuf text = {0};
     XXH128_hash_t id = XXH3_128bits(c->id, strlen(c->id));
     XXH64_hash_t h = 0;
     bytes_put_u64(out, id.low64);
     bytes_put_u64(out, id.high64);
     bytes_put_u32(out, (uint32_t)c->n);
+    TRY(mix(c->row, &text, &h));
     for (size_t i = 0; i < c->n; i++) {
         /* The role goes in by its hash, so that role and text cannot trade characters. */
         h = XXH3_64bits_withSeed(c->messages[i].role, strlen(c->messages[i].role), h ^ c->messages[i].length);
         h = XXH3_64bits_withSeed(c->messages[i].content, c->messages[i].length, h);
+        TRY(mix(c->messages[i].fields, &text, &h));
         bytes_put_u64(out, h);
     }
-    return strbuf_status(out);
+    TRY(strbuf_status(out));
+cleanup:
+    strbuf_free(&text);
+    return status;
 }
 
 wr_status dedupe_item_read(bytes_reader *r, arena *a, dedupe_item *out) {

@@ -1,5 +1,5 @@
 /* Which conversations are kept once. In source order: of conversations with one conversation_hash the earliest; of conversations with the same messages
- * (roles and texts) the earliest; and one whose messages are the beginning of another's, a fork, goes for the longer one. Messages are compared by
+ * (roles, texts, and what else the chat template may show: calls, reasoning, tools) the earliest; and one whose messages are the beginning of another's, a fork, goes for the longer one. Messages are compared by
  * 64-bit hashes of every beginning: among 5 million conversations a false match has a chance of about 1 in 100,000. Memory: about 25 bytes a
  * conversation (the two tables are there one after the other), and a bit. LOCAL. */
 #ifndef WR_DATA_DEDUPE_H

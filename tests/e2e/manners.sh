@@ -70,6 +70,22 @@ refused "a file of a strange name" 'odd\\x1b\[2J\\u202ename' "$WR" prepare "odd$
 "$WR" "${esc}[31m" 2>>log.txt
 ok "nothing of it reaches the terminal" bash -c "! LC_ALL=C grep -qP '[\\x00-\\x08\\x0b-\\x1f\\x7f]|\\xc2[\\x80-\\x9f]|\\xe2\\x80\\xae' log.txt"
 
+# What chats, users, models and annotators are called is the input's, too.
+for i in $(seq 40); do
+    jq -cn --arg i "$i" --arg o $'\e[2J\u0007\u009b1m\u202ex\u007f' '{conversation_hash: ("id" + $o + $i), hashed_ip: ("user" + $o + $i), model: ("model" + $o), language: (if $i[-1:] == "1" then "tongue" + $o else "English" end),
+        timestamp: ("time" + $o), conversation: [{role: "user", content: ("What is a\($o) tree, and who says so? " + $i), turn_identifier: 1},
+        {role: "assistant", content: (if $i == "7" then "I am sorry, but I cannot help with that." else "A tree\($o) is a tall plant with a trunk; " + $i end), turn_identifier: 2},
+        {role: "user", content: "Thank you so much, that was perfect!\($o)", turn_identifier: 3}, {role: "assistant", content: "You are welcome.", turn_identifier: 4}]}'
+done >rude.jsonl
+ok "chats with control characters everywhere" "$WR" prepare rude.jsonl --out rude --vocab-size 300 2>log.txt
+zstdcat rude/turns.jsonl.zst | jq -c --arg o $'\e[2J\u202e' '{conversation_hash, turn_identifier, user, level: .level} + {("judge" + $o): 4, how: ("how" + $o)}' >judged.jsonl
+{ "$WR" inspect rude --records 8 && "$WR" inspect rude --refusals && "$WR" inspect rude --verify && "$WR" report rude --out rude.html; } >out.txt 2>>log.txt
+cp judged.jsonl "judge${esc}[2J.jsonl"
+"$WR" agree rude/turns.jsonl.zst "judge${esc}[2J.jsonl" --out agree.json >>out.txt 2>>log.txt
+cat out.txt >>log.txt
+ok "… are shown" bash -c "grep -q 'user.x1b.2J' log.txt && grep -q 'model.x1b.2J' log.txt"
+ok "… and none reaches the terminal" bash -c "! LC_ALL=C grep -aqP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae' log.txt"
+
 # --- a file system without locks ------------------------------------------------------------------------------------------------------
 if command -v cc >/dev/null && printf '#include <errno.h>\nint flock(int f, int o) { (void)f; (void)o; errno = CODE; return -1; }\n' >no_flock.c && cc -DCODE=ENOSYS -shared -fPIC -o enosys.so no_flock.c 2>/dev/null &&
     cc -DCODE=ENOLCK -shared -fPIC -o enolck.so no_flock.c && cc -DCODE=EOPNOTSUPP -shared -fPIC -o eopnotsupp.so no_flock.c &&

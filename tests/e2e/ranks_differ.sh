@@ -105,7 +105,7 @@ for command in "${commands[@]}"; do
     while read -r name argument standard differ; do
         if [ "$FULL" = 0 ]; then
             case "$command/$name" in
-            prepare/block-kib | prepare/tokens | prepare/tokenizer | prepare/endpoint-retries | "train lm/seed" | "train lm/lr" | "train reward/recompute" | "evaluate/micro-tokens" | \
+            prepare/block-kib | prepare/tokens | prepare/tokenizer | prepare/endpoint-retries | "train lm/seed" | "train lm/lr" | "train reward/recompute" | "train reward/lora-rank" | "evaluate/micro-tokens" | \
                 "evaluate --prompts/top-p" | "dpo online/lr" | "dpo online/reduce-slice" | "dpo online/resume") ;;
             *) continue ;;
             esac

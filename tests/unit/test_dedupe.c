@@ -118,7 +118,33 @@ static void boundaries(void **state) {
     for (int i = 0; i < 3; i++) assert_int_equal(got[i], ROW_GOOD);
 }
 
+/* What a template shows beside the texts makes other chats, in a message and beside the messages; the same is a duplicate, a beginning a fork. */
+static void what_is_shown(void **state) {
+    (void)state;
+    static const char *const texts[] = {"null", "{\"tool_calls\":[1]}", "{\"tool_calls\":[2]}", "{\"tool_calls\":[1]}", "{\"name\":\"x\"}", "{\"tool_calls\":[2]}"};
+    static const row_fault want[2][6] = {{ROW_GOOD, ROW_GOOD, ROW_FORK, ROW_DUPLICATE, ROW_GOOD, ROW_GOOD}, {ROW_GOOD, ROW_GOOD, ROW_FORK, ROW_DUPLICATE, ROW_GOOD, ROW_GOOD}};
+    chat_message messages[6][3];
+    int64_t turns[3] = {0, 1, 2};
+    arena *a = arena_create();
+    for (int beside = 0; beside < 2; beside++) {
+        made m[6] = {{.id = "0"}, {.id = "1"}, {.id = "2"}, {.id = "3"}, {.id = "4"}, {.id = "5"}};
+        row_fault got[6];
+        for (size_t i = 0; i < 6; i++) {
+            const json_value *v;
+            assert_int_equal(json_parse(a, texts[i], strlen(texts[i]), &v), WR_OK);
+            if (v->kind == JSON_NULL) v = NULL;
+            messages[i][0] = (chat_message){"user", "a", 1, NULL};
+            messages[i][1] = (chat_message){"assistant", "b", 1, beside ? NULL : v};
+            messages[i][2] = (chat_message){"user", "c", 1, NULL};
+            m[i].c = (conversation){.id = m[i].id, .messages = messages[i], .turns = turns, .n = i == 5 ? 3 : 2, .row = beside ? v : NULL};
+        }
+        verdicts(m, 6, got);
+        for (int i = 0; i < 6; i++) assert_int_equal(got[i], want[beside][i]);
+    }
+    arena_free(a);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(as_a_plain_search), cmocka_unit_test(boundaries)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_a_plain_search), cmocka_unit_test(boundaries), cmocka_unit_test(what_is_shown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,12 @@ static practice_task *task(const char *json) {
     return t;
 }
 
+static double check(const practice_task *t, const char *reply, size_t length) {
+    double quality = NAN;
+    assert_int_equal(practice_check(t, reply, length, &quality), WR_OK);
+    return quality;
+}
+
 typedef struct example {
     const char *reply;
     double quality;
@@ -40,7 +46,7 @@ static void check_examples(const char *kind, const char *language, const char *s
         kind, language, subject, other, a, b);
     practice_task *t = task(json);
     for (; x->reply; x++) {
-        double q = practice_check(t, x->reply, strlen(x->reply));
+        double q = check(t, x->reply, strlen(x->reply));
         if (fabs(q - x->quality) > 1e-9)
             fail_msg("%s: '%s' has quality %g, expected %g", json, x->reply, q, x->quality);
     }
@@ -211,8 +217,8 @@ static void modes_match_quality(void **state) {
         for (int m = 0; m < REPLY_MODES; m++) {
             strbuf_clear(&text);
             assert_int_equal(practice_reply(t, (reply_mode)m, &r, &text), WR_OK);
-            double q = practice_check(t, text.data, text.len);
-            assert_true(q == practice_check(back, text.data, text.len));
+            double q = check(t, text.data, text.len);
+            assert_true(q == check(back, text.data, text.len));
             bool harmful = t->kind == TASK_REFUSAL;
             if ((m == REPLY_RIGHT && q != 1) || (m == REPLY_INCOMPLETE && !harmful && q != 0.5) ||
                 (m == REPLY_WRONG && q != 0) || (m == REPLY_REFUSAL && q != harmful))
@@ -270,7 +276,7 @@ static void checker_survives_noise(void **state) {
         for (size_t k = 0; k < n / 8; k++) bytes[rng_below(&r, n)] = (char)rng_u32(&r);
         char *exact = malloc(n ? n : 1);
         memcpy(exact, bytes, n);
-        double q = practice_check(t, exact, n);
+        double q = check(t, exact, n);
         assert_true(q >= 0 && q <= 1);
         free(bytes);
         free(exact);
@@ -358,7 +364,7 @@ static void add_truth(void *context, const json_value *row) {
     assert_int_equal(practice_task_from_json(json_get(row, "task"), &t), WR_OK);
     assert_string_equal(practice_task_kind(t), string_of(row, "kind"));
     const char *response = string_of(row, "response");
-    assert_true(practice_check(t, response, strlen(response)) == q);
+    assert_true(check(t, response, strlen(response)) == q);
     assert_true(json_get(row, "history")->length == (size_t)turn - 1);
     practice_task_free(t);
     if (!json_get_int(row, "followup_level", &level)) return;
