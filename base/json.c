@@ -261,8 +261,9 @@ wr_status json_parse(arena *a, const char *bytes, size_t n, const json_value **o
     if (status == WR_E_FORMAT && !b.too_deep) {
         TRY_ALLOC(mended = mend_nans(document, n, &second));
         if (second) {
+            second[n] = '\n'; /* for the NUL: a number that ends with the document would come from a buffer of yajl's own */
             b = (builder){.memory = a, .document = mended, .bytes = document, .n = n};
-            status = parse_document(&b, mended, n);
+            status = parse_document(&b, mended, n + 1);
         }
     }
     TRY(status);

@@ -63,5 +63,8 @@ void json_double(json_writer *w, double v); /* 9 significant digits (%.9g); NaN 
 void json_bool(json_writer *w, bool v);
 void json_null(json_writer *w);
 void json_copy(json_writer *w, const json_value *v); /* writes v with its original number texts */
+void json_raw(json_writer *w, const char *s, size_t n); /* a value that is JSON already */
+/* A text that holds JSON where no column has a type for it: its value; a string where it is no JSON. */
+void json_of_text(json_writer *w, const char *s, size_t n);
 
 #endif

@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include "base/json_scan.h"
 #include "base/utf8.h"
 #include <math.h>
 #include <string.h>
@@ -163,4 +164,18 @@ void json_copy(json_writer *w, const json_value *v) {
         break;
     case JSON_NULL: break;
     }
+}
+
+void json_raw(json_writer *w, const char *s, size_t n) {
+    before_value(w);
+    strbuf_append(w->out, s, n);
+}
+
+void json_of_text(json_writer *w, const char *s, size_t n) {
+    json_span whole;
+    const char *end = s + n, *from = json_scan_blank(s, end), *to = from < end ? json_scan_value(from, end, 1, &whole) : NULL;
+    if (to && json_scan_blank(to, end) == end)
+        json_raw(w, from, (size_t)(to - from));
+    else
+        json_string_n(w, s, n);
 }

@@ -3,6 +3,7 @@
 #include "mpi/world.h"
 #include <archive.h>
 #include <cblas.h>
+#include <csv.h>
 #include <msgpack.h>
 #include <oneapi/dnnl/dnnl.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -38,6 +39,7 @@ void version_text(strbuf *out) {
     strbuf_printf(out, "  PCRE2      %s\n", pcre2);
     strbuf_printf(out, "  utf8proc   %s\n", utf8proc_version());
     strbuf_printf(out, "  libyaml    %s\n", yaml_get_version_string());
+    strbuf_printf(out, "  libcsv     %d.%d.%d\n", CSV_MAJOR, CSV_MINOR, CSV_RELEASE); /* its header's: it has no function for it */
     unsigned xxhash = XXH_versionNumber();
     strbuf_printf(out, "  xxHash     %u.%u.%u\n", xxhash / 10000, xxhash / 100 % 100, xxhash % 100);
 }

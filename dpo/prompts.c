@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/stream.h"
+#include "data/source/csv_json.h"
 #include "dpo/unpack.h"
 #include "model/chat/chat_read.h"
 
@@ -126,6 +127,8 @@ static wr_status read_file(const char *path, size_t limit, collector *c) {
     size_t n;
     arena *a = arena_create();
     TRY_ALLOC(a);
+    if (csv_name(path) || tsv_name(path))
+        TRY(wr_fail(WR_E_FORMAT, "%s: prompts are not read from CSV: write a JSON line for each, {\"prompt\": TEXT} or {\"messages\": [{\"role\", \"content\"} …]}", path));
     TRY(instream_open(path, &in));
     while (limit == 0 || c->n < limit) {
         wr_status got = instream_line(in, &line, &n);

@@ -13,7 +13,7 @@ case $what in build | dev) ;; *)
 esac
 
 build_packages="gcc make pkg-config libopenmpi-dev openmpi-bin libopenblas-openmp-dev libdnnl-dev libmsgpack-dev libzstd-dev zstd
-    libarchive-dev libsnappy-dev zlib1g-dev libcurl4-openssl-dev libmicrohttpd-dev libyajl-dev libpcre2-dev libutf8proc-dev libyaml-dev libxxhash-dev libcmocka-dev jq procps"
+    libarchive-dev libsnappy-dev zlib1g-dev libcurl4-openssl-dev libmicrohttpd-dev libyajl-dev libpcre2-dev libutf8proc-dev libyaml-dev libxxhash-dev libcsv-dev libcmocka-dev jq procps"
 dev_packages="$build_packages slurm-wlm munge clang clang-tidy clang-format libclang-rt-dev cppcheck shellcheck iproute2"
 packages=$build_packages
 [ "$what" = dev ] && packages=$dev_packages
@@ -99,6 +99,7 @@ look() {
         probe UTF8PROC utf8proc.h utf8proc_category libutf8proc -lutf8proc
         probe YAML yaml.h yaml_parser_initialize yaml-0.1 -lyaml
         probe XXHASH xxhash.h XXH64 libxxhash -lxxhash
+        probe CSV csv.h csv_parse libcsv -lcsv
         probe CMOCKA 'stdarg.h stddef.h setjmp.h stdint.h cmocka.h' _cmocka_run_group_tests cmocka -lcmocka
     fi
     tool zstd "looking at shards and JSONL.zst files" optional

@@ -1,6 +1,5 @@
-/* prepare --format labelled: rated replies straight to shards. One row a line: {"response", "label"} and optionally
- * "query", "history"
- * ([{role, content} …]), "user", "id". label is an integer 1 … K. */
+/* prepare --format labelled: rated replies straight to shards. A row is {"response", "label"} and optionally "query" (or "prompt"), "history"
+ * ([{role, content} …]), "user", "id", whatever form it came in. label is an integer 1 … K. */
 #include "data/prepare/prepare_job.h"
 
 #include "base/utf8.h"
@@ -16,6 +15,7 @@ typedef struct row {
     int64_t label;
     chat_message *history;
     size_t n_history;
+    const char *wrong; /* of a row that is ROW_FIELD: the field, and how */
 } row;
 
 typedef struct labelled {
@@ -25,35 +25,66 @@ typedef struct labelled {
     int64_t largest;
     bpe_trainer *trainer;
     shard_set reward[2];
-    strbuf line;
+    strbuf line, where;
     token_ids ids;
 } labelled;
 
 enum { LARGEST_LABEL = 1000 };
 
 static wr_status take_history(arena *a, const json_value *v, row *out, row_fault *fault) {
+    wr_status status = WR_OK;
     if (json_is(v, JSON_ARRAY) && v->length > ROW_MESSAGES_LIMIT) {
         *fault = ROW_MANY;
         return WR_OK;
     }
-    const wr_status status = chat_read_texts(a, v, "history", &out->history, &out->n_history);
-    if (status == WR_E_FORMAT) *fault = ROW_FIELD;
+    const wr_status read = chat_read_texts(a, v, "history", &out->history, &out->n_history);
+    if (read == WR_E_FORMAT) {
+        *fault = ROW_FIELD;
+        TRY_ALLOC(out->wrong = arena_strndup(a, wr_error(), strlen(wr_error())));
+        return WR_OK;
+    }
+    TRY(read);
     for (size_t i = 0; i < out->n_history && *fault == ROW_GOOD; i++)
         if (out->history[i].length > ROW_MESSAGE_LIMIT) *fault = ROW_LONG;
-    return status == WR_E_FORMAT ? WR_OK : status;
+cleanup:
+    return status;
 }
 
-/* An optional string member: absent and null are fine. */
-static bool optional_text(const json_value *v, const char *key, const char **s, size_t *n) {
-    const json_value *m = json_get(v, key);
-    return !m || json_is(m, JSON_NULL) || json_get_string(v, key, s, n);
+/* An optional text: absent and null are none. */
+static bool optional_text(const json_value *m, const char **s, size_t *n) {
+    if (!m || json_is(m, JSON_NULL)) return true;
+    *s = m->text;
+    *n = m->length;
+    return json_is(m, JSON_STRING);
+}
+
+/* A name: it ends at its first NUL, and so must not hold one. */
+static bool optional_name(const json_value *m, const char **s) {
+    size_t n = 0;
+    return optional_text(m, s, &n) && (!*s || strlen(*s) == n);
+}
+
+/* Which field is wrong, or NULL. */
+static const char *take_fields(const prepare_options *o, const json_value *v, row *out) {
+    const json_value *response = json_get(v, "response"), *label = json_get(v, "label"), *query = json_get(v, "query");
+    const bool prompt = !query || json_is(query, JSON_NULL);
+    if (!response || json_is(response, JSON_NULL)) return "response (missing)";
+    if (!optional_text(response, &out->response, &out->response_length)) return "response (no text)";
+    if (!label || json_is(label, JSON_NULL)) return "label (missing)";
+    if (!json_to_int(label, &out->label)) return "label (no integer)";
+    if (out->label < 1) return "label (below 1)";
+    if (o->classes > 0 && out->label > o->classes) return "label (above --classes)";
+    if (out->label > LARGEST_LABEL) return "label (above 1000)";
+    if (!optional_text(prompt ? json_get(v, "prompt") : query, &out->query, &out->query_length)) return prompt ? "prompt (no text)" : "query (no text)";
+    if (!optional_name(json_get(v, "user"), &out->user)) return "user (no text, or one with a NUL)";
+    if (!optional_name(json_get(v, "id"), &out->id)) return "id (no text, or one with a NUL)";
+    return NULL;
 }
 
 static wr_status parse(labelled *p, const char *line, size_t n, row *out, row_fault *fault) {
     wr_status status = WR_OK;
     const json_value *v = NULL;
     char name[48];
-    size_t id_length, user_length;
     *out = (row){.query = "", .id = NULL};
     *fault = ROW_GOOD;
     if (utf8_valid_prefix(line, n) != n)
@@ -64,11 +95,7 @@ static wr_status parse(labelled *p, const char *line, size_t n, row *out, row_fa
         *fault = ROW_JSON;
     } else if (!json_is(v, JSON_OBJECT)) {
         *fault = ROW_OBJECT;
-    } else if (!json_get_string(v, "response", &out->response, &out->response_length) ||
-               !json_get_int(v, "label", &out->label) || out->label < 1 || out->label > LARGEST_LABEL ||
-               (p->job->p->o->classes > 0 && out->label > p->job->p->o->classes) ||
-               !optional_text(v, json_get(v, "query") ? "query" : "prompt", &out->query, &out->query_length) ||
-               !optional_text(v, "user", &out->user, &user_length) || !optional_text(v, "id", &out->id, &id_length)) {
+    } else if ((out->wrong = take_fields(p->job->p->o, v, out))) {
         *fault = ROW_FIELD;
     } else if (out->response_length > ROW_MESSAGE_LIMIT || out->query_length > ROW_MESSAGE_LIMIT) {
         *fault = ROW_LONG;
@@ -83,22 +110,30 @@ cleanup:
     return status;
 }
 
-static wr_status read_row(void *context, const char *line, size_t n, const char *where) {
+static wr_status count_fault(labelled *p, row_fault fault, const char *wrong, const char *where) {
+    wr_status status = WR_OK;
+    strbuf_clear(&p->where);
+    strbuf_puts(&p->where, where);
+    if (wrong) strbuf_puts(&p->where, fault == ROW_FIELD ? ", field " : ", "), strbuf_puts(&p->where, wrong);
+    TRY(strbuf_status(&p->where));
+    TRY(job_fault(p->job, row_fault_name(fault), p->where.data));
+cleanup:
+    return status;
+}
+
+static wr_status read_row(void *context, const char *line, size_t n, row_fault fault, const char *where) {
     wr_status status = WR_OK;
     labelled *p = context;
-    row r;
-    row_fault fault;
+    row r = {0};
     split_user *user;
-    size_t k = 0;
-    while (k < n && (line[k] == ' ' || line[k] == '\t')) k++;
-    if (k == n) return WR_OK;
     p->rows++;
     arena_reset(p->arena);
     TRY(funnel_count(&p->job->p->funnel, "rows", "read", 1));
-    TRY(parse(p, line, n, &r, &fault));
+    if (fault == ROW_CSV) r.wrong = line;
+    if (fault == ROW_GOOD) TRY(parse(p, line, n, &r, &fault));
     if (fault == ROW_GOOD && string_map_find(&p->job->p->excluded, r.user, strlen(r.user))) fault = ROW_EXCLUDED;
     if (fault != ROW_GOOD) {
-        TRY(job_fault(p->job, row_fault_name(fault), where));
+        TRY(count_fault(p, fault, r.wrong, where));
         return WR_OK;
     }
     TRY(funnel_count(&p->job->p->funnel, "rows", "good", 1));
@@ -268,6 +303,7 @@ cleanup:
     outstream_discard(job.spill_out);
     free(job.user_names);
     strbuf_free(&p.line);
+    strbuf_free(&p.where);
     token_ids_free(&p.ids);
     arena_free(p.arena);
     return status;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SPOOL_BYTES = 256 << 10 };
+
 static wr_status load_excluded(pipeline *p) {
     wr_status status = WR_OK;
     instream *in = NULL;
@@ -68,27 +70,48 @@ cleanup:
 
 /* --- standard input: a stream that cannot be read twice nor by several ranks is copied first --- */
 
+/* Byte by byte, for a field of CSV may hold any kind of line end; members one behind the other, each from a line's beginning and without a mark of its byte
+ * order. */
+static wr_status spool_member(instream *in, outstream *out, bool first, uint64_t *bytes, progress *shown) {
+    wr_status status = WR_OK;
+    char *text = NULL, last = '\n';
+    size_t have = 0, n, marks = 0;
+    TRY_ALLOC(text = mem_realloc(NULL, SPOOL_BYTES, 1));
+    for (bool begun = false, ended = false; !ended;) {
+        const wr_status got = instream_read(in, text + have, SPOOL_BYTES - have, &n);
+        TRY(got);
+        ended = got == WR_END;
+        have += ended ? 0 : n;
+        if (!begun && !ended && have < 3) continue;
+        marks = !begun && !first && have >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+        begun = true;
+        if (have > marks) last = text[have - 1];
+        TRY(outstream_write(out, text + marks, have - marks));
+        *bytes += have - marks;
+        have = 0;
+        progress_update(shown, *bytes >> 20, NULL);
+        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal while standard input was read: it has to be given again"));
+    }
+    if (last != '\n') TRY(outstream_write(out, "\n", 1));
+cleanup:
+    free(text);
+    return status;
+}
+
 static wr_status spool(pipeline *p, const char *path) {
     wr_status status = WR_OK;
     instream *in = NULL;
     outstream *out = NULL;
-    const char *line;
-    size_t n;
-    uint64_t bytes = 0, lines = 0;
+    uint64_t bytes = 0;
     progress *shown = progress_create("prepare: copying standard input", "MiB", 0);
     (void)p;
     TRY(instream_open("-", &in));
     TRY(outstream_create(path, &out));
-    for (;;) {
-        wr_status got = instream_line(in, &line, &n);
+    for (bool first = true;; first = false) {
+        const wr_status got = instream_member(in);
         TRY(got);
         if (got == WR_END) break;
-        TRY(outstream_write(out, line, n));
-        TRY(outstream_write(out, "\n", 1));
-        bytes += n + 1;
-        if (++lines % 256) continue;
-        progress_update(shown, bytes >> 20, NULL);
-        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal while standard input was read: it has to be given again"));
+        TRY(spool_member(in, out, first, &bytes, shown));
     }
     TRY(outstream_commit(&out));
 cleanup:
@@ -118,7 +141,8 @@ static wr_status open_sources(pipeline *p) {
                               .drop_redacted = o->drop_redacted,
                               .fields = o->fields,
                               .shown = p->chat && !o->no_chats ? chat_template_names(p->chat) : NULL,
-                              .block_bytes = o->block_bytes};
+                              .block_bytes = o->block_bytes,
+                              .csv = strcmp(o->format, "labelled") == 0};
     TRY(sources_open(paths, o->n_sources, &s, &p->sources));
 cleanup:
     free(paths);

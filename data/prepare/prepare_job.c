@@ -29,8 +29,23 @@ cleanup:
     return status;
 }
 
-/* Lines, or the elements of an array. */
-static wr_status each_row(text_rows *rows, progress *shown, uint64_t *lines, job_line_fn fn, void *context) {
+typedef struct source_reader {
+    progress *shown;
+    uint64_t rows;
+    job_row_fn fn;
+    void *context;
+} source_reader;
+
+static wr_status give_row(source_reader *r, const char *text, size_t n, row_fault fault, const char *where) {
+    if (++r->rows % POLL_LINES == 0) {
+        progress_update(r->shown, r->rows, NULL);
+        if (world_stop_requested()) return wr_fail(WR_E_INTERRUPTED, "stopped by a signal");
+    }
+    return r->fn(r->context, text, n, fault, where);
+}
+
+/* Lines, elements of an array, rows of CSV. */
+static wr_status each_row(source_reader *r, text_rows *rows) {
     wr_status status = WR_OK;
     char where[PATH_CAP + 32];
     for (;;) {
@@ -39,11 +54,7 @@ static wr_status each_row(text_rows *rows, progress *shown, uint64_t *lines, job
         TRY(got);
         if (got == WR_END) break;
         snprintf(where, sizeof where, "%s:%zu", text_rows_name(rows), row.line);
-        const bool good = row.fault == ROW_GOOD;
-        TRY(fn(context, good ? row.text : "?", good ? row.length : 1, where)); /* what is no row is no JSON */
-        if (++*lines % POLL_LINES) continue;
-        progress_update(shown, *lines, NULL);
-        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
+        TRY(give_row(r, row.text, row.length, row.fault, where));
     }
 cleanup:
     return status;
@@ -57,43 +68,31 @@ static bool is_parquet(const char *path) {
     return parquet;
 }
 
-typedef struct counted {
-    progress *shown;
-    uint64_t *lines;
-    job_line_fn fn;
-    void *context;
-} counted;
-
-static wr_status count_line(void *context, const char *line, size_t n, const char *where) {
-    const counted *c = context;
-    if (++*c->lines % POLL_LINES == 0) {
-        progress_update(c->shown, *c->lines, NULL);
-        if (world_stop_requested()) return wr_fail(WR_E_INTERRUPTED, "stopped by a signal");
-    }
-    return c->fn(c->context, line, n, where);
+static wr_status parquet_row(void *context, const char *line, size_t n, bool utf8, const char *where) {
+    return give_row(context, line, n, utf8 ? ROW_GOOD : ROW_UTF8, where);
 }
 
-static wr_status each_source(const char *path, progress *shown, uint64_t *lines, job_line_fn fn, void *context) {
+static wr_status each_source(source_reader *r, const char *path) {
     static const char *const columns[] = {"response", "label", "query", "prompt", "history", "user", "id", NULL};
+    static const char *const needed[] = {"response", "label", NULL}, *const typed[] = {"label", "history", NULL}, *const texts[] = {"response", NULL};
+    static const csv_columns csv = {.names = columns, .needed = needed, .typed = typed, .texts = texts};
     wr_status status = WR_OK;
     text_rows *rows = NULL;
-    counted c = {shown, lines, fn, context};
-    if (is_parquet(path)) return parquet_each_line(path, columns, "history", count_line, &c);
-    TRY(text_rows_open(path, ROW_LIMIT, &rows));
-    TRY(each_row(rows, shown, lines, fn, context));
+    if (is_parquet(path)) return parquet_each_line(path, columns, "history", parquet_row, r);
+    TRY(text_rows_open(path, ROW_LIMIT, &csv, &rows));
+    TRY(each_row(r, rows));
 cleanup:
     text_rows_close(rows);
     return status;
 }
 
-wr_status job_read_sources(prepare_job *job, job_line_fn fn, void *context) {
+wr_status job_read_sources(prepare_job *job, job_row_fn fn, void *context) {
     wr_status status = WR_OK;
-    uint64_t lines = 0;
-    progress *shown = progress_create("prepare: reading", "rows", 0);
-    for (size_t i = 0; i < sources_files(job->p->sources); i++) TRY(each_source(sources_path(job->p->sources, i), shown, &lines, fn, context));
-    progress_update(shown, lines, NULL);
+    source_reader r = {.shown = progress_create("prepare: reading", "rows", 0), .fn = fn, .context = context};
+    for (size_t i = 0; i < sources_files(job->p->sources); i++) TRY(each_source(&r, sources_path(job->p->sources, i)));
+    progress_update(r.shown, r.rows, NULL);
 cleanup:
-    progress_finish(shown);
+    progress_finish(r.shown);
     return status;
 }
 

@@ -18,14 +18,16 @@ typedef struct prepare_job {
     uint64_t test_target, test_instances;
 } prepare_job;
 
-/* Calls fn for every line of every source. A line that cannot be used is counted by fn through job_fault. */
-typedef wr_status (*job_line_fn)(void *context, const char *line, size_t n, const char *where);
-wr_status job_read_sources(prepare_job *job, job_line_fn fn, void *context);
+/* Calls fn for every row of every source, as JSON. A row that cannot be used is counted by fn through job_fault. fault: what the reader found; the text of a
+ * ROW_CSV says what. */
+typedef wr_status (*job_row_fn)(void *context, const char *line, size_t n, row_fault fault, const char *where);
+wr_status job_read_sources(prepare_job *job, job_row_fn fn, void *context);
 wr_status job_fault(prepare_job *job, const char *name, const char *where); /* one skipped row; the first one's place is noted */
 
 /* The spill file holds the good rows, one a line, for the later passes. */
 wr_status job_spill(prepare_job *job, const strbuf *line);
 wr_status job_spill_done(prepare_job *job);
+typedef wr_status (*job_line_fn)(void *context, const char *line, size_t n, const char *where);
 wr_status job_each_spilled(prepare_job *job, const char *what, job_line_fn fn, void *context);
 
 wr_status job_user(prepare_job *job, const char *name, split_user **user); /* made when new; valid until the next new one */

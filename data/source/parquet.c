@@ -235,7 +235,7 @@ wr_status parquet_each_line(const char *path, const char *const *columns, const 
             strbuf_clear(&where);
             strbuf_printf(&where, "%s: row group %zu, row %llu", path, g, (unsigned long long)row);
             TRY(strbuf_status(&where));
-            TRY(utf8 ? fn(context, f->line.data, f->line.len, where.data) : fn(context, "\xff", 1, where.data)); /* what is no text is no UTF-8 */
+            TRY(fn(context, f->line.data, f->line.len, utf8, where.data));
         }
     }
 cleanup:

@@ -12,8 +12,9 @@ wr_status parquet_open(const char *path, const field_map *map, parquet_file **ou
 /* The same for sources_read with these options: rows of which a chat template may show more than texts, messages that are JSON text and contents in parts are
  * put together as JSON, and judged as such rows are. */
 wr_status parquet_open_for(const char *path, const field_map *map, const source_options *o, parquet_file **out);
-/* Every row of a file of any table as one JSON object of the named columns (a NULL ends them); json_text: the one among them that may be JSON as text. */
-typedef wr_status (*parquet_line_fn)(void *context, const char *line, size_t n, const char *where);
+/* Every row of a file of any table as one JSON object of the named columns (a NULL ends them); json_text: the one among them that may be JSON as text.
+ * utf8: all its texts are UTF-8. */
+typedef wr_status (*parquet_line_fn)(void *context, const char *line, size_t n, bool utf8, const char *where);
 wr_status parquet_each_line(const char *path, const char *const *columns, const char *json_text, parquet_line_fn fn, void *context);
 void parquet_close(parquet_file *f); /* NULL is fine */
 size_t parquet_row_groups(const parquet_file *f);

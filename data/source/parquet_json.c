@@ -3,8 +3,8 @@
 #include "data/source/parquet_json.h"
 
 #include "base/json.h"
-#include "base/json_scan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,11 +210,6 @@ static void pass(parquet_json *j, const part *x) {
     for (size_t i = x->slot; i < x->slot + x->slots; i++) j->entries[i].at++;
 }
 
-/* What the writer put last goes: its comma stays. */
-static void take_back(strbuf *b, size_t n) {
-    if (!b->failed) b->len -= n;
-}
-
 static wr_status put_number(const parquet_json *j, const part *x, const parquet_value *v, json_writer *w) {
     const parquet_node *leaf = x->node;
     const bool real = leaf->type == PARQUET_FLOAT || leaf->type == PARQUET_DOUBLE;
@@ -229,9 +224,8 @@ static wr_status put_number(const parquet_json *j, const part *x, const parquet_
     else if (leaf->type == PARQUET_BOOLEAN)
         json_bool(w, v->number);
     else if (!v->valid) { /* unsigned, above INT64_MAX */
-        json_null(w);
-        take_back(w->out, 4);
-        strbuf_printf(w->out, "%llu", (unsigned long long)v->number);
+        char digits[24];
+        json_raw(w, digits, (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)v->number));
     } else {
         json_int(w, v->number);
         if (real && !x->column) strbuf_puts(w->out, ".0");
@@ -240,21 +234,13 @@ static wr_status put_number(const parquet_json *j, const part *x, const parquet_
 }
 
 static wr_status put_leaf(parquet_json *j, const part *x, const entry *e, json_writer *w) {
-    json_span whole;
     if (!e->has) {
         json_null(w);
     } else if (x->node->type != PARQUET_BYTE_ARRAY) {
         return put_number(j, x, &e->value, w);
     } else if (x->column && j->json_text && strcmp(x->node->name, j->json_text) == 0) {
-        const char *s = e->value.text, *end = s + e->value.length, *at = json_scan_blank(s, end);
         j->utf8 &= e->value.valid;
-        if (at == end || !(at = json_scan_value(at, end, 1, &whole)) || json_scan_blank(at, end) != end) {
-            json_string_n(w, s, e->value.length); /* no JSON: no list either */
-            return WR_OK;
-        }
-        json_null(w);
-        take_back(w->out, 4);
-        strbuf_append(w->out, s, e->value.length);
+        json_of_text(w, e->value.text, e->value.length); /* no JSON: no list either */
     } else {
         j->utf8 &= e->value.valid;
         json_string_n(w, e->value.text, e->value.length);

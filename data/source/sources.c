@@ -81,8 +81,8 @@ cleanup:
     return status;
 }
 
-/* In a folder only what looks like chats is taken: not what a download has not finished, nor what tools leave beside the data. */
-static bool is_chat_file(const char *name) {
+/* In a folder only what looks like rows is taken: not what a download has not finished, nor what tools leave beside the data. */
+static bool is_chat_file(const char *name, bool csv) {
     static const char *const parts[] = {".json", ".ndjson", ".parquet", ".tar", ".tgz", ".txz", ".zip", ".7z", NULL};
     static const char *const unfinished[] = {".incomplete", ".part", ".partial", ".tmp", ".lock", ".metadata", ".crdownload", NULL};
     static const char *const beside[] = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", NULL};
@@ -90,7 +90,7 @@ static bool is_chat_file(const char *name) {
     for (size_t i = 0; parts[i]; i++) {
         if (strcasestr(name, parts[i])) return true;
     }
-    return false;
+    return csv && (csv_name(name) || tsv_name(name));
 }
 
 static wr_status add_folder(sources *s, const char *dir, unsigned depth) {
@@ -104,11 +104,11 @@ static wr_status add_folder(sources *s, const char *dir, unsigned depth) {
         if (names[i][0] == '.') continue;
         if (dir_exists(path))
             TRY(add_folder(s, path, depth + 1));
-        else if (is_chat_file(names[i]))
+        else if (is_chat_file(names[i], s->o.csv))
             TRY(add_file(s, path));
     }
     if (depth == 0 && s->n_files == before)
-        TRY(wr_fail(WR_E_IO, "%s: no .parquet, .jsonl, .json, .tar, .zip or .7z file in this folder", dir));
+        TRY(wr_fail(WR_E_IO, "%s: no .parquet, .jsonl, .json,%s .tar, .zip or .7z file in this folder", dir, s->o.csv ? " .csv," : ""));
 cleanup:
     names_free(names, n);
     return status;

@@ -13,6 +13,7 @@ typedef struct source_options {
     bool drop_redacted;
     const char *fields;      /* field map of JSON rows: NULL or "wildchat", "lmsys", "sharegpt", or a YAML file; see docs/data.md */
     size_t block_bytes;      /* 0: 8 MiB */
+    bool csv;                /* files of CSV count among those of a folder */
     const chat_names *shown; /* members of messages that are kept for a chat template; NULL: none */
 } source_options;
 

@@ -25,7 +25,7 @@ static wr_status go_to(sources *s, size_t file, uint64_t from) {
     bool plain = f->kind == SOURCE_PLAIN;
     if (s->open_file != file || !s->rows || (s->done > from && !plain)) {
         source_close_file(s);
-        TRY(plain ? text_rows_open_plain(f->path, f->size, ROW_LIMIT, &s->rows) : text_rows_open(f->path, ROW_LIMIT, &s->rows));
+        TRY(plain ? text_rows_open_plain(f->path, f->size, ROW_LIMIT, &s->rows) : text_rows_open(f->path, ROW_LIMIT, NULL, &s->rows));
         s->open_file = file;
         s->done = 0;
     }

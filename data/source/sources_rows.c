@@ -2,6 +2,7 @@
  * that begins at start does not end there, so that nothing is looked at twice, however the text arrives. */
 #include "data/source/sources_rows.h"
 
+#include "base/file_kind.h"
 #include "base/json_scan.h"
 #include "base/stream.h"
 
@@ -20,6 +21,7 @@ typedef enum state {
     REST,        /* of a line that began before the place sought */
     FIRST,       /* behind the bracket that opens an array */
     ELEMENT,     /* behind a comma in it */
+    CSV,
 } state;
 
 struct text_rows {
@@ -38,6 +40,10 @@ struct text_rows {
     size_t mark;     /* bytes before text[start] that belong to its line: a byte order mark */
     size_t depth;    /* of the element at start, at `scanned` */
     bool in_string, after_backslash;
+    const csv_columns *csv;
+    csv_json *fields;
+    uint64_t row_start; /* of the row of CSV that is being read */
+    size_t row_line;
 };
 
 static wr_status create(const char *path, size_t limit, text_rows **out) {
@@ -54,9 +60,11 @@ cleanup:
     return status;
 }
 
-wr_status text_rows_open(const char *path, size_t limit, text_rows **out) {
+wr_status text_rows_open(const char *path, size_t limit, const csv_columns *csv, text_rows **out) {
     wr_status status = create(path, limit, out);
     if (status >= 0) status = instream_open(path, &(*out)->in);
+    if (status >= 0 && csv) status = csv_json_create(csv, &(*out)->fields);
+    if (status >= 0) (*out)->csv = csv;
     if (status < 0) text_rows_close(*out), *out = NULL;
     return status;
 }
@@ -75,6 +83,7 @@ wr_status text_rows_open_plain(const char *path, uint64_t size, size_t limit, te
 void text_rows_close(text_rows *r) {
     if (!r) return;
     instream_close(r->in);
+    csv_json_free(r->fields);
     if (r->fd >= 0) close(r->fd);
     free(r->text);
     free(r->path);
@@ -147,6 +156,34 @@ static void consume(text_rows *r, size_t n, size_t lines) {
 
 static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+/* Text that is not JSON: is it CSV? *state is left where it is not; CSV_MORE: it cannot be said yet. */
+static wr_status sniff_csv(text_rows *r, size_t mark, state *found, bool *more) {
+    wr_status status = WR_OK;
+    const char *name = text_rows_name(r), *s = r->text + r->start + mark;
+    const size_t n = r->end - r->start - mark;
+    const bool named = csv_name(name);
+    csv_guess guess = CSV_NO;
+    *more = false;
+    if (!r->csv && (named || tsv_name(name)))
+        TRY(wr_fail(WR_E_FORMAT,
+                    "%s: CSV has no lists, and a chat is a list of messages: write rows as JSON lines or Parquet (replies that were rated are read from CSV with --format "
+                    "labelled)",
+                    name));
+    if (!r->csv) return WR_OK;
+    if (!named) guess = csv_guess_of(r->csv, s, n, r->member_ended);
+    if (guess == CSV_MORE && n < SNIFF_BYTES) {
+        *more = true;
+        return WR_OK;
+    }
+    if (guess == CSV_OTHER_MARKS || tsv_name(name))
+        TRY(wr_fail(WR_E_FORMAT, "%s: its columns are not told apart by commas (tabs and semicolons have no one rule for quotes): write it as CSV, JSON lines or Parquet", name));
+    if (!named && guess != CSV_YES) return WR_OK;
+    *found = CSV;
+    TRY(csv_json_begin(r->fields, name));
+cleanup:
+    return status;
+}
+
 /* What the blanks, the byte order mark and the bytes behind them say. */
 static wr_status sniff(text_rows *r, bool first) {
     wr_status status = WR_OK;
@@ -163,8 +200,14 @@ static wr_status sniff(text_rows *r, bool first) {
             continue;
         }
         /* [1,2] on a line of its own is a row, if a useless one */
-        bool array = r->in && bracket < n && s[bracket] == '[' && (i == n || s[i] == '{' || s[i] == ']');
+        bool array = r->in && bracket < n && s[bracket] == '[' && (i == n || s[i] == '{' || s[i] == ']'), more = false;
         r->state = array ? FIRST : LINES;
+        if (r->in && first && !array && !looks_like_json(s + mark, n - mark)) TRY(sniff_csv(r, mark, &r->state, &more));
+        if (more) {
+            r->state = SNIFF;
+            TRY(fill(r));
+            continue;
+        }
         if (array)
             consume(r, bracket + 1, newlines(s, bracket));
         else
@@ -342,6 +385,65 @@ cleanup:
     return status;
 }
 
+/* --- CSV
+ * ----------------------------------------------------------------------------------------------------------------- */
+
+/* The bytes up to and with the next line end ("\r\n" is one), or a part of a line that is long. 0: more has to be read. */
+static size_t line_piece(const text_rows *r) {
+    enum { PIECE_BYTES = 64 << 10 };
+    const char *s = r->text + r->start;
+    const size_t n = r->end - r->start;
+    const char *newline = memchr(s, '\n', n), *end = newline ? newline : s + n, *carriage = memchr(s, '\r', (size_t)(end - s));
+    if (carriage && carriage + 1 == s + n && !r->member_ended) return 0;
+    if (carriage) return (size_t)(carriage - s) + 1 + (carriage + 1 == newline);
+    if (newline) return (size_t)(newline - s) + 1;
+    return n >= PIECE_BYTES || r->member_ended ? n : 0;
+}
+
+static wr_status csv_row(text_rows *r, text_row *out) {
+    wr_status status = WR_OK;
+    const char *wrong;
+    bool utf8;
+    *out = (text_row){.start = r->row_start, .line = r->row_line};
+    TRY(csv_json_row(r->fields, &out->text, &out->length, &wrong, &utf8));
+    if (wrong) out->text = wrong, out->length = strlen(wrong);
+    out->fault = !utf8 ? ROW_UTF8 : wrong ? ROW_CSV : ROW_GOOD;
+cleanup:
+    return status;
+}
+
+static wr_status next_csv(text_rows *r, uint64_t bound, text_row *out) {
+    wr_status status = WR_OK;
+    bool row = false;
+    for (;;) {
+        const char *s = r->text + r->start;
+        const bool within = csv_json_within_row(r->fields);
+        if (!within && r->offset - r->mark >= bound) return WR_END;
+        const size_t n = line_piece(r);
+        if (!n && !r->member_ended) {
+            TRY(fill(r));
+            continue;
+        }
+        if (!n) {
+            r->state = NO_MEMBER;
+            TRY(csv_json_end(r->fields, r->row_line, &row));
+            if (row) TRY(csv_row(r, out));
+            return WR_OK;
+        }
+        size_t blank = 0;
+        while (!within && blank < n && is_blank(s[blank])) blank++;
+        if (!within) r->row_start = r->offset - r->mark, r->row_line = r->line;
+        if (r->offset + n - r->row_start > r->limit)
+            TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the row that begins here has over %zu MiB: is a quote missing?", text_rows_name(r), r->row_line, r->limit >> 20));
+        if (blank < n) TRY(csv_json_feed(r->fields, s, n, r->row_line, &row));
+        consume(r, n, s[n - 1] == '\n' || (s[n - 1] == '\r' && csv_json_returns(r->fields)));
+        if (row) TRY(csv_row(r, out));
+        if (row) return WR_OK;
+    }
+cleanup:
+    return status;
+}
+
 /* --- rows
  * ---------------------------------------------------------------------------------------------------------------- */
 
@@ -373,6 +475,7 @@ wr_status text_rows_next(text_rows *r, uint64_t bound, text_row *out) {
         case SNIFF: status = sniff(r, first); break;
         case REST: status = skip_line(r, bound); break;
         case LINES: status = next_line(r, bound, out); break;
+        case CSV: status = next_csv(r, bound, out); break;
         default: status = next_element(r, bound, out);
         }
         if (status != WR_OK) return status;

@@ -24,6 +24,7 @@ const char *row_fault_name(row_fault f) {
         [ROW_REDACTED] = "redacted",
         [ROW_EXCLUDED] = "excluded user",
         [ROW_HUGE] = "a row over 256 MiB",
+        [ROW_CSV] = "not a row of its CSV header",
     };
     return names[f];
 }

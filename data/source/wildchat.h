@@ -26,6 +26,7 @@ typedef enum row_fault {
     ROW_REDACTED,
     ROW_EXCLUDED,
     ROW_HUGE, /* longer than any row that is read */
+    ROW_CSV,  /* of CSV: what makes no row under its header */
     ROW_FAULTS
 } row_fault;
 const char *row_fault_name(row_fault f);

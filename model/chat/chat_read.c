@@ -158,10 +158,26 @@ static wr_status check_objects(const json_value *list) {
     return WR_OK;
 }
 
+/* Data sets of TRL's kind keep tools as JSON text, which it reads. */
+static wr_status tools_of_text(arena *a, const json_value *m, const json_value **out) {
+    wr_status status = WR_OK;
+    const json_value *read;
+    json_value *named;
+    TRY(wr_context(json_parse(a, m->text, m->length, &read), "\"tools\", a text that should hold JSON"));
+    TRY_ALLOC(named = arena_alloc(a, sizeof *named));
+    *named = *read;
+    named->key = m->key;
+    named->key_length = m->key_length;
+    *out = named;
+cleanup:
+    return status;
+}
+
 static wr_status add_row(member_list *l, const json_value *row) {
     static const char *const own[] = {"messages", "prompt", "text", "ids", "rendered", "samples", "error", "line", "id", "task", "chosen", "rejected", "completion",
                                       "label", "score", "logits", "add_generation_prompt", "conversation", "chat_template_kwargs", NULL};
     static const char *const objects[] = {"tools", "documents", NULL}, *const arguments[] = {"continue_final_message", "chat_template", NULL};
+    static const char *const text[] = {"tools", NULL};
     wr_status status = WR_OK;
     for (const json_value *m = row->first; m; m = m->next) {
         if (m->kind == JSON_NULL || one_of(m, own)) continue;
@@ -169,8 +185,11 @@ static wr_status add_row(member_list *l, const json_value *row) {
             if (m->kind == JSON_BOOL && !m->boolean) continue;
             TRY(wr_fail(WR_E_FORMAT, "\"%s\" in a row is not supported", m->key));
         }
-        if (one_of(m, objects)) TRY(check_objects(m));
-        TRY(add(l, m));
+        const json_value *value = m;
+        if (m->kind == JSON_STRING && one_of(m, text)) TRY(tools_of_text(l->a, m, &value));
+        if (value->kind == JSON_NULL) continue;
+        if (one_of(m, objects)) TRY(check_objects(value));
+        TRY(add(l, value));
     }
 cleanup:
     return status;

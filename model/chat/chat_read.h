@@ -17,7 +17,7 @@ wr_status chat_read_texts(arena *a, const json_value *list, const char *name, ch
 /* May the content be absent? Something else is said then. */
 bool chat_says_otherwise(const json_value *message);
 bool chat_is_otherwise(const char *name); /* a member that can say so */
-/* What a row's chat template sees beside the messages: "tools", "documents" (lists of objects), the members of "chat_template_kwargs" and every other member
+/* What a row's chat template sees beside the messages: "tools", "documents" (lists of objects; tools also as JSON text), the members of "chat_template_kwargs" and every other member
  * that is not null, but for those that are the tools' own (text, prompt, ids, …). *out: an object in the arena, NULL for none. */
 wr_status chat_read_variables(arena *a, const json_value *row, const json_value **out);
 

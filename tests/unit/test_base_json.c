@@ -110,6 +110,11 @@ static void test_nan(void **state)
     json_copy(&w, v);
     assert_string_equal(strbuf_str(&out), text);
     strbuf_free(&out);
+    static const char *const alone[] = {"Infinity", "-Infinity", "NaN"}; /* a document that ends with it */
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(json_parse(a, alone[k], strlen(alone[k]), &v), WR_OK);
+        assert_string_equal(v->text, alone[k]);
+    }
     arena_free(a);
 }
 

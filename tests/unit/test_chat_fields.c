@@ -136,7 +136,7 @@ static void test_readers(void **state) {
         {"7", "history is not a list"}, {"[{\"role\":\"user\",\"content\":null}]", "history[0]: no \"content\""},
         {"[{\"role\":\"user\",\"content\":[{\"type\":\"audio\"}]}]", "\"audio\""}, {"[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]", "without \"text\""},
     }, rows[] = {
-        {"{\"tools\":\"x\"}", "\"tools\" is not a list"}, {"{\"tools\":[1]}", "tools[0]"}, {"{\"documents\":[{},[]]}", "documents[1]"},
+        {"{\"tools\":7}", "\"tools\" is not a list"}, {"{\"tools\":\"x\"}", "a text that should hold JSON"}, {"{\"tools\":\"{}\"}", "\"tools\" is not a list"}, {"{\"tools\":[1]}", "tools[0]"}, {"{\"documents\":[{},[]]}", "documents[1]"},
         {"{\"chat_template_kwargs\":[1]}", "not an object"}, {"{\"chat_template_kwargs\":{\"messages\":1}}", "must not hold"}, {"{\"continue_final_message\":true}", "continue_final_message"},
     };
     chat_message *m;
@@ -149,6 +149,10 @@ static void test_readers(void **state) {
         if (chat_read_texts(memory, parse(texts[i].list), "history", &m, &n) != WR_E_FORMAT || !strstr(wr_error(), texts[i].words)) fail_msg("%zu: %s", i, wr_error());
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (chat_read_variables(memory, parse(rows[i].list), &v) != WR_E_FORMAT || !strstr(wr_error(), rows[i].words)) fail_msg("%zu: %s", i, wr_error());
+    assert_int_equal(chat_read_variables(memory, parse("{\"tools\":\"[{\\\"name\\\": \\\"look\\\"}]\"}"), &v), WR_OK); /* as text, too */
+    assert_string_equal(json_get(json_at(json_get(v, "tools"), 0), "name")->text, "look");
+    assert_int_equal(chat_read_variables(memory, parse("{\"tools\":\"null\"}"), &v), WR_OK);
+    assert_null(v);
     assert_int_equal(chat_read_texts(memory, parse("[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]},{\"role\":\"tool\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},\"b\"]}]"), "history", &m, &n), WR_OK);
     assert_int_equal(n, 2);
     assert_int_equal(m[0].length, 0);

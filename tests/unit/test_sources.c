@@ -459,7 +459,7 @@ static void huge(void **state) {
             text_rows *r;
             text_row row;
             put("huge.json", text.data, text.len);
-            assert_int_equal(plain ? text_rows_open_plain(in_folder("huge.json"), text.len, LIMIT, &r) : text_rows_open(in_folder("huge.json"), LIMIT, &r), WR_OK);
+            assert_int_equal(plain ? text_rows_open_plain(in_folder("huge.json"), text.len, LIMIT, &r) : text_rows_open(in_folder("huge.json"), LIMIT, NULL, &r), WR_OK);
             assert_int_equal(text_rows_next(r, UINT64_MAX, &row), WR_OK);
             assert_int_equal(row.fault, ROW_GOOD);
             assert_int_equal(text_rows_next(r, place, &row), WR_END);
