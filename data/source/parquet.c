@@ -204,7 +204,7 @@ wr_status parquet_read(parquet_file *f, size_t group, const source_options *o, s
         TRY(strbuf_status(&named));
         TRY(fn(context, NULL, fault, named.data));
     }
-    if (!f->json) TRY(row_reader_finish(&f->rows));
+    TRY(f->json ? parquet_json_finish(f->json) : row_reader_finish(&f->rows));
 cleanup:
     free(where);
     strbuf_free(&named);
@@ -237,6 +237,7 @@ wr_status parquet_each_line(const char *path, const char *const *columns, const 
             TRY(strbuf_status(&where));
             TRY(fn(context, f->line.data, f->line.len, utf8, where.data));
         }
+        TRY(parquet_json_finish(f->json));
     }
 cleanup:
     strbuf_free(&where);

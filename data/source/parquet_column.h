@@ -54,6 +54,8 @@ wr_status column_fill(column_reader *c);
 
 /* Makes entry c->i available. */
 static inline wr_status column_at(column_reader *c) { return c->i < c->n ? WR_OK : column_fill(c); }
+/* Are there entries that have not been taken? */
+static inline bool column_left(const column_reader *c) { return c->left || c->page_left || c->i < c->n; }
 /* Leaves that entry; its value, or NULL. Valid until the next column_at. */
 static inline const parquet_value *column_take(column_reader *c) { return c->defs[c->i++] == c->leaf->max_def ? &c->values[c->v++] : NULL; }
 

@@ -29,7 +29,7 @@ static const struct {
 };
 
 static bool fits(const parquet_node *node, column_kind kind) {
-    if (node->repetition == PARQUET_REPEATED) return false;
+    if (node->repetition == PARQUET_REPEATED || node->other) return false;
     switch (kind) {
     case KIND_TEXT: return node->type == PARQUET_BYTE_ARRAY;
     case KIND_FLAG: return node->type == PARQUET_BOOLEAN;
@@ -47,7 +47,7 @@ static wr_status unfit(const char *path, const parquet_node *node, const char *n
     char name[PATH_BYTES];
     parquet_path(node, name, sizeof name);
     return wr_fail(WR_E_FORMAT, "%s: column %s is %s%s, not %s", path, name, node->repetition == PARQUET_REPEATED ? "a list of " : "",
-                   parquet_type_name(node->type), need);
+                   node->other ? node->other : parquet_type_name(node->type), need);
 }
 
 static const parquet_node *child(const parquet_node *parent, const char *name) { return name ? parquet_child(parent, name) : NULL; }

@@ -47,8 +47,10 @@ static parquet_unit read_timestamp(thrift *t) {
 }
 
 static void read_logical_type(thrift *t, parquet_node *node) {
-    enum { MAP = 2, LIST = 3, TIMESTAMP = 8, INTEGER = 10, UNKNOWN = 11 };
+    enum { MAP = 2, LIST = 3, TIMESTAMP = 8, INTEGER = 10, UNKNOWN = 11, LAST = 15 };
+    static const char *const others[LAST + 1] = {[5] = "DECIMAL", [6] = "DATE", [7] = "TIME", [13] = "BSON", [14] = "UUID", [15] = "FLOAT16"};
     for (thrift_field f = {0}; thrift_next(t, &f);) {
+        if (f.id >= 0 && f.id <= LAST && others[f.id]) node->other = others[f.id];
         node->map |= f.id == MAP;
         node->list |= f.id == LIST;
         node->nothing |= f.id == UNKNOWN;
@@ -68,7 +70,9 @@ static void read_logical_type(thrift *t, parquet_node *node) {
 
 /* The older annotations; a file has both, or this one alone. */
 static void take_converted_type(parquet_node *node, int64_t type) {
-    enum { MAP = 1, MAP_KEY_VALUE = 2, LIST = 3, TIMESTAMP_MILLIS = 9, TIMESTAMP_MICROS = 10, UINT_8 = 11, UINT_64 = 14 };
+    enum { MAP = 1, MAP_KEY_VALUE = 2, LIST = 3, TIMESTAMP_MILLIS = 9, TIMESTAMP_MICROS = 10, UINT_8 = 11, UINT_64 = 14, INTERVAL = 21 };
+    static const char *const others[INTERVAL + 1] = {[5] = "DECIMAL", [6] = "DATE", [7] = "TIME", [8] = "TIME", [20] = "BSON", [INTERVAL] = "INTERVAL"};
+    if (type >= 0 && type <= INTERVAL && others[type]) node->other = others[type];
     node->map |= type == MAP || type == MAP_KEY_VALUE;
     node->list |= type == LIST;
     if (type == TIMESTAMP_MILLIS && !node->unit) node->unit = UNIT_MILLIS;

@@ -40,6 +40,7 @@ typedef struct parquet_node {
     bool is_unsigned;     /* of an integer */
     bool nothing;         /* a column of nulls without a type */
     bool list, map;       /* annotations of a group */
+    const char *other;    /* what the stored value stands for, where it is not itself what is meant: "DECIMAL"; NULL */
     unsigned max_def, max_rep;
     size_t leaf;          /* number among the leaves, which is that among the chunks of a row group */
     struct parquet_node *parent, *first, *next;

@@ -100,6 +100,11 @@ static wr_status plan(planner *p, const parquet_node *node, bool inside, bool me
     } else if (node->type == PARQUET_GROUP) {
         TRY(plan_children(p, node, members, x));
     } else {
+        if (node->other) {
+            char why[96];
+            snprintf(why, sizeof why, "is %s, which is not read: write it as text or a plain number", node->other);
+            TRY(refuse(j, node, why));
+        }
         if (node->type == PARQUET_FIXED) TRY(refuse(j, node, "is FIXED_LEN_BYTE_ARRAY, which is not read: write it as text"));
         x->column = node->parent && !node->parent->parent;
         j->leaves[j->n++] = node;
@@ -302,6 +307,14 @@ wr_status parquet_json_next(parquet_json *j, strbuf *line, bool *utf8) {
     json_end_object(&w);
     *utf8 = j->utf8;
     TRY(strbuf_status(line));
+cleanup:
+    return status;
+}
+
+wr_status parquet_json_finish(const parquet_json *j) {
+    wr_status status = WR_OK;
+    for (size_t i = 0; i < j->n; i++)
+        if (column_left(&j->readers[i])) TRY(in_column(j, i, wr_fail(WR_E_FORMAT, "more rows than the row group has")));
 cleanup:
     return status;
 }

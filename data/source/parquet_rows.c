@@ -336,7 +336,7 @@ wr_status row_reader_finish(row_reader *r) {
     const int *slots = r->columns->slots;
     for (int w = 0; w < WANT_MESSAGE_IP; w++) {
         const column_reader *c = slots[w] == NO_SLOT ? NULL : &r->readers[slots[w]];
-        if (c && (c->left || c->page_left || c->i < c->n))
+        if (c && column_left(c))
             TRY(column_context(r, slots[w], wr_fail(WR_E_FORMAT, "more rows than the row group has")));
     }
 cleanup:

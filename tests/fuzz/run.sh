@@ -79,6 +79,15 @@ seed() {
         for file in tests/golden/parquet/*.parquet tests/golden/parquet/refused/*.parquet; do
             { printf '\1' && cat "$file"; } >"$corpus/seed-$(basename "$file")"
         done
+        for file in tests/golden/parquet/rows/*.parquet; do # of messages, and as JSON
+            { printf '\170' && cat "$file"; } >"$corpus/seed-$(basename "$file")"
+        done
+        ;;
+    fuzz_csv) # first byte: how it arrives
+        printf '\1response,label,user,history\na,1,,\n"b ""q"", \xc3\xa9",2.0,u,"[{""role"":""user"",""content"":""x""}]"\r\n\n"two\nlines",3,,\n' >"$corpus/seed1"
+        printf '\2\xef\xbb\xbflabel,response\r\n1,a\r\n2,"b\r\nc"\r\n' >"$corpus/seed2"
+        printf '\3response,label,id\r1,2,3\r4,5,6' >"$corpus/seed3"
+        printf '\3response;label\n1;2\n' >"$corpus/seed4"
         ;;
     esac
 }

@@ -144,6 +144,21 @@ write_table(pa.table({"conversation_hash": [1], "conversation": [[{"role": "user
 write_table(pa.table({"conversation_hash": ["a"], "conversation": [[{"role": "user", "content": "x"}]], "toxic": [1]}), os.path.join(refused, "number_toxic.parquet"))
 write_table(pa.table({"conversation_hash": ["a"], "conversation": [[{"role": "user", "content": "x"}]], "header": [{"a": [1, 2]}]}), os.path.join(refused, "list_header.parquet"))
 
+# Values whose stored number is not what they say, in a call's argument; and one column that goes on behind the last row.
+import datetime, decimal  # noqa: E402
+for name, value in (("decimal", decimal.Decimal("1.50")), ("date", datetime.date(2024, 2, 29)), ("time", datetime.time(1, 2, 3))):
+    write_table(pa.table({"conversation_hash": ["a"], "conversation": [[{"role": "assistant", "content": "x", "tool_calls": [{"n": value}]}]]}), os.path.join(refused, name + "_call.parquet"))
+write_table(pa.table({"messages": [[{"role": "user", "content": "x", "tool_calls": [{"n": i}]}] for i in range(2)]}), os.path.join(refused, "more_rows.parquet"))
+
+
+def one_row_less(metadata):
+    metadata[3] = (metadata[3][0], 1)
+    group = metadata[4][1][1][0]
+    group[3] = (group[3][0], 1)
+
+
+common.edit_footer(os.path.join(refused, "more_rows.parquet"), one_row_less)
+
 # Logs of other field maps, as their publishers write them: fields/MAP.parquet.
 def text(i):
     return ["Hello 你好", "", "A longer reply, with a line\nbreak and a tab\t.", "é🙂", "no"][i % 5]

@@ -206,6 +206,9 @@ static void test_refused(void **state) {
         {"number_hash", {"column conversation_hash is INT64, not text", "", ""}, false},
         {"number_toxic", {"column toxic is INT64, not BOOLEAN", "", ""}, false},
         {"list_header", {"column header.a", "user key", ""}, true},
+        {"decimal_call", {"tool_calls.list.element.n is DECIMAL", "write it as text", ""}, false},
+        {"date_call", {"tool_calls.list.element.n is DATE", "", ""}, false},
+        {"time_call", {"tool_calls.list.element.n is TIME", "", ""}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char path[PATH_CAP];
@@ -226,6 +229,12 @@ static void test_refused(void **state) {
     s = (sink){0};
     assert_int_equal(read_all(GOLDEN "refused/no_list.parquet", NULL, &o, &s), WR_OK); /* messages may be JSON text, which this is not */
     assert_string_equal(s.text.data, "field missing or of a wrong type\n");
+    strbuf_free(&s.text);
+    const field_map *map;
+    assert_int_equal(field_map_open("openai", &map), WR_OK);
+    s = (sink){0};
+    assert_int_equal(read_all(GOLDEN "refused/more_rows.parquet", map, &o, &s), WR_E_FORMAT);
+    assert_non_null(strstr(wr_error(), ": more rows than the row group has"));
     strbuf_free(&s.text);
     assert_int_equal(read_all(GOLDEN "nothing.parquet", NULL, &o, &s), WR_E_IO);
     assert_non_null(strstr(wr_error(), "nothing.parquet"));
