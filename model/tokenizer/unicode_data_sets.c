@@ -184,12 +184,11 @@ static const unicode_range old_punctuation[] = {
 };
 
 const unicode_property unicode_properties[] = {
-    {".alphabetic", other_alphabetic, 250}, {".lowercase", other_lowercase, 28}, {".uppercase", other_uppercase, 5},
-    {"emoji", emoji, 150}, {"emojipresentation", emoji_presentation, 80}, {"emojimodifier", emoji_modifier, 1},
-    {"emojimodifierbase", emoji_modifier_base, 40}, {"emojicomponent", emoji_component, 10}, {"extendedpictographic", extended_pictographic, 78},
-    {"ideographic", ideographic, 21}, {"unifiedideograph", unified_ideograph, 17}, {"dash", dash, 24}, {"diacritic", diacritic, 214},
-    {"variationselector", variation_selector, 4}, {"regionalindicator", regional_indicator, 1},
-    {"oldpunctuation", old_punctuation, 156},
+    {".alphabetic", other_alphabetic, 250}, {".lowercase", other_lowercase, 28}, {".uppercase", other_uppercase, 5}, {"emoji", emoji, 150},
+    {"emojipresentation", emoji_presentation, 80}, {"emojimodifier", emoji_modifier, 1}, {"emojimodifierbase", emoji_modifier_base, 40},
+    {"emojicomponent", emoji_component, 10}, {"extendedpictographic", extended_pictographic, 78}, {"ideographic", ideographic, 21},
+    {"unifiedideograph", unified_ideograph, 17}, {"dash", dash, 24}, {"diacritic", diacritic, 214}, {"variationselector", variation_selector, 4},
+    {"regionalindicator", regional_indicator, 1}, {"oldpunctuation", old_punctuation, 156},
 };
 const size_t unicode_n_properties = 16;
 

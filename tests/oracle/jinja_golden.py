@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes tests/golden/jinja_cases.jsonl: constructs of Jinja, one template a line, and what transformers makes of them (want null: it refuses them), and
-FNV-1a hashes of what Python's str methods make of every character below U+33000.
+FNV-1a hashes of what Python's str methods make of every character below U+33000 (with ALL_CODES=1, as test_jinja then wants them, of all).
 
-usage: jinja_golden.py        (needs: transformers, jinja2 3.1; Python 3.11, that is Unicode 14)
+usage: jinja_golden.py [OUT.jsonl]        (needs: transformers, jinja2 3.1; Python 3.11, that is Unicode 14)
 """
-import json, os, unicodedata
+import json, os, sys, unicodedata
 from transformers.utils.chat_template_utils import render_jinja_template
 
 assert unicodedata.unidata_version == "14.0.0"
@@ -177,8 +177,8 @@ def fnv(data):
     return f"{h:016x}"
 
 
-CODES = [c for c in range(0x33000) if not 0xD800 <= c < 0xE000]
-with open(os.path.join(here, "..", "golden", "jinja_cases.jsonl"), "w", encoding="utf-8") as f:
+CODES = [c for c in range(0x110000 if os.environ.get("ALL_CODES") else 0x33000) if not 0xD800 <= c < 0xE000]
+with open(sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "golden", "jinja_cases.jsonl"), "w", encoding="utf-8") as f:
     for t in TEMPLATES:
         try:
             want = render_jinja_template([CHAT], chat_template=t, add_generation_prompt=True, bos_token="<s>", eos_token="</s>")[0][0]

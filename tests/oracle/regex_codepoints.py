@@ -3,7 +3,7 @@
 
 usage: regex_codepoints.py [OUT.tsv]        writes the golden file (default tests/golden/tokenizer/codepoints.tsv), one line a pattern: the pattern and a
                                             hash of the spans that it leaves of a text of them. tests/unit/test_regex.c compares. (Half a minute.)
-Of every code point (half an hour):  ALL_CODES=1 regex_codepoints.py FILE && ALL_CODES=1 CODEPOINTS=FILE build/tests/unit/test_regex
+Of every code point (an hour, most of it for whole patterns):  ALL_CODES=1 regex_codepoints.py FILE && ALL_CODES=1 CODEPOINTS=FILE build/tests/unit/test_regex
 """
 import os, sys
 from tokenizers import Regex, pre_tokenizers

@@ -65,11 +65,12 @@ static void check_method(const char *method, const char *want) {
                   : "{%% for c in messages[0].content %%}{{ c.%s() ~ ('' if loop.last else '\\n') }}{%% endfor %%}",
              method);
     assert_int_equal(jinja_compile(text, strlen(text), &t), WR_OK);
-    for (uint32_t from = 0; from < 0x33000; from += 8192) {
+    const uint32_t codes = getenv("ALL_CODES") ? 0x110000 : 0x33000; /* no letter is above, in Unicode 14 */
+    for (uint32_t from = 0; from < codes; from += 8192) {
         strbuf s = {0};
         jinja_text x;
         arena *a = arena_create();
-        for (uint32_t c = from; c < from + 8192 && c < 0x33000; c++) {
+        for (uint32_t c = from; c < from + 8192 && c < codes; c++) {
             char bytes[4];
             if (c < 0xd800 || c >= 0xe000) strbuf_append(&s, bytes, utf8_encode(c, bytes));
         }
@@ -109,7 +110,7 @@ static void test_golden(void **state) {
         arena_free(a);
     }
     instream_close(in);
-    assert_true(cases > 150 && methods == (live ? 0 : 16));
+    assert_true(cases > 150 && (live || methods == 16));
 }
 
 /* Each pair holds the one before it twice: 2^90 items to look at, 90 deep. */
