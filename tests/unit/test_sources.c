@@ -1,5 +1,5 @@
 /* Sources: blocks of every kind of file hold all rows once and in order, whatever the block size and in whatever order they are asked for; arrays, odd
- * lines, archives, cut files; folders and patterns; what is said of what cannot be read. */
+ * lines, archives, cut files. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -9,11 +9,10 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "data/source/sources.h"
-#include "data/source/sources_rows.h"
+#include "tests/support/seen_rows.h"
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,27 +60,6 @@ static void put_archive(const char *name, int filter, int format, const member *
 
 /* --- reading
  * ------------------------------------------------------------------------------------------------------------- */
-
-typedef struct seen {
-    strbuf ids, places; /* "id " or "fault " a row; where it was */
-    size_t rows, stop_at;
-} seen;
-
-static wr_status note(void *context, const conversation *c, row_fault fault, const char *where) {
-    seen *s = context;
-    assert_true((c != NULL) == (fault == ROW_GOOD));
-    if (s->stop_at && s->rows == s->stop_at) return wr_fail(WR_E_FAILED, "stopped");
-    s->rows++;
-    strbuf_printf(&s->ids, "%s ", c ? c->id : row_fault_name(fault));
-    strbuf_printf(&s->places, "%s\n", where);
-    return WR_OK;
-}
-
-static void seen_free(seen *s) {
-    strbuf_free(&s->ids);
-    strbuf_free(&s->places);
-    *s = (seen){0};
-}
 
 static sources *open_one(const char *name, size_t block_bytes) {
     sources *s;
@@ -440,151 +418,6 @@ static void truncated(void **state) {
     strbuf_free(&expected);
 }
 
-/* Rows over the limit are stepped over without being held. */
-static void huge(void **state) {
-    (void)state;
-    enum { LIMIT = 1 << 20 };
-    for (int k = 8; k < 40; k++) { /* twice: lines, an array */
-        bool array = k % 2;
-        strbuf text = {0};
-        if (array) strbuf_puts(&text, "[");
-        row_text(&text, "a", 10);
-        strbuf_puts(&text, array ? ",\n" : "\n");
-        uint64_t place = text.len;
-        row_text(&text, "b", (size_t)(k / 2) * LIMIT / 4);
-        strbuf_puts(&text, array ? ",\n" : "\n");
-        row_text(&text, "c", 10);
-        strbuf_puts(&text, array ? "]" : "\n");
-        for (int plain = 0; plain < 2 - array; plain++) {
-            text_rows *r;
-            text_row row;
-            put("huge.json", text.data, text.len);
-            assert_int_equal(plain ? text_rows_open_plain(in_folder("huge.json"), text.len, LIMIT, &r) : text_rows_open(in_folder("huge.json"), LIMIT, NULL, &r), WR_OK);
-            assert_int_equal(text_rows_next(r, UINT64_MAX, &row), WR_OK);
-            assert_int_equal(row.fault, ROW_GOOD);
-            assert_int_equal(text_rows_next(r, place, &row), WR_END);
-            assert_int_equal(text_rows_next(r, place + 1, &row), WR_OK);
-            assert_int_equal(row.fault, ROW_HUGE);
-            assert_int_equal(row.start, place);
-            assert_int_equal(row.line, 2);
-            assert_int_equal(text_rows_next(r, UINT64_MAX, &row), WR_OK);
-            assert_int_equal(row.fault, ROW_GOOD);
-            assert_int_equal(row.line, 3);
-            assert_int_equal(row.text[22], 'c');
-            assert_int_equal(text_rows_next(r, UINT64_MAX, &row), WR_END);
-            assert_true(text_rows_ended(r));
-            text_rows_close(r);
-        }
-        strbuf_free(&text);
-    }
-}
-
-static void options(void **state) {
-    (void)state;
-    static const char rows[] = "{\"conversation_hash\":\"a\",\"toxic\":true,\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n"
-                               "{\"conversation_hash\":\"b\",\"redacted\":true,\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n"
-                               "{\"conversations\":[{\"from\":\"human\",\"value\":\"x\"}],\"id\":\"s\"}\n";
-    static const char *const ids[] = {"a b field missing or of a wrong type ", "toxic b field missing or of a wrong type ", "a redacted field missing or of a wrong type ",
-                                      "field missing or of a wrong type field missing or of a wrong type s "};
-    uint64_t prints[6];
-    put("o.jsonl", rows, sizeof rows - 1);
-    const char *paths[] = {in_folder("o.jsonl"), path};
-    for (int k = 0; k < 4; k++) {
-        sources *s;
-        seen all = {0};
-        assert_int_equal(sources_open(paths, 1, &(source_options){.drop_toxic = k == 1, .drop_redacted = k == 2, .fields = k == 3 ? "sharegpt" : NULL}, &s), WR_OK);
-        read_all(s, 0, &all, NULL);
-        assert_string_equal(all.ids.data, ids[k]);
-        prints[k] = sources_fingerprint(s);
-        seen_free(&all);
-        sources_close(s);
-    }
-    sources *s;
-    assert_int_equal(sources_open(paths, 2, &(source_options){0}, &s), WR_OK);
-    assert_int_equal(sources_files(s), 2);
-    prints[4] = sources_fingerprint(s);
-    sources_close(s);
-    assert_int_equal(utimensat(AT_FDCWD, paths[0], (struct timespec[]){{1, 0}, {1, 0}}, 0), 0);
-    assert_int_equal(sources_open(paths, 1, &(source_options){0}, &s), WR_OK);
-    prints[5] = sources_fingerprint(s);
-    sources_close(s);
-    for (int i = 0; i < 6; i++) {
-        for (int k = 0; k < i; k++) assert_true(prints[i] != prints[k]);
-    }
-    assert_int_equal(sources_open(paths, 1, &(source_options){0}, &s), WR_OK);
-    assert_true(sources_fingerprint(s) == prints[5]);
-    /* An error of the caller's ends the block; the handle goes on to be of use. */
-    seen all = {.stop_at = 1};
-    assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FAILED);
-    assert_int_equal(all.rows, 1);
-    all.stop_at = 0;
-    assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_OK);
-    assert_int_equal(all.rows, 4);
-    seen_free(&all);
-    sources_close(s);
-    assert_int_equal(sources_open(paths, 1, &(source_options){.fields = "sharegtp"}, &s), WR_E_USAGE);
-    assert_null(s);
-}
-
-static void places(void **state) {
-    (void)state;
-    static const char *const names[] = {"d/b.jsonl", "d/a.json", "d/c.jsonl.zst.incomplete", "d/README.md", "d/.hidden.jsonl", "d/dataset_infos.json",
-                                        "d/aa/z.ndjson", "d/aa/.cache/x.jsonl", "e/x.txt"};
-    static const char row[] = "{\"conversation_hash\":\"a\",\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n";
-    char sub[PATH_CAP], pattern[PATH_CAP];
-    assert_int_equal(dir_make(in_folder("d/aa/.cache")), WR_OK);
-    assert_int_equal(dir_make(in_folder("e")), WR_OK);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) put(names[i], row, sizeof row - 1);
-    sources *s;
-    strcpy(sub, in_folder("d"));
-    assert_int_equal(sources_open((const char *[]){sub}, 1, &(source_options){0}, &s), WR_OK);
-    assert_int_equal(sources_files(s), 3);
-    assert_string_equal(sources_path(s, 0), in_folder("d/a.json"));
-    assert_string_equal(sources_path(s, 1), in_folder("d/aa/z.ndjson"));
-    assert_string_equal(sources_path(s, 2), in_folder("d/b.jsonl"));
-    /* From file to file and back. */
-    seen all = {0};
-    for (int k = 0; k < 6; k++) assert_int_equal(sources_read(s, (size_t)(k * 2 % 3), 0, note, &all, NULL), WR_OK);
-    assert_string_equal(all.ids.data, "a a a a a a ");
-    seen_free(&all);
-    sources_close(s);
-    strcpy(pattern, in_folder("d/[ab].json*"));
-    assert_int_equal(sources_open((const char *[]){pattern, sub}, 2, &(source_options){0}, &s), WR_OK);
-    assert_int_equal(sources_files(s), 5);
-    assert_string_equal(sources_path(s, 1), in_folder("d/b.jsonl"));
-    sources_close(s);
-    /* A file that is named is taken, whatever its name. */
-    strcpy(sub, in_folder("e/x.txt"));
-    assert_int_equal(sources_open((const char *[]){sub}, 1, &(source_options){0}, &s), WR_OK);
-    sources_close(s);
-    strcpy(sub, in_folder("e"));
-    assert_int_equal(sources_open((const char *[]){sub}, 1, &(source_options){0}, &s), WR_E_IO);
-    assert_non_null(strstr(wr_error(), sub));
-    assert_int_equal(sources_open((const char *[]){"/none/x*.jsonl"}, 1, &(source_options){0}, &s), WR_E_IO);
-    assert_non_null(strstr(wr_error(), "/none/x*.jsonl"));
-    assert_int_equal(sources_open((const char *[]){"-"}, 1, &(source_options){0}, &s), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "standard input"));
-    assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
-    assert_int_equal(sources_open((const char *[]){path}, 1, &(source_options){0}, &s), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "regular file"));
-    /* Bytes that are nothing, and a name that promises more than is there. */
-    put("noise.zst", "\x01\x02\x03\x04 not at all", 15);
-    s = open_one("noise.zst", 0);
-    assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "noise.zst"));
-    sources_close(s);
-    put("empty.jsonl.zst", "", 0);
-    s = open_one("empty.jsonl.zst", 0);
-    assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
-    sources_close(s);
-    put("cut.parquet", "PAR1 cut", 8);
-    s = open_one("cut.parquet", 0);
-    assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "cut.parquet"));
-    sources_close(s);
-    seen_free(&all);
-}
-
 static int set_up(void **state) {
     (void)state;
     strcpy(folder, "/tmp/test_sources_XXXXXX");
@@ -598,6 +431,6 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(plain_lines), cmocka_unit_test(odd_lines), cmocka_unit_test(arrays),  cmocka_unit_test(archives),
-                                       cmocka_unit_test(truncated),   cmocka_unit_test(huge),      cmocka_unit_test(options), cmocka_unit_test(places)};
+                                       cmocka_unit_test(truncated)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
