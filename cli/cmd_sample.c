@@ -72,15 +72,14 @@ static wr_status read_request(const sample_job *job, const json_value *input, re
     chat_request chat = {.add_generation_prompt = true};
     arena *a = NULL;
     size_t positions = lm->m->config.max_positions, limit = lm->max_length;
-    const json_value *list = json_get(input, "messages");
+    const json_value *said = json_get(input, "prompt"), *list = json_is(said, JSON_ARRAY) ? said : json_get(input, "messages");
     if (limit == 0 || limit >= positions) limit = positions - 1;
-    if (list && json_get(input, "prompt")) TRY(wr_fail(WR_E_FORMAT, "both \"prompt\" and \"messages\" are given"));
+    if (said && json_get(input, "messages")) TRY(wr_fail(WR_E_FORMAT, "both \"prompt\" and \"messages\" are given"));
     if (list) {
         r->chat = true;
         if (!lm->chat) TRY(wr_fail(WR_E_FORMAT, "%s", lm->chat_error));
         TRY_ALLOC(a = arena_create());
-        TRY(chat_read_messages(a, list, "messages", &messages, &chat.n));
-        TRY(chat_read_variables(a, input, &chat.row));
+        TRY(chat_read_prompt(a, list, list == said ? "prompt" : "messages", input, &messages, &chat.n, &chat.row));
         chat.messages = messages;
         /* Without a stated limit, history makes room for the whole reply where that can be. */
         size_t room = lm->max_length == 0 && job->o.max_tokens < positions ? positions - job->o.max_tokens : limit;

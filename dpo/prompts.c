@@ -78,12 +78,9 @@ static wr_status messages_of(const json_value *list, const char *name, const jso
     wr_status status = WR_OK;
     const char *text;
     size_t n;
-    TRY(chat_read_messages(a, list, name, &p->messages, &p->n_messages));
+    TRY(chat_read_prompt(a, list, name, row, &p->messages, &p->n_messages, &p->row));
     for (size_t i = 0; i < p->n_messages; i++) /* the reward model reads texts alone */
         TRY(wr_context(chat_read_content(a, json_get(p->messages[i].fields, "content"), &text, &n), "%s[%zu]", name, i));
-    if (strcmp(p->messages[p->n_messages - 1].role, "assistant") == 0)
-        TRY(wr_fail(WR_E_FORMAT, "the last message must be the user's or a tool's, it is the assistant's"));
-    TRY(chat_read_variables(a, row, &p->row));
 cleanup:
     return status;
 }

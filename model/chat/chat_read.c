@@ -212,3 +212,13 @@ wr_status chat_read_variables(arena *a, const json_value *row, const json_value 
 cleanup:
     return status;
 }
+
+wr_status chat_read_prompt(arena *a, const json_value *list, const char *name, const json_value *row, chat_message **out, size_t *n, const json_value **variables) {
+    wr_status status = WR_OK;
+    TRY(chat_read_messages(a, list, name, out, n));
+    if (strcmp((*out)[*n - 1].role, "assistant") == 0)
+        TRY(wr_fail(WR_E_FORMAT, "the last message must be the user's or a tool's, it is the assistant's"));
+    TRY(chat_read_variables(a, row, variables));
+cleanup:
+    return status;
+}

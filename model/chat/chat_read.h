@@ -11,6 +11,9 @@ wr_status chat_read_content(arena *a, const json_value *v, const char **text, si
  * parts that are no text (their `content` holds the text parts alone). name: of the list, for messages: "messages", "history", … WR_E_FORMAT says which
  * message is wrong and how, also for an empty list. *out is the arena's and points into list, which must outlive it. */
 wr_status chat_read_messages(arena *a, const json_value *list, const char *name, chat_message **out, size_t *n);
+/* A chat that asks for a reply: chat_read_messages, and what its template sees beside them in `row`. A last message of the assistant is WR_E_FORMAT: whether it is
+ * to be continued or answered is not said. */
+wr_status chat_read_prompt(arena *a, const json_value *list, const char *name, const json_value *row, chat_message **out, size_t *n, const json_value **variables);
 /* Messages whose text alone counts (a reward template's history): list absent or null is none; what is no text is WR_E_FORMAT; null only beside
  * tool_calls, function_call or a reasoning. fields is NULL. */
 wr_status chat_read_texts(arena *a, const json_value *list, const char *name, chat_message **out, size_t *n);

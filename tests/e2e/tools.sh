@@ -105,8 +105,9 @@ too_long() { # history goes, a prompt that cannot shrink is an error record
     exits 1 sample --in "$DIR/in" && [ "$(jq -c '.error == null' "$DIR/out" | tr '\n' ' ')" = "true false false " ]
 }
 messages_checked() {
-    printf '%s\n' '{"messages":[]}' '{"messages":[{"role":"user"}]}' '{"messages":[{"role":"robot","content":"x"}]}' '{"messages":"x"}' '{}' '{"prompt":""}' |
-        exits 1 sample && [ "$(jq -c '.error == null' "$DIR/out" | tr '\n' ' ')" = "false false true false false false " ] # the template writes any role
+    printf '%s\n' '{"messages":[]}' '{"messages":[{"role":"user"}]}' '{"messages":[{"role":"robot","content":"x"}]}' '{"messages":"x"}' '{}' '{"prompt":""}' \
+        '{"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y"}]}' '{"prompt":[{"role":"user","content":"x"}]}' |
+        exits 1 sample && [ "$(jq -c '.error == null' "$DIR/out" | tr '\n' ' ')" = "false false true false false false false true " ] # the template writes any role; a reply is not replied to
 }
 
 echo "TAP version 13"
