@@ -26,10 +26,10 @@ struct csv_json {
     bool *seen;  /* (wanted) in the header */
     int *slots;  /* (n_columns) which cell each is, or -1 */
     size_t n_columns, slot_capacity;
-    size_t at; /* fields of the row so far */
+    size_t at;                  /* fields of the row so far */
     unsigned long names_in_row; /* which of the needed names stand in the row as fields */
     bool header, within, ended, returns, utf8, nul;
-    bool failed; /* out of memory in a callback */
+    bool failed;  /* out of memory in a callback */
     strbuf found; /* names of the header, for messages */
     strbuf line, wrong;
     const char *twice;
@@ -71,7 +71,9 @@ static size_t bare_length(const char *name) {
 
 bool csv_name(const char *name) { return ends_in(name, bare_length(name), ".csv"); }
 
-bool tsv_name(const char *name) { return ends_in(name, bare_length(name), ".tsv") || ends_in(name, bare_length(name), ".tab"); }
+bool tsv_name(const char *name) {
+    return ends_in(name, bare_length(name), ".tsv") || ends_in(name, bare_length(name), ".tab");
+}
 
 static int no_space(unsigned char c) {
     (void)c;
@@ -193,7 +195,9 @@ static void take_name(csv_json *c, const char *text, size_t n) {
     const int slot = place_of(c->columns->names, text, n);
     if (slot >= 0 && c->seen[slot]) c->twice = c->columns->names[slot];
     if (slot >= 0) c->seen[slot] = true;
-    if (c->n_columns < COLUMNS && mem_reserve((void **)&c->slots, &c->slot_capacity, c->n_columns + 1, sizeof *c->slots) < 0) c->failed = true;
+    if (c->n_columns < COLUMNS &&
+        mem_reserve((void **)&c->slots, &c->slot_capacity, c->n_columns + 1, sizeof *c->slots) < 0)
+        c->failed = true;
     if (c->failed || c->n_columns >= COLUMNS) return;
     c->slots[c->n_columns++] = slot;
     if (c->found.len < NAMES_SHOWN) {
@@ -219,7 +223,8 @@ static void on_field(void *text, size_t n, void *context) {
     const int slot = c->at < c->n_columns ? c->slots[c->at] : -1;
     c->at++;
     if (slot < 0) return;
-    c->cells[slot].given = n > 0 || (!empty && place_of(c->columns->texts, c->columns->names[slot], strlen(c->columns->names[slot])) >= 0);
+    c->cells[slot].given =
+        n > 0 || (!empty && place_of(c->columns->texts, c->columns->names[slot], strlen(c->columns->names[slot])) >= 0);
     strbuf_append(&c->cells[slot].text, text, n);
 }
 
@@ -230,15 +235,20 @@ static void on_row(int end, void *context) {
 
 static wr_status check_header(csv_json *c, size_t line) {
     wr_status status = WR_OK;
-    if (!c->utf8 || c->nul) TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the header is no UTF-8 text: convert the file, `iconv -t UTF-8`", c->name, line));
+    if (!c->utf8 || c->nul)
+        TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the header is no UTF-8 text: convert the file, `iconv -t UTF-8`", c->name,
+                    line));
     if (c->at > COLUMNS) TRY(wr_fail(WR_E_FORMAT, "%s:%zu: a header of over %d columns", c->name, line, COLUMNS));
-    if (c->twice) TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the header names the column \"%s\" twice", c->name, line, c->twice));
+    if (c->twice)
+        TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the header names the column \"%s\" twice", c->name, line, c->twice));
     TRY(strbuf_status(&c->found));
     for (size_t i = 0; c->columns->needed[i]; i++) {
         const char *name = c->columns->needed[i];
         if (c->seen[place_of(c->columns->names, name, strlen(name))]) continue;
-        TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the header has no column \"%s\"; it has: %s (the first row of CSV names its columns, commas between them)", c->name, line, name,
-                    strbuf_str(&c->found)));
+        TRY(wr_fail(WR_E_FORMAT,
+                    "%s:%zu: the header has no column \"%s\"; it has: %s (the first row of CSV names its columns, "
+                    "commas between them)",
+                    c->name, line, name, strbuf_str(&c->found)));
     }
 cleanup:
     return status;
@@ -256,7 +266,8 @@ static wr_status settle(csv_json *c, size_t line, bool returns, bool *row) {
         c->returns = returns;
     } else {
         if (c->names_in_row == (1ul << count_of(c->columns->needed)) - 1)
-            TRY(wr_fail(WR_E_FORMAT, "%s:%zu: a second header: give files of CSV one by one, not joined", c->name, line));
+            TRY(wr_fail(WR_E_FORMAT, "%s:%zu: a second header: give files of CSV one by one, not joined", c->name,
+                        line));
         *row = true;
     }
 cleanup:
@@ -270,13 +281,17 @@ wr_status csv_json_feed(csv_json *c, const char *bytes, size_t n, size_t line, b
     if (!c->within) begin_row(c);
     c->within = true;
     if (csv_parse(&c->parser, bytes, n, on_field, on_row, c) != n) {
-        if (csv_error(&c->parser) != CSV_EPARSE) TRY(wr_fail(WR_E_NOMEM, "out of memory in the row that begins at %s:%zu", c->name, line));
+        if (csv_error(&c->parser) != CSV_EPARSE)
+            TRY(wr_fail(WR_E_NOMEM, "out of memory in the row that begins at %s:%zu", c->name, line));
         TRY(wr_fail(WR_E_FORMAT,
-                    "%s:%zu: in the row that begins here a quote neither begins nor ends a field: write the field in quotes and each quote in it twice (RFC 4180)", c->name,
-                    line));
+                    "%s:%zu: in the row that begins here a quote neither begins nor ends a field: write the field in "
+                    "quotes and each quote in it twice (RFC 4180)",
+                    c->name, line));
     }
     if (c->ended && !header && (returns || fed) && returns != c->returns)
-        TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the row that begins here ends with a %s alone, the header otherwise: write one kind of line end, and fields that hold one in quotes",
+        TRY(wr_fail(WR_E_FORMAT,
+                    "%s:%zu: the row that begins here ends with a %s alone, the header otherwise: write one kind of "
+                    "line end, and fields that hold one in quotes",
                     c->name, line, returns ? "carriage return" : "line feed"));
     TRY(settle(c, line, returns, row));
 cleanup:
@@ -287,8 +302,11 @@ wr_status csv_json_end(csv_json *c, size_t line, bool *row) {
     wr_status status = WR_OK;
     *row = false;
     if (c->within && csv_fini(&c->parser, on_field, on_row, c) != 0)
-        TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the row that begins here ends within quotes: the file is cut, or a quote is missing", c->name, line));
-    if (!c->within && c->header) TRY(wr_fail(WR_E_FORMAT, "%s: no row that names its columns, as the first row of CSV does", c->name));
+        TRY(wr_fail(WR_E_FORMAT,
+                    "%s:%zu: the row that begins here ends within quotes: the file is cut, or a quote is missing",
+                    c->name, line));
+    if (!c->within && c->header)
+        TRY(wr_fail(WR_E_FORMAT, "%s: no row that names its columns, as the first row of CSV does", c->name));
     TRY(settle(c, line, false, row));
 cleanup:
     return status;
@@ -299,8 +317,10 @@ wr_status csv_json_row(csv_json *c, const char **text, size_t *n, const char **w
     strbuf_clear(&c->wrong);
     *wrong = NULL;
     *utf8 = c->utf8;
-    if (c->at != c->n_columns) strbuf_printf(&c->wrong, "%zu fields, the header has %zu", c->at, c->n_columns);
-    else if (c->nul) strbuf_puts(&c->wrong, "a NUL byte");
+    if (c->at != c->n_columns)
+        strbuf_printf(&c->wrong, "%zu fields, the header has %zu", c->at, c->n_columns);
+    else if (c->nul)
+        strbuf_puts(&c->wrong, "a NUL byte");
     if (c->wrong.len) *wrong = strbuf_str(&c->wrong);
     json_writer w = json_writer_make(&c->line);
     json_begin_object(&w);

@@ -1,5 +1,5 @@
-/* Any bytes as a file of ratings: refused, or read row by row, as JSON of the columns that are read. However the bytes arrive, the rows are the same. The first byte
- * chooses the pieces and whether the name says CSV. */
+/* Any bytes as a file of ratings: refused, or read row by row, as JSON of the columns that are read. However the bytes
+ * arrive, the rows are the same. The first byte chooses the pieces and whether the name says CSV. */
 #include "data/source/csv_json.h"
 
 #include "base/json.h"
@@ -10,7 +10,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const names[] = {"response", "label", "query", "prompt", "history", "user", "id", NULL};
-static const char *const needed[] = {"response", "label", NULL}, *const typed[] = {"label", "history", NULL}, *const texts[] = {"response", NULL};
+static const char *const needed[] = {"response", "label", NULL}, *const typed[] = {"label", "history", NULL},
+                         *const texts[] = {"response", NULL};
 static const csv_columns columns = {.names = names, .needed = needed, .typed = typed, .texts = texts};
 
 static void take(csv_json *c, strbuf *out) {
@@ -59,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!s) return 0;
     memcpy(s, data + 1, size - 1);
     s[size - 1] = '\0';
-    const wr_status one = read_all(s, size - 1, SIZE_MAX, &whole), two = read_all(s, size - 1, 1 + data[0] % 7, &pieces);
+    const wr_status one = read_all(s, size - 1, SIZE_MAX, &whole),
+                    two = read_all(s, size - 1, 1 + data[0] % 7, &pieces);
     if (one != two || strcmp(strbuf_str(&whole), strbuf_str(&pieces)) != 0) {
         fprintf(stderr, "%d %d\n%s---\n%s", one, two, strbuf_str(&whole), strbuf_str(&pieces));
         __builtin_trap();

@@ -10,7 +10,8 @@ typedef struct seen {
     size_t rows, stop_at;
 } seen;
 
-wr_status note(void *context, const conversation *c, row_fault fault, const char *where); /* a source_row_fn, of a seen */
+wr_status note(void *context, const conversation *c, row_fault fault,
+               const char *where); /* a source_row_fn, of a seen */
 void seen_free(seen *s);
 
 #endif

@@ -19,12 +19,16 @@ static void test_snappy(void **state) {
     rng r = rng_make(3, RNG_TEST, 0, 0, 0);
     for (int round = 0; round < 400; round++) {
         /* Words again and again, runs, and noise: literals and copies of every form. */
-        size_t n = round < 4 ? (size_t)round : (size_t)rng_below(&r, round % 50 == 0 ? 300000 : 3000), packed = snappy_max_compressed_length(n), length = n;
-        char *text = malloc(n + 1), *stored = malloc(packed), *got = malloc(n + SNAPPY_SLACK), *reference = malloc(n + 1);
+        size_t n = round < 4 ? (size_t)round : (size_t)rng_below(&r, round % 50 == 0 ? 300000 : 3000),
+               packed = snappy_max_compressed_length(n), length = n;
+        char *text = malloc(n + 1), *stored = malloc(packed), *got = malloc(n + SNAPPY_SLACK),
+             *reference = malloc(n + 1);
         assert_true(text && stored && got && reference);
         for (size_t i = 0; i < n;) {
-            size_t part = 1 + (size_t)rng_below(&r, 90), kind = (size_t)rng_below(&r, 3), back = i ? 1 + (size_t)rng_below(&r, i < 70000 ? i : 70000) : 0;
-            for (; part > 0 && i < n; part--, i++) text[i] = kind == 0 || !back ? (char)rng_below(&r, 256) : kind == 1 ? text[i - back] : text[i - 1];
+            size_t part = 1 + (size_t)rng_below(&r, 90), kind = (size_t)rng_below(&r, 3),
+                   back = i ? 1 + (size_t)rng_below(&r, i < 70000 ? i : 70000) : 0;
+            for (; part > 0 && i < n; part--, i++)
+                text[i] = kind == 0 || !back ? (char)rng_below(&r, 256) : kind == 1 ? text[i - back] : text[i - 1];
         }
         assert_int_equal(snappy_compress(text, n, stored, &packed), SNAPPY_OK);
         assert_true(snappy_decode(stored, packed, got, n));
@@ -92,6 +96,7 @@ static void test_lying_sizes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_snappy), cmocka_unit_test(test_hybrid), cmocka_unit_test(test_lying_sizes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_snappy), cmocka_unit_test(test_hybrid),
+                                       cmocka_unit_test(test_lying_sizes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,10 +47,13 @@ static size_t read_all(sources *s, size_t file, seen *all, uint64_t *bytes) {
 
 static void options(void **state) {
     (void)state;
-    static const char rows[] = "{\"conversation_hash\":\"a\",\"toxic\":true,\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n"
-                               "{\"conversation_hash\":\"b\",\"redacted\":true,\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n"
-                               "{\"conversations\":[{\"from\":\"human\",\"value\":\"x\"}],\"id\":\"s\"}\n";
-    static const char *const ids[] = {"a b field missing or of a wrong type ", "toxic b field missing or of a wrong type ", "a redacted field missing or of a wrong type ",
+    static const char rows[] =
+        "{\"conversation_hash\":\"a\",\"toxic\":true,\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n"
+        "{\"conversation_hash\":\"b\",\"redacted\":true,\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n"
+        "{\"conversations\":[{\"from\":\"human\",\"value\":\"x\"}],\"id\":\"s\"}\n";
+    static const char *const ids[] = {"a b field missing or of a wrong type ",
+                                      "toxic b field missing or of a wrong type ",
+                                      "a redacted field missing or of a wrong type ",
                                       "field missing or of a wrong type field missing or of a wrong type s "};
     uint64_t prints[6];
     put("o.jsonl", rows, sizeof rows - 1);
@@ -58,7 +61,12 @@ static void options(void **state) {
     for (int k = 0; k < 4; k++) {
         sources *s;
         seen all = {0};
-        assert_int_equal(sources_open(paths, 1, &(source_options){.drop_toxic = k == 1, .drop_redacted = k == 2, .fields = k == 3 ? "sharegpt" : NULL}, &s), WR_OK);
+        assert_int_equal(
+            sources_open(
+                paths, 1,
+                &(source_options){.drop_toxic = k == 1, .drop_redacted = k == 2, .fields = k == 3 ? "sharegpt" : NULL},
+                &s),
+            WR_OK);
         read_all(s, 0, &all, NULL);
         assert_string_equal(all.ids.data, ids[k]);
         prints[k] = sources_fingerprint(s);
@@ -94,9 +102,17 @@ static void options(void **state) {
 
 static void places(void **state) {
     (void)state;
-    static const char *const names[] = {"d/b.jsonl", "d/a.json", "d/c.jsonl.zst.incomplete", "d/README.md", "d/.hidden.jsonl", "d/dataset_infos.json",
-                                        "d/aa/z.ndjson", "d/aa/.cache/x.jsonl", "e/x.txt"};
-    static const char row[] = "{\"conversation_hash\":\"a\",\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n";
+    static const char *const names[] = {"d/b.jsonl",
+                                        "d/a.json",
+                                        "d/c.jsonl.zst.incomplete",
+                                        "d/README.md",
+                                        "d/.hidden.jsonl",
+                                        "d/dataset_infos.json",
+                                        "d/aa/z.ndjson",
+                                        "d/aa/.cache/x.jsonl",
+                                        "e/x.txt"};
+    static const char row[] =
+        "{\"conversation_hash\":\"a\",\"conversation\":[{\"role\":\"user\",\"content\":\"x\"}]}\n";
     char sub[PATH_CAP], pattern[PATH_CAP];
     assert_int_equal(dir_make(in_folder("d/aa/.cache")), WR_OK);
     assert_int_equal(dir_make(in_folder("e")), WR_OK);

@@ -29,7 +29,8 @@ static void put(const char *name, const void *bytes, size_t n) {
 
 static void row_text(strbuf *out, const char *id, size_t length) {
     strbuf_printf(out, "{\"conversation_hash\":\"%s\",\"conversation\":[{\"role\":\"user\",\"content\":\"", id);
-    for (size_t i = 0; i < length; i++) strbuf_puts(out, i % 9 == 8 ? "\\\"" : i % 11 == 10 ? "," : i % 13 == 12 ? "]" : "x");
+    for (size_t i = 0; i < length; i++)
+        strbuf_puts(out, i % 9 == 8 ? "\\\"" : i % 11 == 10 ? "," : i % 13 == 12 ? "]" : "x");
     strbuf_puts(out, "\"}]}");
 }
 
@@ -53,7 +54,9 @@ static void huge(void **state) {
             text_rows *r;
             text_row row;
             put("huge.json", text.data, text.len);
-            assert_int_equal(plain ? text_rows_open_plain(in_folder("huge.json"), text.len, LIMIT, &r) : text_rows_open(in_folder("huge.json"), LIMIT, NULL, &r), WR_OK);
+            assert_int_equal(plain ? text_rows_open_plain(in_folder("huge.json"), text.len, LIMIT, &r)
+                                   : text_rows_open(in_folder("huge.json"), LIMIT, NULL, &r),
+                             WR_OK);
             assert_int_equal(text_rows_next(r, UINT64_MAX, &row), WR_OK);
             assert_int_equal(row.fault, ROW_GOOD);
             assert_int_equal(text_rows_next(r, place, &row), WR_END);
@@ -75,8 +78,9 @@ static void huge(void **state) {
 
 /* --- CSV --- */
 
-static const char *const names[] = {"response", "label", "history", "user", NULL}, *const needed[] = {"response", "label", NULL},
-                  *const typed[] = {"label", "history", NULL}, *const texts[] = {"response", NULL};
+static const char *const names[] = {"response", "label", "history", "user", NULL},
+                         *const needed[] = {"response", "label", NULL}, *const typed[] = {"label", "history", NULL},
+                         *const texts[] = {"response", NULL};
 static const csv_columns columns = {.names = names, .needed = needed, .typed = typed, .texts = texts};
 
 static void put_field(strbuf *out, const char *s, bool quoted) {
@@ -96,7 +100,8 @@ static void random_text(rng *r, char *out, size_t most) {
     out[n] = '\0';
 }
 
-/* A table of every kind of field, with ends of lines at any place of what is read at once: each row comes back, and the line on which it begins. */
+/* A table of every kind of field, with ends of lines at any place of what is read at once: each row comes back, and the
+ * line on which it begins. */
 static void tables(void **state) {
     (void)state;
     enum { ROWS = 4000 };
@@ -170,16 +175,24 @@ static void guesses(void **state) {
         const char *text;
         csv_guess whole, begun;
     } cases[] = {
-        {"response,label\n", CSV_YES, CSV_YES},          {"response,label", CSV_YES, CSV_MORE},           {"\"label\",x,\"response\"\r\n1", CSV_YES, CSV_YES},
-        {"response;label\n", CSV_OTHER_MARKS, CSV_OTHER_MARKS}, {"response\tlabel\n", CSV_OTHER_MARKS, CSV_OTHER_MARKS}, {"response\nlabel\n", CSV_NO, CSV_NO},
-        {"a \"response\",label\n", CSV_NO, CSV_NO},       {"the response, label\n", CSV_NO, CSV_NO},     {"", CSV_NO, CSV_MORE},
+        {"response,label\n", CSV_YES, CSV_YES},
+        {"response,label", CSV_YES, CSV_MORE},
+        {"\"label\",x,\"response\"\r\n1", CSV_YES, CSV_YES},
+        {"response;label\n", CSV_OTHER_MARKS, CSV_OTHER_MARKS},
+        {"response\tlabel\n", CSV_OTHER_MARKS, CSV_OTHER_MARKS},
+        {"response\nlabel\n", CSV_NO, CSV_NO},
+        {"a \"response\",label\n", CSV_NO, CSV_NO},
+        {"the response, label\n", CSV_NO, CSV_NO},
+        {"", CSV_NO, CSV_MORE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(csv_guess_of(&columns, cases[i].text, strlen(cases[i].text), true), cases[i].whole);
         assert_int_equal(csv_guess_of(&columns, cases[i].text, strlen(cases[i].text), false), cases[i].begun);
     }
-    static const char *const csv[] = {"a.csv", "a.CSV", "d.tar: x.csv.gz", "a.csv.zst"}, *const not[] = {"a.csv.txt", "csv", "a.csv/b", "a.csv.tar"};
-    for (int i = 0; i < 4; i++) assert_true(csv_name(csv[i]) && !csv_name(not[i]) && !tsv_name(csv[i]));
+    static const char *const csv[] = {"a.csv", "a.CSV", "d.tar: x.csv.gz", "a.csv.zst"}, *const not [] = {
+                                                                                             "a.csv.txt", "csv",
+                                                                                             "a.csv/b", "a.csv.tar"};
+    for (int i = 0; i < 4; i++) assert_true(csv_name(csv[i]) && !csv_name(not [i]) && !tsv_name(csv[i]));
     assert_true(tsv_name("a.tsv.gz") && tsv_name("a.tab"));
 }
 
@@ -195,6 +208,7 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(huge), cmocka_unit_test(tables), cmocka_unit_test(open_quote), cmocka_unit_test(guesses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(huge), cmocka_unit_test(tables), cmocka_unit_test(open_quote),
+                                       cmocka_unit_test(guesses)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
