@@ -26,7 +26,7 @@ static wr_status take_key(void *context, const option_spec *spec, const char *va
     if (l->n == MOST_KEYS || strlen(spec->name) >= LONGEST_KEY)
         return wr_fail(WR_E_FAILED, "too many options that a run may change");
     char *key = l->keys[l->n++];
-    strcpy(key, spec->name);
+    snprintf(key, LONGEST_KEY, "%s", spec->name);
     for (char *c = key; *c; c++) *c = *c == '-' ? '_' : *c;
     return WR_OK;
 }
