@@ -4,6 +4,7 @@
 #include "cli/sampling_options.h"
 
 #include "base/file.h"
+#include "base/fresh.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/stream.h"
@@ -15,6 +16,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const option_spec evaluate_table[] = {
     {.name = "model",
@@ -264,6 +266,16 @@ cleanup:
     return status;
 }
 
+/* What could not be written at the end is told at the start. Devices and pipes are left alone: opening one may be seen at its other end. */
+static wr_status can_write(const char *path) {
+    struct stat info;
+    fresh_file f;
+    if (strcmp(path, "-") == 0 || (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))) return WR_OK;
+    const wr_status status = fresh_file_open(path, &f);
+    fresh_file_discard(&f);
+    return status;
+}
+
 static wr_status write_out(const char *path, const strbuf *text) {
     wr_status status = WR_OK;
     outstream *out = NULL;
@@ -282,6 +294,7 @@ static wr_status run_evaluate(const options *o, world *w) {
     json_writer j = json_writer_make(&text);
     precision arithmetic;
     TRY(choose_precision(o, w, &arithmetic));
+    TRY(world_agree(w, world_rank(w) == 0 ? can_write(options_str(o, "out")) : WR_OK));
     if (options_str(o, "prompts")) return evaluate_policy(o, w, arithmetic);
     if (!options_str(o, "data"))
         TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));

@@ -53,6 +53,9 @@ refused "a practice world as data" "wildreward prepare world/chats.jsonl.zst" "$
 refused "chats as data" "wildreward prepare world/chats.jsonl.zst" "$WR" train lm --data world/chats.jsonl.zst --model lm/model --out bad $small
 refused "a run as a reward model" "--reward lm is the folder of a run: give lm/model" "$WR" dpo online --model lm/model --reward lm --prompts data --out bad --steps 1
 
+refused "evaluate into a folder that is not there" "nowhere/e.json" "$WR" evaluate --model lm/model --data data --out nowhere/e.json
+ok "… told before the work" bash -c "! grep -q parameters log.txt"
+
 # --- options -------------------------------------------------------------------------------------------------------------------
 refused "a second --data" "--data is given twice, as 'data' and as 'world'" "$WR" train lm --data data --model lm/model --out bad --steps 1 --data world
 refused "a second --reward" "--reward is given twice" "$WR" dpo online --model lm/model --reward a --prompts data --out bad --steps 1 --reward b
