@@ -55,14 +55,16 @@ cat >t.jinja <<'T'
 {% if m.reasoning %}<think>{{ m.reasoning }}</think>{% endif %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}<call>{{ c.function | tojson }}{% endfor %}<|im_end|>
 {% endfor %}
 T
-for form in jsonl parquet; do
+cp "$golden/calls.jsonl" "$golden/calls.parquet" . && cp "$golden/tools_text.parquet" calls.text
+for form in jsonl parquet text; do
     rm -rf o
-    "$program" prepare "$golden/calls.$form" --tokenizer "$golden/../../tokenizer/digits" --chat-template t.jinja --languages all --test-instances 0 --out o >out 2>err
-    "$program" export --data o --kind chats --split all --tokens --out calls.$form >log 2>&1
+    "$program" prepare calls.$form --tokenizer "$golden/../../tokenizer/digits" --chat-template t.jinja --languages all --test-instances 0 --out o >out 2>err
+    "$program" export --data o --kind chats --split all --tokens --out got.$form >log 2>&1
     grep -E '(field missing.*|no messages|good) +[0-9]+( |$)' err | sed 's/ *skipped.*//' >faults.$form
 done
-ok "calls, reasoning and tools in columns reach the template as those of JSON do" eval 'cmp calls.jsonl calls.parquet && test "$(jq -c .ids <calls.jsonl | wc -l)" = 2 && cmp faults.jsonl faults.parquet && test "$(wc -l <faults.jsonl)" = 3'
-"$program" tokenize --decode --tokenizer "$golden/../../tokenizer/digits" <calls.parquet 2>/dev/null | jq -r .text >text
+ok "calls, reasoning and tools in columns reach the template as those of JSON do" eval 'cmp got.jsonl got.parquet && test "$(jq -c .ids <got.jsonl | wc -l)" = 2 && cmp faults.jsonl faults.parquet && test "$(wc -l <faults.jsonl)" = 3'
+"$program" tokenize --decode --tokenizer "$golden/../../tokenizer/digits" <got.parquet 2>/dev/null | jq -r .text >text
+ok "... and so do tools as JSON text" cmp got.jsonl got.text
 ok "... the field that is missing is named" grep -q 'row group 1, row 0, field messages' err
 ok "... and are seen by it" eval 'grep -qF "<call>{\"name\": \"look\"" text && grep -qF "<think>hm</think>" text && grep -qF "\"n\": 3" text'
 

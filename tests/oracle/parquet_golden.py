@@ -198,7 +198,8 @@ message = pa.struct([("role", pa.string()), ("content", pa.string()), ("reasonin
 calls_schema = pa.schema([("id", pa.string()), ("tools", pa.list_(pa.struct([("name", pa.string()), ("n", pa.int32())]))), ("messages", pa.list_(message))])
 parts = [{"messages": [dict(m, content=[{"type": "text", "text": m["content"][:9]}, {"type": "text", "text": m["content"][9:]}]) for m in chat]} for chat in messages]
 for name, rows, schema in (("messages", [{"messages": m} for m in messages], None), ("rated", rated, None), ("calls", calls, calls_schema), ("parts", parts, None),
-                           ("text", [{"messages": json.dumps(m)} for m in messages], None)):
+                           ("text", [{"messages": json.dumps(m)} for m in messages], None),
+                           ("tools_text", [dict(row, tools=json.dumps(row["tools"]) if "tools" in row else None) for row in calls], calls_schema.set(1, pa.field("tools", pa.string())))):
     table = pa.Table.from_pylist(rows, schema)
     pq.write_table(table, os.path.join(out, "rows", name + ".parquet"), row_group_size=3)
     if name == "calls":
