@@ -187,6 +187,7 @@ cleanup:
 /* What the blanks, the byte order mark and the bytes behind them say. */
 static wr_status sniff(text_rows *r, bool first) {
     wr_status status = WR_OK;
+    if (!r->text) TRY(fill(r));
     for (;;) {
         const char *s = r->text + r->start;
         size_t n = r->end - r->start, mark = first && n >= 3 && memcmp(s, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0, i = mark;
