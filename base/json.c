@@ -192,6 +192,9 @@ static wr_status parse_failure(const builder *b, yajl_handle parser, size_t n) {
     return WR_E_FORMAT;
 }
 
+/* "6NaN" and "NaN5" are no numbers, but what is put in a NaN's place would make them such. */
+static bool number_goes_on(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '+' || c == '-'; }
+
 /* Puts numbers of the same length in the place of NaN, Infinity and -Infinity outside of strings, in a copy made only when there is one. */
 static const char *mend_nans(const char *bytes, size_t n, char **copy) {
     static const struct word { const char *text, *number; } words[] = {{"NaN", "0e0"}, {"Infinity", "0.000000"}};
@@ -204,7 +207,8 @@ static const char *mend_nans(const char *bytes, size_t n, char **copy) {
         } else if (!inside && (bytes[i] == 'N' || bytes[i] == 'I')) {
             const struct word *w = &words[bytes[i] == 'I'];
             const size_t length = strlen(w->text);
-            if (n - i < length || memcmp(bytes + i, w->text, length) != 0 || (i && bytes[i] == 'N' && bytes[i - 1] == '-')) {
+            const size_t from = i && bytes[i] == 'I' && bytes[i - 1] == '-' ? i - 1 : i;
+            if (n - i < length || memcmp(bytes + i, w->text, length) != 0 || (from && number_goes_on(bytes[from - 1])) || (i + length < n && number_goes_on(bytes[i + length]))) {
                 continue;
             }
             if (!*copy && !(*copy = mem_strndup(bytes, n))) {

@@ -69,7 +69,7 @@ static void test_integers(void **state) {
 static void test_errors(void **state) {
     arena *a = *state;
     static const char *const bad[] = {
-        "", " ", "{", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "01", "1.", "-", "+1", ".5", "nul", "nan", "NaNs", "-NaN", "+Infinity", "Infinit", "\"abc", "\"a\nb\"", "\"\\x\"",
+        "", " ", "{", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "01", "1.", "-", "+1", ".5", "nul", "nan", "NaNs", "-NaN", "6NaN", "NaN5", "1.NaN", "[2Infinity]", "Infinity5", "{\"label\":3NaN}", "Infinitye5", "--Infinity", "+Infinity", "Infinit", "\"abc", "\"a\nb\"", "\"\\x\"",
         "\"\\u12\"", "\"\\u12G4\"", "1 2", "{} x", "[1}", "// c\n1", "'a'", "{\"a\":}", "\"\\", "\"\\u", "\"\\ud800", "\"\\ud800\\", "\"\\ud800\\u", "]", "}",
         ",", ":", "tru", "{} \"", "[]\"x", "{}tru", "0\"\\", "{} 1", "{}-", "[] \"\\u12", "\xEF\xBB\xBF{}", "\"\x01\"",
     };
