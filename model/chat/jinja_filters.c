@@ -321,6 +321,7 @@ wr_status filter_wordcount(run *r, value v, const value *const *g, value *out) {
     bool inside = false;
     (void)g;
     TRY(as_text(r, v, &v));
+    TRY(run_spend(r, v.n / 8)); /* each character is looked up */
     for (size_t i = 0; i < v.n;) {
         int32_t code;
         i += utf8_decode(v.text + i, v.n - i, &code);

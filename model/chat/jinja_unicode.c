@@ -52,6 +52,7 @@ int unicode_decimal(uint32_t code) {
 }
 
 bool unicode_is_alnum(uint32_t code) {
+    if (code < 0x80) return (code >= '0' && code <= '9') || ((code | 0x20) >= 'a' && (code | 0x20) <= 'z');
     return unicode_is(UNICODE_ALPHABETIC, code) || unicode_decimal(code) >= 0 || unicode_is(UNICODE_DIGIT, code) ||
            unicode_is(UNICODE_NUMERIC, code);
 }

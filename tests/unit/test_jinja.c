@@ -137,6 +137,7 @@ static void test_bounds(void **state) {
         TWICE "{{ {ns.x: 1}[ns.y] }}",
         "{% set ns = namespace(x=(1,)) %}{% for k in range(90000) %}{% set ns.x = (ns.x,) %}{% endfor %}{{ {ns.x: 1} }}",
         "{% set x = 'a' * 1000000 %}{% for k in range(90000) %}{% if x.isalpha() %}{% endif %}{% endfor %}",
+        "{% set x = 'a ' * 500000 %}{% for k in range(100) %}{% set y = x | wordcount %}{% endfor %}",
         "{{ '%5\\0' % 3 }}", /* a NUL is no type of a format */
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
