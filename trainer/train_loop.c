@@ -84,7 +84,7 @@ static wr_status check_test(trainer *t) {
         return wr_fail(WR_E_MISMATCH, "%s: its %s*.wrs and %s*.wrs were prepared differently (classes, tokenizer or template); prepare the folder again", t->o->data,
                        t->kind->train_prefix, t->kind->test_prefix);
     status = evaluate_any(t->w, t->test, &t->rule, t->o->eval_records, &any);
-    if (status == WR_E_NOMEM) return status;
+    if (status < 0 && world_any(t->w, status == WR_E_NOMEM)) return status;
     if (status < 0 && world_rank(t->w) == 0) /* training does not need it; an evaluation fails with this, after what is trained is saved */
         log_warn("%s: %s*.wrs: %s: evaluation will fail", t->o->data, t->kind->test_prefix, wr_error());
     if (status >= 0 && !any) drop_test(t, "no usable record in");
@@ -371,7 +371,9 @@ static wr_status evaluate_between(trainer *t) {
     wr_status status = WR_OK;
     const wr_status evaluated = evaluate_now(t);
     char *why = evaluated < 0 ? mem_strdup(wr_error()) : NULL;
-    if (evaluated >= 0 || evaluated == WR_E_NUMERIC || evaluated == WR_E_INTERRUPTED) {
+    if (evaluated >= 0) goto cleanup;
+    /* One rank knows the cause, the others that there is one: they decide together. */
+    if (world_any(t->w, evaluated == WR_E_NUMERIC || evaluated == WR_E_INTERRUPTED)) {
         status = evaluated;
         goto cleanup;
     }

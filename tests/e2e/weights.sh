@@ -70,6 +70,19 @@ ok "… and is told at the start" says log.txt torn chats-test "evaluation will 
 between() { refused 1 "evaluation after step $1" "step $1 is saved" -- "$WR" train lm --data torn --model lm/model --out r4 --steps 3 --global-batch 2 --eval-every 1 "${@:2}"; }
 ok "an evaluation that fails between steps" between 1
 ok "… costs no step" between 2 --resume
+# Of two ranks one sees a score that is no number (of a token that stands in one test record alone), the other only hears of it: both end.
+rated() { for i in $(seq 24); do echo "{\"response\":\"$([ "u$i" = "$1" ] && echo '§') word $i\",\"label\":$((1 + i % 2)),\"user\":\"u$i\",\"query\":\"q\"}"; done; }
+rated none >rated.jsonl && "$WR" prepare rated.jsonl --format labelled --vocab-size 300 --test-instances 4 --out rated >setup.log 2>&1 || sed 's/^/# /' setup.log
+rated "$("$WR" export --data rated --kind reward --split test --out - 2>setup.log | jq -r .user | head -n 1)" >marked.jsonl
+"$WR" prepare marked.jsonl --format labelled --tokenizer rated --test-instances 4 --out marked >setup.log 2>&1 || sed 's/^/# /' setup.log
+wr 1 train reward --data rated --new layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=128 --global-batch 4 --steps 1 --out hole
+weights=hole/model/model.safetensors
+header=$(od -An -tu8 -N8 $weights | tr -d ' ')
+row=$(($(dd if=$weights bs=1 skip=8 count="$header" status=none | jq '."model.embed_tokens.weight".data_offsets[0]') + 64 * $(echo '{"text":"§"}' | "$WR" tokenize --tokenizer rated | jq '.ids[-1]')))
+printf '\000\000\300\177' | dd of=$weights bs=1 seek=$((8 + header + row)) conv=notrunc status=none
+no_number() { timeout 60 mpirun --quiet -n 2 bash rank.sh train reward --data marked --model hole/model --global-batch 4 --steps 3 --eval-every 1 --out r5 >out.txt 2>log.txt; }
+ok "a score that is no number, on one rank of two" code 1 no_number
+ok "… is named" says log.txt "evaluation after step 1" "score of a record is not a number"
 wr 1 train lm --data data --model lm/model --out r3 --steps 2 --global-batch 2
 metrics r3 >before.txt
 ok "a finished run that is resumed" code 0 wr 1 train lm --data data --model lm/model --out r3 --steps 2 --global-batch 2 --resume
