@@ -215,9 +215,11 @@ static wr_status apply_set(options *o, const char *text) {
     return status < 0 ? status : assign_once(e, equals + 1, FROM_SET, where);
 }
 
-wr_status option_default(option_entry *e) {
-    const char *value = e->spec->default_value ? e->spec->default_value : e->spec->kind == OPT_FLAG ? "false" : NULL;
-    return value ? option_assign(e, value, FROM_DEFAULT, e->key) : WR_OK;
+wr_status option_begin(const option_spec *spec, option_entry *out) {
+    const char *value = spec->default_value ? spec->default_value : spec->kind == OPT_FLAG ? "false" : NULL;
+    *out = (option_entry){.spec = spec};
+    option_key(spec, out->key);
+    return value ? option_assign(out, value, FROM_DEFAULT, out->key) : WR_OK;
 }
 
 static wr_status fill_entries(options *o, const option_spec *const *tables) {
@@ -226,10 +228,7 @@ static wr_status fill_entries(options *o, const option_spec *const *tables) {
     for (size_t t = 0; tables[t]; t++) {
         for (const option_spec *spec = tables[t]; spec->name; spec++) {
             TRY(mem_reserve((void **)&o->entries, &capacity, o->count + 1, sizeof *o->entries));
-            option_entry *e = &o->entries[o->count++];
-            *e = (option_entry){.spec = spec};
-            option_key(spec, e->key);
-            TRY(option_default(e));
+            TRY(option_begin(spec, &o->entries[o->count++]));
         }
     }
 cleanup:

@@ -35,7 +35,8 @@ const char *option_near(const char *word, const char *const *names);
 wr_status option_assign(option_entry *e, const char *value, option_source source, const char *where);
 /* By key ('-' and '_' alike). Unknown: WR_E_USAGE with the nearest key. `where` is "" or "FILE:LINE: ". */
 wr_status option_by_key(options *o, const char *key, const char *where, option_entry **out);
-wr_status option_default(option_entry *e);
+/* A fresh entry: key and default of the spec. */
+wr_status option_begin(const option_spec *spec, option_entry *out);
 /* Reads a run file, or what a run was begun with. */
 wr_status options_read_yaml(options *o, const char *path, option_source source);
 /* With --resume: what was not given is as in OUT/config.yaml, where there is one. (base/options_resume.c) */

@@ -24,12 +24,7 @@ wr_status options_like(const options *like, const char *path, options **out) {
     *out = NULL;
     TRY_ALLOC(o = mem_calloc(1, sizeof *o));
     TRY_ALLOC(o->entries = mem_calloc(like->count + 1, sizeof *o->entries));
-    for (; o->count < like->count; o->count++) {
-        option_entry *e = &o->entries[o->count];
-        e->spec = like->entries[o->count].spec;
-        option_key(e->spec, e->key);
-        TRY(option_default(e));
-    }
+    for (size_t i = 0; i < like->count; i++) TRY(option_begin(like->entries[i].spec, &o->entries[o->count++]));
     TRY(options_read_yaml(o, path, FROM_RUN));
     *out = o;
     o = NULL;

@@ -199,8 +199,7 @@ static void print_results(const char *a, const char *b, const agreement_result *
                                                           "alpha, interval"};
     char first[200], second[200];
     fprintf(stderr, "%s%s%s, %.0f turns\n  %-18s %-24s %s\n", printable_string(a, first, sizeof first),
-            b ? " and " : "", b ? printable_string(b, second, sizeof second) : "", r[0].turns, "", "5-way",
-            "3-way");
+            b ? " and " : "", b ? printable_string(b, second, sizeof second) : "", r[0].turns, "", "5-way", "3-way");
     for (int f = 0; f < AGREEMENT_FIGURES; f++) {
         fprintf(stderr, "  %-18s", titles[f]);
         for (int way = 0; way < AGREEMENT_WAYS; way++) {

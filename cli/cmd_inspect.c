@@ -104,8 +104,8 @@ static void print_instance(const instance *x) {
 static void print_chat(const chat_record *x) {
     shown_name id, user;
     printf("  record %s\n    user      %s\n    %zu messages, %zu tokens, %zu replies to learn\n",
-           printable_string(x->id, id, sizeof id), printable_string(x->user, user, sizeof user),
-           x->n_messages, x->n_ids, x->n_spans);
+           printable_string(x->id, id, sizeof id), printable_string(x->user, user, sizeof user), x->n_messages,
+           x->n_ids, x->n_spans);
     for (size_t i = 0; i < x->n_messages && i < 2; i++)
         print_text(x->messages[i].role, x->messages[i].content, x->messages[i].length);
 }

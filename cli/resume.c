@@ -135,10 +135,13 @@ cleanup:
 
 wr_status resume_terms_make(const options *o, world *w, precision arithmetic, resume_terms *out) {
     wr_status status = WR_OK;
+    char hash[33];
     left_out l = {.rules = {[RESUME_FREE] = true, [RESUME_CONTENT] = true, [RESUME_LENGTH] = true}};
     *out = (resume_terms){.o = o, .arithmetic = arithmetic};
-    TRY(options_yaml(o, &out->yaml));
-    TRY(machine_facts_text(&out->machine));
+    status = options_yaml(o, &out->yaml);
+    if (status >= 0) status = machine_facts_text(&out->machine);
+    if (status >= 0) status = hash_options(o, strbuf_str(&out->yaml), &l, arithmetic, hash);
+    TRY(world_agree(w, status));
     TRY(describe(w, strbuf_str(&out->machine), &out->about));
     out->terms = (run_terms){.config_yaml = strbuf_str(&out->yaml),
                              .about = strbuf_str(&out->about),
@@ -146,7 +149,7 @@ wr_status resume_terms_make(const options *o, world *w, precision arithmetic, re
                              .arithmetic = precision_name(arithmetic),
                              .same = same_options,
                              .context = out};
-    TRY(hash_options(o, out->terms.config_yaml, &l, arithmetic, out->terms.hash));
+    memcpy(out->terms.hash, hash, sizeof hash);
 cleanup:
     return status;
 }

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a metric tells, for those who did not train it; where runs of DPO and of training mean other things by a name, both. */
+/* What a metric tells, for those who did not train it; where runs of DPO and of training mean other things by a name,
+ * both. */
 static const struct {
     const char *name, *meaning, *dpo;
 } meanings[] = {{"loss", "training loss", NULL},
@@ -92,8 +93,9 @@ static wr_status run_section(strbuf *out, const char *dir) {
         strbuf_printf(out, " · <span class=\"bad\">%zu damaged %s skipped</span>", t.skipped,
                       t.skipped == 1 ? "line" : "lines");
     strbuf_puts(out, "</p>\n<div class=\"grid\">\n");
+    const bool dpo = is_dpo(&t);
     for (size_t i = 0; i < t.n; i++)
-        if (shown(&t.series[i])) chart_card(out, &t.series[i], is_dpo(&t));
+        if (shown(&t.series[i])) chart_card(out, &t.series[i], dpo);
     strbuf_puts(out, "</div>\n");
     TRY(path_join(path, dir, "config.yaml"));
     if (file_exists(path)) {

@@ -36,7 +36,8 @@ wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, si
     size_t n = 0;
     arena *a = arena_create();
     *any = false;
-    status = a ? evaluate_select(record_source_index(s), rule, limit, &records, &n) : wr_fail(WR_E_NOMEM, "out of memory");
+    status =
+        a ? evaluate_select(record_source_index(s), rule, limit, &records, &n) : wr_fail(WR_E_NOMEM, "out of memory");
     TRY(world_agree(w, status));
     for (size_t from = 0; from < n && !*any; from += AT_ONCE) {
         const size_t count = n - from < AT_ONCE ? n - from : AT_ONCE;

@@ -107,27 +107,31 @@ static wr_status check_own(const json_value *state, const char *key, const char 
     if (!json_get_string(state, key, &given, &n))
         return wr_fail(WR_E_FORMAT, "%s: state.json of the checkpoint lacks \"%s\"", run, key);
     if (strcmp(given, mine) != 0)
-        return wr_fail(WR_E_MISMATCH, "%s: %s (its hash is %s, now %s); give the same, or another --out", run, what, given, mine);
+        return wr_fail(WR_E_MISMATCH, "%s: %s (its hash is %s, now %s); give the same, or another --out", run, what,
+                       given, mine);
     return WR_OK;
 }
 
 /* The checkpoint was made by this run, as it is called now. */
-static wr_status check_run(const char *run, const char *dir, const json_value *v, const json_value *files, const checkpoint_state *s) {
+static wr_status check_run(const char *run, const char *dir, const json_value *v, const state_numbers *numbers,
+                           const checkpoint_state *s) {
     wr_status status = WR_OK;
     char path[PATH_CAP], what[120];
     const char *hash = NULL, *arithmetic;
     size_t n;
-    int64_t done;
-    const bool kept = json_get(files, CONFIG) != NULL;
-    TRY(path_join(path, kept ? dir : run, CONFIG));
-    if (!kept && !json_get_string(v, "config_hash", &hash, &n)) TRY(wr_fail(WR_E_FORMAT, "%s: state.json of the checkpoint lacks \"config_hash\"", run));
+    TRY(path_join(path, numbers->options_kept ? dir : run, CONFIG));
+    if (!numbers->options_kept && !json_get_string(v, "config_hash", &hash, &n))
+        TRY(wr_fail(WR_E_FORMAT, "%s: state.json of the checkpoint lacks \"config_hash\"", run));
     if (s->terms->same) TRY(wr_context(s->terms->same(s->terms->context, path, hash), "%s", run));
     if (json_get_string(v, "arithmetic", &arithmetic, &n) && strcmp(arithmetic, s->terms->arithmetic) != 0)
-        TRY(wr_fail(WR_E_MISMATCH, "%s: the run computes in %s, now %s; give --precision %s", run, arithmetic, s->terms->arithmetic, arithmetic));
-    if (!json_get_int(v, "step", &done)) TRY(wr_fail(WR_E_FORMAT, "%s: state.json of the checkpoint lacks \"step\"", run));
-    if (s->steps && done > s->steps)
-        TRY(wr_fail(WR_E_USAGE, "%s: %lld steps are done, more than --steps %lld; give at least as many, or another --out", run, (long long)done, (long long)s->steps));
-    snprintf(what, sizeof what, "the run was begun with other data than %s", s->data_options ? s->data_options : "these");
+        TRY(wr_fail(WR_E_MISMATCH, "%s: the run computes in %s, now %s; give --precision %s", run, arithmetic,
+                    s->terms->arithmetic, arithmetic));
+    if (s->steps && numbers->step > s->steps)
+        TRY(wr_fail(WR_E_USAGE,
+                    "%s: %lld steps are done, more than --steps %lld; give at least as many, or another --out", run,
+                    (long long)numbers->step, (long long)s->steps));
+    snprintf(what, sizeof what, "the run was begun with other data than %s",
+             s->data_options ? s->data_options : "these");
     TRY(check_own(v, "data_hash", s->data_hash, run, what));
     TRY(check_own(v, "parent_hash", s->parent_hash, run, "the run was begun with another model than --model"));
 cleanup:
@@ -230,7 +234,7 @@ wr_status state_read(const char *run, const char *dir, int64_t step, const char 
     status = check_files(dir, files, needed);
     TRY(status);
     n->options_kept = json_get(files, CONFIG) != NULL;
-    if (status == WR_OK) TRY(check_run(run, dir, v, files, s));
+    if (status == WR_OK) TRY(check_run(run, dir, v, n, s));
 cleanup:
     free(bytes);
     arena_free(a);

@@ -26,8 +26,9 @@ static wr_status mix(const json_value *shown, strbuf *text, XXH64_hash_t *h) {
     strbuf_clear(text);
     json_writer w = json_writer_make(text);
     json_copy(&w, shown);
-    *h = XXH3_64bits_withSeed(text->data, text->len, *h);
-    return strbuf_status(text);
+    const wr_status status = strbuf_status(text);
+    if (status >= 0) *h = XXH3_64bits_withSeed(text->data, text->len, *h);
+    return status;
 }
 
 wr_status dedupe_key(const conversation *c, strbuf *out) {

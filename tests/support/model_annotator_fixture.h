@@ -1,5 +1,6 @@
-/* What the tests of the model annotator share: a tiny random checkpoint with its tokenizer, template and prompts in a folder of their own, and turns to
- * ask about. `setup` makes a fixture as cmocka's state, `teardown` removes it; one test program at a time. LOCAL. */
+/* What the tests of the model annotator share: a tiny random checkpoint with its tokenizer, template and prompts in a
+ * folder of their own, and turns to ask about. `setup` makes a fixture as cmocka's state, `teardown` removes it; one
+ * test program at a time. LOCAL. */
 #ifndef WR_TESTS_MODEL_ANNOTATOR_FIXTURE_H
 #define WR_TESTS_MODEL_ANNOTATOR_FIXTURE_H
 
@@ -24,7 +25,8 @@
 enum { SEED = 5, TURNS = 12, SPARE_IDS = 3, HISTORY = 6, LONGEST = 1200, POSITIONS = 1500 };
 
 static char folder[] = "/tmp/wr-annotator-XXXXXX", prompts_dir[PATH_CAP], model_dir[PATH_CAP];
-static const char level_text[] = "{history}\n{query}\n{reply}\nThen: {followup}\nRate it.", refusal_text[] = "{query} {reply} Refused?";
+static const char level_text[] = "{history}\n{query}\n{reply}\nThen: {followup}\nRate it.",
+                  refusal_text[] = "{query} {reply} Refused?";
 
 typedef struct fixture {
     tokenizer *tok;
@@ -37,12 +39,28 @@ typedef struct fixture {
     annotated_turn turns[TURNS];
 } fixture;
 
-/* --- making --------------------------------------------------------------------------------------------------------------------------- */
+/* --- making
+ * ---------------------------------------------------------------------------------------------------------------------------
+ */
 
 static inline model *make_model(size_t V, model_head head, uint64_t seed) {
     model *m = NULL;
-    model_config c = {.C = 32, .H = 4, .G = 2, .D = 8, .F = 64, .V = V, .L = 2, .max_positions = POSITIONS, .rope_theta = 10000, .norm_eps = 1e-5, .head = head,
-                      .n_labels = head == HEAD_SCORE ? 3 : 0, .init_std = 0.4, .bos_id = -1, .eos_id = -1, .pad_id = -1};
+    model_config c = {.C = 32,
+                      .H = 4,
+                      .G = 2,
+                      .D = 8,
+                      .F = 64,
+                      .V = V,
+                      .L = 2,
+                      .max_positions = POSITIONS,
+                      .rope_theta = 10000,
+                      .norm_eps = 1e-5,
+                      .head = head,
+                      .n_labels = head == HEAD_SCORE ? 3 : 0,
+                      .init_std = 0.4,
+                      .bos_id = -1,
+                      .eos_id = -1,
+                      .pad_id = -1};
     assert_int_equal(model_create(&c, &m), WR_OK);
     assert_int_equal(model_alloc_params(m), WR_OK);
     model_init_params(m, seed);
@@ -65,7 +83,8 @@ static inline void write_prompt(model_question q, const char *text) {
 }
 
 static inline void make_turns(fixture *f) {
-    static const char *const words[] = {"cat", "again", "wrong", "thanks", "2", "the", "Paris", "no", "explain", "为什么", "ok", "?"};
+    static const char *const words[] = {"cat",   "again", "wrong",   "thanks", "2",  "the",
+                                        "Paris", "no",    "explain", "为什么", "ok", "?"};
     rng r = rng_make(SEED, RNG_TEST, 1, 0, 0);
     for (size_t i = 0; i < TURNS; i++) {
         for (size_t k = 0; k < HISTORY + 3; k++) {
@@ -77,7 +96,8 @@ static inline void make_turns(fixture *f) {
             f->messages[i][k] = (chat_message){k % 2 == 0 ? "user" : "assistant", s, strlen(s), NULL};
         }
         const chat_message *m = f->messages[i];
-        f->turns[i] = (annotated_turn){"c", (int64_t)i, m, i % 4 == 0 ? 0 : HISTORY, m + HISTORY, m + HISTORY + 1, m + HISTORY + 2};
+        f->turns[i] = (annotated_turn){
+            "c", (int64_t)i, m, i % 4 == 0 ? 0 : HISTORY, m + HISTORY, m + HISTORY + 1, m + HISTORY + 2};
         if (i == 4) f->turns[i].query = NULL;
     }
 }
@@ -95,7 +115,8 @@ static inline int setup(void **state) {
     write_prompt(ASK_REFUSAL, refusal_text);
     make_turns(f);
     assert_int_equal(bpe_trainer_create(360, special, &trainer), WR_OK);
-    for (size_t i = 0; i < TURNS; i++) assert_int_equal(bpe_trainer_add(trainer, f->text[i][0], strlen(f->text[i][0])), WR_OK);
+    for (size_t i = 0; i < TURNS; i++)
+        assert_int_equal(bpe_trainer_add(trainer, f->text[i][0], strlen(f->text[i][0])), WR_OK);
     assert_int_equal(bpe_trainer_finish(trainer, model_dir), WR_OK);
     bpe_trainer_free(trainer);
     assert_int_equal(tokenizer_load(model_dir, &f->tok), WR_OK);

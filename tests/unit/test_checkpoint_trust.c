@@ -50,11 +50,8 @@ static const run_terms *terms(const char *machine) {
 }
 
 static checkpoint_state state_of(int64_t step, const char *machine) {
-    return (checkpoint_state){.step = step,
-                              .terms = terms(machine),
-                              .data_hash = "data",
-                              .parent_hash = "parent",
-                              .seed = 7};
+    return (checkpoint_state){
+        .step = step, .terms = terms(machine), .data_hash = "data", .parent_hash = "parent", .seed = 7};
 }
 
 /* Checkpoints of steps 1 and 2, each after a line of metrics. */
@@ -125,9 +122,9 @@ static void flip(const char *path, size_t byte, int bit) {
 
 static void test_flips(void **state) {
     (void)state;
-    static const char *const files[] = {"state.json",         "optimizer.safetensors", "model/model.safetensors",
-                                        "model/config.json",  "model/tokenizer.json",  "model/template.txt",   "config.yaml",
-                                        "../../metrics.jsonl"};
+    static const char *const files[] = {"state.json",        "optimizer.safetensors", "model/model.safetensors",
+                                        "model/config.json", "model/tokenizer.json",  "model/template.txt",
+                                        "config.yaml",       "../../metrics.jsonl"};
     enum { FILES = sizeof files / sizeof *files };
     const char *wanted = getenv("FLIPS");
     const int n = wanted ? atoi(wanted) : 120;

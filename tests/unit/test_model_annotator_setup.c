@@ -1,4 +1,5 @@
-/* What makes a model annotator: a folder, options, prompts, and the fingerprint of all that its answers depend on; wrong models and prompts are refused. */
+/* What makes a model annotator: a folder, options, prompts, and the fingerprint of all that its answers depend on;
+ * wrong models and prompts are refused. */
 #include "tests/support/model_annotator_fixture.h"
 
 static void test_directory(void **state) {
@@ -21,7 +22,9 @@ static void test_directory(void **state) {
 static void test_options(void **state) {
     const fixture *f = *state;
     const option_spec *const tables[] = {annotator_model_options, NULL};
-    char *with[] = {"x", "--annotator-model", model_dir, "--annotator-history", "2", "--annotator-clip", "30", "--no-annotator-calibrate"}, *without[] = {"x"};
+    char *with[] = {"x", "--annotator-model", model_dir, "--annotator-history",
+                    "2", "--annotator-clip",  "30",      "--no-annotator-calibrate"},
+         *without[] = {"x"};
     options *o = NULL;
     bool help;
     annotator_model keep;
@@ -74,13 +77,16 @@ static void test_prompts(void **state) {
     strbuf out = {0};
     char missing[PATH_CAP];
     size_t clipped = 0;
-    const chat_message q = {"user", "{reply}", 7, NULL}, r = {"assistant", "R", 1, NULL}, u = {"user", "U", 1, NULL}, h[] = {{"user", "a", 1, NULL}, {"assistant", "b", 1, NULL}};
+    const chat_message q = {"user", "{reply}", 7, NULL}, r = {"assistant", "R", 1, NULL}, u = {"user", "U", 1, NULL},
+                       h[] = {{"user", "a", 1, NULL}, {"assistant", "b", 1, NULL}};
     const annotated_turn t = {"c", 1, h, 2, &q, &r, &u};
     assert_int_equal(model_prompt_from_text("<{followup}|{reply}|{history}|{query}>", ASK_LEVEL, &p), WR_OK);
     assert_int_equal(model_prompt_render(p, &t, 0, 0, &out, &clipped), WR_OK);
-    assert_string_equal(strbuf_str(&out), "<U|R|User: a\nAssistant: b|{reply}>"); /* a slot's name inside a message is text */
+    assert_string_equal(strbuf_str(&out),
+                        "<U|R|User: a\nAssistant: b|{reply}>"); /* a slot's name inside a message is text */
     strbuf_clear(&out);
-    assert_int_equal(model_prompt_render(p, &(annotated_turn){.reply = &r, .followup = &u}, 0, 0, &out, &clipped), WR_OK);
+    assert_int_equal(model_prompt_render(p, &(annotated_turn){.reply = &r, .followup = &u}, 0, 0, &out, &clipped),
+                     WR_OK);
     assert_string_equal(strbuf_str(&out), "<U|R|(none)|(none)>");
     model_prompt_free(p);
     strbuf_free(&out);
@@ -92,11 +98,14 @@ static void test_prompts(void **state) {
     check_bad_prompt(ASK_REFUSAL, "{query} {reply} {query}", "twice");
 
     assert_int_equal(path_join(missing, folder, "none"), WR_OK);
-    assert_int_equal(model_annotator_create(f->m, f->tok, f->chat, &(model_annotator_options){.prompts_dir = missing}, &a), WR_E_IO);
+    assert_int_equal(
+        model_annotator_create(f->m, f->tok, f->chat, &(model_annotator_options){.prompts_dir = missing}, &a), WR_E_IO);
     assert_non_null(strstr(wr_error(), missing));
     assert_int_equal(dir_make(missing), WR_OK); /* empty: built in */
-    assert_true(fingerprint(f, true, (model_annotator_options){.prompts_dir = missing}) != fingerprint(f, true, (model_annotator_options){0}));
-    assert_int_equal(model_annotator_create(f->m, f->tok, f->chat, &(model_annotator_options){.max_length = 200}, &a), WR_E_MISMATCH);
+    assert_true(fingerprint(f, true, (model_annotator_options){.prompts_dir = missing}) !=
+                fingerprint(f, true, (model_annotator_options){0}));
+    assert_int_equal(model_annotator_create(f->m, f->tok, f->chat, &(model_annotator_options){.max_length = 200}, &a),
+                     WR_E_MISMATCH);
     assert_non_null(strstr(wr_error(), "model-annotate.txt"));
     assert_null(a);
     for (model_question which = 0; which < MODEL_QUESTIONS; which++) { /* what is built in is itself a good prompt */
@@ -109,7 +118,8 @@ static void test_prompts(void **state) {
 static void test_wrong_models(void **state) {
     const fixture *f = *state;
     annotator *a = NULL;
-    model *score = make_model(tokenizer_vocab(f->tok), HEAD_SCORE, SEED), *small = make_model(tokenizer_vocab(f->tok) - 1, HEAD_LM, SEED);
+    model *score = make_model(tokenizer_vocab(f->tok), HEAD_SCORE, SEED),
+          *small = make_model(tokenizer_vocab(f->tok) - 1, HEAD_LM, SEED);
     assert_int_equal(model_annotator_create(score, f->tok, f->chat, &(model_annotator_options){0}, &a), WR_E_MISMATCH);
     assert_int_equal(model_annotator_create(small, f->tok, f->chat, &(model_annotator_options){0}, &a), WR_E_MISMATCH);
     assert_non_null(strstr(wr_error(), "vocab_size"));
@@ -118,7 +128,8 @@ static void test_wrong_models(void **state) {
 
 int main(void) {
     printf("# seed %d\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_directory), cmocka_unit_test(test_options), cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_prompts),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_directory), cmocka_unit_test(test_options),
+                                       cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_prompts),
                                        cmocka_unit_test(test_wrong_models)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -126,8 +126,8 @@ static void test_warmup_steps(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_torch), cmocka_unit_test(test_threads),
-                                       cmocka_unit_test(test_norm), cmocka_unit_test(test_schedules),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_torch),    cmocka_unit_test(test_threads),
+                                       cmocka_unit_test(test_norm),     cmocka_unit_test(test_schedules),
                                        cmocka_unit_test(test_clipping), cmocka_unit_test(test_warmup_steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

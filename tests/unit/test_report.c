@@ -227,10 +227,14 @@ static int remove_dir(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(escapes_everything),      cmocka_unit_test(ticks_are_round),
-        cmocka_unit_test(charts_of_odd_data),      cmocka_unit_test(whole_page),
-        cmocka_unit_test(accuracy_by_kind_of_run), cmocka_unit_test(agreement_of_annotators), cmocka_unit_test(overlapping_intervals_are_said),
-        cmocka_unit_test(resumed_steps_replace),   cmocka_unit_test(bad_sources_are_named)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(escapes_everything),
+                                       cmocka_unit_test(ticks_are_round),
+                                       cmocka_unit_test(charts_of_odd_data),
+                                       cmocka_unit_test(whole_page),
+                                       cmocka_unit_test(accuracy_by_kind_of_run),
+                                       cmocka_unit_test(agreement_of_annotators),
+                                       cmocka_unit_test(overlapping_intervals_are_said),
+                                       cmocka_unit_test(resumed_steps_replace),
+                                       cmocka_unit_test(bad_sources_are_named)};
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

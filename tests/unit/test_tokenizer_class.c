@@ -125,10 +125,14 @@ static void test_contradiction(void **state) {
     rmdir(dir);
 }
 
-/* A chat whose template wrote "a<x>b": transformers 5.24 has <x> as one token there where a file beside names it (every row with a refusal was asked). */
+/* A chat whose template wrote "a<x>b": transformers 5.24 has <x> as one token there where a file beside names it (every
+ * row with a refusal was asked). */
 static void test_named(void **state) {
     (void)state;
-    static const struct { const char *name, *text; bool refused; } rows[] = {
+    static const struct {
+        const char *name, *text;
+        bool refused;
+    } rows[] = {
         {"tokenizer_config.json", "{\"pad_token\":\"<x>\"}", true},
         {"tokenizer_config.json", "{\"image_token\":\"<x>\"}", true},
         {"tokenizer_config.json", "{\"unk_token\":{\"__type\":\"AddedToken\",\"content\":\"<x>\"}}", true},
@@ -139,8 +143,10 @@ static void test_named(void **state) {
         {"tokenizer_config.json", "{\"extra_special_tokens\":{\"image\":\"<x>\"}}", true},
         {"special_tokens_map.json", "{\"pad_token\":\"<x>\"}", true},
         {"added_tokens.json", "{\"<x>\":6}", true},
-        {"tokenizer_config.json", "{\"eos_token\":\"</s>\",\"pad_token\":\"<y>\",\"mask_token\":null,\"cls_token\":\"\"}", false},
-        {"tokenizer_config.json", "{\"eos_token\":{\"content\":\"</s>\",\"lstrip\":true}}", false}, /* tokenizer.json's flags count */
+        {"tokenizer_config.json",
+         "{\"eos_token\":\"</s>\",\"pad_token\":\"<y>\",\"mask_token\":null,\"cls_token\":\"\"}", false},
+        {"tokenizer_config.json", "{\"eos_token\":{\"content\":\"</s>\",\"lstrip\":true}}",
+         false}, /* tokenizer.json's flags count */
         {"tokenizer_config.json", "{\"some_token\":[\"<x>\"],\"token\":\"<x>\",\"add_bos_token\":true}", false},
         {"tokenizer_config.json", "{\"bos_token\":\"</\"}", false}, /* within a token of the file */
     };
@@ -156,10 +162,13 @@ static void test_named(void **state) {
         if (tokenizer_load(dir, &t) < 0) fail_msg("%s: %s", rows[i].text, wr_error());
         wr_status status = tokenizer_encode_marked(t, written, sizeof written - 1, origin, NULL, 0, NULL, &chat);
         if ((status < 0) != rows[i].refused) fail_msg("%s", rows[i].text);
-        if (status < 0 && (status != WR_E_FORMAT || !strstr(wr_error(), strstr(rows[i].text, "<x>") ? "\"<x>\"" : "\"b\""))) fail_msg("%s: %s", rows[i].text, wr_error());
+        if (status < 0 &&
+            (status != WR_E_FORMAT || !strstr(wr_error(), strstr(rows[i].text, "<x>") ? "\"<x>\"" : "\"b\"")))
+            fail_msg("%s: %s", rows[i].text, wr_error());
         for (size_t k = 1; k < 5; k++) origin[k] = 1; /* what somebody typed is no token */
         assert_int_equal(tokenizer_encode_marked(t, written, sizeof written - 1, origin, NULL, 0, NULL, &chat), WR_OK);
-        assert_int_equal(tokenizer_encode(t, written, sizeof written - 1, TOK_DEFAULT, &text), WR_OK); /* as Tokenizer.from_file */
+        assert_int_equal(tokenizer_encode(t, written, sizeof written - 1, TOK_DEFAULT, &text),
+                         WR_OK); /* as Tokenizer.from_file */
         token_ids_free(&chat);
         token_ids_free(&text);
         tokenizer_free(t);
