@@ -1,19 +1,8 @@
 #!/bin/bash
 # End to end: what chat rows hold beside texts, rows that are bad, and an annotator that is not there.
-program=$(realpath "${BUILD:-build}")/wildreward
-golden=$PWD/tests/golden/tokenizer
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-n=0
-ok() { # NAME COMMAND…
-    n=$((n + 1)) name=$1
-    shift
-    if "$@" >log 2>&1; then echo "ok $n - $name"; else echo "not ok $n - $name" && sed 's/^/# /' log err; fi
-}
-run() { rc=0; "$program" "$@" >out 2>err || rc=$?; }
+. tests/rows.sh
+golden=$repository/tests/golden/tokenizer
 prepare() { rm -rf "$1"; run prepare "${@:2}" --languages all --test-instances 0 --out "$1"; }
-echo "TAP version 13"
 
 printf 'messages: messages\nid: id\n' >map.yaml
 ask='{"role":"user","content":"How do I bake a good bread at home?"}'

@@ -1,16 +1,7 @@
 #!/bin/bash
 # End to end: chats of OpenAI's kind without a field map or an id, and rated replies in every form that they are kept in.
-program=$(realpath "${BUILD:-build}")/wildreward
-golden=$PWD/tests/golden/parquet/rows
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-n=0
-ok() { # NAME COMMAND…
-    n=$((n + 1)) name=$1
-    shift
-    if "$@" >log 2>&1; then echo "ok $n - $name"; else echo "not ok $n - $name" && sed 's/^/# /' log err; fi
-}
+. tests/rows.sh
+golden=$repository/tests/golden/parquet/rows
 prepare() {
     rm -rf o && rc=0
     "$program" prepare "$@" --no-tokens --languages all --test-instances 0 --out o >out 2>err || rc=$?
@@ -18,7 +9,6 @@ prepare() {
 ids() { "$program" export --data o --kind chats --split all --out - 2>/dev/null | jq -r '.conversation_hash // .id' | sort; }
 chats() { "$program" export --data o --kind chats --split all --out - 2>/dev/null | jq -cS '[(.conversation // .messages)[] | {role, content}]' | sort; }
 ratings() { "$program" export --data o --kind reward --split all --out - 2>/dev/null | jq -cS '[.id, .["label"], .query, .response, .user]' | sort; }
-echo "TAP version 13"
 
 for i in 1 2 3; do
     echo "{\"messages\":[{\"role\":\"user\",\"content\":\"How do I bake $i loaves of good bread at home?\"},{\"role\":\"assistant\",\"content\":\"With flour, water, salt and $i hours of time.\"},{\"role\":\"user\",\"content\":\"Thanks, that was great help!\"}]}"

@@ -1,23 +1,13 @@
 #!/bin/bash
 # End to end: rated replies as CSV are those of JSON lines, however a program quotes them; what is no CSV is counted by place and reason, or refused by name.
-program=$(realpath "${BUILD:-build}")/wildreward
-golden=$PWD/tests/golden/model/llama
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-n=0
-ok() { # NAME COMMAND…
-    n=$((n + 1)) name=$1
-    shift
-    if "$@" >log 2>&1; then echo "ok $n - $name"; else echo "not ok $n - $name" && sed 's/^/# /' log err; fi
-}
+. tests/rows.sh
+golden=$repository/tests/golden/model/llama
 prepare() {
     rm -rf o && rc=0
     "$program" prepare "$@" --format labelled --no-tokens --test-instances 0 --out o >out 2>err || rc=$?
 }
 ratings() { "$program" export --data o --kind reward --split all --out - 2>/dev/null | jq -cS '[.label, .query, .response, .history, .user, .id]' | sort; }
 says() { test $rc = "$1" && grep -qF "$2" err; } # CODE TEXT
-echo "TAP version 13"
 
 for i in $(seq 12); do
     echo "{\"id\":\"r$i\",\"user\":\"u$((i % 5))\",\"query\":\"What, in \\\"short\\\", is $i?\",\"response\":\"é line 1\\nline 2, \\\"$i\\\"\\r\\nend;\\t.\",\"label\":$((1 + i % 4)),\"history\":[{\"role\":\"user\",\"content\":\"Hi, \\\"you\\\"\"},{\"role\":\"assistant\",\"content\":\"Hello\\n$i\"}]}"

@@ -1,18 +1,7 @@
 #!/bin/bash
 # End to end: which chat template of a folder counts, what is none, and that named ones go along with a result.
-program=$(realpath "${BUILD:-build}")/wildreward
-golden=$PWD/tests/golden/tokenizer
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-n=0
-ok() { # NAME COMMAND…
-    n=$((n + 1)) name=$1
-    shift
-    if "$@" >log 2>&1; then echo "ok $n - $name"; else echo "not ok $n - $name" && sed 's/^/# /' log out err; fi
-}
-run() { rc=0; "$program" "$@" >out 2>err || rc=$?; }
-echo "TAP version 13"
+. tests/rows.sh
+golden=$repository/tests/golden/tokenizer
 
 mkdir bad named
 cp "$golden/digits/tokenizer.json" bad/

@@ -2,6 +2,7 @@
  * know has its default. */
 #include "base/file.h"
 #include "base/options.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +25,7 @@ static const option_spec table[] = {
     {0},
 };
 static const option_spec *const tables[] = {table, NULL};
-static char folder[64], run[PATH_CAP];
+static char run[PATH_CAP];
 
 static void write_config(const char *yaml) {
     char path[PATH_CAP];
@@ -68,11 +69,9 @@ static void test_the_rest_comes_from_the_run(void **state) {
 static void changes(const char *yaml, bool longer, const char *want, char **words) {
     options *o, *was;
     strbuf said = {0};
-    char path[PATH_CAP];
     assert_int_equal(parse(&o, words), WR_OK);
-    assert_int_equal(path_join(path, folder, "was.yaml"), WR_OK);
-    assert_int_equal(file_write_atomic(path, yaml, strlen(yaml)), WR_OK);
-    assert_int_equal(options_like(o, path, &was), WR_OK);
+    put_file("was.yaml", yaml, strlen(yaml));
+    assert_int_equal(options_like(o, in_folder("was.yaml"), &was), WR_OK);
     assert_int_equal(options_changed(was, o, longer, &said), WR_OK);
     assert_string_equal(strbuf_str(&said), want);
     options_free(was);
@@ -101,18 +100,13 @@ static void test_values_are_compared(void **state) {
 }
 
 static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/wildreward-test-XXXXXX");
-    return mkdtemp(folder) && path_join(run, folder, "run") >= 0 && dir_make(run) >= 0 ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(folder) < 0 ? -1 : 0;
+    if (folder_set_up(state) != 0) return -1;
+    strcpy(run, in_folder("run"));
+    return dir_make(run) < 0 ? -1 : 0;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_the_rest_comes_from_the_run),
                                        cmocka_unit_test(test_values_are_compared)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, folder_tear_down);
 }

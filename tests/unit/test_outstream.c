@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/stream.h"
+#include "tests/support/temp_folder.h"
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,14 +10,6 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char folder[64];
-
-static const char *in_folder(const char *name) {
-    static char path[PATH_CAP];
-    assert_int_equal(path_join(path, folder, name), WR_OK);
-    return path;
-}
 
 static wr_status read_all(const char *path, strbuf *out, size_t *lines) {
     instream *s = NULL;
@@ -65,7 +58,7 @@ static void test_output(void **state) {
         assert_int_equal(read_all(path, &got, &n), WR_END);
         assert_int_equal(n, 50000);
     }
-    assert_int_equal(dir_list(folder, ".", "", &names, &n), WR_OK);
+    assert_int_equal(dir_list(test_folder(), ".", "", &names, &n), WR_OK);
     assert_int_equal(n, 0); /* no temporary files left */
     names_free(names, n);
     outstream_discard(NULL);
@@ -96,23 +89,12 @@ static void test_output_errors(void **state) {
     assert_int_equal(outstream_create("/proc/nothing-here.jsonl.zst", &out), WR_E_IO);
     assert_non_null(strstr(wr_error(), "/proc/nothing-here.jsonl.zst"));
     assert_int_equal(outstream_create(in_folder("absent/x"), &out), WR_E_IO);
-    assert_int_equal(outstream_create(folder, &out), WR_E_USAGE);
+    assert_int_equal(outstream_create(test_folder(), &out), WR_E_USAGE);
     assert_int_equal(outstream_create("", &out), WR_E_USAGE);
     assert_null(out);
 }
 
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/wildreward-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(folder) < 0 ? -1 : 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_output), cmocka_unit_test(test_output_errors)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

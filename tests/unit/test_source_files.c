@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "tests/support/seen_rows.h"
+#include "tests/support/temp_folder.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,20 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char folder[64], path[PATH_CAP];
-
-static const char *in_folder(const char *name) {
-    assert_int_equal(path_join(path, folder, name), WR_OK);
-    return path;
-}
-
-static void put(const char *name, const void *bytes, size_t n) {
-    FILE *f = fopen(in_folder(name), "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
 
 static sources *open_one(const char *name, size_t block_bytes) {
     sources *s;
@@ -56,8 +43,8 @@ static void options(void **state) {
                                       "a redacted field missing or of a wrong type ",
                                       "field missing or of a wrong type field missing or of a wrong type s "};
     uint64_t prints[6];
-    put("o.jsonl", rows, sizeof rows - 1);
-    const char *paths[] = {in_folder("o.jsonl"), path};
+    put_file("o.jsonl", rows, sizeof rows - 1);
+    const char *paths[] = {in_folder("o.jsonl"), in_folder("o.jsonl")};
     for (int k = 0; k < 4; k++) {
         sources *s;
         seen all = {0};
@@ -116,7 +103,7 @@ static void places(void **state) {
     char sub[PATH_CAP], pattern[PATH_CAP];
     assert_int_equal(dir_make(in_folder("d/aa/.cache")), WR_OK);
     assert_int_equal(dir_make(in_folder("e")), WR_OK);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) put(names[i], row, sizeof row - 1);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) put_file(names[i], row, sizeof row - 1);
     sources *s;
     strcpy(sub, in_folder("d"));
     assert_int_equal(sources_open((const char *[]){sub}, 1, &(source_options){0}, &s), WR_OK);
@@ -147,19 +134,19 @@ static void places(void **state) {
     assert_int_equal(sources_open((const char *[]){"-"}, 1, &(source_options){0}, &s), WR_E_USAGE);
     assert_non_null(strstr(wr_error(), "standard input"));
     assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
-    assert_int_equal(sources_open((const char *[]){path}, 1, &(source_options){0}, &s), WR_E_USAGE);
+    assert_int_equal(sources_open((const char *[]){in_folder("pipe")}, 1, &(source_options){0}, &s), WR_E_USAGE);
     assert_non_null(strstr(wr_error(), "regular file"));
     /* Bytes that are nothing, and a name that promises more than is there. */
-    put("noise.zst", "\x01\x02\x03\x04 not at all", 15);
+    put_file("noise.zst", "\x01\x02\x03\x04 not at all", 15);
     s = open_one("noise.zst", 0);
     assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
     assert_non_null(strstr(wr_error(), "noise.zst"));
     sources_close(s);
-    put("empty.jsonl.zst", "", 0);
+    put_file("empty.jsonl.zst", "", 0);
     s = open_one("empty.jsonl.zst", 0);
     assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
     sources_close(s);
-    put("cut.parquet", "PAR1 cut", 8);
+    put_file("cut.parquet", "PAR1 cut", 8);
     s = open_one("cut.parquet", 0);
     assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
     assert_non_null(strstr(wr_error(), "cut.parquet"));
@@ -167,18 +154,7 @@ static void places(void **state) {
     seen_free(&all);
 }
 
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/test_sources_XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(folder) < 0 ? -1 : 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(options), cmocka_unit_test(places)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

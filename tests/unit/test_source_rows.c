@@ -8,24 +8,11 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "data/source/sources_rows.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char folder[64], path[PATH_CAP];
-
-static const char *in_folder(const char *name) {
-    assert_int_equal(path_join(path, folder, name), WR_OK);
-    return path;
-}
-
-static void put(const char *name, const void *bytes, size_t n) {
-    FILE *f = fopen(in_folder(name), "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
 
 static void row_text(strbuf *out, const char *id, size_t length) {
     strbuf_printf(out, "{\"conversation_hash\":\"%s\",\"conversation\":[{\"role\":\"user\",\"content\":\"", id);
@@ -53,7 +40,7 @@ static void huge(void **state) {
         for (int plain = 0; plain < 2 - array; plain++) {
             text_rows *r;
             text_row row;
-            put("huge.json", text.data, text.len);
+            put_file("huge.json", text.data, text.len);
             assert_int_equal(plain ? text_rows_open_plain(in_folder("huge.json"), text.len, LIMIT, &r)
                                    : text_rows_open(in_folder("huge.json"), LIMIT, NULL, &r),
                              WR_OK);
@@ -127,7 +114,7 @@ static void tables(void **state) {
             strbuf_puts(&text, crlf ? "\r\n" : "\n");
             for (; from < text.len; from++) line += text.data[from] == '\n';
         }
-        put("t.csv", text.data, text.len);
+        put_file("t.csv", text.data, text.len);
         text_rows *rows;
         text_row row;
         assert_int_equal(text_rows_open(in_folder("t.csv"), ROW_LIMIT, &columns, &rows), WR_OK);
@@ -159,7 +146,7 @@ static void open_quote(void **state) {
     text_row row;
     strbuf_puts(&text, "response,label\na,1\n\"b,2\n");
     while (text.len < 3 << 20) strbuf_puts(&text, "some more text,1\n");
-    put("q.csv", text.data, text.len);
+    put_file("q.csv", text.data, text.len);
     assert_int_equal(text_rows_open(in_folder("q.csv"), 1 << 20, &columns, &rows), WR_OK);
     assert_int_equal(text_rows_next(rows, UINT64_MAX, &row), WR_OK);
     assert_int_equal(text_rows_next(rows, UINT64_MAX, &row), WR_E_FORMAT);
@@ -196,19 +183,8 @@ static void guesses(void **state) {
     assert_true(tsv_name("a.tsv.gz") && tsv_name("a.tab"));
 }
 
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/test_sources_XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(folder) < 0 ? -1 : 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(huge), cmocka_unit_test(tables), cmocka_unit_test(open_quote),
                                        cmocka_unit_test(guesses)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "data/source/sources.h"
 #include "tests/support/seen_rows.h"
+#include "tests/support/temp_folder.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -18,20 +19,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char folder[64], path[PATH_CAP];
-
-static const char *in_folder(const char *name) {
-    assert_int_equal(path_join(path, folder, name), WR_OK);
-    return path;
-}
-
-static void put(const char *name, const void *bytes, size_t n) {
-    FILE *f = fopen(in_folder(name), "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
 
 typedef struct member {
     const char *name;
@@ -162,7 +149,7 @@ static void plain_lines(void **state) {
     many_rows(&text, &expected, 0, 220, "\n");
     for (int newline = 0; newline < 2; newline++) {
         if (newline) strbuf_puts(&text, "\n");
-        put("a.jsonl", text.data, text.len);
+        put_file("a.jsonl", text.data, text.len);
         check_all("a.jsonl", expected.data);
         put_archive("a.jsonl.zst", ARCHIVE_FILTER_ZSTD, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
         put_archive("a.jsonl.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
@@ -199,7 +186,7 @@ static void odd_lines(void **state) {
     strbuf_puts(&expected, "not an object not JSON invalid UTF-8 ");
     many_rows(&text, &expected, 3, 1, "");
     strbuf_puts(&text, "  \r\n\n\r\n   \n");
-    put("odd.jsonl", text.data, text.len);
+    put_file("odd.jsonl", text.data, text.len);
     check_all("odd.jsonl", expected.data);
     put_archive("odd.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
     check_all("odd.gz", expected.data);
@@ -227,17 +214,17 @@ static void odd_lines(void **state) {
     strbuf_clear(&expected);
     strbuf_puts(&text, "\xEF\xBB\xBF");
     many_rows(&text, &expected, 0, 5, "\n");
-    put("mark.jsonl", text.data, text.len);
+    put_file("mark.jsonl", text.data, text.len);
     check_all("mark.jsonl", expected.data);
     put_archive("mark.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
     check_all("mark.gz", expected.data);
-    put("none.jsonl", "", 0);
+    put_file("none.jsonl", "", 0);
     s = open_one("none.jsonl", 0);
     assert_int_equal(read_all(s, 0, &all, NULL), 0);
     sources_close(s);
-    put("blank.jsonl", "\n \n\t", 4);
+    put_file("blank.jsonl", "\n \n\t", 4);
     check_all("blank.jsonl", "");
-    put("words.jsonl", "once upon\n{\"x\":1}", 17);
+    put_file("words.jsonl", "once upon\n{\"x\":1}", 17);
     check_all("words.jsonl", "not JSON field missing or of a wrong type ");
     strbuf_free(&places);
     strbuf_free(&text);
@@ -250,7 +237,7 @@ static void arrays(void **state) {
     strbuf_puts(&text, " \n[\n  ");
     many_rows(&text, &expected, 0, 120, " ,\n  ");
     strbuf_puts(&text, "\n]\n");
-    put("array.json", text.data, text.len);
+    put_file("array.json", text.data, text.len);
     check_all("array.json", expected.data);
     sources *s = open_one("array.json", 0);
     seen all = {0};
@@ -272,11 +259,11 @@ static void arrays(void **state) {
     strbuf_puts(&text, "[");
     many_rows(&text, &expected, 0, 60, ",");
     strbuf_puts(&text, "]");
-    put("line.json", text.data, text.len);
+    put_file("line.json", text.data, text.len);
     check_all("line.json", expected.data);
     static const char pretty[] = "\xEF\xBB\xBF[\n  {\n    \"conversation_hash\": \"a\",\n    \"conversation\": [\n      {\"role\": \"user\", \"content\": \"],{[\\\\\\\"\"}\n    ]\n  },\n  "
                                  "7,\n  \"x]\",\n  {\"conversation_hash\": \"b\", \"conversation\": [{\"role\": \"user\", \"content\": \"x\"}]}\n]\n";
-    put("pretty.json", pretty, sizeof pretty - 1);
+    put_file("pretty.json", pretty, sizeof pretty - 1);
     check_all("pretty.json", "a not an object not an object b ");
     s = open_one("pretty.json", 0);
     read_all(s, 0, &all, NULL);
@@ -306,7 +293,7 @@ static void arrays(void **state) {
                {"[" A "]\n[" A "," A "]", "a a a "},
                {"[" A "]\n" A "\n" A, "a a a "}};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
-        put("odd.json", odd[i].text, strlen(odd[i].text));
+        put_file("odd.json", odd[i].text, strlen(odd[i].text));
         check_all("odd.json", odd[i].ids);
     }
     strbuf_free(&text);
@@ -380,7 +367,7 @@ static void truncated(void **state) {
         assert_int_equal(file_read(in_folder(kinds[k].name), 0, &bytes, &n), WR_OK);
         for (size_t i = 0; i < 120; i++) {
             size_t cut = i < 40 ? i : i < 80 ? n - (i - 39) : n / 41 * (i - 79);
-            put(kinds[k].name, bytes, cut);
+            put_file(kinds[k].name, bytes, cut);
             sources *s = open_one(kinds[k].name, 4096);
             seen all = {0};
             wr_status status = WR_OK;
@@ -402,7 +389,7 @@ static void truncated(void **state) {
         free(bytes);
     }
     sources *s;
-    put("plain.jsonl", text.data, text.len - 5);
+    put_file("plain.jsonl", text.data, text.len - 5);
     s = open_one("plain.jsonl", 1000);
     seen all = {0};
     read_all(s, 0, &all, NULL);
@@ -418,19 +405,8 @@ static void truncated(void **state) {
     strbuf_free(&expected);
 }
 
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/test_sources_XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(folder) < 0 ? -1 : 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(plain_lines), cmocka_unit_test(odd_lines), cmocka_unit_test(arrays),  cmocka_unit_test(archives),
                                        cmocka_unit_test(truncated)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }
