@@ -1,5 +1,6 @@
-/* Arena: a list of blocks, the current one at its head. A request of more than a quarter of the next block's size gets a block of its
- * own behind the head, so that a 50 MB string neither wastes the rest of the current block nor is ever copied. */
+/* Arena: a list of blocks, the current one at its head. A request of more than a quarter of the next block's size gets
+ * a block of its own behind the head, so that a 50 MB string neither wastes the rest of the current block nor is ever
+ * copied. */
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -124,6 +125,4 @@ char *arena_strndup(arena *a, const char *s, size_t n) {
     return p;
 }
 
-size_t arena_bytes(const arena *a) {
-    return a->held;
-}
+size_t arena_bytes(const arena *a) { return a->held; }

@@ -23,13 +23,17 @@ bool decimal_whole(const char *s) {
 
 bool decimal_real(const char *s) {
     size_t sign = *s == '-' || *s == '+', whole = whole_part(s), fraction = 0;
-    if (leading_zero(s)) { return false; }
+    if (leading_zero(s)) {
+        return false;
+    }
     s += whole ? whole : sign;
     if (*s == '.') {
         fraction = digits(s + 1);
         s += 1 + fraction;
     }
-    if (whole == 0 && fraction == 0) { return false; }
+    if (whole == 0 && fraction == 0) {
+        return false;
+    }
     if (*s == 'e' || *s == 'E') {
         s += 1 + (s[1] == '-' || s[1] == '+');
         size_t n = digits(s);

@@ -1,5 +1,5 @@
-/* Numbers as people write them, in the one form that every reader takes for the same number: no leading 0 (017 is 15 or 17), no 0x10, no 1_000, no blanks,
- * no inf or nan, and a whole number has no point or exponent. LOCAL. */
+/* Numbers as people write them, in the one form that every reader takes for the same number: no leading 0 (017 is 15 or
+ * 17), no 0x10, no 1_000, no blanks, no inf or nan, and a whole number has no point or exponent. LOCAL. */
 #ifndef WR_BASE_DECIMAL_H
 #define WR_BASE_DECIMAL_H
 

@@ -20,7 +20,9 @@ struct decompress {
 
 static wr_status file_read_some(decompress_layer *l, char *to, size_t room, size_t *got) {
     ssize_t n;
-    do { n = read(l->fd, to, room); } while (n < 0 && errno == EINTR);
+    do {
+        n = read(l->fd, to, room);
+    } while (n < 0 && errno == EINTR);
     if (n < 0) return wr_fail(WR_E_IO, "cannot read %s: %s", l->path, strerror(errno));
     l->used += (uint64_t)n;
     *got = (size_t)n;

@@ -83,8 +83,8 @@ wr_status dir_list(const char *dir, const char *prefix, const char *suffix, char
         }
         const char *name = e->d_name;
         size_t length = strlen(name);
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || length < lead + trail || strncmp(name, prefix, lead) != 0 ||
-            strcmp(name + length - trail, suffix) != 0) {
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || length < lead + trail ||
+            strncmp(name, prefix, lead) != 0 || strcmp(name + length - trail, suffix) != 0) {
             continue;
         }
         TRY(mem_reserve((void **)&list, &capacity, count + 1, sizeof *list));
@@ -111,7 +111,8 @@ void names_free(char **names, size_t n) {
     free(names);
 }
 
-/* Depth-first: `leaf` for everything but folders, `after` for each folder once its contents are done. Links are not followed. */
+/* Depth-first: `leaf` for everything but folders, `after` for each folder once its contents are done. Links are not
+ * followed. */
 static wr_status walk(const char *path, wr_status (*leaf)(const char *), wr_status (*after)(const char *)) {
     wr_status status = WR_OK;
     struct stat info;
@@ -203,8 +204,7 @@ cleanup:
     return status;
 }
 
-wr_status dir_copy_part(const char *from, const char *to, const char *name, const char *suffix)
-{
+wr_status dir_copy_part(const char *from, const char *to, const char *name, const char *suffix) {
     wr_status status = WR_OK;
     char source[PATH_CAP], target[PATH_CAP], file[PATH_CAP], copy[PATH_CAP], **names = NULL;
     size_t n = 0;

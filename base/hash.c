@@ -13,13 +13,9 @@ static void to_hex(XXH128_hash_t h, char out[HASH_HEX]) {
     snprintf(out, HASH_HEX, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
 }
 
-uint64_t hash64(const void *bytes, size_t n, uint64_t seed) {
-    return XXH3_64bits_withSeed(n ? bytes : "", n, seed);
-}
+uint64_t hash64(const void *bytes, size_t n, uint64_t seed) { return XXH3_64bits_withSeed(n ? bytes : "", n, seed); }
 
-void hash_hex(const void *bytes, size_t n, char out[HASH_HEX]) {
-    to_hex(XXH3_128bits(n ? bytes : "", n), out);
-}
+void hash_hex(const void *bytes, size_t n, char out[HASH_HEX]) { to_hex(XXH3_128bits(n ? bytes : "", n), out); }
 
 wr_status hash_file_hex(const char *path, char out[HASH_HEX]) {
     enum { CHUNK = 1 << 20 };

@@ -1,5 +1,5 @@
-/* Lines from any file. base/decompress.c takes compression off; text that is no archive is read from there directly, and archives go through libarchive
- * (base/instream_archive.c). */
+/* Lines from any file. base/decompress.c takes compression off; text that is no archive is read from there directly,
+ * and archives go through libarchive (base/instream_archive.c). */
 #include "base/stream.h"
 
 #include "base/instream_archive.h"
@@ -43,7 +43,8 @@ static bool has_suffix_of(const char *path, const char *const *suffixes) {
     return *suffixes != NULL;
 }
 
-/* The name promises a container: then the bytes must be one, or the file was cut, damaged in its first bytes, or is another. */
+/* The name promises a container: then the bytes must be one, or the file was cut, damaged in its first bytes, or is
+ * another. */
 static bool name_promises_compression(const char *path) {
     static const char *const suffixes[] = {".zst",  ".gz",   ".xz",  ".bz2", ".lz4", ".lzma", ".tgz", ".txz", ".tbz",
                                            ".tbz2", ".tzst", ".tlz", ".bgz", ".br",  ".lz",   ".lzo", ".z",   NULL};
@@ -51,7 +52,8 @@ static bool name_promises_compression(const char *path) {
 }
 
 static bool name_promises_tar(const char *path) {
-    static const char *const suffixes[] = {".tar", ".tgz", ".txz", ".tbz", ".tbz2", ".tzst", ".tlz", ".tar.gz", ".tar.xz", ".tar.bz2",
+    static const char *const suffixes[] = {".tar",     ".tgz",     ".txz",      ".tbz",    ".tbz2",
+                                           ".tzst",    ".tlz",     ".tar.gz",   ".tar.xz", ".tar.bz2",
                                            ".tar.zst", ".tar.lz4", ".tar.lzma", NULL};
     return has_suffix_of(path, suffixes);
 }
@@ -61,7 +63,8 @@ static bool name_promises_archive(const char *path) {
     return name_promises_tar(path) || has_suffix_of(path, suffixes);
 }
 
-/* What stands in the file, told by its bytes, and whether that is what its name says. Text that starts like JSON is text under any name. */
+/* What stands in the file, told by its bytes, and whether that is what its name says. Text that starts like JSON is
+ * text under any name. */
 static wr_status look_inside(instream *s, bool standard, bool seekable) {
     wr_status status = WR_OK;
     const char *bytes, *path = s->path;
@@ -73,18 +76,23 @@ static wr_status look_inside(instream *s, bool standard, bool seekable) {
     }
     if (n == 0 && decompress_layers(s->bytes) == 0) {
         bool promised = !standard && (name_promises_compression(path) || name_promises_archive(path));
-        return promised ? wr_fail(WR_E_FORMAT, "cannot read %s: the file is empty, which is no valid compressed file or archive", path) : WR_OK;
+        return promised
+                   ? wr_fail(WR_E_FORMAT,
+                             "cannot read %s: the file is empty, which is no valid compressed file or archive", path)
+                   : WR_OK;
     }
     if (kind == KIND_OTHER && !standard && has_suffix(path, ".zip")) {
         kind = KIND_ZIP; /* one that begins with a program, which unpacks it */
     }
     if (kind == KIND_ZEROS && (standard || !name_promises_tar(path))) {
-        TRY(wr_fail(WR_E_FORMAT, "cannot read %s: it begins with zeros: blocks of it are missing (is the file complete?)", path));
+        TRY(wr_fail(WR_E_FORMAT,
+                    "cannot read %s: it begins with zeros: blocks of it are missing (is the file complete?)", path));
     }
     TRY(file_kind_refuse(kind, path));
     if (file_kind_is_archive(kind)) {
         TRY(instream_archive_open(s->bytes, kind, path, seekable, s->total, &s->archive));
-    } else if (!standard && ((decompress_layers(s->bytes) == 0 && name_promises_compression(path)) || (n && name_promises_archive(path)))) {
+    } else if (!standard && ((decompress_layers(s->bytes) == 0 && name_promises_compression(path)) ||
+                             (n && name_promises_archive(path)))) {
         TRY(wr_fail(WR_E_FORMAT, "cannot read %s: it is not what its name says (is the file complete?)", path));
     }
 cleanup:
@@ -141,7 +149,8 @@ void instream_close(instream *s) {
     free(s);
 }
 
-/* Moves to the next member that holds data; WR_END after the last. What a member is must be known before its bytes are given as text. */
+/* Moves to the next member that holds data; WR_END after the last. What a member is must be known before its bytes are
+ * given as text. */
 static wr_status next_member(instream *s) {
     wr_status status = WR_OK;
     s->in_member = false;
@@ -156,7 +165,8 @@ static wr_status next_member(instream *s) {
     file_kind kind = looks_like_json(s->first, s->first_to) ? KIND_OTHER : file_kind_of(s->first, s->first_to);
     TRY(file_kind_refuse(kind, strbuf_str(&s->name)));
     if (file_kind_is_compressed(kind) || (file_kind_is_archive(kind) && kind != KIND_ZEROS)) {
-        TRY(wr_fail(WR_E_FORMAT, "cannot read %s: it is %s within an archive: unpack the archive first", strbuf_str(&s->name), file_kind_name(kind)));
+        TRY(wr_fail(WR_E_FORMAT, "cannot read %s: it is %s within an archive: unpack the archive first",
+                    strbuf_str(&s->name), file_kind_name(kind)));
     }
     s->in_member = true;
     s->line_number = 0;
@@ -287,13 +297,9 @@ wr_status instream_read(instream *s, void *to, size_t room, size_t *n) {
     return status;
 }
 
-size_t instream_line_number(const instream *s) {
-    return s->line_number;
-}
+size_t instream_line_number(const instream *s) { return s->line_number; }
 
-const char *instream_name(const instream *s) {
-    return strbuf_str(&s->name);
-}
+const char *instream_name(const instream *s) { return strbuf_str(&s->name); }
 
 void instream_position(const instream *s, uint64_t *done, uint64_t *total) {
     *done = decompress_consumed(s->bytes);

@@ -1,5 +1,6 @@
-/* yajl's callbacks build the DOM in the arena. yajl is given a document that has been checked first for UTF-8 (its own check lets
- * overlong forms and surrogates through) and whose unpaired \uD800-\uDFFF escapes have become \uFFFD (it would read past them). */
+/* yajl's callbacks build the DOM in the arena. yajl is given a document that has been checked first for UTF-8 (its own
+ * check lets overlong forms and surrogates through) and whose unpaired \uD800-\uDFFF escapes have become \uFFFD (it
+ * would read past them). */
 #include "base/json.h"
 
 #include "base/utf8.h"
@@ -12,7 +13,9 @@
 typedef struct builder {
     arena *memory;
     json_value *root;
-    struct { json_value *container, *last; } stack[JSON_MAX_DEPTH];
+    struct {
+        json_value *container, *last;
+    } stack[JSON_MAX_DEPTH];
     size_t depth;
     const char *key; /* waiting for its value */
     size_t key_length;
@@ -51,9 +54,7 @@ static const char *keep(builder *b, const void *bytes, size_t n) {
     return copy;
 }
 
-static int on_null(void *context) {
-    return add(context, JSON_NULL) != NULL;
-}
+static int on_null(void *context) { return add(context, JSON_NULL) != NULL; }
 
 static int on_boolean(void *context, int value) {
     json_value *v = add(context, JSON_BOOL);
@@ -106,13 +107,9 @@ static int open_container(builder *b, json_kind kind) {
     return 1;
 }
 
-static int on_start_map(void *context) {
-    return open_container(context, JSON_OBJECT);
-}
+static int on_start_map(void *context) { return open_container(context, JSON_OBJECT); }
 
-static int on_start_array(void *context) {
-    return open_container(context, JSON_ARRAY);
-}
+static int on_start_array(void *context) { return open_container(context, JSON_ARRAY); }
 
 static int on_end(void *context) {
     builder *b = context;
@@ -121,9 +118,15 @@ static int on_end(void *context) {
 }
 
 static const yajl_callbacks callbacks = {
-    .yajl_null = on_null, .yajl_boolean = on_boolean, .yajl_number = on_number, .yajl_string = on_string,
-    .yajl_start_map = on_start_map, .yajl_map_key = on_key, .yajl_end_map = on_end,
-    .yajl_start_array = on_start_array, .yajl_end_array = on_end,
+    .yajl_null = on_null,
+    .yajl_boolean = on_boolean,
+    .yajl_number = on_number,
+    .yajl_string = on_string,
+    .yajl_start_map = on_start_map,
+    .yajl_map_key = on_key,
+    .yajl_end_map = on_end,
+    .yajl_start_array = on_start_array,
+    .yajl_end_array = on_end,
 };
 
 /* The UTF-16 unit of the escape \uXXXX at s, or -1. */
@@ -193,9 +196,13 @@ static wr_status parse_failure(const builder *b, yajl_handle parser, size_t n) {
 }
 
 /* "6NaN" and "NaN5" are no numbers, but what is put in a NaN's place would make them such. */
-static bool number_goes_on(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '+' || c == '-'; }
+static bool number_goes_on(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '+' ||
+           c == '-';
+}
 
-/* Puts numbers of the same length in the place of NaN, Infinity and -Infinity outside of strings, in a copy made only when there is one. */
+/* Puts numbers of the same length in the place of NaN, Infinity and -Infinity outside of strings, in a copy made only
+ * when there is one. */
 static const char *mend_nans(const char *bytes, size_t n, char **copy) {
     static const struct word { const char *text, *number; } words[] = {{"NaN", "0e0"}, {"Infinity", "0.000000"}};
     bool inside = false;
@@ -208,7 +215,8 @@ static const char *mend_nans(const char *bytes, size_t n, char **copy) {
             const struct word *w = &words[bytes[i] == 'I'];
             const size_t length = strlen(w->text);
             const size_t from = i && bytes[i] == 'I' && bytes[i - 1] == '-' ? i - 1 : i;
-            if (n - i < length || memcmp(bytes + i, w->text, length) != 0 || (from && number_goes_on(bytes[from - 1])) || (i + length < n && number_goes_on(bytes[i + length]))) {
+            if (n - i < length || memcmp(bytes + i, w->text, length) != 0 ||
+                (from && number_goes_on(bytes[from - 1])) || (i + length < n && number_goes_on(bytes[i + length]))) {
                 continue;
             }
             if (!*copy && !(*copy = mem_strndup(bytes, n))) {
@@ -229,7 +237,8 @@ static wr_status parse_document(builder *b, const char *document, size_t n) {
     if (yajl_parse(parser, (const unsigned char *)document, n) != yajl_status_ok) {
         TRY(parse_failure(b, parser, n));
     }
-    /* Behind a complete document yajl forgives a token that the text cuts off, as an open string. No token goes on behind a line's end. */
+    /* Behind a complete document yajl forgives a token that the text cuts off, as an open string. No token goes on
+     * behind a line's end. */
     if (b->root && b->depth == 0 && yajl_parse(parser, (const unsigned char *)"\n", 1) != yajl_status_ok) {
         TRY(wr_fail(WR_E_FORMAT, "invalid JSON: more text behind the document"));
     }
@@ -265,7 +274,8 @@ wr_status json_parse(arena *a, const char *bytes, size_t n, const json_value **o
     if (status == WR_E_FORMAT && !b.too_deep) {
         TRY_ALLOC(mended = mend_nans(document, n, &second));
         if (second) {
-            second[n] = '\n'; /* for the NUL: a number that ends with the document would come from a buffer of yajl's own */
+            /* for the NUL: a number that ends with the document would come from a buffer of yajl's own */
+            second[n] = '\n';
             b = (builder){.memory = a, .document = mended, .bytes = document, .n = n};
             status = parse_document(&b, mended, n + 1);
         }
@@ -303,9 +313,7 @@ const json_value *json_at(const json_value *v, size_t i) {
     return e;
 }
 
-bool json_is(const json_value *v, json_kind kind) {
-    return v && v->kind == kind;
-}
+bool json_is(const json_value *v, json_kind kind) { return v && v->kind == kind; }
 
 bool json_get_string(const json_value *object, const char *key, const char **text, size_t *length) {
     const json_value *v = json_get(object, key);

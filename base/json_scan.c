@@ -1,6 +1,7 @@
-/* The speed comes from strings: most bytes of a chat are text. They are looked at 16 at a time, and behind the first 16 bytes of a string 64 at a time,
- * as bit masks; where escapes are and which quote ends the string then follows without a branch for each, and the few checks that are left (what
- * is escaped, longer UTF-8 sequences) are made where the masks have bits. */
+/* The speed comes from strings: most bytes of a chat are text. They are looked at 16 at a time, and behind the first 16
+ * bytes of a string 64 at a time, as bit masks; where escapes are and which quote ends the string then follows without
+ * a branch for each, and the few checks that are left (what is escaped, longer UTF-8 sequences) are made where the
+ * masks have bits. */
 #include "base/json_scan.h"
 
 #include "base/utf8.h"
@@ -32,12 +33,14 @@ static inline lanes load(const char *s) {
 
 static inline const char *blank(const char *at, const char *end) { return json_scan_blank(at, end); }
 
-/* A run of longer sequences. Three bytes (most of CJK, typographic quotes) are checked as one word; the rest is left to utf8_decode. */
+/* A run of longer sequences. Three bytes (most of CJK, typographic quotes) are checked as one word; the rest is left to
+ * utf8_decode. */
 static inline const char *multibyte(const char *at, const char *end) {
     while (at < end && (unsigned char)*at >= 0x80) {
         uint32_t word;
         if (end - at >= 4 && (memcpy(&word, at, 4), (word & 0xC0C0F0) == 0x8080E0)) {
-            uint32_t high = (word & 0x0F) << 1 | (word >> 13 & 1); /* the top five bits of the code: 0 is overlong, 27 a surrogate */
+            /* the top five bits of the code: 0 is overlong, 27 a surrogate */
+            uint32_t high = (word & 0x0F) << 1 | (word >> 13 & 1);
             if (high == 0 || high == 27) return NULL;
             at += 3;
             continue;
@@ -63,8 +66,10 @@ static inline int unit_of(const char *s, const char *end) {
     return (a | b | c | d) < 0 ? -1 : a << 12 | b << 8 | c << 4 | d;
 }
 
-/* What the letter behind a backslash stands for; 0: no escape of one letter. A table, for which letter comes next cannot be foretold. */
-static const char letters[256] = {['n'] = '\n', ['t'] = '\t', ['r'] = '\r', ['b'] = '\b', ['f'] = '\f', ['"'] = '"', ['\\'] = '\\', ['/'] = '/'};
+/* What the letter behind a backslash stands for; 0: no escape of one letter. A table, for which letter comes next
+ * cannot be foretold. */
+static const char letters[256] = {
+    ['n'] = '\n', ['t'] = '\t', ['r'] = '\r', ['b'] = '\b', ['f'] = '\f', ['"'] = '"', ['\\'] = '\\', ['/'] = '/'};
 
 /* at: a backslash. */
 static inline const char *escape(const char *at, const char *end) {
@@ -73,8 +78,9 @@ static inline const char *escape(const char *at, const char *end) {
     return at[1] == 'u' && unit_of(at + 2, end) >= 0 ? at + 6 : NULL;
 }
 
-/* Escaped bytes of 64, by where the backslashes are: a run of them escapes every other one, and what is behind it when its length is odd. *carry: the
- * byte before the block (then: before the next one) escapes the first. After Langdale & Lemire, "Parsing gigabytes of JSON per second" (2019), 3.1.1. */
+/* Escaped bytes of 64, by where the backslashes are: a run of them escapes every other one, and what is behind it when
+ * its length is odd. *carry: the byte before the block (then: before the next one) escapes the first. After Langdale &
+ * Lemire, "Parsing gigabytes of JSON per second" (2019), 3.1.1. */
 static inline uint64_t escaped_bytes(uint64_t backslash, uint64_t *carry) {
     const uint64_t even = 0x5555555555555555u;
     uint64_t ends;
@@ -96,11 +102,13 @@ typedef struct string_state {
     uint64_t carry, escapes, high;
 } string_state;
 
-/* 64 bytes at `at`. Returns the number of bytes before the closing quote, 64 when it is not among them, -1 when they are invalid. */
+/* 64 bytes at `at`. Returns the number of bytes before the closing quote, 64 when it is not among them, -1 when they
+ * are invalid. */
 static inline int block_of_string(const char *at, const char *end, string_state *s) {
     lanes a = load(at), b = load(at + 16), c = load(at + 32), d = load(at + 48);
     uint64_t quotes = mask_of(a == '"') | mask_of(b == '"') << 16 | mask_of(c == '"') << 32 | mask_of(d == '"') << 48;
-    uint64_t backslash = mask_of(a == '\\') | mask_of(b == '\\') << 16 | mask_of(c == '\\') << 32 | mask_of(d == '\\') << 48;
+    uint64_t backslash =
+        mask_of(a == '\\') | mask_of(b == '\\') << 16 | mask_of(c == '\\') << 32 | mask_of(d == '\\') << 48;
     uint64_t unusual = mask_of(a < 0x20) | mask_of(b < 0x20) << 16 | mask_of(c < 0x20) << 32 | mask_of(d < 0x20) << 48;
     uint64_t escaped = 0;
     if (backslash | s->carry) {
@@ -147,7 +155,7 @@ static inline const char *string(const char *at, const char *end, json_span *out
             if ((n = block_of_string(at, end, &s)) < 0) return NULL;
             at += n;
         }
-        if (n == 64) { /* fewer than 64 bytes are left */
+        if (n == 64) {     /* fewer than 64 bytes are left */
             at -= s.carry; /* the backslash that ends the block is read again with what it escapes */
             for (; at < end && *at != '"';) {
                 unsigned char c = (unsigned char)*at;
@@ -243,14 +251,22 @@ static const char *skip(const char *at, const char *end, unsigned depth) {
     json_span ignored;
     if (at == end) return NULL;
     switch (*at) {
-    case '"': return string(at, end, &ignored);
-    case '{': return object(at, end, depth);
-    case '[': return array(at, end, depth);
-    case 't': return literal(at, end, "true", 4);
-    case 'f': return literal(at, end, "false", 5);
-    case 'n': return literal(at, end, "null", 4);
-    case 'N': return literal(at, end, "NaN", 3);
-    case 'I': return literal(at, end, "Infinity", 8);
+    case '"':
+        return string(at, end, &ignored);
+    case '{':
+        return object(at, end, depth);
+    case '[':
+        return array(at, end, depth);
+    case 't':
+        return literal(at, end, "true", 4);
+    case 'f':
+        return literal(at, end, "false", 5);
+    case 'n':
+        return literal(at, end, "null", 4);
+    case 'N':
+        return literal(at, end, "NaN", 3);
+    case 'I':
+        return literal(at, end, "Infinity", 8);
     default:
         if (*at == '-' && at + 1 < end && at[1] == 'I') return literal(at, end, "-Infinity", 9);
         return *at == '-' || (*at >= '0' && *at <= '9') ? number(at, end) : NULL;
@@ -260,9 +276,9 @@ static const char *skip(const char *at, const char *end, unsigned depth) {
 const char *json_scan_value(const char *at, const char *end, unsigned depth, json_span *out) {
     if (at == end) return NULL;
     if (*at == '"') return string(at, end, out);
-    json_kind kind = *at == '{'   ? JSON_OBJECT
-                     : *at == '[' ? JSON_ARRAY
-                     : *at == 'n' ? JSON_NULL
+    json_kind kind = *at == '{'                 ? JSON_OBJECT
+                     : *at == '['               ? JSON_ARRAY
+                     : *at == 'n'               ? JSON_NULL
                      : *at == 't' || *at == 'f' ? JSON_BOOL
                                                 : JSON_NUMBER;
     const char *behind = skip(at, end, depth);
@@ -289,7 +305,8 @@ size_t json_unescape(const char *text, size_t length, char *to) {
     const char *s = text, *end = text + length;
     char *d = to;
     while (s < end) {
-        /* 32 bytes are copied, as many of them kept as come before a backslash. What is written is never longer than what was read. */
+        /* 32 bytes are copied, as many of them kept as come before a backslash. What is written is never longer than
+         * what was read. */
         while (end - s >= 32) {
             lanes x = load(s), y = load(s + 16);
             memcpy(d, &x, sizeof x);

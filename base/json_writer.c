@@ -5,9 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-json_writer json_writer_make(strbuf *out) {
-    return (json_writer){.out = out};
-}
+json_writer json_writer_make(strbuf *out) { return (json_writer){.out = out}; }
 
 static void before_value(json_writer *w) {
     if (w->need_comma && !w->after_key) {
@@ -34,7 +32,8 @@ void json_end_object(json_writer *w) { end(w, '}'); }
 void json_begin_array(json_writer *w) { begin(w, '['); }
 void json_end_array(json_writer *w) { end(w, ']'); }
 
-/* Bytes at the start of s that stand for themselves: ASCII but quotes, backslashes and control characters. Eight at a time. */
+/* Bytes at the start of s that stand for themselves: ASCII but quotes, backslashes and control characters. Eight at a
+ * time. */
 static size_t plain(const char *s, size_t n) {
     const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
     size_t i = 0;
@@ -88,9 +87,7 @@ void json_key_n(json_writer *w, const char *key, size_t n) {
     w->after_key = true;
 }
 
-void json_key(json_writer *w, const char *key) {
-    json_key_n(w, key, strlen(key));
-}
+void json_key(json_writer *w, const char *key) { json_key_n(w, key, strlen(key)); }
 
 void json_string_n(json_writer *w, const char *s, size_t n) {
     before_value(w);
@@ -141,12 +138,16 @@ void json_copy(json_writer *w, const json_value *v) {
         return;
     }
     switch (v->kind) {
-    case JSON_BOOL: json_bool(w, v->boolean); break;
+    case JSON_BOOL:
+        json_bool(w, v->boolean);
+        break;
     case JSON_NUMBER:
         before_value(w);
         strbuf_append(w->out, v->text, v->length);
         break;
-    case JSON_STRING: json_string_n(w, v->text, v->length); break;
+    case JSON_STRING:
+        json_string_n(w, v->text, v->length);
+        break;
     case JSON_ARRAY:
         json_begin_array(w);
         for (const json_value *e = v->first; e; e = e->next) {
@@ -162,7 +163,8 @@ void json_copy(json_writer *w, const json_value *v) {
         }
         json_end_object(w);
         break;
-    case JSON_NULL: break;
+    case JSON_NULL:
+        break;
     }
 }
 
@@ -173,7 +175,8 @@ void json_raw(json_writer *w, const char *s, size_t n) {
 
 void json_of_text(json_writer *w, const char *s, size_t n) {
     json_span whole;
-    const char *end = s + n, *from = json_scan_blank(s, end), *to = from < end ? json_scan_value(from, end, 1, &whole) : NULL;
+    const char *end = s + n, *from = json_scan_blank(s, end),
+               *to = from < end ? json_scan_value(from, end, 1, &whole) : NULL;
     if (to && json_scan_blank(to, end) == end)
         json_raw(w, from, (size_t)(to - from));
     else

@@ -21,13 +21,9 @@ void log_setup(int rank, log_level threshold) {
     settings.terminal = isatty(STDERR_FILENO) == 1;
 }
 
-int log_rank(void) {
-    return settings.rank;
-}
+int log_rank(void) { return settings.rank; }
 
-bool log_terminal(void) {
-    return settings.terminal;
-}
+bool log_terminal(void) { return settings.terminal; }
 
 /* One write() a line, so that lines of several ranks on one terminal do not mix. */
 void log_print(log_level level, const char *format, ...) {
@@ -62,10 +58,6 @@ static double seconds_of(clockid_t clock) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-double clock_seconds(void) {
-    return seconds_of(CLOCK_MONOTONIC);
-}
+double clock_seconds(void) { return seconds_of(CLOCK_MONOTONIC); }
 
-double clock_thread_cpu(void) {
-    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
-}
+double clock_thread_cpu(void) { return seconds_of(CLOCK_THREAD_CPUTIME_ID); }

@@ -60,9 +60,7 @@ char *mem_strndup(const char *s, size_t n) {
     return p;
 }
 
-char *mem_strdup(const char *s) {
-    return mem_strndup(s, strlen(s));
-}
+char *mem_strdup(const char *s) { return mem_strndup(s, strlen(s)); }
 
 wr_status mem_reserve(void **items, size_t *capacity, size_t need, size_t element_size) {
     if (need <= *capacity) {

@@ -25,10 +25,10 @@ wr_status mem_reserve(void **items, size_t *capacity, size_t need, size_t elemen
 /* Arena: many small allocations freed together. Blocks grow from 64 KiB; a request larger than a block gets its own. */
 typedef struct arena arena;
 arena *arena_create(void);
-void arena_free(arena *a); /* NULL is fine */
-void arena_reset(arena *a); /* forget everything, keep one block */
-void *arena_alloc(arena *a, size_t bytes); /* 16-byte aligned, not zeroed; NULL on exhaustion */
+void arena_free(arena *a);                              /* NULL is fine */
+void arena_reset(arena *a);                             /* forget everything, keep one block */
+void *arena_alloc(arena *a, size_t bytes);              /* 16-byte aligned, not zeroed; NULL on exhaustion */
 char *arena_strndup(arena *a, const char *s, size_t n); /* NUL added */
-size_t arena_bytes(const arena *a); /* bytes held */
+size_t arena_bytes(const arena *a);                     /* bytes held */
 
 #endif

@@ -51,7 +51,9 @@ static const struct {
 /* Equal, with '-' and '_' the same letter. */
 static bool same(const char *a, const char *b) {
     for (; *a && *b; a++, b++) {
-        if (*a != *b && !((*a == '-' || *a == '_') && (*b == '-' || *b == '_'))) { return false; }
+        if (*a != *b && !((*a == '-' || *a == '_') && (*b == '-' || *b == '_'))) {
+            return false;
+        }
     }
     return *a == *b;
 }
@@ -67,14 +69,18 @@ const char *option_near(const char *word, const char *const *names) {
         for (size_t k = 0; known[i].words[k]; k++) {
             for (size_t m = 0; same(bare(word), known[i].words[k]) && known[i].names[m]; m++) {
                 for (size_t n = 0; names[n]; n++) {
-                    if (same(bare(names[n]), known[i].names[m])) { return names[n]; }
+                    if (same(bare(names[n]), known[i].names[m])) {
+                        return names[n];
+                    }
                 }
             }
         }
     }
     /* `--optim.lr` and `--train.seed`: the option itself, with a section that the command line does not have. */
     for (size_t n = 0; bare(word) != word && names[n]; n++) {
-        if (same(bare(names[n]), bare(word))) { return names[n]; }
+        if (same(bare(names[n]), bare(word))) {
+            return names[n];
+        }
     }
     return nearest_name(word, names);
 }

@@ -21,7 +21,9 @@ static wr_status check_whole(const option_spec *spec, const char *value, const c
     }
     errno = 0;
     long long number = strtoll(value, NULL, 10);
-    if (errno) { return wr_fail(WR_E_USAGE, "%s: '%s' is not a whole number that fits 64 bits", where, value); }
+    if (errno) {
+        return wr_fail(WR_E_USAGE, "%s: '%s' is not a whole number that fits 64 bits", where, value);
+    }
     return check_bounds(spec, (double)number, value, where);
 }
 
@@ -54,7 +56,9 @@ static bool is_choice(const char *value, const char *choices) {
     size_t n = strlen(value);
     for (const char *at = choices; n > 0 && at && !strchr(value, '|');
          at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL) {
-        if (strncmp(at, value, n) == 0 && (at[n] == '|' || at[n] == '\0')) { return true; }
+        if (strncmp(at, value, n) == 0 && (at[n] == '|' || at[n] == '\0')) {
+            return true;
+        }
     }
     return false;
 }

@@ -13,7 +13,7 @@ void option_key(const option_spec *spec, char out[OPTION_KEY_CAP]) {
     }
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------------ */
+/* --- values ------------------------------------------------------------------------------------------------------- */
 
 wr_status option_assign(option_entry *e, const char *value, option_source source, const char *where) {
     if (source < e->source) {
@@ -24,7 +24,8 @@ wr_status option_assign(option_entry *e, const char *value, option_source source
         return status;
     }
     bool flag = false;
-    char *copy = mem_strdup(e->spec->kind == OPT_FLAG && option_flag_value(value, &flag) ? (flag ? "true" : "false") : value);
+    char *copy =
+        mem_strdup(e->spec->kind == OPT_FLAG && option_flag_value(value, &flag) ? (flag ? "true" : "false") : value);
     if (!copy) {
         return WR_E_NOMEM;
     }
@@ -34,7 +35,7 @@ wr_status option_assign(option_entry *e, const char *value, option_source source
     return WR_OK;
 }
 
-/* --- look-up ------------------------------------------------------------------------------------------------------------- */
+/* --- look-up ------------------------------------------------------------------------------------------------------ */
 
 static option_entry *by_name(const options *o, const char *name, size_t length) {
     for (size_t i = 0; i < o->count; i++) {
@@ -79,8 +80,9 @@ wr_status option_by_key(options *o, const char *key, const char *where, option_e
         names[i] = o->entries[i].key;
     }
     const char *near = option_near(key, names);
-    wr_status status = wr_fail(WR_E_USAGE, "%sunknown key '%s'%s%s%s", where, key, near ? "; did you mean '" : "; --help lists the options",
-                               near ? near : "", near ? "'?" : "");
+    wr_status status =
+        wr_fail(WR_E_USAGE, "%sunknown key '%s'%s%s%s", where, key,
+                near ? "; did you mean '" : "; --help lists the options", near ? near : "", near ? "'?" : "");
     free(names);
     return status;
 }
@@ -99,13 +101,14 @@ static wr_status unknown_option(const options *o, const char *argument) {
     names[o->count + 1] = "set";
     names[o->count + 2] = "help";
     const char *near = option_near(word + strspn(word, "-"), names);
-    wr_status status = wr_fail(WR_E_USAGE, "unknown option '%s'%s%s%s", word, near ? "; did you mean '--" : "; --help lists the options",
-                               near ? near : "", near ? "'?" : "");
+    wr_status status =
+        wr_fail(WR_E_USAGE, "unknown option '%s'%s%s%s", word,
+                near ? "; did you mean '--" : "; --help lists the options", near ? near : "", near ? "'?" : "");
     free(names);
     return status;
 }
 
-/* --- the command line ------------------------------------------------------------------------------------------------------ */
+/* --- the command line --------------------------------------------------------------------------------------------- */
 
 /* The arguments in their order; --set and --config are applied afterwards by their rank. */
 typedef struct pending {
@@ -129,15 +132,18 @@ static wr_status take_value(int argc, char **argv, int *i, const char **value) {
     return WR_OK;
 }
 
-/* The later of two values would silently win over what somebody meant. A flag that says the same twice is no contradiction: scripts append --resume. */
+/* The later of two values would silently win over what somebody meant. A flag that says the same twice is no
+ * contradiction: scripts append --resume. */
 static wr_status assign_once(option_entry *e, const char *value, option_source source, const char *where) {
     bool now = false, before = false;
     bool again = e->source == source;
-    if (again && e->spec->kind == OPT_FLAG && option_flag_value(value, &now) && option_flag_value(e->value, &before) && now == before) {
+    if (again && e->spec->kind == OPT_FLAG && option_flag_value(value, &now) && option_flag_value(e->value, &before) &&
+        now == before) {
         again = false;
     }
     if (again) {
-        return wr_fail(WR_E_USAGE, "%s is given twice, as '%.200s' and as '%.200s'; give it once", where, e->value, value);
+        return wr_fail(WR_E_USAGE, "%s is given twice, as '%.200s' and as '%.200s'; give it once", where, e->value,
+                       value);
     }
     return option_assign(e, value, source, where);
 }
@@ -283,11 +289,9 @@ void options_free(options *o) {
     free(o);
 }
 
-/* --- reading them ---------------------------------------------------------------------------------------------------------- */
+/* --- reading them ------------------------------------------------------------------------------------------------- */
 
-bool options_set(const options *o, const char *name) {
-    return options_str(o, name) != NULL;
-}
+bool options_set(const options *o, const char *name) { return options_str(o, name) != NULL; }
 
 bool options_given(const options *o, const char *name) {
     const option_entry *e = by_name(o, name, strlen(name));
@@ -315,9 +319,7 @@ bool options_flag(const options *o, const char *name) {
     return value && option_flag_value(value, &flag) && flag;
 }
 
-size_t options_count(const options *o) {
-    return o->positional_count;
-}
+size_t options_count(const options *o) { return o->positional_count; }
 
 const char *options_positional(const options *o, size_t i) {
     return i < o->positional_count ? o->positionals[i] : NULL;
@@ -331,7 +333,8 @@ wr_status options_override(options *o, const char *name, const char *value) {
     return option_assign(e, value, FROM_OVERRIDE, name);
 }
 
-wr_status options_visit(const options *o, wr_status (*visit)(void *context, const option_spec *spec, const char *value), void *context) {
+wr_status options_visit(const options *o, wr_status (*visit)(void *context, const option_spec *spec, const char *value),
+                        void *context) {
     wr_status status = WR_OK;
     for (size_t i = 0; i < o->count; i++) {
         const option_entry *e = &o->entries[i];

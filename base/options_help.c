@@ -24,7 +24,9 @@ void options_help(const option_spec *const *tables, strbuf *out) {
             char left[256], note[256] = "";
             bool negatable = s->kind == OPT_FLAG && s->default_value && strcmp(s->default_value, "true") == 0;
             snprintf(left, sizeof left, "--%s%s%s%s", negatable ? "[no-]" : "", s->name, s->kind == OPT_FLAG ? "" : " ",
-                     s->kind == OPT_FLAG ? "" : s->arg ? s->arg : "VALUE");
+                     s->kind == OPT_FLAG ? ""
+                     : s->arg            ? s->arg
+                                         : "VALUE");
             if (s->required) {
                 snprintf(note, sizeof note, " (required)");
             } else if (s->default_value && s->kind != OPT_FLAG) {

@@ -7,7 +7,14 @@
 #define OPTION_KEY_CAP 128
 
 /* Later sources win. */
-typedef enum option_source { FROM_DEFAULT, FROM_RUN, FROM_FILE, FROM_SET, FROM_COMMAND_LINE, FROM_OVERRIDE } option_source;
+typedef enum option_source {
+    FROM_DEFAULT,
+    FROM_RUN,
+    FROM_FILE,
+    FROM_SET,
+    FROM_COMMAND_LINE,
+    FROM_OVERRIDE
+} option_source;
 
 typedef struct option_entry {
     const option_spec *spec;
@@ -25,11 +32,12 @@ struct options {
 
 /* The key of a spec: section, dot, name with '-' as '_'. */
 void option_key(const option_spec *spec, char out[OPTION_KEY_CAP]);
-/* Whether `value` is one of the spec's kind and within its bounds; a number has one reading only. (base/option_value.c) */
+/* Whether `value` is one of the spec's kind and within its bounds; a number has one reading only.
+ * (base/option_value.c) */
 wr_status option_check(const option_spec *spec, const char *value, const char *where);
 bool option_flag_value(const char *value, bool *out); /* false: neither true nor false */
-/* The option that a word means: what another trainer's name is called here, else the nearest name; NULL when none is near. Of names as in nearest_name,
- * which may be keys with a section. (base/option_names.c) */
+/* The option that a word means: what another trainer's name is called here, else the nearest name; NULL when none is
+ * near. Of names as in nearest_name, which may be keys with a section. (base/option_names.c) */
 const char *option_near(const char *word, const char *const *names);
 /* Checks and stores a value. `where` opens error messages: "--lr", "--set optim.lr", "run.yaml:3: optim.lr". */
 wr_status option_assign(option_entry *e, const char *value, option_source source, const char *where);

@@ -1,5 +1,5 @@
-/* Run files: a mapping of scalars, and of sections that are mappings of scalars. Nothing else of YAML is needed, so sequences,
- * aliases and further documents are refused with file and line. */
+/* Run files: a mapping of scalars, and of sections that are mappings of scalars. Nothing else of YAML is needed, so
+ * sequences, aliases and further documents are refused with file and line. */
 #include "base/options_internal.h"
 
 #include <errno.h>
@@ -42,8 +42,8 @@ static wr_status plain(const reader *r, const yaml_event_t *e) {
     const char *what = NULL;
     size_t line = e->start_mark.line + 1;
     if (e->type == YAML_ALIAS_EVENT) {
-        return wr_fail(WR_E_USAGE, "%s:%zu: the alias *%.80s: aliases are not supported; write the value", r->path, line,
-                       (const char *)e->data.alias.anchor);
+        return wr_fail(WR_E_USAGE, "%s:%zu: the alias *%.80s: aliases are not supported; write the value", r->path,
+                       line, (const char *)e->data.alias.anchor);
     }
     if (e->type == YAML_SCALAR_EVENT) {
         anchor = e->data.scalar.anchor;
@@ -56,8 +56,8 @@ static wr_status plain(const reader *r, const yaml_event_t *e) {
         tag = e->data.sequence_start.tag;
     }
     what = anchor ? "anchor &" : tag ? "tag " : NULL;
-    return what ? wr_fail(WR_E_USAGE, "%s:%zu: the %s%.80s: anchors and tags are not supported; write the value alone", r->path, line, what,
-                          (const char *)(anchor ? anchor : tag))
+    return what ? wr_fail(WR_E_USAGE, "%s:%zu: the %s%.80s: anchors and tags are not supported; write the value alone",
+                          r->path, line, what, (const char *)(anchor ? anchor : tag))
                 : WR_OK;
 }
 
@@ -90,9 +90,7 @@ static size_t find_section(const options *o, const char *name) {
     return i;
 }
 
-static bool is_section(const options *o, const char *name) {
-    return find_section(o, name) < o->count;
-}
+static bool is_section(const options *o, const char *name) { return find_section(o, name) < o->count; }
 
 static wr_status unknown_section(reader *r, const char *name, size_t line) {
     const char *names[64] = {NULL};
@@ -104,8 +102,8 @@ static wr_status unknown_section(reader *r, const char *name, size_t line) {
         }
     }
     const char *near = nearest_name(name, names);
-    return wr_fail(WR_E_USAGE, "%s:%zu: '%s' is no section%s%s%s", r->path, line, name, near ? "; did you mean '" : "", near ? near : "",
-                   near ? "'?" : "");
+    return wr_fail(WR_E_USAGE, "%s:%zu: '%s' is no section%s%s%s", r->path, line, name, near ? "; did you mean '" : "",
+                   near ? near : "", near ? "'?" : "");
 }
 
 /* The members of a mapping whose start has been read. section: "" at the top. */
@@ -120,16 +118,21 @@ static wr_status read_mapping(reader *r, const char *section) {
         last = key.type == YAML_MAPPING_END_EVENT;
         if (!last) {
             TRY(plain(r, &key));
-            if (key.type != YAML_SCALAR_EVENT || strlen((const char *)key.data.scalar.value) != key.data.scalar.length) {
+            if (key.type != YAML_SCALAR_EVENT ||
+                strlen((const char *)key.data.scalar.value) != key.data.scalar.length) {
                 TRY(wr_fail(WR_E_USAGE, "%s:%zu: a key must be a plain name", r->path, line));
             }
             if (strcmp((const char *)key.data.scalar.value, "<<") == 0) {
-                TRY(wr_fail(WR_E_USAGE, "%s:%zu: merge keys (<<) are not supported; write the keys out", r->path, line));
+                TRY(wr_fail(WR_E_USAGE, "%s:%zu: merge keys (<<) are not supported; write the keys out", r->path,
+                            line));
             }
             TRY(next_event(r, &value));
             TRY(plain(r, &value));
-            snprintf(name, sizeof name, "%s%s%.*s", section, *section ? "." : "", OPTION_KEY_CAP, (const char *)key.data.scalar.value);
-            bool opens = !*section && is_section(r->o, name) && (value.type == YAML_MAPPING_START_EVENT || (value.type == YAML_SCALAR_EVENT && is_null(&value)));
+            snprintf(name, sizeof name, "%s%s%.*s", section, *section ? "." : "", OPTION_KEY_CAP,
+                     (const char *)key.data.scalar.value);
+            bool opens =
+                !*section && is_section(r->o, name) &&
+                (value.type == YAML_MAPPING_START_EVENT || (value.type == YAML_SCALAR_EVENT && is_null(&value)));
             if (opens) {
                 bool *there = &r->sections[find_section(r->o, name)];
                 if (*there) {
@@ -167,7 +170,8 @@ static wr_status read_document(reader *r) {
         size_t line = event.start_mark.line + 1;
         switch (event.type) {
         case YAML_STREAM_START_EVENT:
-        case YAML_DOCUMENT_END_EVENT: break;
+        case YAML_DOCUMENT_END_EVENT:
+            break;
         case YAML_DOCUMENT_START_EVENT:
             if (event.data.document_start.tag_directives.start != event.data.document_start.tag_directives.end) {
                 TRY(wr_fail(WR_E_USAGE, "%s:%zu: %%TAG is not supported", r->path, line));
@@ -181,13 +185,16 @@ static wr_status read_document(reader *r) {
             TRY(plain(r, &event));
             TRY(read_mapping(r, ""));
             break;
-        case YAML_STREAM_END_EVENT: done = true; break;
+        case YAML_STREAM_END_EVENT:
+            done = true;
+            break;
         case YAML_SCALAR_EVENT:
             if (is_null(&event)) {
                 break;
             }
             __attribute__((fallthrough));
-        default: TRY(wr_fail(WR_E_USAGE, "%s:%zu: a run file is a list of 'key: value' lines", r->path, line));
+        default:
+            TRY(wr_fail(WR_E_USAGE, "%s:%zu: a run file is a list of 'key: value' lines", r->path, line));
         }
     cleanup:
         yaml_event_delete(&event);
@@ -202,7 +209,8 @@ wr_status options_read_yaml(options *o, const char *path, option_source source) 
     reader r = {.o = o, .path = path, .source = source};
     FILE *file = fopen(path, "rbe");
     if (!file) {
-        return wr_fail(WR_E_USAGE, "%scannot open %s: %s", source == FROM_FILE ? "--config: " : "", path, strerror(errno));
+        return wr_fail(WR_E_USAGE, "%scannot open %s: %s", source == FROM_FILE ? "--config: " : "", path,
+                       strerror(errno));
     }
     wr_status status = WR_E_NOMEM;
     r.seen = calloc(2 * (o->count + 1), sizeof *r.seen);
@@ -219,7 +227,7 @@ wr_status options_read_yaml(options *o, const char *path, option_source source) 
     return status;
 }
 
-/* --- writing --------------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static bool is_plain(const option_entry *e) {
     if (e->spec->kind != OPT_STRING) {

@@ -14,8 +14,8 @@
 
 struct outstream {
     fresh_file file;
-    char *path;      /* as messages name it */
-    char *buffer;    /* bytes for the file, compressed ones where zstd is on */
+    char *path;   /* as messages name it */
+    char *buffer; /* bytes for the file, compressed ones where zstd is on */
     size_t used;
     ZSTD_CCtx *zstd;
 };

@@ -47,8 +47,8 @@ static void show(progress *p, bool last) {
     double rate = elapsed > 0 ? (double)p->done / elapsed : 0;
     char line[512], time[32], amount[96], note[256] = "";
     if (p->total > 0) {
-        snprintf(amount, sizeof amount, "%llu/%llu %s (%.0f%%)", (unsigned long long)p->done, (unsigned long long)p->total,
-                 p->unit ? p->unit : "", 100.0 * (double)p->done / (double)p->total);
+        snprintf(amount, sizeof amount, "%llu/%llu %s (%.0f%%)", (unsigned long long)p->done,
+                 (unsigned long long)p->total, p->unit ? p->unit : "", 100.0 * (double)p->done / (double)p->total);
     } else {
         snprintf(amount, sizeof amount, "%llu %s", (unsigned long long)p->done, p->unit ? p->unit : "");
     }
@@ -57,8 +57,8 @@ static void show(progress *p, bool last) {
     if (p->note) {
         printable(p->note, strlen(p->note), note, sizeof note);
     }
-    int n = snprintf(line, sizeof line, "%s%s: %s, %.3g/s, %s %s%s%s%s", log_terminal() ? "\r\033[K" : "", p->what ? p->what : "",
-                     amount, rate, eta ? "left" : "took", time, p->note ? ", " : "", note,
+    int n = snprintf(line, sizeof line, "%s%s: %s, %.3g/s, %s %s%s%s%s", log_terminal() ? "\r\033[K" : "",
+                     p->what ? p->what : "", amount, rate, eta ? "left" : "took", time, p->note ? ", " : "", note,
                      last || !log_terminal() ? "\n" : "");
     size_t length = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
     ssize_t ignored = write(STDERR_FILENO, line, length);

@@ -1,4 +1,5 @@
-/* Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11, section 3.2 and table 2. */
+/* Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11, section 3.2 and
+ * table 2. */
 #include "base/rng.h"
 
 #include <math.h>
@@ -33,8 +34,8 @@ static uint64_t mix(uint64_t x) {
     return x ^ x >> 31;
 }
 
-/* The tuple becomes 128 bits: 64 for the key and 64 for the upper half of the counter; the lower half counts blocks, so two
- * streams with different upper halves never meet. */
+/* The tuple becomes 128 bits: 64 for the key and 64 for the upper half of the counter; the lower half counts blocks, so
+ * two streams with different upper halves never meet. */
 rng rng_make(uint64_t seed, rng_purpose purpose, uint64_t a, uint64_t b, uint64_t c) {
     const uint64_t words[5] = {seed, (uint64_t)purpose, a, b, c};
     uint64_t h = 0x9E3779B97F4A7C15u, g = 0xD1B54A32D192ED03u;
@@ -42,7 +43,8 @@ rng rng_make(uint64_t seed, rng_purpose purpose, uint64_t a, uint64_t b, uint64_
         h = mix(h + words[i] + 0x9E3779B97F4A7C15u);
         g = mix((g ^ words[i]) + 0xD1B54A32D192ED03u * (uint64_t)(i + 1));
     }
-    return (rng){.key = {(uint32_t)h, (uint32_t)(h >> 32)}, .counter = {0, 0, (uint32_t)g, (uint32_t)(g >> 32)}, .used = 4};
+    return (rng){
+        .key = {(uint32_t)h, (uint32_t)(h >> 32)}, .counter = {0, 0, (uint32_t)g, (uint32_t)(g >> 32)}, .used = 4};
 }
 
 uint32_t rng_u32(rng *r) {
@@ -61,17 +63,15 @@ uint64_t rng_u64(rng *r) {
     return low | (uint64_t)rng_u32(r) << 32;
 }
 
-double rng_uniform(rng *r) {
-    return (double)(rng_u64(r) >> 11) * 0x1p-53;
-}
+double rng_uniform(rng *r) { return (double)(rng_u64(r) >> 11) * 0x1p-53; }
 
 double rng_normal(rng *r) {
     double radius = sqrt(-2.0 * log(1.0 - rng_uniform(r))); /* 1 - u is in (0, 1] */
     return radius * cos(2.0 * 3.14159265358979323846 * rng_uniform(r));
 }
 
-/* Lemire, "Fast random integer generation in an interval", TOMACS 2019: the high half of x*n is uniform once the x whose low
- * half falls below 2^64 mod n are rejected. */
+/* Lemire, "Fast random integer generation in an interval", TOMACS 2019: the high half of x*n is uniform once the x
+ * whose low half falls below 2^64 mod n are rejected. */
 uint64_t rng_below(rng *r, uint64_t n) {
     __extension__ typedef unsigned __int128 u128;
     u128 product = (u128)rng_u64(r) * n;

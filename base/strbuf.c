@@ -50,9 +50,7 @@ void strbuf_append(strbuf *b, const void *bytes, size_t n) {
     b->data[b->len] = '\0';
 }
 
-void strbuf_puts(strbuf *b, const char *s) {
-    strbuf_append(b, s, strlen(s));
-}
+void strbuf_puts(strbuf *b, const char *s) { strbuf_append(b, s, strlen(s)); }
 
 void strbuf_putc(strbuf *b, char c) {
     if (reserve(b, 1)) {
@@ -80,6 +78,4 @@ wr_status strbuf_status(const strbuf *b) {
     return b->failed ? wr_fail(WR_E_NOMEM, "out of memory: string of more than %zu bytes", b->len) : WR_OK;
 }
 
-const char *strbuf_str(const strbuf *b) {
-    return b->data ? b->data : "";
-}
+const char *strbuf_str(const strbuf *b) { return b->data ? b->data : ""; }

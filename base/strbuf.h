@@ -13,13 +13,13 @@ typedef struct strbuf {
     bool failed;
 } strbuf;
 
-void strbuf_free(strbuf *b); /* releases data and zeroes *b */
+void strbuf_free(strbuf *b);  /* releases data and zeroes *b */
 void strbuf_clear(strbuf *b); /* len = 0, memory kept */
 void strbuf_append(strbuf *b, const void *bytes, size_t n);
 void strbuf_puts(strbuf *b, const char *s);
 void strbuf_putc(strbuf *b, char c);
 void strbuf_printf(strbuf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 wr_status strbuf_status(const strbuf *b); /* WR_OK, or WR_E_NOMEM if any append failed */
-const char *strbuf_str(const strbuf *b); /* never NULL */
+const char *strbuf_str(const strbuf *b);  /* never NULL */
 
 #endif

@@ -1,4 +1,5 @@
-/* Byte strings -> int32, open addressing; keys are not copied. For vocabularies. LOCAL; read-only use from several threads is fine. */
+/* Byte strings -> int32, open addressing; keys are not copied. For vocabularies. LOCAL; read-only use from several
+ * threads is fine. */
 #ifndef WR_BASE_STRING_MAP_H
 #define WR_BASE_STRING_MAP_H
 
@@ -6,8 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct string_entry { const char *key; size_t length; uint64_t hash; int32_t value; } string_entry; /* key NULL: free */
-typedef struct string_map { string_entry *entries; size_t count, capacity; /* power of two or 0 */ } string_map;
+/* key NULL: free */
+typedef struct string_entry {
+    const char *key;
+    size_t length;
+    uint64_t hash;
+    int32_t value;
+} string_entry;
+typedef struct string_map {
+    string_entry *entries;
+    size_t count, capacity; /* power of two or 0 */
+} string_map;
 
 void string_map_free(string_map *m);
 /* Slot of the key, made with `value` when it is new (*fresh tells). The pointer is valid until the next insertion. */

@@ -1,9 +1,11 @@
-/* bench_engine: the model engine against this machine's own products, against peers, and against itself. Ratios of one run: everything that is compared is
- * run in turn, again and again, and the median ratio counts, with the lowest and highest beside it.
+/* bench_engine: the model engine against this machine's own products, against peers, and against itself. Ratios of one
+ * run: everything that is compared is run in turn, again and again, and the median ratio counts, with the lowest and
+ * highest beside it.
  *
  *   bench_engine [--out FILE.json] [--repetitions N] [--peers "COMMAND"] [--openvino "COMMAND"] [--only NAME]...
  *
- * COMMAND SHAPE MODE must follow bench/peer.h (bench/peers/torch_engine.py, bench/peers/openvino_prefill.py). NAME: train, score, prefix, memory, length. */
+ * COMMAND SHAPE MODE must follow bench/peer.h (bench/peers/torch_engine.py, bench/peers/openvino_prefill.py). NAME:
+ * train, score, prefix, memory, length. */
 #include "bench/engine_work.h"
 #include "bench/peer.h"
 
@@ -33,7 +35,9 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-typedef struct spread { double median, low, high; } spread;
+typedef struct spread {
+    double median, low, high;
+} spread;
 static spread spread_of(const double *x, size_t n) {
     double sorted[REPETITIONS_MAX];
     memcpy(sorted, x, n * sizeof *x);
@@ -79,9 +83,13 @@ static spread rate(const runs *r, size_t a, double amount) {
     return spread_of(x, r->repetitions);
 }
 
-/* --- training and scoring against the products, and against peers --------------------------------------------------------- */
+/* --- training and scoring against the products, and against peers ------------------------------------------------- */
 
-typedef struct peer_case { peer_program program; const char *mode, *name; double goal; } peer_case;
+typedef struct peer_case {
+    peer_program program;
+    const char *mode, *name;
+    double goal;
+} peer_case;
 
 enum { PRODUCTS, STEP, ATTENTION, FIRST_PEER };
 
@@ -109,8 +117,9 @@ cleanup:
     return status;
 }
 
-/* What is compared, and how. apart: the engine and its peer do not fit into this machine's memory beside each other, so each is started, warmed and stopped
- * within every round; otherwise all stay, and one round at the beginning is not counted. */
+/* What is compared, and how. apart: the engine and its peer do not fit into this machine's memory beside each other, so
+ * each is started, warmed and stopped within every round; otherwise all stay, and one round at the beginning is not
+ * counted. */
 typedef struct limit_case {
     const char *shape;
     precision p;
@@ -159,7 +168,8 @@ static wr_status against_limits(bench *b, const limit_case *t) {
     figure(b, what, rate(r, PRODUCTS, flops * 1e-9), "GFLOP/s", 0, false);
     snprintf(what, sizeof what, "%s %s %s", shape, format, kind);
     figure(b, what, rate(r, STEP, tokens), "tokens/s", 0, false);
-    snprintf(what, sizeof what, "%s %s %s over %s's rate", shape, format, kind, p == PRECISION_BF16 ? "oneDNN" : "OpenBLAS");
+    snprintf(what, sizeof what, "%s %s %s over %s's rate", shape, format, kind,
+             p == PRECISION_BF16 ? "oneDNN" : "OpenBLAS");
     figure(b, what, ratio(r, PRODUCTS, STEP, work / flops), "of limit", t->goal, false);
     snprintf(what, sizeof what, "%s %s %s: share of attention", shape, format, kind);
     figure(b, what, ratio(r, ATTENTION, STEP, 1), "of time", 0, false);
@@ -175,7 +185,8 @@ cleanup:
 }
 
 static wr_status bench_train(bench *b) {
-    static const peer_case half[] = {{TORCH, "train-bf16", "torch eager, autocast", 1.5}, {TORCH, "train-bf16-compile", "torch.compile", 1.1}};
+    static const peer_case half[] = {{TORCH, "train-bf16", "torch eager, autocast", 1.5},
+                                     {TORCH, "train-bf16-compile", "torch.compile", 1.1}};
     static const peer_case full[] = {{TORCH, "train-f32", "torch eager", 1.2}};
     const size_t n_half = getenv("WILDREWARD_BENCH_COMPILE") ? 2 : 1;
     wr_status status = WR_OK;
@@ -191,8 +202,10 @@ cleanup:
 }
 
 static wr_status bench_score(bench *b) {
-    static const peer_case half[] = {{TORCH, "score-bf16", "torch eager", 1.4}, {OPENVINO, "score-bf16", "OpenVINO's prefill", 1}};
-    static const peer_case full[] = {{TORCH, "score-f32", "torch eager", 0}, {OPENVINO, "score-f32", "OpenVINO's prefill", 0}};
+    static const peer_case half[] = {{TORCH, "score-bf16", "torch eager", 1.4},
+                                     {OPENVINO, "score-bf16", "OpenVINO's prefill", 1}};
+    static const peer_case full[] = {{TORCH, "score-f32", "torch eager", 0},
+                                     {OPENVINO, "score-f32", "OpenVINO's prefill", 0}};
     wr_status status = WR_OK;
     if (precision_bf16_products()) {
         TRY(against_limits(b, &(limit_case){"S135", PRECISION_BF16, false, 0.75, half, 2, false}));
@@ -203,7 +216,7 @@ cleanup:
     return status;
 }
 
-/* --- against itself ------------------------------------------------------------------------------------------------------- */
+/* --- against itself ----------------------------------------------------------------------------------------------- */
 
 /* 8 replies of 128 tokens to a prompt of 1,024: as a tree, and as 8 sequences. */
 static wr_status bench_prefix(bench *b) {
@@ -213,7 +226,8 @@ static wr_status bench_prefix(bench *b) {
     runs *r = mem_calloc(1, sizeof *r);
     TRY_ALLOC(r);
     r->repetitions = b->repetitions;
-    TRY(engine_create(&(engine_options){.shape = "S135", .p = p, .B = 1, .P = 1024, .R = 8, .T = 128, .train = true}, &e));
+    TRY(engine_create(&(engine_options){.shape = "S135", .p = p, .B = 1, .P = 1024, .R = 8, .T = 128, .train = true},
+                      &e));
     for (size_t k = 0; k <= b->repetitions; k++) {
         double s[4];
         TRY(engine_score(e, false, &s[0]));
@@ -240,7 +254,8 @@ static wr_status bench_length(bench *b) {
     TRY_ALLOC(r);
     r->repetitions = 3;
     for (size_t T = 256; T <= 4096; T *= 2) {
-        TRY(engine_create(&(engine_options){.shape = "S135", .p = p, .B = 4096 / T, .R = 1, .T = T, .train = true}, &e));
+        TRY(engine_create(&(engine_options){.shape = "S135", .p = p, .B = 4096 / T, .R = 1, .T = T, .train = true},
+                          &e));
         for (size_t k = 0; k <= r->repetitions; k++) {
             double s[2];
             TRY(engine_train(e, false, &s[0]));
@@ -277,7 +292,9 @@ static wr_status memory_step(bool recompute, double *over, double *params) {
     engine *e = NULL;
     double seconds;
     const precision p = precision_bf16_products() ? PRECISION_BF16 : PRECISION_F32;
-    TRY(engine_create(&(engine_options){.shape = "Q06", .p = p, .B = 8, .R = 1, .T = 512, .train = true, .recompute = recompute}, &e));
+    TRY(engine_create(
+        &(engine_options){.shape = "Q06", .p = p, .B = 8, .R = 1, .T = 512, .train = true, .recompute = recompute},
+        &e));
     TRY(engine_train(e, false, &seconds));
     *params = engine_params(e);
     *over = (peak_memory() - 16 * *params) / GIB;
@@ -295,7 +312,8 @@ static wr_status bench_memory(bench *b) {
         const pid_t child = fork();
         if (child == 0) {
             double mine[2] = {0, 0};
-            const bool ok = memory_step(recompute, &mine[0], &mine[1]) >= 0 && write(channel[1], mine, sizeof mine) == sizeof mine;
+            const bool ok =
+                memory_step(recompute, &mine[0], &mine[1]) >= 0 && write(channel[1], mine, sizeof mine) == sizeof mine;
             if (!ok) fprintf(stderr, "bench_engine: %s\n", wr_error());
             _exit(ok ? 0 : 1);
         }
@@ -304,26 +322,38 @@ static wr_status bench_memory(bench *b) {
         close(channel[0]);
         if (child > 0) waitpid(child, NULL, 0);
         if (!ok) return wr_fail(WR_E_FAILED, "the memory of a Q06 step could not be measured");
-        figure(b, recompute ? "Q06 step of 4,096 tokens, recomputing: memory above 16 B a parameter" : "Q06 step of 4,096 tokens, not recomputing: the same",
+        figure(b,
+               recompute ? "Q06 step of 4,096 tokens, recomputing: memory above 16 B a parameter"
+                         : "Q06 step of 4,096 tokens, not recomputing: the same",
                (spread){result[0], result[0], result[0]}, "GiB", recompute ? 2.5 : 0, true);
     }
     return WR_OK;
 }
 
-/* --- the program ----------------------------------------------------------------------------------------------------------- */
+/* --- the program -------------------------------------------------------------------------------------------------- */
 
-typedef struct part { const char *name; wr_status (*run)(bench *b); } part;
-static const part parts[] = {{"memory", bench_memory}, {"train", bench_train}, {"score", bench_score}, {"prefix", bench_prefix}, {"length", bench_length}};
+typedef struct part {
+    const char *name;
+    wr_status (*run)(bench *b);
+} part;
+static const part parts[] = {{"memory", bench_memory},
+                             {"train", bench_train},
+                             {"score", bench_score},
+                             {"prefix", bench_prefix},
+                             {"length", bench_length}};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static int usage(void) {
-    fprintf(stderr, "usage: bench_engine [--out FILE.json] [--repetitions N] [--peers COMMAND] [--openvino COMMAND] [--only train|score|prefix|memory|length]...\n");
+    fprintf(stderr, "usage: bench_engine [--out FILE.json] [--repetitions N] [--peers COMMAND] [--openvino COMMAND] "
+                    "[--only train|score|prefix|memory|length]...\n");
     return 2;
 }
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"out", required_argument, NULL, 'o'}, {"repetitions", required_argument, NULL, 'r'}, {"peers", required_argument, NULL, 'p'}, {"openvino", required_argument, NULL, 'v'}, {"only", required_argument, NULL, 'n'}, {0}};
+        {"out", required_argument, NULL, 'o'},   {"repetitions", required_argument, NULL, 'r'},
+        {"peers", required_argument, NULL, 'p'}, {"openvino", required_argument, NULL, 'v'},
+        {"only", required_argument, NULL, 'n'},  {0}};
     wr_status status = WR_OK;
     strbuf text = {0};
     const char *out = NULL;
@@ -331,15 +361,20 @@ int main(int argc, char **argv) {
     bench b = {.json = json_writer_make(&text), .repetitions = 5};
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         size_t i = 0;
-        if (o == 'o') out = optarg;
-        else if (o == 'p') b.commands[TORCH] = optarg;
-        else if (o == 'v') b.commands[OPENVINO] = optarg;
-        else if (o == 'r') b.repetitions = strtoul(optarg, NULL, 10);
+        if (o == 'o')
+            out = optarg;
+        else if (o == 'p')
+            b.commands[TORCH] = optarg;
+        else if (o == 'v')
+            b.commands[OPENVINO] = optarg;
+        else if (o == 'r')
+            b.repetitions = strtoul(optarg, NULL, 10);
         else if (o == 'n') {
             while (i < PARTS && strcmp(parts[i].name, optarg) != 0) i++;
             if (i == PARTS) return usage();
             wanted[i] = some = true;
-        } else return usage();
+        } else
+            return usage();
     }
     if (optind < argc || b.repetitions < 1 || b.repetitions > REPETITIONS_MAX) return usage();
     printf("%d threads; median [lowest, highest] of %zu rounds\n", omp_get_max_threads(), b.repetitions);

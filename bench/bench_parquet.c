@@ -61,7 +61,8 @@ static wr_status dump(void *context, const conversation *c, row_fault fault, con
     json_end_object(&w);
     strbuf_putc(&t->line, '\n');
     if (strbuf_status(&t->line) < 0) return WR_E_NOMEM;
-    return fwrite(t->line.data, 1, t->line.len, stdout) == t->line.len ? WR_OK : wr_fail(WR_E_IO, "cannot write to stdout");
+    return fwrite(t->line.data, 1, t->line.len, stdout) == t->line.len ? WR_OK
+                                                                       : wr_fail(WR_E_IO, "cannot write to stdout");
 }
 
 static wr_status pass(const char *path, const source_options *o, source_row_fn fn, totals *t, uint64_t *bytes) {
@@ -112,9 +113,10 @@ int main(int argc, char **argv) {
     }
     qsort(seconds, (size_t)passes, sizeof *seconds, ascending);
     double median = seconds[passes / 2];
-    printf("{\"rows\":%llu,\"good\":%llu,\"messages\":%llu,\"text_mb\":%.1f,\"column_mb\":%.1f,\"rows_s\":%.0f,\"text_mb_s\":%.0f,\"best_rows_s\":%.0f}\n",
-           (unsigned long long)t.rows, (unsigned long long)t.good, (unsigned long long)t.messages, (double)t.text / 1e6, (double)bytes / 1e6,
-           (double)t.rows / median, (double)t.text / 1e6 / median, (double)t.rows / seconds[0]);
+    printf("{\"rows\":%llu,\"good\":%llu,\"messages\":%llu,\"text_mb\":%.1f,\"column_mb\":%.1f,\"rows_s\":%.0f,\"text_"
+           "mb_s\":%.0f,\"best_rows_s\":%.0f}\n",
+           (unsigned long long)t.rows, (unsigned long long)t.good, (unsigned long long)t.messages, (double)t.text / 1e6,
+           (double)bytes / 1e6, (double)t.rows / median, (double)t.text / 1e6 / median, (double)t.rows / seconds[0]);
 cleanup:
     if (status < 0) fprintf(stderr, "bench_parquet: %s\n", wr_error());
     strbuf_free(&t.line);

@@ -1,6 +1,7 @@
-/* bench_sources FILE [ROUNDS]: MB/s of decompressed JSON, one thread, of a bare yajl parse (callbacks that do nothing) of the lines of FILE, of reading the
- * same lines as conversations, of packing and unpacking these, and of the whole of sources_read from the file itself. Interleaved; the median of ROUNDS
- * (default 7, at least 5) as JSON. Seconds are the thread's CPU time, so that what else the machine does changes no figure much. */
+/* bench_sources FILE [ROUNDS]: MB/s of decompressed JSON, one thread, of a bare yajl parse (callbacks that do nothing)
+ * of the lines of FILE, of reading the same lines as conversations, of packing and unpacking these, and of the whole of
+ * sources_read from the file itself. Interleaved; the median of ROUNDS (default 7, at least 5) as JSON. Seconds are the
+ * thread's CPU time, so that what else the machine does changes no figure much. */
 #include "base/file.h"
 #include "base/log.h"
 #include "base/stream.h"
@@ -27,8 +28,15 @@ static int nothing_text(void *context, const char *s, size_t n) { return (void)s
 static int nothing_string(void *context, const unsigned char *s, size_t n) { return (void)s, (void)n, context == NULL; }
 
 static const yajl_callbacks callbacks = {
-    .yajl_null = nothing, .yajl_boolean = nothing_bool, .yajl_number = nothing_text, .yajl_string = nothing_string,
-    .yajl_start_map = nothing, .yajl_map_key = nothing_string, .yajl_end_map = nothing, .yajl_start_array = nothing, .yajl_end_array = nothing,
+    .yajl_null = nothing,
+    .yajl_boolean = nothing_bool,
+    .yajl_number = nothing_text,
+    .yajl_string = nothing_string,
+    .yajl_start_map = nothing,
+    .yajl_map_key = nothing_string,
+    .yajl_end_map = nothing,
+    .yajl_start_array = nothing,
+    .yajl_end_array = nothing,
 };
 
 /* One parser for all lines and no check of UTF-8: the fastest way to use it. */
@@ -40,7 +48,8 @@ static wr_status bare_yajl(text *t) {
     yajl_config(parser, yajl_dont_validate_strings, 1);
     for (const char *at = t->lines.data, *end = at + t->lines.len; at < end;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
-        if (yajl_parse(parser, (const unsigned char *)at, (size_t)(stop - at)) != yajl_status_ok) TRY(wr_fail(WR_E_FORMAT, "a line is not JSON"));
+        if (yajl_parse(parser, (const unsigned char *)at, (size_t)(stop - at)) != yajl_status_ok)
+            TRY(wr_fail(WR_E_FORMAT, "a line is not JSON"));
         at = stop + 1;
     }
 cleanup:
@@ -120,15 +129,21 @@ cleanup:
 }
 
 typedef enum work { YAJL, PARSE, PARSE_HEADER, PARSE_PACK, SOURCES, WORKS } work;
-static const char *const work_names[] = {"bare_yajl", "conversation", "conversation_with_header_user", "conversation_packed_and_unpacked", "sources_read"};
+static const char *const work_names[] = {"bare_yajl", "conversation", "conversation_with_header_user",
+                                         "conversation_packed_and_unpacked", "sources_read"};
 
 static wr_status run(work w, text *t, const char *path) {
     switch (w) {
-    case YAJL: return bare_yajl(t);
-    case PARSE: return rows(t, false, false);
-    case PARSE_HEADER: return rows(t, true, false);
-    case PARSE_PACK: return rows(t, false, true);
-    default: return from_file(t, path);
+    case YAJL:
+        return bare_yajl(t);
+    case PARSE:
+        return rows(t, false, false);
+    case PARSE_HEADER:
+        return rows(t, true, false);
+    case PARSE_PACK:
+        return rows(t, false, true);
+    default:
+        return from_file(t, path);
     }
 }
 
@@ -142,7 +157,8 @@ int main(int argc, char **argv) {
     text t = {0};
     static double speed[WORKS][MOST];
     int rounds = argc > 2 ? atoi(argv[2]) : 7;
-    if (argc < 2 || rounds < 5 || rounds > MOST) TRY(wr_fail(WR_E_USAGE, "usage: bench_sources FILE [ROUNDS, 5 … %d]", MOST));
+    if (argc < 2 || rounds < 5 || rounds > MOST)
+        TRY(wr_fail(WR_E_USAGE, "usage: bench_sources FILE [ROUNDS, 5 … %d]", MOST));
     TRY(load(&t, argv[1]));
     for (int r = 0; r < rounds; r++) {
         for (work w = 0; w < WORKS; w++) {
@@ -152,7 +168,8 @@ int main(int argc, char **argv) {
         }
     }
     for (work w = 0; w < WORKS; w++) qsort(speed[w], (size_t)rounds, sizeof **speed, ascending);
-    printf("{\"bytes\":%zu,\"rows\":%llu,\"faults\":%llu,\"rounds\":%d", t.lines.len, (unsigned long long)t.rows, (unsigned long long)t.faults, rounds);
+    printf("{\"bytes\":%zu,\"rows\":%llu,\"faults\":%llu,\"rounds\":%d", t.lines.len, (unsigned long long)t.rows,
+           (unsigned long long)t.faults, rounds);
     for (work w = 0; w < WORKS; w++) printf(",\"%s_mb_s\":%.1f", work_names[w], speed[w][rounds / 2]);
     printf(",\"conversation_over_yajl\":%.2f}\n", speed[PARSE][rounds / 2] / speed[YAJL][rounds / 2]);
 cleanup:

@@ -1,6 +1,7 @@
-/* bench_tokenizer TOKENIZER TEXT [SECONDS]: megabytes of text a second that one thread encodes. TEXT is UTF-8, its messages separated by NUL
- * bytes, as bench/peers/tokenizer_hf.py reads it, too; the best and the median of the passes made in SECONDS (default 3) are printed as JSON.
- * Seconds are the thread's CPU time, as there, so that what else the machine does changes neither figure much. */
+/* bench_tokenizer TOKENIZER TEXT [SECONDS]: megabytes of text a second that one thread encodes. TEXT is UTF-8, its
+ * messages separated by NUL bytes, as bench/peers/tokenizer_hf.py reads it, too; the best and the median of the passes
+ * made in SECONDS (default 3) are printed as JSON. Seconds are the thread's CPU time, as there, so that what else the
+ * machine does changes neither figure much. */
 #include "base/file.h"
 #include "base/log.h"
 #include "model/tokenizer/tokenizer.h"
@@ -10,15 +11,13 @@
 #include <string.h>
 #include <time.h>
 
-static double cpu_seconds(void)
-{
+static double cpu_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static wr_status encode_all(const tokenizer *t, const char *text, size_t n, token_ids *ids, size_t *tokens)
-{
+static wr_status encode_all(const tokenizer *t, const char *text, size_t n, token_ids *ids, size_t *tokens) {
     wr_status status = WR_OK;
     *tokens = 0;
     for (const char *at = text, *end = text + n; at <= end;) {
@@ -33,14 +32,12 @@ cleanup:
     return status;
 }
 
-static int ascending(const void *a, const void *b)
-{
+static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     enum { MOST = 1000 };
     wr_status status = WR_OK;
     tokenizer *t = NULL;
@@ -61,8 +58,10 @@ int main(int argc, char **argv)
     }
     double first = seconds[0];
     qsort(seconds, passes, sizeof *seconds, ascending);
-    printf("{\"bytes\":%zu,\"tokens\":%zu,\"passes\":%zu,\"first_mb_s\":%.2f,\"median_mb_s\":%.2f,\"best_mb_s\":%.2f,\"load_s\":%.3f}\n", n, tokens,
-           passes, (double)n / 1e6 / first, (double)n / 1e6 / seconds[passes / 2], (double)n / 1e6 / seconds[0], loading);
+    printf("{\"bytes\":%zu,\"tokens\":%zu,\"passes\":%zu,\"first_mb_s\":%.2f,\"median_mb_s\":%.2f,\"best_mb_s\":%.2f,"
+           "\"load_s\":%.3f}\n",
+           n, tokens, passes, (double)n / 1e6 / first, (double)n / 1e6 / seconds[passes / 2],
+           (double)n / 1e6 / seconds[0], loading);
 cleanup:
     if (status < 0) fprintf(stderr, "bench_tokenizer: %s\n", wr_error());
     token_ids_free(&ids);

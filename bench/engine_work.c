@@ -43,9 +43,10 @@ static wr_status shape_config(const char *shape, model_config *c) {
     wr_status status = WR_OK;
     const bool large = strcmp(shape, "Q06") == 0;
     if (!large && strcmp(shape, "S135") != 0) return wr_fail(WR_E_USAGE, "shape \"%s\" is neither S135 nor Q06", shape);
-    TRY(model_config_from_spec(large ? "type=qwen3,layers=28,hidden=1024,heads=16,kv-heads=8,head-dim=128,ffn=3072,max-positions=40960,tied=1"
-                                     : "layers=30,hidden=576,heads=9,kv-heads=3,ffn=1536,max-positions=8192,tied=1",
-                               c));
+    TRY(model_config_from_spec(
+        large ? "type=qwen3,layers=28,hidden=1024,heads=16,kv-heads=8,head-dim=128,ffn=3072,max-positions=40960,tied=1"
+              : "layers=30,hidden=576,heads=9,kv-heads=3,ffn=1536,max-positions=8192,tied=1",
+        c));
     c->V = large ? 151936 : 49152;
     c->head = HEAD_SCORE;
     c->n_labels = LABELS;
@@ -72,7 +73,8 @@ static wr_status make_sequences(engine *e) {
         e->group[i] = o->P ? i / o->R : i;
         e->labels[i] = 1 + (int)(i % CLASSES);
         TRY_ALLOC(e->ids[i] = mem_calloc(e->lengths[i], sizeof **e->ids));
-        for (size_t t = 0; t < e->lengths[i]; t++) e->ids[i][t] = (int32_t)rng_below(t < o->P ? &prompt : &reply, (uint32_t)e->m->config.V);
+        for (size_t t = 0; t < e->lengths[i]; t++)
+            e->ids[i][t] = (int32_t)rng_below(t < o->P ? &prompt : &reply, (uint32_t)e->m->config.V);
     }
     const int32_t *const *ids = (const int32_t *const *)e->ids;
     TRY(prefix_batch_build(e->n, ids, e->lengths, NULL, 1, &e->separate));
@@ -149,7 +151,8 @@ wr_status engine_train(engine *e, bool shared, double *seconds) {
     TRY(score_backward(e->m, hidden, e->n, e->rows, e->dlogits, e->dhidden, e->grads));
     TRY(model_backward(e->m, &b->batch, e->work, e->dhidden, e->grads));
     const double norm = global_norm(e->grads, e->m->n_params);
-    adamw_step(&e->opt, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01}, 1e-5, clip_scale(norm, 1), model_trainables(e->m), e->grads);
+    adamw_step(&e->opt, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01}, 1e-5, clip_scale(norm, 1),
+               model_trainables(e->m), e->grads);
     model_publish(e->m);
     *seconds = now() - start;
 cleanup:
@@ -168,13 +171,15 @@ cleanup:
     return status;
 }
 
-/* --- parts alone -------------------------------------------------------------------------------------------------------- */
+/* --- parts alone -------------------------------------------------------------------------------------------------- */
 
 static void fill(const engine *e, buffer *b, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const float x = (float)(i % 31) / 31.0f - 0.5f;
-        if (e->o.p == PRECISION_BF16) ((bf16 *)b->data)[i] = bf16_from_f32(x);
-        else ((float *)b->data)[i] = x;
+        if (e->o.p == PRECISION_BF16)
+            ((bf16 *)b->data)[i] = bf16_from_f32(x);
+        else
+            ((float *)b->data)[i] = x;
     }
 }
 
@@ -183,7 +188,8 @@ wr_status engine_attention(engine *e, bool backward, double *seconds) {
     wr_status status = WR_OK;
     const model_config *c = &e->m->config;
     const act_kernels *k = &kernels()->act[e->o.p];
-    const size_t B = e->n, T = e->lengths[0], Q = (c->H + 2 * c->G) * c->D, HD = c->H * c->D, act = precision_bytes(e->o.p);
+    const size_t B = e->n, T = e->lengths[0], Q = (c->H + 2 * c->G) * c->D, HD = c->H * c->D,
+                 act = precision_bytes(e->o.p);
     attention_item *items = mem_calloc(B, sizeof *items);
     attention_grad *grads = mem_calloc(B, sizeof *grads);
     kv_span *spans = mem_calloc(B, sizeof *spans);
@@ -199,12 +205,25 @@ wr_status engine_attention(engine *e, bool backward, double *seconds) {
     char *qkv = e->x.data, *dqkv = e->w.data, *o = e->y.data;
     for (size_t i = 0; i < B; i++) {
         char *q = qkv + i * T * Q * act, *dq = dqkv + i * T * Q * act;
-        spans[i] = (kv_span){.k = q + HD * act, .v = q + (HD + c->G * c->D) * act, .token_stride = Q, .head_stride = c->D, .n = T};
-        items[i] = (attention_item){
-            .q = q, .o = o + i * T * HD * act, .lse = (float *)lse.data + i * T * c->H, .n_q = T, .n_spans = 1, .spans = spans + i};
-        grads[i] = (attention_grad){.do_ = o + (B + i) * T * HD * act, .dq = dq, .dk = dq + HD * act, .dv = dq + (HD + c->G * c->D) * act};
+        spans[i] = (kv_span){
+            .k = q + HD * act, .v = q + (HD + c->G * c->D) * act, .token_stride = Q, .head_stride = c->D, .n = T};
+        items[i] = (attention_item){.q = q,
+                                    .o = o + i * T * HD * act,
+                                    .lse = (float *)lse.data + i * T * c->H,
+                                    .n_q = T,
+                                    .n_spans = 1,
+                                    .spans = spans + i};
+        grads[i] = (attention_grad){
+            .do_ = o + (B + i) * T * HD * act, .dq = dq, .dk = dq + HD * act, .dv = dq + (HD + c->G * c->D) * act};
     }
-    const attention_args a = {.H = c->H, .G = c->G, .D = c->D, .q_stride = Q, .o_stride = HD, .n_items = B, .items = items, .first_task = tasks};
+    const attention_args a = {.H = c->H,
+                              .G = c->G,
+                              .D = c->D,
+                              .q_stride = Q,
+                              .o_stride = HD,
+                              .n_items = B,
+                              .items = items,
+                              .first_task = tasks};
     TRY(buffer_need(&scratch, k->attention_backward_scratch(&a)));
     const double start = now();
     for (size_t l = 0; l < c->L; l++) {
@@ -244,7 +263,8 @@ cleanup:
 wr_status engine_products(engine *e, bool backward, double *seconds, double *flops) {
     wr_status status = WR_OK;
     const model_config *c = &e->m->config;
-    const size_t M = (size_t)engine_tokens(e), Q = (c->H + 2 * c->G) * c->D, HD = c->H * c->D, act = precision_bytes(e->o.p);
+    const size_t M = (size_t)engine_tokens(e), Q = (c->H + 2 * c->G) * c->D, HD = c->H * c->D,
+                 act = precision_bytes(e->o.p);
     const size_t shapes[][2] = {{Q, c->C}, {c->C, HD}, {2 * c->F, c->C}, {c->C, c->F}};
     const size_t widest = 2 * c->F > Q ? 2 * c->F : Q;
     *seconds = *flops = 0;

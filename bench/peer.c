@@ -25,14 +25,16 @@ wr_status peer_start(const char *command, peer *out) {
     close(to[0]), close(from[1]);
     out->to = fdopen(to[1], "w");
     out->from = fdopen(from[0], "r");
-    if (out->pid > 0 && out->to && out->from && fgets(line, sizeof line, out->from) && strcmp(line, "ready\n") == 0) return WR_OK;
+    if (out->pid > 0 && out->to && out->from && fgets(line, sizeof line, out->from) && strcmp(line, "ready\n") == 0)
+        return WR_OK;
     peer_stop(out);
     return wr_fail(WR_E_FAILED, "the peer did not start: %s", command);
 }
 
 wr_status peer_run(peer *p, double *seconds) {
     char line[64];
-    if (fputs("run\n", p->to) < 0 || fflush(p->to) != 0 || !fgets(line, sizeof line, p->from) || !((*seconds = strtod(line, NULL)) > 0))
+    if (fputs("run\n", p->to) < 0 || fflush(p->to) != 0 || !fgets(line, sizeof line, p->from) ||
+        !((*seconds = strtod(line, NULL)) > 0))
         return wr_fail(WR_E_FAILED, "the peer ended, or printed no time");
     return WR_OK;
 }

@@ -1,4 +1,5 @@
-/* A peer's program that does one piece of the same work at a time: it prints "ready", then for each line it reads runs once and prints its seconds. */
+/* A peer's program that does one piece of the same work at a time: it prints "ready", then for each line it reads runs
+ * once and prints its seconds. */
 #ifndef WR_BENCH_PEER_H
 #define WR_BENCH_PEER_H
 

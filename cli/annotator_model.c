@@ -71,8 +71,8 @@ static wr_status load(const char *dir, world *w, precision p, annotator_model *k
     return model_load(dir, &(model_load_options){.head = HEAD_LM, .frozen = true, .precision = p}, &keep->frozen.m);
 }
 
-wr_status annotator_model_make(const options *o, world *w, const char *prompts_dir, const char *cache_dir, annotator_model *keep,
-                               annotator **out) {
+wr_status annotator_model_make(const options *o, world *w, const char *prompts_dir, const char *cache_dir,
+                               annotator_model *keep, annotator **out) {
     wr_status status = WR_OK;
     const char *dir = options_str(o, "annotator-model");
     precision p;

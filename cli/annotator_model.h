@@ -18,9 +18,9 @@ typedef struct annotator_model {
     chat_template *chat;
 } annotator_model;
 
-/* prompts_dir: of --prompts, may be NULL. cache_dir: folder of its answers, NULL: they are not kept. *keep is zeroed. WR_E_USAGE without --annotator-model. COLLECTIVE when w is
- * not NULL: all ranks or none, with the same options; all compute in f32 where one rank's CPU cannot do the precision
- * asked for with auto. */
+/* prompts_dir: of --prompts, may be NULL. cache_dir: folder of its answers, NULL: they are not kept. *keep is zeroed.
+ * WR_E_USAGE without --annotator-model. COLLECTIVE when w is not NULL: all ranks or none, with the same options; all
+ * compute in f32 where one rank's CPU cannot do the precision asked for with auto. */
 wr_status annotator_model_make(const options *o, world *w, const char *prompts_dir, const char *cache_dir,
                                annotator_model *keep, annotator **out);
 void annotator_model_free(annotator_model *k); /* COLLECTIVE when w was not NULL */

@@ -12,21 +12,61 @@ const option_spec annotator_options[] = {
      .kind = OPT_STRING,
      .default_value = "lexicon",
      .arg = "LIST",
-     .help = "who grades follow-ups: lexicon (word lists), endpoint (a model behind HTTP), model (a local checkpoint); several, with commas: their consensus"},
-    {.name = "refusals", .kind = OPT_CHOICE, .default_value = "lexicon", .arg = "lexicon|endpoint|model", .help = "who says whether a reply refused, and rightly"},
+     .help = "who grades follow-ups: lexicon (word lists), endpoint (a model behind HTTP), model (a local checkpoint); "
+             "several, with commas: their consensus"},
+    {.name = "refusals",
+     .kind = OPT_CHOICE,
+     .default_value = "lexicon",
+     .arg = "lexicon|endpoint|model",
+     .help = "who says whether a reply refused, and rightly"},
     {.name = "similarity",
      .kind = OPT_CHOICE,
      .default_value = "tfidf",
      .arg = "tfidf|endpoint|model",
      .help = "topic similarity of turns, for mining: words, embeddings of the endpoint, or states of the model"},
-    {.name = "lexicon-rules", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "FILE", .help = "rules of the lexicon, instead of the built-in data/rules/lexicon.txt"},
-    {.name = "refusal-rules", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "FILE", .help = "phrases of refusals and of harm, instead of data/rules/refusals.txt"},
-    {.name = "endpoint", .kind = OPT_STRING, .arg = "URL", .help = "OpenAI-compatible service, e.g. http://127.0.0.1:8000/v1"},
+    {.name = "lexicon-rules",
+     .input = INPUT_WHOLE,
+     .kind = OPT_STRING,
+     .arg = "FILE",
+     .help = "rules of the lexicon, instead of the built-in data/rules/lexicon.txt"},
+    {.name = "refusal-rules",
+     .input = INPUT_WHOLE,
+     .kind = OPT_STRING,
+     .arg = "FILE",
+     .help = "phrases of refusals and of harm, instead of data/rules/refusals.txt"},
+    {.name = "endpoint",
+     .kind = OPT_STRING,
+     .arg = "URL",
+     .help = "OpenAI-compatible service, e.g. http://127.0.0.1:8000/v1"},
     {.name = "endpoint-model", .kind = OPT_STRING, .arg = "NAME", .help = "chat model of the endpoint"},
-    {.name = "endpoint-embedding-model", .kind = OPT_STRING, .arg = "NAME", .help = "embedding model of the endpoint, for --similarity endpoint (default: --endpoint-model)"},
-    {.name = "endpoint-parallel", .may_differ = true, .kind = OPT_INT, .default_value = "64", .arg = "N", .help = "requests in flight, of each rank", .min = 1, .max = 4096},
-    {.name = "endpoint-timeout", .may_differ = true, .kind = OPT_FLOAT, .default_value = "120", .arg = "S", .help = "seconds that one try may take", .min = 0.01, .max = 86400},
-    {.name = "endpoint-retries", .may_differ = true, .kind = OPT_INT, .default_value = "6", .arg = "N", .help = "further tries after a failure that may pass", .min = 0, .max = 100},
+    {.name = "endpoint-embedding-model",
+     .kind = OPT_STRING,
+     .arg = "NAME",
+     .help = "embedding model of the endpoint, for --similarity endpoint (default: --endpoint-model)"},
+    {.name = "endpoint-parallel",
+     .may_differ = true,
+     .kind = OPT_INT,
+     .default_value = "64",
+     .arg = "N",
+     .help = "requests in flight, of each rank",
+     .min = 1,
+     .max = 4096},
+    {.name = "endpoint-timeout",
+     .may_differ = true,
+     .kind = OPT_FLOAT,
+     .default_value = "120",
+     .arg = "S",
+     .help = "seconds that one try may take",
+     .min = 0.01,
+     .max = 86400},
+    {.name = "endpoint-retries",
+     .may_differ = true,
+     .kind = OPT_INT,
+     .default_value = "6",
+     .arg = "N",
+     .help = "further tries after a failure that may pass",
+     .min = 0,
+     .max = 100},
     {.name = "endpoint-backoff",
      .may_differ = true,
      .kind = OPT_FLOAT,
@@ -35,7 +75,13 @@ const option_spec annotator_options[] = {
      .help = "seconds before the first retry; doubles up to a minute, with jitter",
      .min = 0.001,
      .max = 60},
-    {.name = "endpoint-temperature", .kind = OPT_FLOAT, .default_value = "0", .arg = "X", .help = "0: the likeliest answer", .min = 0, .max = 10},
+    {.name = "endpoint-temperature",
+     .kind = OPT_FLOAT,
+     .default_value = "0",
+     .arg = "X",
+     .help = "0: the likeliest answer",
+     .min = 0,
+     .max = 10},
     {.name = "endpoint-max-tokens",
      .kind = OPT_INT,
      .default_value = "256",
@@ -47,7 +93,13 @@ const option_spec annotator_options[] = {
      .kind = OPT_STRING,
      .arg = "JSON",
      .help = "further members of a request, e.g. '{\"chat_template_kwargs\":{\"enable_thinking\":false}}'"},
-    {.name = "endpoint-history", .kind = OPT_INT, .default_value = "4", .arg = "N", .help = "earlier messages that a prompt shows", .min = 0, .max = 2000},
+    {.name = "endpoint-history",
+     .kind = OPT_INT,
+     .default_value = "4",
+     .arg = "N",
+     .help = "earlier messages that a prompt shows",
+     .min = 0,
+     .max = 2000},
     {.name = "endpoint-clip",
      .kind = OPT_INT,
      .default_value = "4000",
@@ -60,11 +112,34 @@ const option_spec annotator_options[] = {
      .default_value = "WILDREWARD_API_KEY",
      .arg = "NAME",
      .help = "environment variable that holds the API key; no key is sent when the default one is not set"},
-    {.name = "endpoint-ca", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "FILE", .help = "certificates (PEM) to trust instead of the system's"},
-    {.name = "endpoint-price-in", .kind = OPT_FLOAT, .default_value = "0", .arg = "X", .help = "price of a million prompt tokens, to count the cost", .min = 0, .max = 1e9},
-    {.name = "endpoint-price-out", .kind = OPT_FLOAT, .default_value = "0", .arg = "X", .help = "price of a million answer tokens", .min = 0, .max = 1e9},
-    {.name = "answer-cache", .kind = OPT_STRING, .arg = "DIR", .help = "where answers of the endpoint and the model are kept (default: the --out folder's name with .answers)"},
-    {.name = "prompts", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "folder with an own annotate.txt or refusal.txt for the endpoint"},
+    {.name = "endpoint-ca",
+     .input = INPUT_WHOLE,
+     .kind = OPT_STRING,
+     .arg = "FILE",
+     .help = "certificates (PEM) to trust instead of the system's"},
+    {.name = "endpoint-price-in",
+     .kind = OPT_FLOAT,
+     .default_value = "0",
+     .arg = "X",
+     .help = "price of a million prompt tokens, to count the cost",
+     .min = 0,
+     .max = 1e9},
+    {.name = "endpoint-price-out",
+     .kind = OPT_FLOAT,
+     .default_value = "0",
+     .arg = "X",
+     .help = "price of a million answer tokens",
+     .min = 0,
+     .max = 1e9},
+    {.name = "answer-cache",
+     .kind = OPT_STRING,
+     .arg = "DIR",
+     .help = "where answers of the endpoint and the model are kept (default: the --out folder's name with .answers)"},
+    {.name = "prompts",
+     .input = INPUT_WHOLE,
+     .kind = OPT_STRING,
+     .arg = "DIR",
+     .help = "folder with an own annotate.txt or refusal.txt for the endpoint"},
     {0},
 };
 
@@ -84,7 +159,8 @@ wr_status annotator_cache_folder(const options *o, char out[PATH_CAP]) {
     const char *given = options_str(o, "answer-cache"), *folder = options_str(o, "out");
     size_t n = folder ? strlen(folder) : 0;
     while (n > 1 && folder[n - 1] == '/') n--;
-    if (!given && n == 0) return wr_fail(WR_E_USAGE, "--answer-cache DIR is needed: answers of the endpoint or the model are kept there");
+    if (!given && n == 0)
+        return wr_fail(WR_E_USAGE, "--answer-cache DIR is needed: answers of the endpoint or the model are kept there");
     int length = given ? snprintf(out, PATH_CAP, "%s", given) : snprintf(out, PATH_CAP, "%.*s.answers", (int)n, folder);
     return length < 0 || length >= PATH_CAP ? wr_fail(WR_E_USAGE, "--answer-cache: the name is too long") : WR_OK;
 }
@@ -93,11 +169,14 @@ static wr_status make_endpoint(maker *m, annotator **out) {
     wr_status status = WR_OK;
     const options *o = m->o;
     char cache[PATH_CAP];
-    if (!options_str(o, "endpoint")) return wr_fail(WR_E_USAGE, "--endpoint URL is needed, e.g. http://127.0.0.1:8000/v1");
-    if (m->chat && !options_str(o, "endpoint-model")) return wr_fail(WR_E_USAGE, "--endpoint-model NAME is needed: the chat model of %s", options_str(o, "endpoint"));
+    if (!options_str(o, "endpoint"))
+        return wr_fail(WR_E_USAGE, "--endpoint URL is needed, e.g. http://127.0.0.1:8000/v1");
+    if (m->chat && !options_str(o, "endpoint-model"))
+        return wr_fail(WR_E_USAGE, "--endpoint-model NAME is needed: the chat model of %s", options_str(o, "endpoint"));
     const char *embedding = options_str(o, "endpoint-embedding-model");
     if (!embedding) embedding = options_str(o, "endpoint-model");
-    if (m->embeddings && !embedding) return wr_fail(WR_E_USAGE, "--endpoint-embedding-model NAME is needed for --similarity endpoint");
+    if (m->embeddings && !embedding)
+        return wr_fail(WR_E_USAGE, "--endpoint-embedding-model NAME is needed for --similarity endpoint");
     TRY(annotator_cache_folder(o, cache));
     endpoint_options e = {.url = options_str(o, "endpoint"),
                           .model = m->chat ? options_str(o, "endpoint-model") : NULL,
@@ -160,8 +239,8 @@ static wr_status get(maker *m, const char *name, size_t n, annotator **out) {
     }
     snprintf(word, sizeof word, "%.*s", n > 60 ? 60 : (int)n, name);
     const char *near = nearest_name(word, names);
-    return wr_fail(WR_E_USAGE, "--annotator: there is no annotator '%s'; there are lexicon, endpoint and model%s%s%s", word, near ? " (did you mean " : "", near ? near : "",
-                   near ? "?)" : "");
+    return wr_fail(WR_E_USAGE, "--annotator: there is no annotator '%s'; there are lexicon, endpoint and model%s%s%s",
+                   word, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
 static wr_status make_list(maker *m, const char *list) {
@@ -184,7 +263,8 @@ cleanup:
 
 wr_status annotators_create(const options *o, world *w, annotator_set *out) {
     wr_status status = WR_OK;
-    const char *list = options_str(o, "annotator"), *who = options_str(o, "refusals"), *similarity = options_str(o, "similarity");
+    const char *list = options_str(o, "annotator"), *who = options_str(o, "refusals"),
+               *similarity = options_str(o, "similarity");
     *out = (annotator_set){0};
     maker m = {.o = o, .w = w, .set = out};
     m.chat = strstr(list, "endpoint") != NULL || strcmp(who, "endpoint") == 0;

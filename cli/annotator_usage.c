@@ -10,8 +10,10 @@
 
 enum { MOST_COUNTS = 32 };
 
-/* Of all ranks together, as members of a JSON object; every rank's annotator counts the same things in the same order. */
-static wr_status sum_counts(const annotator *a, world *w, arena *memory, const json_value **names, double *sums, size_t *n) {
+/* Of all ranks together, as members of a JSON object; every rank's annotator counts the same things in the same
+ * order. */
+static wr_status sum_counts(const annotator *a, world *w, arena *memory, const json_value **names, double *sums,
+                            size_t *n) {
     wr_status status = WR_OK;
     strbuf text = {0};
     json_writer out = json_writer_make(&text);
@@ -21,7 +23,8 @@ static wr_status sum_counts(const annotator *a, world *w, arena *memory, const j
     json_end_object(&out);
     status = strbuf_status(&text);
     if (status >= 0) status = json_parse(memory, strbuf_str(&text), text.len, names);
-    for (const json_value *v = status >= 0 ? (*names)->first : NULL; v && *n < MOST_COUNTS; v = v->next) json_to_double(v, &sums[(*n)++]);
+    for (const json_value *v = status >= 0 ? (*names)->first : NULL; v && *n < MOST_COUNTS; v = v->next)
+        json_to_double(v, &sums[(*n)++]);
     TRY(world_agree(w, status));
     world_sum(w, sums, *n);
 cleanup:
@@ -45,8 +48,10 @@ static wr_status tell(const annotator *a, const char *folder, int ranks, const j
     for (size_t i = 0; v && i < MOST_COUNTS; v = v->next, i++) {
         const bool whole = !memchr(v->text, '.', v->length) && !memchr(v->text, 'e', v->length);
         json_key(&out, v->key);
-        if (whole) json_int(&out, (int64_t)sums[i]);
-        else json_double(&out, sums[i]);
+        if (whole)
+            json_int(&out, (int64_t)sums[i]);
+        else
+            json_double(&out, sums[i]);
         if (sums[i] != 0) strbuf_printf(&said, "%s%s %.*f", said.len ? ", " : "", v->key, whole ? 0 : 4, sums[i]);
     }
     json_end_object(&out);

@@ -26,7 +26,7 @@ struct bench_setup {
     bench_options o;
     /* compute */
     model *lm;
-    reward_model reward;               /* same shape with a score head; no tokenizer, no template */
+    reward_model reward; /* same shape with a score head; no tokenizer, no template */
     model_workspace *workspace;
     matmul *products;
     score_scratch *scratch;
@@ -35,59 +35,62 @@ struct bench_setup {
     float *grads, *dhidden, *logprob, *dlogprob;
     size_t n_sequences, *offsets, *rows;
     int32_t *ids, *targets;
-    token_ids *texts;                  /* the same sequences, for scoring */
-    float *X, *Y, *W;                  /* GEMM operands, (T, F), (T, F), (F, C) */
-    float *memory;                     /* BANDWIDTH_FLOATS */
-    volatile float sink;               /* keeps sums that nobody reads */
+    token_ids *texts;    /* the same sequences, for scoring */
+    float *X, *Y, *W;    /* GEMM operands, (T, F), (T, F), (F, C) */
+    float *memory;       /* BANDWIDTH_FLOATS */
+    volatile float sink; /* keeps sums that nobody reads */
     float *reduce;
-    size_t matrix_params;              /* without the embedding, with the head */
+    size_t matrix_params; /* without the embedding, with the head */
     /* data, on rank 0 */
     char folder[PATH_CAP], data_dir[PATH_CAP]; /* temporary folder; the shards inside it */
-    strbuf lines;                      /* chats as JSON, one a line */
+    strbuf lines;                              /* chats as JSON, one a line */
     arena *parse_arena;
     tokenizer *tok;
     token_ids encoded;
-    strbuf text;                       /* message contents, one after another */
+    strbuf text; /* message contents, one after another */
     uint64_t shard_bytes;
 };
 
 /* --- compute ------------------------------------------------------------------------------------------------------ */
 
-/* Useful multiply-adds x 2: 2 N T for products with N parameters, and 2 (QK, PV) x 2 H D x T (t+1)/2 in causal attention. */
-static double forward_flops(const bench_setup *s)
-{
+/* Useful multiply-adds x 2: 2 N T for products with N parameters, and 2 (QK, PV) x 2 H D x T (t+1)/2 in causal
+ * attention. */
+static double forward_flops(const bench_setup *s) {
     const model_config *c = &s->lm->config;
     double T = (double)s->o.tokens;
     double attention = 4.0 * (double)(c->L * c->H * c->D) * T * ((double)s->o.sequence + 1) / 2;
     return 2.0 * (double)s->matrix_params * T + attention;
 }
 static double train_flops(const bench_setup *s) { return 3.0 * forward_flops(s); }
-static double score_flops(const bench_setup *s)
-{
+static double score_flops(const bench_setup *s) {
     const model_config *c = &s->lm->config;
     return forward_flops(s) - 2.0 * (double)(c->C * c->V) * (double)s->o.tokens;
 }
-static double gemm_flops(const bench_setup *s) { return 3 * 2.0 * (double)(s->o.tokens * s->lm->config.C * s->lm->config.F); }
-static double bandwidth_bytes(const bench_setup *s)
-{
+static double gemm_flops(const bench_setup *s) {
+    return 3 * 2.0 * (double)(s->o.tokens * s->lm->config.C * s->lm->config.F);
+}
+static double bandwidth_bytes(const bench_setup *s) {
     (void)s;
     return (double)BANDWIDTH_FLOATS * sizeof(float);
 }
-static double decode_one_bytes(const bench_setup *s) { return (double)s->matrix_params * sizeof(float) * DECODE_TOKENS; }
-static double decode_batch_flops(const bench_setup *s) { return 2.0 * (double)s->matrix_params * DECODE_TOKENS * DECODE_BATCH; }
+static double decode_one_bytes(const bench_setup *s) {
+    return (double)s->matrix_params * sizeof(float) * DECODE_TOKENS;
+}
+static double decode_batch_flops(const bench_setup *s) {
+    return 2.0 * (double)s->matrix_params * DECODE_TOKENS * DECODE_BATCH;
+}
 static double reduce_bytes(const bench_setup *s) { return (double)s->o.reduce_floats * sizeof(float); }
 
 /* The products of one run feed each other: reset, so that no run meets infinities or denormals. */
-static void reset_operands(bench_setup *s)
-{
+static void reset_operands(bench_setup *s) {
     size_t T = s->o.tokens, C = s->lm->config.C, F = s->lm->config.F;
     for (size_t i = 0; i < T * C; i++) s->X[i] = (float)(i % 7) * 0.01f;
     for (size_t i = 0; i < F * C; i++) s->W[i] = (float)(i % 5) * 0.01f;
 }
 
-/* Y(T,F) = X(T,C) W(F,C)^T;  dX(T,C) = dY(T,F) W;  dW(F,C) += dY^T X, as a feed-forward layer's forward and backward. */
-static wr_status run_products(bench_setup *s)
-{
+/* Y(T,F) = X(T,C) W(F,C)^T;  dX(T,C) = dY(T,F) W;  dW(F,C) += dY^T X, as a feed-forward layer's forward and
+ * backward. */
+static wr_status run_products(bench_setup *s) {
     size_t T = s->o.tokens, C = s->lm->config.C, F = s->lm->config.F;
     wr_status status = WR_OK;
     TRY(matmul_xwt(s->products, PRECISION_F32, T, F, C, s->X, C, s->W, s->Y, F, true, false));
@@ -98,8 +101,7 @@ cleanup:
     return status;
 }
 
-static wr_status run_openblas(bench_setup *s)
-{
+static wr_status run_openblas(bench_setup *s) {
     int T = (int)s->o.tokens, C = (int)s->lm->config.C, F = (int)s->lm->config.F;
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, T, F, C, 1, s->X, C, s->W, C, 0, s->Y, F);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, T, C, F, 1, s->Y, F, s->W, C, 0, s->X, C);
@@ -108,8 +110,7 @@ static wr_status run_openblas(bench_setup *s)
     return WR_OK;
 }
 
-static wr_status run_bandwidth(bench_setup *s)
-{
+static wr_status run_bandwidth(bench_setup *s) {
     enum { LANES = 64 }; /* independent sums, so that the adder's latency does not hide the memory's limit */
     float sum = 0;
     const float *memory = s->memory;
@@ -126,8 +127,7 @@ static wr_status run_bandwidth(bench_setup *s)
     return WR_OK;
 }
 
-static wr_status run_train(bench_setup *s)
-{
+static wr_status run_train(bench_setup *s) {
     wr_status status = WR_OK;
     token_batch batch = {s->n_sequences, s->offsets, s->ids, NULL};
     const float *hidden;
@@ -138,13 +138,13 @@ static wr_status run_train(bench_setup *s)
     memset(s->grads, 0, s->lm->n_params * sizeof *s->grads);
     TRY(lm_logprobs_backward(s->lm, s->workspace, hidden, n, s->rows, s->targets, s->dlogprob, s->dhidden, s->grads));
     TRY(model_backward(s->lm, &batch, s->workspace, s->dhidden, s->grads));
-    adamw_step(&s->optimizer, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01}, 1e-5, 1.0, model_trainables(s->lm), s->grads);
+    adamw_step(&s->optimizer, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01}, 1e-5, 1.0, model_trainables(s->lm),
+               s->grads);
 cleanup:
     return status;
 }
 
-static wr_status run_score(bench_setup *s)
-{
+static wr_status run_score(bench_setup *s) {
     wr_status status = WR_OK;
     double *scores = mem_calloc(s->n_sequences, sizeof *scores);
     TRY_ALLOC(scores);
@@ -154,8 +154,7 @@ cleanup:
     return status;
 }
 
-static wr_status decode(bench_setup *s, size_t replies)
-{
+static wr_status decode(bench_setup *s, size_t replies) {
     sample_reply out[DECODE_BATCH];
     memset(out, 0, sizeof out);
     sample_prompt prompt = {s->ids, DECODE_PROMPT, 0, NULL};
@@ -166,20 +165,18 @@ static wr_status decode(bench_setup *s, size_t replies)
 }
 static wr_status run_decode_one(bench_setup *s) { return decode(s, 1); }
 static wr_status run_decode_batch(bench_setup *s) { return decode(s, DECODE_BATCH); }
-static wr_status run_reduce(bench_setup *s)
-{
+static wr_status run_reduce(bench_setup *s) {
     memset(s->reduce, 0, s->o.reduce_floats * sizeof *s->reduce);
     return reduce_sum(s->w, s->reduce, s->o.reduce_floats, 0);
 }
 
-/* --- data ---------------------------------------------------------------------------------------------------------- */
+/* --- data --------------------------------------------------------------------------------------------------------- */
 
 static double json_bytes(const bench_setup *s) { return (double)s->lines.len; }
 static double text_bytes_of(const bench_setup *s) { return (double)s->text.len; }
 static double shard_bytes(const bench_setup *s) { return (double)s->shard_bytes; }
 
-static wr_status run_json(bench_setup *s)
-{
+static wr_status run_json(bench_setup *s) {
     wr_status status = WR_OK;
     for (const char *at = s->lines.data, *end = at + s->lines.len; at < end;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -192,8 +189,7 @@ cleanup:
     return status;
 }
 
-static wr_status run_tokenize(bench_setup *s)
-{
+static wr_status run_tokenize(bench_setup *s) {
     wr_status status = WR_OK;
     for (const char *at = s->text.data, *end = at + s->text.len; at < end;) {
         const char *stop = memchr(at, '\0', (size_t)(end - at));
@@ -205,8 +201,7 @@ cleanup:
     return status;
 }
 
-static wr_status run_shards(bench_setup *s)
-{
+static wr_status run_shards(bench_setup *s) {
     wr_status status = WR_OK;
     dataset_index index = {0};
     dataset_reader *reader = NULL;
@@ -241,17 +236,18 @@ const bench_case bench_cases[] = {
     {.name = NULL},
 };
 
-/* --- life ----------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
-static wr_status create_compute(bench_setup *s)
-{
+static wr_status create_compute(bench_setup *s) {
     wr_status status = WR_OK;
     model_config c;
     TRY(model_config_from_spec(s->o.spec, &c));
     c.V = s->o.vocab;
     TRY(model_config_check(&c));
-    if (s->o.sequence > c.max_positions || DECODE_PROMPT + DECODE_TOKENS > c.max_positions || s->o.tokens < s->o.sequence)
-        TRY(wr_fail(WR_E_USAGE, "max-positions=%zu of --shape is below --sequence %zu, or --tokens is below it", c.max_positions, s->o.sequence));
+    if (s->o.sequence > c.max_positions || DECODE_PROMPT + DECODE_TOKENS > c.max_positions ||
+        s->o.tokens < s->o.sequence)
+        TRY(wr_fail(WR_E_USAGE, "max-positions=%zu of --shape is below --sequence %zu, or --tokens is below it",
+                    c.max_positions, s->o.sequence));
     if (s->o.sequence < DECODE_PROMPT) TRY(wr_fail(WR_E_USAGE, "--sequence must be at least %d", DECODE_PROMPT));
     TRY(model_create(&c, &s->lm));
     TRY(model_alloc_params(s->lm));
@@ -307,8 +303,7 @@ cleanup:
     return status;
 }
 
-static void add_contents(bench_setup *s, const json_value *conversation)
-{
+static void add_contents(bench_setup *s, const json_value *conversation) {
     const json_value *turns = json_get(conversation, "conversation");
     if (!json_is(turns, JSON_ARRAY)) return;
     for (const json_value *m = turns->first; m; m = m->next) {
@@ -321,13 +316,13 @@ static void add_contents(bench_setup *s, const json_value *conversation)
 }
 
 /* Chats of a practice world, in memory as JSON and as text; its shards and tokenizer on disk. */
-static wr_status create_data(bench_setup *s)
-{
+static wr_status create_data(bench_setup *s) {
     wr_status status = WR_OK;
     instream *in = NULL;
     const char *tmp = getenv("TMPDIR");
     char world_dir[PATH_CAP], path[PATH_CAP];
-    if (snprintf(s->folder, sizeof s->folder, "%s/wildreward-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp") >= (int)sizeof s->folder) {
+    if (snprintf(s->folder, sizeof s->folder, "%s/wildreward-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp") >=
+        (int)sizeof s->folder) {
         s->folder[0] = '\0';
         TRY(wr_fail(WR_E_USAGE, "TMPDIR is too long"));
     }
@@ -337,7 +332,9 @@ static wr_status create_data(bench_setup *s)
         goto cleanup;
     }
     TRY(path_join(world_dir, s->folder, "world"));
-    TRY(practice_synth(&(practice_options){.users = 60, .conversations = 1500, .seed = 1, .train_prompts = 1, .heldout_prompts = 1}, world_dir));
+    TRY(practice_synth(
+        &(practice_options){.users = 60, .conversations = 1500, .seed = 1, .train_prompts = 1, .heldout_prompts = 1},
+        world_dir));
     TRY(path_join(path, world_dir, "chats.jsonl.zst"));
     TRY(instream_open(path, &in));
     TRY_ALLOC(s->parse_arena = arena_create());
@@ -359,9 +356,16 @@ static wr_status create_data(bench_setup *s)
     TRY(strbuf_status(&s->text));
     const char *sources[] = {path};
     TRY(path_join(s->data_dir, s->folder, "data"));
-    TRY(prepare_run(&(prepare_options){.sources = sources, .n_sources = 1, .out_dir = s->data_dir, .format = "wildchat",
-                                       .vocab_size = s->o.vocab < 2048 ? s->o.vocab : 2048, .test_instances = -1, .max_length = 4096,
-                                       .shard_records = 8192, .filters = filter_options_default()}, NULL));
+    TRY(prepare_run(&(prepare_options){.sources = sources,
+                                       .n_sources = 1,
+                                       .out_dir = s->data_dir,
+                                       .format = "wildchat",
+                                       .vocab_size = s->o.vocab < 2048 ? s->o.vocab : 2048,
+                                       .test_instances = -1,
+                                       .max_length = 4096,
+                                       .shard_records = 8192,
+                                       .filters = filter_options_default()},
+                    NULL));
     TRY(tokenizer_load(s->data_dir, &s->tok));
     TRY(run_shards(s));
 cleanup:
@@ -369,8 +373,7 @@ cleanup:
     return status;
 }
 
-wr_status bench_setup_create(world *w, const bench_options *o, bench_setup **out)
-{
+wr_status bench_setup_create(world *w, const bench_options *o, bench_setup **out) {
     wr_status status = WR_OK;
     bench_setup *s = mem_calloc(1, sizeof *s);
     TRY_ALLOC(s);
@@ -385,8 +388,7 @@ cleanup:
     return status;
 }
 
-void bench_setup_free(bench_setup *s)
-{
+void bench_setup_free(bench_setup *s) {
     if (!s) return;
     sampler_free(s->sampler);
     score_scratch_free(s->scratch);

@@ -1,5 +1,6 @@
-/* What `wildreward bench` measures: each case does a known amount of work; its rate is shown as a share of a limit that is measured in
- * the same run (a GEMM of the same shapes, or memory bandwidth), because absolute rates differ from machine to machine. */
+/* What `wildreward bench` measures: each case does a known amount of work; its rate is shown as a share of a limit that
+ * is measured in the same run (a GEMM of the same shapes, or memory bandwidth), because absolute rates differ from
+ * machine to machine. */
 #ifndef WR_CLI_BENCH_CASES_H
 #define WR_CLI_BENCH_CASES_H
 
@@ -8,21 +9,21 @@
 typedef struct bench_setup bench_setup; /* models, texts, shards that the cases share */
 
 typedef struct bench_options {
-    const char *spec;        /* model shape, as --new */
-    size_t vocab;            /* of the model; the tokenizer's is at most this */
-    size_t tokens;           /* of a training micro-batch */
-    size_t sequence;         /* tokens of each sequence in it */
+    const char *spec; /* model shape, as --new */
+    size_t vocab;     /* of the model; the tokenizer's is at most this */
+    size_t tokens;    /* of a training micro-batch */
+    size_t sequence;  /* tokens of each sequence in it */
     size_t reduce_floats;
 } bench_options;
 
 typedef struct bench_case {
-    const char *name;        /* "train step" */
-    const char *unit;        /* of the rate: "GFLOP/s", "MB/s" */
-    double unit_size;        /* work units in one of `unit`, e.g. 1e9 */
-    const char *limit;       /* name of the case whose rate is this one's limit, or NULL */
-    bool everywhere;         /* on all ranks at the same time; else rank 0 alone works and the others wait */
-    bool collective_only;    /* makes sense with two ranks or more */
-    double (*work)(const bench_setup *s);  /* units in one run */
+    const char *name;     /* "train step" */
+    const char *unit;     /* of the rate: "GFLOP/s", "MB/s" */
+    double unit_size;     /* work units in one of `unit`, e.g. 1e9 */
+    const char *limit;    /* name of the case whose rate is this one's limit, or NULL */
+    bool everywhere;      /* on all ranks at the same time; else rank 0 alone works and the others wait */
+    bool collective_only; /* makes sense with two ranks or more */
+    double (*work)(const bench_setup *s); /* units in one run */
     wr_status (*run)(bench_setup *s);
 } bench_case;
 

@@ -14,33 +14,70 @@
 
 static const option_spec bench_options_table[] = {
     {.name = "out", .kind = OPT_STRING, .arg = "FILE.json", .help = "also write the figures as JSON"},
-    {.name = "shape", .kind = OPT_STRING, .default_value = "layers=4,hidden=512,heads=8,kv-heads=4,ffn=1536,max-positions=2048", .arg = "SPEC",
+    {.name = "shape",
+     .kind = OPT_STRING,
+     .default_value = "layers=4,hidden=512,heads=8,kv-heads=4,ffn=1536,max-positions=2048",
+     .arg = "SPEC",
      .help = "model shape, in the words of train --new"},
-    {.name = "vocab-size", .kind = OPT_INT, .default_value = "8192", .arg = "N", .help = "vocabulary of that model", .min = 512, .max = 1e6},
-    {.name = "tokens", .kind = OPT_INT, .default_value = "1024", .arg = "N", .help = "tokens of a micro-batch", .min = 64, .max = 1e6},
-    {.name = "sequence", .kind = OPT_INT, .default_value = "256", .arg = "N", .help = "tokens of each sequence in it", .min = 64, .max = 1e5},
-    {.name = "reduce-floats", .kind = OPT_INT, .default_value = "16777216", .arg = "N", .help = "gradient size of the reduction", .min = 1, .max = 4e9},
-    {.name = "repetitions", .kind = OPT_INT, .default_value = "7", .arg = "N", .help = "rounds over all cases; the median counts", .min = 5, .max = 1000},
-    {.name = "seconds", .kind = OPT_FLOAT, .default_value = "0.15", .arg = "S", .help = "least time of one measurement", .min = 0.001, .max = 60},
+    {.name = "vocab-size",
+     .kind = OPT_INT,
+     .default_value = "8192",
+     .arg = "N",
+     .help = "vocabulary of that model",
+     .min = 512,
+     .max = 1e6},
+    {.name = "tokens",
+     .kind = OPT_INT,
+     .default_value = "1024",
+     .arg = "N",
+     .help = "tokens of a micro-batch",
+     .min = 64,
+     .max = 1e6},
+    {.name = "sequence",
+     .kind = OPT_INT,
+     .default_value = "256",
+     .arg = "N",
+     .help = "tokens of each sequence in it",
+     .min = 64,
+     .max = 1e5},
+    {.name = "reduce-floats",
+     .kind = OPT_INT,
+     .default_value = "16777216",
+     .arg = "N",
+     .help = "gradient size of the reduction",
+     .min = 1,
+     .max = 4e9},
+    {.name = "repetitions",
+     .kind = OPT_INT,
+     .default_value = "7",
+     .arg = "N",
+     .help = "rounds over all cases; the median counts",
+     .min = 5,
+     .max = 1000},
+    {.name = "seconds",
+     .kind = OPT_FLOAT,
+     .default_value = "0.15",
+     .arg = "S",
+     .help = "least time of one measurement",
+     .min = 0.001,
+     .max = 60},
     {.name = NULL},
 };
 static const option_spec *const bench_tables[] = {bench_options_table, NULL};
 
 typedef struct bench_result {
-    double *rates;             /* (repetitions) sorted once all are in; work units a second */
+    double *rates; /* (repetitions) sorted once all are in; work units a second */
     double median, low, high;
-    size_t inner;              /* runs in one measurement */
+    size_t inner; /* runs in one measurement */
 } bench_result;
 
-static int by_value(const void *a, const void *b)
-{
+static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
 /* Rank 0's time of `inner` runs; all ranks take part where the case says so. COLLECTIVE. */
-static wr_status measure(world *w, bench_setup *s, const bench_case *c, size_t inner, double *seconds)
-{
+static wr_status measure(world *w, bench_setup *s, const bench_case *c, size_t inner, double *seconds) {
     wr_status status = WR_OK, mine = WR_OK;
     world_barrier(w);
     double begin = clock_seconds();
@@ -56,8 +93,7 @@ cleanup:
 }
 
 /* Doubles the inner count until one measurement takes `least` seconds; this also warms caches and thread pools. */
-static wr_status calibrate(world *w, bench_setup *s, const bench_case *c, double least, size_t *inner)
-{
+static wr_status calibrate(world *w, bench_setup *s, const bench_case *c, double least, size_t *inner) {
     wr_status status = WR_OK;
     double seconds;
     *inner = 1;
@@ -73,17 +109,16 @@ cleanup:
 
 static bool applies(const world *w, const bench_case *c) { return !c->collective_only || world_size(w) > 1; }
 
-static size_t case_index(const char *name)
-{
+static size_t case_index(const char *name) {
     size_t i = 0;
     while (bench_cases[i].name && strcmp(bench_cases[i].name, name) != 0) i++;
     return i;
 }
 
-static void print_table(const world *w, const bench_setup *s, const bench_result *results)
-{
-    printf("%d rank(s), %d thread(s) each; %zu parameters in matrix products; median [lowest, highest] of interleaved repetitions\n", world_size(w),
-           omp_get_max_threads(), bench_matrix_params(s));
+static void print_table(const world *w, const bench_setup *s, const bench_result *results) {
+    printf("%d rank(s), %d thread(s) each; %zu parameters in matrix products; median [lowest, highest] of interleaved "
+           "repetitions\n",
+           world_size(w), omp_get_max_threads(), bench_matrix_params(s));
     printf("%-20s %12s  %-8s %-28s %s\n", "what", "rate", "unit", "spread", "share of its limit");
     for (size_t i = 0; bench_cases[i].name; i++) {
         const bench_case *c = &bench_cases[i];
@@ -91,14 +126,15 @@ static void print_table(const world *w, const bench_setup *s, const bench_result
         char spread[64], share[64] = "";
         if (!applies(w, c)) continue;
         snprintf(spread, sizeof spread, "[%.4g, %.4g]", r->low / c->unit_size, r->high / c->unit_size);
-        if (c->limit) snprintf(share, sizeof share, "%.2f of %s", r->median / results[case_index(c->limit)].median, c->limit);
+        if (c->limit)
+            snprintf(share, sizeof share, "%.2f of %s", r->median / results[case_index(c->limit)].median, c->limit);
         printf("%-20s %12.4g  %-8s %-28s %s\n", c->name, r->median / c->unit_size, c->unit, spread, share);
     }
     fflush(stdout);
 }
 
-static wr_status write_json(const char *path, const world *w, const bench_setup *s, const bench_options *o, const bench_result *results, size_t reps)
-{
+static wr_status write_json(const char *path, const world *w, const bench_setup *s, const bench_options *o,
+                            const bench_result *results, size_t reps) {
     wr_status status = WR_OK;
     strbuf text = {0};
     outstream *out = NULL;
@@ -147,13 +183,15 @@ cleanup:
     return status;
 }
 
-static wr_status run_bench(const options *o, world *w)
-{
+static wr_status run_bench(const options *o, world *w) {
     wr_status status = WR_OK;
     bench_setup *s = NULL;
     size_t reps = (size_t)options_int(o, "repetitions"), n = 0;
-    bench_options b = {.spec = options_str(o, "shape"), .vocab = (size_t)options_int(o, "vocab-size"), .tokens = (size_t)options_int(o, "tokens"),
-                       .sequence = (size_t)options_int(o, "sequence"), .reduce_floats = (size_t)options_int(o, "reduce-floats")};
+    bench_options b = {.spec = options_str(o, "shape"),
+                       .vocab = (size_t)options_int(o, "vocab-size"),
+                       .tokens = (size_t)options_int(o, "tokens"),
+                       .sequence = (size_t)options_int(o, "sequence"),
+                       .reduce_floats = (size_t)options_int(o, "reduce-floats")};
     while (bench_cases[n].name) n++;
     bench_result *results = mem_calloc(n, sizeof *results);
     TRY(world_agree(w, results ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for the results")));
@@ -173,7 +211,8 @@ static wr_status run_bench(const options *o, world *w)
             results[i].rates[r] = bench_cases[i].work(s) * (double)results[i].inner / seconds;
         }
         if (world_rank(w) == 0) log_info("round %zu of %zu", r + 1, reps);
-        if (world_stop_agreed(w)) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal after %zu of %zu rounds", r + 1, reps));
+        if (world_stop_agreed(w))
+            TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal after %zu of %zu rounds", r + 1, reps));
     }
     for (size_t i = 0; i < n; i++) {
         bench_result *r = &results[i];

@@ -16,33 +16,38 @@
 #define READ_SECONDS 0.25
 
 static const option_spec doctor_options[] = {
-    {.name = "probe", .kind = OPT_FLAG, .default_value = "true", .help = "measure matrix products and memory (about 2 seconds)"},
+    {.name = "probe",
+     .kind = OPT_FLAG,
+     .default_value = "true",
+     .help = "measure matrix products and memory (about 2 seconds)"},
     {0},
 };
 
-static double gib(uint64_t bytes) {
-    return (double)bytes / (double)(1 << 30);
-}
+static double gib(uint64_t bytes) { return (double)bytes / (double)(1 << 30); }
 
-static void warn(strbuf *out, const char *text) {
-    strbuf_printf(out, "warning: %s\n", text);
-}
+static void warn(strbuf *out, const char *text) { strbuf_printf(out, "warning: %s\n", text); }
 
 /* What slows the program down or stops it, and what to do. */
 static void warnings(strbuf *out) {
     char text[512];
     if (core_type_is_slow()) {
-        snprintf(text, sizeof text, "OpenBLAS runs %s kernels, older than this CPU: unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE WILDREWARD_KEEP_CORETYPE",
+        snprintf(text, sizeof text,
+                 "OpenBLAS runs %s kernels, older than this CPU: unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE "
+                 "WILDREWARD_KEEP_CORETYPE",
                  openblas_get_corename());
         warn(out, text);
     }
     if (core_type_removed()) {
-        snprintf(text, sizeof text, "the environment forces OPENBLAS_CORETYPE=%.64s, which this program has undone for itself; unset it for others",
+        snprintf(text, sizeof text,
+                 "the environment forces OPENBLAS_CORETYPE=%.64s, which this program has undone for itself; unset it "
+                 "for others",
                  core_type_removed());
         warn(out, text);
     }
     if (core_type_set()) {
-        snprintf(text, sizeof text, "this OpenBLAS does not know this CPU; this program has set OPENBLAS_CORETYPE=%.64s for itself", core_type_set());
+        snprintf(text, sizeof text,
+                 "this OpenBLAS does not know this CPU; this program has set OPENBLAS_CORETYPE=%.64s for itself",
+                 core_type_set());
         warn(out, text);
     }
     const char *isa = getenv("DNNL_MAX_CPU_ISA");
@@ -51,11 +56,14 @@ static void warnings(strbuf *out) {
         warn(out, text);
     }
     if (!strstr(openblas_get_config(), "USE_OPENMP")) {
-        warn(out, "this OpenBLAS is not the OpenMP variant: it and the program's own loops compete for cores (install libopenblas-openmp-dev)");
+        warn(out, "this OpenBLAS is not the OpenMP variant: it and the program's own loops compete for cores (install "
+                  "libopenblas-openmp-dev)");
     }
     uint64_t shm = machine_shm_bytes();
     if (shm < (uint64_t)1 << 30) {
-        snprintf(text, sizeof text, "/dev/shm has %.2f GiB: ranks of one host share frozen models there; in containers give --shm-size", gib(shm));
+        snprintf(text, sizeof text,
+                 "/dev/shm has %.2f GiB: ranks of one host share frozen models there; in containers give --shm-size",
+                 gib(shm));
         warn(out, text);
     }
 }
@@ -72,11 +80,11 @@ static void describe(const world *w, strbuf *out) {
     strbuf_printf(out, "OpenBLAS    %s; kernel in use: %s\n", openblas_get_config(), openblas_get_corename());
     const dnnl_version_t *dnnl = dnnl_version();
     strbuf_printf(out, "oneDNN      %d.%d.%d\n", dnnl->major, dnnl->minor, dnnl->patch);
-    strbuf_printf(out, "MPI         %s; thread level %s; %d rank%s%s\n", world_library(), world_thread_level(w), world_size(w),
-                  world_size(w) == 1 ? "" : "s", world_launched() ? "" : " (started without mpirun)");
+    strbuf_printf(out, "MPI         %s; thread level %s; %d rank%s%s\n", world_library(), world_thread_level(w),
+                  world_size(w), world_size(w) == 1 ? "" : "s", world_launched() ? "" : " (started without mpirun)");
     machine_memory(&total, &available);
-    strbuf_printf(out, "memory      %.1f GiB, %.1f GiB available; /dev/shm %.1f GiB; locked memory ", gib(total), gib(available),
-                  gib(machine_shm_bytes()));
+    strbuf_printf(out, "memory      %.1f GiB, %.1f GiB available; /dev/shm %.1f GiB; locked memory ", gib(total),
+                  gib(available), gib(machine_shm_bytes()));
     if (memlock == UINT64_MAX) {
         strbuf_puts(out, "unlimited\n");
     } else {
@@ -92,7 +100,8 @@ static void measure(world *w, bool probe, strbuf *out) {
         return;
     }
     world_barrier(w);
-    double forward_one = probe_gemm_gflops(PROBE_FORWARD, 1, PROBE_SECONDS), backward_one = probe_gemm_gflops(PROBE_BACKWARD, 1, PROBE_SECONDS);
+    double forward_one = probe_gemm_gflops(PROBE_FORWARD, 1, PROBE_SECONDS),
+           backward_one = probe_gemm_gflops(PROBE_BACKWARD, 1, PROBE_SECONDS);
     world_barrier(w);
     double forward_all = forward_one, backward_all = backward_one;
     if (threads > 1) {
@@ -103,7 +112,9 @@ static void measure(world *w, bool probe, strbuf *out) {
     double read_one = probe_read_gb_per_s(1, READ_SECONDS);
     world_barrier(w);
     double read_all = threads > 1 ? probe_read_gb_per_s(threads, READ_SECONDS) : read_one;
-    strbuf_printf(out, "; GFLOPS in f32 with 1 / %d threads: forward %.0f / %.0f, backward (OpenBLAS) %.0f / %.0f; memory read %.1f / %.1f GB/s",
+    strbuf_printf(out,
+                  "; GFLOPS in f32 with 1 / %d threads: forward %.0f / %.0f, backward (OpenBLAS) %.0f / %.0f; memory "
+                  "read %.1f / %.1f GB/s",
                   threads, forward_one, forward_all, backward_one, backward_all, read_one, read_all);
 }
 

@@ -49,7 +49,11 @@ static const option_spec evaluate_table[] = {
      .kind = OPT_STRING,
      .arg = "DIR",
      .help = "with --prompts: reward model that scores the replies"},
-    {.name = "template", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "FILE", .help = "reward template, for a model that records none"},
+    {.name = "template",
+     .input = INPUT_WHOLE,
+     .kind = OPT_STRING,
+     .arg = "FILE",
+     .help = "reward template, for a model that records none"},
     {.name = "n",
      .kind = OPT_INT,
      .default_value = "1",
@@ -93,7 +97,8 @@ static const option_spec evaluate_table[] = {
     {.name = "out", .kind = OPT_STRING, .default_value = "-", .arg = "FILE", .help = "JSON to write"},
     {0},
 };
-static const option_spec *const evaluate_tables[] = {evaluate_table, chat_options, sampling_table, precision_options, adapter_options, NULL};
+static const option_spec *const evaluate_tables[] = {evaluate_table,    chat_options,    sampling_table,
+                                                     precision_options, adapter_options, NULL};
 
 static wr_status evaluate_policy(const options *o, world *w, precision arithmetic) {
     policy_eval_options p = {
@@ -220,7 +225,8 @@ static wr_status evaluate_shards(const options *o, world *w, precision arithmeti
     record_source *source = NULL;
     model_workspace *work = NULL;
     TRY(agree_head(o, w, &head));
-    if (options_str(o, "truth") && head != HEAD_SCORE) TRY(wr_fail(WR_E_USAGE, "--truth: %s is not a reward model", options_str(o, "model")));
+    if (options_str(o, "truth") && head != HEAD_SCORE)
+        TRY(wr_fail(WR_E_USAGE, "--truth: %s is not a reward model", options_str(o, "model")));
     snprintf(prefix, sizeof prefix, "%s-%s-", head == HEAD_SCORE ? "reward" : "chats", options_str(o, "split"));
     TRY(record_source_open(w, options_str(o, "data"), prefix, &source));
     if (root) {
@@ -241,7 +247,9 @@ static wr_status evaluate_shards(const options *o, world *w, precision arithmeti
     if (head == HEAD_SCORE) {
         reward_figures f;
         TRY(evaluate_reward(w, r.m, work, source, &e, &f));
-        if (!f.records) TRY(wr_fail(WR_E_FORMAT, "%s: no record of up to %zu tokens to evaluate", options_str(o, "data"), e.max_length));
+        if (!f.records)
+            TRY(wr_fail(WR_E_FORMAT, "%s: no record of up to %zu tokens to evaluate", options_str(o, "data"),
+                        e.max_length));
         write_reward(j, &f);
     } else {
         lm_figures f;
@@ -266,11 +274,13 @@ cleanup:
     return status;
 }
 
-/* What could not be written at the end is told at the start. Devices and pipes are left alone: opening one may be seen at its other end. */
+/* What could not be written at the end is told at the start. Devices and pipes are left alone: opening one may be seen
+ * at its other end. */
 static wr_status can_write(const char *path) {
     struct stat info;
     fresh_file f;
-    if (strcmp(path, "-") == 0 || (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))) return WR_OK;
+    if (strcmp(path, "-") == 0 || (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)))
+        return WR_OK;
     const wr_status status = fresh_file_open(path, &f);
     fresh_file_discard(&f);
     return status;

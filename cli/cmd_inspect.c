@@ -80,7 +80,8 @@ static void print_text(const char *what, const char *s, size_t n) {
     while (end < n && end && ((unsigned char)s[end] & 0xC0) == 0x80) end--;
     printf("    %-9s ", printable_string(what, role, sizeof role));
     for (size_t i = 0, to; i < end; i = to + 1) {
-        for (to = i; to < end && s[to] != '\n'; to++) {}
+        for (to = i; to < end && s[to] != '\n'; to++) {
+        }
         printable(s + i, to - i, line, sizeof line);
         printf("%s%s", line, to < end ? "⏎" : "");
     }

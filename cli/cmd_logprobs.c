@@ -10,7 +10,10 @@
 
 static const option_spec *const tables[] = {lm_options, precision_options, adapter_options, jsonl_options, NULL};
 
-typedef struct record { token_ids ids; size_t prompt; } record; /* ids: prompt, then response */
+typedef struct record {
+    token_ids ids;
+    size_t prompt;
+} record; /* ids: prompt, then response */
 
 typedef struct logprobs_job {
     lm_tool lm;
@@ -26,8 +29,7 @@ typedef struct good_records {
     const int32_t *ids[BATCH_LINES];
 } good_records;
 
-static wr_status read_record(const lm_tool *lm, const json_value *input, record *r)
-{
+static wr_status read_record(const lm_tool *lm, const json_value *input, record *r) {
     wr_status status = WR_OK;
     size_t limit = lm->m->config.max_positions;
     if (lm->max_length && lm->max_length < limit) limit = lm->max_length;
@@ -36,19 +38,21 @@ static wr_status read_record(const lm_tool *lm, const json_value *input, record 
         r->prompt = r->ids.n;
         TRY(read_ids(input, "response_ids", lm->m->config.V, &r->ids));
     } else {
-        if (!lm->t) TRY(wr_fail(WR_E_FORMAT, "the model directory has no tokenizer.json: give prompt_ids and response_ids"));
+        if (!lm->t)
+            TRY(wr_fail(WR_E_FORMAT, "the model directory has no tokenizer.json: give prompt_ids and response_ids"));
         TRY(read_text(input, "prompt", lm->t, TOK_MATCH_SPECIAL, &r->ids));
         r->prompt = r->ids.n;
         TRY(read_text(input, "response", lm->t, TOK_MATCH_SPECIAL, &r->ids));
     }
-    if (r->prompt == 0) TRY(wr_fail(WR_E_FORMAT, "the prompt has no tokens: the first token of a text has no log-probability"));
-    if (r->ids.n > limit) TRY(wr_fail(WR_E_FORMAT, "prompt and response have %zu tokens, more than the %zu allowed", r->ids.n, limit));
+    if (r->prompt == 0)
+        TRY(wr_fail(WR_E_FORMAT, "the prompt has no tokens: the first token of a text has no log-probability"));
+    if (r->ids.n > limit)
+        TRY(wr_fail(WR_E_FORMAT, "prompt and response have %zu tokens, more than the %zu allowed", r->ids.n, limit));
 cleanup:
     return status;
 }
 
-static void write_record(jsonl_item *item, const float *logprob, size_t n)
-{
+static void write_record(jsonl_item *item, const float *logprob, size_t n) {
     double sum = 0.0;
     for (size_t i = 0; i < n; i++) sum += (double)logprob[i];
     json_writer w = jsonl_fields(item);
@@ -61,8 +65,7 @@ static void write_record(jsonl_item *item, const float *logprob, size_t n)
 }
 
 /* One packed forward over records from … end-1. */
-static wr_status forward(logprobs_job *job, jsonl_item *items, const good_records *g, size_t from, size_t end)
-{
+static wr_status forward(logprobs_job *job, jsonl_item *items, const good_records *g, size_t from, size_t end) {
     wr_status status = WR_OK;
     const float *hidden;
     size_t n = 0, at = 0, *row = NULL;
@@ -73,7 +76,8 @@ static wr_status forward(logprobs_job *job, jsonl_item *items, const good_record
     targets = mem_calloc(n + 1, sizeof *targets);
     logprob = mem_calloc(n + 1, sizeof *logprob);
     TRY_ALLOC(row && targets && logprob);
-    TRY(prefix_batch_build(end - from, g->ids + from, g->lengths + from, g->group + from, PREFIX_MIN_SHARED, &job->packed));
+    TRY(prefix_batch_build(end - from, g->ids + from, g->lengths + from, g->group + from, PREFIX_MIN_SHARED,
+                           &job->packed));
     for (size_t i = from; i < end; i++) {
         for (size_t t = g->prompt[i]; t < g->lengths[i]; t++) {
             row[at] = prefix_batch_row(&job->packed, i - from, t - 1); /* the state before a token predicts it */
@@ -96,8 +100,7 @@ cleanup:
     return status;
 }
 
-static wr_status handle(void *context, jsonl_item *items, size_t n)
-{
+static wr_status handle(void *context, jsonl_item *items, size_t n) {
     wr_status status = WR_OK;
     logprobs_job *job = context;
     good_records good = {0};
@@ -127,8 +130,7 @@ cleanup:
     return status;
 }
 
-static wr_status run_logprobs(const options *o, world *w)
-{
+static wr_status run_logprobs(const options *o, world *w) {
     static const char *const names[] = {"logprob", "token_logprobs", NULL};
     wr_status status = WR_OK;
     logprobs_job job = {0};

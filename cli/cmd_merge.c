@@ -5,10 +5,22 @@
 #include "base/log.h"
 
 static const option_spec merge_options[] = {
-    {.name = "model", .kind = OPT_STRING, .arg = "DIR", .help = "model that the adapter was trained on", .required = true},
+    {.name = "model",
+     .kind = OPT_STRING,
+     .arg = "DIR",
+     .help = "model that the adapter was trained on",
+     .required = true},
     {.name = "adapter", .kind = OPT_STRING, .arg = "DIR", .help = "LoRA adapter in PEFT's format", .required = true},
-    {.name = "out", .kind = OPT_STRING, .arg = "DIR", .help = "Hugging Face directory to write; must not exist, or be an empty folder", .required = true},
-    {.name = "save-precision", .kind = OPT_CHOICE, .default_value = "f32", .arg = "f32|bf16", .help = "how the weights are stored"},
+    {.name = "out",
+     .kind = OPT_STRING,
+     .arg = "DIR",
+     .help = "Hugging Face directory to write; must not exist, or be an empty folder",
+     .required = true},
+    {.name = "save-precision",
+     .kind = OPT_CHOICE,
+     .default_value = "f32",
+     .arg = "f32|bf16",
+     .help = "how the weights are stored"},
     {.name = "check-weights", .kind = OPT_FLAG, .help = "look for NaN and infinities in the model's weights first"},
     {0},
 };

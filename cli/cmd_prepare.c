@@ -64,7 +64,11 @@ static const option_spec prepare_options_table[] = {
      .default_value = "ip",
      .arg = "ip|ip+header",
      .help = "what tells users apart"},
-    {.name = "exclude-users", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "FILE", .help = "users to leave out, one a line"},
+    {.name = "exclude-users",
+     .input = INPUT_WHOLE,
+     .kind = OPT_STRING,
+     .arg = "FILE",
+     .help = "users to leave out, one a line"},
     {.name = "max-length",
      .kind = OPT_INT,
      .default_value = "4096",
@@ -86,9 +90,20 @@ static const option_spec prepare_options_table[] = {
      .help = "shorter queries are dropped",
      .min = 0,
      .max = 1e6},
-    {.name = "filters-off", .kind = OPT_STRING, .arg = "LIST", .help = "filters that are not asked, e.g. url,phone (names: as counted in the table of a run)"},
-    {.name = "filter-rules", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "FILE", .help = "patterns of the filters, instead of the built-in data/rules/filters.txt"},
-    {.name = "languages", .kind = OPT_STRING, .default_value = "en,zh", .arg = "LIST", .help = "languages that are kept, or all"},
+    {.name = "filters-off",
+     .kind = OPT_STRING,
+     .arg = "LIST",
+     .help = "filters that are not asked, e.g. url,phone (names: as counted in the table of a run)"},
+    {.name = "filter-rules",
+     .input = INPUT_WHOLE,
+     .kind = OPT_STRING,
+     .arg = "FILE",
+     .help = "patterns of the filters, instead of the built-in data/rules/filters.txt"},
+    {.name = "languages",
+     .kind = OPT_STRING,
+     .default_value = "en,zh",
+     .arg = "LIST",
+     .help = "languages that are kept, or all"},
     {.name = "similarity-threshold",
      .kind = OPT_FLOAT,
      .default_value = "0.5",
@@ -103,11 +118,21 @@ static const option_spec prepare_options_table[] = {
      .help = "records of a shard file",
      .min = 1,
      .max = 1e8},
-    {.name = "chats", .kind = OPT_FLAG, .default_value = "true", .help = "--no-chats: instances only, no chats-*.wrs for train lm"},
-    {.name = "fields", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "MAP", .help = "field map of the rows: wildchat, lmsys, sharegpt, or a YAML file"},
+    {.name = "chats",
+     .kind = OPT_FLAG,
+     .default_value = "true",
+     .help = "--no-chats: instances only, no chats-*.wrs for train lm"},
+    {.name = "fields",
+     .input = INPUT_WHOLE,
+     .kind = OPT_STRING,
+     .arg = "MAP",
+     .help = "field map of the rows: wildchat, lmsys, sharegpt, or a YAML file"},
     {.name = "drop-toxic", .kind = OPT_FLAG, .help = "leave out rows that say toxic: true"},
     {.name = "drop-redacted", .kind = OPT_FLAG, .help = "leave out rows that say redacted: true"},
-    {.name = "skip-bad", .kind = OPT_FLAG, .help = "rows that cannot be used are counted and named, but the exit code is 0 (without it: 1, after the others are done)"},
+    {.name = "skip-bad",
+     .kind = OPT_FLAG,
+     .help = "rows that cannot be used are counted and named, but the exit code is 0 (without it: 1, after the others "
+             "are done)"},
     {.name = "block-kib",
      .kind = OPT_INT,
      .default_value = "8192",
@@ -115,10 +140,13 @@ static const option_spec prepare_options_table[] = {
      .help = "text of a unit of work that a rank takes at once; part of what decides the shards' bytes",
      .min = 1,
      .max = 1 << 20},
-    {.name = "overwrite", .kind = OPT_FLAG, .help = "replace a prepared folder; begin unfinished work of other settings anew"},
+    {.name = "overwrite",
+     .kind = OPT_FLAG,
+     .help = "replace a prepared folder; begin unfinished work of other settings anew"},
     {.name = NULL},
 };
-static const option_spec *const prepare_tables[] = {prepare_options_table, chat_options, annotator_options, annotator_model_options, NULL};
+static const option_spec *const prepare_tables[] = {prepare_options_table, chat_options, annotator_options,
+                                                    annotator_model_options, NULL};
 
 static wr_status run_prepare(const options *o, world *w) {
     wr_status status = WR_OK;
@@ -171,7 +199,8 @@ static wr_status run_prepare(const options *o, world *w) {
     char why[1024] = "";
     if (status < 0) snprintf(why, sizeof why, "%s", wr_error());
     const wr_status told = annotators_report(&who, o, w);
-    if (status >= 0) status = told;
+    if (status >= 0)
+        status = told;
     else if (told < 0) {
         log_warn("%s", wr_error());
         status = wr_fail(status, "%s", why);

@@ -9,12 +9,31 @@
 #include <string.h>
 
 static const option_spec sample_options[] = {
-    {.name = "n", .kind = OPT_INT, .default_value = "1", .arg = "N", .help = "replies to each prompt", .min = 1, .max = 65536},
-    {.name = "max-tokens", .kind = OPT_INT, .default_value = "256", .arg = "N", .help = "longest reply in tokens", .min = 1, .max = 1e7},
-    {.name = "seed", .kind = OPT_INT, .default_value = "0", .arg = "S", .help = "same seed and line: same replies", .min = 0, .max = 9e15},
+    {.name = "n",
+     .kind = OPT_INT,
+     .default_value = "1",
+     .arg = "N",
+     .help = "replies to each prompt",
+     .min = 1,
+     .max = 65536},
+    {.name = "max-tokens",
+     .kind = OPT_INT,
+     .default_value = "256",
+     .arg = "N",
+     .help = "longest reply in tokens",
+     .min = 1,
+     .max = 1e7},
+    {.name = "seed",
+     .kind = OPT_INT,
+     .default_value = "0",
+     .arg = "S",
+     .help = "same seed and line: same replies",
+     .min = 0,
+     .max = 9e15},
     {0},
 };
-static const option_spec *const tables[] = {lm_options, chat_options, sample_options, sampling_table, precision_options, adapter_options, jsonl_options, NULL};
+static const option_spec *const tables[] = {lm_options,        chat_options,    sample_options, sampling_table,
+                                            precision_options, adapter_options, jsonl_options,  NULL};
 
 typedef struct sample_job {
     lm_tool lm;
@@ -23,13 +42,16 @@ typedef struct sample_job {
     stop_tokens stops[2]; /* [0] of raw prompts, [1] of chats */
 } sample_job;
 
-typedef struct request { token_ids ids; bool bad, chat; } request;
+typedef struct request {
+    token_ids ids;
+    bool bad, chat;
+} request;
 
-/* --- prompts ------------------------------------------------------------------------------------------------------------------ */
+/* --- prompts ------------------------------------------------------------------------------------------------------ */
 
 /* Ids of the chat without its oldest `drop` messages behind a leading system message. */
-static wr_status render_without(const lm_tool *lm, const chat_request *r, size_t drop, chat_message *scratch, token_ids *out)
-{
+static wr_status render_without(const lm_tool *lm, const chat_request *r, size_t drop, chat_message *scratch,
+                                token_ids *out) {
     const chat_message *m = r->messages;
     size_t n = r->n, head = strcmp(m[0].role, "system") == 0;
     memcpy(scratch, m, head * sizeof *m);
@@ -38,10 +60,9 @@ static wr_status render_without(const lm_tool *lm, const chat_request *r, size_t
     return chat_render(lm->chat, lm->t, &(chat_request){scratch, n - drop, r->row, true}, NULL, out);
 }
 
-/* The oldest messages go first until `limit` tokens are enough; a leading system message and the last message stay. Each message dropped
- * makes the prompt shorter, so the least number is found by bisection. */
-static wr_status render_chat(const lm_tool *lm, const chat_request *r, size_t limit, token_ids *out)
-{
+/* The oldest messages go first until `limit` tokens are enough; a leading system message and the last message stay.
+ * Each message dropped makes the prompt shorter, so the least number is found by bisection. */
+static wr_status render_chat(const lm_tool *lm, const chat_request *r, size_t limit, token_ids *out) {
     wr_status status = WR_OK;
     const chat_message *m = r->messages;
     size_t n = r->n, head = strcmp(m[0].role, "system") == 0;
@@ -53,8 +74,10 @@ static wr_status render_chat(const lm_tool *lm, const chat_request *r, size_t li
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         TRY(render_without(lm, r, middle, scratch, out));
-        if (out->n <= limit) high = middle;
-        else low = middle + 1;
+        if (out->n <= limit)
+            high = middle;
+        else
+            low = middle + 1;
     }
     /* A chat does not begin with the reply to a message that is gone. */
     while (low + 1 < n - head && strcmp(m[head + low].role, "assistant") == 0) low++;
@@ -64,15 +87,15 @@ cleanup:
     return status;
 }
 
-static wr_status read_request(const sample_job *job, const json_value *input, request *r)
-{
+static wr_status read_request(const sample_job *job, const json_value *input, request *r) {
     wr_status status = WR_OK;
     const lm_tool *lm = &job->lm;
     chat_message *messages = NULL;
     chat_request chat = {.add_generation_prompt = true};
     arena *a = NULL;
     size_t positions = lm->m->config.max_positions, limit = lm->max_length;
-    const json_value *said = json_get(input, "prompt"), *list = json_is(said, JSON_ARRAY) ? said : json_get(input, "messages");
+    const json_value *said = json_get(input, "prompt"),
+                     *list = json_is(said, JSON_ARRAY) ? said : json_get(input, "messages");
     if (limit == 0 || limit >= positions) limit = positions - 1;
     if (said && json_get(input, "messages")) TRY(wr_fail(WR_E_FORMAT, "both \"prompt\" and \"messages\" are given"));
     if (list) {
@@ -89,16 +112,16 @@ static wr_status read_request(const sample_job *job, const json_value *input, re
     }
     if (r->ids.n == 0) TRY(wr_fail(WR_E_FORMAT, "the prompt has no tokens"));
     if (r->ids.n > limit)
-        TRY(wr_fail(WR_E_FORMAT, "the prompt has %zu tokens%s, more than the %zu allowed", r->ids.n, list ? " without its history" : "", limit));
+        TRY(wr_fail(WR_E_FORMAT, "the prompt has %zu tokens%s, more than the %zu allowed", r->ids.n,
+                    list ? " without its history" : "", limit));
 cleanup:
     arena_free(a);
     return status;
 }
 
-/* --- replies ------------------------------------------------------------------------------------------------------------------ */
+/* --- replies ------------------------------------------------------------------------------------------------------ */
 
-static wr_status write_samples(const tokenizer *t, jsonl_item *item, const sample_reply *replies, size_t n)
-{
+static wr_status write_samples(const tokenizer *t, jsonl_item *item, const sample_reply *replies, size_t n) {
     wr_status status = WR_OK;
     strbuf text = {0};
     json_writer w = jsonl_fields(item);
@@ -125,8 +148,7 @@ cleanup:
     return status;
 }
 
-static wr_status sample_all(sample_job *job, jsonl_item *items, const request *requests, size_t n)
-{
+static wr_status sample_all(sample_job *job, jsonl_item *items, const request *requests, size_t n) {
     wr_status status = WR_OK;
     size_t count = 0, each = job->o.n;
     size_t *index = mem_calloc(n, sizeof *index);
@@ -136,7 +158,8 @@ static wr_status sample_all(sample_job *job, jsonl_item *items, const request *r
     for (size_t i = 0; i < n; i++) {
         if (requests[i].bad) continue;
         index[count] = i;
-        prompts[count++] = (sample_prompt){requests[i].ids.ids, requests[i].ids.n, items[i].line, &job->stops[requests[i].chat]};
+        prompts[count++] =
+            (sample_prompt){requests[i].ids.ids, requests[i].ids.n, items[i].line, &job->stops[requests[i].chat]};
     }
     if (count == 0) goto cleanup;
     TRY(sampler_generate(job->s, count, prompts, &job->o, NULL, NULL, replies));
@@ -149,8 +172,7 @@ cleanup:
     return status;
 }
 
-static wr_status handle(void *context, jsonl_item *items, size_t n)
-{
+static wr_status handle(void *context, jsonl_item *items, size_t n) {
     wr_status status = WR_OK;
     sample_job *job = context;
     request *requests = mem_calloc(n, sizeof *requests);
@@ -168,8 +190,7 @@ cleanup:
     return status;
 }
 
-static wr_status run_sample(const options *o, world *w)
-{
+static wr_status run_sample(const options *o, world *w) {
     static const char *const names[] = {"samples", NULL};
     wr_status status = WR_OK;
     sample_job job = {0};
@@ -188,7 +209,8 @@ cleanup:
 
 const command cmd_sample = {
     .name = "sample",
-    .usage = "sample --model DIR [--n N] [--max-tokens N] [--temperature T] [--top-k K] [--top-p P] [--seed S] [--in FILE] [--out FILE]",
+    .usage = "sample --model DIR [--n N] [--max-tokens N] [--temperature T] [--top-k K] [--top-p P] [--seed S] [--in "
+             "FILE] [--out FILE]",
     .summary = "sample replies to prompts and chats (JSONL)",
     .tables = tables,
     .run = run_sample,

@@ -29,7 +29,8 @@ static const option_spec score_options[] = {
      .max = 1e8},
     {0},
 };
-static const option_spec *const score_tables[] = {score_options, jsonl_options, precision_options, adapter_options, NULL};
+static const option_spec *const score_tables[] = {score_options, jsonl_options, precision_options, adapter_options,
+                                                  NULL};
 static const char *const OUTPUT_NAMES[] = {"score", "logits", NULL};
 
 enum { BATCH_LINES = 256 };

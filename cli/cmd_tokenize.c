@@ -6,7 +6,11 @@
 #include <stdlib.h>
 
 static const option_spec tokenize_options[] = {
-    {.name = "tokenizer", .kind = OPT_STRING, .arg = "DIR|FILE", .help = "tokenizer.json, or a directory that holds one", .required = true},
+    {.name = "tokenizer",
+     .kind = OPT_STRING,
+     .arg = "DIR|FILE",
+     .help = "tokenizer.json, or a directory that holds one",
+     .required = true},
     {.name = "no-special", .kind = OPT_FLAG, .help = "leave out what the post-processor adds (a BOS, for example)"},
     {.name = "decode", .kind = OPT_FLAG, .help = "turn ids into text"},
     {.name = "skip-special", .kind = OPT_FLAG, .help = "with --decode: leave special tokens out of the text"},
@@ -22,8 +26,7 @@ typedef struct tokenize_job {
     int flags;
 } tokenize_job;
 
-static wr_status decode_item(const tokenize_job *job, jsonl_item *item, token_ids *ids, strbuf *text)
-{
+static wr_status decode_item(const tokenize_job *job, jsonl_item *item, token_ids *ids, strbuf *text) {
     wr_status status = WR_OK;
     TRY(read_ids(item->input, "ids", (size_t)1 << 32, ids)); /* what an id may be in Hugging Face's library */
     TRY(tokenizer_decode(job->t, ids->ids, ids->n, job->skip_special, text));
@@ -34,10 +37,9 @@ cleanup:
     return status;
 }
 
-/* A chat, as the template writes it: its text, and the ids that a policy is given. "add_generation_prompt" (true when left out): the reply is to follow.
- * "tools", "documents" and what else the row holds are the template's variables. */
-static wr_status chat_item(const tokenize_job *job, jsonl_item *item, token_ids *ids, strbuf *text)
-{
+/* A chat, as the template writes it: its text, and the ids that a policy is given. "add_generation_prompt" (true when
+ * left out): the reply is to follow. "tools", "documents" and what else the row holds are the template's variables. */
+static wr_status chat_item(const tokenize_job *job, jsonl_item *item, token_ids *ids, strbuf *text) {
     wr_status status = WR_OK;
     chat_message *messages = NULL;
     chat_request chat = {.add_generation_prompt = true};
@@ -59,8 +61,7 @@ cleanup:
     return status;
 }
 
-static wr_status encode_item(const tokenize_job *job, jsonl_item *item, token_ids *ids)
-{
+static wr_status encode_item(const tokenize_job *job, jsonl_item *item, token_ids *ids) {
     wr_status status = WR_OK;
     TRY(read_text(item->input, "text", job->t, job->flags, ids));
     json_writer w = jsonl_fields(item);
@@ -70,15 +71,16 @@ cleanup:
     return status;
 }
 
-static wr_status handle(void *context, jsonl_item *items, size_t n)
-{
+static wr_status handle(void *context, jsonl_item *items, size_t n) {
     const tokenize_job *job = context;
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i < n; i++) {
         token_ids ids = {0};
         strbuf text = {0};
         const bool chat = !job->decode && json_get(items[i].input, "messages");
-        if ((job->decode ? decode_item(job, &items[i], &ids, &text) : chat ? chat_item(job, &items[i], &ids, &text) : encode_item(job, &items[i], &ids)) < 0)
+        if ((job->decode ? decode_item(job, &items[i], &ids, &text)
+             : chat      ? chat_item(job, &items[i], &ids, &text)
+                         : encode_item(job, &items[i], &ids)) < 0)
             jsonl_fail(&items[i]);
         token_ids_free(&ids);
         strbuf_free(&text);
@@ -86,8 +88,7 @@ static wr_status handle(void *context, jsonl_item *items, size_t n)
     return WR_OK;
 }
 
-static wr_status run_tokenize(const options *o, world *w)
-{
+static wr_status run_tokenize(const options *o, world *w) {
     static const char *const encoded[] = {"ids", "rendered", NULL}, *const decoded[] = {"text", NULL};
     wr_status status = WR_OK;
     tokenize_job job = {.decode = options_flag(o, "decode"), .skip_special = options_flag(o, "skip-special")};
@@ -107,7 +108,8 @@ cleanup:
 
 const command cmd_tokenize = {
     .name = "tokenize",
-    .usage = "tokenize --tokenizer DIR|FILE [--no-special] [--chat-template FILE] [--decode [--skip-special]] [--in FILE] [--out FILE]",
+    .usage = "tokenize --tokenizer DIR|FILE [--no-special] [--chat-template FILE] [--decode [--skip-special]] [--in "
+             "FILE] [--out FILE]",
     .summary = "texts and chats to token ids, and ids back to text, as Hugging Face tokenizers do it (JSONL)",
     .tables = tables,
     .run = run_tokenize,

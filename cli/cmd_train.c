@@ -10,17 +10,34 @@
 #include <string.h>
 
 static const option_spec run_options[] = {
-    {.name = "data", .resume = RESUME_CONTENT, .input = INPUT_PARTS, .kind = OPT_STRING, .arg = "DIR", .help = "folder that prepare wrote", .required = true},
-    {.name = "model", .resume = RESUME_CONTENT, .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "Hugging Face directory to start from"},
+    {.name = "data",
+     .resume = RESUME_CONTENT,
+     .input = INPUT_PARTS,
+     .kind = OPT_STRING,
+     .arg = "DIR",
+     .help = "folder that prepare wrote",
+     .required = true},
+    {.name = "model",
+     .resume = RESUME_CONTENT,
+     .input = INPUT_WHOLE,
+     .kind = OPT_STRING,
+     .arg = "DIR",
+     .help = "Hugging Face directory to start from"},
     {.name = "new",
      .kind = OPT_STRING,
      .arg = "SPEC",
-     .help =
-         "start from random weights, e.g. layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,tied=1; max-positions: as the longest record, "
-         "from 1024 to --max-length"},
+     .help = "start from random weights, e.g. layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,tied=1; max-positions: as "
+             "the longest record, "
+             "from 1024 to --max-length"},
     {.name = "out", .resume = RESUME_FREE, .kind = OPT_STRING, .arg = "RUN", .help = "run directory", .required = true},
     {.name = "resume", .resume = RESUME_FREE, .kind = OPT_FLAG, .help = "continue RUN after its newest checkpoint"},
-    {.name = "steps", .resume = RESUME_LENGTH, .kind = OPT_INT, .arg = "N", .help = "steps in all; default: one epoch", .min = 1, .max = 1e15},
+    {.name = "steps",
+     .resume = RESUME_LENGTH,
+     .kind = OPT_INT,
+     .arg = "N",
+     .help = "steps in all; default: one epoch",
+     .min = 1,
+     .max = 1e15},
     {.name = "global-batch",
      .kind = OPT_INT,
      .default_value = "64",
@@ -90,35 +107,40 @@ static const option_spec run_options[] = {
      .help = "tokens of one forward and backward pass",
      .min = 1,
      .max = 1e8},
-    {.name = "eval-every", .resume = RESUME_FREE,
+    {.name = "eval-every",
+     .resume = RESUME_FREE,
      .kind = OPT_INT,
      .default_value = "0",
      .arg = "N",
      .help = "steps between evaluations; 0: at the end",
      .min = 0,
      .max = 1e15},
-    {.name = "eval-records", .resume = RESUME_FREE,
+    {.name = "eval-records",
+     .resume = RESUME_FREE,
      .kind = OPT_INT,
      .default_value = "512",
      .arg = "N",
      .help = "test records of an evaluation",
      .min = 1,
      .max = 1e9},
-    {.name = "checkpoint-every", .resume = RESUME_FREE,
+    {.name = "checkpoint-every",
+     .resume = RESUME_FREE,
      .kind = OPT_INT,
      .default_value = "100",
      .arg = "N",
      .help = "steps between checkpoints; 0: at the end",
      .min = 0,
      .max = 1e15},
-    {.name = "keep", .resume = RESUME_FREE,
+    {.name = "keep",
+     .resume = RESUME_FREE,
      .kind = OPT_INT,
      .default_value = "2",
      .arg = "N",
      .help = "checkpoints kept",
      .min = 1,
      .max = 1e6},
-    {.name = "reduce-slice", .resume = RESUME_FREE,
+    {.name = "reduce-slice",
+     .resume = RESUME_FREE,
      .kind = OPT_INT,
      .default_value = "0",
      .arg = "FLOATS",
@@ -148,7 +170,8 @@ static const option_spec reward_options[] = {
      .help = "peak learning rate; default: 1e-5, 1e-4 with --lora-rank",
      .min = 0,
      .max = 100},
-    {.name = "template", .resume = RESUME_CONTENT,
+    {.name = "template",
+     .resume = RESUME_CONTENT,
      .input = INPUT_WHOLE,
      .kind = OPT_STRING,
      .arg = "FILE",
@@ -156,7 +179,8 @@ static const option_spec reward_options[] = {
     {0},
 };
 static const option_spec *const lm_tables[] = {run_options, lm_options, precision_options, tuning_options, NULL};
-static const option_spec *const reward_tables[] = {run_options, reward_options, precision_options, tuning_options, NULL};
+static const option_spec *const reward_tables[] = {run_options, reward_options, precision_options, tuning_options,
+                                                   NULL};
 
 static wr_status fill(const options *o, precision arithmetic, const run_terms *terms, train_options *t) {
     *t = (train_options){
@@ -187,7 +211,8 @@ static wr_status fill(const options *o, precision arithmetic, const run_terms *t
     wr_status status = lora_from_options(o, &t->lora);
     if (status < 0) return status;
     if (!t->model == !t->spec) return wr_fail(WR_E_USAGE, "give either --model DIR to start from, or --new SPEC");
-    if (t->spec && t->lora.rank) return wr_fail(WR_E_USAGE, "--lora-rank: adapters need a trained model below them; give --model DIR");
+    if (t->spec && t->lora.rank)
+        return wr_fail(WR_E_USAGE, "--lora-rank: adapters need a trained model below them; give --model DIR");
     return WR_OK;
 }
 
@@ -209,11 +234,14 @@ cleanup:
     return status;
 }
 
-/* The rates that leave a pretrained model better than it was: what fine-tuning commonly takes, ten times that for adapters (which start from nothing), and for
- * reward models the paper's. Random weights need far more. */
+/* The rates that leave a pretrained model better than it was: what fine-tuning commonly takes, ten times that for
+ * adapters (which start from nothing), and for reward models the paper's. Random weights need far more. */
 static wr_status resolve_lr(options *o, const char *tuned, const char *adapters, const char *fresh) {
     if (options_given(o, "lr")) return WR_OK;
-    return options_override(o, "lr", options_str(o, "new") ? fresh : options_int(o, "lora-rank") > 0 ? adapters : tuned);
+    return options_override(o, "lr",
+                            options_str(o, "new")             ? fresh
+                            : options_int(o, "lora-rank") > 0 ? adapters
+                                                              : tuned);
 }
 
 static wr_status resolve_lm(options *o) { return resolve_lr(o, "2e-5", "2e-4", "1e-3"); }

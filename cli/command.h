@@ -1,4 +1,5 @@
-/* A sub-command: its option tables, whether it needs MPI, and its function. One file each: cli/cmd_NAME.c; cli/main.c lists them. */
+/* A sub-command: its option tables, whether it needs MPI, and its function. One file each: cli/cmd_NAME.c; cli/main.c
+ * lists them. */
 #ifndef WR_CLI_COMMAND_H
 #define WR_CLI_COMMAND_H
 
@@ -6,25 +7,27 @@
 #include "mpi/world.h"
 
 typedef struct command {
-    const char *name;                  /* "train" */
-    const char *variant;               /* second word ("lm", "reward", "online") or NULL */
-    const char *usage;                 /* "train lm --data DIR (--model DIR | --new SPEC) --out RUN …" */
-    const char *summary;               /* one line */
-    const option_spec *const *tables;  /* NULL-terminated */
-    bool needs_world;                  /* run gets a world (COLLECTIVE); else world is NULL and under mpirun rank 0 alone runs it, the others wait */
+    const char *name;                 /* "train" */
+    const char *variant;              /* second word ("lm", "reward", "online") or NULL */
+    const char *usage;                /* "train lm --data DIR (--model DIR | --new SPEC) --out RUN …" */
+    const char *summary;              /* one line */
+    const option_spec *const *tables; /* NULL-terminated */
+    /* run gets a world (COLLECTIVE); else world is NULL and under mpirun rank 0 alone runs it, the others wait */
+    bool needs_world;
     wr_status (*run)(const options *o, world *w);
-    wr_status (*resolve)(options *o);  /* NULL, or fills in defaults that depend on other options, before run */
-    bool no_positionals;               /* main refuses arguments that are no options */
-    bool reads_sources;                /* its arguments are source files of prepare */
+    wr_status (*resolve)(options *o); /* NULL, or fills in defaults that depend on other options, before run */
+    bool no_positionals;              /* main refuses arguments that are no options */
+    bool reads_sources;               /* its arguments are source files of prepare */
 } command;
 
 /* Option tables that several commands share (cli/shared_options.c). */
-extern const option_spec jsonl_options[];     /* --in --out */
+extern const option_spec jsonl_options[]; /* --in --out */
 
 /* Exit code of a status: OK 0, USAGE 2, INTERRUPTED 75, else 1. */
 int exit_code(wr_status s);
 
-extern const command cmd_doctor, cmd_synth, cmd_prepare, cmd_inspect, cmd_train_lm, cmd_train_reward, cmd_evaluate, cmd_score, cmd_logprobs,
-    cmd_tokenize, cmd_sample, cmd_dpo_online, cmd_merge, cmd_report, cmd_bench, cmd_agree, cmd_export, cmd_pairs;
+extern const command cmd_doctor, cmd_synth, cmd_prepare, cmd_inspect, cmd_train_lm, cmd_train_reward, cmd_evaluate,
+    cmd_score, cmd_logprobs, cmd_tokenize, cmd_sample, cmd_dpo_online, cmd_merge, cmd_report, cmd_bench, cmd_agree,
+    cmd_export, cmd_pairs;
 
 #endif

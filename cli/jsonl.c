@@ -10,16 +10,16 @@ typedef struct frame {
     instream *in;
     outstream *out;
     bool to_stdout;
-    arena *memory;         /* the documents of one batch */
-    jsonl_item *items;     /* the batch's good lines */
-    size_t *item_of;       /* line of the batch -> index into items, or SIZE_MAX */
-    char **parse_errors;   /* line of the batch -> why it is no item; owned */
+    arena *memory;       /* the documents of one batch */
+    jsonl_item *items;   /* the batch's good lines */
+    size_t *item_of;     /* line of the batch -> index into items, or SIZE_MAX */
+    char **parse_errors; /* line of the batch -> why it is no item; owned */
     size_t batch_size, lines, good;
-    size_t first_line;     /* number of the batch's first line */
+    size_t first_line; /* number of the batch's first line */
     const char *const *names;
     strbuf record;
     size_t bad, total, first_bad;
-    char *first_error;     /* owned */
+    char *first_error; /* owned */
 } frame;
 
 void jsonl_fail(jsonl_item *item) {
@@ -38,7 +38,8 @@ json_writer jsonl_fields(jsonl_item *item) {
 
 static wr_status read_line(frame *f, const char *line, size_t n) {
     wr_status status = WR_OK;
-    size_t i = f->lines; /* it counts once it is an item or has its error: without memory for either it is not in the batch */
+    /* it counts once it is an item or has its error: without memory for either it is not in the batch */
+    size_t i = f->lines;
     const json_value *input = NULL;
     f->item_of[i] = SIZE_MAX;
     wr_status parsed = json_parse(f->memory, line, n, &input);
@@ -60,8 +61,8 @@ cleanup:
     return status;
 }
 
-/* Fills the batch. WR_END when the input is at its end (the batch may hold lines all the same); an error of the input likewise leaves
- * the lines before it in the batch. */
+/* Fills the batch. WR_END when the input is at its end (the batch may hold lines all the same); an error of the input
+ * likewise leaves the lines before it in the batch. */
 static wr_status read_batch(frame *f) {
     size_t bytes = 0;
     f->first_line = f->total + 1;

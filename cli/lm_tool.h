@@ -11,13 +11,14 @@ extern const option_spec chat_options[]; /* --chat-template */
 
 typedef struct lm_tool {
     model *m;
-    tokenizer *t;         /* NULL when the directory has none and that is allowed */
-    chat_template *chat;  /* NULL: see chat_error */
-    char *chat_error;     /* why there is no chat template */
-    size_t max_length;    /* --max-length, 0 when not given */
+    tokenizer *t;        /* NULL when the directory has none and that is allowed */
+    chat_template *chat; /* NULL: see chat_error */
+    char *chat_error;    /* why there is no chat template */
+    size_t max_length;   /* --max-length, 0 when not given */
 } lm_tool;
 
-/* Loads --model as a language model, by cli/model_options.h's options. Its tokenizer must not have more tokens than the model. */
+/* Loads --model as a language model, by cli/model_options.h's options. Its tokenizer must not have more tokens than the
+ * model. */
 wr_status lm_tool_load(const options *o, bool need_tokenizer, lm_tool *out);
 void lm_tool_free(lm_tool *l);
 

@@ -33,7 +33,8 @@ void machine_cpu_model(strbuf *out) {
 }
 
 void machine_cpu_features(strbuf *out) {
-    static const char *const wanted[] = {"avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "sve", "bf16"};
+    static const char *const wanted[] = {"avx2",     "fma",      "avx512f", "avx512_bf16", "avx512_vnni",
+                                         "amx_tile", "amx_bf16", "sve",     "bf16"};
     char flags[4096] = "";
     if (!proc_value("/proc/cpuinfo", "flags", flags, sizeof flags)) {
         proc_value("/proc/cpuinfo", "Features", flags, sizeof flags);
@@ -92,5 +93,6 @@ uint64_t machine_shm_bytes(void) {
 
 uint64_t machine_memlock_bytes(void) {
     struct rlimit limit;
-    return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? (uint64_t)limit.rlim_cur : UINT64_MAX;
+    return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? (uint64_t)limit.rlim_cur
+                                                                                     : UINT64_MAX;
 }

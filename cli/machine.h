@@ -11,12 +11,13 @@ void machine_cpu_features(strbuf *out); /* "avx2 fma avx512f avx512_bf16 amx_bf1
 int machine_cores(void);                /* that this process may run on */
 /* Bytes of memory in all and available, the smaller of the machine's and the control group's; 0 = unknown. */
 void machine_memory(uint64_t *total, uint64_t *available);
-uint64_t machine_shm_bytes(void);       /* size of /dev/shm, 0 = none */
-uint64_t machine_memlock_bytes(void);   /* limit on locked memory, UINT64_MAX = none */
+uint64_t machine_shm_bytes(void);     /* size of /dev/shm, 0 = none */
+uint64_t machine_memlock_bytes(void); /* limit on locked memory, UINT64_MAX = none */
 
 /* Probes of `seconds` each with `threads` OpenMP threads. 0 when memory is short. */
-typedef enum probe_kind { PROBE_FORWARD, PROBE_BACKWARD } probe_kind; /* matmul_xwt, matmul_dx of model/kernels/matmul.h */
-double probe_gemm_gflops(probe_kind kind, int threads, double seconds);  /* f32, (1024, 1024) each */
-double probe_read_gb_per_s(int threads, double seconds);                 /* summing 256 MiB of floats */
+/* matmul_xwt, matmul_dx of model/kernels/matmul.h */
+typedef enum probe_kind { PROBE_FORWARD, PROBE_BACKWARD } probe_kind;
+double probe_gemm_gflops(probe_kind kind, int threads, double seconds); /* f32, (1024, 1024) each */
+double probe_read_gb_per_s(int threads, double seconds);                /* summing 256 MiB of floats */
 
 #endif

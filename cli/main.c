@@ -1,5 +1,5 @@
-/* The only place that exits. Finds the sub-command, parses its options, gives it a world where it needs one, and turns its status into the
- * one error line and the exit code. */
+/* The only place that exits. Finds the sub-command, parses its options, gives it a world where it needs one, and turns
+ * its status into the one error line and the exit code. */
 #include "cli/command.h"
 
 #include "base/log.h"
@@ -19,12 +19,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define COMMANDS(X)                                                                                                    \
-    X(cmd_doctor) X(cmd_synth) X(cmd_prepare) X(cmd_inspect) X(cmd_train_lm) X(cmd_train_reward) X(cmd_evaluate) X(cmd_score) X(cmd_logprobs)          \
-    X(cmd_tokenize) X(cmd_sample) X(cmd_dpo_online) X(cmd_merge) X(cmd_report) X(cmd_bench) X(cmd_agree) X(cmd_export) X(cmd_pairs)
-
-#define ENTRY(name) &name,
-static const command *const commands[] = {COMMANDS(ENTRY)};
+/* In the order of the help. */
+static const command *const commands[] = {
+    &cmd_doctor,   &cmd_synth,  &cmd_prepare,  &cmd_inspect,  &cmd_train_lm, &cmd_train_reward,
+    &cmd_evaluate, &cmd_score,  &cmd_logprobs, &cmd_tokenize, &cmd_sample,   &cmd_dpo_online,
+    &cmd_merge,    &cmd_report, &cmd_bench,    &cmd_agree,    &cmd_export,   &cmd_pairs,
+};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands, MOST_TABLES = 16 };
 
 /* This process's rank as its launcher tells it, without MPI_Init; 0 without a launcher. */
@@ -52,7 +52,8 @@ static log_level log_threshold(void) {
 
 /* Text for standard output; a full disk or closed pipe there is an error like any other. */
 static wr_status print(const strbuf *text) {
-    bool ok = strbuf_status(text) >= 0 && fwrite(strbuf_str(text), 1, text->len, stdout) == text->len && fflush(stdout) == 0;
+    bool ok =
+        strbuf_status(text) >= 0 && fwrite(strbuf_str(text), 1, text->len, stdout) == text->len && fflush(stdout) == 0;
     return ok ? WR_OK : wr_fail(WR_E_IO, "cannot write standard output");
 }
 
@@ -67,8 +68,10 @@ static void program_help(strbuf *out) {
             strbuf_printf(out, "  %-14s %s\n", name, c->summary);
         }
     }
-    strbuf_puts(out, "\n  wildreward COMMAND --help    the command's options\n  wildreward --version         versions of this program and its libraries\n\n"
-                     "exit codes: 0 done; 1 failed, or some records were bad; 2 usage; 75 stopped early with everything saved, please requeue\n");
+    strbuf_puts(out, "\n  wildreward COMMAND --help    the command's options\n  wildreward --version         versions "
+                     "of this program and its libraries\n\n"
+                     "exit codes: 0 done; 1 failed, or some records were bad; 2 usage; 75 stopped early with "
+                     "everything saved, please requeue\n");
 }
 
 static void command_help(const command *c, const option_spec *const *tables, strbuf *out) {
@@ -85,11 +88,12 @@ static wr_status unknown_command(const char *word) {
         }
     }
     const char *near = nearest_name(word, names);
-    return wr_fail(WR_E_USAGE, "unknown command '%s'%s%s%s", word, near ? "; did you mean '" : "; wildreward --help lists them",
-                   near ? near : "", near ? "'?" : "");
+    return wr_fail(WR_E_USAGE, "unknown command '%s'%s%s%s", word,
+                   near ? "; did you mean '" : "; wildreward --help lists them", near ? near : "", near ? "'?" : "");
 }
 
-/* The command that argv[1] (and argv[2]) name; *words of them. *help: only a first word with --help ("train --help") stood there. */
+/* The command that argv[1] (and argv[2]) name; *words of them. *help: only a first word with --help ("train --help")
+ * stood there. */
 static wr_status find_command(int argc, char **argv, const command **out, int *words, strbuf *help) {
     const char *variants[COMMAND_COUNT + 1] = {NULL};
     size_t n = 0;
@@ -116,8 +120,9 @@ static wr_status find_command(int argc, char **argv, const command **out, int *w
         status = WR_END;
     } else if (argc > 2 && argv[2][0] != '-') {
         const char *near = nearest_name(argv[2], variants);
-        status = wr_fail(WR_E_USAGE, "unknown command '%s %s'%s%s%s%s; there is: %s", argv[1], argv[2], near ? "; did you mean '" : "",
-                         near ? argv[1] : "", near ? " " : "", near ? near : "", strbuf_str(&list));
+        status = wr_fail(WR_E_USAGE, "unknown command '%s %s'%s%s%s%s; there is: %s", argv[1], argv[2],
+                         near ? "; did you mean '" : "", near ? argv[1] : "", near ? " " : "", near ? near : "",
+                         strbuf_str(&list));
     } else {
         status = wr_fail(WR_E_USAGE, "'%s' needs a second word: %s", argv[1], strbuf_str(&list));
     }
@@ -138,11 +143,14 @@ static void report(wr_status status, int rank) {
     fprintf(stderr, "wildreward: %s: %s%s\n", status == WR_E_INTERRUPTED ? "stopped" : "error", where, wr_error());
 }
 
-/* A mapped file that someone cut short (a model that is written over in place) ends the process wherever it is read: one line, then at once, since the thread cannot
- * go on and no lock may be waited for. Under MPI the launcher sees a rank leave without MPI_Finalize and ends the others. Anything else is no fault of a file:
- * the signal's own end. */
+/* A mapped file that someone cut short (a model that is written over in place) ends the process wherever it is read:
+ * one line, then at once, since the thread cannot go on and no lock may be waited for. Under MPI the launcher sees a
+ * rank leave without MPI_Finalize and ends the others. Anything else is no fault of a file: the signal's own end. */
 static void on_bus_error(int number, siginfo_t *info, void *context) {
-    static const char before[] = "wildreward: error: ", after[] = ": the file became shorter, or could not be read, while it was in use; put it back whole and start again\n";
+    static const char
+        before[] = "wildreward: error: ",
+        after[] =
+            ": the file became shorter, or could not be read, while it was in use; put it back whole and start again\n";
     static atomic_flag told = ATOMIC_FLAG_INIT;
     const char *path = map_guard_find(info->si_addr);
     (void)context;
@@ -153,7 +161,9 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
     if (atomic_flag_test_and_set(&told)) {
         for (;;) pause(); /* another thread is telling it */
     }
-    struct iovec parts[] = {{(void *)(uintptr_t)before, sizeof before - 1}, {(void *)(uintptr_t)path, strlen(path)}, {(void *)(uintptr_t)after, sizeof after - 1}};
+    struct iovec parts[] = {{(void *)(uintptr_t)before, sizeof before - 1},
+                            {(void *)(uintptr_t)path, strlen(path)},
+                            {(void *)(uintptr_t)after, sizeof after - 1}};
     if (writev(STDERR_FILENO, parts, 3) < 0) _exit(1);
     _exit(1);
 }
@@ -205,10 +215,11 @@ static void set_file_mode(const options *o) {
 typedef struct call {
     const command *c; /* NULL: unknown, or help */
     options *o;
-    wr_status told;   /* is it a call at all? */
-    strbuf text;      /* instead of a command: to be printed */
+    wr_status told; /* is it a call at all? */
+    strbuf text;    /* instead of a command: to be printed */
     bool print;
-    bool general; /* the program's own --version or --help: printed without MPI, whose start would take three times as long */
+    /* the program's own --version or --help: printed without MPI, whose start would take three times as long */
+    bool general;
 } call;
 
 static wr_status call_alone(const call *a) {
@@ -218,7 +229,8 @@ static wr_status call_alone(const call *a) {
 /* COLLECTIVE. All ranks were told the same, are the same, and read the same. */
 static wr_status same_call(const call *a, world *w) {
     rank_facts facts = {0};
-    wr_status status = a->told < 0 ? a->told : path_hint(rank_facts_collect(a->print ? NULL : a->c, a->o, &facts), a->o);
+    wr_status status =
+        a->told < 0 ? a->told : path_hint(rank_facts_collect(a->print ? NULL : a->c, a->o, &facts), a->o);
     status = world_same(w, status, &facts);
     facts_free(&facts);
     return status;
@@ -276,7 +288,8 @@ static void understand(int argc, char **argv, call *a) {
             command_help(a->c, tables, &a->text);
             a->told = WR_OK;
         } else if (a->told == WR_OK && a->c->no_positionals && options_count(a->o) > 0) {
-            a->told = wr_fail(WR_E_USAGE, "%s takes no argument '%s'; wildreward %s --help shows its options", argv[1], options_positional(a->o, 0), argv[1]);
+            a->told = wr_fail(WR_E_USAGE, "%s takes no argument '%s'; wildreward %s --help shows its options", argv[1],
+                              options_positional(a->o, 0), argv[1]);
         } else if (a->told == WR_OK && a->c->resolve) {
             a->told = a->c->resolve(a->o);
         }
@@ -293,8 +306,8 @@ int main(int argc, char **argv) {
     int rank = launched_rank();
     log_setup(rank, log_threshold());
     library_env_choose(argv);
-    /* Buffers of a few MB come and go with every step; by default each is mapped, faulted in and unmapped anew, which costs a large
-     * all-reduce most of its time. */
+    /* Buffers of a few MB come and go with every step; by default each is mapped, faulted in and unmapped anew, which
+     * costs a large all-reduce most of its time. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     call a = {0};
@@ -305,7 +318,8 @@ int main(int argc, char **argv) {
         if (rank == 0) fputs(strbuf_str(&text), stderr);
         strbuf_free(&text);
         a.told = wr_fail(WR_E_USAGE, "no command given");
-    } else if (version || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    } else if (version || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+               strcmp(argv[1], "help") == 0) {
         version ? version_text(&a.text) : program_help(&a.text);
         a.print = a.general = true;
     } else {

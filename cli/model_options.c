@@ -7,17 +7,26 @@
 #include <string.h>
 
 const option_spec precision_options[] = {
-    {.name = "precision", .resume = RESUME_FREE,
+    {.name = "precision",
+     .resume = RESUME_FREE,
      .kind = OPT_CHOICE,
      .default_value = "f32",
      .arg = "f32|bf16|auto",
-     .help = "arithmetic of the model; auto: bf16 where the CPU has it in hardware. Only f32 gives the same replies on any number of ranks"},
-    {.name = "check-weights", .resume = RESUME_FREE, .kind = OPT_FLAG, .help = "look for NaN and infinities in the weights before using them"},
+     .help = "arithmetic of the model; auto: bf16 where the CPU has it in hardware. Only f32 gives the same replies on "
+             "any number of ranks"},
+    {.name = "check-weights",
+     .resume = RESUME_FREE,
+     .kind = OPT_FLAG,
+     .help = "look for NaN and infinities in the weights before using them"},
     {0},
 };
 
 const option_spec adapter_options[] = {
-    {.name = "adapter", .input = INPUT_WHOLE, .kind = OPT_STRING, .arg = "DIR", .help = "LoRA adapter in PEFT's format, put on --model"},
+    {.name = "adapter",
+     .input = INPUT_WHOLE,
+     .kind = OPT_STRING,
+     .arg = "DIR",
+     .help = "LoRA adapter in PEFT's format, put on --model"},
     {0},
 };
 
@@ -29,18 +38,33 @@ const option_spec tuning_options[] = {
      .help = "train LoRA adapters of this rank and leave the model as it is; 0: train all weights",
      .min = 0,
      .max = 65536},
-    {.name = "lora-alpha", .kind = OPT_FLOAT, .default_value = "16", .arg = "X", .help = "adapters count alpha/rank", .min = 1e-6, .max = 1e9},
+    {.name = "lora-alpha",
+     .kind = OPT_FLOAT,
+     .default_value = "16",
+     .arg = "X",
+     .help = "adapters count alpha/rank",
+     .min = 1e-6,
+     .max = 1e9},
     {.name = "lora-targets",
      .kind = OPT_STRING,
      .default_value = "all-linear",
      .arg = "LIST",
      .help = "layers with adapters, e.g. q_proj,v_proj; all-linear: q, k, v, o, gate, up, down"},
-    {.name = "lora-merge", .resume = RESUME_FREE,
+    {.name = "lora-merge",
+     .resume = RESUME_FREE,
      .kind = OPT_FLAG,
      .default_value = "true",
      .help = "write RUN/model with the adapters merged in, beside RUN/adapter (PEFT)"},
-    {.name = "recompute", .resume = RESUME_FREE, .kind = OPT_FLAG, .help = "keep only each layer's input for the backward pass: less memory, a third more arithmetic"},
-    {.name = "save-precision", .resume = RESUME_FREE, .kind = OPT_CHOICE, .default_value = "f32", .arg = "f32|bf16", .help = "how RUN/model is stored"},
+    {.name = "recompute",
+     .resume = RESUME_FREE,
+     .kind = OPT_FLAG,
+     .help = "keep only each layer's input for the backward pass: less memory, a third more arithmetic"},
+    {.name = "save-precision",
+     .resume = RESUME_FREE,
+     .kind = OPT_CHOICE,
+     .default_value = "f32",
+     .arg = "f32|bf16",
+     .help = "how RUN/model is stored"},
     {0},
 };
 
@@ -54,11 +78,14 @@ wr_status choose_precision(const options *o, world *w, precision *out) {
             why = "a rank's CPU has no bf16 products";
         }
     }
-    if (status >= 0 && strcmp(text, "auto") == 0 && log_rank() == 0) log_info("precision %s (auto: %s)", precision_name(*out), why);
+    if (status >= 0 && strcmp(text, "auto") == 0 && log_rank() == 0)
+        log_info("precision %s (auto: %s)", precision_name(*out), why);
     return status;
 }
 
-precision save_precision(const options *o) { return strcmp(options_str(o, "save-precision"), "bf16") == 0 ? PRECISION_BF16 : PRECISION_F32; }
+precision save_precision(const options *o) {
+    return strcmp(options_str(o, "save-precision"), "bf16") == 0 ? PRECISION_BF16 : PRECISION_F32;
+}
 
 update_options update_from_options(const options *o) {
     return (update_options){.adam = {.lr = options_float(o, "lr"),
@@ -77,7 +104,9 @@ lr_schedule schedule_from_options(const options *o) {
 
 wr_status lora_from_options(const options *o, lora_options *out) {
     static const char *const needing[] = {"lora-alpha", "lora-targets", "lora-merge"};
-    *out = (lora_options){.rank = (size_t)options_int(o, "lora-rank"), .alpha = options_float(o, "lora-alpha"), .targets = options_str(o, "lora-targets")};
+    *out = (lora_options){.rank = (size_t)options_int(o, "lora-rank"),
+                          .alpha = options_float(o, "lora-alpha"),
+                          .targets = options_str(o, "lora-targets")};
     for (size_t i = 0; !out->rank && i < sizeof needing / sizeof *needing; i++)
         if (options_given(o, needing[i]) && !options_given(o, "lora-rank"))
             return wr_fail(WR_E_USAGE, "--%s: give --lora-rank N, too, to train adapters", needing[i]);
@@ -102,7 +131,8 @@ cleanup:
 wr_status load_model(const options *o, model_head head, bool frozen, precision p, model **out) {
     wr_status status = WR_OK;
     const char *adapter = options_str(o, "adapter");
-    model_load_options load = {.head = head, .frozen = frozen, .check_weights = options_flag(o, "check-weights"), .precision = p};
+    model_load_options load = {
+        .head = head, .frozen = frozen, .check_weights = options_flag(o, "check-weights"), .precision = p};
     *out = NULL;
     if (adapter && head != HEAD_LM) { /* a reward adapter brings the score head that its base may lack */
         TRY(lora_score_rows(adapter, &load.n_labels));

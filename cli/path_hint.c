@@ -107,7 +107,8 @@ wr_status path_hint(wr_status status, const options *o) {
     static const char *const models[] = {"model", "reward", "tokenizer"};
     char hint[HINT] = "";
     const char *name = NULL, *path = NULL;
-    if (!o || (status != WR_E_IO && status != WR_E_FORMAT && status != WR_E_MISMATCH && status != WR_E_USAGE)) return status;
+    if (!o || (status != WR_E_IO && status != WR_E_FORMAT && status != WR_E_MISMATCH && status != WR_E_USAGE))
+        return status;
     char *message = mem_strdup(wr_error()); /* looking may leave one of its own */
     for (size_t i = 0; i < 5 && !hint[0]; i++) {
         name = i < 3 ? models[i] : i == 3 ? "data" : "adapter";

@@ -156,7 +156,8 @@ static wr_status add_folder(rank_facts *out, const char *option, const char *dir
     if (dir_list(dir, "", "", &names, &n) < 0) return WR_OK; /* who reads it says so */
     for (size_t i = 0; i < n; i++) {
         if (path_join(path, dir, names[i]) < 0) continue;
-        if ((strcmp(names[i], "tokenizer") == 0 || strcmp(names[i], "additional_chat_templates") == 0) && dir_exists(path))
+        if ((strcmp(names[i], "tokenizer") == 0 || strcmp(names[i], "additional_chat_templates") == 0) &&
+            dir_exists(path))
             TRY(add_folder(out, option, path, whole));
         else if (is_input(names[i]))
             TRY(add_input(out, option, path, whole));
@@ -197,10 +198,17 @@ static wr_status take_option(void *context, const option_spec *spec, const char 
     return spec->may_differ ? WR_OK : facts_add_told(context, name, value ? value : "not set");
 }
 
-/* A number without a default of its own may follow from another option (--lr from --lora-rank): the other one is named. */
-static bool may_follow(const option_spec *spec) { return !spec->default_value && (spec->kind == OPT_INT || spec->kind == OPT_FLOAT); }
-static wr_status take_first(void *context, const option_spec *spec, const char *value) { return may_follow(spec) ? WR_OK : take_option(context, spec, value); }
-static wr_status take_then(void *context, const option_spec *spec, const char *value) { return may_follow(spec) ? take_option(context, spec, value) : WR_OK; }
+/* A number without a default of its own may follow from another option (--lr from --lora-rank): the other one is
+ * named. */
+static bool may_follow(const option_spec *spec) {
+    return !spec->default_value && (spec->kind == OPT_INT || spec->kind == OPT_FLOAT);
+}
+static wr_status take_first(void *context, const option_spec *spec, const char *value) {
+    return may_follow(spec) ? WR_OK : take_option(context, spec, value);
+}
+static wr_status take_then(void *context, const option_spec *spec, const char *value) {
+    return may_follow(spec) ? take_option(context, spec, value) : WR_OK;
+}
 
 static wr_status take_input(void *context, const option_spec *spec, const char *value) {
     char name[80];

@@ -15,13 +15,9 @@
 #include <yaml.h>
 #include <zstd.h>
 
-const char *version_string(void) {
-    return WR_VERSION;
-}
+const char *version_string(void) { return WR_VERSION; }
 
-const char *version_commit(void) {
-    return WR_COMMIT;
-}
+const char *version_commit(void) { return WR_COMMIT; }
 
 void version_text(strbuf *out) {
     strbuf_printf(out, "wildreward %s (commit %s)\n", version_string(), version_commit());
@@ -39,7 +35,8 @@ void version_text(strbuf *out) {
     strbuf_printf(out, "  PCRE2      %s\n", pcre2);
     strbuf_printf(out, "  utf8proc   %s\n", utf8proc_version());
     strbuf_printf(out, "  libyaml    %s\n", yaml_get_version_string());
-    strbuf_printf(out, "  libcsv     %d.%d.%d\n", CSV_MAJOR, CSV_MINOR, CSV_RELEASE); /* its header's: it has no function for it */
+    /* its header's: it has no function for it */
+    strbuf_printf(out, "  libcsv     %d.%d.%d\n", CSV_MAJOR, CSV_MINOR, CSV_RELEASE);
     unsigned xxhash = XXH_versionNumber();
     strbuf_printf(out, "  xxHash     %u.%u.%u\n", xxhash / 10000, xxhash / 100 % 100, xxhash % 100);
 }

@@ -14,7 +14,8 @@ static bool same_prompt(const dpo_pair *a, const dpo_pair *b) {
 }
 
 static size_t unit_cost(const pair_texts *t, size_t first, size_t count, bool separate) {
-    return prefix_group_tokens(2 * count, t->ids + 2 * first, t->lengths + 2 * first, separate ? SIZE_MAX : PREFIX_MIN_SHARED);
+    return prefix_group_tokens(2 * count, t->ids + 2 * first, t->lengths + 2 * first,
+                               separate ? SIZE_MAX : PREFIX_MIN_SHARED);
 }
 
 wr_status pair_texts_create(const dpo_pair *pairs, size_t n_pairs, size_t unit_tokens, bool separate, pair_texts *out) {
@@ -44,9 +45,13 @@ wr_status pair_texts_create(const dpo_pair *pairs, size_t n_pairs, size_t unit_t
     }
     for (size_t first = 0, end; first < n_pairs; first = end) {
         end = first + 1;
-        while (!separate && end < n_pairs && same_prompt(&pairs[end], &pairs[first]) && unit_cost(out, first, end + 1 - first, false) <= unit_tokens) end++;
+        while (!separate && end < n_pairs && same_prompt(&pairs[end], &pairs[first]) &&
+               unit_cost(out, first, end + 1 - first, false) <= unit_tokens)
+            end++;
         const size_t cost = unit_cost(out, first, end - first, separate);
-        if (cost > UINT32_MAX) TRY(wr_fail(WR_E_FORMAT, "the replies to prompt %u have %zu tokens: too many to train on", pairs[first].prompt, cost));
+        if (cost > UINT32_MAX)
+            TRY(wr_fail(WR_E_FORMAT, "the replies to prompt %u have %zu tokens: too many to train on",
+                        pairs[first].prompt, cost));
         out->units[out->n_units] = (pair_unit){first, end - first};
         out->tokens[out->n_units++] = (uint32_t)cost;
     }
@@ -89,7 +94,8 @@ cleanup:
     return status;
 }
 
-wr_status dpo_batch_create(const pair_texts *t, const dpo_pair *pairs, const uint32_t *units, size_t n_units, size_t C, bool separate, dpo_batch *out) {
+wr_status dpo_batch_create(const pair_texts *t, const dpo_pair *pairs, const uint32_t *units, size_t n_units, size_t C,
+                           bool separate, dpo_batch *out) {
     wr_status status = WR_OK;
     size_t k = 0, r = 0;
     *out = (dpo_batch){0};
@@ -102,7 +108,8 @@ wr_status dpo_batch_create(const pair_texts *t, const dpo_pair *pairs, const uin
         const pair_unit *unit = &t->units[units[u]];
         for (size_t i = 0; i < unit->count; i++) out->pair[k++] = unit->first + i;
     }
-    for (size_t s = 0; s < 2 * out->n_pairs; s++) out->first[s + 1] = out->first[s] + side_of(&pairs[out->pair[s / 2]], s)->n;
+    for (size_t s = 0; s < 2 * out->n_pairs; s++)
+        out->first[s + 1] = out->first[s] + side_of(&pairs[out->pair[s / 2]], s)->n;
     out->N = out->first[2 * out->n_pairs];
     TRY(pack(out, t, units, n_units, separate));
     const size_t T = out->packed.batch.offsets[out->packed.batch.B];
@@ -122,7 +129,8 @@ wr_status dpo_batch_create(const pair_texts *t, const dpo_pair *pairs, const uin
         const dpo_pair *p = &pairs[out->pair[s / 2]];
         const pair_side *side = side_of(p, s);
         for (size_t i = 0; i < side->n; i++, r++) {
-            /* The last prompt token predicts the first reply token: where the prompt is shared, that row serves several replies. */
+            /* The last prompt token predicts the first reply token: where the prompt is shared, that row serves several
+             * replies. */
             out->rows[r] = prefix_batch_row(&out->packed, s, p->n_prompt - 1 + i);
             out->targets[r] = side->ids[i];
         }

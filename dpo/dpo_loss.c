@@ -19,6 +19,4 @@ double dpo_sigmoid_loss(double beta, double smoothing, double h, double *dh) {
     return loss;
 }
 
-double dpo_margin_tolerance(unsigned long reply_tokens) {
-    return 1e-5 + 1e-6 * (double)reply_tokens;
-}
+double dpo_margin_tolerance(unsigned long reply_tokens) { return 1e-5 + 1e-6 * (double)reply_tokens; }

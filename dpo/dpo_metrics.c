@@ -4,11 +4,10 @@
 
 #include <math.h>
 
-static double mean_of(double sum, size_t n) {
-    return n ? sum / (double)n : NAN;
-}
+static double mean_of(double sum, size_t n) { return n ? sum / (double)n : NAN; }
 
-void reply_stats_of(const rollout_group *groups, size_t n_groups, const dpo_pair *pairs, size_t n_pairs, reply_stats *out) {
+void reply_stats_of(const rollout_group *groups, size_t n_groups, const dpo_pair *pairs, size_t n_pairs,
+                    reply_stats *out) {
     size_t scored = 0, checked = 0, stopped = 0;
     double reward = 0, length = 0, scored_length = 0, quality = 0, margin = 0;
     *out = (reply_stats){0};
@@ -61,8 +60,8 @@ static void count(json_writer *w, const char *key, size_t v) {
     json_int(w, (int64_t)v);
 }
 
-void dpo_metrics_line(int64_t step, double lr, const reply_stats *r, const pair_counts *c, const dpo_update_stats *u, const step_times *t,
-                      strbuf *out) {
+void dpo_metrics_line(int64_t step, double lr, const reply_stats *r, const pair_counts *c, const dpo_update_stats *u,
+                      const step_times *t, strbuf *out) {
     json_writer w = json_writer_make(out);
     double none = u->updated ? 0 : NAN; /* no pair: no number, rather than a zero that looks like one */
     json_begin_object(&w);

@@ -14,7 +14,9 @@
 static wr_status open_local(dpo_trainer *t) {
     wr_status status = WR_OK;
     if (!t->reference && !t->policy->lora) {
-        TRY(wr_fail(WR_E_MISMATCH, "DPO without a reference model needs a policy with adapters: the reference is the policy without them"));
+        TRY(wr_fail(
+            WR_E_MISMATCH,
+            "DPO without a reference model needs a policy with adapters: the reference is the policy without them"));
     }
     TRY(updater_create(t->w, t->policy, &t->update));
     TRY(model_workspace_create(t->policy, &t->work));
@@ -48,11 +50,14 @@ static double sum_of(const float *x, size_t from, size_t to) {
 /* Sums over this rank's pairs, and maxima. */
 enum { SUM_PAIRS, SUM_LOSS, SUM_RIGHT, SUM_CHOSEN, SUM_REJECTED, SUM_H, N_SUMS };
 enum { MAX_H, MAX_GAP, N_MAX };
-typedef struct tally { double sums[N_SUMS], most[N_MAX]; } tally;
+typedef struct tally {
+    double sums[N_SUMS], most[N_MAX];
+} tally;
 
 static void see_gap(tally *t, const pair_side *side, double policy_logprob) {
     double gap = fabs(side->logprob - policy_logprob) / (double)side->n;
-    if (isfinite(gap) && gap > t->most[MAX_GAP]) t->most[MAX_GAP] = gap; /* a record without log-probability has none to compare */
+    /* a record without log-probability has none to compare */
+    if (isfinite(gap) && gap > t->most[MAX_GAP]) t->most[MAX_GAP] = gap;
 }
 
 static wr_status reference_logprobs(dpo_trainer *t, dpo_batch *b) {
@@ -70,7 +75,8 @@ cleanup:
 }
 
 /* Forward of both models, loss, backward into t->grads. scale = 1 / pairs of the global step. */
-static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, dpo_batch *m, double scale, bool check_equal, tally *seen) {
+static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, dpo_batch *m,
+                             double scale, bool check_equal, tally *seen) {
     wr_status status = WR_OK;
     const float *hidden;
     TRY(reference_logprobs(t, m));
@@ -85,8 +91,11 @@ static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const d
         double loss = dpo_sigmoid_loss(o->beta, o->label_smoothing, h, &dh);
         TRY(wr_context(updater_check_loss(&t->update, loss), "a pair of prompt %u (h = %g)", p->prompt, h));
         if (check_equal && !(fabs(h) <= dpo_margin_tolerance(end - w))) {
-            TRY(wr_fail(WR_E_FAILED, "policy and reference are the same model, but h = %.3g for a pair of prompt %u (%zu reply tokens): the log-probabilities "
-                        "of the two do not agree", h, p->prompt, end - w));
+            TRY(wr_fail(WR_E_FAILED,
+                        "policy and reference are the same model, but h = %.3g for a pair of prompt %u (%zu reply "
+                        "tokens): the log-probabilities "
+                        "of the two do not agree",
+                        h, p->prompt, end - w));
         }
         /* logprob of every reply token enters h with weight 1 (chosen) or -1 (rejected) */
         for (size_t r = w; r < end; r++) m->dlogprob[r] = (float)(r < l ? scale * dh : -scale * dh);
@@ -100,7 +109,8 @@ static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const d
         see_gap(seen, &p->chosen, x.policy_chosen);
         see_gap(seen, &p->rejected, x.policy_rejected);
     }
-    TRY(lm_logprobs_backward(t->policy, t->work, hidden, m->N, m->rows, m->targets, m->dlogprob, m->dhidden, t->update.grads));
+    TRY(lm_logprobs_backward(t->policy, t->work, hidden, m->N, m->rows, m->targets, m->dlogprob, m->dhidden,
+                             t->update.grads));
     TRY(model_backward(t->policy, &m->packed.batch, t->work, m->dhidden, t->update.grads));
 cleanup:
     return status;
@@ -114,7 +124,8 @@ static size_t unit_tokens(const dpo_train_options *o, const dpo_pair *pairs, siz
 }
 
 /* This rank's share of the step. */
-static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs, bool check_equal, tally *seen) {
+static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs,
+                             bool check_equal, tally *seen) {
     wr_status status = WR_OK;
     const size_t ranks = (size_t)world_size(t->w);
     rank_plan plan = {0};
@@ -126,7 +137,8 @@ static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const d
     TRY(plan_rank(texts.tokens, texts.n_units, (int)ranks, world_rank(t->w), o->micro_tokens, &plan));
     for (size_t k = 0; k < plan.n_micro; k++) {
         const micro_batch *micro = &plan.micro[k];
-        TRY(dpo_batch_create(&texts, pairs, plan.items + micro->first, micro->count, t->policy->config.C, o->separate, &batch));
+        TRY(dpo_batch_create(&texts, pairs, plan.items + micro->first, micro->count, t->policy->config.C, o->separate,
+                             &batch));
         TRY(train_micro(t, o, pairs, &batch, 1.0 / (double)n_pairs, check_equal, seen));
         dpo_batch_free(&batch);
     }
@@ -138,8 +150,8 @@ cleanup:
     return status;
 }
 
-wr_status dpo_update(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs, double lr, bool check_equal,
-                     dpo_update_stats *stats) {
+wr_status dpo_update(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs, double lr,
+                     bool check_equal, dpo_update_stats *stats) {
     wr_status status = WR_OK;
     tally seen = {{0}, {0}};
     *stats = (dpo_update_stats){0};

@@ -24,7 +24,11 @@ interval mean_interval(const double *x, size_t n) {
     return v;
 }
 
-typedef struct kind_row { char name[KIND_CAP]; size_t replies; double quality; } kind_row;
+typedef struct kind_row {
+    char name[KIND_CAP];
+    size_t replies;
+    double quality;
+} kind_row;
 typedef struct summary {
     double *quality, *reward; /* (prompts) means of the replies to a prompt, for prompts that have any */
     size_t n_quality, n_reward;
@@ -144,7 +148,8 @@ static void write_examples(json_writer *w, const prompt_set *prompts, const roll
     json_end_array(w);
 }
 
-static void write_json(json_writer *w, const char *model_dir, const char *reward_dir, const prompt_set *prompts, const rollout_group *groups, const summary *s) {
+static void write_json(json_writer *w, const char *model_dir, const char *reward_dir, const prompt_set *prompts,
+                       const rollout_group *groups, const summary *s) {
     json_begin_object(w);
     json_key(w, "kind");
     json_string(w, "policy");
@@ -181,8 +186,8 @@ static void write_json(json_writer *w, const char *model_dir, const char *reward
     json_end_object(w);
 }
 
-wr_status eval_summary_json(const char *model_dir, const char *reward_dir, const prompt_set *prompts, const rollout_group *groups, strbuf *out,
-                            wr_status *verdict) {
+wr_status eval_summary_json(const char *model_dir, const char *reward_dir, const prompt_set *prompts,
+                            const rollout_group *groups, strbuf *out, wr_status *verdict) {
     wr_status status = WR_OK;
     summary s = {0};
     *verdict = WR_OK;
@@ -195,8 +200,10 @@ wr_status eval_summary_json(const char *model_dir, const char *reward_dir, const
     write_json(&w, model_dir, reward_dir, prompts, groups, &s);
     TRY(strbuf_status(out));
     if (reward_dir && s.n_reward == 0)
-        *verdict = wr_fail(WR_E_NUMERIC, "%s: none of %zu replies got a reward (not a number, or too long for the reward model); look at it with --check-weights", reward_dir,
-                           s.replies);
+        *verdict = wr_fail(WR_E_NUMERIC,
+                           "%s: none of %zu replies got a reward (not a number, or too long for the reward model); "
+                           "look at it with --check-weights",
+                           reward_dir, s.replies);
 cleanup:
     free(s.quality);
     free(s.reward);

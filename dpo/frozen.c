@@ -31,18 +31,22 @@ static description describe(const model *m) {
     return d;
 }
 
-/* By one rank of each host: checks that it has rank 0's model and, where there is memory for them, puts the weights there. */
+/* By one rank of each host: checks that it has rank 0's model and, where there is memory for them, puts the weights
+ * there. */
 static wr_status fill(void *context, void *memory) {
     wr_status status = WR_OK;
     source *s = context;
     model *loaded = NULL;
     const model *m = s->ready;
     if (!m) {
-        TRY(model_load(s->dir, &(model_load_options){.head = s->head, .quiet = true, .frozen = true, .precision = s->expected->precision}, &loaded));
+        TRY(model_load(
+            s->dir,
+            &(model_load_options){.head = s->head, .quiet = true, .frozen = true, .precision = s->expected->precision},
+            &loaded));
         m = loaded;
         if (strcmp(m->parent_hash, s->expected->parent_hash) != 0) {
-            TRY(wr_fail(WR_E_MISMATCH, "%s: this host has another model there than rank 0's host (hash %.8s, not %.8s)", s->dir, m->parent_hash,
-                        s->expected->parent_hash));
+            TRY(wr_fail(WR_E_MISMATCH, "%s: this host has another model there than rank 0's host (hash %.8s, not %.8s)",
+                        s->dir, m->parent_hash, s->expected->parent_hash));
         }
     }
     if (!s->expected->mapped) weight_image_fill(m, memory);
@@ -69,7 +73,8 @@ static wr_status map_each(world *w, source *s, frozen_model *out) {
     wr_status status = WR_OK;
     const description *d = s->expected;
     TRY(shared_block_create(w, 0, fill, s, &out->block)); /* the check, once a host */
-    const model_load_options o = {.head = s->head, .quiet = true, .frozen = true, .precision = d->precision, .hash = d->parent_hash};
+    const model_load_options o = {
+        .head = s->head, .quiet = true, .frozen = true, .precision = d->precision, .hash = d->parent_hash};
     TRY(world_agree(w, model_load(s->dir, &o, &out->m)));
 cleanup:
     return status;
@@ -81,7 +86,9 @@ wr_status frozen_load(world *w, const char *dir, model_head head, precision p, b
     model *loaded = NULL;
     *out = (frozen_model){0};
     if (world_rank(w) == 0) {
-        status = model_load(dir, &(model_load_options){.head = head, .frozen = true, .precision = p, .check_weights = check_weights}, &loaded);
+        status = model_load(
+            dir, &(model_load_options){.head = head, .frozen = true, .precision = p, .check_weights = check_weights},
+            &loaded);
         if (status >= 0) {
             const description d = describe(loaded);
             strbuf_append(&bytes, &d, sizeof d);

@@ -1,4 +1,5 @@
-/* Rank 0's side of a step: prompts drawn, tasks given out, replies gathered by draw, pairs chosen. The callbacks run on the coordinator thread. */
+/* Rank 0's side of a step: prompts drawn, tasks given out, replies gathered by draw, pairs chosen. The callbacks run on
+ * the coordinator thread. */
 #include "dpo/online.h"
 
 #include "base/file.h"
@@ -29,11 +30,10 @@ cleanup:
     return status;
 }
 
-static uint64_t first_draw(const step_plan *p) {
-    return (uint64_t)(p->step - 1) * p->o->prompts_per_step;
-}
+static uint64_t first_draw(const step_plan *p) { return (uint64_t)(p->step - 1) * p->o->prompts_per_step; }
 
-wr_status step_plan_open(const dpo_options *o, const prompt_set *prompts, int64_t step, const char *replies_dir, step_plan *out) {
+wr_status step_plan_open(const dpo_options *o, const prompt_set *prompts, int64_t step, const char *replies_dir,
+                         step_plan *out) {
     wr_status status = WR_OK;
     *out = (step_plan){.o = o, .prompts = prompts, .step = step, .replies_dir = replies_dir};
     out->order = mem_calloc(o->prompts_per_step, sizeof *out->order);
@@ -73,7 +73,9 @@ static wr_status take_result(void *context, size_t index, const void *bytes, siz
     rollout_group *groups;
     size_t count, first = index * p->o->group;
     TRY(rollout_groups_unpack(bytes, n, p->memory, &groups, &count));
-    if (count != task_size(p, index)) TRY(wr_fail(WR_E_FORMAT, "SAMPLE task %zu came back with %zu prompts instead of %zu", index, count, task_size(p, index)));
+    if (count != task_size(p, index))
+        TRY(wr_fail(WR_E_FORMAT, "SAMPLE task %zu came back with %zu prompts instead of %zu", index, count,
+                    task_size(p, index)));
     for (size_t i = 0; i < count; i++) {
         if (groups[i].draw != first_draw(p) + first + i || groups[i].prompt != p->order[first + i]) {
             TRY(wr_fail(WR_E_FORMAT, "SAMPLE task %zu came back with replies to another prompt", index));
@@ -123,6 +125,10 @@ cleanup:
 }
 
 work_plan step_work(step_plan *p) {
-    return (work_plan){.context = p, .n_tasks = (p->o->prompts_per_step + p->o->group - 1) / p->o->group, .name = "SAMPLE", .task = give_task,
-                       .result = take_result, .finish = choose_pairs};
+    return (work_plan){.context = p,
+                       .n_tasks = (p->o->prompts_per_step + p->o->group - 1) / p->o->group,
+                       .name = "SAMPLE",
+                       .task = give_task,
+                       .result = take_result,
+                       .finish = choose_pairs};
 }

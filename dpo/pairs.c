@@ -14,8 +14,10 @@ wr_status pair_choose(const rollout_group *g, double min_margin, dpo_pair *out, 
     for (size_t i = 0; i < g->n_replies; i++) {
         const rollout_reply *r = &g->replies[i];
         if (r->draw != g->draw) {
-            return wr_fail(WR_E_FAILED, "reply %zu belongs to draw %llu, its group to draw %llu: a pair must be two replies to one prompt", i,
-                           (unsigned long long)r->draw, (unsigned long long)g->draw);
+            return wr_fail(
+                WR_E_FAILED,
+                "reply %zu belongs to draw %llu, its group to draw %llu: a pair must be two replies to one prompt", i,
+                (unsigned long long)r->draw, (unsigned long long)g->draw);
         }
         if (!isfinite(r->reward)) continue; /* missing: the sample is dropped, no number stands in for it */
         if (!best || r->reward > best->reward) best = r;
@@ -23,18 +25,26 @@ wr_status pair_choose(const rollout_group *g, double min_margin, dpo_pair *out, 
     }
     size_t valid = 0;
     for (size_t i = 0; i < g->n_replies; i++) valid += isfinite(g->replies[i].reward);
-    if (valid < 2) *verdict = PAIR_FEW;
-    else if (!(best->reward > worst->reward) || same_ids(best, worst)) *verdict = PAIR_TIE;
-    else if (best->reward - worst->reward < min_margin) *verdict = PAIR_MARGIN;
-    else *verdict = PAIR_MADE;
+    if (valid < 2)
+        *verdict = PAIR_FEW;
+    else if (!(best->reward > worst->reward) || same_ids(best, worst))
+        *verdict = PAIR_TIE;
+    else if (best->reward - worst->reward < min_margin)
+        *verdict = PAIR_MARGIN;
+    else
+        *verdict = PAIR_MADE;
     if (*verdict != PAIR_MADE) return WR_OK;
-    *out = (dpo_pair){.draw = g->draw, .prompt = g->prompt, .prompt_ids = g->prompt_ids, .n_prompt = g->n_prompt,
+    *out = (dpo_pair){.draw = g->draw,
+                      .prompt = g->prompt,
+                      .prompt_ids = g->prompt_ids,
+                      .n_prompt = g->n_prompt,
                       .chosen = {best->draw, best->ids, best->n, best->reward, best->logprob},
                       .rejected = {worst->draw, worst->ids, worst->n, worst->reward, worst->logprob}};
     return WR_OK;
 }
 
-wr_status pairs_choose(const rollout_group *groups, size_t n_groups, double min_margin, dpo_pair *pairs, size_t *n_pairs, pair_counts *counts) {
+wr_status pairs_choose(const rollout_group *groups, size_t n_groups, double min_margin, dpo_pair *pairs,
+                       size_t *n_pairs, pair_counts *counts) {
     *counts = (pair_counts){0};
     *n_pairs = 0;
     for (size_t i = 0; i < n_groups; i++) {

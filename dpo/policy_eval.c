@@ -46,9 +46,11 @@ static wr_status take_result(void *context, size_t index, const void *bytes, siz
     rollout_group *groups;
     size_t count, first = index * p->group;
     TRY(rollout_groups_unpack(bytes, n, p->memory, &groups, &count));
-    if (count != task_size(p, index)) TRY(wr_fail(WR_E_FORMAT, "EVALUATE task %zu came back with %zu prompts", index, count));
+    if (count != task_size(p, index))
+        TRY(wr_fail(WR_E_FORMAT, "EVALUATE task %zu came back with %zu prompts", index, count));
     for (size_t i = 0; i < count; i++) {
-        if (groups[i].prompt != first + i) TRY(wr_fail(WR_E_FORMAT, "EVALUATE task %zu came back with another prompt's replies", index));
+        if (groups[i].prompt != first + i)
+            TRY(wr_fail(WR_E_FORMAT, "EVALUATE task %zu came back with another prompt's replies", index));
         p->groups[first + i] = groups[i];
     }
     p->done += count;
@@ -59,7 +61,9 @@ cleanup:
 
 static wr_status write_json(const char *path, const strbuf *text) {
     if (path && strcmp(path, "-") != 0) return file_write_atomic(path, text->data, text->len);
-    return fwrite(text->data, 1, text->len, stdout) == text->len && fflush(stdout) == 0 ? WR_OK : wr_fail(WR_E_IO, "standard output: cannot be written");
+    return fwrite(text->data, 1, text->len, stdout) == text->len && fflush(stdout) == 0
+               ? WR_OK
+               : wr_fail(WR_E_IO, "standard output: cannot be written");
 }
 
 static wr_status summarise(const policy_eval_options *o, const prompt_set *prompts, const eval_plan *p) {
@@ -71,14 +75,16 @@ static wr_status summarise(const policy_eval_options *o, const prompt_set *promp
     strbuf_putc(&text, '\n');
     TRY(strbuf_status(&text));
     TRY(write_json(o->out_path, &text));
-    if (verdict < 0) TRY(wr_fail(verdict, "%s", why ? why : "no reward")); /* what was measured is written all the same */
+    /* what was measured is written all the same */
+    if (verdict < 0) TRY(wr_fail(verdict, "%s", why ? why : "no reward"));
 cleanup:
     free(why);
     strbuf_free(&text);
     return status;
 }
 
-static wr_status run_phase(world *w, coordinator *c, const policy_eval_options *o, const prompt_set *prompts, rollout *r) {
+static wr_status run_phase(world *w, coordinator *c, const policy_eval_options *o, const prompt_set *prompts,
+                           rollout *r) {
     wr_status status = WR_OK;
     eval_plan p = {.prompts = prompts, .group = o->group ? o->group : 8};
     bool root = world_rank(w) == 0;
@@ -89,7 +95,11 @@ static wr_status run_phase(world *w, coordinator *c, const policy_eval_options *
         if (!p.groups || !p.memory || !p.bar) status = WR_E_NOMEM;
     }
     TRY(world_agree(w, status));
-    work_plan plan = {.context = &p, .n_tasks = (prompts->n + p.group - 1) / p.group, .name = "EVALUATE", .task = give_task, .result = take_result};
+    work_plan plan = {.context = &p,
+                      .n_tasks = (prompts->n + p.group - 1) / p.group,
+                      .name = "EVALUATE",
+                      .task = give_task,
+                      .result = take_result};
     TRY(work_phase(c, root ? &plan : NULL, rollout_task, r, NULL));
     if (root) {
         progress_finish(p.bar);
@@ -123,9 +133,16 @@ wr_status policy_eval_run(world *w, const policy_eval_options *o) {
     if (world_rank(w) == 0) status = load_policy(o, &policy);
     TRY(world_agree(w, status));
     TRY(model_share(w, o->precision, &policy));
-    rollout_options options = {.policy_dir = o->model_dir, .reward_dir = o->reward_dir, .template_file = o->template_file, .chat_template = o->chat_template, .check_weights = o->check_weights, .sampling = o->sampling,
-                               .max_prompt_tokens = o->max_prompt_tokens, .score_tokens = o->score_tokens,
-                               .should_stop = work_should_stop, .stop_context = c};
+    rollout_options options = {.policy_dir = o->model_dir,
+                               .reward_dir = o->reward_dir,
+                               .template_file = o->template_file,
+                               .chat_template = o->chat_template,
+                               .check_weights = o->check_weights,
+                               .sampling = o->sampling,
+                               .max_prompt_tokens = o->max_prompt_tokens,
+                               .score_tokens = o->score_tokens,
+                               .should_stop = work_should_stop,
+                               .stop_context = c};
     TRY(rollout_create(w, policy, &prompts, &options, &r));
     TRY(run_phase(w, c, o, &prompts, r));
 cleanup:

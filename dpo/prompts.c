@@ -1,6 +1,6 @@
-/* The prompt set: rank 0 reads, everyone gets the same bytes.
- * Wire form: {"prompts": [{"messages": [[role, content] …]}, {"chat": JSON of the messages with all their members and the row's variables} or {"text"},
- * + "task" where there is one]} */
+/* The prompt set: rank 0 reads, everyone gets the same bytes. Wire form: {"prompts": [{"messages": [[role, content]
+ * …]}, {"chat": JSON of the messages with all their members and the row's variables} or {"text"}, + "task" where there
+ * is one]} */
 #include "dpo/rollout.h"
 
 #include "base/file.h"
@@ -15,7 +15,8 @@
 
 /* Nothing but a role and a text. */
 static bool is_plain(const chat_message *m) {
-    return !m->fields || (m->fields->length == 2 && json_get(m->fields, "role") && json_is(json_get(m->fields, "content"), JSON_STRING));
+    return !m->fields || (m->fields->length == 2 && json_get(m->fields, "role") &&
+                          json_is(json_get(m->fields, "content"), JSON_STRING));
 }
 
 static wr_status pack_chat(msgpack_packer *pk, const prompt *p) {
@@ -64,7 +65,11 @@ cleanup:
 }
 
 /* Prompts packed one after another, and their number. */
-typedef struct collector { strbuf packed; msgpack_packer pk; size_t n; } collector;
+typedef struct collector {
+    strbuf packed;
+    msgpack_packer pk;
+    size_t n;
+} collector;
 
 static wr_status collect(void *context, const prompt *p) {
     collector *c = context;
@@ -80,7 +85,8 @@ static wr_status messages_of(const json_value *list, const char *name, const jso
     size_t n;
     TRY(chat_read_prompt(a, list, name, row, &p->messages, &p->n_messages, &p->row));
     for (size_t i = 0; i < p->n_messages; i++) /* the reward model reads texts alone */
-        TRY(wr_context(chat_read_content(a, json_get(p->messages[i].fields, "content"), &text, &n), "%s[%zu]", name, i));
+        TRY(wr_context(chat_read_content(a, json_get(p->messages[i].fields, "content"), &text, &n), "%s[%zu]", name,
+                       i));
 cleanup:
     return status;
 }
@@ -99,7 +105,8 @@ static wr_status prompt_of_line(arena *a, const char *line, size_t n, prompt *p)
     } else if (json_is(said, JSON_ARRAY)) {
         TRY(messages_of(said, "prompt", v, a, p));
     } else if (!json_get_string(v, "prompt", &p->text, &p->text_length)) {
-        TRY(wr_fail(WR_E_FORMAT, "has neither \"messages\" (an array) nor \"prompt\" (a text or an array of messages)"));
+        TRY(wr_fail(WR_E_FORMAT,
+                    "has neither \"messages\" (an array) nor \"prompt\" (a text or an array of messages)"));
     }
     task = json_get(v, "task");
     if (json_is(task, JSON_OBJECT)) {
@@ -125,7 +132,10 @@ static wr_status read_file(const char *path, size_t limit, collector *c) {
     arena *a = arena_create();
     TRY_ALLOC(a);
     if (csv_name(path) || tsv_name(path))
-        TRY(wr_fail(WR_E_FORMAT, "%s: prompts are not read from CSV: write a JSON line for each, {\"prompt\": TEXT} or {\"messages\": [{\"role\", \"content\"} …]}", path));
+        TRY(wr_fail(WR_E_FORMAT,
+                    "%s: prompts are not read from CSV: write a JSON line for each, {\"prompt\": TEXT} or "
+                    "{\"messages\": [{\"role\", \"content\"} …]}",
+                    path));
     TRY(instream_open(path, &in));
     while (limit == 0 || c->n < limit) {
         wr_status got = instream_line(in, &line, &n);
@@ -165,8 +175,8 @@ static wr_status unpack_prompt(const msgpack_object *o, arena *a, prompt *p) {
         memset(p->messages, 0, (p->n_messages + 1) * sizeof *p->messages);
         for (size_t i = 0; i < p->n_messages; i++) {
             const msgpack_object *pair = items[i].via.array.ptr;
-            if (items[i].type != MSGPACK_OBJECT_ARRAY || items[i].via.array.size != 2 || pair[0].type != MSGPACK_OBJECT_STR ||
-                pair[1].type != MSGPACK_OBJECT_STR) {
+            if (items[i].type != MSGPACK_OBJECT_ARRAY || items[i].via.array.size != 2 ||
+                pair[0].type != MSGPACK_OBJECT_STR || pair[1].type != MSGPACK_OBJECT_STR) {
                 TRY(wr_fail(WR_E_FORMAT, "a message that is not [role, content]"));
             }
             p->messages[i].role = arena_strndup(a, pair[0].via.str.ptr, pair[0].via.str.size);
@@ -198,7 +208,8 @@ static wr_status unpack_set(const strbuf *framed, const char *path, prompt_set *
     TRY_ALLOC(out->memory);
     out->items = arena_alloc(out->memory, out->n * sizeof *out->items);
     TRY_ALLOC(out->items);
-    for (size_t i = 0; i < out->n; i++) TRY(wr_context(unpack_prompt(&items[i], out->memory, &out->items[i]), "prompt %zu", i));
+    for (size_t i = 0; i < out->n; i++)
+        TRY(wr_context(unpack_prompt(&items[i], out->memory, &out->items[i]), "prompt %zu", i));
 cleanup:
     msgpack_unpacked_destroy(&u);
     strbuf_free(&body);
@@ -210,8 +221,10 @@ static wr_status read_on_root(const char *path, size_t limit, strbuf *framed) {
     strbuf whole = {0};
     collector c = {0};
     wire_packer(&c.pk, &c.packed);
-    if (dir_exists(path)) TRY(prompts_read_dir(path, limit, collect, &c));
-    else TRY(read_file(path, limit, &c));
+    if (dir_exists(path))
+        TRY(prompts_read_dir(path, limit, collect, &c));
+    else
+        TRY(read_file(path, limit, &c));
     msgpack_packer pk;
     wire_packer(&pk, &whole);
     msgpack_pack_map(&pk, 1);

@@ -8,7 +8,10 @@
 #include <string.h>
 
 /* Set of 64-bit hashes, open addressing; 0 marks a free place. */
-typedef struct hash_set { uint64_t *slots; size_t mask; } hash_set;
+typedef struct hash_set {
+    uint64_t *slots;
+    size_t mask;
+} hash_set;
 
 static bool set_add(hash_set *s, uint64_t h) {
     if (h == 0) h = 1;
@@ -30,7 +33,8 @@ static uint64_t prompt_hash(const prompt *p) {
     return h;
 }
 
-wr_status prompts_read_dir(const char *dir, size_t limit, wr_status (*take)(void *context, const prompt *p), void *context) {
+wr_status prompts_read_dir(const char *dir, size_t limit, wr_status (*take)(void *context, const prompt *p),
+                           void *context) {
     wr_status status = WR_OK;
     dataset_index index = {0};
     dataset_reader *reader = NULL;

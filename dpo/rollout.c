@@ -20,7 +20,7 @@ struct rollout {
     reward_model reward;
     score_scratch *scratch;
     stop_tokens stops[2]; /* [0] of raw prompts, [1] of chats */
-    size_t prompt_limit; /* tokens */
+    size_t prompt_limit;  /* tokens */
 };
 
 /* Is one of the prompts a chat (or else: raw text)? */
@@ -34,23 +34,29 @@ static wr_status open_local(rollout *r) {
     wr_status status = WR_OK;
     const model_config *c = &r->policy->config;
     const rollout_options *o = &r->o;
-    if (c->head != HEAD_LM) TRY(wr_fail(WR_E_MISMATCH, "%s: %s has no language-model head, so it cannot be a policy", o->policy_dir, c->architecture));
+    if (c->head != HEAD_LM)
+        TRY(wr_fail(WR_E_MISMATCH, "%s: %s has no language-model head, so it cannot be a policy", o->policy_dir,
+                    c->architecture));
     TRY(tokenizer_load(o->policy_dir, &r->tok));
     if (tokenizer_vocab(r->tok) > c->V) {
-        TRY(wr_fail(WR_E_MISMATCH, "%s: the tokenizer has %zu ids, the model's vocabulary %zu", o->policy_dir, tokenizer_vocab(r->tok), c->V));
+        TRY(wr_fail(WR_E_MISMATCH, "%s: the tokenizer has %zu ids, the model's vocabulary %zu", o->policy_dir,
+                    tokenizer_vocab(r->tok), c->V));
     }
     r->stops[0] = r->stops[1] = stop_tokens_of(c);
     if (any(r->prompts, true)) {
         TRY(chat_template_load(o->policy_dir, o->chat_template, r->tok, &r->chat));
         stop_tokens_add(&r->stops[1], chat_end_id(r->chat));
     }
-    if ((any(r->prompts, false) && r->stops[0].n == 0) || (r->chat && r->stops[1].n == 0)) TRY(wr_fail(WR_E_MISMATCH, "%s: no end token is known (eos_token_id), replies could not end", o->policy_dir));
+    if ((any(r->prompts, false) && r->stops[0].n == 0) || (r->chat && r->stops[1].n == 0))
+        TRY(wr_fail(WR_E_MISMATCH, "%s: no end token is known (eos_token_id), replies could not end", o->policy_dir));
     r->prompt_limit = o->max_prompt_tokens ? o->max_prompt_tokens : 1024;
     if (c->max_positions) {
         if (o->sampling.max_tokens >= c->max_positions) {
-            TRY(wr_fail(WR_E_USAGE, "--max-tokens %zu leaves no room for a prompt in the model's %zu positions", o->sampling.max_tokens, c->max_positions));
+            TRY(wr_fail(WR_E_USAGE, "--max-tokens %zu leaves no room for a prompt in the model's %zu positions",
+                        o->sampling.max_tokens, c->max_positions));
         }
-        if (r->prompt_limit > c->max_positions - o->sampling.max_tokens) r->prompt_limit = c->max_positions - o->sampling.max_tokens;
+        if (r->prompt_limit > c->max_positions - o->sampling.max_tokens)
+            r->prompt_limit = c->max_positions - o->sampling.max_tokens;
     }
     TRY(sampler_create(r->policy, &r->gen));
     if (o->reward_dir) {
@@ -59,14 +65,17 @@ static wr_status open_local(rollout *r) {
         wr_status opened = reward_model_open(o->reward_dir, o->template_file, 0, &r->reward);
         if (opened < 0) r->reward_frozen.m = NULL; /* reward_model_open closed what it was given */
         TRY(opened);
-        if (!r->reward.tpl) TRY(wr_fail(WR_E_USAGE, "%s: this reward model records no template; give it with --template FILE", o->reward_dir));
+        if (!r->reward.tpl)
+            TRY(wr_fail(WR_E_USAGE, "%s: this reward model records no template; give it with --template FILE",
+                        o->reward_dir));
         TRY(score_scratch_create(&r->reward, &r->scratch));
     }
 cleanup:
     return status;
 }
 
-wr_status rollout_create(world *w, const model *policy, const prompt_set *prompts, const rollout_options *o, rollout **out) {
+wr_status rollout_create(world *w, const model *policy, const prompt_set *prompts, const rollout_options *o,
+                         rollout **out) {
     wr_status status = WR_OK;
     *out = NULL;
     rollout *r = mem_calloc(1, sizeof *r);
@@ -74,7 +83,8 @@ wr_status rollout_create(world *w, const model *policy, const prompt_set *prompt
     r->policy = policy;
     r->prompts = prompts;
     r->o = *o;
-    if (o->reward_dir) TRY(frozen_load(w, o->reward_dir, HEAD_SCORE, policy->precision, o->check_weights, &r->reward_frozen));
+    if (o->reward_dir)
+        TRY(frozen_load(w, o->reward_dir, HEAD_SCORE, policy->precision, o->check_weights, &r->reward_frozen));
     TRY(world_agree(w, open_local(r)));
     *out = r;
     r = NULL;
@@ -99,12 +109,10 @@ void rollout_free(rollout *r) {
 
 const char *rollout_chat_source(const rollout *r) { return r->chat ? chat_template_source(r->chat) : NULL; }
 
-const char *rollout_reward_hash(const rollout *r) {
-    return r->reward.m ? r->reward.m->parent_hash : "";
-}
+const char *rollout_reward_hash(const rollout *r) { return r->reward.m ? r->reward.m->parent_hash : ""; }
 
-/* Renders a prompt within the limit: the oldest history goes first (a system message stays), never leaving an answer without its question. *fits = false
- * when the last message alone is too long. */
+/* Renders a prompt within the limit: the oldest history goes first (a system message stays), never leaving an answer
+ * without its question. *fits = false when the last message alone is too long. */
 static wr_status render(const rollout *r, const prompt *p, token_ids *ids, bool *fits) {
     wr_status status = WR_OK;
     chat_message *kept = NULL;
@@ -148,7 +156,8 @@ cleanup:
     return status;
 }
 
-/* Rewards of n replies to one prompt. A reply that does not fit the reward model, or a score that is not a number, leaves NaN: missing. */
+/* Rewards of n replies to one prompt. A reply that does not fit the reward model, or a score that is not a number,
+ * leaves NaN: missing. */
 static wr_status score_replies(rollout *r, const prompt *p, rollout_reply *replies, size_t n) {
     wr_status status = WR_OK;
     token_ids *texts = mem_calloc(n, sizeof *texts);
@@ -161,9 +170,10 @@ static wr_status score_replies(rollout *r, const prompt *p, rollout_reply *repli
     for (size_t j = 0; j < n; j++) {
         replies[j].reward = NAN;
         texts[m].n = 0;
-        wr_status s = reward_template_encode(r->reward.tpl, r->reward.tok, p->messages, query ? p->n_messages - 1 : 0, query ? query->content : p->text,
-                                             query ? query->length : p->text_length, replies[j].text, replies[j].text_length, r->reward.max_length,
-                                             &texts[m], NULL);
+        wr_status s =
+            reward_template_encode(r->reward.tpl, r->reward.tok, p->messages, query ? p->n_messages - 1 : 0,
+                                   query ? query->content : p->text, query ? query->length : p->text_length,
+                                   replies[j].text, replies[j].text_length, r->reward.max_length, &texts[m], NULL);
         if (s == WR_E_FORMAT) continue;
         TRY(s);
         if (texts[m].n) which[m++] = j;
@@ -196,8 +206,15 @@ static wr_status finish_group(rollout *r, rollout_group *g, const sample_reply *
         TRY(strbuf_status(&text));
         char *copy = arena_strndup(a, strbuf_str(&text), text.len);
         TRY_ALLOC(copy);
-        g->replies[j] = (rollout_reply){.draw = g->draw, .ids = s->ids, .n = s->n, .text = copy, .text_length = text.len, .reward = NAN,
-                                        .quality = NAN, .logprob = s->logprob, .stopped = s->finish == FINISH_STOP};
+        g->replies[j] = (rollout_reply){.draw = g->draw,
+                                        .ids = s->ids,
+                                        .n = s->n,
+                                        .text = copy,
+                                        .text_length = text.len,
+                                        .reward = NAN,
+                                        .quality = NAN,
+                                        .logprob = s->logprob,
+                                        .stopped = s->finish == FINISH_STOP};
     }
     if (p->task_json) {
         TRY(quality_of(p, g->replies, n, quality));
@@ -244,7 +261,8 @@ wr_status rollout_task(void *context, const void *task, size_t n, strbuf *out) {
         if (!fits) continue;
         g->prompt_ids = rendered[i].ids;
         g->n_prompt = rendered[i].n;
-        prompts[live++] = (sample_prompt){rendered[i].ids, rendered[i].n, g->draw, &r->stops[r->prompts->items[g->prompt].messages != NULL]};
+        prompts[live++] = (sample_prompt){rendered[i].ids, rendered[i].n, g->draw,
+                                          &r->stops[r->prompts->items[g->prompt].messages != NULL]};
     }
     sampling_options s = r->o.sampling;
     s.step = step;

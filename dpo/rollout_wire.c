@@ -1,6 +1,7 @@
 /* Tasks and results of the rollout as msgpack (see rollout.h):
  *   task   {"step", "draw", "prompts": [index …]}
- *   result {"groups": [{"draw","prompt","skipped","prompt_ids","replies":[{"draw","ids","text","reward","quality","logprob","stop"}]}]} */
+ *   result {"groups": [{"draw","prompt","skipped","prompt_ids",
+ *                       "replies":[{"draw","ids","text","reward","quality","logprob","stop"}]}]} */
 #include "dpo/rollout.h"
 #include "dpo/unpack.h"
 
@@ -34,8 +35,10 @@ static void pack_reply(msgpack_packer *pk, const rollout_reply *r) {
     wire_pack_str(pk, "logprob");
     pack_real(pk, r->logprob);
     wire_pack_str(pk, "stop");
-    if (r->stopped) msgpack_pack_true(pk);
-    else msgpack_pack_false(pk);
+    if (r->stopped)
+        msgpack_pack_true(pk);
+    else
+        msgpack_pack_false(pk);
 }
 
 void rollout_groups_pack(const rollout_group *groups, size_t n, strbuf *out) {
@@ -52,8 +55,10 @@ void rollout_groups_pack(const rollout_group *groups, size_t n, strbuf *out) {
         wire_pack_str(&pk, "prompt");
         msgpack_pack_uint32(&pk, g->prompt);
         wire_pack_str(&pk, "skipped");
-        if (g->skipped) msgpack_pack_true(&pk);
-        else msgpack_pack_false(&pk);
+        if (g->skipped)
+            msgpack_pack_true(&pk);
+        else
+            msgpack_pack_false(&pk);
         wire_pack_str(&pk, "prompt_ids");
         wire_pack_ids(&pk, g->prompt_ids, g->n_prompt);
         wire_pack_str(&pk, "replies");

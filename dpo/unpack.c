@@ -51,6 +51,8 @@ wr_status unpack_real(const msgpack_object *map, const char *key, double *out) {
 }
 
 void pack_real(msgpack_packer *pk, double v) {
-    if (isnan(v)) msgpack_pack_nil(pk);
-    else msgpack_pack_double(pk, v);
+    if (isnan(v))
+        msgpack_pack_nil(pk);
+    else
+        msgpack_pack_double(pk, v);
 }

@@ -1,4 +1,5 @@
-/* model_backward: layers in reverse, activations from the workspace or computed again; norms and SwiGLU are always computed again. */
+/* model_backward: layers in reverse, activations from the workspace or computed again; norms and SwiGLU are always
+ * computed again. */
 #include "model/layer.h"
 
 #include "model/weights/params.h"
@@ -23,8 +24,9 @@ static wr_status backward_reserve(const model *m, workspace *w, backward_buffers
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     const size_t act = precision_bytes(m->precision), rows = rows_from(0, w->T), wide = qkv_width(c) + 2 * c->D;
-    const size_t sizes[] = {lines(w->T * qkv_width(c) * act), lines(w->T * c->H * c->D * act), lines(rows * c->F * act),
-                            lines(rows * c->C * act),         lines(rows * c->C * act),        lines(rows * c->C * act)};
+    const size_t sizes[] = {lines(w->T * qkv_width(c) * act), lines(w->T * c->H * c->D * act),
+                            lines(rows * c->F * act),         lines(rows * c->C * act),
+                            lines(rows * c->C * act),         lines(rows * c->C * act)};
     /* the final norm's gradient needs as many chunks as there are rows */
     const size_t partial = lines((w->T + NORM_CHUNK - 1) / NORM_CHUNK * (c->C > wide ? c->C : wide) * sizeof(float));
     void **const parts[] = {&b->dqkv, &b->datt, &b->dact, &b->norm, &b->dnorm, &b->rounded};
@@ -52,10 +54,11 @@ static const void *products_read(const model *m, size_t rows, const float *dx, v
     return rounded;
 }
 
-/* x_out = x2 + swiglu(norm(x2) [gate; up]^T) down^T,  x2 = x + att o^T, for rows `first` … of the layer.
- * dx: in, the gradient at x_out; out, at x2, which is also that at x but for what comes through attention. datt is filled. gu is lost. */
-static wr_status rest_backward(const model *m, workspace *w, const layer_buffers *x, const backward_buffers *s, size_t l, size_t first, float *dx,
-                               float *grads) {
+/* x_out = x2 + swiglu(norm(x2) [gate; up]^T) down^T,  x2 = x + att o^T, for rows `first` … of the layer. dx: in, the
+ * gradient at x_out; out, at x2, which is also that at x but for what comes through attention. datt is filled. gu is
+ * lost. */
+static wr_status rest_backward(const model *m, workspace *w, const layer_buffers *x, const backward_buffers *s,
+                               size_t l, size_t first, float *dx, float *grads) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     const act_kernels *k = &kernels()->act[m->precision];
@@ -79,8 +82,8 @@ cleanup:
 }
 
 /* qkv = rope(norms(norm(x) [q; k; v]^T + bias)), for rows `first` …; dx += the gradient that comes through it. */
-static wr_status qkv_backward(const model *m, workspace *w, const layer_buffers *x, const backward_buffers *s, size_t l, size_t first, float *dx,
-                              float *grads) {
+static wr_status qkv_backward(const model *m, workspace *w, const layer_buffers *x, const backward_buffers *s, size_t l,
+                              size_t first, float *dx, float *grads) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     const act_kernels *k = &kernels()->act[m->precision];
@@ -88,8 +91,9 @@ static wr_status qkv_backward(const model *m, workspace *w, const layer_buffers 
     const float *x1 = x->x + first * C, *rstd1 = x->rstd1 + first, *norm1 = layer_vector(m, l, LAYER_NORM1);
     void *dqkv = act_row(m, s->dqkv, first, qkv_width(c));
     const qkv_args a = layer_qkv_args(m, l, rows, w->plan.position + first, &w->rope);
-    k->qkv_backward(&a, dqkv, x->raw ? act_row(m, x->raw, first, (c->H + c->G) * c->D) : NULL, vector_gradient(m, l, LAYER_Q_NORM, grads),
-                    vector_gradient(m, l, LAYER_K_NORM, grads), vector_gradient(m, l, LAYER_Q_BIAS, grads), s->partial);
+    k->qkv_backward(&a, dqkv, x->raw ? act_row(m, x->raw, first, (c->H + c->G) * c->D) : NULL,
+                    vector_gradient(m, l, LAYER_Q_NORM, grads), vector_gradient(m, l, LAYER_K_NORM, grads),
+                    vector_gradient(m, l, LAYER_Q_BIAS, grads), s->partial);
     k->rmsnorm_again(rows, C, x1, norm1, rstd1, s->norm);
     TRY(linear_backward_weight(m, &w->linear, l, GROUP_QKV, rows, dqkv, s->norm, grads));
     TRY(linear_backward_input(m, &w->linear, l, GROUP_QKV, rows, dqkv, s->dnorm));
@@ -99,7 +103,8 @@ cleanup:
 }
 
 /* dx (T, C): in, the gradient at the layer's output; out, at its input. */
-static wr_status layer_backward(const model *m, const token_batch *batch, workspace *w, const backward_buffers *s, size_t l, float *dx, float *grads) {
+static wr_status layer_backward(const model *m, const token_batch *batch, workspace *w, const backward_buffers *s,
+                                size_t l, float *dx, float *grads) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     const act_kernels *k = &kernels()->act[m->precision];
@@ -110,7 +115,8 @@ static wr_status layer_backward(const model *m, const token_batch *batch, worksp
         x.x_out = NULL;
         TRY(workspace_layer_forward(m, batch, w, l, &x, lse));
     }
-    for (size_t first = 0; first < w->T; first += LAYER_ROWS) TRY(rest_backward(m, w, &x, s, l, first, dx + first * c->C, grads));
+    for (size_t first = 0; first < w->T; first += LAYER_ROWS)
+        TRY(rest_backward(m, w, &x, s, l, first, dx + first * c->C, grads));
 
     workspace_items(m, batch, w, &x, lse);
     for (size_t i = 0; i < batch->B; i++) {
@@ -123,7 +129,8 @@ static wr_status layer_backward(const model *m, const token_batch *batch, worksp
     const attention_args a = workspace_attention(m, batch, w);
     TRY(buffer_need(&w->attention, k->attention_backward_scratch(&a)));
     k->attention_backward(&a, w->plan.grads, w->attention.data);
-    for (size_t first = 0; first < w->T; first += LAYER_ROWS) TRY(qkv_backward(m, w, &x, s, l, first, dx + first * c->C, grads));
+    for (size_t first = 0; first < w->T; first += LAYER_ROWS)
+        TRY(qkv_backward(m, w, &x, s, l, first, dx + first * c->C, grads));
 cleanup:
     return status;
 }
@@ -147,14 +154,15 @@ wr_status model_backward(const model *m, const token_batch *b, model_workspace *
     const model_config *c = &m->config;
     backward_buffers s;
     if (!w->kept || b->offsets[b->B] != w->T)
-        return wr_fail(WR_E_USAGE,
-                       "model_backward: the latest model_forward was of another batch, or did not keep its activations, or has been used");
+        return wr_fail(WR_E_USAGE, "model_backward: the latest model_forward was of another batch, or did not keep its "
+                                   "activations, or has been used");
     TRY(backward_reserve(m, w, &s));
     /* hidden = norm(last_x); the residual stream's gradient then lives in dhidden */
     memcpy(s.dfinal, dhidden, w->T * c->C * sizeof *dhidden);
     memset(dhidden, 0, w->T * c->C * sizeof *dhidden);
-    kernels()->act[PRECISION_F32].rmsnorm_backward(w->T, c->C, s.dfinal, w->last_x.data, m->weights[index_final_norm(m)], w->final_rstd.data, dhidden,
-                                                   trains_parameters(m) ? grads + offset_final_norm(m) : NULL, s.partial);
+    kernels()->act[PRECISION_F32].rmsnorm_backward(
+        w->T, c->C, s.dfinal, w->last_x.data, m->weights[index_final_norm(m)], w->final_rstd.data, dhidden,
+        trains_parameters(m) ? grads + offset_final_norm(m) : NULL, s.partial);
     for (size_t l = c->L; l-- > 0;) TRY(layer_backward(m, b, w, &s, l, dhidden, grads));
     if (trains_parameters(m)) embedding_backward(w->T, c->C, b->ids, dhidden, grads + offset_embedding(m));
 cleanup:

@@ -28,7 +28,10 @@ wr_status buffer_need(buffer *b, size_t bytes) {
     free(b->data);
     *b = (buffer){0};
     b->data = buffer_pages(bytes);
-    if (!b->data) return wr_fail(WR_E_NOMEM, "out of memory: %zu MiB of activations could not be had; ask for fewer tokens at a time", bytes >> 20);
+    if (!b->data)
+        return wr_fail(WR_E_NOMEM,
+                       "out of memory: %zu MiB of activations could not be had; ask for fewer tokens at a time",
+                       bytes >> 20);
     b->bytes = bytes;
     return WR_OK;
 }

@@ -1,5 +1,6 @@
-/* A buffer that grows to need and never shrinks; contents are lost when it grows. Large ones ask for huge pages, and their pages are touched by the
- * threads that will work on them (NUMA first touch under a static schedule). Internal to model/. LOCAL. */
+/* A buffer that grows to need and never shrinks; contents are lost when it grows. Large ones ask for huge pages, and
+ * their pages are touched by the threads that will work on them (NUMA first touch under a static schedule). Internal to
+ * model/. LOCAL. */
 #ifndef WR_MODEL_BUFFER_H
 #define WR_MODEL_BUFFER_H
 

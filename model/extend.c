@@ -19,7 +19,9 @@ struct extend_scratch {
     size_t item_capacity, token_capacity;
 };
 
-size_t kv_segment_size(const model_config *c, precision p, size_t capacity) { return c->L * c->G * capacity * c->D * precision_bytes(p); }
+size_t kv_segment_size(const model_config *c, precision p, size_t capacity) {
+    return c->L * c->G * capacity * c->D * precision_bytes(p);
+}
 
 wr_status extend_scratch_create(const model *m, extend_scratch **out) {
     wr_status status = WR_OK;
@@ -49,7 +51,9 @@ void extend_scratch_free(extend_scratch *s) {
     free(s);
 }
 
-wr_status extend_pack(const model *m, extend_scratch *s) { return m->precision == PRECISION_BF16 ? linear_pack(m, &s->linear) : WR_OK; }
+wr_status extend_pack(const model *m, extend_scratch *s) {
+    return m->precision == PRECISION_BF16 ? linear_pack(m, &s->linear) : WR_OK;
+}
 
 static size_t prefix_length(const kv_segment *s) { return s->prefix ? s->prefix->length : 0; }
 
@@ -114,8 +118,11 @@ static char *element(const model *m, void *base, size_t i) { return (char *)base
 static kv_span span_of(const model *m, const kv_segment *s, size_t l, size_t n) {
     const model_config *c = &m->config;
     const size_t layer = l * c->G * s->capacity * c->D;
-    return (kv_span){
-        .k = element(m, s->k, layer), .v = element(m, s->v, layer), .token_stride = c->D, .head_stride = s->capacity * c->D, .n = n};
+    return (kv_span){.k = element(m, s->k, layer),
+                     .v = element(m, s->v, layer),
+                     .token_stride = c->D,
+                     .head_stride = s->capacity * c->D,
+                     .n = n};
 }
 
 /* Keys and values of the new tokens go behind those of the cache; items[i] then sees prefix, cache and new tokens. */
@@ -137,12 +144,16 @@ static void fill_cache(const model *m, extend_scratch *s, size_t l, size_t n_ite
         size_t k = 0;
         if (seg->prefix) spans[k++] = span_of(m, seg->prefix, l, seg->prefix->length);
         spans[k++] = span_of(m, seg, l, seg->length + items[i].n);
-        s->items[i] = (attention_item){
-            .q = element(m, s->qkv.data, first * Q), .o = element(m, s->att.data, first * HD), .n_q = items[i].n, .n_spans = k, .spans = spans};
+        s->items[i] = (attention_item){.q = element(m, s->qkv.data, first * Q),
+                                       .o = element(m, s->att.data, first * HD),
+                                       .n_q = items[i].n,
+                                       .n_spans = k,
+                                       .spans = spans};
     }
 }
 
-wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const extend_item *items, float *hidden_last) {
+wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const extend_item *items,
+                       float *hidden_last) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     size_t T = 0, longest = 0;
@@ -184,7 +195,8 @@ wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const 
         items[i].segment->length += items[i].n;
         memcpy(last + i * c->C, x + (end - 1) * c->C, c->C * sizeof(float));
     }
-    kernels()->act[PRECISION_F32].rmsnorm(n_items, c->C, (float)c->norm_eps, last, m->weights[index_final_norm(m)], hidden_last, NULL);
+    kernels()->act[PRECISION_F32].rmsnorm(n_items, c->C, (float)c->norm_eps, last, m->weights[index_final_norm(m)],
+                                          hidden_last, NULL);
 cleanup:
     return status;
 }

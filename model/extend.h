@@ -1,16 +1,18 @@
-/* Incremental forward with a KV cache: new tokens of several sequences go through the decoder together. The layer code is
- * the one model_forward uses. A segment may continue a frozen prefix segment (n replies share one prompt's cache). LOCAL. */
+/* Incremental forward with a KV cache: new tokens of several sequences go through the decoder together. The layer code
+ * is the one model_forward uses. A segment may continue a frozen prefix segment (n replies share one prompt's cache).
+ * LOCAL. */
 #ifndef WR_MODEL_EXTEND_H
 #define WR_MODEL_EXTEND_H
 
 #include "model/model.h"
 
-/* Keys and values of `length` tokens, in the model's precision. Layout of k and v: (L, G, capacity, D), keys after RoPE. The memory is the caller's
- * (sampler/kv_cache.h); model_extend only writes at length… and advances length. */
+/* Keys and values of `length` tokens, in the model's precision. Layout of k and v: (L, G, capacity, D), keys after
+ * RoPE. The memory is the caller's (sampler/kv_cache.h); model_extend only writes at length… and advances length. */
 typedef struct kv_segment {
     size_t length, capacity;
     void *k, *v;
-    const struct kv_segment *prefix; /* tokens before this segment; NULL or frozen (one level). Position of the first own token = prefix length */
+    /* tokens before this segment; NULL or frozen (one level). Position of the first own token = prefix length */
+    const struct kv_segment *prefix;
 } kv_segment;
 
 /* Bytes for k (and as many for v). */
@@ -25,7 +27,8 @@ typedef struct extend_item {
 typedef struct extend_scratch extend_scratch; /* grows as needed; one per thread */
 wr_status extend_scratch_create(const model *m, extend_scratch **out);
 void extend_scratch_free(extend_scratch *s);
-/* In bf16: packs the weights for small batches of new tokens. To be called after the weights have changed; does nothing in f32. */
+/* In bf16: packs the weights for small batches of new tokens. To be called after the weights have changed; does nothing
+ * in f32. */
 wr_status extend_pack(const model *m, extend_scratch *s);
 
 /* hidden_last: (n_items, C), final-normed hidden state of each item's last new token. */

@@ -3,7 +3,8 @@
 
 #include "model/weights/params.h"
 
-wr_status workspace_layer_forward(const model *m, const token_batch *b, workspace *w, size_t l, const layer_buffers *x, float *lse) {
+wr_status workspace_layer_forward(const model *m, const token_batch *b, workspace *w, size_t l, const layer_buffers *x,
+                                  float *lse) {
     wr_status status = WR_OK;
     TRY(layer_qkv(m, &w->linear, l, w->T, w->plan.position, &w->rope, x));
     workspace_items(m, b, w, x, lse);
@@ -24,8 +25,8 @@ wr_status model_forward(const model *m, const token_batch *b, model_workspace *w
         const layer_buffers x = workspace_layer(m, w, l, &lse);
         TRY(workspace_layer_forward(m, b, w, l, &x, lse));
     }
-    kernels()->act[PRECISION_F32].rmsnorm(w->T, c->C, (float)c->norm_eps, w->last_x.data, m->weights[index_final_norm(m)], w->hidden.data,
-                                          w->final_rstd.data);
+    kernels()->act[PRECISION_F32].rmsnorm(w->T, c->C, (float)c->norm_eps, w->last_x.data,
+                                          m->weights[index_final_norm(m)], w->hidden.data, w->final_rstd.data);
     *hidden = w->hidden.data;
 cleanup:
     if (status < 0) w->kept = false;

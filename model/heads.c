@@ -1,4 +1,5 @@
-/* Heads: log-probabilities of given tokens, reward scores. Logits exist for a block of rows and a block of the vocabulary at a time. */
+/* Heads: log-probabilities of given tokens, reward scores. Logits exist for a block of rows and a block of the
+ * vocabulary at a time. */
 #include "model/layer.h"
 
 #include "base/mem.h"
@@ -12,7 +13,8 @@
 #define BLOCK_FLOATS ((size_t)8 << 20) /* logits at a time: 32 MiB */
 #define BLOCK_ROWS ((size_t)4096)
 
-/* Columns of the vocabulary that `rows` rows are multiplied with at a time. Any choice gives the same numbers in f32 (softmax_part). */
+/* Columns of the vocabulary that `rows` rows are multiplied with at a time. Any choice gives the same numbers in f32
+ * (softmax_part). */
 static size_t block_columns(size_t rows, size_t V) {
     size_t columns = BLOCK_FLOATS / rows / SOFTMAX_COLUMNS * SOFTMAX_COLUMNS;
     if (columns < SOFTMAX_COLUMNS) columns = SOFTMAX_COLUMNS;
@@ -51,7 +53,8 @@ static void scatter_rows(size_t n, size_t C, const float *d, const size_t *rows,
 }
 
 /* One row block: row_state holds maximum, sum and picked logit of all n rows, one array after another. */
-static wr_status logprob_rows(const model *m, workspace *w, size_t n, const int32_t *targets, float *max, float *sum, float *picked) {
+static wr_status logprob_rows(const model *m, workspace *w, size_t n, const int32_t *targets, float *max, float *sum,
+                              float *picked) {
     wr_status status = WR_OK;
     const size_t V = m->config.V, block = block_columns(n, V);
     TRY(buffer_need(&w->logits, n * block * sizeof(float)));
@@ -65,7 +68,8 @@ cleanup:
     return status;
 }
 
-wr_status lm_logprobs(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows, const int32_t *targets, float *logprob) {
+wr_status lm_logprobs(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows,
+                      const int32_t *targets, float *logprob) {
     wr_status status = WR_OK;
     const size_t block = n < BLOCK_ROWS ? n : BLOCK_ROWS;
     w->head_rows = 0;
@@ -90,14 +94,15 @@ cleanup:
     return status;
 }
 
-wr_status lm_logprobs_backward(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows, const int32_t *targets,
-                               const float *dlogprob, float *dhidden, float *grads) {
+wr_status lm_logprobs_backward(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows,
+                               const int32_t *targets, const float *dlogprob, float *dhidden, float *grads) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     const size_t V = c->V, C = c->C, act = precision_bytes(m->precision), block = n < BLOCK_ROWS ? n : BLOCK_ROWS;
     if (n == 0) return WR_OK;
     if (w->head_rows != n)
-        return wr_fail(WR_E_USAGE, "lm_logprobs_backward: the latest lm_logprobs was of %zu rows, not of these %zu", w->head_rows, n);
+        return wr_fail(WR_E_USAGE, "lm_logprobs_backward: the latest lm_logprobs was of %zu rows, not of these %zu",
+                       w->head_rows, n);
     const size_t columns = block_columns(block, V);
     const float *lse = w->row_state.data;
     const char *head = m->weights[index_head(m)];
@@ -112,10 +117,13 @@ wr_status lm_logprobs_backward(const model *m, model_workspace *w, const float *
             const size_t wide = V - first < columns ? V - first : columns;
             /* logits = h W^T:  dh += dlogits W,  dW += dlogits^T h */
             TRY(linear_head(m, &w->linear, k, first, wide, w->gathered.data, w->logits.data));
-            kernels()->act[m->precision].softmax_backward(k, wide, first, w->logits.data, targets + i, lse + i, dlogprob + i, w->dlogits.data);
-            TRY(matmul_dx(w->linear.products, m->precision, k, wide, C, w->dlogits.data, wide, head + first * C * act, w->dgathered.data, true, first > 0));
+            kernels()->act[m->precision].softmax_backward(k, wide, first, w->logits.data, targets + i, lse + i,
+                                                          dlogprob + i, w->dlogits.data);
+            TRY(matmul_dx(w->linear.products, m->precision, k, wide, C, w->dlogits.data, wide, head + first * C * act,
+                          w->dgathered.data, true, first > 0));
             if (trains_parameters(m))
-                TRY(matmul_dw_add(w->linear.products, m->precision, k, wide, C, w->dlogits.data, wide, w->gathered.data, grads + offset_head(m) + first * C));
+                TRY(matmul_dw_add(w->linear.products, m->precision, k, wide, C, w->dlogits.data, wide, w->gathered.data,
+                                  grads + offset_head(m) + first * C));
         }
         scatter_rows(k, C, w->dgathered.data, rows + i, dhidden);
     }
@@ -125,7 +133,9 @@ cleanup:
 
 static wr_status require_score_head(const model *m) {
     if (m->config.head == HEAD_SCORE) return WR_OK;
-    return wr_fail(WR_E_MISMATCH, "the model (%s) has no score head: a reward model is a ...ForSequenceClassification model", m->config.architecture);
+    return wr_fail(WR_E_MISMATCH,
+                   "the model (%s) has no score head: a reward model is a ...ForSequenceClassification model",
+                   m->config.architecture);
 }
 
 /* The score head, which adapters carry a copy of: trained whole beside them. NULL gradient: it is not trained. */
@@ -154,7 +164,8 @@ cleanup:
 }
 
 /* logits = h W^T:  dh += dlogits W,  dW += dlogits^T h */
-wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits, float *dhidden, float *grads) {
+wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits,
+                         float *dhidden, float *grads) {
     wr_status status = WR_OK;
     const size_t C = m->config.C, K = m->config.n_labels;
     float *dhead = NULL;

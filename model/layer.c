@@ -47,7 +47,8 @@ const float *layer_vector(const model *m, size_t l, int kind) {
     return index == SIZE_MAX ? NULL : m->weights[index];
 }
 
-/* The biases of q, k and v lie one after another, in the parameters and wherever vectors are copied to (bind_weights). */
+/* The biases of q, k and v lie one after another, in the parameters and wherever vectors are copied to
+ * (bind_weights). */
 qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_table *r) {
     const model_config *c = &m->config;
     return (qkv_args){.T = T,
@@ -63,7 +64,8 @@ qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *posit
                       .sines = r->sines.data};
 }
 
-wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position, const rope_table *r, const layer_buffers *b) {
+wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position,
+                    const rope_table *r, const layer_buffers *b) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     const act_kernels *k = &kernels()->act[m->precision];
@@ -71,7 +73,8 @@ wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, 
     for (size_t first = 0; first < T; first += LAYER_ROWS) {
         const size_t rows = rows_from(first, T);
         void *qkv = act_row(m, b->qkv, first, qkv_width(c));
-        k->rmsnorm(rows, c->C, (float)c->norm_eps, b->x + first * c->C, norm, b->norm, b->rstd1 ? b->rstd1 + first : NULL);
+        k->rmsnorm(rows, c->C, (float)c->norm_eps, b->x + first * c->C, norm, b->norm,
+                   b->rstd1 ? b->rstd1 + first : NULL);
         TRY(linear_forward(m, linear, l, GROUP_QKV, rows, b->norm, qkv, false, false));
         const qkv_args a = layer_qkv_args(m, l, rows, position + first, r);
         k->qkv(&a, qkv, b->raw ? act_row(m, b->raw, first, (c->H + c->G) * c->D) : NULL);
@@ -116,10 +119,11 @@ wr_status embed_tokens(const model *m, size_t T, const int32_t *ids, float *x) {
     const void *table = m->weights[index_embedding(m)];
     for (size_t t = 0; t < T; t++)
         if (ids[t] < 0 || (size_t)ids[t] >= m->config.V)
-            return wr_fail(WR_E_MISMATCH,
-                           "token id %d at position %zu is outside the model's vocabulary of %zu: tokenizer and model do "
-                           "not belong together",
-                           (int)ids[t], t, m->config.V);
+            return wr_fail(
+                WR_E_MISMATCH,
+                "token id %d at position %zu is outside the model's vocabulary of %zu: tokenizer and model do "
+                "not belong together",
+                (int)ids[t], t, m->config.V);
 #pragma omp parallel for schedule(static) if (T * C > 65536)
     for (size_t t = 0; t < T; t++) {
         const void *row = act_row(m, table, (size_t)ids[t], C);

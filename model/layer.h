@@ -1,5 +1,6 @@
-/* One decoder layer, as model_forward, model_backward and model_extend share it, the rotary table, and the workspace. Internal to model/. LOCAL.
- * Letters: T tokens, C channels, H heads, G key/value heads, D head_dim, F feed-forward, Q = (H + 2G) D. `void *`: the model's precision. */
+/* One decoder layer, as model_forward, model_backward and model_extend share it, the rotary table, and the workspace.
+ * Internal to model/. LOCAL. Letters: T tokens, C channels, H heads, G key/value heads, D head_dim, F feed-forward, Q =
+ * (H + 2G) D. `void *`: the model's precision. */
 #ifndef WR_MODEL_LAYER_H
 #define WR_MODEL_LAYER_H
 
@@ -8,7 +9,8 @@
 #include "model/linear.h"
 #include "model/model.h"
 
-/* Rows that go through the row-wise parts of a layer together: what one kernel writes is still in the cache when the next reads it. */
+/* Rows that go through the row-wise parts of a layer together: what one kernel writes is still in the cache when the
+ * next reads it. */
 #define LAYER_ROWS 1024
 
 /* cos and sin of position * inverse frequency, computed in f32 as transformers does. */
@@ -21,7 +23,8 @@ void rope_table_free(rope_table *r);
 
 size_t qkv_width(const model_config *c); /* Q */
 qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_table *r);
-const float *layer_vector(const model *m, size_t l, int kind); /* a norm's or bias's values; NULL: the config has none */
+/* a norm's or bias's values; NULL: the config has none */
+const float *layer_vector(const model *m, size_t l, int kind);
 
 /* Activations of a layer. x is the residual stream that comes in, x2 after attention; x2 and the x that goes out may be
  * the same memory as x. */
@@ -36,7 +39,8 @@ typedef struct layer_buffers {
 } layer_buffers;
 
 /* norm -> qkv -> bias, norms, RoPE. position: (T). */
-wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position, const rope_table *r, const layer_buffers *b);
+wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position,
+                    const rope_table *r, const layer_buffers *b);
 /* After attention has filled b->att: output projection, residual, norm, SwiGLU, residual. */
 wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T, const layer_buffers *b);
 /* x (T, C) = rows of the embedding; ids are checked: WR_E_MISMATCH names the first that is not in 0 … V-1. */
@@ -50,25 +54,26 @@ static inline size_t rows_from(size_t first, size_t T) { return T - first < LAYE
 
 /* How the segments of a batch lie on their paths. */
 typedef struct segment_plan {
-    attention_item *items;  /* (B) */
-    attention_grad *grads;  /* (B) */
-    kv_span *spans;         /* of all items, one item's after another's */
-    size_t *first_span, *path, *first_task; /* (B + 1): index into spans; (B): tokens up to the segment's end; (B + 1) scratch of attention */
-    int32_t *position;      /* (T) */
+    attention_item *items; /* (B) */
+    attention_grad *grads; /* (B) */
+    kv_span *spans;        /* of all items, one item's after another's */
+    /* (B + 1): index into spans; (B): tokens up to the segment's end; (B + 1) scratch of attention */
+    size_t *first_span, *path, *first_task;
+    int32_t *position; /* (T) */
     size_t B_capacity, T_capacity, span_capacity;
 } segment_plan;
 
 typedef struct model_workspace {
-    size_t T;                   /* of the latest forward */
-    bool kept, recompute;       /* its activations are stored; every layer's, or its input alone */
+    size_t T;             /* of the latest forward */
+    bool kept, recompute; /* its activations are stored; every layer's, or its input alone */
     linear_context linear;
-    buffer inputs;              /* recompute: (L, T, C) f32 */
-    buffer layers;              /* (L or 1, layer_bytes) */
-    buffer scratch;             /* norm, act */
-    buffer hidden, final_rstd, last_x; /* (T,C), (T), (T,C) f32 */
-    buffer backward, attention; /* scratch of the backward pass */
+    buffer inputs;                                          /* recompute: (L, T, C) f32 */
+    buffer layers;                                          /* (L or 1, layer_bytes) */
+    buffer scratch;                                         /* norm, act */
+    buffer hidden, final_rstd, last_x;                      /* (T,C), (T), (T,C) f32 */
+    buffer backward, attention;                             /* scratch of the backward pass */
     buffer logits, dlogits, gathered, dgathered, row_state; /* heads */
-    size_t head_rows;           /* rows of the latest lm_logprobs, whose log sum exp row_state holds */
+    size_t head_rows; /* rows of the latest lm_logprobs, whose log sum exp row_state holds */
     rope_table rope;
     segment_plan plan;
 } workspace;
@@ -81,6 +86,7 @@ layer_buffers workspace_layer(const model *m, const workspace *w, size_t l, floa
 void workspace_items(const model *m, const token_batch *b, workspace *w, const layer_buffers *x, float *lse);
 attention_args workspace_attention(const model *m, const token_batch *b, const workspace *w);
 /* One layer's forward pass: qkv, attention, the rest. */
-wr_status workspace_layer_forward(const model *m, const token_batch *b, workspace *w, size_t l, const layer_buffers *x, float *lse);
+wr_status workspace_layer_forward(const model *m, const token_batch *b, workspace *w, size_t l, const layer_buffers *x,
+                                  float *lse);
 
 #endif

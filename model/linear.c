@@ -70,9 +70,11 @@ void linear_free(linear_context *c) {
     *c = (linear_context){0};
 }
 
-size_t linear_bytes(const linear_context *c) { return c->u.bytes + c->du.bytes + (c->products ? matmul_bytes(c->products) : 0); }
+size_t linear_bytes(const linear_context *c) {
+    return c->u.bytes + c->du.bytes + (c->products ? matmul_bytes(c->products) : 0);
+}
 
-/* --- packed weights --------------------------------------------------------------------------------------------------- */
+/* --- packed weights ----------------------------------------------------------------------------------------------- */
 
 static packed_matrix **packed_slot(const linear_context *c, size_t l, linear_group g, size_t i) {
     return &c->packed[(l * LINEAR_GROUPS + (size_t)g) * PARTS_MAX + i];
@@ -98,15 +100,17 @@ wr_status linear_pack(const model *m, linear_context *c) {
     for (size_t l = 0; l < k->L; l++)
         for (linear_group g = 0; g < LINEAR_GROUPS; g++) {
             const size_t n = group_parts(m, l, g, parts);
-            for (size_t i = 0; i < n; i++) TRY(pack(c, packed_slot(c, l, g, i), parts[i].n, group_depth(k, g), parts[i].W));
+            for (size_t i = 0; i < n; i++)
+                TRY(pack(c, packed_slot(c, l, g, i), parts[i].n, group_depth(k, g), parts[i].W));
         }
-    if (k->head == HEAD_LM || (k->tied && k->head == HEAD_NONE)) TRY(pack(c, &c->packed[c->n_packed - 1], k->V, k->C, m->weights[index_head(m)]));
+    if (k->head == HEAD_LM || (k->tied && k->head == HEAD_NONE))
+        TRY(pack(c, &c->packed[c->n_packed - 1], k->V, k->C, m->weights[index_head(m)]));
 cleanup:
     if (status < 0) free_packed(c);
     return status;
 }
 
-/* --- adapters ---------------------------------------------------------------------------------------------------------- */
+/* --- adapters ----------------------------------------------------------------------------------------------------- */
 
 /* A and B of linear layer `kind` in the model's precision; NULL: it has none. */
 static const lora_pair *adapter(const model *m, size_t l, int kind, const void **A, const void **B) {
@@ -144,7 +148,8 @@ cleanup:
 }
 
 /* du (T, rank) = s dY B */
-static wr_status adapter_inner_gradient(const model *m, linear_context *c, size_t T, size_t N, const void *dY, size_t ldy, const void *B) {
+static wr_status adapter_inner_gradient(const model *m, linear_context *c, size_t T, size_t N, const void *dY,
+                                        size_t ldy, const void *B) {
     wr_status status = WR_OK;
     const size_t r = m->lora->rank;
     TRY(buffer_need(&c->du, T * r * sizeof(float)));
@@ -154,7 +159,9 @@ cleanup:
     return status;
 }
 
-typedef struct columns { size_t first, n; } columns;
+typedef struct columns {
+    size_t first, n;
+} columns;
 static columns kind_columns(const model *m, size_t l, linear_group g, int i) {
     columns c = {0, 0};
     for (int k = 0; k <= i; k++) {
@@ -165,11 +172,14 @@ static columns kind_columns(const model *m, size_t l, linear_group g, int i) {
 }
 
 /* Element `i` of an array of the model's precision. */
-static const void *at(const model *m, const void *p, size_t i) { return (const char *)p + i * precision_bytes(m->precision); }
+static const void *at(const model *m, const void *p, size_t i) {
+    return (const char *)p + i * precision_bytes(m->precision);
+}
 
-/* --- forward ----------------------------------------------------------------------------------------------------------- */
+/* --- forward ------------------------------------------------------------------------------------------------------ */
 
-wr_status linear_forward(const model *m, linear_context *c, size_t l, linear_group g, size_t T, const void *X, void *Y, bool y_f32, bool add) {
+wr_status linear_forward(const model *m, linear_context *c, size_t l, linear_group g, size_t T, const void *X, void *Y,
+                         bool y_f32, bool add) {
     wr_status status = WR_OK;
     const size_t N = group_width(&m->config, g), K = group_depth(&m->config, g), r = m->lora ? m->lora->rank : 0;
     const size_t y_bytes = y_f32 ? sizeof(float) : precision_bytes(m->precision);
@@ -187,7 +197,8 @@ wr_status linear_forward(const model *m, linear_context *c, size_t l, linear_gro
         if (!adapter(m, l, group_kinds[g].kinds[i], &A, &B)) continue;
         const columns y = kind_columns(m, l, g, i);
         TRY(adapter_inner(m, c, T, K, X, A)); /* y += u B^T */
-        TRY(matmul_xwt(c->products, m->precision, T, y.n, r, c->u.data, r, B, (char *)Y + y.first * y_bytes, N, y_f32, true));
+        TRY(matmul_xwt(c->products, m->precision, T, y.n, r, c->u.data, r, B, (char *)Y + y.first * y_bytes, N, y_f32,
+                       true));
     }
 cleanup:
     return status;
@@ -197,19 +208,22 @@ wr_status linear_head(const model *m, linear_context *c, size_t n, size_t first,
     const size_t C = m->config.C;
     if (c->packed && n <= PACKED_ROWS_MAX && first == 0 && V == m->config.V)
         return matmul_xwt_packed(c->products, n, c->packed[c->n_packed - 1], X, C, Y, V, true, false);
-    return matmul_xwt(c->products, m->precision, n, V, C, X, C, at(m, m->weights[index_head(m)], first * C), Y, V, true, false);
+    return matmul_xwt(c->products, m->precision, n, V, C, X, C, at(m, m->weights[index_head(m)], first * C), Y, V, true,
+                      false);
 }
 
-/* --- backward: y = x W^T + s (x A^T) B^T -------------------------------------------------------------------------------- */
+/* --- backward: y = x W^T + s (x A^T) B^T -------------------------------------------------------------------------- */
 
 /* dx = dy W + (s dy B) A */
-wr_status linear_backward_input(const model *m, linear_context *c, size_t l, linear_group g, size_t T, const void *dY, void *dX) {
+wr_status linear_backward_input(const model *m, linear_context *c, size_t l, linear_group g, size_t T, const void *dY,
+                                void *dX) {
     wr_status status = WR_OK;
     const size_t N = group_width(&m->config, g), K = group_depth(&m->config, g), r = m->lora ? m->lora->rank : 0;
     part parts[PARTS_MAX];
     const size_t n = group_parts(m, l, g, parts);
     for (size_t i = 0; i < n; i++)
-        TRY(matmul_dx(c->products, m->precision, T, parts[i].n, K, at(m, dY, parts[i].first), N, parts[i].W, dX, false, i > 0));
+        TRY(matmul_dx(c->products, m->precision, T, parts[i].n, K, at(m, dY, parts[i].first), N, parts[i].W, dX, false,
+                      i > 0));
     for (int i = 0; i < group_kinds[g].n; i++) {
         const void *A, *B;
         if (!adapter(m, l, group_kinds[g].kinds[i], &A, &B)) continue;
@@ -222,11 +236,13 @@ cleanup:
 }
 
 /* dW += dy^T x, or dB += dy^T (s x A^T), dA += (s dy B)^T x */
-wr_status linear_backward_weight(const model *m, linear_context *c, size_t l, linear_group g, size_t T, const void *dY, const void *X, float *grads) {
+wr_status linear_backward_weight(const model *m, linear_context *c, size_t l, linear_group g, size_t T, const void *dY,
+                                 const void *X, float *grads) {
     wr_status status = WR_OK;
     const size_t N = group_width(&m->config, g), K = group_depth(&m->config, g), r = m->lora ? m->lora->rank : 0;
     if (trains_parameters(m)) /* gradients of a group always lie one after another */
-        return matmul_dw_add(c->products, m->precision, T, N, K, dY, N, X, grads + offset_layer(m, l, group_kinds[g].kinds[0]));
+        return matmul_dw_add(c->products, m->precision, T, N, K, dY, N, X,
+                             grads + offset_layer(m, l, group_kinds[g].kinds[0]));
     for (int i = 0; i < group_kinds[g].n; i++) {
         const void *A, *B;
         const lora_pair *p = adapter(m, l, group_kinds[g].kinds[i], &A, &B);

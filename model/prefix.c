@@ -59,7 +59,8 @@ static size_t append(prefix_batch *p, const int32_t *ids, size_t n, int32_t pare
     return row;
 }
 
-wr_status prefix_batch_build(size_t n, const int32_t *const *ids, const size_t *lengths, const size_t *group, size_t min_shared, prefix_batch *out) {
+wr_status prefix_batch_build(size_t n, const int32_t *const *ids, const size_t *lengths, const size_t *group,
+                             size_t min_shared, prefix_batch *out) {
     wr_status status = WR_OK;
     size_t tokens = 0;
     bool any_shared = false;
@@ -111,7 +112,8 @@ size_t prefix_group_tokens(size_t n, const int32_t *const *ids, const size_t *le
     return n < 2 ? tokens : tokens - (n - 1) * group_shared(n, ids, lengths, min_shared);
 }
 
-/* The longest common prefix of a run of neighbours is the least of its neighbours' own, and k sequences that share p tokens save (k - 1) p. Hence
+/* The longest common prefix of a run of neighbours is the least of its neighbours' own, and k sequences that share p
+ * tokens save (k - 1) p. Hence
  *   saved(j) = max over i of saved(i) + (j - i - 1) * least(i … j-1),
  * which stops where `least` falls below min_shared. */
 wr_status prefix_groups(size_t n, const int32_t *const *ids, const size_t *lengths, size_t min_shared, size_t *group) {
@@ -146,10 +148,12 @@ cleanup:
     return status;
 }
 
-size_t prefix_batch_end(size_t n, const int32_t *const *ids, const size_t *lengths, const size_t *group, size_t min_shared, size_t from, size_t max_tokens) {
+size_t prefix_batch_end(size_t n, const int32_t *const *ids, const size_t *lengths, const size_t *group,
+                        size_t min_shared, size_t from, size_t max_tokens) {
     size_t end = from, tokens = 0;
     while (end < n) {
-        const size_t next = group_end(n, group, end), more = prefix_group_tokens(next - end, ids + end, lengths + end, min_shared);
+        const size_t next = group_end(n, group, end),
+                     more = prefix_group_tokens(next - end, ids + end, lengths + end, min_shared);
         if (more > max_tokens - tokens) break;
         tokens += more;
         end = next;
@@ -157,6 +161,7 @@ size_t prefix_batch_end(size_t n, const int32_t *const *ids, const size_t *lengt
     if (end > from) return end;
     const size_t last = group_end(n, group, from);
     end = from + 1;
-    while (end < last && prefix_group_tokens(end + 1 - from, ids + from, lengths + from, min_shared) <= max_tokens) end++;
+    while (end < last && prefix_group_tokens(end + 1 - from, ids + from, lengths + from, min_shared) <= max_tokens)
+        end++;
     return end;
 }

@@ -108,11 +108,14 @@ cleanup:
 }
 
 static wr_status check_batch(const model *m, const token_batch *b) {
-    if (b->B == 0 || b->offsets[0] != 0) return wr_fail(WR_E_USAGE, "model_forward: a batch needs segments, from offset 0");
+    if (b->B == 0 || b->offsets[0] != 0)
+        return wr_fail(WR_E_USAGE, "model_forward: a batch needs segments, from offset 0");
     for (size_t i = 0; i < b->B; i++) {
-        if (b->offsets[i + 1] <= b->offsets[i]) return wr_fail(WR_E_USAGE, "model_forward: segment %zu of the batch is empty", i);
+        if (b->offsets[i + 1] <= b->offsets[i])
+            return wr_fail(WR_E_USAGE, "model_forward: segment %zu of the batch is empty", i);
         if (b->parent && (b->parent[i] < -1 || b->parent[i] >= (int32_t)i))
-            return wr_fail(WR_E_USAGE, "model_forward: segment %zu continues %d, which is not an earlier segment", i, (int)b->parent[i]);
+            return wr_fail(WR_E_USAGE, "model_forward: segment %zu continues %d, which is not an earlier segment", i,
+                           (int)b->parent[i]);
     }
     if (m->config.D > ATTENTION_D_MAX)
         return wr_fail(WR_E_MISMATCH, "head_dim %zu is above %d, the largest supported", m->config.D, ATTENTION_D_MAX);
@@ -149,8 +152,11 @@ void workspace_items(const model *m, const token_batch *b, workspace *w, const l
         const size_t first = b->offsets[i], n = b->offsets[i + 1] - first, above = p->items[i].n_spans - 1;
         kv_span *spans = p->spans + p->first_span[i];
         for (size_t s = 0; s < above; s++) spans[s] = p->spans[p->first_span[b->parent[i]] + s];
-        spans[above] = (kv_span){
-            .k = act_row(m, x->qkv, 1, first * Q + HD), .v = act_row(m, x->qkv, 1, first * Q + HD + GD), .token_stride = Q, .head_stride = c->D, .n = n};
+        spans[above] = (kv_span){.k = act_row(m, x->qkv, 1, first * Q + HD),
+                                 .v = act_row(m, x->qkv, 1, first * Q + HD + GD),
+                                 .token_stride = Q,
+                                 .head_stride = c->D,
+                                 .n = n};
         p->items[i] = (attention_item){.q = act_row(m, x->qkv, first, Q),
                                        .o = act_row(m, x->att, first, HD),
                                        .lse = lse ? lse + first * c->H : NULL,
@@ -203,8 +209,10 @@ cleanup:
 }
 
 #define BUFFERS(w)                                                                                                     \
-    {&(w)->inputs, &(w)->layers, &(w)->scratch, &(w)->hidden, &(w)->final_rstd, &(w)->last_x, &(w)->backward, &(w)->attention, &(w)->logits, \
-     &(w)->dlogits, &(w)->gathered, &(w)->dgathered, &(w)->row_state}
+    {                                                                                                                  \
+        &(w)->inputs, &(w)->layers, &(w)->scratch, &(w)->hidden, &(w)->final_rstd, &(w)->last_x, &(w)->backward,       \
+            &(w)->attention, &(w)->logits, &(w)->dlogits, &(w)->gathered, &(w)->dgathered, &(w)->row_state             \
+    }
 
 void model_workspace_free(model_workspace *w) {
     if (!w) return;
@@ -222,8 +230,8 @@ size_t model_workspace_bytes(const model_workspace *w) {
     const segment_plan *p = &w->plan;
     size_t bytes = linear_bytes(&w->linear) + w->rope.cosines.bytes + w->rope.sines.bytes;
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) bytes += buffers[i]->bytes;
-    return bytes + p->B_capacity * (sizeof *p->items + sizeof *p->grads + 3 * sizeof(size_t)) + p->T_capacity * sizeof *p->position +
-           p->span_capacity * sizeof *p->spans;
+    return bytes + p->B_capacity * (sizeof *p->items + sizeof *p->grads + 3 * sizeof(size_t)) +
+           p->T_capacity * sizeof *p->position + p->span_capacity * sizeof *p->spans;
 }
 
 void model_workspace_recompute(model_workspace *w, bool on) {

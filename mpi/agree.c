@@ -1,5 +1,5 @@
-/* Agreement on rank-local results, and small data: order-fixed sums, broadcasts, exchanges of bytes. All on the main threads' communicator,
- * all waiting with sleeps. */
+/* Agreement on rank-local results, and small data: order-fixed sums, broadcasts, exchanges of bytes. All on the main
+ * threads' communicator, all waiting with sleeps. */
 #include "mpi/world.h"
 
 #include "base/mem.h"
@@ -10,9 +10,7 @@
 
 enum { WAIT_US = 500, LONG_WAIT_US = 5000, TAG_EXCHANGE = 11 };
 
-static void wait_one(MPI_Request *r, long max_us) {
-    requests_wait(1, r, max_us);
-}
+static void wait_one(MPI_Request *r, long max_us) { requests_wait(1, r, max_us); }
 
 wr_status world_agree(world *w, wr_status mine) {
     if (w->size == 1) return mine < 0 ? mine : WR_OK;
@@ -22,7 +20,9 @@ wr_status world_agree(world *w, wr_status mine) {
     MPI_Iallreduce(&failed, &first, 1, MPI_INT, MPI_MIN, w->comm, &r);
     wait_one(&r, LONG_WAIT_US);
     if (first == w->size) return WR_OK;
-    struct { char host[HOST_CAP], text[MESSAGE_CAP]; } message = {{0}, {0}};
+    struct {
+        char host[HOST_CAP], text[MESSAGE_CAP];
+    } message = {{0}, {0}};
     if (w->rank == first) {
         memcpy(message.host, w->host, HOST_CAP);
         strncpy(message.text, wr_error(), MESSAGE_CAP - 1);
@@ -42,9 +42,7 @@ bool world_any(world *w, bool mine) {
     return any != 0;
 }
 
-bool world_stop_agreed(world *w) {
-    return world_any(w, world_stop_requested());
-}
+bool world_stop_agreed(world *w) { return world_any(w, world_stop_requested()); }
 
 void world_barrier(world *w) {
     if (w->size == 1) return;
@@ -75,8 +73,10 @@ static void fold_doubles(world *w, double *values, size_t n, bool maximum) {
             double x = all[i];
             for (size_t k = 1; k < (size_t)w->size; k++) {
                 double y = all[k * m + i];
-                if (maximum) x = !(x >= y) && x == x ? y : x; /* NaN stays visible */
-                else x += y;
+                if (maximum)
+                    x = !(x >= y) && x == x ? y : x; /* NaN stays visible */
+                else
+                    x += y;
             }
             values[at + i] = x;
         }
@@ -84,13 +84,9 @@ static void fold_doubles(world *w, double *values, size_t n, bool maximum) {
     free(heap);
 }
 
-void world_sum(world *w, double *values, size_t n) {
-    fold_doubles(w, values, n, false);
-}
+void world_sum(world *w, double *values, size_t n) { fold_doubles(w, values, n, false); }
 
-void world_max(world *w, double *values, size_t n) {
-    fold_doubles(w, values, n, true);
-}
+void world_max(world *w, double *values, size_t n) { fold_doubles(w, values, n, true); }
 
 wr_status world_bcast(world *w, int root, strbuf *bytes) {
     wr_status status = WR_OK;
@@ -104,7 +100,8 @@ wr_status world_bcast(world *w, int root, strbuf *bytes) {
     if (w->rank != root) {
         strbuf_clear(bytes);
         bytes->failed = false;
-        if (n && !strbuf_room(bytes, n)) status = wr_fail(WR_E_NOMEM, "out of memory for a broadcast of %llu bytes", (unsigned long long)n);
+        if (n && !strbuf_room(bytes, n))
+            status = wr_fail(WR_E_NOMEM, "out of memory for a broadcast of %llu bytes", (unsigned long long)n);
     }
     TRY(world_agree(w, status));
     for (size_t at = 0; at < n; at += PIECE_BYTES) {
@@ -134,7 +131,8 @@ wr_status world_exchange(world *w, const strbuf *send, strbuf *recv) {
         strbuf_clear(&recv[k]);
         recv[k].failed = false;
         pieces += piece_count(n);
-        if (n && !strbuf_room(&recv[k], n)) status = wr_fail(WR_E_NOMEM, "out of memory for a message of %zu bytes from rank %zu", n, k);
+        if (n && !strbuf_room(&recv[k], n))
+            status = wr_fail(WR_E_NOMEM, "out of memory for a message of %zu bytes from rank %zu", n, k);
     }
     if (status >= 0 && !(requests = mem_calloc(pieces + 1, sizeof *requests))) status = WR_E_NOMEM;
     TRY(world_agree(w, status));

@@ -1,4 +1,5 @@
-/* The coordinator thread of rank 0: hands out the tasks of a phase in order, takes results, ends the phase on every rank. */
+/* The coordinator thread of rank 0: hands out the tasks of a phase in order, takes results, ends the phase on every
+ * rank. */
 #include "mpi/coordinator.h"
 
 #include "base/log.h"
@@ -100,7 +101,9 @@ static wr_status end_well(coordinator *c) {
     wire_pack_str(&pk, "done");
     wire_pack_str(&pk, "outcome");
     pack_bin(&pk, &outcome);
-    if (body.len > WIRE_MAX_BODY) TRY(wr_fail(WR_E_FORMAT, "the outcome of %s has %zu bytes: use fewer prompts a step", c->active->name, body.len));
+    if (body.len > WIRE_MAX_BODY)
+        TRY(wr_fail(WR_E_FORMAT, "the outcome of %s has %zu bytes: use fewer prompts a step", c->active->name,
+                    body.len));
     c->over = true;
     for (int r = 0; r < c->w->size; r++) {
         if (message_send(c->comm, r, TAG_DOWN, &body) < 0) {
@@ -152,10 +155,12 @@ static wr_status take_result(coordinator *c, const msgpack_object *map) {
     int64_t index;
     const msgpack_object *result = wire_get(map, "result");
     if (!result) return WR_OK; /* the first request of a phase */
-    if (result->type != MSGPACK_OBJECT_BIN || !wire_get_int(map, "index", &index) || index < 0 || (size_t)index >= c->next_task) {
+    if (result->type != MSGPACK_OBJECT_BIN || !wire_get_int(map, "index", &index) || index < 0 ||
+        (size_t)index >= c->next_task) {
         return wr_fail(WR_E_FORMAT, "%s: a result without a valid index", c->active->name);
     }
-    if (c->have_result[index]) return wr_fail(WR_E_FORMAT, "%s: a second result of task %lld", c->active->name, (long long)index);
+    if (c->have_result[index])
+        return wr_fail(WR_E_FORMAT, "%s: a second result of task %lld", c->active->name, (long long)index);
     c->have_result[index] = true;
     c->results_in++;
     return c->active->result(c->active->context, (size_t)index, result->via.bin.ptr, result->via.bin.size);
@@ -177,7 +182,8 @@ static wr_status handle(coordinator *c, int from, const strbuf *message) {
     bool current = c->active && (uint64_t)phase == c->active_phase;
     if (!current && (uint64_t)phase > c->active_phase) {
         peer *p = &c->peers[from];
-        if (op_n == 4 && memcmp(op, "stop", 4) == 0) p->early_stop = true;
+        if (op_n == 4 && memcmp(op, "stop", 4) == 0)
+            p->early_stop = true;
         else {
             strbuf_clear(&p->early);
             strbuf_append(&p->early, message->data, message->len);

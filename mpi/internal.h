@@ -6,7 +6,7 @@
 #include <mpi.h>
 
 #define HOST_CAP 256
-#define MESSAGE_CAP 1024          /* an error text on its way to other ranks */
+#define MESSAGE_CAP 1024              /* an error text on its way to other ranks */
 #define PIECE_BYTES ((size_t)1 << 30) /* MPI counts are ints */
 
 struct world {
@@ -19,15 +19,20 @@ struct world {
 /* Handlers of SIGTERM, SIGUSR1 and SIGINT (mpi/stop_signals.c). LOCAL; may be called again. */
 wr_status stop_signals_install(void);
 
-/* Sleeps between polls: a few yields first (an answer that is already on its way costs nothing), then doubling from 20 µs to max_us. */
-typedef struct backoff { unsigned polls; long us, max_us; } backoff;
+/* Sleeps between polls: a few yields first (an answer that is already on its way costs nothing), then doubling from 20
+ * µs to max_us. */
+typedef struct backoff {
+    unsigned polls;
+    long us, max_us;
+} backoff;
 backoff backoff_make(long max_us);
 void backoff_pause(backoff *b);
 
 /* Waits by MPI_Testall and backoff. */
 void requests_wait(int n, MPI_Request *requests, long max_us);
 
-/* Sends or receives n bytes in pieces that an int can count; one request for each piece is written to requests (piece_count(n)). */
+/* Sends or receives n bytes in pieces that an int can count; one request for each piece is written to requests
+ * (piece_count(n)). */
 size_t piece_count(size_t n);
 void pieces_send(const void *bytes, size_t n, int to, int tag, MPI_Comm comm, MPI_Request *requests);
 void pieces_recv(void *bytes, size_t n, int from, int tag, MPI_Comm comm, MPI_Request *requests);

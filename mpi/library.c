@@ -17,5 +17,8 @@ const char *world_thread_level(const world *w) {
     (void)w;
     int level = MPI_THREAD_SINGLE;
     MPI_Query_thread(&level);
-    return level == MPI_THREAD_MULTIPLE ? "multiple" : level == MPI_THREAD_SERIALIZED ? "serialized" : level == MPI_THREAD_FUNNELED ? "funneled" : "single";
+    return level == MPI_THREAD_MULTIPLE     ? "multiple"
+           : level == MPI_THREAD_SERIALIZED ? "serialized"
+           : level == MPI_THREAD_FUNNELED   ? "funneled"
+                                            : "single";
 }

@@ -1,9 +1,10 @@
 /* Sum of flat f32 buffers over ranks: reduce-scatter by point-to-point messages, then all-gather.
  *
- * The buffer is cut into slices, a slice into one piece for each rank, its owner. In the scatter half every rank sends its values of piece r to
- * rank r, which adds all contributions along one balanced binary tree over rank indices: (0 … m) + (m … size), m = size/2, recursively. In the gather
- * half owners send sums to everybody. The tree depends on the rank count alone, so slices and pieces can be of any size without changing a bit. Two slices
- * are in flight: while one is being added the next one is on its way. */
+ * The buffer is cut into slices, a slice into one piece for each rank, its owner. In the scatter half every rank sends
+ * its values of piece r to rank r, which adds all contributions along one balanced binary tree over rank indices: (0 …
+ * m) + (m … size), m = size/2, recursively. In the gather half owners send sums to everybody. The tree depends on the
+ * rank count alone, so slices and pieces can be of any size without changing a bit. Two slices are in flight: while one
+ * is being added the next one is on its way. */
 #include "mpi/reduce.h"
 
 #include "base/mem.h"
@@ -33,10 +34,10 @@ typedef struct reduction {
     world *w;
     float *buffer;
     size_t n, slice, n_slices;
-    size_t stride;            /* floats of the largest piece */
-    float *staging[2];        /* (size, stride): contributions to this rank's piece, for two slices in flight */
-    float **rows;             /* (size) */
-    MPI_Request *scatter[2];  /* (2 * size) */
+    size_t stride;           /* floats of the largest piece */
+    float *staging[2];       /* (size, stride): contributions to this rank's piece, for two slices in flight */
+    float **rows;            /* (size) */
+    MPI_Request *scatter[2]; /* (2 * size) */
     MPI_Request *gather[2];
 } reduction;
 
@@ -97,7 +98,12 @@ wr_status reduce_sum(world *w, float *buffer, size_t n, size_t slice_floats) {
     size_t slice = slice_floats ? slice_floats : DEFAULT_SLICE;
     if (slice > n) slice = n;
     if (slice > INT_MAX / 2) slice = INT_MAX / 2;
-    reduction r = {.w = w, .buffer = buffer, .n = n, .slice = slice, .n_slices = (n + slice - 1) / slice, .stride = (slice + size - 1) / size};
+    reduction r = {.w = w,
+                   .buffer = buffer,
+                   .n = n,
+                   .slice = slice,
+                   .n_slices = (n + slice - 1) / slice,
+                   .stride = (slice + size - 1) / size};
     r.rows = mem_calloc(size, sizeof *r.rows);
     for (int i = 0; i < 2; i++) {
         r.staging[i] = mem_aligned(size * r.stride, sizeof(float));
@@ -108,12 +114,14 @@ wr_status reduce_sum(world *w, float *buffer, size_t n, size_t slice_floats) {
     TRY(world_agree(w, status));
     post_scatter(&r, 0);
     for (size_t k = 0; k < r.n_slices; k++) {
-        /* Staging and requests of slice k+1 are those of k-1, whose scatter is over; its gather may still run, on requests of its own. */
+        /* Staging and requests of slice k+1 are those of k-1, whose scatter is over; its gather may still run, on
+         * requests of its own. */
         if (k + 1 < r.n_slices) post_scatter(&r, k + 1);
         if (k >= 2) requests_wait(2 * w->size, r.gather[k % 2], WAIT_US);
         sum_and_post_gather(&r, k);
     }
-    for (size_t i = 0; i < 2 && i < r.n_slices; i++) requests_wait(2 * w->size, r.gather[(r.n_slices - 1 - i) % 2], WAIT_US);
+    for (size_t i = 0; i < 2 && i < r.n_slices; i++)
+        requests_wait(2 * w->size, r.gather[(r.n_slices - 1 - i) % 2], WAIT_US);
 cleanup:
     for (int i = 0; i < 2; i++) {
         free(r.staging[i]);

@@ -12,7 +12,8 @@
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 
-enum { ALIGN = 64, MARGIN = 1 << 20, PATH_ROOM = 4096 }; /* margin: Open MPI's own part of a window's file, and what else wants room meanwhile */
+/* margin: Open MPI's own part of a window's file, and what else wants room meanwhile */
+enum { ALIGN = 64, MARGIN = 1 << 20, PATH_ROOM = 4096 };
 #define ROOM_ENV "WILDREWARD_SHARED_ROOM"
 
 struct shared_block {
@@ -22,21 +23,25 @@ struct shared_block {
     void *own;
 };
 
-/* The folder of the files behind Open MPI's shared windows, from its own settings (environment, parameter files); /dev/shm where it does not say. */
+/* The folder of the files behind Open MPI's shared windows, from its own settings (environment, parameter files);
+ * /dev/shm where it does not say. */
 static void window_folder(char out[PATH_ROOM]) {
     int provided, index, count;
     snprintf(out, PATH_ROOM, "/dev/shm");
     if (MPI_T_init_thread(MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS) return;
     MPI_T_cvar_handle handle;
-    if (MPI_T_cvar_get_index("osc_sm_backing_directory", &index) == MPI_SUCCESS && MPI_T_cvar_handle_alloc(index, NULL, &handle, &count) == MPI_SUCCESS) {
+    if (MPI_T_cvar_get_index("osc_sm_backing_directory", &index) == MPI_SUCCESS &&
+        MPI_T_cvar_handle_alloc(index, NULL, &handle, &count) == MPI_SUCCESS) {
         char text[PATH_ROOM] = "";
-        if (count > 0 && count < PATH_ROOM && MPI_T_cvar_read(handle, text) == MPI_SUCCESS && text[0]) snprintf(out, PATH_ROOM, "%s", text);
+        if (count > 0 && count < PATH_ROOM && MPI_T_cvar_read(handle, text) == MPI_SUCCESS && text[0])
+            snprintf(out, PATH_ROOM, "%s", text);
         MPI_T_cvar_handle_free(&handle);
     }
     MPI_T_finalize();
 }
 
-/* Open MPI finds out on the first rank alone that the file does not fit, and the others wait for it for ever: so it is asked here, and all are told. */
+/* Open MPI finds out on the first rank alone that the file does not fit, and the others wait for it for ever: so it is
+ * asked here, and all are told. */
 static bool has_room(world *w, size_t bytes) {
     int yes = 1;
     if (w->local_rank == 0) {
@@ -49,17 +54,21 @@ static bool has_room(world *w, size_t bytes) {
         if (bound && end != bound && !*end && most < room) room = most;
         yes = room >= MARGIN && room - MARGIN >= bytes;
         if (!yes)
-            log_warn("host %s: %s has room for %llu bytes of shared memory, the model needs %zu: every rank keeps its own copy", w->host, folder, room, bytes + MARGIN);
+            log_warn("host %s: %s has room for %llu bytes of shared memory, the model needs %zu: every rank keeps its "
+                     "own copy",
+                     w->host, folder, room, bytes + MARGIN);
     }
     MPI_Bcast(&yes, 1, MPI_INT, 0, w->local);
     return yes;
 }
 
-/* Takes the pages of the window now: what was free a moment ago may be gone, and the first touch of a page without room is a SIGBUS. */
+/* Takes the pages of the window now: what was free a moment ago may be gone, and the first touch of a page without room
+ * is a SIGBUS. */
 static bool take_pages(void *memory, size_t bytes) {
 #ifdef MADV_POPULATE_WRITE
     const uintptr_t page = 4096, first = (uintptr_t)memory & ~(page - 1), end = (uintptr_t)memory + bytes;
-    return bytes == 0 || madvise((void *)first, (end - first + page - 1) & ~(page - 1), MADV_POPULATE_WRITE) == 0 || (errno != EFAULT && errno != ENOMEM && errno != EHWPOISON);
+    return bytes == 0 || madvise((void *)first, (end - first + page - 1) & ~(page - 1), MADV_POPULATE_WRITE) == 0 ||
+           (errno != EFAULT && errno != ENOMEM && errno != EHWPOISON);
 #else
     (void)memory, (void)bytes;
     return true;
@@ -72,7 +81,8 @@ static bool window_create(world *w, size_t bytes, shared_block *s) {
     MPI_Comm_get_errhandler(w->local, &before);
     MPI_Comm_set_errhandler(w->local, MPI_ERRORS_RETURN);
     void *base = NULL;
-    int bad = MPI_Win_allocate_shared(w->local_rank == 0 ? (MPI_Aint)(bytes + ALIGN) : 0, 1, MPI_INFO_NULL, w->local, &base, &s->window) != MPI_SUCCESS;
+    int bad = MPI_Win_allocate_shared(w->local_rank == 0 ? (MPI_Aint)(bytes + ALIGN) : 0, 1, MPI_INFO_NULL, w->local,
+                                      &base, &s->window) != MPI_SUCCESS;
     int any_bad = bad;
     if (bad) s->window = MPI_WIN_NULL;
     MPI_Allreduce(&bad, &any_bad, 1, MPI_INT, MPI_MAX, w->local);
@@ -94,7 +104,8 @@ static bool window_create(world *w, size_t bytes, shared_block *s) {
     return !any_bad;
 }
 
-wr_status shared_block_create(world *w, size_t bytes, wr_status (*fill)(void *context, void *memory), void *context, shared_block **out) {
+wr_status shared_block_create(world *w, size_t bytes, wr_status (*fill)(void *context, void *memory), void *context,
+                              shared_block **out) {
     wr_status status = WR_OK;
     *out = NULL;
     shared_block *s = mem_calloc(1, sizeof *s);
@@ -104,7 +115,9 @@ wr_status shared_block_create(world *w, size_t bytes, wr_status (*fill)(void *co
     const bool empty = bytes == 0; /* nothing to keep, only to check: once a host */
     const bool room = !empty && w->local_size > 1 && has_room(w, bytes), shared = room && window_create(w, bytes, s);
     if (!shared && !empty) {
-        if (room && w->local_rank == 0) log_warn("host %s gives no shared memory window of %zu bytes: every rank keeps its own copy", w->host, bytes);
+        if (room && w->local_rank == 0)
+            log_warn("host %s gives no shared memory window of %zu bytes: every rank keeps its own copy", w->host,
+                     bytes);
         s->own = s->memory = mem_aligned(bytes, 1);
         if (!s->own) status = WR_E_NOMEM;
     }
@@ -119,9 +132,7 @@ cleanup:
     return status;
 }
 
-void *shared_block_data(shared_block *s) {
-    return s->memory;
-}
+void *shared_block_data(shared_block *s) { return s->memory; }
 
 void shared_block_free(shared_block *s) {
     if (!s) return;

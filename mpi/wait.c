@@ -4,13 +4,11 @@
 #include <sched.h>
 #include <time.h>
 
-/* Inside a training step ranks wait for each other by milliseconds, and oversleeping costs a share of the step: sleeps stay short for the first
- * PATIENT_POLLS (about half a second), and only then grow to max_us. */
+/* Inside a training step ranks wait for each other by milliseconds, and oversleeping costs a share of the step: sleeps
+ * stay short for the first PATIENT_POLLS (about half a second), and only then grow to max_us. */
 enum { YIELDS = 64, FIRST_SLEEP_US = 20, SHORT_SLEEP_US = 160, PATIENT_POLLS = 3000 };
 
-backoff backoff_make(long max_us) {
-    return (backoff){.us = FIRST_SLEEP_US, .max_us = max_us};
-}
+backoff backoff_make(long max_us) { return (backoff){.us = FIRST_SLEEP_US, .max_us = max_us}; }
 
 void backoff_pause(backoff *b) {
     if (b->polls++ < YIELDS) {
@@ -32,9 +30,7 @@ void requests_wait(int n, MPI_Request *requests, long max_us) {
     }
 }
 
-size_t piece_count(size_t n) {
-    return (n + PIECE_BYTES - 1) / PIECE_BYTES;
-}
+size_t piece_count(size_t n) { return (n + PIECE_BYTES - 1) / PIECE_BYTES; }
 
 void pieces_send(const void *bytes, size_t n, int to, int tag, MPI_Comm comm, MPI_Request *requests) {
     for (size_t at = 0, i = 0; at < n; at += PIECE_BYTES, i++) {

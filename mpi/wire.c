@@ -24,9 +24,16 @@ char *strbuf_room(strbuf *out, size_t n) {
 }
 
 wr_status wire_encode(const void *body, size_t n, strbuf *out) {
-    if (n > WIRE_MAX_BODY) return wr_fail(WR_E_FORMAT, "message of %zu bytes is larger than the limit of %u", n, WIRE_MAX_BODY);
-    unsigned char header[HEADER_BYTES] = {'W', 'R', WIRE_VERSION, 0, (unsigned char)n, (unsigned char)(n >> 8),
-                                          (unsigned char)(n >> 16), (unsigned char)(n >> 24)};
+    if (n > WIRE_MAX_BODY)
+        return wr_fail(WR_E_FORMAT, "message of %zu bytes is larger than the limit of %u", n, WIRE_MAX_BODY);
+    unsigned char header[HEADER_BYTES] = {'W',
+                                          'R',
+                                          WIRE_VERSION,
+                                          0,
+                                          (unsigned char)n,
+                                          (unsigned char)(n >> 8),
+                                          (unsigned char)(n >> 16),
+                                          (unsigned char)(n >> 24)};
     size_t start = out->len;
     if (n > WIRE_COMPRESS_ABOVE) {
         size_t bound = ZSTD_compressBound(n);
@@ -70,26 +77,39 @@ wr_status wire_measure(const void *bytes, size_t n, size_t *used) {
         open[depth]--;
         if (p == end) return wr_fail(WR_E_FORMAT, "msgpack value of %zu bytes is cut short", n);
         unsigned char h = *p++;
-        size_t width = 0;    /* bytes of the length field */
-        uint64_t skip = 0;   /* payload bytes */
-        uint64_t items = 0;  /* values inside */
-        if (h <= 0x7f || h >= 0xe0 || h == 0xc0 || h == 0xc2 || h == 0xc3) skip = 0;
-        else if (h <= 0x8f) items = 2u * (h & 15u);
-        else if (h <= 0x9f) items = h & 15u;
-        else if (h <= 0xbf) skip = h & 31u;
-        else if (h >= 0xc4 && h <= 0xc6) width = (size_t)1 << (h - 0xc4);             /* bin */
-        else if (h == 0xca || h == 0xcb) skip = h == 0xca ? 4 : 8;                     /* float */
-        else if (h >= 0xcc && h <= 0xd3) skip = (uint64_t)1 << ((h - 0xcc) & 3);       /* integers */
-        else if (h >= 0xd9 && h <= 0xdb) width = (size_t)1 << (h - 0xd9);             /* str */
-        else if (h >= 0xdc && h <= 0xdf) width = h & 1 ? 4 : 2;                        /* array, map */
-        else return wr_fail(WR_E_FORMAT, "msgpack type 0x%02x is not used here", h);   /* ext, never used */
+        size_t width = 0;   /* bytes of the length field */
+        uint64_t skip = 0;  /* payload bytes */
+        uint64_t items = 0; /* values inside */
+        if (h <= 0x7f || h >= 0xe0 || h == 0xc0 || h == 0xc2 || h == 0xc3)
+            skip = 0;
+        else if (h <= 0x8f)
+            items = 2u * (h & 15u);
+        else if (h <= 0x9f)
+            items = h & 15u;
+        else if (h <= 0xbf)
+            skip = h & 31u;
+        else if (h >= 0xc4 && h <= 0xc6)
+            width = (size_t)1 << (h - 0xc4); /* bin */
+        else if (h == 0xca || h == 0xcb)
+            skip = h == 0xca ? 4 : 8; /* float */
+        else if (h >= 0xcc && h <= 0xd3)
+            skip = (uint64_t)1 << ((h - 0xcc) & 3); /* integers */
+        else if (h >= 0xd9 && h <= 0xdb)
+            width = (size_t)1 << (h - 0xd9); /* str */
+        else if (h >= 0xdc && h <= 0xdf)
+            width = h & 1 ? 4 : 2; /* array, map */
+        else
+            return wr_fail(WR_E_FORMAT, "msgpack type 0x%02x is not used here", h); /* ext, never used */
         if (width) {
             if ((size_t)(end - p) < width) return wr_fail(WR_E_FORMAT, "msgpack value of %zu bytes is cut short", n);
             uint64_t length = big_endian(p, width);
             p += width;
-            if (h == 0xdc || h == 0xdd) items = length;
-            else if (h == 0xde || h == 0xdf) items = 2 * length;
-            else skip = length;
+            if (h == 0xdc || h == 0xdd)
+                items = length;
+            else if (h == 0xde || h == 0xdf)
+                items = 2 * length;
+            else
+                skip = length;
         }
         /* Every value inside takes at least one byte. */
         if (skip > (uint64_t)(end - p) || items > (uint64_t)(end - p)) {
@@ -97,7 +117,8 @@ wr_status wire_measure(const void *bytes, size_t n, size_t *used) {
         }
         p += skip;
         if (items) {
-            if (++depth == WIRE_MAX_DEPTH) return wr_fail(WR_E_FORMAT, "msgpack value is nested deeper than %d", WIRE_MAX_DEPTH);
+            if (++depth == WIRE_MAX_DEPTH)
+                return wr_fail(WR_E_FORMAT, "msgpack value is nested deeper than %d", WIRE_MAX_DEPTH);
             open[depth] = items;
         }
     }
@@ -114,11 +135,14 @@ wr_status wire_decode(const void *bytes, size_t n, strbuf *body, msgpack_unpacke
     const unsigned char *b = bytes;
     msgpack_unpacked_init(out);
     strbuf_clear(body);
-    if (n < HEADER_BYTES || b[0] != 'W' || b[1] != 'R') return wr_fail(WR_E_FORMAT, "message of %zu bytes has no WR header", n);
-    if (b[2] != WIRE_VERSION) return wr_fail(WR_E_FORMAT, "message has version %u, this program speaks %u", b[2], WIRE_VERSION);
+    if (n < HEADER_BYTES || b[0] != 'W' || b[1] != 'R')
+        return wr_fail(WR_E_FORMAT, "message of %zu bytes has no WR header", n);
+    if (b[2] != WIRE_VERSION)
+        return wr_fail(WR_E_FORMAT, "message has version %u, this program speaks %u", b[2], WIRE_VERSION);
     if (b[3] & ~FLAG_ZSTD) return wr_fail(WR_E_FORMAT, "message has unknown flags 0x%02x", b[3]);
     size_t raw = (size_t)b[4] | (size_t)b[5] << 8 | (size_t)b[6] << 16 | (size_t)b[7] << 24;
-    if (raw > WIRE_MAX_BODY) return wr_fail(WR_E_FORMAT, "message claims %zu bytes, the limit is %u", raw, WIRE_MAX_BODY);
+    if (raw > WIRE_MAX_BODY)
+        return wr_fail(WR_E_FORMAT, "message claims %zu bytes, the limit is %u", raw, WIRE_MAX_BODY);
     if (b[3] & FLAG_ZSTD) {
         /* The frame states its size; both must agree before memory is taken for it. */
         unsigned long long stated = ZSTD_getFrameContentSize(b + HEADER_BYTES, n - HEADER_BYTES);
@@ -131,7 +155,8 @@ wr_status wire_decode(const void *bytes, size_t n, strbuf *body, msgpack_unpacke
                            ZSTD_isError(got) ? ZSTD_getErrorName(got) : "short");
         }
     } else {
-        if (n - HEADER_BYTES != raw) return wr_fail(WR_E_FORMAT, "message has %zu body bytes, its header says %zu", n - HEADER_BYTES, raw);
+        if (n - HEADER_BYTES != raw)
+            return wr_fail(WR_E_FORMAT, "message has %zu body bytes, its header says %zu", n - HEADER_BYTES, raw);
         strbuf_append(body, b + HEADER_BYTES, raw);
         if (body->failed) return wr_fail(WR_E_NOMEM, "out of memory for a message of %zu bytes", raw);
     }
@@ -152,18 +177,14 @@ static int write_strbuf(void *data, const char *bytes, size_t n) {
     return out->failed ? -1 : 0;
 }
 
-void wire_packer(msgpack_packer *pk, strbuf *out) {
-    msgpack_packer_init(pk, out, write_strbuf);
-}
+void wire_packer(msgpack_packer *pk, strbuf *out) { msgpack_packer_init(pk, out, write_strbuf); }
 
 void wire_pack_strn(msgpack_packer *pk, const char *s, size_t n) {
     msgpack_pack_str(pk, n);
     msgpack_pack_str_body(pk, s, n);
 }
 
-void wire_pack_str(msgpack_packer *pk, const char *s) {
-    wire_pack_strn(pk, s, strlen(s));
-}
+void wire_pack_str(msgpack_packer *pk, const char *s) { wire_pack_strn(pk, s, strlen(s)); }
 
 void wire_pack_ids(msgpack_packer *pk, const int32_t *ids, size_t n) {
     enum { ROOM = 1024, LONGEST = 5 };
@@ -199,7 +220,8 @@ const msgpack_object *wire_get(const msgpack_object *map, const char *key) {
     size_t length = strlen(key);
     for (uint32_t i = 0; i < map->via.map.size; i++) {
         const msgpack_object_kv *kv = &map->via.map.ptr[i];
-        if (kv->key.type == MSGPACK_OBJECT_STR && kv->key.via.str.size == length && memcmp(kv->key.via.str.ptr, key, length) == 0) {
+        if (kv->key.type == MSGPACK_OBJECT_STR && kv->key.via.str.size == length &&
+            memcmp(kv->key.via.str.ptr, key, length) == 0) {
             return &kv->val;
         }
     }

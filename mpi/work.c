@@ -28,9 +28,12 @@ wr_status coordinator_create(world *w, coordinator **out) {
         pthread_mutex_init(&c->mutex, NULL);
         c->started = clock_seconds();
         c->peers = mem_calloc((size_t)w->size, sizeof *c->peers);
-        if (!c->peers) status = WR_E_NOMEM;
-        else if (pthread_create(&c->thread, NULL, coordinator_main, c) != 0) status = wr_fail(WR_E_FAILED, "the coordinator thread could not be started");
-        else c->running = true;
+        if (!c->peers)
+            status = WR_E_NOMEM;
+        else if (pthread_create(&c->thread, NULL, coordinator_main, c) != 0)
+            status = wr_fail(WR_E_FAILED, "the coordinator thread could not be started");
+        else
+            c->running = true;
     }
     TRY(world_agree(w, status));
     *out = c;
@@ -110,7 +113,8 @@ static wr_status send_request(coordinator *c, bool with_result, uint64_t index, 
     return status;
 }
 
-/* "fail" with this thread's message, or "stop". Small: it can only fail by memory, and then the others could never be told. */
+/* "fail" with this thread's message, or "stop". Small: it can only fail by memory, and then the others could never be
+ * told. */
 static void send_trouble(coordinator *c, wr_status code) {
     char text[MESSAGE_CAP];
     strbuf body = {0};
@@ -188,7 +192,8 @@ wr_status work_phase(coordinator *c, const work_plan *plan, work_fn fn, void *co
     bool have = false;
     int64_t index = 0;
     for (bool asked = false;;) {
-        /* A failure to send or understand is reported like a failed task: the answer is the end of the phase for everyone. */
+        /* A failure to send or understand is reported like a failed task: the answer is the end of the phase for
+         * everyone. */
         wr_status local = asked ? WR_OK : send_request(c, have, (uint64_t)index, &result);
         asked = true;
         if (local < 0) send_trouble(c, local);
@@ -197,7 +202,8 @@ wr_status work_phase(coordinator *c, const work_plan *plan, work_fn fn, void *co
         local = wire_decode(message.data, message.len, &body, &u);
         const char *op = "", *bytes = NULL;
         size_t op_n = 0, n = 0;
-        if (local >= 0 && !wire_get_str(&u.data, "op", &op, &op_n)) local = wr_fail(WR_E_FORMAT, "message of the coordinator without op");
+        if (local >= 0 && !wire_get_str(&u.data, "op", &op, &op_n))
+            local = wr_fail(WR_E_FORMAT, "message of the coordinator without op");
         if (local >= 0 && op_n == 3 && memcmp(op, "end", 3) == 0) {
             status = end_of_phase(c, &u.data);
             break;
@@ -210,7 +216,8 @@ wr_status work_phase(coordinator *c, const work_plan *plan, work_fn fn, void *co
             }
             break;
         }
-        if (local >= 0 && !(op_n == 4 && memcmp(op, "task", 4) == 0 && bin_of(&u.data, "body", &bytes, &n) && wire_get_int(&u.data, "index", &index))) {
+        if (local >= 0 && !(op_n == 4 && memcmp(op, "task", 4) == 0 && bin_of(&u.data, "body", &bytes, &n) &&
+                            wire_get_int(&u.data, "index", &index))) {
             local = wr_fail(WR_E_FORMAT, "message of the coordinator that is neither task nor end");
         }
         if (local >= 0) {

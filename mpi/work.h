@@ -1,6 +1,7 @@
-/* Pulled work. A coordinator thread on rank 0 (own duplicated communicator, idle sleep doubling from 1 to 10 ms) owns the plan and
- * hands out tasks; the main thread of every rank, rank 0 included, asks for one, does it, and sends the result with its next request.
- * An error or a stop signal on any rank goes to the coordinator, which answers every next request with STOP(reason). */
+/* Pulled work. A coordinator thread on rank 0 (own duplicated communicator, idle sleep doubling from 1 to 10 ms) owns
+ * the plan and hands out tasks; the main thread of every rank, rank 0 included, asks for one, does it, and sends the
+ * result with its next request. An error or a stop signal on any rank goes to the coordinator, which answers every next
+ * request with STOP(reason). */
 #ifndef WR_MPI_WORK_H
 #define WR_MPI_WORK_H
 
@@ -14,16 +15,20 @@ void coordinator_free(coordinator *c);                     /* COLLECTIVE; NULL i
 /* CPU seconds of the coordinator thread so far / wall seconds since its start (rank 0; 0 elsewhere). */
 double coordinator_cpu_share(const coordinator *c);
 
-/* The plan of one phase, on rank 0, called from the coordinator thread only. Tasks are numbered 0 … n_tasks-1 and given out in this
- * order, so what a task holds is a pure function of the plan and never of timing. */
+/* The plan of one phase, on rank 0, called from the coordinator thread only. Tasks are numbered 0 … n_tasks-1 and given
+ * out in this order, so what a task holds is a pure function of the plan and never of timing. */
 typedef struct work_plan {
     void *context;
     size_t n_tasks;   /* WORK_UNKNOWN: until task() says WR_END, which ends the giving out for all ranks */
     const char *name; /* "SAMPLE", "SCORE", "EVALUATE": for messages and progress */
-    wr_status (*task)(void *context, size_t index, strbuf *out);                        /* appends the task's msgpack body */
-    wr_status (*result)(void *context, size_t index, const void *bytes, size_t n);      /* takes a result's msgpack body */
-    wr_status (*finish)(void *context, strbuf *outcome);                                /* all results are in: msgpack body for every rank; may be NULL */
-    /* Instead of task, where who asks matters for speed (a rank goes on in the file it has open). What comes of it must not matter. */
+    /* appends the task's msgpack body */
+    wr_status (*task)(void *context, size_t index, strbuf *out);
+    /* takes a result's msgpack body */
+    wr_status (*result)(void *context, size_t index, const void *bytes, size_t n);
+    /* all results are in: msgpack body for every rank; may be NULL */
+    wr_status (*finish)(void *context, strbuf *outcome);
+    /* Instead of task, where who asks matters for speed (a rank goes on in the file it has open). What comes of it must
+     * not matter. */
     wr_status (*task_for)(void *context, int rank, size_t index, strbuf *out);
 } work_plan;
 
@@ -31,12 +36,13 @@ typedef struct work_plan {
 typedef wr_status (*work_fn)(void *context, const void *task, size_t n, strbuf *out);
 
 /* COLLECTIVE. plan is read on rank 0 only (NULL elsewhere). outcome (may be NULL): the finish() bytes, on every rank.
- * WR_E_INTERRUPTED on every rank after a stop signal; the failing rank's own code there and WR_E_PEER elsewhere after an error. */
+ * WR_E_INTERRUPTED on every rank after a stop signal; the failing rank's own code there and WR_E_PEER elsewhere after
+ * an error. */
 wr_status work_phase(coordinator *c, const work_plan *plan, work_fn fn, void *context, strbuf *outcome);
 
-/* True when this process has seen a stop signal or the coordinator has ended the phase: to be polled inside a long task, between decode
- * steps for instance; the work_fn then returns WR_E_INTERRUPTED. Main thread of a rank inside work_phase. The argument is the coordinator (as
- * void *, so that it fits sampler_generate's should_stop). */
+/* True when this process has seen a stop signal or the coordinator has ended the phase: to be polled inside a long
+ * task, between decode steps for instance; the work_fn then returns WR_E_INTERRUPTED. Main thread of a rank inside
+ * work_phase. The argument is the coordinator (as void *, so that it fits sampler_generate's should_stop). */
 bool work_should_stop(void *coordinator);
 
 #endif

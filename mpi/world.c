@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 bool world_launched(void) {
-    /* Open MPI's mpirun; PMIx and PMI2 servers (srun, prte); MPICH's hydra. An interactive shell inside an allocation has SLURM_* but no PMI_*. */
-    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"};
+    /* Open MPI's mpirun; PMIx and PMI2 servers (srun, prte); MPICH's hydra. An interactive shell inside an allocation
+     * has SLURM_* but no PMI_*. */
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_SIZE",
+                                        "MPI_LOCALNRANKS"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (getenv(names[i])) return true;
     }
@@ -26,8 +28,8 @@ bool world_launched_many(void) {
     return world_launched() && !(size && strcmp(size, "1") == 0);
 }
 
-/* Threads of this rank: every core it may run on, shared out among the ranks of the host that may run there too. It is right with and without
- * binding by the launcher. */
+/* Threads of this rank: every core it may run on, shared out among the ranks of the host that may run there too. It is
+ * right with and without binding by the launcher. */
 static int threads_of(const world *w) {
     cpu_set_t mine;
     CPU_ZERO(&mine);
@@ -54,7 +56,8 @@ wr_status world_create(int *argc, char ***argv, world **out) {
     if (!world_launched()) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
     int provided = 0;
     if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS) {
-        return wr_fail(WR_E_FAILED, "MPI could not be started: run under mpirun or srun of the same MPI the program was built with");
+        return wr_fail(WR_E_FAILED,
+                       "MPI could not be started: run under mpirun or srun of the same MPI the program was built with");
     }
     world *w = mem_calloc(1, sizeof *w);
     if (!w) MPI_Abort(MPI_COMM_WORLD, 1);
@@ -65,7 +68,8 @@ wr_status world_create(int *argc, char ***argv, world **out) {
     MPI_Comm_rank(w->local, &w->local_rank);
     MPI_Comm_size(w->local, &w->local_size);
     if (gethostname(w->host, sizeof w->host - 1) != 0) snprintf(w->host, sizeof w->host, "unknown");
-    /* The handlers were set before MPI_Init so that an early signal is not lost; a library may have replaced them meanwhile. */
+    /* The handlers were set before MPI_Init so that an early signal is not lost; a library may have replaced them
+     * meanwhile. */
     status = stop_signals_install();
     /* The same number on every rank, the smallest: sums depend on it. */
     int threads = threads_of(w), least = threads;
@@ -73,7 +77,9 @@ wr_status world_create(int *argc, char ***argv, world **out) {
     if (!getenv("OMP_NUM_THREADS")) omp_set_num_threads(least);
     *out = w;
     if (provided < MPI_THREAD_MULTIPLE) {
-        status = wr_fail(WR_E_FAILED, "this MPI gives no MPI_THREAD_MULTIPLE, which the coordinator thread needs; use Open MPI built with it");
+        status = wr_fail(
+            WR_E_FAILED,
+            "this MPI gives no MPI_THREAD_MULTIPLE, which the coordinator thread needs; use Open MPI built with it");
     }
     if (status < 0) {
         world_free(w);
@@ -95,18 +101,8 @@ void world_abort(world *w, int code) {
     MPI_Abort(MPI_COMM_WORLD, code);
 }
 
-int world_rank(const world *w) {
-    return w->rank;
-}
-int world_size(const world *w) {
-    return w->size;
-}
-int world_local_rank(const world *w) {
-    return w->local_rank;
-}
-int world_local_size(const world *w) {
-    return w->local_size;
-}
-const char *world_host(const world *w) {
-    return w->host;
-}
+int world_rank(const world *w) { return w->rank; }
+int world_size(const world *w) { return w->size; }
+int world_local_rank(const world *w) { return w->local_rank; }
+int world_local_size(const world *w) { return w->local_size; }
+const char *world_host(const world *w) { return w->host; }

@@ -11,41 +11,42 @@
 
 typedef struct world world;
 
-/* COLLECTIVE. MPI_Init_thread(MULTIPLE); finds ranks of this host; sets the OpenMP/OpenBLAS thread count to cores of this host / ranks on it
- * unless OMP_NUM_THREADS is set; installs the stop-signal handlers (before MPI_Init). */
+/* COLLECTIVE. MPI_Init_thread(MULTIPLE); finds ranks of this host; sets the OpenMP/OpenBLAS thread count to cores of
+ * this host / ranks on it unless OMP_NUM_THREADS is set; installs the stop-signal handlers (before MPI_Init). */
 wr_status world_create(int *argc, char ***argv, world **out);
-void world_free(world *w);              /* COLLECTIVE: MPI_Finalize */
-void world_abort(world *w, int code);   /* LOCAL: MPI_Abort; only for errors that cannot be agreed upon */
+void world_free(world *w);            /* COLLECTIVE: MPI_Finalize */
+void world_abort(world *w, int code); /* LOCAL: MPI_Abort; only for errors that cannot be agreed upon */
 int world_rank(const world *w);
 int world_size(const world *w);
-int world_local_rank(const world *w);   /* among the ranks of this host */
+int world_local_rank(const world *w); /* among the ranks of this host */
 int world_local_size(const world *w);
 const char *world_host(const world *w);
 /* True when the environment says that a launcher (mpirun, srun) started this process. LOCAL, before world_create. */
 bool world_launched(void);
-/* True when it may have started others, too. Open MPI's MPI_Init never returns where another process of the job ends without having called it: then
- * every process calls world_create, whatever it was told. LOCAL, before world_create. */
+/* True when it may have started others, too. Open MPI's MPI_Init never returns where another process of the job ends
+ * without having called it: then every process calls world_create, whatever it was told. LOCAL, before world_create. */
 bool world_launched_many(void);
 /* LOCAL, also before world_create. "Open MPI v4.1.4, …", one line, static storage. */
 const char *world_library(void);
 /* LOCAL. The thread level that MPI_Init_thread gave: "multiple", "serialized", "funneled", "single". */
 const char *world_thread_level(const world *w);
 
-/* --- agreement (COLLECTIVE) ------------------------------------------------------------------------------------------- */
-/* Every rank passes its own status. All ranks return OK if all passed >= 0. Otherwise a failed rank gets its own code back and the
- * others get WR_E_PEER with a message that names the lowest failed rank, its host and its message. */
+/* --- agreement (COLLECTIVE) --------------------------------------------------------------------------------------- */
+/* Every rank passes its own status. All ranks return OK if all passed >= 0. Otherwise a failed rank gets its own code
+ * back and the others get WR_E_PEER with a message that names the lowest failed rank, its host and its message. */
 wr_status world_agree(world *w, wr_status mine);
 /* True on every rank when any rank passed true. */
 bool world_any(world *w, bool mine);
 /* A stop signal (SIGTERM, SIGUSR1, SIGINT) has been seen by any rank. */
 bool world_stop_agreed(world *w);
-/* LOCAL: this process has seen one. Asking is the answer to it: a process that does not ask within WILDREWARD_GRACE_S seconds (20; 0: no limit) of a
- * SIGTERM is ended with code 1, and ten times as long is left for what follows. A second SIGINT ends it at once. */
+/* LOCAL: this process has seen one. Asking is the answer to it: a process that does not ask within WILDREWARD_GRACE_S
+ * seconds (20; 0: no limit) of a SIGTERM is ended with code 1, and ten times as long is left for what follows. A second
+ * SIGINT ends it at once. */
 bool world_stop_requested(void);
 /* LOCAL: stop signals end this process again, as for a program that has nothing to save. */
 void world_signals_default(void);
 
-/* --- small data (COLLECTIVE) --------------------------------------------------------------------------------------------- */
+/* --- small data (COLLECTIVE) -------------------------------------------------------------------------------------- */
 void world_barrier(world *w); /* polls with sleeps: an idle rank does not burn its core */
 /* Order-fixed sums: added in rank order, the same bits on every rank. */
 void world_sum(world *w, double *values, size_t n);
@@ -57,11 +58,13 @@ wr_status world_allgather(world *w, const strbuf *mine, strbuf *out);
 /* send[r] goes to rank r; recv[r] comes from rank r. Arrays of size() strbufs; recv zeroed by the caller. */
 wr_status world_exchange(world *w, const strbuf *send, strbuf *recv);
 
-/* One read-only copy of `bytes` per host, in shared memory (MPI_Win_allocate_shared). `fill` runs on one rank of each host. Where the host's folder of
- * shared memory has less room, which its first rank finds out before any window is asked for, every rank of the host fills a copy of its own, with a
- * warning. WILDREWARD_SHARED_ROOM bounds the bytes taken to be free there; 0: never share. COLLECTIVE. */
+/* One read-only copy of `bytes` per host, in shared memory (MPI_Win_allocate_shared). `fill` runs on one rank of each
+ * host. Where the host's folder of shared memory has less room, which its first rank finds out before any window is
+ * asked for, every rank of the host fills a copy of its own, with a warning. WILDREWARD_SHARED_ROOM bounds the bytes
+ * taken to be free there; 0: never share. COLLECTIVE. */
 typedef struct shared_block shared_block;
-wr_status shared_block_create(world *w, size_t bytes, wr_status (*fill)(void *context, void *memory), void *context, shared_block **out);
+wr_status shared_block_create(world *w, size_t bytes, wr_status (*fill)(void *context, void *memory), void *context,
+                              shared_block **out);
 void *shared_block_data(shared_block *s);
 void shared_block_free(shared_block *s); /* COLLECTIVE */
 

@@ -6,7 +6,8 @@
 #include "base/json.h"
 #include "base/strbuf.h"
 
-/* summary: the object that data/prepare/prepare_summary.h describes; members that are absent are left out of the page. */
+/* summary: the object that data/prepare/prepare_summary.h describes; members that are absent are left out of the
+ * page. */
 void prepare_section(strbuf *out, const json_value *summary);
 
 #endif

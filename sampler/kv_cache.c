@@ -4,13 +4,11 @@
 
 #include <stdlib.h>
 
-size_t kv_segment_bytes(const model *m, size_t capacity)
-{
+size_t kv_segment_bytes(const model *m, size_t capacity) {
     return 2 * kv_segment_size(&m->config, m->precision, capacity);
 }
 
-wr_status kv_segment_alloc(const model *m, size_t capacity, const kv_segment *prefix, kv_segment *out)
-{
+wr_status kv_segment_alloc(const model *m, size_t capacity, const kv_segment *prefix, kv_segment *out) {
     const size_t bytes = kv_segment_size(&m->config, m->precision, capacity);
     *out = (kv_segment){.capacity = capacity, .prefix = prefix};
     if (capacity == 0) return WR_OK;
@@ -18,11 +16,11 @@ wr_status kv_segment_alloc(const model *m, size_t capacity, const kv_segment *pr
     out->v = mem_calloc(bytes, 1);
     if (out->k && out->v) return WR_OK;
     kv_segment_release(out);
-    return wr_fail(WR_E_NOMEM, "no memory for a KV cache of %zu tokens (%.1f MiB)", capacity, 2.0 * (double)bytes / 1048576.0);
+    return wr_fail(WR_E_NOMEM, "no memory for a KV cache of %zu tokens (%.1f MiB)", capacity,
+                   2.0 * (double)bytes / 1048576.0);
 }
 
-void kv_segment_release(kv_segment *s)
-{
+void kv_segment_release(kv_segment *s) {
     free(s->k);
     free(s->v);
     *s = (kv_segment){0};

@@ -1,6 +1,6 @@
-/* Continuous batching: prompts are admitted in order while their KV cache fits the budget, prefilled together, and all live replies take
- * one step at a time as one batch; a reply that ends leaves, a prompt whose replies have all ended makes room for the next one.
- * B live replies, C channels, V vocabulary. */
+/* Continuous batching: prompts are admitted in order while their KV cache fits the budget, prefilled together, and all
+ * live replies take one step at a time as one batch; a reply that ends leaves, a prompt whose replies have all ended
+ * makes room for the next one. B live replies, C channels, V vocabulary. */
 #include "sampler/sampler.h"
 
 #include "base/mem.h"
@@ -21,18 +21,18 @@ struct sampler {
     extend_scratch *scratch;
     pick_scratch *picks; /* (threads) */
     size_t n_picks;
-    float *logits;       /* (LOGIT_ROWS, V) */
+    float *logits; /* (LOGIT_ROWS, V) */
 };
 
 typedef struct prompt_state {
     kv_segment cache;
-    size_t n_live;   /* replies still running */
-    size_t charged;  /* bytes of the budget */
+    size_t n_live;  /* replies still running */
+    size_t charged; /* bytes of the budget */
 } prompt_state;
 
 typedef struct live_reply {
-    kv_segment own;  /* the reply's tokens but the last; prefix = the prompt's cache */
-    size_t prompt;   /* index */
+    kv_segment own; /* the reply's tokens but the last; prefix = the prompt's cache */
+    size_t prompt;  /* index */
     sample_reply *reply;
     size_t ids_capacity, limit; /* limit: tokens this reply may have */
     rng random;
@@ -50,12 +50,11 @@ typedef struct run {
     size_t n_live, live_capacity, charged;
     extend_item *items;
     size_t items_capacity;
-    float *hidden;          /* (rows, C) */
+    float *hidden; /* (rows, C) */
     size_t hidden_capacity;
 } run;
 
-wr_status sampler_create(const model *policy, sampler **out)
-{
+wr_status sampler_create(const model *policy, sampler **out) {
     wr_status status = WR_OK;
     sampler *s = mem_calloc(1, sizeof *s);
     TRY_ALLOC(s);
@@ -72,8 +71,7 @@ cleanup:
     return status;
 }
 
-void sampler_free(sampler *s)
-{
+void sampler_free(sampler *s) {
     if (!s) return;
     extend_scratch_free(s->scratch);
     for (size_t i = 0; s->picks && i < s->n_picks; i++) pick_scratch_free(&s->picks[i]);
@@ -82,23 +80,21 @@ void sampler_free(sampler *s)
     free(s);
 }
 
-void sample_replies_free(sample_reply *replies, size_t count)
-{
+void sample_replies_free(sample_reply *replies, size_t count) {
     for (size_t i = 0; i < count; i++) {
         free(replies[i].ids);
         replies[i] = (sample_reply){0};
     }
 }
 
-static wr_status reserve_hidden(run *r, size_t rows)
-{
+static wr_status reserve_hidden(run *r, size_t rows) {
     return mem_reserve((void **)&r->hidden, &r->hidden_capacity, rows * r->s->policy->config.C, sizeof *r->hidden);
 }
 
-/* --- one token a reply -------------------------------------------------------------------------------------------------------- */
+/* --- one token a reply -------------------------------------------------------------------------------------------- */
 
-static wr_status take_token(const sampling_options *o, const stop_tokens *stops, const float *logits, size_t V, pick_scratch *scratch, live_reply *l)
-{
+static wr_status take_token(const sampling_options *o, const stop_tokens *stops, const float *logits, size_t V,
+                            pick_scratch *scratch, live_reply *l) {
     wr_status status = WR_OK;
     int32_t id;
     double logprob;
@@ -113,8 +109,7 @@ cleanup:
 }
 
 /* Hidden row i serves the replies live[i*each … (i+1)*each). */
-static wr_status take_tokens(run *r, live_reply *live, size_t rows, size_t each)
-{
+static wr_status take_tokens(run *r, live_reply *live, size_t rows, size_t each) {
     wr_status status = WR_OK;
     const model *m = r->s->policy;
     const size_t C = m->config.C, V = m->config.V;
@@ -126,7 +121,8 @@ static wr_status take_tokens(run *r, live_reply *live, size_t rows, size_t each)
 #pragma omp parallel for schedule(dynamic) num_threads((int)r->s->n_picks)
         for (size_t k = 0; k < n * each; k++) {
             live_reply *l = &live[from * each + k];
-            wr_status one = take_token(r->o, r->prompts[l->prompt].stops, r->s->logits + k / each * V, V, &r->s->picks[omp_get_thread_num()], l);
+            wr_status one = take_token(r->o, r->prompts[l->prompt].stops, r->s->logits + k / each * V, V,
+                                       &r->s->picks[omp_get_thread_num()], l);
             if (one < 0) {
 #pragma omp critical(sampler_worst)
                 worst = one;
@@ -140,8 +136,7 @@ cleanup:
 }
 
 /* Drops ended replies from the batch, keeping the order, and their prompts' caches with the last of them. */
-static void retire(run *r)
-{
+static void retire(run *r) {
     size_t kept = 0;
     for (size_t i = 0; i < r->n_live; i++) {
         live_reply *l = &r->live[i];
@@ -159,23 +154,20 @@ static void retire(run *r)
     r->n_live = kept;
 }
 
-/* --- admitting prompts ---------------------------------------------------------------------------------------------------------- */
+/* --- admitting prompts -------------------------------------------------------------------------------------------- */
 
 /* Tokens a reply to prompt p may have; the model's positions end. */
-static size_t reply_limit(const run *r, const sample_prompt *p)
-{
+static size_t reply_limit(const run *r, const sample_prompt *p) {
     size_t room = r->s->policy->config.max_positions - p->n;
     return r->o->max_tokens < room ? r->o->max_tokens : room;
 }
 
-static size_t prompt_bytes(const run *r, const sample_prompt *p)
-{
+static size_t prompt_bytes(const run *r, const sample_prompt *p) {
     const model *m = r->s->policy;
     return kv_segment_bytes(m, p->n) + r->o->n * kv_segment_bytes(m, reply_limit(r, p) - 1);
 }
 
-static wr_status open_prompt(run *r, size_t index)
-{
+static wr_status open_prompt(run *r, size_t index) {
     wr_status status = WR_OK;
     const sample_prompt *p = &r->prompts[index];
     prompt_state *state = &r->states[index];
@@ -193,15 +185,16 @@ cleanup:
     return status;
 }
 
-/* Runs prompts first … last-1 through the model, PREFILL_TOKENS a call; the hidden state of each one's last token ends up in its row. */
-static wr_status prefill(run *r, size_t first, size_t last)
-{
+/* Runs prompts first … last-1 through the model, PREFILL_TOKENS a call; the hidden state of each one's last token ends
+ * up in its row. */
+static wr_status prefill(run *r, size_t first, size_t last) {
     wr_status status = WR_OK;
     const size_t C = r->s->policy->config.C;
     TRY(reserve_hidden(r, last - first));
     for (size_t i = first; i < last;) {
         size_t n = 0, tokens = 0;
-        while (i + n < last && (n == 0 || tokens + r->prompts[i + n].n <= PREFILL_TOKENS)) tokens += r->prompts[i + n++].n;
+        while (i + n < last && (n == 0 || tokens + r->prompts[i + n].n <= PREFILL_TOKENS))
+            tokens += r->prompts[i + n++].n;
         if (n > 1 || tokens <= PREFILL_TOKENS) {
             TRY(mem_reserve((void **)&r->items, &r->items_capacity, n, sizeof *r->items));
             for (size_t k = 0; k < n; k++)
@@ -220,8 +213,7 @@ cleanup:
     return status;
 }
 
-static wr_status admit(run *r)
-{
+static wr_status admit(run *r) {
     wr_status status = WR_OK;
     size_t first = r->next, before = r->n_live;
     while (r->next < r->n_prompts) {
@@ -238,8 +230,7 @@ cleanup:
     return status;
 }
 
-static wr_status decode_step(run *r)
-{
+static wr_status decode_step(run *r) {
     wr_status status = WR_OK;
     TRY(reserve_hidden(r, r->n_live));
     TRY(mem_reserve((void **)&r->items, &r->items_capacity, r->n_live, sizeof *r->items));
@@ -254,20 +245,19 @@ cleanup:
     return status;
 }
 
-static wr_status check_prompts(const model_config *c, size_t n, const sample_prompt *prompts)
-{
+static wr_status check_prompts(const model_config *c, size_t n, const sample_prompt *prompts) {
     for (size_t i = 0; i < n; i++) {
         if (prompts[i].n == 0) return wr_fail(WR_E_FORMAT, "prompt %zu has no tokens", i);
         if (prompts[i].n >= c->max_positions)
-            return wr_fail(WR_E_FORMAT, "prompt %zu has %zu tokens, and the model's %zu positions leave no room for a reply", i, prompts[i].n,
-                           c->max_positions);
+            return wr_fail(WR_E_FORMAT,
+                           "prompt %zu has %zu tokens, and the model's %zu positions leave no room for a reply", i,
+                           prompts[i].n, c->max_positions);
     }
     return WR_OK;
 }
 
 wr_status sampler_generate(sampler *s, size_t n_prompts, const sample_prompt *prompts, const sampling_options *o,
-                           bool (*should_stop)(void *), void *context, sample_reply *replies)
-{
+                           bool (*should_stop)(void *), void *context, sample_reply *replies) {
     wr_status status = WR_OK;
     run r = {.s = s, .prompts = prompts, .o = o, .replies = replies, .n_prompts = n_prompts};
     memset(replies, 0, n_prompts * o->n * sizeof *replies);

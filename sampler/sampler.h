@@ -1,35 +1,41 @@
-/* Batched generation with a KV cache. n replies to one prompt share the prompt's prefill. The random numbers of reply j to prompt p at position t
- * are a pure function of (seed, step, p, j, t), so a reply depends neither on batch composition nor on the rank count. LOCAL. */
+/* Batched generation with a KV cache. n replies to one prompt share the prompt's prefill. The random numbers of reply j
+ * to prompt p at position t are a pure function of (seed, step, p, j, t), so a reply depends neither on batch
+ * composition nor on the rank count. LOCAL. */
 #ifndef WR_SAMPLER_SAMPLER_H
 #define WR_SAMPLER_SAMPLER_H
 
 #include "sampler/stops.h"
 
 typedef struct sampling_options {
-    size_t n;             /* replies per prompt */
-    size_t max_tokens;    /* of a reply */
-    double temperature;   /* 0 = greedy */
-    size_t top_k;         /* 0 = off */
-    double top_p;         /* 1 = off */
-    uint64_t seed, step;  /* randomness key */
+    size_t n;            /* replies per prompt */
+    size_t max_tokens;   /* of a reply */
+    double temperature;  /* 0 = greedy */
+    size_t top_k;        /* 0 = off */
+    double top_p;        /* 1 = off */
+    uint64_t seed, step; /* randomness key */
 } sampling_options;
 
-typedef struct sample_prompt { const int32_t *ids; size_t n; uint64_t key; /* prompt number for the randomness key */
+typedef struct sample_prompt {
+    const int32_t *ids;
+    size_t n;
+    uint64_t key;             /* prompt number for the randomness key */
     const stop_tokens *stops; /* a reply ends with, and includes, the first of these; NULL: none */
 } sample_prompt;
 
 typedef enum sample_finish { FINISH_STOP, FINISH_LENGTH } sample_finish;
 typedef struct sample_reply {
-    int32_t *ids; size_t n;    /* owned; with the stop token where there is one */
-    double logprob;            /* sum over ids of the log-softmax of the raw logits (temperature 1, no truncation) */
+    int32_t *ids;
+    size_t n;       /* owned; with the stop token where there is one */
+    double logprob; /* sum over ids of the log-softmax of the raw logits (temperature 1, no truncation) */
     sample_finish finish;
 } sample_reply;
 
 typedef struct sampler sampler;
-wr_status sampler_create(const model *policy, sampler **out); /* keeps a pointer to policy: sees weight updates between calls */
+/* keeps a pointer to policy: sees weight updates between calls */
+wr_status sampler_create(const model *policy, sampler **out);
 void sampler_free(sampler *s);
-/* replies: (n_prompts * n), reply j of prompt i at [i*n + j]; filled here, released with sample_replies_free. should_stop (may be NULL) is polled
- * between decode steps; returning true ends with WR_E_INTERRUPTED. */
+/* replies: (n_prompts * n), reply j of prompt i at [i*n + j]; filled here, released with sample_replies_free.
+ * should_stop (may be NULL) is polled between decode steps; returning true ends with WR_E_INTERRUPTED. */
 wr_status sampler_generate(sampler *s, size_t n_prompts, const sample_prompt *prompts, const sampling_options *o,
                            bool (*should_stop)(void *), void *context, sample_reply *replies);
 void sample_replies_free(sample_reply *replies, size_t count);

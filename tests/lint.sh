@@ -29,6 +29,16 @@ else
     echo "lint: no shellcheck; bash -n read ${#scripts[@]} scripts"
 fi
 
+# One hand: .clang-format is the rule for every C file, tests and tools too (`make format` applies it).
+if command -v clang-format >/dev/null; then
+    mapfile -t formatted < <(if [ -n "${LINT_FILES:-}" ]; then printf '%s\n' "${sources[@]}"; else find . -path './build*' -prune -o -name '*.[ch]' -print | sort; fi)
+    clang-format --dry-run -Werror --ferror-limit=1 "${formatted[@]}" || bad=1
+    echo "lint: clang-format read ${#formatted[@]} files"
+else
+    echo "lint: clang-format is not installed (make deps-dev)" >&2
+    bad=1
+fi
+
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 if command -v clang-tidy >/dev/null; then

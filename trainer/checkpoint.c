@@ -17,7 +17,9 @@
 static const char *const OPTIMIZER = "optimizer.safetensors";
 
 /* The file of what is trained. */
-static const char *weights_file(const model *m) { return m->lora ? "adapter/adapter_model.safetensors" : "model/model.safetensors"; }
+static const char *weights_file(const model *m) {
+    return m->lora ? "adapter/adapter_model.safetensors" : "model/model.safetensors";
+}
 
 static int by_step(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -111,7 +113,8 @@ cleanup:
     return status;
 }
 
-static wr_status save_weights(const model *m, const char *dir, const checkpoint_state *state, const save_options *o, precision stored) {
+static wr_status save_weights(const model *m, const char *dir, const checkpoint_state *state, const save_options *o,
+                              precision stored) {
     const model_provenance p = {state->terms->hash, state->data_hash, state->parent_hash, o->template_text};
     wr_status status = WR_OK;
     TRY(dir_make(dir));
@@ -121,7 +124,8 @@ cleanup:
     return status;
 }
 
-static wr_status save_root(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o) {
+static wr_status save_root(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state,
+                           const save_options *o) {
     wr_status status = WR_OK;
     char folder[PATH_CAP], name[40], tmp[PATH_CAP] = "", final[PATH_CAP], path[PATH_CAP];
     TRY(path_join(folder, run_path(r), "checkpoints"));
@@ -149,7 +153,8 @@ cleanup:
     return status;
 }
 
-wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o) {
+wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state,
+                          const save_options *o) {
     wr_status status = replicas_equal(w, m, opt);
     if (status >= 0) status = world_agree(w, world_rank(w) == 0 ? save_root(w, r, m, opt, state, o) : WR_OK);
     return wr_context(status, "checkpoint of step %lld", (long long)state->step);
@@ -204,7 +209,8 @@ static void say_changes(const char *run, const strbuf *before, const char *now, 
         while (*old && strncmp(old, line, name + 1) != 0) old += strcspn(old, "\n") + (old[strcspn(old, "\n")] != 0);
         const size_t old_n = strcspn(old, "\n");
         if (old_n == n && memcmp(old, line, n) == 0) continue;
-        strbuf_printf(&said, "%s%.*s (was %.*s)", said.len ? ", " : "", (int)n, line, old_n > name + 2 ? (int)(old_n - name - 2) : 7, old_n > name + 2 ? old + name + 2 : "unknown");
+        strbuf_printf(&said, "%s%.*s (was %.*s)", said.len ? ", " : "", (int)n, line,
+                      old_n > name + 2 ? (int)(old_n - name - 2) : 7, old_n > name + 2 ? old + name + 2 : "unknown");
     }
     if (said.len) log_warn("%s: continued on %s: the losses agree to 1e-5, not to the bit", run, strbuf_str(&said));
     strbuf_free(&said);
@@ -219,7 +225,8 @@ static bool is_empty(const char *dir) {
 }
 
 /* The newest whole checkpoint, each younger one passed over with a line. */
-static wr_status find_whole(run_dir *r, const char *folder, const model *m, checkpoint_state *state, strbuf *machine, shared_state *shared, char dir[PATH_CAP]) {
+static wr_status find_whole(run_dir *r, const char *folder, const model *m, checkpoint_state *state, strbuf *machine,
+                            shared_state *shared, char dir[PATH_CAP]) {
     wr_status status = WR_OK;
     const char *const needed[] = {weights_file(m), OPTIMIZER, NULL};
     char name[40];
@@ -237,7 +244,8 @@ static wr_status find_whole(run_dir *r, const char *folder, const model *m, chec
         if (!shared->found) log_warn("%s: not a whole checkpoint (%s): passed over", dir, wr_error());
     }
     if (!shared->found && something)
-        TRY(wr_fail(WR_E_FORMAT, "%s: none of the checkpoints is whole; move the folder away to begin the run anew", folder));
+        TRY(wr_fail(WR_E_FORMAT, "%s: none of the checkpoints is whole; move the folder away to begin the run anew",
+                    folder));
 cleanup:
     free(steps);
     return status;
@@ -285,7 +293,8 @@ cleanup:
 }
 
 /* Saves under a temporary name first. `adapter`: the adapters, not the weights. */
-static wr_status save_final(run_dir *r, const model *m, const char *name, const checkpoint_state *state, const save_options *o, bool adapter) {
+static wr_status save_final(run_dir *r, const model *m, const char *name, const checkpoint_state *state,
+                            const save_options *o, bool adapter) {
     wr_status status = WR_OK;
     char tmp[PATH_CAP] = "", final[PATH_CAP], tmp_name[32];
     snprintf(tmp_name, sizeof tmp_name, "tmp-%s", name);

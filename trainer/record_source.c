@@ -99,7 +99,7 @@ const dataset_index *record_source_index(const record_source *s) { return &s->al
 
 uint64_t record_source_received(const record_source *s) { return s->received; }
 
-/* --- fetching ---------------------------------------------------------------------------------------------------- */
+/* --- fetching ----------------------------------------------------------------------------------------------------- */
 
 static size_t shard_of(const record_source *s, uint32_t record) {
     size_t low = 0, high = s->all.n_shards; /* first[low] <= record < first[high] */

@@ -67,13 +67,14 @@ static bool is_run(const run_dir *r) {
     char path[PATH_CAP], *text = NULL;
     size_t n = 0;
     struct stat info;
-    bool ours = path_join(path, r->path, "lock") >= 0 && lstat(path, &info) == 0 && S_ISREG(info.st_mode) && file_read(path, 1 << 16, &text, &n) >= 0 &&
-                (n == 0 || strncmp(text, "process ", 8) == 0);
+    bool ours = path_join(path, r->path, "lock") >= 0 && lstat(path, &info) == 0 && S_ISREG(info.st_mode) &&
+                file_read(path, 1 << 16, &text, &n) >= 0 && (n == 0 || strncmp(text, "process ", 8) == 0);
     free(text);
     return ours || (there(r, "config.yaml") && there(r, "checkpoints") && !there(r, "lock"));
 }
 
-/* A model that this program saved records what it came from; an adapter, for which PEFT's format has no such place, names its format and rank. */
+/* A model that this program saved records what it came from; an adapter, for which PEFT's format has no such place,
+ * names its format and rank. */
 static bool is_saved(const run_dir *r, const char *folder, const char *file, const char *member) {
     wr_status status = WR_OK;
     char dir[PATH_CAP], path[PATH_CAP], *text = NULL;
@@ -108,19 +109,26 @@ static bool holds_nothing(const char *path) {
 
 /* What a run writes, replaces or removes in its folder is never somebody else's. */
 static wr_status refuse_foreign(const run_dir *r) {
-    static const char *const names[] = {"config.yaml", "metrics.jsonl", "checkpoints", "model", "adapter", "replies", "lock", "tmp-model", "tmp-adapter"};
+    static const char *const names[] = {"config.yaml", "metrics.jsonl", "checkpoints", "model",      "adapter",
+                                        "replies",     "lock",          "tmp-model",   "tmp-adapter"};
     if (!dir_exists(r->path)) return WR_OK;
     const bool ours = is_run(r);
     char path[PATH_CAP];
     for (size_t i = 0; !ours && i < sizeof names / sizeof *names; i++)
         if (there(r, names[i]) && path_join(path, r->path, names[i]) >= 0 && !holds_nothing(path))
-            return wr_fail(WR_E_USAGE, "%s: holds %s, and is no folder of a run; give another --out", r->path, names[i]);
+            return wr_fail(WR_E_USAGE, "%s: holds %s, and is no folder of a run; give another --out", r->path,
+                           names[i]);
     if (!r->resumed && (there(r, "model") || there(r, "adapter")))
-        return wr_fail(WR_E_USAGE, "%s: holds %s already; continue that run with --resume, or give another --out", r->path, there(r, "model") ? "model" : "adapter");
+        return wr_fail(WR_E_USAGE, "%s: holds %s already; continue that run with --resume, or give another --out",
+                       r->path, there(r, "model") ? "model" : "adapter");
     if (there(r, "model") && !is_saved(r, "model", "config.json", "wildreward"))
-        return wr_fail(WR_E_USAGE, "%s/model: not of this run, which would replace it; move it away, or give another --out", r->path);
+        return wr_fail(WR_E_USAGE,
+                       "%s/model: not of this run, which would replace it; move it away, or give another --out",
+                       r->path);
     if (there(r, "adapter") && !is_saved(r, "adapter", "adapter_config.json", "peft_type"))
-        return wr_fail(WR_E_USAGE, "%s/adapter: not of this run, which would replace it; move it away, or give another --out", r->path);
+        return wr_fail(WR_E_USAGE,
+                       "%s/adapter: not of this run, which would replace it; move it away, or give another --out",
+                       r->path);
     return WR_OK;
 }
 
@@ -234,7 +242,9 @@ wr_status run_rewind(run_dir *r, uint64_t bytes, const char *hash, bool keep_con
         wr_status status = hash_beginning(r->metrics, bytes, now);
         if (status < 0) return status;
         if (bytes && strcmp(now, hash) != 0)
-            return wr_fail(WR_E_MISMATCH, "%s: its first %llu bytes are not what stood there when the checkpoint was written; put them back, or begin a new run from the checkpoint's model",
+            return wr_fail(WR_E_MISMATCH,
+                           "%s: its first %llu bytes are not what stood there when the checkpoint was written; put "
+                           "them back, or begin a new run from the checkpoint's model",
                            r->metrics, (unsigned long long)bytes);
         if (truncate(r->metrics, (off_t)bytes) != 0) return wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(errno));
     } else if (bytes)

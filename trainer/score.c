@@ -58,10 +58,10 @@ void reward_model_close(reward_model *r) {
 struct score_scratch {
     model_workspace *work;
     prefix_batch packed;
-    size_t room;          /* texts the arrays below have room for */
-    const int32_t **ids;  /* (n) */
+    size_t room;                    /* texts the arrays below have room for */
+    const int32_t **ids;            /* (n) */
     size_t *lengths, *group, *rows; /* (n) */
-    float *logits;        /* (n, K-1) */
+    float *logits;                  /* (n, K-1) */
 };
 
 wr_status score_scratch_create(const reward_model *r, score_scratch **out) {
@@ -121,7 +121,8 @@ static wr_status score_pack(const reward_model *r, score_scratch *s, size_t from
     const float *hidden;
     TRY(prefix_batch_build(n, s->ids + from, s->lengths + from, s->group + from, PREFIX_MIN_SHARED, &s->packed));
     for (size_t i = 0; i < n; i++)
-        s->rows[from + i] = prefix_batch_row(&s->packed, i, score_pool_row(s->ids[from + i], s->lengths[from + i], r->m->config.pad_id));
+        s->rows[from + i] = prefix_batch_row(
+            &s->packed, i, score_pool_row(s->ids[from + i], s->lengths[from + i], r->m->config.pad_id));
     TRY(model_forward(r->m, &s->packed.batch, s->work, false, &hidden));
     TRY(score_logits(r->m, hidden, n, s->rows + from, s->logits + from * r->m->config.n_labels));
 cleanup:

@@ -6,18 +6,22 @@
 #include "model/model.h"
 
 typedef struct sequence {
-    const int32_t *ids; size_t n;              /* tokens, at least one */
-    const uint32_t *targets; size_t n_targets; /* chats: ascending positions (>= 1) of the tokens to predict; instances: none */
-    int label;                                 /* instances: 1 … K; chats: 0 */
+    const int32_t *ids;
+    size_t n; /* tokens, at least one */
+    /* chats: ascending positions (>= 1) of the tokens to predict; instances: none */
+    const uint32_t *targets;
+    size_t n_targets;
+    int label; /* instances: 1 … K; chats: 0 */
     const char *user;
 } sequence;
 
 /* How records become sequences. */
 typedef struct sequence_rule {
     shard_kind kind;
-    size_t max_length;   /* chats are cut at their end; a longer instance is WR_E_FORMAT (the loop leaves those out beforehand) */
-    bool loss_on_all;    /* chats: every token but the first is a target; otherwise the assistant's */
-    int classes;         /* instances: labels must be 1 … classes */
+    /* chats are cut at their end; a longer instance is WR_E_FORMAT (the loop leaves those out beforehand) */
+    size_t max_length;
+    bool loss_on_all; /* chats: every token but the first is a target; otherwise the assistant's */
+    int classes;      /* instances: labels must be 1 … classes */
 } sequence_rule;
 
 /* Decodes one record; arrays live in a. */
@@ -25,11 +29,16 @@ wr_status sequence_decode(const sequence_rule *rule, const void *bytes, size_t n
 
 /* Sequences laid end to end, with what the heads read. Grows; one thread. */
 typedef struct packed {
-    token_batch batch;                          /* points into the arrays below */
-    int32_t *ids; size_t ids_capacity;          /* (T) */
-    size_t *offsets; size_t offsets_capacity;   /* (B+1) */
-    size_t *rows; size_t rows_capacity;         /* (N) hidden rows a head reads: one a target token, or one a sequence */
-    int32_t *targets; size_t targets_capacity;  /* (N) chats: next tokens; instances: labels */
+    token_batch batch; /* points into the arrays below */
+    int32_t *ids;
+    size_t ids_capacity; /* (T) */
+    size_t *offsets;
+    size_t offsets_capacity; /* (B+1) */
+    /* (N) hidden rows a head reads: one a target token, or one a sequence */
+    size_t *rows;
+    size_t rows_capacity;
+    int32_t *targets;
+    size_t targets_capacity; /* (N) chats: next tokens; instances: labels */
     size_t N;
 } packed;
 /* pad_id: pooling of instances as trainer/score.h says. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- who holds what ---------------------------------------------------------------------------------------------- */
+/* --- who holds what ----------------------------------------------------------------------------------------------- */
 
 wr_status shard_bounds(const dataset_index *d, uint32_t **out) {
     *out = mem_calloc(d->n_shards + 1, sizeof **out);
@@ -156,7 +156,7 @@ void shard_union_free(shard_union *u) {
     *u = (shard_union){0};
 }
 
-/* --- the union's index ------------------------------------------------------------------------------------------- */
+/* --- the union's index -------------------------------------------------------------------------------------------- */
 
 size_t shard_find(const dataset_index *d, const char *name) {
     for (size_t s = 0; s < d->n_shards; s++)

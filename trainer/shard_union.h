@@ -1,4 +1,5 @@
-/* Which rank holds which shard, and the index of all shards together. A rank may see the whole data folder, a part of it, or nothing. */
+/* Which rank holds which shard, and the index of all shards together. A rank may see the whole data folder, a part of
+ * it, or nothing. */
 #ifndef WR_TRAINER_SHARD_UNION_H
 #define WR_TRAINER_SHARD_UNION_H
 
@@ -13,8 +14,8 @@ typedef struct shard_union {
     int ranks;
 } shard_union;
 
-/* COLLECTIVE. own: the shards this rank sees (n_shards = 0: none). mine: this rank's status so far, agreed first. WR_E_MISMATCH when two ranks hold
- * different files under one name. n may be 0. */
+/* COLLECTIVE. own: the shards this rank sees (n_shards = 0: none). mine: this rank's status so far, agreed first.
+ * WR_E_MISMATCH when two ranks hold different files under one name. n may be 0. */
 wr_status shard_union_agree(world *w, wr_status mine, const char *dir, const dataset_index *own, shard_union *out);
 /* COLLECTIVE. The index of the union, the same on every rank; its hash does not depend on how the shards are spread. */
 wr_status shard_union_index(world *w, const shard_union *u, const dataset_index *own, dataset_index *out);

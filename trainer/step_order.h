@@ -1,21 +1,22 @@
-/* Which records a training step takes: positions of the endless sequence epoch 0's order, epoch 1's order, … A pure function of (seed, index, length
- * bounds), the same on every rank. LOCAL. */
+/* Which records a training step takes: positions of the endless sequence epoch 0's order, epoch 1's order, … A pure
+ * function of (seed, index, length bounds), the same on every rank. LOCAL. */
 #ifndef WR_TRAINER_STEP_ORDER_H
 #define WR_TRAINER_STEP_ORDER_H
 
 #include "data/shard/dataset.h"
 
 typedef struct step_order {
-    const dataset_index *index;  /* borrowed */
+    const dataset_index *index; /* borrowed */
     uint64_t seed;
     size_t min_length, max_length; /* records outside are left out */
-    size_t usable;               /* records inside */
-    uint32_t *order;             /* (usable) of `epoch` */
+    size_t usable;                 /* records inside */
+    uint32_t *order;               /* (usable) of `epoch` */
     uint64_t epoch;
     bool filled;
 } step_order;
 
-wr_status step_order_create(const dataset_index *d, uint64_t seed, size_t min_length, size_t max_length, step_order *out);
+wr_status step_order_create(const dataset_index *d, uint64_t seed, size_t min_length, size_t max_length,
+                            step_order *out);
 void step_order_free(step_order *o);
 /* records[i] = the record at position first + i. */
 wr_status step_order_take(step_order *o, uint64_t first, size_t n, uint32_t *records);

@@ -57,10 +57,11 @@ typedef struct trainer {
     progress *bar;
 } trainer;
 
-/* --- set-up ------------------------------------------------------------------------------------------------------ */
+/* --- set-up ------------------------------------------------------------------------------------------------------- */
 
 static void drop_test(trainer *t, const char *why) {
-    if (world_rank(t->w) == 0) log_warn("%s: %s %s*.wrs: the run goes without evaluation", t->o->data, why, t->kind->test_prefix);
+    if (world_rank(t->w) == 0)
+        log_warn("%s: %s %s*.wrs: the run goes without evaluation", t->o->data, why, t->kind->test_prefix);
     record_source_close(t->test);
     t->test = NULL;
 }
@@ -72,8 +73,9 @@ static wr_status open_test(trainer *t) {
     return WR_OK;
 }
 
-/* What a run's evaluation would find out is found out at its start: a test side that does not belong to the training side, or has no record that the rule
- * accepts and that has something to predict among those that are evaluated. COLLECTIVE. */
+/* What a run's evaluation would find out is found out at its start: a test side that does not belong to the training
+ * side, or has no record that the rule accepts and that has something to predict among those that are evaluated.
+ * COLLECTIVE. */
 static wr_status check_test(trainer *t) {
     wr_status status;
     const dataset_index *d = record_source_index(t->data), *test = t->test ? record_source_index(t->test) : NULL;
@@ -81,11 +83,14 @@ static wr_status check_test(trainer *t) {
     if (!test) return WR_OK;
     if (test->meta.classes != d->meta.classes || strcmp(test->meta.tokenizer_hash, d->meta.tokenizer_hash) != 0 ||
         strcmp(test->meta.template_hash, d->meta.template_hash) != 0)
-        return wr_fail(WR_E_MISMATCH, "%s: its %s*.wrs and %s*.wrs were prepared differently (classes, tokenizer or template); prepare the folder again", t->o->data,
-                       t->kind->train_prefix, t->kind->test_prefix);
+        return wr_fail(WR_E_MISMATCH,
+                       "%s: its %s*.wrs and %s*.wrs were prepared differently (classes, tokenizer or template); "
+                       "prepare the folder again",
+                       t->o->data, t->kind->train_prefix, t->kind->test_prefix);
     status = evaluate_any(t->w, t->test, &t->rule, t->o->eval_records, &any);
     if (status < 0 && world_any(t->w, status == WR_E_NOMEM)) return status;
-    if (status < 0 && world_rank(t->w) == 0) /* training does not need it; an evaluation fails with this, after what is trained is saved */
+    /* training does not need it; an evaluation fails with this, after what is trained is saved */
+    if (status < 0 && world_rank(t->w) == 0)
         log_warn("%s: %s*.wrs: %s: evaluation will fail", t->o->data, t->kind->test_prefix, wr_error());
     if (status >= 0 && !any) drop_test(t, "no usable record in");
     return WR_OK;
@@ -98,7 +103,9 @@ static void tell_records(const trainer *t, const char *when) {
     const size_t left_out = d->n_records - t->order.usable;
     if (world_rank(t->w) != 0) return;
     if (t->longer)
-        snprintf(longer, sizeof longer, t->kind->kind == SHARD_CHAT ? "; %zu have more than %zu tokens: their end is cut off" : " (%zu have more than %zu tokens)",
+        snprintf(longer, sizeof longer,
+                 t->kind->kind == SHARD_CHAT ? "; %zu have more than %zu tokens: their end is cut off"
+                                             : " (%zu have more than %zu tokens)",
                  t->longer, t->rule.max_length);
     if (t->longer || left_out)
         log_warn("%s: %zu of %zu used, %zu left out%s", when, t->order.usable, d->n_records, left_out, longer);
@@ -134,7 +141,8 @@ static wr_status allocate(trainer *t) {
     t->wanted = mem_calloc(n, sizeof *t->wanted);
     t->bytes = mem_calloc(n, sizeof *t->bytes);
     t->memory = arena_create();
-    if (!t->records || !t->lengths || !t->wanted || !t->bytes || !t->memory) TRY(wr_fail(WR_E_NOMEM, "out of memory for a step of %zu records", n));
+    if (!t->records || !t->lengths || !t->wanted || !t->bytes || !t->memory)
+        TRY(wr_fail(WR_E_NOMEM, "out of memory for a step of %zu records", n));
 cleanup:
     return status;
 }
@@ -144,10 +152,11 @@ static void announce(const trainer *t, bool found) {
     char trained[80] = "";
     if (world_rank(t->w) != 0) return;
     if (t->start.m->lora)
-        snprintf(trained, sizeof trained, " (%.2f M in adapters of rank %zu are trained)", (double)t->u.x.n / 1e6, t->start.m->lora->rank);
+        snprintf(trained, sizeof trained, " (%.2f M in adapters of rank %zu are trained)", (double)t->u.x.n / 1e6,
+                 t->start.m->lora->rank);
     log_info("%.2f M parameters%s, %zu records of %s, %lld steps of %zu, %d rank%s × %d thread%s",
-             (double)t->start.m->n_params / 1e6, trained, d->n_records, t->o->data, (long long)t->steps, t->o->global_batch,
-             world_size(t->w), world_size(t->w) > 1 ? "s" : "", omp_get_max_threads(),
+             (double)t->start.m->n_params / 1e6, trained, d->n_records, t->o->data, (long long)t->steps,
+             t->o->global_batch, world_size(t->w), world_size(t->w) > 1 ? "s" : "", omp_get_max_threads(),
              omp_get_max_threads() > 1 ? "s" : "");
     if (found)
         log_info("%s: continuing after step %lld", t->o->out, (long long)t->state.step);
@@ -203,7 +212,7 @@ static void trainer_close(trainer *t) {
     arena_free(t->memory);
 }
 
-/* --- one step ---------------------------------------------------------------------------------------------------- */
+/* --- one step ----------------------------------------------------------------------------------------------------- */
 
 /* What a step reports. Everything but the times is the same on every rank. */
 typedef struct step_report {
@@ -288,7 +297,7 @@ cleanup:
     return status == WR_E_NUMERIC ? wr_context(status, "step %lld", (long long)t->state.step + 1) : status;
 }
 
-/* --- what follows a step ----------------------------------------------------------------------------------------- */
+/* --- what follows a step ------------------------------------------------------------------------------------------ */
 
 static wr_status write_step(trainer *t, const step_report *r) {
     strbuf line = {0};
@@ -331,8 +340,8 @@ static wr_status evaluate_now(trainer *t) {
     json_begin_object(&j);
     json_key(&j, "step");
     json_int(&j, t->state.step);
-    TRY(wr_context(t->kind->evaluate(t->w, t->o, t->start.m, t->work, t->test, &j, &nothing), "evaluation after step %lld",
-                   (long long)t->state.step));
+    TRY(wr_context(t->kind->evaluate(t->w, t->o, t->start.m, t->work, t->test, &j, &nothing),
+                   "evaluation after step %lld", (long long)t->state.step));
     if (nothing) {
         drop_test(t, "nothing to measure in the records of");
         goto cleanup;
@@ -365,8 +374,8 @@ static wr_status save(trainer *t) {
     return status;
 }
 
-/* An evaluation between steps. Where its records cannot be read the steps so far are saved before the run ends, and --resume goes on behind it; a model whose
- * figures are no numbers is not saved over better ones. */
+/* An evaluation between steps. Where its records cannot be read the steps so far are saved before the run ends, and
+ * --resume goes on behind it; a model whose figures are no numbers is not saved over better ones. */
 static wr_status evaluate_between(trainer *t) {
     wr_status status = WR_OK;
     const wr_status evaluated = evaluate_now(t);
@@ -378,7 +387,8 @@ static wr_status evaluate_between(trainer *t) {
         goto cleanup;
     }
     TRY(save(t));
-    status = wr_fail(evaluated, "%s (step %lld is saved)", why ? why : "an evaluation failed", (long long)t->state.step);
+    status =
+        wr_fail(evaluated, "%s (step %lld is saved)", why ? why : "an evaluation failed", (long long)t->state.step);
 cleanup:
     free(why);
     return status;
@@ -401,9 +411,10 @@ cleanup:
     return status;
 }
 
-/* The model is saved before it is evaluated, whatever comes of that. Where saving changes it (adapters are merged in), its checkpoint is there, and a failed
- * evaluation is told after the model is saved, too. A finished run that is resumed comes here at once: the line of its last evaluation, which lies behind what
- * the checkpoint counts, is written again. */
+/* The model is saved before it is evaluated, whatever comes of that. Where saving changes it (adapters are merged in),
+ * its checkpoint is there, and a failed evaluation is told after the model is saved, too. A finished run that is
+ * resumed comes here at once: the line of its last evaluation, which lies behind what the checkpoint counts, is written
+ * again. */
 static wr_status finish(trainer *t) {
     wr_status status = WR_OK, evaluated = WR_OK;
     const save_options how = how_to_save(t);

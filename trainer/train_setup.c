@@ -66,7 +66,8 @@ cleanup:
     return status;
 }
 
-/* Positions cost nothing with rotary embeddings, and records that find none are lost: as many as the longest record has tokens, within --max-length. */
+/* Positions cost nothing with rotary embeddings, and records that find none are lost: as many as the longest record has
+ * tokens, within --max-length. */
 static void fit_positions(const train_options *o, const dataset_index *d, model_config *c) {
     size_t longest = 0;
     if (strstr(o->spec, "max-positions=")) return;
@@ -78,7 +79,8 @@ static void fit_positions(const train_options *o, const dataset_index *d, model_
     log_info("--new: max-positions=%zu, as the longest record (within --max-length %zu)", longest, o->max_length);
 }
 
-static wr_status make_new(const train_options *o, model_head head, const tokenizer *t, const dataset_index *d, model **out) {
+static wr_status make_new(const train_options *o, model_head head, const tokenizer *t, const dataset_index *d,
+                          model **out) {
     model_config c;
     wr_status status = model_config_from_spec(o->spec, &c);
     if (status < 0) return wr_context(status, "--new");
@@ -124,7 +126,8 @@ static wr_status start_root(const train_options *o, model_head head, const datas
     snprintf(s->tokenizer_dir, sizeof s->tokenizer_dir, "%s", tokenizer_dir(t));
     if (o->model) {
         size_t n_labels = head == HEAD_SCORE ? (size_t)d->meta.classes - 1 : 0;
-        const model_load_options load = {.head = head, .n_labels = n_labels, .seed = o->seed, .check_weights = o->check_weights};
+        const model_load_options load = {
+            .head = head, .n_labels = n_labels, .seed = o->seed, .check_weights = o->check_weights};
         TRY(model_load(o->model, &load, &s->m));
         TRY(check_tokenizer(o, d, t, s->m, dir));
         if (head == HEAD_SCORE && s->m->config.n_labels != n_labels)

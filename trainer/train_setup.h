@@ -13,12 +13,14 @@ typedef struct train_start {
     char *chat_template;          /* reward: the same in Jinja, which others read; NULL for lm */
 } train_start;
 
-/* COLLECTIVE. Rank 0 loads --model (or makes --new), the others get it by broadcast. A model whose tokenizer or template is not the shards' is WR_E_MISMATCH.
- * head HEAD_SCORE: a causal LM gets a fresh score head of d->meta.classes - 1 rows. With o->lora.rank: fresh adapters, the same on every rank. */
+/* COLLECTIVE. Rank 0 loads --model (or makes --new), the others get it by broadcast. A model whose tokenizer or
+ * template is not the shards' is WR_E_MISMATCH. head HEAD_SCORE: a causal LM gets a fresh score head of d->meta.classes
+ * - 1 rows. With o->lora.rank: fresh adapters, the same on every rank. */
 wr_status train_start_open(world *w, const train_options *o, model_head head, const dataset_index *d, train_start *out);
 void train_start_close(train_start *s);
 
-/* COLLECTIVE. *m of rank 0 (with f32 masters, without adapters) to all (others: *m is created); it computes in p on all of them then. */
+/* COLLECTIVE. *m of rank 0 (with f32 masters, without adapters) to all (others: *m is created); it computes in p on all
+ * of them then. */
 wr_status model_share(world *w, precision p, model **m);
 /* COLLECTIVE. The text of a file as the lowest rank that can read it has it; empty when none can. */
 wr_status text_share(world *w, const char *path, strbuf *out);

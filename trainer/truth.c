@@ -130,7 +130,7 @@ cleanup:
     return status;
 }
 
-/* --- pulled tasks ------------------------------------------------------------------------------------------------ */
+/* --- pulled tasks ------------------------------------------------------------------------------------------------- */
 
 static wr_status give_task(void *context, size_t index, strbuf *out) {
     const truth_list *l = context;

@@ -23,11 +23,13 @@ typedef struct refusal_report {
 wr_status refusal_report_create(refusal_report *out);
 void refusal_report_free(refusal_report *r);
 wr_status refusal_report_add(refusal_report *r, const turn_line *t);
-/* {"refusals","false","justified","answered","false_share","false_share_low","false_share_high","paper_false_share","by_level":
- * [{"level","turns","false", "justified","answered","none","false_rate","false_rate_low","false_rate_high"}],
- * "by_model": [{"name","turns","refusals","false","justified", "false_share","false_share_low","false_share_high"}],
- * "by_language", "by_month"}. false_share: of refusals; false_rate: of all turns of the level. At most `most` names a
- * list, those with most refusals (months: all, in order). */
+/* {"refusals","false","justified","answered","false_share","false_share_low","false_share_high","paper_false_share",
+ *  "by_level": [{"level","turns","false","justified","answered","none","false_rate","false_rate_low",
+ *                "false_rate_high"}],
+ *  "by_model": [{"name","turns","refusals","false","justified","false_share","false_share_low","false_share_high"}],
+ *  "by_language", "by_month"}.
+ * false_share: of refusals; false_rate: of all turns of the level. At most `most` names a list, those with most
+ * refusals (months: all, in order). */
 void refusal_report_json(refusal_report *r, size_t most, json_writer *w);
 
 #endif

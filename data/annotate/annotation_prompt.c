@@ -9,11 +9,9 @@
 #include <string.h>
 
 /* Made from the text files by the Makefile: string literals, a line each. */
-static const char *const built_in[] = {
-    [PROMPT_LEVEL] =
+static const char *const built_in[] = {[PROMPT_LEVEL] =
 #include "data/prompts/annotate.inc"
-    ,
-    [PROMPT_REFUSAL] =
+                                           , [PROMPT_REFUSAL] =
 #include "data/prompts/refusal.inc"
 };
 static const char *const file_names[] = {[PROMPT_LEVEL] = "annotate.txt", [PROMPT_REFUSAL] = "refusal.txt"};
@@ -30,8 +28,8 @@ struct annotation_prompt {
 
 uint64_t annotation_prompt_hash(const annotation_prompt *p) { return hash64(p->text, p->length, 0); }
 
-/* The next {name} at or behind *at: its slot, with *at and *end around it; SLOTS at the end of the text; -1 for a name that is no slot. Braces around
- * anything but small letters and _ are text. */
+/* The next {name} at or behind *at: its slot, with *at and *end around it; SLOTS at the end of the text; -1 for a name
+ * that is no slot. Braces around anything but small letters and _ are text. */
 static int next_slot(const annotation_prompt *p, size_t *at, size_t *end) {
     for (size_t i = *at; i < p->length; i++) {
         if (p->text[i] != '{') continue;
@@ -54,13 +52,15 @@ static wr_status check_slots(const annotation_prompt *p, prompt_kind kind, const
         int s = next_slot(p, &at, &end);
         if (s == SLOTS) break;
         if (s < 0)
-            return wr_fail(WR_E_USAGE, "%s: %.*s is no slot; there are {history}, {query}, {reply} and {followup}", name, (int)(end - at > 60 ? 60 : end - at),
-                           p->text + at);
+            return wr_fail(WR_E_USAGE, "%s: %.*s is no slot; there are {history}, {query}, {reply} and {followup}",
+                           name, (int)(end - at > 60 ? 60 : end - at), p->text + at);
         seen[s] = true;
     }
     for (int s = 0; s < SLOTS; s++)
-        if (needed[kind][s] && !seen[s]) return wr_fail(WR_E_USAGE, "%s: the slot {%s} is missing", name, slot_names[s]);
-    if (kind == PROMPT_REFUSAL && seen[SLOT_FOLLOWUP]) return wr_fail(WR_E_USAGE, "%s: {followup} has no place here: a refusal is judged before anybody reacts", name);
+        if (needed[kind][s] && !seen[s])
+            return wr_fail(WR_E_USAGE, "%s: the slot {%s} is missing", name, slot_names[s]);
+    if (kind == PROMPT_REFUSAL && seen[SLOT_FOLLOWUP])
+        return wr_fail(WR_E_USAGE, "%s: {followup} has no place here: a refusal is judged before anybody reacts", name);
     return WR_OK;
 }
 
@@ -73,7 +73,8 @@ static wr_status find_file(const char *dir, prompt_kind kind, char path[PATH_CAP
     TRY(path_join(other, dir, file_names[kind == PROMPT_LEVEL ? PROMPT_REFUSAL : PROMPT_LEVEL]));
     *found = file_exists(path);
     if (!*found && !file_exists(other))
-        TRY(wr_fail(WR_E_USAGE, "--prompts: %s holds neither %s nor %s", dir, file_names[PROMPT_LEVEL], file_names[PROMPT_REFUSAL]));
+        TRY(wr_fail(WR_E_USAGE, "--prompts: %s holds neither %s nor %s", dir, file_names[PROMPT_LEVEL],
+                    file_names[PROMPT_REFUSAL]));
 cleanup:
     return status;
 }
@@ -88,7 +89,8 @@ wr_status annotation_prompt_load(const char *dir, prompt_kind kind, annotation_p
     TRY(find_file(dir, kind, path, &found));
     if (found) {
         TRY(file_read(path, LIMIT, &p->text, &p->length));
-        if (utf8_valid_prefix(p->text, p->length) != p->length || memchr(p->text, 0, p->length)) TRY(wr_fail(WR_E_USAGE, "%s is not UTF-8 text", path));
+        if (utf8_valid_prefix(p->text, p->length) != p->length || memchr(p->text, 0, p->length))
+            TRY(wr_fail(WR_E_USAGE, "%s is not UTF-8 text", path));
     } else {
         TRY_ALLOC(p->text = mem_strdup(built_in[kind]));
         p->length = strlen(p->text);
@@ -108,7 +110,7 @@ void annotation_prompt_free(annotation_prompt *p) {
     free(p);
 }
 
-/* --- rendering ----------------------------------------------------------------------------------------------------------- */
+/* --- rendering ---------------------------------------------------------------------------------------------------- */
 
 /* Bytes of the first k characters. */
 static size_t prefix_bytes(const char *s, size_t n, size_t k) {
@@ -135,7 +137,8 @@ void annotation_clip(strbuf *out, const char *s, size_t n, size_t limit) {
         strbuf_append(out, s, n);
         return;
     }
-    size_t tail = limit / 3, head_bytes = prefix_bytes(s, n, limit - tail), tail_at = head_bytes + prefix_bytes(s + head_bytes, n - head_bytes, characters - limit);
+    size_t tail = limit / 3, head_bytes = prefix_bytes(s, n, limit - tail),
+           tail_at = head_bytes + prefix_bytes(s + head_bytes, n - head_bytes, characters - limit);
     strbuf_append(out, s, head_bytes);
     strbuf_printf(out, "\n[… %zu characters left out …]\n", characters - limit);
     strbuf_append(out, s + tail_at, n - tail_at);
@@ -151,28 +154,41 @@ static void put_history(strbuf *out, const annotated_turn *t, const prompt_limit
     if (shown && shown < t->n_history) strbuf_printf(out, "[… %zu messages left out …]\n", t->n_history - shown);
     for (size_t i = t->n_history - shown; i < t->n_history; i++) {
         const chat_message *m = &t->history[i];
-        strbuf_printf(out, "%s: ", strcmp(m->role, "assistant") == 0 ? "assistant" : strcmp(m->role, "user") == 0 ? "person" : m->role);
+        strbuf_printf(out, "%s: ",
+                      strcmp(m->role, "assistant") == 0 ? "assistant"
+                      : strcmp(m->role, "user") == 0    ? "person"
+                                                        : m->role);
         put_message(out, m, limits->characters);
         if (i + 1 < t->n_history) strbuf_putc(out, '\n');
     }
 }
 
-void annotation_prompt_render(const annotation_prompt *p, const annotated_turn *t, const prompt_limits *limits, strbuf *out) {
+void annotation_prompt_render(const annotation_prompt *p, const annotated_turn *t, const prompt_limits *limits,
+                              strbuf *out) {
     size_t from = 0, at = 0, end = 0;
     for (;; from = at = end) {
         int s = next_slot(p, &at, &end);
         strbuf_append(out, p->text + from, at - from);
         switch (s) {
-        case SLOT_HISTORY: put_history(out, t, limits); break;
-        case SLOT_QUERY: put_message(out, t->query, limits->characters); break;
-        case SLOT_REPLY: put_message(out, t->reply, limits->characters); break;
-        case SLOT_FOLLOWUP: put_message(out, t->followup, limits->characters); break;
-        default: return;
+        case SLOT_HISTORY:
+            put_history(out, t, limits);
+            break;
+        case SLOT_QUERY:
+            put_message(out, t->query, limits->characters);
+            break;
+        case SLOT_REPLY:
+            put_message(out, t->reply, limits->characters);
+            break;
+        case SLOT_FOLLOWUP:
+            put_message(out, t->followup, limits->characters);
+            break;
+        default:
+            return;
         }
     }
 }
 
-/* --- answers --------------------------------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------------------------------ */
 
 static const char *last_of(const char *text, size_t n, const char *word) {
     size_t k = strlen(word);

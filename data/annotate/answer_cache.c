@@ -16,8 +16,8 @@
 enum { FILES_MAX = 1 << 16, OPEN_MAX_FILES = 64, FIRST_READ = 4096 };
 #define SYNC_PERIOD 1.0
 
-/* 16 bytes an answer. Growing by half at 85 % keeps 57 to 85 % in use: 19 to 28 bytes. The upper half of a key tells nearly all apart; the record on
- * disk has all of it and is compared when read. */
+/* 16 bytes an answer. Growing by half at 85 % keeps 57 to 85 % in use: 19 to 28 bytes. The upper half of a key tells
+ * nearly all apart; the record on disk has all of it and is compared when read. */
 typedef struct slot {
     uint64_t key;   /* upper 64 bits */
     uint64_t where; /* file << 48 | offset + 1; 0: free */
@@ -33,9 +33,9 @@ struct answer_cache {
     size_t count, capacity;
     cache_file *files;
     size_t n_files, files_capacity, n_open;
-    size_t own;     /* index of this rank's file */
-    uint64_t end;   /* its length */
-    double synced;  /* clock of the last sync */
+    size_t own;    /* index of this rank's file */
+    uint64_t end;  /* its length */
+    double synced; /* clock of the last sync */
     bool dirty;
     strbuf line;
 };
@@ -43,7 +43,7 @@ struct answer_cache {
 size_t answer_cache_count(const answer_cache *c) { return c->count; }
 size_t answer_cache_bytes(const answer_cache *c) { return c->capacity * sizeof(slot); }
 
-/* --- index -------------------------------------------------------------------------------------------------------------- */
+/* --- index -------------------------------------------------------------------------------------------------------- */
 
 static uint64_t upper(const char *hex) {
     uint64_t v = 0;
@@ -76,7 +76,7 @@ static wr_status grow(answer_cache *c) {
     return WR_OK;
 }
 
-/* --- files -------------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static wr_status file_fd(answer_cache *c, size_t i, int *fd) {
     cache_file *f = &c->files[i];
@@ -104,7 +104,8 @@ static wr_status read_line(answer_cache *c, uint64_t where) {
     off_t offset = (off_t)((where & ((UINT64_C(1) << 48) - 1)) - 1);
     strbuf_clear(&c->line);
     for (size_t want = FIRST_READ;; want *= 2) {
-        if (want > ANSWER_RECORD_LIMIT * 2) return wr_fail(WR_E_IO, "%s: no end of the record at byte %lld", c->files[file].path, (long long)offset);
+        if (want > ANSWER_RECORD_LIMIT * 2)
+            return wr_fail(WR_E_IO, "%s: no end of the record at byte %lld", c->files[file].path, (long long)offset);
         size_t from = c->line.len;
         strbuf_puts(&c->line, "");
         if (mem_reserve((void **)&c->line.data, &c->line.capacity, want + 1, 1) < 0) return WR_E_NOMEM;
@@ -113,7 +114,9 @@ static wr_status read_line(answer_cache *c, uint64_t where) {
             want /= 2;
             continue;
         }
-        if (got <= 0) return wr_fail(WR_E_IO, "%s: the record at byte %lld is gone: %s", c->files[file].path, (long long)offset, got < 0 ? strerror(errno) : "file cut short");
+        if (got <= 0)
+            return wr_fail(WR_E_IO, "%s: the record at byte %lld is gone: %s", c->files[file].path, (long long)offset,
+                           got < 0 ? strerror(errno) : "file cut short");
         char *newline = memchr(c->line.data + from, '\n', (size_t)got);
         c->line.len = newline ? (size_t)(newline - c->line.data) : from + (size_t)got;
         c->line.data[c->line.len] = '\0';
@@ -159,7 +162,7 @@ cleanup:
     return status;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 typedef struct scan {
     answer_cache *cache;
@@ -169,7 +172,8 @@ typedef struct scan {
 static wr_status index_record(void *context, const char key[HASH_HEX], uint64_t offset) {
     const scan *s = context;
     wr_status status = WR_OK;
-    /* Two keys of one upper half would be taken for one here: the later answer is then asked for again (look_up compares whole keys). */
+    /* Two keys of one upper half would be taken for one here: the later answer is then asked for again (look_up
+     * compares whole keys). */
     if (answer_cache_has(s->cache, key)) return WR_OK;
     if (offset >> 48) return wr_fail(WR_E_IO, "%s: more than 2^48 bytes", s->cache->files[s->file].path);
     TRY(grow(s->cache));
@@ -180,7 +184,9 @@ cleanup:
 
 static wr_status lock_own(const char *path, int fd) {
     if (lock_take(fd, path) == LOCK_BUSY)
-        return wr_fail(WR_E_IO, "%s is being written by another process: wait for it, or name another folder with --answer-cache", path);
+        return wr_fail(
+            WR_E_IO, "%s is being written by another process: wait for it, or name another folder with --answer-cache",
+            path);
     return WR_OK;
 }
 
@@ -199,13 +205,18 @@ static wr_status read_file(answer_cache *c, size_t i) {
     struct stat info;
     int fd;
     TRY(file_fd(c, i, &fd));
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) TRY(wr_fail(WR_E_IO, "%s is not a plain file", c->files[i].path));
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        TRY(wr_fail(WR_E_IO, "%s is not a plain file", c->files[i].path));
     TRY(answer_records_scan(fd, c->files[i].path, index_record, &s, &result));
-    if (result.damaged) log_warn("%s: skipped %llu damaged records; their questions are asked again", c->files[i].path, (unsigned long long)result.damaged);
+    if (result.damaged)
+        log_warn("%s: skipped %llu damaged records; their questions are asked again", c->files[i].path,
+                 (unsigned long long)result.damaged);
     if (i != c->own) goto cleanup; /* another rank may be writing its end at this moment */
     if (result.good_end < result.end) {
-        log_info("%s: cut off an unfinished record of %llu bytes", c->files[i].path, (unsigned long long)(result.end - result.good_end));
-        if (ftruncate(fd, (off_t)result.good_end) != 0) TRY(wr_fail(WR_E_IO, "cannot shorten %s: %s", c->files[i].path, strerror(errno)));
+        log_info("%s: cut off an unfinished record of %llu bytes", c->files[i].path,
+                 (unsigned long long)(result.end - result.good_end));
+        if (ftruncate(fd, (off_t)result.good_end) != 0)
+            TRY(wr_fail(WR_E_IO, "cannot shorten %s: %s", c->files[i].path, strerror(errno)));
     }
     c->end = result.good_end;
 cleanup:
@@ -219,7 +230,9 @@ static wr_status list_files(answer_cache *c, const char *dir, int rank) {
     bool seen = false;
     snprintf(own, sizeof own, "answers-%d.jsonl", rank);
     TRY(dir_list(dir, "answers-", ".jsonl", &names, &n));
-    if (n + 1 >= FILES_MAX) TRY(wr_fail(WR_E_USAGE, "%s holds %zu files of answers; %d at most: join some with cat", dir, n, FILES_MAX - 2));
+    if (n + 1 >= FILES_MAX)
+        TRY(wr_fail(WR_E_USAGE, "%s holds %zu files of answers; %d at most: join some with cat", dir, n,
+                    FILES_MAX - 2));
     for (size_t i = 0; i <= n; i++) {
         if (i == n && seen) break;
         const char *name = i < n ? names[i] : own;
@@ -251,7 +264,7 @@ cleanup:
     return status;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 wr_status answer_cache_add(answer_cache *c, const char key[HASH_HEX], const char *members, size_t n) {
     wr_status status = WR_OK;
@@ -269,7 +282,8 @@ wr_status answer_cache_add(answer_cache *c, const char key[HASH_HEX], const char
     while (written < 0 && errno == EINTR);
     if (written != (ssize_t)c->line.len) {
         int cause = written < 0 ? errno : ENOSPC;
-        if (written > 0 && ftruncate(f->fd, (off_t)c->end) != 0) log_warn("cannot shorten %s: %s", f->path, strerror(errno));
+        if (written > 0 && ftruncate(f->fd, (off_t)c->end) != 0)
+            log_warn("cannot shorten %s: %s", f->path, strerror(errno));
         TRY(wr_fail(WR_E_IO, "cannot write answers to %s: %s", f->path, strerror(cause)));
     }
     place(c, (slot){.key = upper(key), .where = (uint64_t)c->own << 48 | (c->end + 1)});
@@ -290,7 +304,9 @@ wr_status answer_cache_sync(answer_cache *c) {
     return WR_OK;
 }
 
-wr_status answer_cache_tick(answer_cache *c) { return c->dirty && clock_seconds() - c->synced >= SYNC_PERIOD ? answer_cache_sync(c) : WR_OK; }
+wr_status answer_cache_tick(answer_cache *c) {
+    return c->dirty && clock_seconds() - c->synced >= SYNC_PERIOD ? answer_cache_sync(c) : WR_OK;
+}
 
 void answer_cache_close(answer_cache *c) {
     if (!c) return;

@@ -34,9 +34,13 @@ static bool hex_digits(const char *s, size_t n) {
 }
 
 bool answer_record_check(const char *line, size_t n, char key[HASH_HEX]) {
-    if (n < KEY_AT + KEY_LENGTH + 1 + TRAILER || memcmp(line, before_key, KEY_AT) != 0 || !hex_digits(line + KEY_AT, KEY_LENGTH)) return false;
+    if (n < KEY_AT + KEY_LENGTH + 1 + TRAILER || memcmp(line, before_key, KEY_AT) != 0 ||
+        !hex_digits(line + KEY_AT, KEY_LENGTH))
+        return false;
     const char *trailer = line + n - TRAILER, *sum = trailer + sizeof before_sum - 1;
-    if (memcmp(trailer, before_sum, sizeof before_sum - 1) != 0 || memcmp(sum + SUM_LENGTH, after_sum, sizeof after_sum - 1) != 0) return false;
+    if (memcmp(trailer, before_sum, sizeof before_sum - 1) != 0 ||
+        memcmp(sum + SUM_LENGTH, after_sum, sizeof after_sum - 1) != 0)
+        return false;
     char wanted[SUM_LENGTH + 1];
     snprintf(wanted, sizeof wanted, "%016" PRIx64, hash64(line, (size_t)(trailer - line), 0));
     if (memcmp(wanted, sum, SUM_LENGTH) != 0) return false;
@@ -45,8 +49,9 @@ bool answer_record_check(const char *line, size_t n, char key[HASH_HEX]) {
     return true;
 }
 
-wr_status answer_records_scan(int fd, const char *path, wr_status (*found)(void *context, const char key[HASH_HEX], uint64_t offset), void *context,
-                              answer_scan *out) {
+wr_status answer_records_scan(int fd, const char *path,
+                              wr_status (*found)(void *context, const char key[HASH_HEX], uint64_t offset),
+                              void *context, answer_scan *out) {
     wr_status status = WR_OK;
     char *buffer = NULL, key[HASH_HEX];
     size_t capacity = 0, held = 0; /* bytes of the buffer, which begins at file offset `base` */
@@ -72,7 +77,8 @@ wr_status answer_records_scan(int fd, const char *path, wr_status (*found)(void 
             }
             start = end + 1;
         }
-        if (held - start > ANSWER_RECORD_LIMIT) start = held; /* no record: let it go; its end will not pass the check */
+        /* no record: let it go; its end will not pass the check */
+        if (held - start > ANSWER_RECORD_LIMIT) start = held;
         memmove(buffer, buffer + start, held - start);
         held -= start;
         base += start;

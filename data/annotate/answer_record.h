@@ -1,4 +1,5 @@
-/* One line of an answer cache: how it is written, checked, and found in a file. Only data/annotate/answer_cache.c uses it. LOCAL. */
+/* One line of an answer cache: how it is written, checked, and found in a file. Only data/annotate/answer_cache.c uses
+ * it. LOCAL. */
 #ifndef WR_DATA_ANSWER_RECORD_H
 #define WR_DATA_ANSWER_RECORD_H
 
@@ -18,7 +19,8 @@ typedef struct answer_scan {
     uint64_t damaged;  /* bad lines before a good one */
 } answer_scan;
 /* Calls found(context, key, offset of its line) for every good record of an open file, from its start, in chunks. */
-wr_status answer_records_scan(int fd, const char *path, wr_status (*found)(void *context, const char key[HASH_HEX], uint64_t offset), void *context,
-                              answer_scan *out);
+wr_status answer_records_scan(int fd, const char *path,
+                              wr_status (*found)(void *context, const char key[HASH_HEX], uint64_t offset),
+                              void *context, answer_scan *out);
 
 #endif

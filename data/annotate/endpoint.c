@@ -15,7 +15,7 @@ enum { BATCH = 4096, RESPONSE_LIMIT = 4 << 20, IN_FLIGHT = 64 };
 #define BACKOFF_LIMIT_S 60.0
 #define KEY_ENV "WILDREWARD_API_KEY"
 
-/* --- levels and refusals ------------------------------------------------------------------------------------------------- */
+/* --- levels and refusals ------------------------------------------------------------------------------------------ */
 
 typedef struct asking {
     endpoint *e;
@@ -77,14 +77,16 @@ static wr_status refusals(annotator *a, const annotated_turn *turns, size_t n, r
     return ask(&k, n);
 }
 
-/* --- counts -------------------------------------------------------------------------------------------------------------- */
+/* --- counts ------------------------------------------------------------------------------------------------------- */
 
-/* A count that a server tells, as a whole number (12.0 is one, too) that a request can have; -1 where it tells none, and where it tells nonsense, which is
- * counted: sums and costs must not come from it. */
+/* A count that a server tells, as a whole number (12.0 is one, too) that a request can have; -1 where it tells none,
+ * and where it tells nonsense, which is counted: sums and costs must not come from it. */
 static int64_t token_count(endpoint *e, const json_value *v) {
     double number;
     if (!v || json_is(v, JSON_NULL)) return -1;
-    if (json_is(v, JSON_NUMBER) && json_to_double(v, &number) && number >= 0 && number <= TOKENS_MAX && number == floor(number)) return (int64_t)number;
+    if (json_is(v, JSON_NUMBER) && json_to_double(v, &number) && number >= 0 && number <= TOKENS_MAX &&
+        number == floor(number))
+        return (int64_t)number;
     e->odd_usage++;
     return -1;
 }
@@ -103,12 +105,23 @@ static void counts(const annotator *a, json_writer *w) {
     const struct {
         const char *name;
         uint64_t value;
-    } list[] = {{"requests", h.requests}, {"retries", h.retries}, {"failed", h.failed}, {"answers", e->answers}, {"cached", e->cached}, {"no_label", e->no_label},
-                {"refusal_no_answer", e->refusal_no_answer}, {"no_similarity", e->no_similarity}, {"prompt_tokens", e->prompt_tokens},
-                {"completion_tokens", e->completion_tokens}, {"odd_usage", e->odd_usage}};
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++) json_key(w, list[i].name), json_int(w, (int64_t)list[i].value);
+    } list[] = {{"requests", h.requests},
+                {"retries", h.retries},
+                {"failed", h.failed},
+                {"answers", e->answers},
+                {"cached", e->cached},
+                {"no_label", e->no_label},
+                {"refusal_no_answer", e->refusal_no_answer},
+                {"no_similarity", e->no_similarity},
+                {"prompt_tokens", e->prompt_tokens},
+                {"completion_tokens", e->completion_tokens},
+                {"odd_usage", e->odd_usage}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        json_key(w, list[i].name), json_int(w, (int64_t)list[i].value);
     if (e->price_in > 0 || e->price_out > 0)
-        json_key(w, "cost"), json_double(w, ((double)e->prompt_tokens * e->price_in + (double)e->completion_tokens * e->price_out) / 1e6);
+        json_key(w, "cost"),
+            json_double(w,
+                        ((double)e->prompt_tokens * e->price_in + (double)e->completion_tokens * e->price_out) / 1e6);
 }
 
 wr_status endpoint_settle(endpoint *e, wr_status status) {
@@ -121,7 +134,7 @@ wr_status endpoint_settle(endpoint *e, wr_status status) {
     return wr_fail(status, "%s; what was answered before is kept, and the same command goes on from there", kept);
 }
 
-/* --- creation -------------------------------------------------------------------------------------------------------------- */
+/* --- creation ----------------------------------------------------------------------------------------------------- */
 
 static void endpoint_free(annotator *a) {
     endpoint *e = (endpoint *)a;
@@ -145,16 +158,20 @@ static wr_status write_head(endpoint *e, const endpoint_options *o) {
     const json_value *extra = NULL;
     if (o->extra) {
         TRY(wr_context(json_parse(e->arena, o->extra, strlen(o->extra), &extra), "--endpoint-extra"));
-        if (!json_is(extra, JSON_OBJECT)) TRY(wr_fail(WR_E_USAGE, "--endpoint-extra is no JSON object, such as {\"top_p\":0.9}"));
+        if (!json_is(extra, JSON_OBJECT))
+            TRY(wr_fail(WR_E_USAGE, "--endpoint-extra is no JSON object, such as {\"top_p\":0.9}"));
         for (size_t i = 0; ours[i]; i++)
-            if (json_get(extra, ours[i])) TRY(wr_fail(WR_E_USAGE, "--endpoint-extra: \"%s\" is not for you to set", ours[i]));
+            if (json_get(extra, ours[i]))
+                TRY(wr_fail(WR_E_USAGE, "--endpoint-extra: \"%s\" is not for you to set", ours[i]));
     }
     json_writer w = json_writer_make(&e->head);
     json_begin_object(&w);
     json_key(&w, "model"), json_string(&w, o->model);
     if (!json_get(extra, "temperature")) json_key(&w, "temperature"), json_double(&w, o->temperature);
-    if (o->max_tokens > 0 && !json_get(extra, "max_tokens") && !json_get(extra, "max_completion_tokens")) json_key(&w, "max_tokens"), json_int(&w, o->max_tokens);
-    for (const json_value *m = extra ? extra->first : NULL; m; m = m->next) json_key_n(&w, m->key, m->key_length), json_copy(&w, m);
+    if (o->max_tokens > 0 && !json_get(extra, "max_tokens") && !json_get(extra, "max_completion_tokens"))
+        json_key(&w, "max_tokens"), json_int(&w, o->max_tokens);
+    for (const json_value *m = extra ? extra->first : NULL; m; m = m->next)
+        json_key_n(&w, m->key, m->key_length), json_copy(&w, m);
     json_key(&w, "messages");
     json_begin_array(&w);
     json_begin_object(&w);
@@ -167,7 +184,8 @@ cleanup:
 
 static wr_status open_pool(endpoint *e, const endpoint_options *o) {
     const char *name = o->key_env ? o->key_env : KEY_ENV, *key = getenv(name);
-    if (o->key_needed && (!key || !*key)) return wr_fail(WR_E_USAGE, "the environment variable %s, which --endpoint-key-env names, is not set", name);
+    if (o->key_needed && (!key || !*key))
+        return wr_fail(WR_E_USAGE, "the environment variable %s, which --endpoint-key-env names, is not set", name);
     http_options h = {.url = o->url,
                       .in_flight = o->in_flight ? o->in_flight : IN_FLIGHT,
                       .timeout_s = o->timeout_s > 0 ? o->timeout_s : TIMEOUT_S,
@@ -184,8 +202,12 @@ static wr_status open_pool(endpoint *e, const endpoint_options *o) {
 
 /* Of what an answer depends on: the requests' fixed parts hold model, temperature and the like. */
 static uint64_t fingerprint(const endpoint *e) {
-    uint64_t parts[] = {annotation_prompt_hash(e->prompts[PROMPT_LEVEL]), annotation_prompt_hash(e->prompts[PROMPT_REFUSAL]), e->limits.history,
-                        e->limits.characters, hash64(strbuf_str(&e->head), e->head.len, 0), hash64(strbuf_str(&e->embed_head), e->embed_head.len, 0)};
+    uint64_t parts[] = {annotation_prompt_hash(e->prompts[PROMPT_LEVEL]),
+                        annotation_prompt_hash(e->prompts[PROMPT_REFUSAL]),
+                        e->limits.history,
+                        e->limits.characters,
+                        hash64(strbuf_str(&e->head), e->head.len, 0),
+                        hash64(strbuf_str(&e->embed_head), e->embed_head.len, 0)};
     return hash64(parts, sizeof parts, 0);
 }
 

@@ -1,4 +1,5 @@
-/* A round of questions to the chat model: those that the cache knows are answered from it, equal ones are asked once, the others go through the pool. */
+/* A round of questions to the chat model: those that the cache knows are answered from it, equal ones are asked once,
+ * the others go through the pool. */
 #include "data/annotate/endpoint_internal.h"
 
 #include "base/log.h"
@@ -12,7 +13,7 @@ typedef struct round {
     endpoint *e;
     const question_set *q;
     char (*keys)[HASH_HEX];
-    string_map asked; /* keys on their way */
+    string_map asked;  /* keys on their way */
     uint32_t *repeats; /* questions equal to one that is on its way */
     size_t n_repeats, repeats_capacity;
     size_t at;
@@ -44,7 +45,8 @@ static wr_status next_question(void *context, strbuf *body, uint64_t *tag) {
         bool found;
         string_entry *entry;
         int fresh;
-        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal")); /* thousands of answers may come from the cache */
+        /* thousands of answers may come from the cache */
+        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
         strbuf_clear(body);
         TRY(r->q->body(r->q->context, i, body));
         hash_hex(body->data, body->len, r->keys[i]);
@@ -66,7 +68,8 @@ cleanup:
 
 /* choices[0].message.content. A message without content (all thought, or a refusal to speak) is an empty answer. */
 static wr_status find_content(const json_value *response, const char **text, size_t *length) {
-    const json_value *message = json_get(json_at(json_get(response, "choices"), 0), "message"), *content = json_get(message, "content");
+    const json_value *message = json_get(json_at(json_get(response, "choices"), 0), "message"),
+                     *content = json_get(message, "content");
     if (!json_is(message, JSON_OBJECT) || (content && !json_is(content, JSON_STRING) && !json_is(content, JSON_NULL)))
         return wr_fail(WR_E_FORMAT, "it has no choices[0].message.content");
     *text = json_is(content, JSON_STRING) ? content->text : "";
@@ -109,7 +112,9 @@ static wr_status question_failed(void *context, uint64_t tag, long code, const c
     round_state *r = context;
     char name[160];
     (void)code;
-    if (!r->e->warned) log_warn("%s gets no label: %s; further ones like it are only counted", r->q->name(r->q->context, tag, name, sizeof name), why);
+    if (!r->e->warned)
+        log_warn("%s gets no label: %s; further ones like it are only counted",
+                 r->q->name(r->q->context, tag, name, sizeof name), why);
     r->e->warned = true;
     return WR_OK;
 }
@@ -119,7 +124,12 @@ static wr_status tick(void *context) { return answer_cache_tick(((round_state *)
 wr_status endpoint_ask(endpoint *e, const question_set *q) {
     wr_status status = WR_OK;
     round_state r = {.e = e, .q = q};
-    http_job job = {.path = "/chat/completions", .context = &r, .next = next_question, .answer = take_answer, .failed = question_failed, .tick = tick};
+    http_job job = {.path = "/chat/completions",
+                    .context = &r,
+                    .next = next_question,
+                    .answer = take_answer,
+                    .failed = question_failed,
+                    .tick = tick};
     if (q->n == 0) return WR_OK;
     if (q->n > INT32_MAX) TRY(wr_fail(WR_E_USAGE, "%zu questions at once are too many", q->n));
     TRY_ALLOC(r.keys = mem_calloc(q->n, sizeof *r.keys));

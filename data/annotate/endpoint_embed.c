@@ -1,5 +1,6 @@
-/* Topic similarity from /v1/embeddings: the cosine of the embeddings of [query + follow-up] of two turns. A text is embedded once, whatever number of
- * pairs it is in; embeddings are read back from the cache, so that memory does not grow with them. */
+/* Topic similarity from /v1/embeddings: the cosine of the embeddings of [query + follow-up] of two turns. A text is
+ * embedded once, whatever number of pairs it is in; embeddings are read back from the cache, so that memory does not
+ * grow with them. */
 #include "data/annotate/endpoint_internal.h"
 
 #include "base/log.h"
@@ -45,7 +46,9 @@ static wr_status write_body(embed_round *r, const uint32_t *texts, size_t n, str
     return status < 0 ? status : strbuf_status(out);
 }
 
-static size_t batch_length(const embed_round *r, size_t from) { return r->n_missing - from < r->inputs ? r->n_missing - from : r->inputs; }
+static size_t batch_length(const embed_round *r, size_t from) {
+    return r->n_missing - from < r->inputs ? r->n_missing - from : r->inputs;
+}
 
 static wr_status next_batch(void *context, strbuf *body, uint64_t *tag) {
     embed_round *r = context;
@@ -66,7 +69,8 @@ static wr_status keep(embed_round *r, size_t text, const json_value *embedding) 
     strbuf_puts(&r->members, ",\"embedding\":[");
     for (const json_value *v = embedding->first; v; v = v->next) {
         double value;
-        if (!json_to_double(v, &value) || !isfinite((float)value)) TRY(wr_fail(WR_E_FORMAT, "an embedding holds something that is no number"));
+        if (!json_to_double(v, &value) || !isfinite((float)value))
+            TRY(wr_fail(WR_E_FORMAT, "an embedding holds something that is no number"));
         strbuf_printf(&r->members, "%s%.9g", v == embedding->first ? "" : ",", (double)(float)value);
     }
     strbuf_putc(&r->members, ']');
@@ -85,18 +89,25 @@ static wr_status take_embeddings(void *context, uint64_t tag, char *body, size_t
     int64_t prompt, completion;
     arena_reset(r->e->arena);
     TRY(json_parse(r->e->arena, body, n, &response));
-    for (const json_value *v = json_is(json_get(response, "data"), JSON_ARRAY) ? json_get(response, "data")->first : NULL; v; v = v->next, i++) {
+    for (const json_value *v = json_is(json_get(response, "data"), JSON_ARRAY) ? json_get(response, "data")->first
+                                                                               : NULL;
+         v; v = v->next, i++) {
         int64_t index = (int64_t)i;
         const json_value *embedding = json_get(v, "embedding");
         json_get_int(v, "index", &index);
-        if (index < 0 || index >= (int64_t)count || found[index] || !json_is(embedding, JSON_ARRAY) || embedding->length == 0)
+        if (index < 0 || index >= (int64_t)count || found[index] || !json_is(embedding, JSON_ARRAY) ||
+            embedding->length == 0)
             TRY(wr_fail(WR_E_FORMAT, "data[%zu] is no embedding of an input", i));
         if (json_is(embedding->first, JSON_ARRAY)) /* no accident: it will not be another time */
-            TRY(wr_fail(WR_E_FAILED, "the endpoint gives an embedding for each token, not for the text: serve %s with pooling (llama.cpp: --pooling mean)", r->e->embedding_model));
+            TRY(wr_fail(WR_E_FAILED,
+                        "the endpoint gives an embedding for each token, not for the text: serve %s with pooling "
+                        "(llama.cpp: --pooling mean)",
+                        r->e->embedding_model));
         found[index] = embedding;
     }
     for (size_t k = 0; k < count; k++)
-        if (!found[k] || found[k]->length != found[0]->length) TRY(wr_fail(WR_E_FORMAT, "%zu inputs did not give as many embeddings of one length", count));
+        if (!found[k] || found[k]->length != found[0]->length)
+            TRY(wr_fail(WR_E_FORMAT, "%zu inputs did not give as many embeddings of one length", count));
     for (size_t k = 0; k < count; k++) TRY(keep(r, r->missing[tag + k], found[k]));
     endpoint_usage(r->e, response, &prompt, &completion);
 cleanup:
@@ -175,7 +186,12 @@ wr_status endpoint_cosines(annotator *a, const turn_text *x, const turn_text *y,
     wr_status status = WR_OK;
     endpoint *e = (endpoint *)a;
     embed_round r = {.e = e, .x = x, .y = y, .inputs = INPUTS};
-    http_job job = {.path = "/embeddings", .context = &r, .next = next_batch, .answer = take_embeddings, .failed = batch_failed, .tick = tick};
+    http_job job = {.path = "/embeddings",
+                    .context = &r,
+                    .next = next_batch,
+                    .answer = take_embeddings,
+                    .failed = batch_failed,
+                    .tick = tick};
     if (n == 0) return WR_OK;
     if (n > INT32_MAX / 2) TRY(wr_fail(WR_E_USAGE, "%zu pairs at once are too many", n));
     TRY_ALLOC(r.keys = mem_calloc(2 * n, sizeof *r.keys));

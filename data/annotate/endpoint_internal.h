@@ -24,8 +24,8 @@ typedef struct endpoint {
     uint64_t answers, cached, no_label, refusal_no_answer, no_similarity, prompt_tokens, completion_tokens, odd_usage;
 } endpoint;
 
-/* n questions to the chat model. body: the request body of question i. answered: the text of its answer, new or cached; not called for a question that
- * failed. Questions with equal bodies are asked once. */
+/* n questions to the chat model. body: the request body of question i. answered: the text of its answer, new or cached;
+ * not called for a question that failed. Questions with equal bodies are asked once. */
 typedef struct question_set {
     size_t n;
     void *context;
@@ -38,7 +38,8 @@ wr_status endpoint_ask(endpoint *e, const question_set *q);
 /* annotator.cosines. */
 wr_status endpoint_cosines(annotator *a, const turn_text *x, const turn_text *y, size_t n, double *cosine);
 
-/* What ends every round of requests: the cache is synced, and an error says where the answers are. Returns status, or the cache's error. */
+/* What ends every round of requests: the cache is synced, and an error says where the answers are. Returns status, or
+ * the cache's error. */
 wr_status endpoint_settle(endpoint *e, wr_status status);
 /* "usage" of a response into the counts; *prompt, *completion: -1 where it is not told, or not in earnest. */
 void endpoint_usage(endpoint *e, const json_value *response, int64_t *prompt, int64_t *completion);

@@ -1,4 +1,5 @@
-/* What data/annotate/http_pool.c (set-up, window) and data/annotate/http_transfer.c (one request and its retries) share. LOCAL. */
+/* What data/annotate/http_pool.c (set-up, window) and data/annotate/http_transfer.c (one request and its retries)
+ * share. LOCAL. */
 #ifndef WR_DATA_HTTP_INTERNAL_H
 #define WR_DATA_HTTP_INTERNAL_H
 

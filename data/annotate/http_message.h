@@ -1,5 +1,5 @@
-/* What HTTP says, for data/annotate/http_pool.c alone: which URLs are usable, which codes are worth another try, and one line for a person about a failure.
- * LOCAL; no state. */
+/* What HTTP says, for data/annotate/http_pool.c alone: which URLs are usable, which codes are worth another try, and
+ * one line for a person about a failure. LOCAL; no state. */
 #ifndef WR_DATA_HTTP_MESSAGE_H
 #define WR_DATA_HTTP_MESSAGE_H
 
@@ -17,8 +17,8 @@ bool http_is_local(const char *url);
 bool http_retryable(long code);
 /* No other request can fare better: an untrusted certificate, an unreadable CA file, a URL that cannot be used. */
 bool http_curl_hopeless(CURLcode code);
-/* "HTTP 400: the model's maximum context length is …": error.message, message or detail of a JSON body, else its beginning; without `key` and what a terminal
- * would obey. */
+/* "HTTP 400: the model's maximum context length is …": error.message, message or detail of a JSON body, else its
+ * beginning; without `key` and what a terminal would obey. */
 void http_explain(long code, const char *key, const char *body, size_t n, char out[HTTP_WHY_CAP]);
 
 #endif

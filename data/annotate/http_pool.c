@@ -16,7 +16,7 @@ http_counts http_pool_counts(const http_pool *p) { return p->counts; }
 
 void http_pool_scrub(const http_pool *p, char *text, size_t n) { secret_scrub(p->key, text, n); }
 
-/* --- set-up ---------------------------------------------------------------------------------------------------------------- */
+/* --- set-up ------------------------------------------------------------------------------------------------------- */
 
 static wr_status check_options(const http_options *o) {
     bool secure;
@@ -24,7 +24,9 @@ static wr_status check_options(const http_options *o) {
     if (status < 0) return status;
     for (const char *c = o->key; c && *c; c++)
         if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 127)
-            return wr_fail(WR_E_USAGE, "the key in $%s holds a space, a line break or another character that cannot be sent", o->key_name);
+            return wr_fail(WR_E_USAGE,
+                           "the key in $%s holds a space, a line break or another character that cannot be sent",
+                           o->key_name);
     if (o->key && !secure && !http_is_local(o->url))
         log_warn("%s is not https: the key in $%s and every text travel readable for the network", o->url, o->key_name);
     return WR_OK;
@@ -108,9 +110,10 @@ void http_pool_free(http_pool *p) {
     curl_global_cleanup();
 }
 
-/* --- a run -------------------------------------------------------------------------------------------------------------------- */
+/* --- a run -------------------------------------------------------------------------------------------------------- */
 
-/* Starts what the window has room for: first what has waited long enough, then new requests. *soonest: when the next waiting one is due. */
+/* Starts what the window has room for: first what has waited long enough, then new requests. *soonest: when the next
+ * waiting one is due. */
 static wr_status fill(http_pool *p, const http_job *job, bool *ended, double *soonest) {
     wr_status status = WR_OK;
     double now = clock_seconds();
@@ -170,7 +173,8 @@ wr_status http_pool_run(http_pool *p, const http_job *job) {
     wr_status status = WR_OK;
     bool ended = false;
     int n = snprintf(p->where, sizeof p->where, "%s%s", p->url, job->path);
-    if (n < 0 || (size_t)n >= sizeof p->where) return wr_fail(WR_E_USAGE, "the endpoint's URL is too long: %.100s…", p->url);
+    if (n < 0 || (size_t)n >= sizeof p->where)
+        return wr_fail(WR_E_USAGE, "the endpoint's URL is too long: %.100s…", p->url);
     for (;;) {
         double soonest;
         int still, left;

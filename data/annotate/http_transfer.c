@@ -29,7 +29,7 @@ static wr_status make_easy(http_pool *p, transfer *t) {
     if (!e) return wr_fail(WR_E_NOMEM, "out of memory for a request");
     double connect = p->o.timeout_s < CONNECT_LIMIT_S ? p->o.timeout_s : CONNECT_LIMIT_S;
     CURLcode bad = CURLE_OK;
-#define SET(option, value)                                                                                                                          \
+#define SET(option, value)                                                                                             \
     if (bad == CURLE_OK) bad = curl_easy_setopt(e, option, value)
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -37,7 +37,8 @@ static wr_status make_easy(http_pool *p, transfer *t) {
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     if (p->ca_file) SET(CURLOPT_CAINFO, p->ca_file);
-    /* One connection a request: a connection that breaks or stalls takes one request with it, not the whole window as HTTP/2 would. */
+    /* One connection a request: a connection that breaks or stalls takes one request with it, not the whole window as
+     * HTTP/2 would. */
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_HTTPHEADER, p->headers);
     SET(CURLOPT_USERAGENT, "wildreward");
@@ -64,11 +65,13 @@ wr_status http_transfer_start(http_pool *p, transfer *t) {
     curl_easy_setopt(t->easy, CURLOPT_URL, p->where);
     curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body.len);
     curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, strbuf_str(&t->body));
-    if (t->response.capacity > KEEP_BYTES) strbuf_free(&t->response); /* an odd one must not hold its memory for the rest of the run */
+    /* an odd one must not hold its memory for the rest of the run */
+    if (t->response.capacity > KEEP_BYTES) strbuf_free(&t->response);
     strbuf_clear(&t->response);
     t->too_long = false;
     t->error[0] = '\0';
-    if (curl_multi_add_handle(p->multi, t->easy) != CURLM_OK) TRY(wr_fail(WR_E_FAILED, "libcurl does not take another request"));
+    if (curl_multi_add_handle(p->multi, t->easy) != CURLM_OK)
+        TRY(wr_fail(WR_E_FAILED, "libcurl does not take another request"));
     p->counts.requests++;
     if (t->sent) p->counts.retries++;
     t->sent++;
@@ -83,20 +86,25 @@ cleanup:
 static wr_status give_up(http_pool *p, const http_job *job, transfer *t, long code, bool hopeless, const char *why) {
     wr_status status = WR_OK;
     size_t limit = p->o.in_flight < STOP_MIN ? STOP_MIN : p->o.in_flight > STOP_MAX ? STOP_MAX : p->o.in_flight;
-    if (p->succeeded && (code == 400 || code == 413 || code == 422)) limit *= STOP_FOR_BAD; /* more likely the questions' fault than the server's */
+    /* more likely the questions' fault than the server's */
+    if (p->succeeded && (code == 400 || code == 413 || code == 422)) limit *= STOP_FOR_BAD;
     t->phase = IDLE;
     p->counts.failed++;
     p->in_a_row++;
     TRY(job->failed(job->context, t->tag, code, why));
     if (hopeless && !p->succeeded)
-        TRY(wr_fail(WR_E_FAILED, "%s: %s%s%s", p->where, why, code == 401 || code == 403 ? "; the key is read from $" : "", code == 401 || code == 403 ? p->key_name : ""));
-    if (p->in_a_row >= limit) TRY(wr_fail(WR_E_FAILED, "%s: %zu requests in a row failed, the last with: %s", p->where, p->in_a_row, why));
+        TRY(wr_fail(WR_E_FAILED, "%s: %s%s%s", p->where, why,
+                    code == 401 || code == 403 ? "; the key is read from $" : "",
+                    code == 401 || code == 403 ? p->key_name : ""));
+    if (p->in_a_row >= limit)
+        TRY(wr_fail(WR_E_FAILED, "%s: %zu requests in a row failed, the last with: %s", p->where, p->in_a_row, why));
 cleanup:
     return status;
 }
 
-/* The server sends too many requests away. The window halves, at most once a second, and grows again by one for each window of answers, so that it
- * settles where the server's limit is. While others are answered, being turned away is no failure of this request and costs it no try. */
+/* The server sends too many requests away. The window halves, at most once a second, and grows again by one for each
+ * window of answers, so that it settles where the server's limit is. While others are answered, being turned away is no
+ * failure of this request and costs it no try. */
 static void make_way(http_pool *p, transfer *t) {
     double now = clock_seconds();
     if (now - p->shrunk >= SHRINK_PERIOD_S) {

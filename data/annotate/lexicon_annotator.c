@@ -21,7 +21,8 @@ static wr_status levels(annotator *a, const annotated_turn *turns, size_t n, int
     for (size_t i = 0; i < n; i++) {
         const chat_message *q = turns[i].query, *r = turns[i].reply, *f = turns[i].followup;
         verdict v;
-        TRY(lexicon_judge(l->lexicon, q ? q->content : "", q ? q->length : 0, r->content, r->length, f->content, f->length, &v));
+        TRY(lexicon_judge(l->lexicon, q ? q->content : "", q ? q->length : 0, r->content, r->length, f->content,
+                          f->length, &v));
         level[i] = (int8_t)v.level;
     }
 cleanup:
@@ -35,7 +36,9 @@ static wr_status refusals(annotator *a, const annotated_turn *turns, size_t n, r
         kind[i] = REFUSAL_NONE;
         if (!t->query) continue;
         kind[i] = refusal_judge(r, t->query->content, t->query->length, t->reply->content, t->reply->length);
-        if (kind[i] != REFUSAL_FALSE || t->n_history < 2 || text_words(t->query->content, t->query->length) > SHORT_QUERY_WORDS) continue;
+        if (kind[i] != REFUSAL_FALSE || t->n_history < 2 ||
+            text_words(t->query->content, t->query->length) > SHORT_QUERY_WORDS)
+            continue;
         /* "No, answer my question." asks what the message before it asked. */
         const chat_message *earlier = &t->history[t->n_history - 2];
         kind[i] = refusal_judge(r, earlier->content, earlier->length, t->reply->content, t->reply->length);
@@ -54,7 +57,8 @@ wr_status annotator_lexicon_create(const char *rules, const char *refusal_rules,
     wr_status status = WR_OK;
     lexicon_annotator *l = mem_calloc(1, sizeof *l);
     TRY_ALLOC(l);
-    l->base = (annotator){.name = "lexicon", .batch = BATCH, .levels = levels, .refusals = refusals, .free = free_annotator};
+    l->base =
+        (annotator){.name = "lexicon", .batch = BATCH, .levels = levels, .refusals = refusals, .free = free_annotator};
     TRY(lexicon_create(rules, &l->lexicon));
     TRY(refusal_create(refusal_rules, &l->refusal));
     const uint64_t parts[] = {lexicon_fingerprint(l->lexicon), refusal_fingerprint(l->refusal)};

@@ -1,4 +1,5 @@
-/* The annotator without a model: word lists for feedback levels (data/match/lexicon.h) and refusals (data/match/refusal.h). LOCAL. */
+/* The annotator without a model: word lists for feedback levels (data/match/lexicon.h) and refusals
+ * (data/match/refusal.h). LOCAL. */
 #ifndef WR_DATA_LEXICON_ANNOTATOR_H
 #define WR_DATA_LEXICON_ANNOTATOR_H
 

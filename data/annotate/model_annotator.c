@@ -42,9 +42,10 @@ typedef struct model_annotator {
     bool calibrate;
     strbuf text;
     token_ids prompts[SLICE + WAYS]; /* of a slice, and those that calibrate */
-    answer_cache *cache; /* NULL: none */
-    arena *record;       /* of the cache, while it is read */
-    uint64_t identity;   /* model, tokenizer, prompts, arithmetic: with a prompt's ids, all that its answer depends on */
+    answer_cache *cache;             /* NULL: none */
+    arena *record;                   /* of the cache, while it is read */
+    /* model, tokenizer, prompts, arithmetic: with a prompt's ids, all that its answer depends on */
+    uint64_t identity;
     /* counted */
     size_t cached, asked[MODEL_QUESTIONS], too_long, not_finite, ties, history_dropped, clipped, tokens;
 } model_annotator;
@@ -177,7 +178,8 @@ static int choose(model_annotator *a, const question *q, const double *logprob) 
 }
 
 static void cache_key(const model_annotator *a, model_question which, const token_ids *prompt, char key[HASH_HEX]) {
-    const uint64_t parts[] = {a->identity, (uint64_t)which, hash64(prompt->ids, prompt->n * sizeof *prompt->ids, 1), hash64(prompt->ids, prompt->n * sizeof *prompt->ids, 2)};
+    const uint64_t parts[] = {a->identity, (uint64_t)which, hash64(prompt->ids, prompt->n * sizeof *prompt->ids, 1),
+                              hash64(prompt->ids, prompt->n * sizeof *prompt->ids, 2)};
     hash_hex(parts, sizeof parts, key);
 }
 
@@ -189,7 +191,8 @@ static wr_status recall(model_annotator *a, const question *q, const char key[HA
     arena_reset(a->record);
     const wr_status got = answer_cache_find(a->cache, key, a->record, &record);
     TRY(got);
-    if (got == WR_END || !json_get_int(record, "choice", &number) || number < 0 || (uint64_t)number >= q->n) return WR_OK;
+    if (got == WR_END || !json_get_int(record, "choice", &number) || number < 0 || (uint64_t)number >= q->n)
+        return WR_OK;
     *answer = (int)number;
     a->cached++;
 cleanup:
@@ -199,8 +202,8 @@ cleanup:
 static wr_status remember(model_annotator *a, model_question which, const char key[HASH_HEX], int answer) {
     char members[100];
     if (!a->cache || answer < 0) return WR_OK;
-    const int n = snprintf(members, sizeof members, "\"question\":\"%s\",\"choice\":%d,\"answer\":%d", which == ASK_LEVEL ? "level" : "refusal", answer,
-                           scales[which].first + answer);
+    const int n = snprintf(members, sizeof members, "\"question\":\"%s\",\"choice\":%d,\"answer\":%d",
+                           which == ASK_LEVEL ? "level" : "refusal", answer, scales[which].first + answer);
     return answer_cache_add(a->cache, key, members, (size_t)n);
 }
 
@@ -335,7 +338,8 @@ static wr_status take_fingerprint(model_annotator *a) {
         h = hash64(text, strlen(text), h);
         h = hash64(ids.ids, ids.n * sizeof *ids.ids, h);
     }
-    const uint64_t arithmetic[] = {(uint64_t)m->precision, a->calibrate}, settings[] = {a->max_length, a->history, a->clip, SIMILARITY_TOKENS};
+    const uint64_t arithmetic[] = {(uint64_t)m->precision, a->calibrate},
+                   settings[] = {a->max_length, a->history, a->clip, SIMILARITY_TOKENS};
     a->identity = hash64(arithmetic, sizeof arithmetic, h);
     a->base.fingerprint = hash64(settings, sizeof settings, a->identity);
 cleanup:

@@ -3,10 +3,11 @@
  * prompt is too long even without history, or for which the model gives no finite numbers or a tie, gets no label and
  * is counted.
  *
- * Refusals are asked for in the same way; topic similarity is the cosine of mean-pooled states (data/mine/text_vectors.h).
+ * Refusals are asked for in the same way; topic similarity is the cosine of mean-pooled states
+ * (data/mine/text_vectors.h).
  *
- * With a cache (data/annotate/answer_cache.h) an answer is written down as soon as it is there, and a prompt whose answer by this model is known is not
- * read again: other filters or a new split cost no new annotation.
+ * With a cache (data/annotate/answer_cache.h) an answer is written down as soon as it is there, and a prompt whose
+ * answer by this model is known is not read again: other filters or a new split cost no new annotation.
  *
  * In f32 a turn's answer has the same bits whatever it is asked together with, and on whatever rank. LOCAL: every rank
  * that annotates holds one; give it a model of node-shared memory to hold the weights once a host. */
@@ -20,10 +21,10 @@ typedef struct model_annotator_options {
     const char *cache_dir;   /* NULL: no cache */
     int rank;                /* whose file of the cache is written */
     const char *prompts_dir; /* NULL: built-in prompts (data/annotate/model_prompts.h) */
-    size_t
-        max_length; /* tokens of prompt and answer, 0: MODEL_ANNOTATOR_LENGTH; never more than the model's positions */
-    size_t history; /* earlier messages that a prompt shows at most, 0: all that fit */
-    size_t clip;    /* characters of a message that a prompt shows, its beginning and its end; 0: all */
+    /* tokens of prompt and answer, 0: MODEL_ANNOTATOR_LENGTH; never more than the model's positions */
+    size_t max_length;
+    size_t history;      /* earlier messages that a prompt shows at most, 0: all that fit */
+    size_t clip;         /* characters of a message that a prompt shows, its beginning and its end; 0: all */
     size_t batch_tokens; /* of a forward pass; 0: MODEL_ANNOTATOR_BATCH */
     /* Contextual calibration (Zhao et al. 2021, "Calibrate Before Use"): an answer counts by its log-probability less
      * that after the same prompt with nothing in its slots, because small models favour one number whatever they read.

@@ -12,7 +12,9 @@ enum { MATCH_LIMIT = 200000 };
 
 struct pattern {
     pcre2_code *code;
-    bool *jit; /* compiled to machine code, which is done at the first search: most of several hundred rules are seldom or never searched for */
+    /* compiled to machine code, which is done at the first search: most of several hundred rules are seldom or never
+     * searched for */
+    bool *jit;
     pcre2_match_data *match;
     pcre2_match_context *context;
     bool at_edge;

@@ -6,7 +6,15 @@
 
 /* A text is read in windows of three bytes, six bits of each (alike for both letter cases); a bitmap says which windows
  * are of interest. Each string is found by its rarest window and then compared whole. */
-enum { WINDOW = 3, CODE_BITS = 6, CODES = 1 << CODE_BITS, PROBE_TEXT = 12, RUN = 512, KEYS = CODES * CODES * CODES, NO_MARK = 0xFFFF };
+enum {
+    WINDOW = 3,
+    CODE_BITS = 6,
+    CODES = 1 << CODE_BITS,
+    PROBE_TEXT = 12,
+    RUN = 512,
+    KEYS = CODES * CODES * CODES,
+    NO_MARK = 0xFFFF
+};
 _Static_assert(PREFILTER_RULES *REGEX_NEEDS < NO_MARK, "a mark is a rule and a list in 16 bits");
 
 typedef struct entry { /* one string, with those who ask for it */
@@ -16,7 +24,9 @@ typedef struct entry { /* one string, with those who ask for it */
     uint8_t begins, ends;         /* codes of its first and last byte */
     uint32_t first_mark, n_marks; /* in marks */
 } entry;
-typedef struct probe { /* the same with all that most looks at a text need in one place: what lies elsewhere has left the cache when the next text comes */
+/* the same with all that most looks at a text need in one place: what lies elsewhere has left the cache when the next
+ * text comes */
+typedef struct probe {
     uint16_t at, n, n_marks;
     uint8_t begins, ends;
     uint32_t first_mark;
@@ -31,16 +41,17 @@ struct prefilter {
     arena *memory;
     regex_needs needs[PREFILTER_RULES];
     size_t n;
-    rule_mask unknown[REGEX_NEEDS]; /* rules that need nothing of that list */
-    size_t words;                   /* of the masks in use */
+    rule_mask unknown[REGEX_NEEDS];   /* rules that need nothing of that list */
+    size_t words;                     /* of the masks in use */
     uint16_t digits[PREFILTER_RULES]; /* rules that need some */
     size_t n_digits;
     uint8_t code[256];
     uint64_t bitmap[KEYS / 64];
     uint32_t before[KEYS / 64]; /* keys of interest before those of a word of the bitmap */
-    uint32_t *first;            /* (keys of interest + 1) the entries of each; while strings are added: (KEYS + 1) how many entries a key has */
-    entry *entries;             /* by key */
-    probe *probes;              /* (n_entries) */
+    /* (keys of interest + 1) the entries of each; while strings are added: (KEYS + 1) how many entries a key has */
+    uint32_t *first;
+    entry *entries; /* by key */
+    probe *probes;  /* (n_entries) */
     size_t n_entries, entry_capacity;
     entry *single; /* strings of one byte */
     size_t n_single, single_capacity;
@@ -240,12 +251,18 @@ wr_status prefilter_build(prefilter *p) {
     for (size_t i = 0; i < p->n_entries; i++) {
         const entry *x = &p->entries[i];
         p->bitmap[x->key / 64] |= 1ull << (x->key % 64);
-        p->probes[i] = (probe){.at = x->at, .n = x->n, .begins = x->begins, .ends = x->ends, .first_mark = x->first_mark, .n_marks = (uint16_t)x->n_marks};
+        p->probes[i] = (probe){.at = x->at,
+                               .n = x->n,
+                               .begins = x->begins,
+                               .ends = x->ends,
+                               .first_mark = x->first_mark,
+                               .n_marks = (uint16_t)x->n_marks};
         memcpy(p->probes[i].text, x->text->text, x->n < PROBE_TEXT ? x->n : PROBE_TEXT);
         if (!i || x->key != x[-1].key) p->first[keys++] = (uint32_t)i;
     }
     p->first[keys] = (uint32_t)p->n_entries;
-    for (size_t w = 1; w < KEYS / 64; w++) p->before[w] = p->before[w - 1] + (uint32_t)__builtin_popcountll(p->bitmap[w - 1]);
+    for (size_t w = 1; w < KEYS / 64; w++)
+        p->before[w] = p->before[w - 1] + (uint32_t)__builtin_popcountll(p->bitmap[w - 1]);
 cleanup:
     return status;
 }
@@ -304,13 +321,17 @@ static void mark_wishes(const prefilter *p, uint32_t first, uint32_t n, rule_mas
 /* The entries of a key of interest whose window ends at s[end - 1]. */
 static void mark_found(const prefilter *p, uint32_t key, const uint8_t *s, size_t end, size_t n,
                        rule_mask seen[REGEX_NEEDS]) {
-    size_t word = key / 64, k = p->before[word] + (size_t)__builtin_popcountll(p->bitmap[word] & ((1ull << (key % 64)) - 1));
+    size_t word = key / 64,
+           k = p->before[word] + (size_t)__builtin_popcountll(p->bitmap[word] & ((1ull << (key % 64)) - 1));
     for (uint32_t i = p->first[k]; i < p->first[k + 1]; i++) {
         const probe *x = &p->probes[i];
         size_t from = end - x->at;
-        if (end < x->at || from + x->n > n || p->code[s[from]] != x->begins || p->code[s[from + x->n - 1]] != x->ends) continue;
+        if (end < x->at || from + x->n > n || p->code[s[from]] != x->begins || p->code[s[from + x->n - 1]] != x->ends)
+            continue;
         if (!stands_here(x->text, 0, x->n < PROBE_TEXT ? x->n : PROBE_TEXT, s, from)) continue;
-        if (x->n > PROBE_TEXT && !stands_here((const uint8_t *)p->entries[i].text->text + PROBE_TEXT, PROBE_TEXT, x->n, s, from)) continue;
+        if (x->n > PROBE_TEXT &&
+            !stands_here((const uint8_t *)p->entries[i].text->text + PROBE_TEXT, PROBE_TEXT, x->n, s, from))
+            continue;
         mark_wishes(p, x->first_mark, x->n_marks, seen);
     }
 }
@@ -325,7 +346,8 @@ void prefilter_scan(const prefilter *p, const char *text, size_t n, rule_mask *c
     }
     for (size_t l = 0; l < REGEX_NEEDS; l++) memcpy(seen[l].bits, p->unknown[l].bits, bytes);
     uint32_t key = p->code[0] * (CODES + 1u); /* as if NULs stood before */
-    for (size_t start = 0; start < n; start += RUN) { /* windows are first noted, without a branch that is guessed wrong every time, then looked at */
+    /* windows are first noted, without a branch that is guessed wrong every time, then looked at */
+    for (size_t start = 0; start < n; start += RUN) {
         uint32_t keys[RUN + 1];
         uint16_t ends[RUN + 1];
         size_t found = 0, run = n - start < RUN ? n - start : RUN;
@@ -335,12 +357,14 @@ void prefilter_scan(const prefilter *p, const char *text, size_t n, rule_mask *c
             ends[found] = (uint16_t)(i + 1);
             found += p->bitmap[key / 64] >> (key % 64) & 1;
         }
-        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the loop above has set the first `found` of both
+        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the loop above has set the first `found`
+        // of both
         for (size_t i = 0; i < found; i++) mark_found(p, keys[i], s, start + ends[i], n, seen);
     }
     for (size_t i = 0; i < p->n_single; i++) {
         int c = (uint8_t)p->single[i].text->text[0];
-        if (n && (memchr(s, c, n) || (isalpha(c) && memchr(s, toupper(c), n)))) mark_wishes(p, p->single[i].first_mark, p->single[i].n_marks, seen);
+        if (n && (memchr(s, c, n) || (isalpha(c) && memchr(s, toupper(c), n))))
+            mark_wishes(p, p->single[i].first_mark, p->single[i].n_marks, seen);
     }
     for (size_t w = 0; w < p->words; w++) {
         candidates->bits[w] = ~0ull;

@@ -6,8 +6,8 @@
 #include "data/mine/term_bag.h"
 
 typedef struct term_counts {
-    term
-        *cells; /* (capacity) open addressing by bucket; count 0: free. At full capacity each bucket has its own cell */
+    /* (capacity) open addressing by bucket; count 0: free. At full capacity each bucket has its own cell */
+    term *cells;
     size_t capacity, n;
 } term_counts;
 void term_counts_free(term_counts *t);

@@ -1,6 +1,6 @@
-/* The noisy assistant: right, incomplete, wrong, off-topic and refusing replies to a task. Each is a body that says it all, now and
- * then in a polite frame or with a closing. Replies are short, because a language model small enough to train in two minutes
- * learns what an answer says, not how it is wrapped. */
+/* The noisy assistant: right, incomplete, wrong, off-topic and refusing replies to a task. Each is a body that says it
+ * all, now and then in a polite frame or with a closing. Replies are short, because a language model small enough to
+ * train in two minutes learns what an answer says, not how it is wrapped. */
 #include "data/practice/practice_world.h"
 #include <ctype.h>
 #include <string.h>

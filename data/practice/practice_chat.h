@@ -1,4 +1,5 @@
-/* One conversation of the practice world: who says what, and its JSON. Only data/practice/practice_*.c include this. LOCAL. */
+/* One conversation of the practice world: who says what, and its JSON. Only data/practice/practice_*.c include this.
+ * LOCAL. */
 #ifndef WR_DATA_PRACTICE_CHAT_H
 #define WR_DATA_PRACTICE_CHAT_H
 

@@ -200,7 +200,8 @@ static wr_status write_summary(const practice_options *o, const tally *n, const 
 /* Files of these names are replaced, so the folder must be new, empty, or a practice world that was made before. */
 static wr_status check_folder(const char *dir) {
     wr_status status = WR_OK;
-    static const char *const own[] = {"chats.jsonl.zst", "truth.jsonl.zst", "prompts-train.jsonl", "prompts-heldout.jsonl", "summary.json"};
+    static const char *const own[] = {"chats.jsonl.zst", "truth.jsonl.zst", "prompts-train.jsonl",
+                                      "prompts-heldout.jsonl", "summary.json"};
     enum { OWN = sizeof own / sizeof *own };
     char path[PATH_CAP], **names = NULL, *text = NULL;
     size_t n = 0, length = 0;
@@ -217,9 +218,12 @@ static wr_status check_folder(const char *dir) {
     }
     TRY(path_join(path, dir, "summary.json"));
     if (n == 0) goto cleanup;
-    if (!file_exists(path) || file_read(path, 1 << 20, &text, &length) < 0 || json_parse(a, text, length, &summary) < 0 || !json_get(summary, "conversations") ||
-        !json_get(summary, "seed"))
-        TRY(wr_fail(WR_E_USAGE, "%s: holds %s but no summary.json of synth: not a practice world, or an unfinished one; remove it, or give another --out", dir, names[0]));
+    if (!file_exists(path) || file_read(path, 1 << 20, &text, &length) < 0 ||
+        json_parse(a, text, length, &summary) < 0 || !json_get(summary, "conversations") || !json_get(summary, "seed"))
+        TRY(wr_fail(WR_E_USAGE,
+                    "%s: holds %s but no summary.json of synth: not a practice world, or an unfinished one; remove it, "
+                    "or give another --out",
+                    dir, names[0]));
 cleanup:
     names_free(names, names ? n : 0);
     free(text);

@@ -49,8 +49,7 @@ static const char *const wordings_zh[TASK_KINDS][4] = {
     [TASK_DAY] = {"请问$w的$p一天是星期几？", "$w的$p一天是哪一天？"},
 };
 /* Said before a request; a person prefers some. */
-static const char *const openings_en[] = {
-    "", "", "", "Please ", "Hi! ", "Quick question: ", "For my homework: ", NULL};
+static const char *const openings_en[] = {"", "", "", "Please ", "Hi! ", "Quick question: ", "For my homework: ", NULL};
 static const char *const openings_zh[] = {"", "", "你好，", "麻烦你一下，", "我有个问题，", NULL};
 
 static void with_article(const char *word, bool bare, strbuf *out) {

@@ -1,5 +1,5 @@
-/* Inside the practice world: its words, its tasks and its actors. Only data/practice/practice_*.c and their test include this.
- * LOCAL. */
+/* Inside the practice world: its words, its tasks and its actors. Only data/practice/practice_*.c and their test
+ * include this. LOCAL. */
 #ifndef WR_DATA_PRACTICE_WORLD_H
 #define WR_DATA_PRACTICE_WORLD_H
 
@@ -48,8 +48,7 @@ struct practice_task {
     char *subject, *other, *prompt;
 };
 
-/* --- words (practice_words.c)
- * ----------------------------------------------------------------------------------------- */
+/* --- words (practice_words.c) ------------------------------------------------------------------------------------- */
 typedef struct category {
     const char *key;      /* plural, which is also its name in English prompts */
     const char *singular; /* with article */
@@ -80,8 +79,7 @@ extern const char *const practice_commands[]; /* to be rewritten politely */
 extern const char *const practice_names[];
 const char *const *practice_harmful(bool chinese);
 
-/* --- tasks (practice_tasks.c, practice_wordings.c)
- * ----------------------------------------------------------------------------------------- */
+/* --- tasks (practice_tasks.c, practice_wordings.c) ---------------------------------------------------------------- */
 /* Which texts may occur where: the hash of a prompt's text decides, so that held-out prompts are new to everybody but
  * of the same kinds, words and wordings. */
 typedef enum practice_place { PLACE_HELDOUT, PLACE_TRAIN, PLACE_CHAT } practice_place;
@@ -96,8 +94,7 @@ bool practice_has_opening(const practice_task *t); /* "Hi! ", "Quick question: "
 wr_status practice_task_copy(const practice_task *t, practice_task **out);
 bool practice_task_valid(const practice_task *t);
 
-/* --- the noisy assistant (practice_assistant.c)
- * ------------------------------------------------------------------------ */
+/* --- the noisy assistant (practice_assistant.c) ------------------------------------------------------------------- */
 typedef enum reply_mode {
     REPLY_RIGHT,
     REPLY_INCOMPLETE,
@@ -109,8 +106,7 @@ typedef enum reply_mode {
 reply_mode practice_reply_mode(const practice_task *t, bool retry, rng *r);
 wr_status practice_reply(const practice_task *t, reply_mode mode, rng *r, strbuf *out); /* appends */
 
-/* --- the people (practice_people.c)
- * ------------------------------------------------------------------------------------ */
+/* --- the people (practice_people.c) ------------------------------------------------------------------------------- */
 typedef struct person {
     bool chinese;
     double strictness, talkativeness, politeness;

@@ -1,5 +1,5 @@
-/* Phase assemble, on rank 0: the parts of all units are joined in source order into the files of the result. Frames are copied, never unpacked; a
- * stopped assembly begins again. */
+/* Phase assemble, on rank 0: the parts of all units are joined in source order into the files of the result. Frames are
+ * copied, never unpacked; a stopped assembly begins again. */
 #include "data/prepare/prepare_result.h"
 #include "data/prepare/unit_labels.h"
 #include "data/prepare/unit_part.h"
@@ -25,7 +25,8 @@ typedef struct assembly {
     strbuf refused; /* a chat that the template refused, and why */
 } assembly;
 
-static const char *const text_names[PART_STREAMS] = {[PART_TURNS] = "turns.jsonl.zst", [PART_AUDIT] = "audit.jsonl.zst"};
+static const char *const text_names[PART_STREAMS] = {
+    [PART_TURNS] = "turns.jsonl.zst", [PART_AUDIT] = "audit.jsonl.zst"};
 
 static wr_status join_stream(assembly *a, const unit_reader *file, part_stream k, bytes_reader *r) {
     wr_status status = WR_OK;
@@ -113,7 +114,8 @@ static wr_status put_outcome(assembly *a) {
     wr_status status = WR_OK;
     funnel *f = &a->p->funnel;
     const part_counts *c = &a->counts;
-    for (int i = FILTER_KEEP + 1; i < FILTERS; i++) TRY(funnel_count(f, "dropped", filter_name((filter)i), c->dropped[i]));
+    for (int i = FILTER_KEEP + 1; i < FILTERS; i++)
+        TRY(funnel_count(f, "dropped", filter_name((filter)i), c->dropped[i]));
     if (c->histories_shortened) TRY(funnel_count(f, "tokens", "histories shortened", c->histories_shortened));
     if (c->chats_no_reply) TRY(funnel_count(f, "chats", "no reply", c->chats_no_reply));
     if (c->chats_too_long) TRY(funnel_count(f, "chats", "too long", c->chats_too_long));
@@ -140,8 +142,15 @@ static wr_status begin(assembly *a) {
     TRY_ALLOC(a->arena = arena_create());
     TRY(dir_remove_tree(p->dir.result));
     TRY(dir_make(p->dir.result));
-    a->result = (prepare_result){.o = p->o, .dir = p->dir.result, .classes = CLASSES, .tok = p->tok, .template = p->template, .extra = &p->extra, .funnel = &p->funnel};
-    for (int k = 0; k < PART_TURNS; k++) a->shards[k] = result_shards(&a->result, prefixes[k], k <= PART_REWARD_TEST ? SHARD_REWARD : SHARD_CHAT);
+    a->result = (prepare_result){.o = p->o,
+                                 .dir = p->dir.result,
+                                 .classes = CLASSES,
+                                 .tok = p->tok,
+                                 .template = p->template,
+                                 .extra = &p->extra,
+                                 .funnel = &p->funnel};
+    for (int k = 0; k < PART_TURNS; k++)
+        a->shards[k] = result_shards(&a->result, prefixes[k], k <= PART_REWARD_TEST ? SHARD_REWARD : SHARD_CHAT);
     for (int k = PART_TURNS; k < PART_STREAMS; k++) {
         char name[64];
         snprintf(name, sizeof name, ".joining-%d", k); /* not .zst: it is compressed already */

@@ -15,7 +15,8 @@ static void put_meta(pipeline *p, const dawid_skene *d) {
         json_key(&w, p->annotators[a]->name), json_begin_array(&w);
         for (int k = 0; k < PATTERN_LEVELS; k++) {
             json_begin_array(&w);
-            for (int l = 0; l < PATTERN_LEVELS; l++) json_double(&w, dawid_skene_confusion(d, a)[k * PATTERN_LEVELS + l]);
+            for (int l = 0; l < PATTERN_LEVELS; l++)
+                json_double(&w, dawid_skene_confusion(d, a)[k * PATTERN_LEVELS + l]);
             json_end_array(&w);
         }
         json_end_array(&w);
@@ -31,7 +32,8 @@ wr_status consensus_fit(pipeline *p, const uint64_t *patterns) {
     TRY(dawid_skene_fit(p->n_annotators, patterns, NULL, &d));
     TRY_ALLOC(p->consensus_level = mem_calloc(n, 1));
     TRY_ALLOC(p->consensus_weight = mem_calloc(n, sizeof *p->consensus_weight));
-    for (size_t i = 0; i < n; i++) p->consensus_level[i] = (uint8_t)dawid_skene_level(d, (uint32_t)i, &p->consensus_weight[i]);
+    for (size_t i = 0; i < n; i++)
+        p->consensus_level[i] = (uint8_t)dawid_skene_level(d, (uint32_t)i, &p->consensus_weight[i]);
     strbuf_puts(&p->extra, "\"consensus\":");
     put_meta(p, d);
     strbuf_putc(&p->extra, ',');

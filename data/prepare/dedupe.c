@@ -72,7 +72,8 @@ wr_status dedupe_create(size_t conversations, dedupe **out) {
     *out = NULL;
     dedupe *d = mem_calloc(1, sizeof *d);
     TRY_ALLOC(d);
-    if (conversations >= UINT32_MAX) TRY(wr_fail(WR_E_USAGE, "over 4,294,967,294 conversations: prepare them in parts"));
+    if (conversations >= UINT32_MAX)
+        TRY(wr_fail(WR_E_USAGE, "over 4,294,967,294 conversations: prepare them in parts"));
     d->items = conversations;
     d->slots = conversations + conversations / 2 + 16;
     TRY_ALLOC(d->fates = mem_calloc(conversations / 4 + 1, 1));

@@ -1,5 +1,5 @@
-/* prepare --format labelled: rated replies straight to shards. A row is {"response", "label"} and optionally "query" (or "prompt"), "history"
- * ([{role, content} …]), "user", "id", whatever form it came in. label is an integer 1 … K. */
+/* prepare --format labelled: rated replies straight to shards. A row is {"response", "label"} and optionally "query"
+ * (or "prompt"), "history" ([{role, content} …]), "user", "id", whatever form it came in. label is an integer 1 … K. */
 #include "data/prepare/prepare_job.h"
 
 #include "base/utf8.h"
@@ -75,7 +75,8 @@ static const char *take_fields(const prepare_options *o, const json_value *v, ro
     if (out->label < 1) return "label (below 1)";
     if (o->classes > 0 && out->label > o->classes) return "label (above --classes)";
     if (out->label > LARGEST_LABEL) return "label (above 1000)";
-    if (!optional_text(prompt ? json_get(v, "prompt") : query, &out->query, &out->query_length)) return prompt ? "prompt (no text)" : "query (no text)";
+    if (!optional_text(prompt ? json_get(v, "prompt") : query, &out->query, &out->query_length))
+        return prompt ? "prompt (no text)" : "query (no text)";
     if (!optional_name(json_get(v, "user"), &out->user)) return "user (no text, or one with a NUL)";
     if (!optional_name(json_get(v, "id"), &out->id)) return "id (no text, or one with a NUL)";
     return NULL;
@@ -252,7 +253,13 @@ static wr_status write_all(labelled *p) {
     strbuf none = {0};
     bool given = job->p->tok != NULL;
     TRY(job_tokenizer(job, train_row, p, &p->trainer));
-    prepare_result r = {.o = job->p->o, .dir = job->p->dir.result, .classes = job->classes, .tok = job->p->tok, .template = job->p->template, .extra = &none, .funnel = f};
+    prepare_result r = {.o = job->p->o,
+                        .dir = job->p->dir.result,
+                        .classes = job->classes,
+                        .tok = job->p->tok,
+                        .template = job->p->template,
+                        .extra = &none,
+                        .funnel = f};
     if (given) TRY(result_tokenizer(&r, job->p->o->tokenizer));
     p->reward[0] = result_shards(&r, "reward-train", SHARD_REWARD);
     p->reward[1] = result_shards(&r, "reward-test", SHARD_REWARD);

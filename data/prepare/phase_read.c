@@ -1,5 +1,5 @@
-/* Phase read: which units there are is found on the way. Plain files tell how many blocks they have; a compressed stream ends when a rank that was
- * given a block of it finds none. */
+/* Phase read: which units there are is found on the way. Plain files tell how many blocks they have; a compressed
+ * stream ends when a rank that was given a block of it finds none. */
 #include "data/prepare/unit_counts.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@ enum { AHEAD = 4 }; /* blocks of a file given at once, when it is long */
 
 /* A source file while its blocks are given out. */
 typedef struct file_state {
-    size_t next, blocks; /* blocks: SIZE_MAX while unknown */
+    size_t next, blocks;                 /* blocks: SIZE_MAX while unknown */
     size_t *done, n_done, done_capacity; /* sorted: blocks that an earlier run has read */
     size_t at_done;
     bool opened;

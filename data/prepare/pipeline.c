@@ -36,15 +36,20 @@ annotated_turn turn_view(const conversation *c, size_t at) {
 
 const char *how_text(const pipeline *p, how h) {
     switch (h) {
-    case HOW_ANNOTATOR: return p->n_annotators > 1 ? "consensus" : p->annotators[0]->name;
-    case HOW_MINED: return "mined";
-    case HOW_REFUSAL: return "refusal";
-    default: return NULL;
+    case HOW_ANNOTATOR:
+        return p->n_annotators > 1 ? "consensus" : p->annotators[0]->name;
+    case HOW_MINED:
+        return "mined";
+    case HOW_REFUSAL:
+        return "refusal";
+    default:
+        return NULL;
     }
 }
 
 wr_status prepare_wildchat(pipeline *p) {
-    static wr_status (*const phases[])(pipeline *) = {phase_read, phase_dedupe, phase_count, phase_label, phase_split, phase_write, phase_assemble};
+    static wr_status (*const phases[])(pipeline *) = {phase_read,  phase_dedupe, phase_count,   phase_label,
+                                                      phase_split, phase_write,  phase_assemble};
     wr_status status = WR_OK;
     if (p->w && world_size(p->w) > 1) TRY(coordinator_create(p->w, &p->workers));
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {

@@ -1,17 +1,18 @@
-/* How prepare --format wildchat works, on one rank or many. The input is a list of units (source file, block); the order of everything is (file, block,
- * row). Phases, each done for all units before the next begins:
+/* How prepare --format wildchat works, on one rank or many. The input is a list of units (source file, block); the
+ * order of everything is (file, block, row). Phases, each done for all units before the next begins:
  *
- *   read     pulled   a unit's rows are checked and spilled (.read) with the annotators' levels and the keys of duplicates    data/prepare/unit_read.c
- *   dedupe   rank 0   which conversations are kept                                                                           data/prepare/unit_dedupe.c
- *   count    pulled   terms of the kept turns, for the mining's weights and thresholds                                       data/prepare/unit_count.c
- *   label    pulled   consensus, mining, refusals, filters: the fate of every turn (.label)                                  data/prepare/unit_label.c
- *   split    rank 0   users to train and test; tokenizer                                                                     data/prepare/unit_split.c
- *   write    pulled   tokens, frames of shards, lines of turns.jsonl.zst (.part)                                             data/prepare/unit_write.c
- *   assemble rank 0   parts joined in source order, users.jsonl.zst, meta.json                                               data/prepare/assemble.c
+ *   read     pulled   rows are checked and spilled (.read) with the annotators' levels and keys of duplicates unit_read.c
+ *   dedupe   rank 0   which conversations are kept                                                          unit_dedupe.c
+ *   count    pulled   terms of the kept turns, for the mining's weights and thresholds                      unit_count.c
+ *   label    pulled   consensus, mining, refusals, filters: the fate of every turn (.label)                 unit_label.c
+ *   split    rank 0   users to train and test; tokenizer                                                    unit_split.c
+ *   write    pulled   tokens, frames of shards, lines of turns.jsonl.zst (.part)                            unit_write.c
+ *   assemble rank 0   parts joined in source order, users.jsonl.zst, meta.json                              assemble.c
  *
- * Pulled phases give units to whoever asks; what a unit's file holds depends on the unit and the phases before alone, and files are joined in order, so
- * the result does not depend on the number of ranks nor on who did what. A unit whose file is there is not done again: that is all there is to
- * resuming. What one rank holds: blocks of text of its unit; rank 0 also 25 bytes a conversation and 50 a user. */
+ * Pulled phases give units to whoever asks; what a unit's file holds depends on the unit and the phases before alone,
+ * and files are joined in order, so the result does not depend on the number of ranks nor on who did what. A unit whose
+ * file is there is not done again: that is all there is to resuming. What one rank holds: blocks of text of its unit;
+ * rank 0 also 25 bytes a conversation and 50 a user. */
 #ifndef WR_DATA_PIPELINE_H
 #define WR_DATA_PIPELINE_H
 
@@ -37,13 +38,14 @@ typedef enum how { HOW_NONE, HOW_ANNOTATOR, HOW_MINED, HOW_REFUSAL } how;
 
 /* The fate of one follow-up. */
 typedef struct turn_state {
-    int8_t level, final;      /* 0: none */
-    uint8_t how, dropped;     /* filter */
-    uint8_t refusal;          /* refusal_mark */
+    int8_t level, final;  /* 0: none */
+    uint8_t how, dropped; /* filter */
+    uint8_t refusal;      /* refusal_mark */
     double weight;
-    uint64_t match;           /* hash of the text that a filter matched; 0: none */
+    uint64_t match; /* hash of the text that a filter matched; 0: none */
 } turn_state;
-typedef enum refusal_mark { MARK_NONE, MARK_ANSWERED, MARK_FALSE, MARK_JUSTIFIED } refusal_mark; /* NONE: no phrase of a refusal */
+/* NONE: no phrase of a refusal */
+typedef enum refusal_mark { MARK_NONE, MARK_ANSWERED, MARK_FALSE, MARK_JUSTIFIED } refusal_mark;
 
 /* A unit of input as rank 0 knows it after reading. */
 typedef struct unit_entry {
@@ -68,40 +70,40 @@ typedef wr_status (*unit_fn)(pipeline *p, void *context, const unit_task *t);
 
 struct pipeline {
     const prepare_options *o;
-    world *w;              /* NULL: alone */
-    coordinator *workers;  /* NULL: one rank */
+    world *w;             /* NULL: alone */
+    coordinator *workers; /* NULL: one rank */
     bool root;
     prepare_dir dir;
     sources *sources;
     annotator *const *annotators;
     size_t n_annotators;
-    annotator *judge;      /* of replies that look like refusals */
-    annotator *own;        /* the lexicon, when one of them was not given */
+    annotator *judge; /* of replies that look like refusals */
+    annotator *own;   /* the lexicon, when one of them was not given */
     string_map excluded;
-    arena *names;          /* their names */
+    arena *names; /* their names */
     mining *mining;
     refusal *refusal;
     filters *filters;
     reward_template *template;
-    tokenizer *tok;        /* NULL: no tokens */
-    chat_template *chat;   /* NULL: none that is known */
+    tokenizer *tok;           /* NULL: no tokens */
+    chat_template *chat;      /* NULL: none that is known */
     uint8_t *consensus_level; /* (6^annotators) level of each pattern of answers; NULL with one annotator */
     double *consensus_weight;
-    uint64_t *test_users;  /* (n_test_users, 2) hashes, sorted */
+    uint64_t *test_users; /* (n_test_users, 2) hashes, sorted */
     size_t n_test_users;
-    unit_fn unit_fn;       /* during units_each */
+    unit_fn unit_fn; /* during units_each */
     void *unit_context;
     /* rank 0 */
     unit_entry *units;
     size_t n_units, unit_capacity, conversations;
     dedupe *dedupe;
-    uint8_t *dropped;      /* (conversations / 8 + 1) bit: a duplicate or fork */
+    uint8_t *dropped; /* (conversations / 8 + 1) bit: a duplicate or fork */
     user_table users;
     uint64_t instances, test_target, bytes;
-    bool complete;         /* the result has its name */
-    bool nothing;          /* no row was usable: nothing to keep for another run */
+    bool complete; /* the result has its name */
+    bool nothing;  /* no row was usable: nothing to keep for another run */
     funnel funnel;
-    strbuf extra;          /* members of meta.json: "key":value,… */
+    strbuf extra; /* members of meta.json: "key":value,… */
 };
 
 wr_status prepare_wildchat(pipeline *p); /* COLLECTIVE: all phases */
@@ -137,12 +139,15 @@ wr_status rows_append(unit_writer *u, const strbuf *rows, size_t n);
 
 /* --- small things --- */
 wr_status pipeline_agree(pipeline *p, wr_status mine); /* COLLECTIVE */
-wr_status pipeline_stopped(pipeline *p);               /* WR_E_INTERRUPTED when this job is to stop; for use inside units */
+/* WR_E_INTERRUPTED when this job is to stop; for use inside units */
+wr_status pipeline_stopped(pipeline *p);
 wr_status followups(const conversation *c, size_t **at, size_t *capacity, size_t *n); /* positions */
 turn_text turn_texts(const conversation *c, size_t at);
 annotated_turn turn_view(const conversation *c, size_t at);
 bool pipeline_is_test(const pipeline *p, const char *user); /* after phase_split */
-static inline double pipeline_threshold(const pipeline *p) { return p->o->similarity_threshold > 0 ? p->o->similarity_threshold : 0.5; }
+static inline double pipeline_threshold(const pipeline *p) {
+    return p->o->similarity_threshold > 0 ? p->o->similarity_threshold : 0.5;
+}
 const char *how_text(const pipeline *p, how h); /* NULL for HOW_NONE */
 
 #endif

@@ -1,4 +1,5 @@
-/* Pulled phases over the list of units, on any number of ranks; alone there is nobody to ask, and the same tasks are done in a loop. */
+/* Pulled phases over the list of units, on any number of ranks; alone there is nobody to ask, and the same tasks are
+ * done in a loop. */
 #include "data/shard/bytes.h"
 #include "data/prepare/pipeline.h"
 
@@ -7,7 +8,9 @@
 
 enum { MOST_UNITS = 8 };
 
-wr_status pipeline_agree(pipeline *p, wr_status mine) { return p->w ? world_agree(p->w, mine) : mine < 0 ? mine : WR_OK; }
+wr_status pipeline_agree(pipeline *p, wr_status mine) {
+    return p->w ? world_agree(p->w, mine) : mine < 0 ? mine : WR_OK;
+}
 
 wr_status pipeline_stopped(pipeline *p) {
     bool stop = p->workers ? work_should_stop(p->workers) : world_stop_requested();
@@ -21,7 +24,8 @@ static wr_status work_alone(pipeline *p, const work_plan *plan, work_fn fn) {
         strbuf_clear(&task);
         strbuf_clear(&result);
         TRY(pipeline_stopped(p));
-        wr_status got = plan->task_for ? plan->task_for(plan->context, 0, i, &task) : plan->task(plan->context, i, &task);
+        wr_status got =
+            plan->task_for ? plan->task_for(plan->context, 0, i, &task) : plan->task(plan->context, i, &task);
         TRY(got);
         if (got == WR_END) break;
         TRY(strbuf_status(&task));
@@ -123,7 +127,8 @@ wr_status units_each(pipeline *p, const char *name, const char *kind, unit_fn fn
     unit_plan plan = {.p = p};
     if (p->root) status = plan_units(&plan, name, kind);
     TRY(pipeline_agree(p, status));
-    work_plan work = {.context = &plan, .n_tasks = WORK_UNKNOWN, .name = name, .task = give_units, .result = took_units};
+    work_plan work = {
+        .context = &plan, .n_tasks = WORK_UNKNOWN, .name = name, .task = give_units, .result = took_units};
     p->unit_fn = fn;
     p->unit_context = context;
     TRY(work_run(p, p->root ? &work : NULL, do_units));

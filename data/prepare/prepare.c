@@ -60,7 +60,8 @@ static wr_status open_tools(pipeline *p) {
     p->annotators = o->n_annotators ? o->annotators : &p->own;
     p->n_annotators = o->n_annotators ? o->n_annotators : 1;
     p->judge = o->refusals ? o->refusals : p->own;
-    if (p->n_annotators > PATTERN_ANNOTATORS) TRY(wr_fail(WR_E_USAGE, "%zu annotators: %d at most", p->n_annotators, PATTERN_ANNOTATORS));
+    if (p->n_annotators > PATTERN_ANNOTATORS)
+        TRY(wr_fail(WR_E_USAGE, "%zu annotators: %d at most", p->n_annotators, PATTERN_ANNOTATORS));
     TRY(mining_create(o->seed, &p->mining));
     TRY(refusal_create(o->refusal_rules, &p->refusal));
     TRY(filters_create(&o->filters, &p->filters));
@@ -70,8 +71,8 @@ cleanup:
 
 /* --- standard input: a stream that cannot be read twice nor by several ranks is copied first --- */
 
-/* Byte by byte, for a field of CSV may hold any kind of line end; members one behind the other, each from a line's beginning and without a mark of its byte
- * order. */
+/* Byte by byte, for a field of CSV may hold any kind of line end; members one behind the other, each from a line's
+ * beginning and without a mark of its byte order. */
 static wr_status spool_member(instream *in, outstream *out, bool first, uint64_t *bytes, progress *shown) {
     wr_status status = WR_OK;
     char *text = NULL, last = '\n';
@@ -90,7 +91,9 @@ static wr_status spool_member(instream *in, outstream *out, bool first, uint64_t
         *bytes += have - marks;
         have = 0;
         progress_update(shown, *bytes >> 20, NULL);
-        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal while standard input was read: it has to be given again"));
+        if (world_stop_requested())
+            TRY(wr_fail(WR_E_INTERRUPTED,
+                        "stopped by a signal while standard input was read: it has to be given again"));
     }
     if (last != '\n') TRY(outstream_write(out, "\n", 1));
 cleanup:
@@ -177,7 +180,8 @@ static wr_status describe_job(const pipeline *p, strbuf *out) {
     put_number(&w, "--shard-records", o->shard_records);
     put_number(&w, "--min-reply-words", o->filters.min_reply_words);
     put_number(&w, "--min-query-words", o->filters.min_query_words);
-    put_number(&w, "filters (their rules, languages, limits, and those switched off)", p->filters ? filters_fingerprint(p->filters) : 0);
+    put_number(&w, "filters (their rules, languages, limits, and those switched off)",
+               p->filters ? filters_fingerprint(p->filters) : 0);
     put_number(&w, "--refusal-rules", p->refusal ? refusal_fingerprint(p->refusal) : 0);
     put_number(&w, "--no-chats", o->no_chats);
     put_number(&w, "--vocab-size", o->no_tokens || o->tokenizer ? 0 : o->vocab_size);
@@ -293,11 +297,13 @@ cleanup:
 
 static const char *note_of(const funnel *f, const char *stage, const char *name) {
     for (size_t i = 0; i < f->n; i++)
-        if (strcmp(f->lines[i].stage, stage) == 0 && strcmp(f->lines[i].name, name) == 0) return f->lines[i].note ? f->lines[i].note : "";
+        if (strcmp(f->lines[i].stage, stage) == 0 && strcmp(f->lines[i].name, name) == 0)
+            return f->lines[i].note ? f->lines[i].note : "";
     return "";
 }
 
-/* Rank 0, when the result has its name: what was bad is said once more in the error line, with the first of its kind. */
+/* Rank 0, when the result has its name: what was bad is said once more in the error line, with the first of its
+ * kind. */
 static wr_status tell_bad(const pipeline *p) {
     wr_status status = WR_OK;
     const funnel *f = &p->funnel;
@@ -310,11 +316,15 @@ static wr_status tell_bad(const pipeline *p) {
     }
     if (first && strncmp(first, skipped, strlen(skipped)) == 0) first += strlen(skipped);
     if (bad)
-        status = wr_fail(WR_E_FAILED, "%s is complete without %llu of %llu rows, which were bad; the first: %s: %s (--skip-bad: no failure)", p->dir.out,
-                         (unsigned long long)bad, (unsigned long long)funnel_get(f, "rows", "read"), first, name);
+        status = wr_fail(
+            WR_E_FAILED,
+            "%s is complete without %llu of %llu rows, which were bad; the first: %s: %s (--skip-bad: no failure)",
+            p->dir.out, (unsigned long long)bad, (unsigned long long)funnel_get(f, "rows", "read"), first, name);
     else if (refused && !p->o->skip_bad)
-        status = wr_fail(WR_E_FAILED, "%s is complete without %llu chats, which the chat template refuses; the first: %s (--skip-bad: no failure)", p->dir.out,
-                         (unsigned long long)refused, note_of(f, "chats", CHATS_REFUSED));
+        status = wr_fail(WR_E_FAILED,
+                         "%s is complete without %llu chats, which the chat template refuses; the first: %s "
+                         "(--skip-bad: no failure)",
+                         p->dir.out, (unsigned long long)refused, note_of(f, "chats", CHATS_REFUSED));
     return status;
 }
 

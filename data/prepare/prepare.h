@@ -1,5 +1,6 @@
-/* prepare: raw chats -> turns -> feedback level -> mining -> refusal validation -> filters -> split by user -> tokens -> shards. One file per stage
- * (wildchat.h, annotator.h, mining.h, refusal.h, filters.h, split.h); this header is the whole of it, data/prepare/pipeline.h the way it is done. */
+/* prepare: raw chats -> turns -> feedback level -> mining -> refusal validation -> filters -> split by user -> tokens
+ * -> shards. One file per stage (wildchat.h, annotator.h, mining.h, refusal.h, filters.h, split.h); this header is the
+ * whole of it, data/prepare/pipeline.h the way it is done. */
 #ifndef WR_DATA_PREPARE_H
 #define WR_DATA_PREPARE_H
 
@@ -29,26 +30,29 @@ typedef struct prepare_options {
     bool user_key_header;      /* user = ip + header */
     bool drop_toxic, drop_redacted;
     uint64_t seed;
-    int64_t test_instances;                  /* -1: the smaller of 5000 and 10 % */
-    int classes;                             /* labelled: 0 = largest seen */
-    size_t max_length;                       /* tokens of a record */
-    size_t shard_records;                    /* records per shard file */
-    filter_options filters;                  /* which, and their limits: filter_options_default() with changes */
-    const char *refusal_rules;               /* rule file; NULL: built in */
-    bool skip_bad;                           /* bad rows are counted and named, and no failure */
-    bool overwrite;                          /* replace a prepared folder; drop unfinished work of other options */
+    int64_t test_instances;    /* -1: the smaller of 5000 and 10 % */
+    int classes;               /* labelled: 0 = largest seen */
+    size_t max_length;         /* tokens of a record */
+    size_t shard_records;      /* records per shard file */
+    filter_options filters;    /* which, and their limits: filter_options_default() with changes */
+    const char *refusal_rules; /* rule file; NULL: built in */
+    bool skip_bad;             /* bad rows are counted and named, and no failure */
+    bool overwrite;            /* replace a prepared folder; drop unfinished work of other options */
 
     /* Who answers. Borrowed; every rank its own. */
-    annotator *const *annotators; /* (n_annotators) none: the lexicon; several: their consensus (data/agree/dawid_skene.h) */
+    /* (n_annotators) none: the lexicon; several: their consensus (data/agree/dawid_skene.h) */
+    annotator *const *annotators;
     size_t n_annotators;
     annotator *similarity;       /* topic similarity by its cosines(); NULL: TF-IDF (data/mine/mining.h) */
     double similarity_threshold; /* of those cosines; 0: 0.5 */
     annotator *refusals;         /* judges replies that look like refusals by its refusals(); NULL: the word lists */
 } prepare_options;
 
-/* COLLECTIVE (w NULL: this process alone). Prints the counted table of stages to stderr and saves it in meta.json. Everything is done in OUT.partial,
- * which becomes OUT when complete; the same call again goes on where another stopped, whatever stopped it. The bytes of OUT depend on sources and
- * options alone. WR_E_FAILED: OUT is complete, but some rows were bad and are not in it (without skip_bad). WR_E_INTERRUPTED after a stop signal, WR_E_USAGE when the unfinished work in OUT.partial is of other options. */
+/* COLLECTIVE (w NULL: this process alone). Prints the counted table of stages to stderr and saves it in meta.json.
+ * Everything is done in OUT.partial, which becomes OUT when complete; the same call again goes on where another
+ * stopped, whatever stopped it. The bytes of OUT depend on sources and options alone. WR_E_FAILED: OUT is complete, but
+ * some rows were bad and are not in it (without skip_bad). WR_E_INTERRUPTED after a stop signal, WR_E_USAGE when the
+ * unfinished work in OUT.partial is of other options. */
 wr_status prepare_run(const prepare_options *o, world *w);
 
 #endif

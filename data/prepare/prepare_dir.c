@@ -24,13 +24,16 @@ wr_status prepare_dir_name(const char *out, prepare_dir *d) {
     while (length > 1 && out[length - 1] == '/') length--;
     if (length == 0 || length + 64 > PATH_CAP) return wr_fail(WR_E_USAGE, "--out: the path is empty or too long");
     memcpy(d->out, out, length);
-    if (lstat(d->out, &info) == 0 && S_ISLNK(info.st_mode)) { /* the folder that it leads to is what is made or replaced; the link stays */
+    /* the folder that it leads to is what is made or replaced; the link stays */
+    if (lstat(d->out, &info) == 0 && S_ISLNK(info.st_mode)) {
         char *real = realpath(d->out, NULL);
         const bool usable = real && strlen(real) + 64 <= PATH_CAP;
         length = usable ? strlen(real) : length;
         if (usable) memcpy(d->out, real, length + 1);
         free(real);
-        if (!usable) return wr_fail(WR_E_USAGE, "%s: a symbolic link that leads nowhere; give the folder itself as --out", d->out);
+        if (!usable)
+            return wr_fail(WR_E_USAGE, "%s: a symbolic link that leads nowhere; give the folder itself as --out",
+                           d->out);
     }
     memcpy(d->partial, d->out, length);
     memcpy(d->partial + length, ".partial", sizeof ".partial");
@@ -45,19 +48,25 @@ static bool was_committed(const prepare_dir *d) {
     char path[PATH_CAP], hash[HASH_HEX], *text = NULL;
     size_t n = 0;
     bool same = false;
-    if (path_join(path, d->work, "committed") < 0 || !file_exists(path) || file_read(path, 64, &text, &n) < 0) return false;
-    if (path_join(path, d->out, "meta.json") >= 0 && file_exists(path) && hash_file_hex(path, hash) >= 0) same = strcmp(text, hash) == 0;
+    if (path_join(path, d->work, "committed") < 0 || !file_exists(path) || file_read(path, 64, &text, &n) < 0)
+        return false;
+    if (path_join(path, d->out, "meta.json") >= 0 && file_exists(path) && hash_file_hex(path, hash) >= 0)
+        same = strcmp(text, hash) == 0;
     free(text);
     return same;
 }
 
 static wr_status check_listed(const prepare_dir *d, const json_value *files, const char *name) {
     if (json_get(files, name)) return WR_OK;
-    return wr_fail(WR_E_USAGE, "%s: holds %s, which prepare did not write and --overwrite would remove; move it away, or choose another --out", d->out, name);
+    return wr_fail(
+        WR_E_USAGE,
+        "%s: holds %s, which prepare did not write and --overwrite would remove; move it away, or choose another --out",
+        d->out, name);
 }
 
 /* A folder in OUT: everything in it must be listed. */
-static wr_status check_listed_folder(const prepare_dir *d, const json_value *files, const char *folder, const char *path) {
+static wr_status check_listed_folder(const prepare_dir *d, const json_value *files, const char *folder,
+                                     const char *path) {
     wr_status status = WR_OK;
     char **names = NULL, name[PATH_CAP];
     size_t n = 0;
@@ -84,7 +93,9 @@ static wr_status check_written(const prepare_dir *d, char **names, size_t n) {
     TRY(path_join(path, d->out, "meta.json"));
     TRY(file_read(path, META_LIMIT, &text, &length));
     if (json_parse(a, text, length, &meta) >= 0) files = json_get(meta, "files");
-    if (!json_is(files, JSON_OBJECT)) TRY(wr_fail(WR_E_USAGE, "%s: not empty, and its meta.json is not one of prepare; choose another --out", d->out));
+    if (!json_is(files, JSON_OBJECT))
+        TRY(wr_fail(WR_E_USAGE, "%s: not empty, and its meta.json is not one of prepare; choose another --out",
+                    d->out));
     for (size_t i = 0; i < n; i++) {
         if (strcmp(names[i], "meta.json") == 0) continue;
         TRY(path_join(path, d->out, names[i]));
@@ -106,7 +117,8 @@ wr_status prepare_dir_check(const prepare_options *o, const prepare_dir *d, bool
     TRY(dir_list(d->out, "", "", &names, &n));
     if (n == 0) goto cleanup;
     TRY(path_join(path, d->out, "meta.json"));
-    if (!file_exists(path)) TRY(wr_fail(WR_E_USAGE, "%s: not empty and not a prepared folder; choose another --out", d->out));
+    if (!file_exists(path))
+        TRY(wr_fail(WR_E_USAGE, "%s: not empty and not a prepared folder; choose another --out", d->out));
     *finished = was_committed(d);
     if (!o->overwrite && !*finished)
         TRY(wr_fail(WR_E_USAGE, "%s: holds a prepared set already; choose another --out, or give --overwrite", d->out));
@@ -126,7 +138,10 @@ static wr_status check_partial(const prepare_dir *d) {
     bool job = false;
     struct stat info;
     if (lstat(d->partial, &info) != 0) return WR_OK;
-    if (!S_ISDIR(info.st_mode)) return wr_fail(WR_E_USAGE, "%s: prepare would work there, and it is no folder; move it away, or choose another --out", d->partial);
+    if (!S_ISDIR(info.st_mode))
+        return wr_fail(WR_E_USAGE,
+                       "%s: prepare would work there, and it is no folder; move it away, or choose another --out",
+                       d->partial);
     TRY(dir_list(d->partial, "", "", &names, &n));
     for (size_t i = 0; i < n; i++) job = job || strcmp(names[i], "job.json") == 0;
     for (size_t i = 0; i < n; i++) {
@@ -134,16 +149,17 @@ static wr_status check_partial(const prepare_dir *d) {
         while (k < OWN && strcmp(names[i], own[k]) != 0) k++;
         bool temporary = names[i][0] == '.' && strstr(names[i], ".wildreward.tmp");
         if (k == OWN ? !temporary : k > 0 && !job)
-            TRY(wr_fail(WR_E_USAGE, "%s: holds %s%s, so it is no unfinished work of prepare; move it away, or choose another --out", d->partial, names[i],
-                        k == OWN ? "" : " but no job.json"));
+            TRY(wr_fail(WR_E_USAGE,
+                        "%s: holds %s%s, so it is no unfinished work of prepare; move it away, or choose another --out",
+                        d->partial, names[i], k == OWN ? "" : " but no job.json"));
     }
 cleanup:
     names_free(names, n);
     return status;
 }
 
-/* flock belongs to the open file: the kernel lets go of it when the process dies, however it dies. The one who had it may have removed the folder
- * while we waited: then we hold the lock of nothing, and ask again. */
+/* flock belongs to the open file: the kernel lets go of it when the process dies, however it dies. The one who had it
+ * may have removed the folder while we waited: then we hold the lock of nothing, and ask again. */
 static wr_status try_lock(prepare_dir *d, const char *path, bool *got) {
     struct stat mine, named;
     *got = false;
@@ -183,7 +199,8 @@ wr_status prepare_dir_lock(prepare_dir *d) {
                     line[0] ? line : "another process"));
     }
     int n = snprintf(line, sizeof line, "process %ld", (long)getpid());
-    if (ftruncate(d->lock, 0) != 0 || pwrite(d->lock, line, (size_t)n, 0) != n) TRY(wr_fail(WR_E_IO, "%s: %s", path, strerror(errno)));
+    if (ftruncate(d->lock, 0) != 0 || pwrite(d->lock, line, (size_t)n, 0) != n)
+        TRY(wr_fail(WR_E_IO, "%s: %s", path, strerror(errno)));
 cleanup:
     return status;
 }
@@ -200,7 +217,9 @@ static wr_status compare(const char *path, const char *before, size_t n, const c
     for (const json_value *m = y->first; m; m = m->next) {
         const json_value *old = json_get(x, m->key);
         if (!old || old->kind != m->kind || old->length != m->length || memcmp(old->text, m->text, m->length) != 0) {
-            TRY(wr_fail(WR_E_USAGE, "%s: unfinished work with other settings: %s was \"%s\" and is \"%s\"; give the same, another --out, or --overwrite to begin anew",
+            TRY(wr_fail(WR_E_USAGE,
+                        "%s: unfinished work with other settings: %s was \"%s\" and is \"%s\"; give the same, another "
+                        "--out, or --overwrite to begin anew",
                         path, m->key, old && old->text ? old->text : "", m->text));
         }
     }
@@ -210,7 +229,8 @@ cleanup:
     return status;
 }
 
-wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *job, bool overwrite, bool *resumed, bool *stale) {
+wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *job, bool overwrite, bool *resumed,
+                          bool *stale) {
     wr_status status = WR_OK;
     char path[PATH_CAP], *text = NULL;
     size_t n = 0;

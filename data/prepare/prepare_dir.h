@@ -1,4 +1,5 @@
-/* OUT.partial, where prepare works: a lock, job.json (what is being made), work/ (data/prepare/unit_file.h), result/ (what becomes OUT). LOCAL: rank 0's. */
+/* OUT.partial, where prepare works: a lock, job.json (what is being made), work/ (data/prepare/unit_file.h), result/
+ * (what becomes OUT). LOCAL: rank 0's. */
 #ifndef WR_DATA_PREPARE_DIR_H
 #define WR_DATA_PREPARE_DIR_H
 
@@ -12,14 +13,16 @@ typedef struct prepare_dir {
 
 /* Paths alone: any rank. */
 wr_status prepare_dir_name(const char *out, prepare_dir *d);
-/* A file, or a folder that holds anything but an earlier result, is never replaced, and a result only with --overwrite. *finished: OUT is what the
- * work in OUT.partial led to, which was stopped just before it was removed. */
+/* A file, or a folder that holds anything but an earlier result, is never replaced, and a result only with --overwrite.
+ * *finished: OUT is what the work in OUT.partial led to, which was stopped just before it was removed. */
 wr_status prepare_dir_check(const prepare_options *o, const prepare_dir *d, bool *finished);
 /* Makes the folder and locks it. WR_E_USAGE when another process has it. */
 wr_status prepare_dir_lock(prepare_dir *d);
-/* Compares the JSON object `job` (string members) with part `name` (job.json, sources.json) of earlier work. None: it is written. Equal: *resumed is
- * set. Otherwise WR_E_USAGE with the first member that differs, or, with overwrite, *stale is set and nothing changed. */
-wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *job, bool overwrite, bool *resumed, bool *stale);
+/* Compares the JSON object `job` (string members) with part `name` (job.json, sources.json) of earlier work. None: it
+ * is written. Equal: *resumed is set. Otherwise WR_E_USAGE with the first member that differs, or, with overwrite,
+ * *stale is set and nothing changed. */
+wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *job, bool overwrite, bool *resumed,
+                          bool *stale);
 wr_status prepare_dir_clear(const prepare_dir *d); /* all but the lock */
 /* result/ becomes OUT, the rest is removed. */
 wr_status prepare_dir_commit(prepare_dir *d);

@@ -9,7 +9,8 @@
 
 enum { POLL_LINES = 64 };
 
-static wr_status each_line(instream *in, const char *name, progress *shown, uint64_t *lines, job_line_fn fn, void *context) {
+static wr_status each_line(instream *in, const char *name, progress *shown, uint64_t *lines, job_line_fn fn,
+                           void *context) {
     wr_status status = WR_OK;
     const char *line;
     size_t n;
@@ -63,7 +64,8 @@ cleanup:
 static bool is_parquet(const char *path) {
     char head[4] = "";
     FILE *f = fopen(path, "rbe");
-    const bool parquet = f && fread(head, 1, 4, f) == 4 && (memcmp(head, "PAR1", 4) == 0 || memcmp(head, "PARE", 4) == 0);
+    const bool parquet =
+        f && fread(head, 1, 4, f) == 4 && (memcmp(head, "PAR1", 4) == 0 || memcmp(head, "PARE", 4) == 0);
     if (f) fclose(f);
     return parquet;
 }
@@ -74,7 +76,8 @@ static wr_status parquet_row(void *context, const char *line, size_t n, bool utf
 
 static wr_status each_source(source_reader *r, const char *path) {
     static const char *const columns[] = {"response", "label", "query", "prompt", "history", "user", "id", NULL};
-    static const char *const needed[] = {"response", "label", NULL}, *const typed[] = {"label", "history", NULL}, *const texts[] = {"response", NULL};
+    static const char *const needed[] = {"response", "label", NULL}, *const typed[] = {"label", "history", NULL},
+                             *const texts[] = {"response", NULL};
     static const csv_columns csv = {.names = columns, .needed = needed, .typed = typed, .texts = texts};
     wr_status status = WR_OK;
     text_rows *rows = NULL;
@@ -156,7 +159,8 @@ wr_status job_users(prepare_job *job, const prepare_result *r) {
     char path[PATH_CAP];
     TRY(path_join(path, r->dir, "users.jsonl.zst"));
     TRY(outstream_create(path, &out));
-    for (size_t i = 0; i < job->p->users.n; i++) TRY(result_user(out, &line, job->user_names[i], &job->p->users.users[i]));
+    for (size_t i = 0; i < job->p->users.n; i++)
+        TRY(result_user(out, &line, job->user_names[i], &job->p->users.users[i]));
     TRY(outstream_commit(&out));
 cleanup:
     outstream_discard(out);

@@ -1,5 +1,5 @@
-/* --format labelled, which rank 0 does alone: its users and the lines of its sources and of its spill file. Only data/prepare/labelled.c and data/prepare/prepare*.c
- * include this. LOCAL. */
+/* --format labelled, which rank 0 does alone: its users and the lines of its sources and of its spill file. Only
+ * data/prepare/labelled.c and data/prepare/prepare*.c include this. LOCAL. */
 #ifndef WR_DATA_PREPARE_JOB_H
 #define WR_DATA_PREPARE_JOB_H
 
@@ -18,11 +18,12 @@ typedef struct prepare_job {
     uint64_t test_target, test_instances;
 } prepare_job;
 
-/* Calls fn for every row of every source, as JSON. A row that cannot be used is counted by fn through job_fault. fault: what the reader found; the text of a
- * ROW_CSV says what. */
+/* Calls fn for every row of every source, as JSON. A row that cannot be used is counted by fn through job_fault. fault:
+ * what the reader found; the text of a ROW_CSV says what. */
 typedef wr_status (*job_row_fn)(void *context, const char *line, size_t n, row_fault fault, const char *where);
 wr_status job_read_sources(prepare_job *job, job_row_fn fn, void *context);
-wr_status job_fault(prepare_job *job, const char *name, const char *where); /* one skipped row; the first one's place is noted */
+/* one skipped row; the first one's place is noted */
+wr_status job_fault(prepare_job *job, const char *name, const char *where);
 
 /* The spill file holds the good rows, one a line, for the later passes. */
 wr_status job_spill(prepare_job *job, const strbuf *line);
@@ -30,7 +31,8 @@ wr_status job_spill_done(prepare_job *job);
 typedef wr_status (*job_line_fn)(void *context, const char *line, size_t n, const char *where);
 wr_status job_each_spilled(prepare_job *job, const char *what, job_line_fn fn, void *context);
 
-wr_status job_user(prepare_job *job, const char *name, split_user **user); /* made when new; valid until the next new one */
+/* made when new; valid until the next new one */
+wr_status job_user(prepare_job *job, const char *name, split_user **user);
 wr_status job_split(prepare_job *job, uint64_t instances);
 wr_status job_users(prepare_job *job, const prepare_result *r); /* users.jsonl.zst */
 /* Trains a tokenizer on what `train` is given of the spilled lines, unless one was given or no tokens are wanted. */

@@ -12,7 +12,8 @@ shard_set result_shards(const prepare_result *r, const char *prefix, shard_kind 
     shard_set s = {.dir = r->dir, .prefix = prefix, .limit = r->o->shard_records ? r->o->shard_records : 1};
     s.meta = (shard_meta){.kind = kind, .classes = kind == SHARD_REWARD ? r->classes : 0};
     if (r->tok) snprintf(s.meta.tokenizer_hash, sizeof s.meta.tokenizer_hash, "%s", tokenizer_hash(r->tok));
-    if (kind == SHARD_REWARD) snprintf(s.meta.template_hash, sizeof s.meta.template_hash, "%s", reward_template_hash(r->template));
+    if (kind == SHARD_REWARD)
+        snprintf(s.meta.template_hash, sizeof s.meta.template_hash, "%s", reward_template_hash(r->template));
     return s;
 }
 
@@ -40,7 +41,8 @@ wr_status result_tokenizer(const prepare_result *r, const char *from) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     const char *dir = tokenizer_dir(r->tok);
-    static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"};
+    static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                                        "chat_template.jinja"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) TRY(copy_beside(dir, r->dir, names[i]));
     TRY(dir_copy_part(dir, r->dir, "additional_chat_templates", ".jinja"));
     if (dir_exists(from)) return copy_beside(dir, r->dir, "tokenizer.json");
@@ -74,8 +76,8 @@ static void put_options(const prepare_options *o, json_writer *w) {
     json_end_object(w);
 }
 
-/* Names and hashes of all files written so far, so that a later reader can tell one prepared set from another: of those in
- * a folder, too ("additional_chat_templates/tool_use.jinja"). folder: "", or its name. */
+/* Names and hashes of all files written so far, so that a later reader can tell one prepared set from another: of those
+ * in a folder, too ("additional_chat_templates/tool_use.jinja"). folder: "", or its name. */
 static wr_status put_files(const char *dir, const char *folder, json_writer *w) {
     wr_status status = WR_OK;
     char **names = NULL, from[PATH_CAP], path[PATH_CAP], name[PATH_CAP], hash[HASH_HEX];

@@ -4,17 +4,21 @@
  *
  *   "dir"
  *   "meta"      meta.json as it is: options, hashes, funnel
- *   "turns"     from turns.jsonl.zst: {"n","bad_lines","levels": [none, 1 … 5],"final": […],"flow":
- * [{"level","final","outcome","n"}], "how": [{"name","n"}],"dropped": […],"languages":
- * [{"name","turns","kept"}],"models","months"} "refusals"  from turns.jsonl.zst: data/agree/refusal_report.h "users"     from
- * users.jsonl.zst: {"n","train","test","turns","instances","with_instances","largest","gini","top_percent_share",
- *               "lorenz": [[share of users, share of instances]],"histogram": [{"from","to","n"}]}; gini and Lorenz
- * curve over users with instances "records"   from the reward shards: {"n","train","test","labels":
- * [{"label","train","test"}],"how": [{"label","how","n"}],"languages","models", "reply_characters":
- * {"median","p90","largest","histogram"},"query_characters","history_messages","tokens"} "examples"
- * [{"label","how","split","id","language","model","history","query","response","followup"}]: a few per label and way
- * the label came, chosen by a hash of their id; follow-ups where a chats shard has them; texts cut at SUMMARY_TEXT
- * bytes LOCAL. */
+ *   "turns"     from turns.jsonl.zst: {"n","bad_lines","levels": [none, 1 … 5],"final": […],
+ *               "flow": [{"level","final","outcome","n"}],"how": [{"name","n"}],"dropped": […],
+ *               "languages": [{"name","turns","kept"}],"models","months"}
+ *   "refusals"  from turns.jsonl.zst: data/agree/refusal_report.h
+ *   "users"     from users.jsonl.zst: {"n","train","test","turns","instances","with_instances","largest","gini",
+ *               "top_percent_share","lorenz": [[share of users, share of instances]],"histogram": [{"from","to","n"}]};
+ *               gini and Lorenz curve over users with instances
+ *   "records"   from the reward shards: {"n","train","test","labels": [{"label","train","test"}],
+ *               "how": [{"label","how","n"}],"languages","models",
+ *               "reply_characters": {"median","p90","largest","histogram"},"query_characters","history_messages",
+ *               "tokens"}
+ *   "examples"  [{"label","how","split","id","language","model","history","query","response","followup"}]: a few per
+ *               label and way the label came, chosen by a hash of their id; follow-ups where a chats shard has them;
+ *               texts cut at SUMMARY_TEXT bytes
+ * LOCAL. */
 #ifndef WR_DATA_PREPARE_SUMMARY_H
 #define WR_DATA_PREPARE_SUMMARY_H
 
@@ -25,7 +29,7 @@
 enum {
     SUMMARY_TEXT = 4000,
     SUMMARY_NAMES = 30,
-    SUMMARY_EXAMPLES = 2 /* of each label and way */,
+    SUMMARY_EXAMPLES = 2, /* of each label and way */
     SUMMARY_EXAMPLE_LABELS = 10
 };
 

@@ -1,5 +1,5 @@
-/* Split by user, seeded and stratified: all records of a user are on one side, and the test side has of every label about the share it has of all.
- * Memory: 40 bytes a user and 24 while splitting. LOCAL. */
+/* Split by user, seeded and stratified: all records of a user are on one side, and the test side has of every label
+ * about the share it has of all. Memory: 40 bytes a user and 24 while splitting. LOCAL. */
 #ifndef WR_DATA_SPLIT_H
 #define WR_DATA_SPLIT_H
 
@@ -28,11 +28,12 @@ static inline uint64_t split_instances(const split_user *u) {
     return n;
 }
 
-/* Users are asked in the order of a random key (a function of seed and hash alone), until the test side has `target` instances. A user is taken when
- * no label gets far above its share by that: above 1.25 x what the label should have on the test side, plus two. So a giant user never fills the
- * test side. Who has no instances follows the key alone. If all that leaves less than 0.8 x target, the users passed over are asked once more
- * with the total as the only limit. With two or more users who have instances and target > 0, both sides get some.
- * Sets .test. *test_instances: how many there are. */
+/* Users are asked in the order of a random key (a function of seed and hash alone), until the test side has `target`
+ * instances. A user is taken when no label gets far above its share by that: above 1.25 x what the label should have on
+ * the test side, plus two. So a giant user never fills the test side. Who has no instances follows the key alone. If
+ * all that leaves less than 0.8 x target, the users passed over are asked once more with the total as the only limit.
+ * With two or more users who have instances and target > 0, both sides get some. Sets .test. *test_instances: how many
+ * there are. */
 wr_status split_users(split_user *users, size_t n, uint64_t seed, uint64_t target, uint64_t *test_instances);
 
 /* Users by hash, made when new, in the order of their first mention. */
@@ -43,7 +44,8 @@ typedef struct user_table {
     size_t n_slots;
 } user_table;
 void user_table_free(user_table *t);
-wr_status user_table_get(user_table *t, const char *name, size_t n, split_user **out); /* valid until the next new one */
-split_user *user_table_find(const user_table *t, const char *name, size_t n);          /* NULL: unknown */
+/* valid until the next new one */
+wr_status user_table_get(user_table *t, const char *name, size_t n, split_user **out);
+split_user *user_table_find(const user_table *t, const char *name, size_t n); /* NULL: unknown */
 
 #endif

@@ -1,5 +1,5 @@
-/* The parts of data/prepare/prepare_summary.h, one file each; each writes its members into an open JSON object, or nothing
- * where its file is absent. LOCAL. */
+/* The parts of data/prepare/prepare_summary.h, one file each; each writes its members into an open JSON object, or
+ * nothing where its file is absent. LOCAL. */
 #ifndef WR_DATA_SUMMARY_PARTS_H
 #define WR_DATA_SUMMARY_PARTS_H
 

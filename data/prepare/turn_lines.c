@@ -28,7 +28,8 @@ static void put_turn(json_writer *w, const conversation *c, size_t at) {
     json_key(w, "turn_identifier"), json_int(w, c->turns[at]);
 }
 
-void turn_line(const pipeline *p, const conversation *c, size_t at, const turn_state *t, const uint8_t *answers, strbuf *out) {
+void turn_line(const pipeline *p, const conversation *c, size_t at, const turn_state *t, const uint8_t *answers,
+               strbuf *out) {
     static const char *const refusals[] = {NULL, "no", "false", "justified"};
     char month[8];
     json_writer w = json_writer_make(out);

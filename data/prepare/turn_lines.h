@@ -5,7 +5,8 @@
 #include "data/prepare/pipeline.h"
 
 /* Append one line. answers: (annotators). */
-void turn_line(const pipeline *p, const conversation *c, size_t at, const turn_state *t, const uint8_t *answers, strbuf *out);
+void turn_line(const pipeline *p, const conversation *c, size_t at, const turn_state *t, const uint8_t *answers,
+               strbuf *out);
 void audit_line(const conversation *c, size_t at, const turn_state *t, strbuf *out);
 
 #endif

@@ -1,5 +1,6 @@
-/* Phase count: the terms of the turns that are kept, for the weights and thresholds of the mining. Sums do not care who counts what, so each rank counts
- * what it pulls, leaves its counts in a file, and rank 0 adds them up. The result is kept in work/mining: a run that goes on does not count again. */
+/* Phase count: the terms of the turns that are kept, for the weights and thresholds of the mining. Sums do not care who
+ * counts what, so each rank counts what it pulls, leaves its counts in a file, and rank 0 adds them up. The result is
+ * kept in work/mining: a run that goes on does not count again. */
 #include "base/hash.h"
 #include "data/prepare/pipeline.h"
 

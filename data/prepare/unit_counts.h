@@ -1,4 +1,5 @@
-/* Reading one unit, and what it counts. Only data/prepare/unit_read*.c and data/prepare/unit_dedupe.c include this. LOCAL. */
+/* Reading one unit, and what it counts. Only data/prepare/unit_read*.c and data/prepare/unit_dedupe.c include this.
+ * LOCAL. */
 #ifndef WR_DATA_UNIT_COUNTS_H
 #define WR_DATA_UNIT_COUNTS_H
 
@@ -15,7 +16,8 @@ void unit_counts_pack(const unit_counts *c, strbuf *out);
 wr_status unit_counts_read(bytes_reader *r, unit_counts *c); /* replaces *c */
 void unit_counts_free(unit_counts *c);
 
-/* Makes the unit's .read file, or its .end file (and sets *end) when the source file has no such block. *bytes += uncompressed bytes read. */
+/* Makes the unit's .read file, or its .end file (and sets *end) when the source file has no such block. *bytes +=
+ * uncompressed bytes read. */
 wr_status unit_read(pipeline *p, unit_id id, uint64_t *bytes, bool *end);
 
 #endif

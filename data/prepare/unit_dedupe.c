@@ -1,5 +1,5 @@
-/* Phase dedupe, on rank 0: counts of all units, which conversations are kept, and what several annotators agree on. Reads the tables of the .read
- * files, never their rows. */
+/* Phase dedupe, on rank 0: counts of all units, which conversations are kept, and what several annotators agree on.
+ * Reads the tables of the .read files, never their rows. */
 #include "data/annotate/answer_pattern.h"
 #include "data/prepare/consensus.h"
 #include "data/prepare/unit_counts.h"
@@ -128,7 +128,8 @@ static wr_status settle(dedupe_round *r, size_t i, const dedupe_item *x, const u
         return WR_OK;
     }
     r->turns += turns;
-    for (size_t k = 0; r->patterns && k < turns; k++) r->patterns[pattern_of(answers + k * p->n_annotators, p->n_annotators)]++;
+    for (size_t k = 0; r->patterns && k < turns; k++)
+        r->patterns[pattern_of(answers + k * p->n_annotators, p->n_annotators)]++;
     return WR_OK;
 }
 
@@ -146,7 +147,9 @@ static wr_status check_answered(const dedupe_round *r) {
         TRY(unit_path(path, p->dir.work, p->units[i].id, ".read"));
         TRY(dir_remove_tree(path));
     }
-    TRY(wr_fail(WR_E_FAILED, "annotator %s gave no answer to any of %llu follow-ups, so nothing was prepared; see that it answers and run the same command again",
+    TRY(wr_fail(WR_E_FAILED,
+                "annotator %s gave no answer to any of %llu follow-ups, so nothing was prepared; see that it answers "
+                "and run the same command again",
                 p->annotators[silent]->name, (unsigned long long)turns));
 cleanup:
     return status;
@@ -167,7 +170,8 @@ static wr_status dedupe_all(pipeline *p) {
     TRY(round_of(&round));
     round.item = by_head;
     TRY(round_of(&round));
-    if (p->n_annotators > 1) TRY_ALLOC(round.patterns = mem_calloc(pattern_count(p->n_annotators), sizeof *round.patterns));
+    if (p->n_annotators > 1)
+        TRY_ALLOC(round.patterns = mem_calloc(pattern_count(p->n_annotators), sizeof *round.patterns));
     round.item = settle;
     TRY(round_of(&round));
     dedupe_free(p->dedupe);
@@ -178,8 +182,8 @@ static wr_status dedupe_all(pipeline *p) {
     TRY(funnel_count(&p->funnel, "rows", "follow-ups", round.turns));
     if (!round.turns) {
         funnel_print(&p->funnel);
-        TRY(wr_fail(WR_E_FORMAT, "%s: no follow-up in the %llu rows read; are these chats of the format of --fields?", p->o->sources[0],
-                    (unsigned long long)funnel_get(&p->funnel, "rows", "read")));
+        TRY(wr_fail(WR_E_FORMAT, "%s: no follow-up in the %llu rows read; are these chats of the format of --fields?",
+                    p->o->sources[0], (unsigned long long)funnel_get(&p->funnel, "rows", "read")));
     }
     if (round.patterns) TRY(consensus_fit(p, round.patterns));
 cleanup:

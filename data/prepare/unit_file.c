@@ -38,7 +38,9 @@ wr_status unit_path(char out[PATH_CAP], const char *dir, unit_id id, const char 
     return path_join(out, dir, name);
 }
 
-static wr_status io_failed(const char *what, const char *path) { return wr_fail(WR_E_IO, "cannot %s %s: %s", what, path, strerror(errno)); }
+static wr_status io_failed(const char *what, const char *path) {
+    return wr_fail(WR_E_IO, "cannot %s %s: %s", what, path, strerror(errno));
+}
 
 wr_status unit_create(const char *path, unit_writer **out) {
     wr_status status = WR_OK;
@@ -149,7 +151,8 @@ static wr_status read_trailer(unit_reader *u, uint64_t *sum) {
     u->body = bytes_get_u64(&r);
     uint64_t table = bytes_get_u64(&r), room = (uint64_t)st.st_size - TRAILER;
     *sum = bytes_get_u64(&r);
-    if (memcmp(r.at, UNIT_MAGIC, 8) != 0 || u->body > room || table != room - u->body) TRY(unit_damaged(u, "no trailer"));
+    if (memcmp(r.at, UNIT_MAGIC, 8) != 0 || u->body > room || table != room - u->body)
+        TRY(unit_damaged(u, "no trailer"));
     u->table_bytes = (size_t)table;
 cleanup:
     return status;

@@ -1,5 +1,6 @@
-/* Phase label: the fate of every follow-up of a unit. Consensus of the answers, then neutral ones beside engaged ones are mined, refusals override, and
- * the filters say what is dropped. Works on a block of conversations at a time, so that a judge behind a network is asked many things at once. */
+/* Phase label: the fate of every follow-up of a unit. Consensus of the answers, then neutral ones beside engaged ones
+ * are mined, refusals override, and the filters say what is dropped. Works on a block of conversations at a time, so
+ * that a judge behind a network is asked many things at once. */
 #include "base/hash.h"
 #include "data/prepare/consensus.h"
 #include "data/prepare/unit_labels.h"
@@ -122,7 +123,8 @@ static wr_status mine_by_cosines(label_state *s) {
     for (size_t first = 0; first < s->n_block; first += n, from = ends[c++]) {
         n = turns_of(s, first);
         TRY(levels_of(s, first, n));
-        mining_apply_cosines(s->levels, n, pairs + from, cosines + from, ends[c] - from, pipeline_threshold(s->p), s->final);
+        mining_apply_cosines(s->levels, n, pairs + from, cosines + from, ends[c] - from, pipeline_threshold(s->p),
+                             s->final);
         take_final(s, n);
     }
 cleanup:
@@ -230,12 +232,14 @@ static wr_status label_unit(pipeline *p, void *context, const unit_task *task) {
         TRY(pipeline_stopped(p));
     }
     TRY(unit_path(path, p->dir.work, task->id, ".label"));
-    TRY(unit_labels_write(path, &s.counts, &s.users, (const char *const *)s.names, s.turns, s.n_answers, p->n_annotators > 1));
+    TRY(unit_labels_write(path, &s.counts, &s.users, (const char *const *)s.names, s.turns, s.n_answers,
+                          p->n_annotators > 1));
 cleanup:
     spill_reader_close(r);
     user_table_free(&s.users);
     arena_free(s.arena);
-    free(s.names), free(s.turns), free(s.block), free(s.at), free(s.levels), free(s.final), free(s.asked), free(s.asked_of);
+    free(s.names), free(s.turns), free(s.block), free(s.at), free(s.levels), free(s.final), free(s.asked),
+        free(s.asked_of);
     return status;
 }
 

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-wr_status unit_labels_write(const char *path, const label_counts *counts, const user_table *users, const char *const *names,
-                            const turn_state *turns, size_t n_turns, bool weighted) {
+wr_status unit_labels_write(const char *path, const label_counts *counts, const user_table *users,
+                            const char *const *names, const turn_state *turns, size_t n_turns, bool weighted) {
     wr_status status = WR_OK;
     strbuf t = {0};
     unit_writer *u = NULL;
@@ -20,7 +20,8 @@ wr_status unit_labels_write(const char *path, const label_counts *counts, const 
     bytes_put_u8(&t, weighted);
     for (size_t i = 0; i < n_turns; i++) {
         const turn_state *s = &turns[i];
-        const unsigned char small[5] = {(unsigned char)s->level, (unsigned char)s->final, s->how, s->dropped, s->refusal};
+        const unsigned char small[5] = {(unsigned char)s->level, (unsigned char)s->final, s->how, s->dropped,
+                                        s->refusal};
         strbuf_append(&t, small, sizeof small);
         if (weighted) bytes_put_double(&t, s->weight);
         if (s->dropped) bytes_put_u64(&t, s->match);
@@ -66,10 +67,17 @@ wr_status unit_labels_open(pipeline *p, unit_id id, unit_labels *l) {
         turn_state *s = &l->turns[i];
         const unsigned char *small = bytes_take(&r, 5);
         if (!small) break;
-        *s = (turn_state){.level = (int8_t)small[0], .final = (int8_t)small[1], .how = small[2], .dropped = small[3], .refusal = small[4], .weight = 1};
+        *s = (turn_state){.level = (int8_t)small[0],
+                          .final = (int8_t)small[1],
+                          .how = small[2],
+                          .dropped = small[3],
+                          .refusal = small[4],
+                          .weight = 1};
         if (weighted) s->weight = bytes_get_double(&r);
         if (s->dropped) s->match = bytes_get_u64(&r);
-        if (s->level < 0 || s->level > 5 || s->final < 0 || s->final > 5 || s->how > HOW_REFUSAL || s->dropped >= FILTERS) r.bad = true;
+        if (s->level < 0 || s->level > 5 || s->final < 0 || s->final > 5 || s->how > HOW_REFUSAL ||
+            s->dropped >= FILTERS)
+            r.bad = true;
     }
     if (r.bad) TRY(unit_damaged(l->file, "labels"));
 cleanup:

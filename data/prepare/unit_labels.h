@@ -1,4 +1,5 @@
-/* A .label file: the fate of every follow-up of a unit, its users, and counts. Only prepare's phases include this. LOCAL. */
+/* A .label file: the fate of every follow-up of a unit, its users, and counts. Only prepare's phases include this.
+ * LOCAL. */
 #ifndef WR_DATA_UNIT_LABELS_H
 #define WR_DATA_UNIT_LABELS_H
 
@@ -26,7 +27,7 @@ typedef struct unit_labels {
 wr_status unit_labels_open(pipeline *p, unit_id id, unit_labels *out);
 void unit_labels_close(unit_labels *l);
 /* users: names at users[i].name, counts in table->users[i]. */
-wr_status unit_labels_write(const char *path, const label_counts *counts, const user_table *users, const char *const *names,
-                            const turn_state *turns, size_t n_turns, bool weighted);
+wr_status unit_labels_write(const char *path, const label_counts *counts, const user_table *users,
+                            const char *const *names, const turn_state *turns, size_t n_turns, bool weighted);
 
 #endif

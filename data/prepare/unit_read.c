@@ -1,5 +1,5 @@
-/* Phase read: a unit's rows are checked; the good ones are spilled with the annotators' answers to their follow-ups and the keys by which
- * duplicates are found. Table of a .read file: answers, counts, keys. */
+/* Phase read: a unit's rows are checked; the good ones are spilled with the annotators' answers to their follow-ups and
+ * the keys by which duplicates are found. Table of a .read file: answers, counts, keys. */
 #include "data/shard/bytes.h"
 #include "data/prepare/unit_counts.h"
 
@@ -12,8 +12,8 @@ typedef struct read_state {
     unit_writer *out;
     unit_counts counts;
     strbuf block, slim, keys, answers; /* block: conversations not spilled yet */
-    uint32_t numbers;                           /* number of the first of them */
-    conversation *conversations;                /* (in_block) during flush_block */
+    uint32_t numbers;                  /* number of the first of them */
+    conversation *conversations;       /* (in_block) during flush_block */
     size_t conversation_capacity;
     size_t in_block, block_bytes;
     size_t *offsets, offset_capacity; /* (in_block) of their records in block */
@@ -64,8 +64,8 @@ static bool may_be_kept(const read_state *s, const conversation *c, const int8_t
     return refusal_suspected(s->p->refusal, reply->content, reply->length);
 }
 
-/* Without chats, a reply that no instance will hold and that is no refusal is never looked at again: most of all text. The block is packed anew
- * without them. */
+/* Without chats, a reply that no instance will hold and that is no refusal is never looked at again: most of all text.
+ * The block is packed anew without them. */
 static wr_status slim_block(read_state *s) {
     wr_status status = WR_OK;
     const int8_t *levels = s->levels;
@@ -79,7 +79,8 @@ static wr_status slim_block(read_state *s) {
         }
         levels += n;
         for (size_t m = kept; m < c->n; m++) {
-            if (strcmp(c->messages[m].role, "user") != 0) c->messages[m].length = 0, c->messages[m].content = "", c->messages[m].fields = NULL;
+            if (strcmp(c->messages[m].role, "user") != 0)
+                c->messages[m].length = 0, c->messages[m].content = "", c->messages[m].fields = NULL;
         }
         TRY(put_record(&s->slim, s->numbers + (uint32_t)i, c));
     }
@@ -125,7 +126,8 @@ static wr_status spill(read_state *s, const conversation *row) {
     TRY(dedupe_key(&c, &s->keys));
     TRY(followups(&c, &s->at, &s->at_capacity, &n));
     bytes_put_u32(&s->keys, (uint32_t)n);
-    if (s->p->o->no_chats) c.n = n ? s->at[n - 1] + 1 : 0; /* what comes behind the last follow-up is not looked at again */
+    /* what comes behind the last follow-up is not looked at again */
+    if (s->p->o->no_chats) c.n = n ? s->at[n - 1] + 1 : 0;
     TRY(mem_reserve((void **)&s->offsets, &s->offset_capacity, s->in_block + 1, sizeof *s->offsets));
     s->offsets[s->in_block++] = s->block.len;
     TRY(put_record(&s->block, (uint32_t)s->counts.conversations++, &c));

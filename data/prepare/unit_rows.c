@@ -1,5 +1,6 @@
-/* The rows of a .read file: blocks of packed conversations. A block is u32 bytes, u32 conversations, u64 XXH3 of the bytes, and the bytes. They are not
- * compressed: written once and read three times, most often from the page cache, even the fastest zstd would take a tenth of all the time. */
+/* The rows of a .read file: blocks of packed conversations. A block is u32 bytes, u32 conversations, u64 XXH3 of the
+ * bytes, and the bytes. They are not compressed: written once and read three times, most often from the page cache,
+ * even the fastest zstd would take a tenth of all the time. */
 #include "data/shard/bytes.h"
 #include "data/prepare/pipeline.h"
 

@@ -1,5 +1,5 @@
-/* Phase split: rank 0 adds up users and labels of all units and says who is a test user; then there is a tokenizer, trained on the train users' text if
- * none was given. */
+/* Phase split: rank 0 adds up users and labels of all units and says who is a test user; then there is a tokenizer,
+ * trained on the train users' text if none was given. */
 #include "data/prepare/unit_labels.h"
 
 #include <stdio.h>
@@ -41,10 +41,13 @@ static wr_status put_mining(pipeline *p) {
     uint64_t mined = funnel_get(f, "mining", "neutral -> 4") + funnel_get(f, "mining", "neutral -> 5"),
              neutral = funnel_get(f, "level", "3 neutral");
     double share = neutral ? (double)mined / (double)neutral : 0;
-    snprintf(note, sizeof note, "%.2f %% of the neutral; thresholds %.3f (next turn), %.3f (2 ahead), from %zu pairs", 100 * share, near, far, pairs);
+    snprintf(note, sizeof note, "%.2f %% of the neutral; thresholds %.3f (next turn), %.3f (2 ahead), from %zu pairs",
+             100 * share, near, far, pairs);
     TRY(funnel_count(f, "mining", "mined", mined));
     TRY(funnel_note(f, "mining", "mined", note));
-    strbuf_printf(&p->extra, "\"mining\":{\"similarity\":\"%s\",\"thresholds\":[%.9g,%.9g],\"pairs\":%zu,\"mined\":%llu,\"share_of_neutral\":%.9g}",
+    strbuf_printf(&p->extra,
+                  "\"mining\":{\"similarity\":\"%s\",\"thresholds\":[%.9g,%.9g],\"pairs\":%zu,\"mined\":%llu,\"share_"
+                  "of_neutral\":%.9g}",
                   tfidf ? "tfidf" : p->o->similarity->name, near, far, pairs, (unsigned long long)mined, share);
     TRY(strbuf_status(&p->extra));
 cleanup:
@@ -133,8 +136,11 @@ static wr_status train_unit(pipeline *p, const unit_entry *u, bpe_trainer *train
         for (size_t i = 0; i < n; i++) {
             const conversation *c = &rows[i].c;
             size_t number = u->first + rows[i].number;
-            if (number >= p->conversations || p->dropped[number / 8] >> (number % 8) & 1 || pipeline_is_test(p, c->user)) continue;
-            for (size_t k = 0; k < c->n; k++) TRY(bpe_trainer_add(trainer, c->messages[k].content, c->messages[k].length));
+            if (number >= p->conversations || p->dropped[number / 8] >> (number % 8) & 1 ||
+                pipeline_is_test(p, c->user))
+                continue;
+            for (size_t k = 0; k < c->n; k++)
+                TRY(bpe_trainer_add(trainer, c->messages[k].content, c->messages[k].length));
         }
     }
 cleanup:

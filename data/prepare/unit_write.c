@@ -1,5 +1,6 @@
-/* Phase write: with the tokenizer there and the users split, the kept follow-ups of a unit become instances and the conversations chats, train and test
- * apart; every follow-up's fate becomes a line of turns.jsonl.zst. All of it as frames that only have to be joined. */
+/* Phase write: with the tokenizer there and the users split, the kept follow-ups of a unit become instances and the
+ * conversations chats, train and test apart; every follow-up's fate becomes a line of turns.jsonl.zst. All of it as
+ * frames that only have to be joined. */
 #include "base/stream.h"
 #include "data/prepare/turn_lines.h"
 #include "data/prepare/unit_labels.h"
@@ -29,7 +30,7 @@ struct write_state {
     unit_writer *file;
     part_counts counts;
     strbuf refused; /* the first chat that the template refuses, and why */
-    strbuf lost; /* users who lost an instance */
+    strbuf lost;    /* users who lost an instance */
     uint64_t n_lost;
     part_out out[PART_STREAMS];
     strbuf packed;
@@ -90,7 +91,8 @@ static wr_status write_instance(write_state *s, const conversation *c, size_t at
     if (p->tok) {
         size_t left_out = 0;
         s->ids.n = 0;
-        wr_status got = reward_encoder_encode(s->encoder, c->messages, x.n_history, p->o->max_length, &s->ids, &left_out);
+        wr_status got =
+            reward_encoder_encode(s->encoder, c->messages, x.n_history, p->o->max_length, &s->ids, &left_out);
         if (got == WR_E_FORMAT) {
             t->dropped = FILTER_TOO_LONG;
             bytes_put_string(&s->lost, c->user, strlen(c->user));
@@ -114,7 +116,8 @@ static size_t trainable(const conversation *c, size_t *first) {
     size_t i = 0, end = 0;
     while (i < c->n && strcmp(c->messages[i].role, "user") != 0) i++;
     *first = i && strcmp(c->messages[i - 1].role, "system") == 0 ? i - 1 : i;
-    for (bool user = true; i < c->n && strcmp(c->messages[i].role, user ? "user" : "assistant") == 0; i++, user = !user) {
+    for (bool user = true; i < c->n && strcmp(c->messages[i].role, user ? "user" : "assistant") == 0;
+         i++, user = !user) {
         if (!user) end = i + 1;
         const size_t reply = i;
         while (end == reply + 1 && i + 1 < c->n && strcmp(c->messages[i + 1].role, "tool") == 0) i++;
@@ -125,7 +128,8 @@ static size_t trainable(const conversation *c, size_t *first) {
 
 /* Without its last reply: as many messages as end with the reply before. */
 static size_t without_reply(const chat_message *m, size_t n) {
-    for (n--; n && strcmp(m[n - 1].role, "assistant") != 0; n--) {}
+    for (n--; n && strcmp(m[n - 1].role, "assistant") != 0; n--) {
+    }
     return n;
 }
 
@@ -142,7 +146,8 @@ static wr_status write_chat(write_state *s, const conversation *c, bool test) {
         for (int round = 0;; round++) {
             s->ids.n = 0;
             s->spans.n = 0;
-            const wr_status got = chat_render_training(p->chat, p->tok, &(chat_request){x.messages, x.n_messages, c->row, false}, &s->ids, &s->spans);
+            const wr_status got = chat_render_training(
+                p->chat, p->tok, &(chat_request){x.messages, x.n_messages, c->row, false}, &s->ids, &s->spans);
             if (got == WR_E_FORMAT) { /* the chat's own fault: others may be fine */
                 if (!s->counts.chats_refused++) strbuf_printf(&s->refused, "%s: %s", c->id, wr_error());
                 return WR_OK;
@@ -203,8 +208,10 @@ cleanup:
 static wr_status commit_part(write_state *s) {
     wr_status status = WR_OK;
     strbuf table = {0};
-    const uint64_t counts[] = {s->counts.histories_shortened, s->counts.chats_no_reply, s->counts.chats_too_long, s->counts.chats_shortened, s->counts.chats_refused};
-    for (int k = 0; k < PART_STREAMS; k++) TRY(k < PART_TURNS ? frame_builder_flush(s->out[k].builder) : flush_text(&s->out[k]));
+    const uint64_t counts[] = {s->counts.histories_shortened, s->counts.chats_no_reply, s->counts.chats_too_long,
+                               s->counts.chats_shortened, s->counts.chats_refused};
+    for (int k = 0; k < PART_STREAMS; k++)
+        TRY(k < PART_TURNS ? frame_builder_flush(s->out[k].builder) : flush_text(&s->out[k]));
     for (int f = 0; f < FILTERS; f++) bytes_put_u64(&table, s->counts.dropped[f]);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) bytes_put_u64(&table, counts[i]);
     bytes_put_string(&table, strbuf_str(&s->refused), s->refused.len);
@@ -237,7 +244,8 @@ static wr_status write_unit(pipeline *p, void *context, const unit_task *task) {
         s.out[k].s = &s, s.out[k].stream = (part_stream)k;
         shard_kind kind = k <= PART_REWARD_TEST ? SHARD_REWARD : SHARD_CHAT;
         if (k < PART_TURNS)
-            TRY(frame_builder_create(path, kind, part_classes((part_stream)k), p->o->shard_records, take_frame, &s.out[k], &s.out[k].builder));
+            TRY(frame_builder_create(path, kind, part_classes((part_stream)k), p->o->shard_records, take_frame,
+                                     &s.out[k], &s.out[k].builder));
     }
     if (p->tok) TRY(reward_encoder_create(p->template, p->tok, &s.encoder));
     TRY(unit_labels_open(p, task->id, &s.labels));

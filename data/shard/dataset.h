@@ -15,8 +15,8 @@ typedef struct dataset_index {
     shard_meta meta;
     size_t n_shards;
     char **names; /* (n_shards) file names inside the folder */
-    uint64_t
-        *hashes; /* (n_shards) shard_reader_hash: a reader compares it, so that ranks with stale copies are found */
+    /* (n_shards) shard_reader_hash: a reader compares it, so that ranks with stale copies are found */
+    uint64_t *hashes;
     size_t n_frames, n_records;
     struct {
         uint32_t shard, frame, records;

@@ -1,11 +1,12 @@
 /* A prepared folder's shards as JSONL for other tools. Records come in the order of the shards (train before test), so
- * the same folder gives the same bytes. Formats of rated replies: jsonl  every field of the record, whatever version
- * wrote it: id, user, language, model, how, turn, label, history [{"role","content"}], query, response, and what later
- * versions add; ids only where asked for trl    {"prompt": [{"role","content"}, …], "completion": [{"role":
- * "assistant", "content"}], "label": bool}: TRL's conversational, unpaired preference rows; true from label
- * `positive_from` on hf     {"text": the rendered reward template, "label": 0 … K-1, "id", "user"}: flat rows for
- * datasets.load_dataset("json"); histories whole, where the shards' tokens may leave out the oldest messages Chats:
- * jsonl {"id","user","messages"}; trl and hf {"messages"}. LOCAL. */
+ * the same folder gives the same bytes. Formats of rated replies:
+ *   jsonl  every field of the record, whatever version wrote it: id, user, language, model, how, turn, label,
+ *          history [{"role","content"}], query, response, and what later versions add; ids only where asked for
+ *   trl    {"prompt": [{"role","content"}, …], "completion": [{"role": "assistant", "content"}], "label": bool}: TRL's
+ *          conversational, unpaired preference rows; true from label `positive_from` on
+ *   hf     {"text": the rendered reward template, "label": 0 … K-1, "id", "user"}: flat rows for
+ *          datasets.load_dataset("json"); histories whole, where the shards' tokens may leave out the oldest messages
+ * Chats: jsonl {"id","user","messages"}; trl and hf {"messages"}. LOCAL. */
 #ifndef WR_DATA_EXPORT_H
 #define WR_DATA_EXPORT_H
 

@@ -61,8 +61,7 @@ wr_status chat_pack(const chat_record *x, msgpack_packer *pk) {
     return WR_OK;
 }
 
-/* --- decoding
- * --------------------------------------------------------------------------------------------------------- */
+/* --- decoding ----------------------------------------------------------------------------------------------------- */
 
 static wr_status bad_field(const char *key, const char *what) {
     return wr_fail(WR_E_FORMAT, "record: field \"%s\" is missing or not %s", key, what);

@@ -13,9 +13,10 @@ typedef struct instance {
     const char *language, *model;
     const char *timestamp; /* of the conversation, as the source has it; "" = unknown */
     const char *how;       /* how the label came: the annotator's name, "consensus", "mined", "refusal", "given" */
-    double weight;         /* how sure the label is: the consensus' posterior; 1 with one annotator. Writing 0 means 1 */
-    int64_t turn;    /* turn identifier of the reply's follow-up; -1 when unknown */
-    int label;       /* 1 … K */
+    /* how sure the label is: the consensus' posterior; 1 with one annotator. Writing 0 means 1 */
+    double weight;
+    int64_t turn; /* turn identifier of the reply's follow-up; -1 when unknown */
+    int label;    /* 1 … K */
     const chat_message *history;
     size_t n_history; /* before the query, oldest first */
     const char *query;

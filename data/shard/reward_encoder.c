@@ -1,5 +1,6 @@
-/* Inputs joined from pieces (data/shard/reward_encoder.h): first part | "User:" | " content\n" | … | "Query:" | " content\n" | "Reply:" | " content\n" | last part.
- * A cut lies between a line break and a letter, or between a colon and a space. */
+/* Inputs joined from pieces (data/shard/reward_encoder.h): first part | "User:" | " content\n" | … | "Query:" | "
+ * content\n" | "Reply:" | " content\n" | last part. A cut lies between a line break and a letter, or between a colon
+ * and a space. */
 #include "data/shard/reward_encoder.h"
 
 #include <stdlib.h>
@@ -71,7 +72,8 @@ static wr_status load_parts(reward_encoder *e) {
     size_t n[4];
     id_span letter;
     if (!tokenizer_cuts_lines(e->tok) || !reward_template_parts(e->t, text, n)) return WR_OK;
-    if (!n[0] || text[0][n[0] - 1] != '\n' || !is_label(text[1], n[1]) || !is_label(text[2], n[2]) || n[3] < 2 || text[3][0] != '\n' || !is_letter(text[3][1]))
+    if (!n[0] || text[0][n[0] - 1] != '\n' || !is_label(text[1], n[1]) || !is_label(text[2], n[2]) || n[3] < 2 ||
+        text[3][0] != '\n' || !is_letter(text[3][1]))
         return WR_OK;
     TRY(piece(e, LETTER, 1, &letter));
     e->n_letter = letter.n;
@@ -141,25 +143,29 @@ static void put_ids(const int32_t *ids, size_t n, token_ids *out) {
 }
 static void put(const reward_encoder *e, id_span s, token_ids *out) { put_ids(e->ids.ids + s.from, s.n, out); }
 
-wr_status reward_encoder_encode(reward_encoder *e, const chat_message *messages, size_t n_history, size_t max_length, token_ids *out, size_t *dropped) {
+wr_status reward_encoder_encode(reward_encoder *e, const chat_message *messages, size_t n_history, size_t max_length,
+                                token_ids *out, size_t *dropped) {
     wr_status status = WR_OK;
     const chat_message *query = &messages[n_history], *response = query + 1;
     bool joins = e->joins;
     for (size_t i = 0; i < n_history && joins; i++) joins = is_letter(reward_template_role(messages[i].role)[0]);
     if (!joins)
-        return reward_template_encode(e->t, e->tok, messages, n_history, query->content, query->length, response->content, response->length, max_length,
-                                      out, dropped);
+        return reward_template_encode(e->t, e->tok, messages, n_history, query->content, query->length,
+                                      response->content, response->length, max_length, out, dropped);
     TRY(learn_messages(e, messages, n_history + 2));
     const int32_t *before, *after;
     size_t n_before, n_after, skip = 0, history = 0;
     tokenizer_post(e->tok, &before, &n_before, &after, &n_after);
     const message_ids *m = e->messages;
-    const size_t rest = n_before + e->first.n + e->query.n + m[n_history].content.n + e->response.n + m[n_history + 1].content.n + e->last.n + n_after;
+    const size_t rest = n_before + e->first.n + e->query.n + m[n_history].content.n + e->response.n +
+                        m[n_history + 1].content.n + e->last.n + n_after;
     for (size_t i = 0; i < n_history; i++) history += m[i].role.n + m[i].content.n;
-    for (; max_length && skip < n_history && rest + history > max_length; skip++) history -= m[skip].role.n + m[skip].content.n;
+    for (; max_length && skip < n_history && rest + history > max_length; skip++)
+        history -= m[skip].role.n + m[skip].content.n;
     const size_t total = rest + (skip == n_history ? e->none.n : history);
     if (max_length && total > max_length)
-        TRY(wr_fail(WR_E_FORMAT, "query and reply take %zu tokens, the limit is %zu (--max-length)", total, max_length));
+        TRY(wr_fail(WR_E_FORMAT, "query and reply take %zu tokens, the limit is %zu (--max-length)", total,
+                    max_length));
     TRY(mem_reserve((void **)&out->ids, &out->capacity, out->n + total, sizeof *out->ids));
     put_ids(before, n_before, out);
     put(e, e->first, out);

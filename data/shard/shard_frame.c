@@ -33,7 +33,8 @@ struct frame_builder {
 };
 
 wr_status frame_builder_create(const char *name, shard_kind kind, int classes, size_t max_records,
-                               wr_status (*emit)(void *context, const built_frame *f), void *context, frame_builder **out) {
+                               wr_status (*emit)(void *context, const built_frame *f), void *context,
+                               frame_builder **out) {
     wr_status status = WR_OK;
     *out = NULL;
     frame_builder *b = mem_calloc(1, sizeof *b);

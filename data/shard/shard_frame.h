@@ -1,5 +1,6 @@
-/* Frames of shards: records packed one behind another and compressed, with what a footer says of them. A frame can be made apart from the file it
- * will be in: parts of a data set are made anywhere, in any order, and then put together (data/shard/shard_writer.c). LOCAL. */
+/* Frames of shards: records packed one behind another and compressed, with what a footer says of them. A frame can be
+ * made apart from the file it will be in: parts of a data set are made anywhere, in any order, and then put together
+ * (data/shard/shard_writer.c). LOCAL. */
 #ifndef WR_DATA_SHARD_FRAME_H
 #define WR_DATA_SHARD_FRAME_H
 
@@ -17,16 +18,17 @@ typedef struct built_frame {
     size_t n;
     uint64_t raw_bytes, tokens, checksum;
     uint32_t records;
-    const uint32_t *lengths;  /* (records) tokens of each */
-    const uint64_t *labels;   /* (classes) */
-    const frame_user *users;  /* (n_users) in order; one user may come several times */
+    const uint32_t *lengths; /* (records) tokens of each */
+    const uint64_t *labels;  /* (classes) */
+    const frame_user *users; /* (n_users) in order; one user may come several times */
     size_t n_users;
 } built_frame;
 
 typedef struct frame_builder frame_builder;
 /* max_records: a frame is closed at this many, at SHARD_FRAME_RECORDS, or at 4 MiB. name: for messages. */
 wr_status frame_builder_create(const char *name, shard_kind kind, int classes, size_t max_records,
-                               wr_status (*emit)(void *context, const built_frame *f), void *context, frame_builder **out);
+                               wr_status (*emit)(void *context, const built_frame *f), void *context,
+                               frame_builder **out);
 void frame_builder_free(frame_builder *b); /* NULL is fine */
 wr_status frame_builder_add_instance(frame_builder *b, const instance *x);
 wr_status frame_builder_add_chat(frame_builder *b, const chat_record *x);

@@ -1,4 +1,5 @@
-/* Writes one shard: header, frames as they come (data/shard/shard_frame.c), and the footer, which is collected on the way. */
+/* Writes one shard: header, frames as they come (data/shard/shard_frame.c), and the footer, which is collected on the
+ * way. */
 #include "base/stream.h"
 #include "data/shard/shard_frame.h"
 #include "data/shard/shard_layout.h"
@@ -126,7 +127,9 @@ cleanup:
     return status;
 }
 
-wr_status shard_writer_add_instance(shard_writer *w, const instance *x) { return frame_builder_add_instance(w->builder, x); }
+wr_status shard_writer_add_instance(shard_writer *w, const instance *x) {
+    return frame_builder_add_instance(w->builder, x);
+}
 
 wr_status shard_writer_add_chat(shard_writer *w, const chat_record *x) { return frame_builder_add_chat(w->builder, x); }
 

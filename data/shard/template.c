@@ -90,7 +90,10 @@ bool reward_template_parts(const reward_template *t, const char *text[4], size_t
 
 const char *reward_template_role(const char *role) {
     if (!role) return "";
-    return strcmp(role, "user") == 0 ? "User" : strcmp(role, "assistant") == 0 ? "Assistant" : strcmp(role, "system") == 0 ? "System" : role;
+    return strcmp(role, "user") == 0        ? "User"
+           : strcmp(role, "assistant") == 0 ? "Assistant"
+           : strcmp(role, "system") == 0    ? "System"
+                                            : role;
 }
 
 static void put_message(strbuf *out, const chat_message *m) {

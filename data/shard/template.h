@@ -22,7 +22,8 @@ const char *reward_template_hash(const reward_template *t); /* 32 hex digits */
 wr_status reward_template_encode(const reward_template *t, const tokenizer *tok, const chat_message *history,
                                  size_t n_history, const char *query, size_t query_length, const char *response,
                                  size_t response_length, size_t max_length, token_ids *out, size_t *dropped);
-/* The text before {history}, before {query}, before {response} and behind it; false where {query} comes before {history}. */
+/* The text before {history}, before {query}, before {response} and behind it; false where {query} comes before
+ * {history}. */
 bool reward_template_parts(const reward_template *t, const char *text[4], size_t n[4]);
 const char *reward_template_role(const char *role); /* as a line of the history names it; role may be NULL */
 #define REWARD_NO_HISTORY "none"                    /* what {history} becomes without messages */
@@ -30,7 +31,8 @@ wr_status reward_template_render(const reward_template *t, const chat_message *h
                                  const char *query, size_t query_length, const char *response, size_t response_length,
                                  strbuf *out);
 
-/* The same as a Jinja chat template: a chat's last two messages are query and response, those before them the history (nothing is left out of it). Appends. */
+/* The same as a Jinja chat template: a chat's last two messages are query and response, those before them the history
+ * (nothing is left out of it). Appends. */
 wr_status reward_template_jinja(const reward_template *t, strbuf *out);
 
 #endif

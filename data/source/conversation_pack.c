@@ -1,8 +1,8 @@
-/* The binary form of a conversation. All numbers are LEB128 varints; a string is its length, its bytes and a NUL, so that reading needs no copy.
- *   version (1 byte) | flags (bit 0 toxic, bit 1 redacted, bit 2: the row's variables follow as JSON) | id | user | language | model | timestamp
- *   | variables | n
- *   then n times: role (0 another: a string follows; 1 user, 2 assistant, 3 system; + 4: further members follow) | turn identifier, zigzag | content
- *   | further members, as JSON */
+/* The binary form of a conversation. All numbers are LEB128 varints; a string is its length, its bytes and a NUL, so
+ * that reading needs no copy.
+ *   version (1 byte) | flags (bit 0 toxic, bit 1 redacted, bit 2: the row's variables follow as JSON) | id | user |
+ *   language | model | timestamp | variables | n then n times: role (0 another: a string follows; 1 user, 2 assistant,
+ *   3 system; + 4: further members follow) | turn identifier, zigzag | content | further members, as JSON */
 #include "data/source/wildchat.h"
 
 #include <string.h>
@@ -111,15 +111,18 @@ wr_status conversation_unpack(arena *a, const void *bytes, size_t n, conversatio
     cursor c = {bytes, (const char *)bytes + n};
     uint64_t version, flags = 0, count = 0;
     *out = (conversation){0};
-    bool good = get_number(&c, &version) && version == VERSION && get_number(&c, &flags) && flags <= (TOXIC | REDACTED | ROW) && get_text(&c, &out->id) &&
-                get_text(&c, &out->user) && get_text(&c, &out->language) && get_text(&c, &out->model) && get_text(&c, &out->timestamp) && (!(flags & ROW) || get_json(&c, a, &out->row)) &&
-                get_number(&c, &count) && count <= (uint64_t)(c.end - c.at) / 4; /* a message has at least four bytes */
+    bool good = get_number(&c, &version) && version == VERSION && get_number(&c, &flags) &&
+                flags <= (TOXIC | REDACTED | ROW) && get_text(&c, &out->id) && get_text(&c, &out->user) &&
+                get_text(&c, &out->language) && get_text(&c, &out->model) && get_text(&c, &out->timestamp) &&
+                (!(flags & ROW) || get_json(&c, a, &out->row)) && get_number(&c, &count) &&
+                count <= (uint64_t)(c.end - c.at) / 4; /* a message has at least four bytes */
     if (!good) TRY(wr_fail(WR_E_FORMAT, "a record of a temporary file of prepare is damaged"));
     out->toxic = flags & TOXIC;
     out->redacted = flags & REDACTED;
     TRY_ALLOC(out->messages = arena_alloc(a, (size_t)count * sizeof *out->messages));
     TRY_ALLOC(out->turns = arena_alloc(a, (size_t)count * sizeof *out->turns));
-    for (; good && out->n < count; out->n += good) good = get_message(&c, a, &out->messages[out->n], &out->turns[out->n]);
+    for (; good && out->n < count; out->n += good)
+        good = get_message(&c, a, &out->messages[out->n], &out->turns[out->n]);
     if (!good || c.at != c.end) TRY(wr_fail(WR_E_FORMAT, "a record of a temporary file of prepare is damaged"));
 cleanup:
     return status;

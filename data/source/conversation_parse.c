@@ -1,6 +1,7 @@
-/* One JSON row to a conversation, in one pass over the line: known members are noted where they stand (the last one of duplicates counts), the rest is
- * stepped over, all with the full syntax check; contents are unescaped when their message ends. Which fault a row has does not depend on the order of
- * its members: syntax comes first, then the row's own fields, then the messages in their order. */
+/* One JSON row to a conversation, in one pass over the line: known members are noted where they stand (the last one of
+ * duplicates counts), the rest is stepped over, all with the full syntax check; contents are unescaped when their
+ * message ends. Which fault a row has does not depend on the order of its members: syntax comes first, then the row's
+ * own fields, then the messages in their order. */
 #include "data/source/fields.h"
 
 #include "base/hash.h"
@@ -64,8 +65,7 @@ static const char *string_of(parser *p, const json_span *s, const char *fallback
     return copy;
 }
 
-/* --- messages
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- messages ----------------------------------------------------------------------------------------------------- */
 
 const char *field_map_role(const field_map *map, const char *s, size_t n) {
     static const char *const common[] = {"user", "assistant", "system"};
@@ -96,12 +96,14 @@ static bool more_room(parser *p) {
     return true;
 }
 
-/* Does the template see this member of a message? Its place in the object of `fields` is kept where it shows messages as a whole. */
+/* Does the template see this member of a message? Its place in the object of `fields` is kept where it shows messages
+ * as a whole. */
 static bool is_shown(const parser *p, const json_value *m, const char **name) {
     const field_map *map = p->map;
     *name = m->key;
     for (unsigned f = FIELD_ROLE; f < FIELDS; f++) {
-        if (!map->names[f] || map->lengths[f] != m->key_length || memcmp(map->names[f], m->key, m->key_length) != 0) continue;
+        if (!map->names[f] || map->lengths[f] != m->key_length || memcmp(map->names[f], m->key, m->key_length) != 0)
+            continue;
         if (f == FIELD_ROLE) *name = "role";
         if (f == FIELD_CONTENT) *name = "content";
         return p->shown->all || (f == FIELD_CONTENT && m->kind != JSON_STRING);
@@ -123,7 +125,8 @@ static json_value *append_member(json_value *object, json_value *last, json_valu
 static row_fault take_members(parser *p, const json_span *whole, bool plain, chat_message *m) {
     const json_value *v, *content;
     json_value *fields;
-    if (json_parse(p->memory, whole->text, whole->length, &v) < 0 || !(fields = arena_alloc(p->memory, sizeof *fields))) {
+    if (json_parse(p->memory, whole->text, whole->length, &v) < 0 ||
+        !(fields = arena_alloc(p->memory, sizeof *fields))) {
         p->exhausted = true; /* it has been scanned: what else can be wrong? */
         return ROW_FIELD;
     }
@@ -156,7 +159,8 @@ static row_fault take_members(parser *p, const json_span *whole, bool plain, cha
     return ROW_GOOD;
 }
 
-/* whole: the message. value[k], has[k]: members FIELD_ROLE + k of the message. Roles of the log become "user" and "assistant"; others are kept but make no turns. */
+/* whole: the message. value[k], has[k]: members FIELD_ROLE + k of the message. Roles of the log become "user" and
+ * "assistant"; others are kept but make no turns. */
 static row_fault take_message(parser *p, const json_span *whole, const json_span *value, const bool *has) {
     const json_span *role = &value[0], *content = &value[FIELD_CONTENT - ROW_FIELDS];
     const json_span *turn = &value[FIELD_TURN - ROW_FIELDS];
@@ -181,8 +185,7 @@ static row_fault take_message(parser *p, const json_span *whole, const json_span
     return ROW_GOOD;
 }
 
-/* --- members
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- members ------------------------------------------------------------------------------------------------------ */
 
 static const char *scan_messages(parser *p, const char *at);
 
@@ -210,8 +213,10 @@ static void take_unknown(parser *p, const json_span *key, const json_span *v, un
         if (strlen(variable_names[i]) == n && memcmp(variable_names[i], text, n) == 0) p->variables[i] = *v;
 }
 
-/* at: the opening brace. The values of the fields [first, last) as spans; returns NULL on invalid JSON. depth: containers open around the object. */
-static const char *scan_members(parser *p, const char *at, unsigned depth, unsigned first, unsigned last, json_span *value, bool *has) {
+/* at: the opening brace. The values of the fields [first, last) as spans; returns NULL on invalid JSON. depth:
+ * containers open around the object. */
+static const char *scan_members(parser *p, const char *at, unsigned depth, unsigned first, unsigned last,
+                                json_span *value, bool *has) {
     const char *end = p->end;
     json_span key, ignored;
     at = json_scan_blank(at + 1, end);
@@ -279,8 +284,7 @@ static const char *scan_messages(parser *p, const char *at) {
     }
 }
 
-/* --- the row
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- the row ------------------------------------------------------------------------------------------------------ */
 
 /* NaN or an infinity, as Python writes them. */
 static bool is_nan(const json_span *v) {
@@ -348,8 +352,8 @@ cleanup:
     return status;
 }
 
-/* A time since 1970-01-01 in seconds or, by its size, in milli-, micro- or nanoseconds, to the second. "" where that is no time
- * of a chat: before 1e9 s (September 2001) or behind the year 9999. */
+/* A time since 1970-01-01 in seconds or, by its size, in milli-, micro- or nanoseconds, to the second. "" where that is
+ * no time of a chat: before 1e9 s (September 2001) or behind the year 9999. */
 static wr_status rfc3339(arena *a, double since, const char **timestamp) {
     struct tm t;
     char text[64];
@@ -416,16 +420,18 @@ static wr_status take_variables(parser *p, row_fault *fault) {
     TRY(chat_read_variables(p->memory, row, &p->out->row));
 cleanup:
     strbuf_free(&text);
-    if (status == WR_E_FORMAT) *fault = ROW_FIELD, p->out->wrong = "tools, documents or chat_template_kwargs", status = WR_OK;
+    if (status == WR_E_FORMAT)
+        *fault = ROW_FIELD, p->out->wrong = "tools, documents or chat_template_kwargs", status = WR_OK;
     return status;
 }
 
-wr_status conversation_parse(arena *a, const char *line, size_t n, const field_map *map, bool user_key_header, conversation *out, row_fault *fault) {
+wr_status conversation_parse(arena *a, const char *line, size_t n, const field_map *map, bool user_key_header,
+                             conversation *out, row_fault *fault) {
     return conversation_parse_shown(a, line, n, map, NULL, user_key_header, out, fault);
 }
 
-wr_status conversation_parse_shown(arena *a, const char *line, size_t n, const field_map *map, const chat_names *shown, bool user_key_header, conversation *out,
-                                   row_fault *fault) {
+wr_status conversation_parse_shown(arena *a, const char *line, size_t n, const field_map *map, const chat_names *shown,
+                                   bool user_key_header, conversation *out, row_fault *fault) {
     wr_status status = WR_OK;
     parser p = {.memory = a, .end = line + n, .map = map, .out = out, .shown = shown};
     *out = (conversation){0};

@@ -30,12 +30,13 @@ static const field_map wildchat = {
 
 /* No user is published: each conversation is its own. */
 static const field_map lmsys = {
-    AT(FIELD_ID, "conversation_id"), AT(FIELD_LANGUAGE, "language"),      AT(FIELD_MODEL, "model"), AT(FIELD_TIMESTAMP, "tstamp"),
-    AT(FIELD_REDACTED, "redacted"),  AT(FIELD_MESSAGES, "conversation"), AT(FIELD_ROLE, "role"),   AT(FIELD_CONTENT, "content"),
+    AT(FIELD_ID, "conversation_id"), AT(FIELD_LANGUAGE, "language"), AT(FIELD_MODEL, "model"),
+    AT(FIELD_TIMESTAMP, "tstamp"),   AT(FIELD_REDACTED, "redacted"), AT(FIELD_MESSAGES, "conversation"),
+    AT(FIELD_ROLE, "role"),          AT(FIELD_CONTENT, "content"),
 };
 
 /* "from" names the service in older dumps. */
-static const role_name sharegpt_roles[] = {{"human", "user"},      {"gpt", "assistant"},  {"chatgpt", "assistant"},
+static const role_name sharegpt_roles[] = {{"human", "user"},     {"gpt", "assistant"},  {"chatgpt", "assistant"},
                                            {"bing", "assistant"}, {"bard", "assistant"}, {"model", "assistant"}};
 static const field_map sharegpt = {
     AT(FIELD_ID, "id"),
@@ -51,7 +52,8 @@ static const field_map sharegpt = {
 
 /* Rows of OpenAI's and TRL's kind. */
 static const field_map openai = {
-    AT(FIELD_ID, "id"), AT(FIELD_USER, "user"), AT(FIELD_MESSAGES, "messages"), AT(FIELD_ROLE, "role"), AT(FIELD_CONTENT, "content"),
+    AT(FIELD_ID, "id"),     AT(FIELD_USER, "user"),       AT(FIELD_MESSAGES, "messages"),
+    AT(FIELD_ROLE, "role"), AT(FIELD_CONTENT, "content"),
 };
 
 static const char *const map_names[] = {"wildchat", "lmsys", "sharegpt", "openai", NULL};
@@ -60,8 +62,9 @@ static const field_map *const maps[] = {&wildchat, &lmsys, &sharegpt, &openai};
 const field_map *field_map_second(const char *name) { return name ? NULL : &openai; }
 
 /* Keys of a YAML map, in the order of `field`. */
-static const char *const keys[FIELDS + 2] = {"id",       "user", "header",  "language", "model",        "timestamp",      "toxic", "redacted",
-                                             "messages", "role", "content", "turn",     "message_user", "message_header", "roles", NULL};
+static const char *const keys[FIELDS + 2] = {
+    "id",       "user", "header",  "language", "model",        "timestamp",      "toxic", "redacted",
+    "messages", "role", "content", "turn",     "message_user", "message_header", "roles", NULL};
 static const char *const known_roles[] = {"user", "assistant", "system", "tool", NULL};
 
 typedef struct reader {
@@ -82,13 +85,14 @@ static wr_status next_event(reader *r, yaml_event_t *event) {
 static const char *scalar(const yaml_event_t *e) { return (const char *)e->data.scalar.value; }
 
 static bool is_null(const yaml_event_t *e) {
-    return e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && (!*scalar(e) || strcmp(scalar(e), "~") == 0 || strcmp(scalar(e), "null") == 0);
+    return e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+           (!*scalar(e) || strcmp(scalar(e), "~") == 0 || strcmp(scalar(e), "null") == 0);
 }
 
 static wr_status unknown(const reader *r, size_t line, const char *what, const char *name, const char *const *names) {
     const char *near = nearest_name(name, names);
-    return wr_fail(WR_E_USAGE, "%s:%zu: unknown %s '%s'%s%s%s", r->path, line, what, name, near ? "; did you mean '" : "", near ? near : "",
-                   near ? "'?" : "");
+    return wr_fail(WR_E_USAGE, "%s:%zu: unknown %s '%s'%s%s%s", r->path, line, what, name,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static wr_status add_role(reader *r, size_t line, const yaml_event_t *key, const yaml_event_t *value) {
@@ -97,7 +101,8 @@ static wr_status add_role(reader *r, size_t line, const yaml_event_t *key, const
     while (known_roles[i] && strcmp(known_roles[i], scalar(value)) != 0) i++;
     if (!known_roles[i]) return unknown(r, line, "role", scalar(value), known_roles);
     for (size_t k = 0; k < n; k++) {
-        if (strcmp(r->roles[k].from, scalar(key)) == 0) return wr_fail(WR_E_USAGE, "%s:%zu: role '%s' is given twice", r->path, line, scalar(key));
+        if (strcmp(r->roles[k].from, scalar(key)) == 0)
+            return wr_fail(WR_E_USAGE, "%s:%zu: role '%s' is given twice", r->path, line, scalar(key));
     }
     if (n == r->capacity) { /* from the arena: the map keeps it */
         role_name *grown = arena_alloc(r->map->memory, (2 * n + 8) * sizeof *grown);
@@ -123,7 +128,8 @@ static wr_status add_field(reader *r, size_t line, const yaml_event_t *key, cons
     unsigned first = i < ROW_FIELDS ? 0 : ROW_FIELDS, last = i < ROW_FIELDS ? ROW_FIELDS : FIELDS;
     for (unsigned k = first; k < last; k++) {
         if (r->map->names[k] && strcmp(r->map->names[k], scalar(value)) == 0)
-            return wr_fail(WR_E_USAGE, "%s:%zu: %s and %s are both '%s'", r->path, line, keys[k], keys[i], scalar(value));
+            return wr_fail(WR_E_USAGE, "%s:%zu: %s and %s are both '%s'", r->path, line, keys[k], keys[i],
+                           scalar(value));
     }
     TRY_ALLOC(r->map->names[i] = arena_strndup(r->map->memory, scalar(value), value->data.scalar.length));
     r->map->lengths[i] = value->data.scalar.length;
@@ -141,7 +147,8 @@ static wr_status read_mapping(reader *r, bool roles) {
         size_t line = key.start_mark.line + 1;
         last = key.type == YAML_MAPPING_END_EVENT;
         if (last) goto cleanup;
-        if (key.type != YAML_SCALAR_EVENT) TRY(wr_fail(WR_E_USAGE, "%s:%zu: a key must be a plain name", r->path, line));
+        if (key.type != YAML_SCALAR_EVENT)
+            TRY(wr_fail(WR_E_USAGE, "%s:%zu: a key must be a plain name", r->path, line));
         TRY(next_event(r, &value));
         if (!roles && strcmp(scalar(&key), "roles") == 0) {
             if (r->seen_roles) TRY(wr_fail(WR_E_USAGE, "%s:%zu: key 'roles' is given twice", r->path, line));
@@ -149,7 +156,9 @@ static wr_status read_mapping(reader *r, bool roles) {
             if (value.type == YAML_MAPPING_START_EVENT)
                 TRY(read_mapping(r, true));
             else if (value.type != YAML_SCALAR_EVENT || !is_null(&value))
-                TRY(wr_fail(WR_E_USAGE, "%s:%zu: 'roles' must be lines of 'name in the log: user|assistant|system|tool'", r->path, line));
+                TRY(wr_fail(WR_E_USAGE,
+                            "%s:%zu: 'roles' must be lines of 'name in the log: user|assistant|system|tool'", r->path,
+                            line));
         } else if (value.type != YAML_SCALAR_EVENT) {
             TRY(wr_fail(WR_E_USAGE, "%s:%zu: '%s' must be a single name", r->path, line, scalar(&key)));
         } else if (strlen(scalar(&value)) != value.data.scalar.length) {
@@ -174,14 +183,19 @@ static wr_status read_document(reader *r) {
         switch (event.type) {
         case YAML_STREAM_START_EVENT:
         case YAML_DOCUMENT_START_EVENT:
-        case YAML_DOCUMENT_END_EVENT: break;
-        case YAML_STREAM_END_EVENT: done = true; break;
+        case YAML_DOCUMENT_END_EVENT:
+            break;
+        case YAML_STREAM_END_EVENT:
+            done = true;
+            break;
         case YAML_MAPPING_START_EVENT:
-            if (r->mapping) TRY(wr_fail(WR_E_USAGE, "%s:%zu: a second document starts here; a field map is one", r->path, line));
+            if (r->mapping)
+                TRY(wr_fail(WR_E_USAGE, "%s:%zu: a second document starts here; a field map is one", r->path, line));
             r->mapping = true;
             TRY(read_mapping(r, false));
             break;
-        default: TRY(wr_fail(WR_E_USAGE, "%s:%zu: a field map is a list of 'key: name' lines", r->path, line));
+        default:
+            TRY(wr_fail(WR_E_USAGE, "%s:%zu: a field map is a list of 'key: name' lines", r->path, line));
         }
     cleanup:
         yaml_event_delete(&event);
@@ -199,7 +213,8 @@ static wr_status complete(reader *r) {
         if (r->map->names[i] || !usual[i]) continue;
         for (unsigned k = ROW_FIELDS; k < FIELDS; k++) {
             if (r->map->names[k] && strcmp(r->map->names[k], usual[i]) == 0)
-                return wr_fail(WR_E_USAGE, "%s: %s is '%s', so '%s' must be given", r->path, keys[k], usual[i], keys[i]);
+                return wr_fail(WR_E_USAGE, "%s: %s is '%s', so '%s' must be given", r->path, keys[k], usual[i],
+                               keys[i]);
         }
         r->map->names[i] = usual[i];
         r->map->lengths[i] = strlen(usual[i]);
@@ -241,8 +256,9 @@ wr_status field_map_open(const char *name, const field_map **out) {
     *out = NULL;
     if (strpbrk(name, "./")) return read_file(name, out);
     const char *near = nearest_name(name, map_names);
-    return wr_fail(WR_E_USAGE, "--fields: '%s' is none of wildchat, lmsys, sharegpt, openai, nor a file (FILE.yaml)%s%s%s", name, near ? "; did you mean '" : "",
-                   near ? near : "", near ? "'?" : "");
+    return wr_fail(WR_E_USAGE,
+                   "--fields: '%s' is none of wildchat, lmsys, sharegpt, openai, nor a file (FILE.yaml)%s%s%s", name,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 void field_map_close(const field_map *m) {

@@ -53,15 +53,20 @@ static bool wanted(const void *context, const parquet_node *column, const parque
     const parquet_file *f = context;
     const char *const *names = f->map->names;
     const bool header = names[FIELD_HEADER] && strcmp(column->name, names[FIELD_HEADER]) == 0;
-    if (!member) return is_variable(f, column->name) || (header ? f->o.user_key_header : of_map(f->map, column->name, 0, ROW_FIELDS));
+    if (!member)
+        return is_variable(f, column->name) ||
+               (header ? f->o.user_key_header : of_map(f->map, column->name, 0, ROW_FIELDS));
     if (strcmp(column->name, names[FIELD_MESSAGES]) != 0) return true;
-    if (names[FIELD_MESSAGE_HEADER] && strcmp(member->name, names[FIELD_MESSAGE_HEADER]) == 0 && !f->o.user_key_header) return false;
+    if (names[FIELD_MESSAGE_HEADER] && strcmp(member->name, names[FIELD_MESSAGE_HEADER]) == 0 && !f->o.user_key_header)
+        return false;
     return of_map(f->map, member->name, ROW_FIELDS, FIELDS) || is_more(f, member->name);
 }
 
 static bool needs_json(const parquet_file *f) {
-    const parquet_node *root = f->footer.root, *list = parquet_child(root, f->map->names[FIELD_MESSAGES]), *message = list;
-    if (!list || (f->map->strict_id && !parquet_child(root, f->map->names[FIELD_ID]))) return false; /* whoever finds the columns says so */
+    const parquet_node *root = f->footer.root, *list = parquet_child(root, f->map->names[FIELD_MESSAGES]),
+                       *message = list;
+    /* whoever finds the columns says so */
+    if (!list || (f->map->strict_id && !parquet_child(root, f->map->names[FIELD_ID]))) return false;
     if (list->type == PARQUET_BYTE_ARRAY && list->repetition != PARQUET_REPEATED) return true;
     while (message && message->children == 1) message = message->first;
     if (!message || message->type != PARQUET_GROUP || message->map) return false;
@@ -89,7 +94,8 @@ cleanup:
     return status;
 }
 
-static wr_status open_json(parquet_file *f, parquet_json_want want, const void *context, const char *json_text, const char *time) {
+static wr_status open_json(parquet_file *f, parquet_json_want want, const void *context, const char *json_text,
+                           const char *time) {
     wr_status status = WR_OK;
     size_t n;
     TRY_ALLOC(f->memory = arena_create());
@@ -186,7 +192,8 @@ wr_status parquet_read(parquet_file *f, size_t group, const source_options *o, s
     TRY_ALLOC(where = mem_calloc(cap, 1));
     int head = snprintf(where, cap, "%s: row group %zu, row ", f->path, group);
     const parquet_group *g = &f->footer.groups[group];
-    TRY(f->json ? parquet_json_start(f->json, f->fd, f->footer.limit, group, g) : row_reader_start(&f->rows, f->fd, f->footer.limit, group, g, o->user_key_header));
+    TRY(f->json ? parquet_json_start(f->json, f->fd, f->footer.limit, group, g)
+                : row_reader_start(&f->rows, f->fd, f->footer.limit, group, g, o->user_key_header));
     for (uint64_t row = 0; row < f->footer.groups[group].rows; row++) {
         conversation c;
         row_fault fault;
@@ -220,7 +227,8 @@ static bool is_wanted(const void *context, const parquet_node *column, const par
     return member || is_named(column->name, c->names);
 }
 
-wr_status parquet_each_line(const char *path, const char *const *columns, const char *json_text, parquet_line_fn fn, void *context) {
+wr_status parquet_each_line(const char *path, const char *const *columns, const char *json_text, parquet_line_fn fn,
+                            void *context) {
     wr_status status = WR_OK;
     parquet_file *f = NULL;
     strbuf where = {0};

@@ -12,11 +12,16 @@
 
 bool page_size_possible(int codec, size_t n, size_t m) {
     switch (codec) {
-    case CODEC_NONE: return n == m;
-    case CODEC_SNAPPY: return m / 64 <= n;    /* 2 bytes or more copy 64 */
-    case CODEC_GZIP: return m / 1100 <= n;    /* deflate: 258 bytes for 2 bits */
-    case CODEC_ZSTD: return m / 131072 <= n;  /* a block of 128 KiB in 4 bytes */
-    default: return true;
+    case CODEC_NONE:
+        return n == m;
+    case CODEC_SNAPPY:
+        return m / 64 <= n; /* 2 bytes or more copy 64 */
+    case CODEC_GZIP:
+        return m / 1100 <= n; /* deflate: 258 bytes for 2 bits */
+    case CODEC_ZSTD:
+        return m / 131072 <= n; /* a block of 128 KiB in 4 bytes */
+    default:
+        return true;
     }
 }
 
@@ -46,14 +51,17 @@ static wr_status gzip_decompress(page_codec *c, const char *in, size_t n, char *
 }
 
 wr_status page_decompress(page_codec *c, int codec, const char *in, size_t n, char *out, size_t m) {
-    static const char *const names[] = {[CODEC_LZO] = "LZO", [CODEC_BROTLI] = "Brotli", [CODEC_LZ4] = "LZ4", [CODEC_LZ4_RAW] = "LZ4_RAW"};
+    static const char *const names[] = {
+        [CODEC_LZO] = "LZO", [CODEC_BROTLI] = "Brotli", [CODEC_LZ4] = "LZ4", [CODEC_LZ4_RAW] = "LZ4_RAW"};
     switch (codec) {
     case CODEC_NONE:
         if (n != m) return not_so_long("uncompressed", m);
         memcpy(out, in, n);
         return WR_OK;
-    case CODEC_SNAPPY: return snappy_decode(in, n, out, m) ? WR_OK : not_so_long("snappy", m);
-    case CODEC_GZIP: return gzip_decompress(c, in, n, out, m);
+    case CODEC_SNAPPY:
+        return snappy_decode(in, n, out, m) ? WR_OK : not_so_long("snappy", m);
+    case CODEC_GZIP:
+        return gzip_decompress(c, in, n, out, m);
     case CODEC_ZSTD:
         if (!c->zstd && !(c->zstd = ZSTD_createDCtx())) return wr_fail(WR_E_NOMEM, "out of memory in %s", __func__);
         return ZSTD_decompressDCtx(c->zstd, out, m, in, n) == m ? WR_OK : not_so_long("zstd", m);
@@ -61,8 +69,11 @@ wr_status page_decompress(page_codec *c, int codec, const char *in, size_t n, ch
     case CODEC_BROTLI:
     case CODEC_LZ4:
     case CODEC_LZ4_RAW:
-        return wr_fail(WR_E_FORMAT, "compression %s is not supported: write the file with snappy, zstd, gzip or none", names[codec]);
-    default: return wr_fail(WR_E_FORMAT, "compression number %d is unknown: write the file with snappy, zstd, gzip or none", codec);
+        return wr_fail(WR_E_FORMAT, "compression %s is not supported: write the file with snappy, zstd, gzip or none",
+                       names[codec]);
+    default:
+        return wr_fail(WR_E_FORMAT, "compression number %d is unknown: write the file with snappy, zstd, gzip or none",
+                       codec);
     }
 }
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <zlib.h>
 
-void column_open(column_reader *c, const parquet_node *leaf, const parquet_chunk *chunk, int fd, uint64_t limit, page_pool *pool,
-                 page_codec *codec) {
+void column_open(column_reader *c, const parquet_node *leaf, const parquet_chunk *chunk, int fd, uint64_t limit,
+                 page_pool *pool, page_codec *codec) {
     c->leaf = leaf;
     c->chunk = chunk;
     c->pool = pool;
@@ -40,7 +40,9 @@ static wr_status load_dictionary(column_reader *c, const page_header *h, page_bu
     size_t least = type == PARQUET_BYTE_ARRAY ? 4 : column_value_width(type), n = h->values;
     if (c->has_dictionary || c->page) TRY(damaged("a dictionary behind other pages"));
     if (h->encoding != ENCODING_PLAIN && h->encoding != ENCODING_PLAIN_DICTIONARY)
-        TRY(wr_fail(WR_E_FORMAT, "dictionary in encoding number %d is not supported: write the file with a plain dictionary", h->encoding));
+        TRY(wr_fail(WR_E_FORMAT,
+                    "dictionary in encoding number %d is not supported: write the file with a plain dictionary",
+                    h->encoding));
     if (least == 0 || n > h->uncompressed / least) TRY(damaged("the dictionary has fewer values than it says"));
     c->dictionary_page = *buffer;
     *buffer = NULL;
@@ -56,11 +58,13 @@ cleanup:
 static unsigned level_bits(unsigned max) { return max ? 32 - (unsigned)__builtin_clz(max) : 0; }
 
 /* Levels of version 1: behind 4 bytes of length, within the compressed part. */
-static wr_status levels_v1(const page_buffer *b, size_t *from, size_t to, int encoding, unsigned max, hybrid_reader *out) {
+static wr_status levels_v1(const page_buffer *b, size_t *from, size_t to, int encoding, unsigned max,
+                           hybrid_reader *out) {
     uint32_t n;
     *out = hybrid_reader_make(NULL, 0, 0);
     if (max == 0) return WR_OK;
-    if (encoding != ENCODING_RLE) return wr_fail(WR_E_FORMAT, "levels in encoding number %d are not supported: write the file anew", encoding);
+    if (encoding != ENCODING_RLE)
+        return wr_fail(WR_E_FORMAT, "levels in encoding number %d are not supported: write the file anew", encoding);
     if (to - *from < 4) return damaged("no levels");
     memcpy(&n, b->bytes + *from, 4);
     *from += 4;
@@ -120,7 +124,8 @@ static wr_status unpack_page(column_reader *c, const page_header *h, page_buffer
     TRY(chunk_stream_need(s, &n));
     if (n < h->compressed) TRY(damaged("it reaches beyond the data of the file"));
     const char *in = s->window + s->from;
-    if (h->has_crc && (uint32_t)crc32_z(0, (const Bytef *)in, h->compressed) != h->crc) TRY(damaged("its checksum does not fit; fetch the file again"));
+    if (h->has_crc && (uint32_t)crc32_z(0, (const Bytef *)in, h->compressed) != h->crc)
+        TRY(damaged("its checksum does not fit; fetch the file again"));
     if (h->type == PAGE_DATA_V2) levels = (size_t)h->rep_bytes + h->def_bytes;
     if (levels > h->compressed || levels > h->uncompressed) TRY(damaged("levels reach beyond it"));
     int codec = h->is_compressed ? c->chunk->codec : CODEC_NONE;
@@ -190,14 +195,16 @@ wr_status column_fill(column_reader *c) {
         if (status != WR_OK) return status;
     }
     size_t n = c->page_left < COLUMN_BATCH ? c->page_left : COLUMN_BATCH, present = 0;
-    if (!hybrid_read_bytes(&c->rep, c->reps, n) || !hybrid_read_bytes(&c->def, c->defs, n)) TRY(damaged("fewer levels than values"));
+    if (!hybrid_read_bytes(&c->rep, c->reps, n) || !hybrid_read_bytes(&c->def, c->defs, n))
+        TRY(damaged("fewer levels than values"));
     unsigned over = 0;
     for (size_t i = 0; i < n; i++) {
         present += c->defs[i] == max;
         over |= (c->defs[i] > max) | (c->reps[i] > c->leaf->max_rep);
     }
     if (over) TRY(damaged("levels above their maximum"));
-    if (!column_read_values(c, c->values, present)) TRY(damaged("fewer values than it says, or ones that reach beyond it"));
+    if (!column_read_values(c, c->values, present))
+        TRY(damaged("fewer values than it says, or ones that reach beyond it"));
     c->page_left -= (uint32_t)n;
     c->n = n;
 cleanup:

@@ -31,10 +31,15 @@ static const struct {
 static bool fits(const parquet_node *node, column_kind kind) {
     if (node->repetition == PARQUET_REPEATED || node->other) return false;
     switch (kind) {
-    case KIND_TEXT: return node->type == PARQUET_BYTE_ARRAY;
-    case KIND_FLAG: return node->type == PARQUET_BOOLEAN;
-    case KIND_TIME: return node->type == PARQUET_BYTE_ARRAY || node->type == PARQUET_DOUBLE || node->type == PARQUET_INT96 || node->type == PARQUET_INT64;
-    default: return node->type >= PARQUET_INT32 && node->type <= PARQUET_DOUBLE && node->type != PARQUET_INT96;
+    case KIND_TEXT:
+        return node->type == PARQUET_BYTE_ARRAY;
+    case KIND_FLAG:
+        return node->type == PARQUET_BOOLEAN;
+    case KIND_TIME:
+        return node->type == PARQUET_BYTE_ARRAY || node->type == PARQUET_DOUBLE || node->type == PARQUET_INT96 ||
+               node->type == PARQUET_INT64;
+    default:
+        return node->type >= PARQUET_INT32 && node->type <= PARQUET_DOUBLE && node->type != PARQUET_INT96;
     }
 }
 
@@ -46,23 +51,33 @@ static int add(parquet_columns *c, const parquet_node *leaf) {
 static wr_status unfit(const char *path, const parquet_node *node, const char *need) {
     char name[PATH_BYTES];
     parquet_path(node, name, sizeof name);
-    return wr_fail(WR_E_FORMAT, "%s: column %s is %s%s, not %s", path, name, node->repetition == PARQUET_REPEATED ? "a list of " : "",
+    return wr_fail(WR_E_FORMAT, "%s: column %s is %s%s, not %s", path, name,
+                   node->repetition == PARQUET_REPEATED ? "a list of " : "",
                    node->other ? node->other : parquet_type_name(node->type), need);
 }
 
-static const parquet_node *child(const parquet_node *parent, const char *name) { return name ? parquet_child(parent, name) : NULL; }
+static const parquet_node *child(const parquet_node *parent, const char *name) {
+    return name ? parquet_child(parent, name) : NULL;
+}
 
 /* The messages' repeated part and the message in it. Writers differ: conversation.list.element.content,
  * conversation.bag.array_element.content, conversation.array.content, or conversation itself repeated. */
-static wr_status find_message(const parquet_footer *f, const char *path, const char *name, parquet_columns *out, const parquet_node **message) {
+static wr_status find_message(const parquet_footer *f, const char *path, const char *name, parquet_columns *out,
+                              const parquet_node **message) {
     const parquet_node *list = child(f->root, name), *repeated = list, *element;
-    if (!list) return wr_fail(WR_E_FORMAT, "%s: no column %s: not a file of conversations, or of other ones than --fields says", path, name);
+    if (!list)
+        return wr_fail(WR_E_FORMAT,
+                       "%s: no column %s: not a file of conversations, or of other ones than --fields says", path,
+                       name);
     if (list->repetition != PARQUET_REPEATED) {
         repeated = list->children == 1 ? list->first : NULL;
-        if (!repeated || repeated->repetition != PARQUET_REPEATED || list->map) return unfit(path, list, "a list of messages");
+        if (!repeated || repeated->repetition != PARQUET_REPEATED || list->map)
+            return unfit(path, list, "a list of messages");
     }
     element = repeated;
-    if (repeated->children == 1 && repeated->first->type == PARQUET_GROUP && repeated->first->repetition != PARQUET_REPEATED) element = repeated->first;
+    if (repeated->children == 1 && repeated->first->type == PARQUET_GROUP &&
+        repeated->first->repetition != PARQUET_REPEATED)
+        element = repeated->first;
     if (element->type != PARQUET_GROUP) return unfit(path, element, "a struct of role and content");
     out->entry_def = repeated->max_def;
     out->list_def = repeated->max_def - 1;
@@ -81,7 +96,8 @@ static wr_status find_header(const parquet_node *header, arena *a, parquet_colum
     bool readable = false;
     for (const parquet_node *m = header->first; m && !out->header_unfit; m = m->next) {
         bool number = (m->type == PARQUET_INT32 || m->type == PARQUET_INT64) && !m->unit;
-        if (!m->nothing && !fits(m, KIND_TEXT) && !fits(m, KIND_FLAG) && !(number && m->repetition != PARQUET_REPEATED)) out->header_unfit = m;
+        if (!m->nothing && !fits(m, KIND_TEXT) && !fits(m, KIND_FLAG) && !(number && m->repetition != PARQUET_REPEATED))
+            out->header_unfit = m;
         if (out->header_unfit) break;
         readable |= !m->nothing;
         out->members[out->n_members] = m;
@@ -92,7 +108,8 @@ cleanup:
     return status;
 }
 
-wr_status parquet_columns_find(const parquet_footer *f, const char *path, const field_map *map, arena *a, parquet_columns *out) {
+wr_status parquet_columns_find(const parquet_footer *f, const char *path, const field_map *map, arena *a,
+                               parquet_columns *out) {
     static const char *const needs[] = {[KIND_TEXT] = "text (BYTE_ARRAY)", [KIND_FLAG] = "BOOLEAN"};
     wr_status status = WR_OK;
     const parquet_node *message = NULL;
@@ -105,8 +122,10 @@ wr_status parquet_columns_find(const parquet_footer *f, const char *path, const 
         out->slots[w] = NO_SLOT;
         const bool required = wanted[w].required && (w != WANT_ID || map->strict_id);
         if (!leaf && required)
-            TRY(wr_fail(WR_E_FORMAT, "%s: no column %s%s%s: not a file of conversations, or of other ones than --fields says", path,
-                        w < WANT_CONTENT ? "" : map->names[FIELD_MESSAGES], w < WANT_CONTENT ? "" : "[].", name ? name : "for the id"));
+            TRY(wr_fail(WR_E_FORMAT,
+                        "%s: no column %s%s%s: not a file of conversations, or of other ones than --fields says", path,
+                        w < WANT_CONTENT ? "" : map->names[FIELD_MESSAGES], w < WANT_CONTENT ? "" : "[].",
+                        name ? name : "for the id"));
         if (!leaf || (leaf->nothing && !required)) continue;
         if (!leaf->nothing && fits(leaf, wanted[w].kind))
             out->slots[w] = add(out, leaf);

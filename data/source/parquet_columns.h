@@ -30,14 +30,16 @@ typedef struct parquet_columns {
      * element_def a null in place of a message. */
     unsigned list_def, entry_def, element_def;
     /* Members of the row's header, or of a message's where rows have no column of that name. */
-    const parquet_node *header;      /* NULL: none, or not a struct */
+    const parquet_node *header;       /* NULL: none, or not a struct */
     const parquet_node *header_unfit; /* a member that cannot be part of a user's key */
     const parquet_node **members;
     int *member_slots; /* NO_SLOT: null in every row */
     size_t n_members;
 } parquet_columns;
 
-/* WR_E_FORMAT names the column that is missing or of an unfit type; id, messages, role and content must be there. Memory is the arena's. */
-wr_status parquet_columns_find(const parquet_footer *f, const char *path, const field_map *map, arena *a, parquet_columns *out);
+/* WR_E_FORMAT names the column that is missing or of an unfit type; id, messages, role and content must be there.
+ * Memory is the arena's. */
+wr_status parquet_columns_find(const parquet_footer *f, const char *path, const field_map *map, arena *a,
+                               parquet_columns *out);
 
 #endif

@@ -17,7 +17,9 @@ typedef struct delta_reader {
     uint64_t packed, bit; /* values left in the miniblock; first bit of the next one, from at */
 } delta_reader;
 
-static wr_status damaged(void) { return wr_fail(WR_E_FORMAT, "damaged page: its delta-encoded values do not fit in it"); }
+static wr_status damaged(void) {
+    return wr_fail(WR_E_FORMAT, "damaged page: its delta-encoded values do not fit in it");
+}
 
 static bool varint(delta_reader *r, uint64_t *out) {
     *out = 0;
@@ -34,8 +36,11 @@ static uint64_t unzigzag(uint64_t v) { return v >> 1 ^ (0 - (v & 1)); }
 static bool delta_start(delta_reader *r, const void *bytes, size_t n, size_t most) {
     uint64_t first;
     *r = (delta_reader){.at = bytes, .end = (const uint8_t *)bytes + n};
-    if (!varint(r, &r->block) || !varint(r, &r->miniblocks) || !varint(r, &r->total) || !varint(r, &first)) return false;
-    if (r->total > most || r->block == 0 || r->block > 1 << 20 || r->block % 128 || r->miniblocks == 0 || r->block % r->miniblocks) return false;
+    if (!varint(r, &r->block) || !varint(r, &r->miniblocks) || !varint(r, &r->total) || !varint(r, &first))
+        return false;
+    if (r->total > most || r->block == 0 || r->block > 1 << 20 || r->block % 128 || r->miniblocks == 0 ||
+        r->block % r->miniblocks)
+        return false;
     r->per_miniblock = r->block / r->miniblocks;
     r->last = unzigzag(first);
     r->miniblock = r->miniblocks;
@@ -103,7 +108,8 @@ static wr_status widen(page_pool *p, page_buffer **b, size_t used, size_t need) 
     return WR_OK;
 }
 
-wr_status delta_numbers_to_plain(page_pool *p, const void *bytes, size_t n, size_t most, size_t width, page_buffer **out, size_t *length) {
+wr_status delta_numbers_to_plain(page_pool *p, const void *bytes, size_t n, size_t most, size_t width,
+                                 page_buffer **out, size_t *length) {
     wr_status status = WR_OK;
     delta_reader r;
     size_t used = 0;
@@ -127,7 +133,8 @@ cleanup:
 }
 
 /* A run of `total` lengths, as 32-bit numbers in a buffer. */
-static wr_status read_lengths(page_pool *p, const uint8_t **at, const uint8_t *end, size_t most, page_buffer **out, size_t *total) {
+static wr_status read_lengths(page_pool *p, const uint8_t **at, const uint8_t *end, size_t most, page_buffer **out,
+                              size_t *total) {
     wr_status status = WR_OK;
     delta_reader r;
     size_t used = 0;
@@ -152,7 +159,8 @@ cleanup:
     return status;
 }
 
-wr_status delta_texts_to_plain(page_pool *p, const void *bytes, size_t n, size_t most, bool prefixes, page_buffer **out, size_t *length) {
+wr_status delta_texts_to_plain(page_pool *p, const void *bytes, size_t n, size_t most, bool prefixes, page_buffer **out,
+                               size_t *length) {
     wr_status status = WR_OK;
     const uint8_t *at = bytes, *end = at + n;
     page_buffer *heads = NULL, *tails = NULL;
@@ -190,7 +198,8 @@ cleanup:
     return status;
 }
 
-wr_status stream_split_to_plain(page_pool *p, const void *bytes, size_t n, size_t width, page_buffer **out, size_t *length) {
+wr_status stream_split_to_plain(page_pool *p, const void *bytes, size_t n, size_t width, page_buffer **out,
+                                size_t *length) {
     const char *in = bytes;
     size_t count = n / width;
     if (n % width) return wr_fail(WR_E_FORMAT, "damaged page: its split streams have different lengths");

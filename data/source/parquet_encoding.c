@@ -6,7 +6,8 @@ hybrid_reader hybrid_reader_make(const void *bytes, size_t n, unsigned width) {
     return (hybrid_reader){.at = bytes, .end = n ? (const uint8_t *)bytes + n : bytes, .width = width};
 }
 
-/* Header of the next run: an odd one announces header / 2 groups of 8 packed values, an even one header / 2 times one value. */
+/* Header of the next run: an odd one announces header / 2 groups of 8 packed values, an even one header / 2 times one
+ * value. */
 static bool next_run(hybrid_reader *r) {
     uint64_t head = 0;
     unsigned shift = 0;
@@ -80,7 +81,9 @@ bool hybrid_read(hybrid_reader *r, uint32_t *out, size_t n) {
     READ_HYBRID(uint32_t, for (size_t i = 0; i < take; i++) out[i] = r->value);
 }
 
-bool hybrid_read_bytes(hybrid_reader *r, uint8_t *out, size_t n) { READ_HYBRID(uint8_t, memset(out, (int)r->value, take)); }
+bool hybrid_read_bytes(hybrid_reader *r, uint8_t *out, size_t n) {
+    READ_HYBRID(uint8_t, memset(out, (int)r->value, take));
+}
 
 bool bits_read(const uint8_t *bytes, size_t n_bytes, uint64_t *at, uint8_t *out, size_t n) {
     if (*at + n > (uint64_t)n_bytes * 8) return false;

@@ -12,7 +12,8 @@
 enum { SCHEMA_DEPTH = 32, NAME_LIMIT = 4096 };
 
 const char *parquet_type_name(parquet_type t) {
-    static const char *const names[] = {"BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"};
+    static const char *const names[] = {"BOOLEAN", "INT32",  "INT64",      "INT96",
+                                        "FLOAT",   "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"};
     return t >= PARQUET_BOOLEAN && t <= PARQUET_FIXED ? names[t] : "group";
 }
 
@@ -48,7 +49,8 @@ static parquet_unit read_timestamp(thrift *t) {
 
 static void read_logical_type(thrift *t, parquet_node *node) {
     enum { MAP = 2, LIST = 3, TIMESTAMP = 8, INTEGER = 10, UNKNOWN = 11, LAST = 15 };
-    static const char *const others[LAST + 1] = {[5] = "DECIMAL", [6] = "DATE", [7] = "TIME", [13] = "BSON", [14] = "UUID", [15] = "FLOAT16"};
+    static const char *const others[LAST + 1] = {
+        [5] = "DECIMAL", [6] = "DATE", [7] = "TIME", [13] = "BSON", [14] = "UUID", [15] = "FLOAT16"};
     for (thrift_field f = {0}; thrift_next(t, &f);) {
         if (f.id >= 0 && f.id <= LAST && others[f.id]) node->other = others[f.id];
         node->map |= f.id == MAP;
@@ -70,8 +72,18 @@ static void read_logical_type(thrift *t, parquet_node *node) {
 
 /* The older annotations; a file has both, or this one alone. */
 static void take_converted_type(parquet_node *node, int64_t type) {
-    enum { MAP = 1, MAP_KEY_VALUE = 2, LIST = 3, TIMESTAMP_MILLIS = 9, TIMESTAMP_MICROS = 10, UINT_8 = 11, UINT_64 = 14, INTERVAL = 21 };
-    static const char *const others[INTERVAL + 1] = {[5] = "DECIMAL", [6] = "DATE", [7] = "TIME", [8] = "TIME", [20] = "BSON", [INTERVAL] = "INTERVAL"};
+    enum {
+        MAP = 1,
+        MAP_KEY_VALUE = 2,
+        LIST = 3,
+        TIMESTAMP_MILLIS = 9,
+        TIMESTAMP_MICROS = 10,
+        UINT_8 = 11,
+        UINT_64 = 14,
+        INTERVAL = 21
+    };
+    static const char *const others[INTERVAL + 1] = {
+        [5] = "DECIMAL", [6] = "DATE", [7] = "TIME", [8] = "TIME", [20] = "BSON", [INTERVAL] = "INTERVAL"};
     if (type >= 0 && type <= INTERVAL && others[type]) node->other = others[type];
     node->map |= type == MAP || type == MAP_KEY_VALUE;
     node->list |= type == LIST;
@@ -110,11 +122,14 @@ static wr_status read_element(thrift *t, arena *a, parquet_node **out) {
             if (v < 0) t->bad = true;
             node->children = t->bad ? 0 : (size_t)v;
             break;
-        case 6: take_converted_type(node, thrift_int(t, f.type)); break;
+        case 6:
+            take_converted_type(node, thrift_int(t, f.type));
+            break;
         case 10:
             if (thrift_struct(t, f.type)) read_logical_type(t, node);
             break;
-        default: thrift_skip(t, f.type);
+        default:
+            thrift_skip(t, f.type);
         }
     }
     *out = node;
@@ -123,7 +138,8 @@ cleanup:
 }
 
 /* The list holds the tree depth first, each group with the number of its children. */
-static wr_status read_tree(parquet_footer *f, thrift *t, size_t *left, parquet_node *parent, unsigned depth, parquet_node **out) {
+static wr_status read_tree(parquet_footer *f, thrift *t, size_t *left, parquet_node *parent, unsigned depth,
+                           parquet_node **out) {
     wr_status status = WR_OK;
     parquet_node *node = NULL;
     *out = NULL;
@@ -151,7 +167,9 @@ cleanup:
     return status;
 }
 
-static wr_status damaged(const char *path) { return wr_fail(WR_E_FORMAT, "%s: the Parquet footer is damaged; fetch the file again", path); }
+static wr_status damaged(const char *path) {
+    return wr_fail(WR_E_FORMAT, "%s: the Parquet footer is damaged; fetch the file again", path);
+}
 
 static wr_status read_file_metadata(parquet_footer *f, const char *path, size_t n) {
     wr_status status = WR_OK;
@@ -189,10 +207,14 @@ static wr_status check_ends(int fd, const char *path, uint64_t size, unsigned ch
     if (n < 0) TRY(wr_fail(WR_E_IO, "cannot read %s", path));
     TRY(lfs_pointer_refuse(head, (size_t)n, path));
     if (size < HEAD + TAIL || pread(fd, tail, TAIL, (off_t)(size - TAIL)) != TAIL)
-        TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (%llu bytes); fetch it again", path, (unsigned long long)size));
-    if (memcmp(tail + 4, "PARE", 4) == 0) TRY(wr_fail(WR_E_FORMAT, "%s: Parquet encryption is not supported: write the file without it", path));
-    if (memcmp(tail + 4, "PAR1", 4) != 0) TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (no PAR1 at its end); fetch it again", path));
-    if (memcmp(head, "PAR1", HEAD) != 0) TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (no PAR1 at its start); fetch it again", path));
+        TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (%llu bytes); fetch it again", path,
+                    (unsigned long long)size));
+    if (memcmp(tail + 4, "PARE", 4) == 0)
+        TRY(wr_fail(WR_E_FORMAT, "%s: Parquet encryption is not supported: write the file without it", path));
+    if (memcmp(tail + 4, "PAR1", 4) != 0)
+        TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (no PAR1 at its end); fetch it again", path));
+    if (memcmp(head, "PAR1", HEAD) != 0)
+        TRY(wr_fail(WR_E_FORMAT, "%s: not a whole Parquet file (no PAR1 at its start); fetch it again", path));
 cleanup:
     return status;
 }
@@ -221,8 +243,8 @@ cleanup:
     return status;
 }
 
-/* The path as the chunk states it must begin with the root's child and end with the leaf: columns are found by these names. What is called what in between,
- * some who edit schemas change in one place alone. */
+/* The path as the chunk states it must begin with the root's child and end with the leaf: columns are found by these
+ * names. What is called what in between, some who edit schemas change in one place alone. */
 static void check_path(thrift *t, thrift_type type, const parquet_node *leaf) {
     const parquet_node *first = leaf;
     thrift_type element;
@@ -246,14 +268,29 @@ static void read_column_metadata(thrift *t, const parquet_node *leaf, parquet_ch
         case 1:
             if (thrift_int(t, f.type) != leaf->type) t->bad = true;
             break;
-        case 3: check_path(t, f.type, leaf); break;
-        case 4: codec = thrift_int(t, f.type); break;
-        case 5: values = thrift_int(t, f.type); break;
-        case 6: uncompressed = thrift_int(t, f.type); break;
-        case 7: compressed = thrift_int(t, f.type); break;
-        case 9: data = thrift_int(t, f.type); break;
-        case 11: dictionary = thrift_int(t, f.type); break;
-        default: thrift_skip(t, f.type);
+        case 3:
+            check_path(t, f.type, leaf);
+            break;
+        case 4:
+            codec = thrift_int(t, f.type);
+            break;
+        case 5:
+            values = thrift_int(t, f.type);
+            break;
+        case 6:
+            uncompressed = thrift_int(t, f.type);
+            break;
+        case 7:
+            compressed = thrift_int(t, f.type);
+            break;
+        case 9:
+            data = thrift_int(t, f.type);
+            break;
+        case 11:
+            dictionary = thrift_int(t, f.type);
+            break;
+        default:
+            thrift_skip(t, f.type);
         }
     }
     if (data < 0 || dictionary < 0 || compressed < 0 || uncompressed < 0 || values < 0) t->bad = true;
@@ -307,7 +344,9 @@ static wr_status read_group(parquet_footer *f, thrift *t, const size_t *slots, s
     }
     if (!g->chunks) t->bad = true;
     for (size_t i = 0; i < f->leaves && !t->bad; i++) {
-        if (slots[i] < n && f->by_number[i]->max_rep == 0 && g->chunks[slots[i]].values != g->rows && !g->chunks[slots[i]].encrypted) t->bad = true;
+        if (slots[i] < n && f->by_number[i]->max_rep == 0 && g->chunks[slots[i]].values != g->rows &&
+            !g->chunks[slots[i]].encrypted)
+            t->bad = true;
     }
 cleanup:
     return status;
@@ -334,8 +373,10 @@ wr_status parquet_footer_groups(parquet_footer *f, const char *path, const parqu
     }
     if (t.bad) TRY(damaged(path));
     if (rows != f->rows)
-        TRY(wr_fail(WR_E_FORMAT, "%s: the Parquet footer is damaged: %llu rows in the file, but %llu in its row groups; fetch the file again", path,
-                    (unsigned long long)f->rows, (unsigned long long)rows));
+        TRY(wr_fail(WR_E_FORMAT,
+                    "%s: the Parquet footer is damaged: %llu rows in the file, but %llu in its row groups; fetch the "
+                    "file again",
+                    path, (unsigned long long)f->rows, (unsigned long long)rows));
     TRY_ALLOC(f->groups = arena_alloc(f->memory, (f->n_groups + 1) * sizeof *groups));
     if (f->n_groups) memcpy(f->groups, groups, f->n_groups * sizeof *groups);
 cleanup:

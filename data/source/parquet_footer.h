@@ -1,5 +1,5 @@
-/* The footer of a Parquet file (github.com/apache/parquet-format, parquet.thrift: FileMetaData): the tree of columns and
- * where the chunks of the wanted ones lie. LOCAL. */
+/* The footer of a Parquet file (github.com/apache/parquet-format, parquet.thrift: FileMetaData): the tree of columns
+ * and where the chunks of the wanted ones lie. LOCAL. */
 #ifndef WR_DATA_PARQUET_FOOTER_H
 #define WR_DATA_PARQUET_FOOTER_H
 
@@ -36,13 +36,13 @@ typedef struct parquet_node {
     const char *name;
     parquet_type type;
     enum { PARQUET_REQUIRED, PARQUET_OPTIONAL, PARQUET_REPEATED } repetition;
-    parquet_unit unit;    /* of a timestamp */
-    bool is_unsigned;     /* of an integer */
-    bool nothing;         /* a column of nulls without a type */
-    bool list, map;       /* annotations of a group */
-    const char *other;    /* what the stored value stands for, where it is not itself what is meant: "DECIMAL"; NULL */
+    parquet_unit unit; /* of a timestamp */
+    bool is_unsigned;  /* of an integer */
+    bool nothing;      /* a column of nulls without a type */
+    bool list, map;    /* annotations of a group */
+    const char *other; /* what the stored value stands for, where it is not itself what is meant: "DECIMAL"; NULL */
     unsigned max_def, max_rep;
-    size_t leaf;          /* number among the leaves, which is that among the chunks of a row group */
+    size_t leaf; /* number among the leaves, which is that among the chunks of a row group */
     struct parquet_node *parent, *first, *next;
     size_t children;
 } parquet_node;
@@ -60,22 +60,23 @@ typedef struct parquet_group {
 } parquet_group;
 
 typedef struct parquet_footer {
-    arena *memory;        /* owned */
+    arena *memory; /* owned */
     parquet_node *root;
     parquet_node **by_number; /* (leaves) owned */
     size_t leaves, leaf_capacity;
-    uint64_t rows;        /* as the file states them, for all groups */
-    uint64_t limit;       /* where the footer starts: no chunk reaches beyond */
+    uint64_t rows;  /* as the file states them, for all groups */
+    uint64_t limit; /* where the footer starts: no chunk reaches beyond */
     parquet_group *groups;
     size_t n_groups;
-    char *bytes;          /* owned, until the groups are read */
+    char *bytes; /* owned, until the groups are read */
     const uint8_t *group_list, *end;
 } parquet_footer;
 
-/* Reads the tree. `path` is for messages, which name a Git LFS pointer in the file's place too. Release with parquet_footer_free, after a failure too. */
+/* Reads the tree. `path` is for messages, which name a Git LFS pointer in the file's place too. Release with
+ * parquet_footer_free, after a failure too. */
 wr_status parquet_footer_read(int fd, const char *path, parquet_footer *out);
-/* Reads the row groups: of the leaves wanted (n of them) only. A footer has no checksum; but its parts state some things twice (names and types of the columns,
- * numbers of rows), and are damaged where these differ. */
+/* Reads the row groups: of the leaves wanted (n of them) only. A footer has no checksum; but its parts state some
+ * things twice (names and types of the columns, numbers of rows), and are damaged where these differ. */
 wr_status parquet_footer_groups(parquet_footer *f, const char *path, const parquet_node *const *wanted, size_t n);
 void parquet_footer_free(parquet_footer *f);
 

@@ -1,5 +1,5 @@
-/* Rows are put together from the entries of their leaves (Dremel's levels): a leaf's definition level says how deep its path is there, its repetition
- * level which list goes on. */
+/* Rows are put together from the entries of their leaves (Dremel's levels): a leaf's definition level says how deep its
+ * path is there, its repetition level which list goes on. */
 #include "data/source/parquet_json.h"
 
 #include "base/json.h"
@@ -62,7 +62,8 @@ static bool is_list(const parquet_node *n) { return n->children == 1 && n->first
 
 /* What repeats in a list, or the one member of the group that does. */
 static const parquet_node *element_of(const parquet_node *repeated) {
-    if (repeated->type != PARQUET_GROUP || repeated->children != 1 || repeated->first->repetition == PARQUET_REPEATED) return repeated;
+    if (repeated->type != PARQUET_GROUP || repeated->children != 1 || repeated->first->repetition == PARQUET_REPEATED)
+        return repeated;
     return strcmp(repeated->name, "array") == 0 && repeated->first->type != PARQUET_GROUP ? repeated : repeated->first;
 }
 
@@ -105,7 +106,8 @@ static wr_status plan(planner *p, const parquet_node *node, bool inside, bool me
             snprintf(why, sizeof why, "is %s, which is not read: write it as text or a plain number", node->other);
             TRY(refuse(j, node, why));
         }
-        if (node->type == PARQUET_FIXED) TRY(refuse(j, node, "is FIXED_LEN_BYTE_ARRAY, which is not read: write it as text"));
+        if (node->type == PARQUET_FIXED)
+            TRY(refuse(j, node, "is FIXED_LEN_BYTE_ARRAY, which is not read: write it as text"));
         x->column = node->parent && !node->parent->parent;
         j->leaves[j->n++] = node;
     }
@@ -115,8 +117,8 @@ cleanup:
     return status;
 }
 
-wr_status parquet_json_plan(const parquet_footer *f, const char *path, parquet_json_want want, const void *context, const char *json_text, const char *time,
-                            parquet_json **out) {
+wr_status parquet_json_plan(const parquet_footer *f, const char *path, parquet_json_want want, const void *context,
+                            const char *json_text, const char *time, parquet_json **out) {
     wr_status status = WR_OK;
     parquet_json *j = NULL;
     *out = NULL;
@@ -177,8 +179,10 @@ wr_status parquet_json_start(parquet_json *j, int fd, uint64_t limit, size_t gro
     for (size_t i = 0; i < j->n; i++) {
         if (j->readers[i].pool) column_close(&j->readers[i]);
         column_open(&j->readers[i], j->leaves[i], &g->chunks[i], fd, limit, &j->pool, &j->codec);
-        if (g->chunks[i].encrypted) TRY(in_column(j, i, wr_fail(WR_E_FORMAT, "encryption is not supported: write the file without it")));
-        if (g->chunks[i].foreign) TRY(in_column(j, i, wr_fail(WR_E_FORMAT, "data in another file are not supported: write one whole file")));
+        if (g->chunks[i].encrypted)
+            TRY(in_column(j, i, wr_fail(WR_E_FORMAT, "encryption is not supported: write the file without it")));
+        if (g->chunks[i].foreign)
+            TRY(in_column(j, i, wr_fail(WR_E_FORMAT, "data in another file are not supported: write one whole file")));
     }
 cleanup:
     return status;
@@ -223,7 +227,8 @@ static wr_status put_number(const parquet_json *j, const part *x, const parquet_
         json_string(w, parquet_timestamp(leaf, v, time));
         return WR_OK;
     }
-    if (real && !v->valid && !x->column) return refuse(j, leaf, "has numbers with a fraction, which is not read: write it as text");
+    if (real && !v->valid && !x->column)
+        return refuse(j, leaf, "has numbers with a fraction, which is not read: write it as text");
     if (real && !v->valid)
         json_null(w);
     else if (leaf->type == PARQUET_BOOLEAN)

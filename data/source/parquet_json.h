@@ -1,5 +1,5 @@
-/* Rows of a Parquet file as JSON objects, for readers to whom a row is more than its texts: columns of any nesting of structs and lists. One rule for
- * both forms then: whoever reads the JSON judges the row. LOCAL. */
+/* Rows of a Parquet file as JSON objects, for readers to whom a row is more than its texts: columns of any nesting of
+ * structs and lists. One rule for both forms then: whoever reads the JSON judges the row. LOCAL. */
 #ifndef WR_DATA_PARQUET_JSON_H
 #define WR_DATA_PARQUET_JSON_H
 
@@ -7,13 +7,15 @@
 #include "data/source/parquet_column.h"
 
 typedef struct parquet_json parquet_json;
-/* What of the file is read. member: NULL asks for a column as such; else a member of the structs in it or in its list. */
+/* What of the file is read. member: NULL asks for a column as such; else a member of the structs in it or in its
+ * list. */
 typedef bool (*parquet_json_want)(const void *context, const parquet_node *column, const parquet_node *member);
 
-/* Plans the columns wanted. json_text: a column whose text is JSON (writers without lists keep messages so), or NULL. time: the column of a time, or NULL.
- * path and footer must outlive it. WR_E_FORMAT names the column that cannot be JSON. Release with parquet_json_free. */
-wr_status parquet_json_plan(const parquet_footer *f, const char *path, parquet_json_want want, const void *context, const char *json_text, const char *time,
-                            parquet_json **out);
+/* Plans the columns wanted. json_text: a column whose text is JSON (writers without lists keep messages so), or NULL.
+ * time: the column of a time, or NULL. path and footer must outlive it. WR_E_FORMAT names the column that cannot be
+ * JSON. Release with parquet_json_free. */
+wr_status parquet_json_plan(const parquet_footer *f, const char *path, parquet_json_want want, const void *context,
+                            const char *json_text, const char *time, parquet_json **out);
 void parquet_json_free(parquet_json *j); /* NULL is fine */
 /* The leaves to read the footer's groups with. */
 const parquet_node *const *parquet_json_leaves(const parquet_json *j, size_t *n);

@@ -38,7 +38,8 @@ wr_status page_pool_take(page_pool *p, size_t bytes, page_buffer **out) {
             drop(p, b);
         }
     if (bytes > PAGE_MEMORY_LIMIT || p->held > PAGE_MEMORY_LIMIT - bytes)
-        return wr_fail(WR_E_FORMAT, "pages of over %d MiB at once; write the file with smaller pages", PAGE_MEMORY_LIMIT >> 20);
+        return wr_fail(WR_E_FORMAT, "pages of over %d MiB at once; write the file with smaller pages",
+                       PAGE_MEMORY_LIMIT >> 20);
     if (!(b = mem_realloc(NULL, sizeof *b + capacity + PAGE_SLACK, 1))) return WR_E_NOMEM;
     b->capacity = capacity;
     b->next = NULL;
@@ -86,7 +87,8 @@ static uint32_t size_field(thrift *t, thrift_type type) {
     return t->bad ? 0 : (uint32_t)v;
 }
 
-/* The header proper of each kind of page; the fields have other numbers in each. One that must be there and is not would pass for 0. */
+/* The header proper of each kind of page; the fields have other numbers in each. One that must be there and is not
+ * would pass for 0. */
 static void read_page_kind(thrift *t, page_header *h, int kind) {
     enum { OF_DATA = 5, OF_DICTIONARY = 7, OF_V2 = 8 };
     static const unsigned required[] = {[OF_DATA] = 0x1E, [OF_DICTIONARY] = 0x06, [OF_V2] = 0x7E}; /* bit i: field i */
@@ -121,9 +123,15 @@ wr_status page_header_parse(const void *bytes, size_t n, page_header *out, size_
     for (thrift_field f = {0}; thrift_next(&t, &f);) {
         if (f.id >= 1 && f.id <= 3) sized[f.id] = true;
         switch (f.id) {
-        case 1: out->type = (int)size_field(&t, f.type); break;
-        case 2: out->uncompressed = size_field(&t, f.type); break;
-        case 3: out->compressed = size_field(&t, f.type); break;
+        case 1:
+            out->type = (int)size_field(&t, f.type);
+            break;
+        case 2:
+            out->uncompressed = size_field(&t, f.type);
+            break;
+        case 3:
+            out->compressed = size_field(&t, f.type);
+            break;
         case 4:
             out->crc = (uint32_t)thrift_int(&t, f.type);
             out->has_crc = true;
@@ -134,14 +142,19 @@ wr_status page_header_parse(const void *bytes, size_t n, page_header *out, size_
             if (thrift_struct(&t, f.type)) read_page_kind(&t, out, f.id);
             seen = f.id;
             break;
-        default: thrift_skip(&t, f.type);
+        default:
+            thrift_skip(&t, f.type);
         }
     }
     if (t.bad && t.cut) return WR_END;
-    /* An index page may have an empty header of its own, which nobody reads; a kind to come may hold values, so that it cannot be passed over. */
+    /* An index page may have an empty header of its own, which nobody reads; a kind to come may hold values, so that it
+     * cannot be passed over. */
     static const int kinds[] = {[PAGE_DATA] = 5, [PAGE_INDEX] = 0, [PAGE_DICTIONARY] = 7, [PAGE_DATA_V2] = 8};
-    if (t.bad || !(sized[1] && sized[2] && sized[3]) || (out->type <= PAGE_DATA_V2 && seen != kinds[out->type])) return wr_fail(WR_E_FORMAT, "damaged page header");
-    if (out->type > PAGE_DATA_V2) return wr_fail(WR_E_FORMAT, "pages of kind %d are not known: damaged, or written by a program that is too new", out->type);
+    if (t.bad || !(sized[1] && sized[2] && sized[3]) || (out->type <= PAGE_DATA_V2 && seen != kinds[out->type]))
+        return wr_fail(WR_E_FORMAT, "damaged page header");
+    if (out->type > PAGE_DATA_V2)
+        return wr_fail(WR_E_FORMAT, "pages of kind %d are not known: damaged, or written by a program that is too new",
+                       out->type);
     *used = n - (size_t)(t.end - t.at);
     return WR_OK;
 }

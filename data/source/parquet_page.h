@@ -46,7 +46,7 @@ typedef struct page_header {
     uint32_t uncompressed, compressed; /* bytes */
     uint32_t values;                   /* nulls included */
     int encoding, def_encoding, rep_encoding;
-    uint32_t def_bytes, rep_bytes;     /* v2: levels in front, not compressed */
+    uint32_t def_bytes, rep_bytes; /* v2: levels in front, not compressed */
     bool is_compressed, has_crc;
     uint32_t crc;
 } page_header;
@@ -63,7 +63,8 @@ typedef struct chunk_stream {
 void chunk_stream_start(chunk_stream *s, int fd, uint64_t start, uint64_t compressed, uint64_t limit);
 /* Makes *n or more bytes available at s->window + s->from; fewer only where the data end (then *n is lowered). */
 wr_status chunk_stream_need(chunk_stream *s, size_t *n);
-/* Is the next byte so far behind the end of the chunk as stated that it can be none of its pages? Some writers left the dictionary's header out of the size. */
+/* Is the next byte so far behind the end of the chunk as stated that it can be none of its pages? Some writers left the
+ * dictionary's header out of the size. */
 bool chunk_stream_beyond(const chunk_stream *s, bool dictionary);
 void chunk_stream_free(chunk_stream *s);
 

@@ -59,7 +59,8 @@ static wr_status column_context(const row_reader *r, int slot, wr_status status)
     return wr_context(status, "%s: row group %zu, column %s", r->path, r->group, name);
 }
 
-wr_status row_reader_start(row_reader *r, int fd, uint64_t limit, size_t group, const parquet_group *g, bool user_key_header) {
+wr_status row_reader_start(row_reader *r, int fd, uint64_t limit, size_t group, const parquet_group *g,
+                           bool user_key_header) {
     wr_status status = WR_OK;
     const parquet_columns *c = r->columns;
     char name[512];
@@ -67,7 +68,10 @@ wr_status row_reader_start(row_reader *r, int fd, uint64_t limit, size_t group, 
     r->user_key_header = user_key_header && c->header;
     if (r->user_key_header && c->header_unfit) {
         parquet_path(c->header_unfit, name, sizeof name);
-        TRY(wr_fail(WR_E_FORMAT, "%s: column %s is no text, number or BOOLEAN, and users are told apart by header: use the user key \"ip\"", r->path, name));
+        TRY(wr_fail(
+            WR_E_FORMAT,
+            "%s: column %s is no text, number or BOOLEAN, and users are told apart by header: use the user key \"ip\"",
+            r->path, name));
     }
     page_pool_release(&r->pool);
     for (size_t i = 0; i < c->n; i++) {
@@ -75,9 +79,11 @@ wr_status row_reader_start(row_reader *r, int fd, uint64_t limit, size_t group, 
         column_open(&r->readers[i], c->leaves[i], &g->chunks[i], fd, limit, &r->pool, &r->codec);
         r->rows_read[i] = 0;
         if (g->chunks[i].encrypted)
-            TRY(column_context(r, (int)i, wr_fail(WR_E_FORMAT, "encryption is not supported: write the file without it")));
+            TRY(column_context(r, (int)i,
+                               wr_fail(WR_E_FORMAT, "encryption is not supported: write the file without it")));
         if (g->chunks[i].foreign)
-            TRY(column_context(r, (int)i, wr_fail(WR_E_FORMAT, "data in another file are not supported: write one whole file")));
+            TRY(column_context(r, (int)i,
+                               wr_fail(WR_E_FORMAT, "data in another file are not supported: write one whole file")));
     }
 cleanup:
     return status;
@@ -85,7 +91,8 @@ cleanup:
 
 static wr_status fewer(void) { return wr_fail(WR_E_FORMAT, "fewer rows than the row group has"); }
 
-/* The row's value of a column that is no list; NULL where there is none or no such column. *def: its definition level. */
+/* The row's value of a column that is no list; NULL where there is none or no such column. *def: its definition
+ * level. */
 static wr_status scalar(row_reader *r, int slot, const parquet_value **out, unsigned *def) {
     *out = NULL;
     if (slot == NO_SLOT) return WR_OK;
@@ -123,7 +130,8 @@ static wr_status entries(row_reader *r, int slot, list_entries *out) {
         }
         /* A row of that many messages is skipped as such, and may be too large to be held. */
         if (out && !kept) page_pool_release(&r->pool);
-        if (++n > PARQUET_ENTRIES_LIMIT) TRY(wr_fail(WR_E_FORMAT, "damaged page: a list of over %d messages", PARQUET_ENTRIES_LIMIT));
+        if (++n > PARQUET_ENTRIES_LIMIT)
+            TRY(wr_fail(WR_E_FORMAT, "damaged page: a list of over %d messages", PARQUET_ENTRIES_LIMIT));
         status = column_at(c);
         TRY(status);
     } while (status == WR_OK && c->reps[c->i] != 0);
@@ -150,7 +158,8 @@ cleanup:
 
 static wr_status same_shape(const row_reader *r, int slot, const list_entries *l) {
     if (l->state == r->content.state && l->n == r->content.n) return WR_OK;
-    return column_context(r, slot, wr_fail(WR_E_FORMAT, "damaged page: a list differs in length from that of the contents"));
+    return column_context(r, slot,
+                          wr_fail(WR_E_FORMAT, "damaged page: a list differs in length from that of the contents"));
 }
 
 static wr_status read_text(row_reader *r, parquet_wanted w, const char **out, bool *utf8) {
@@ -258,7 +267,8 @@ static row_fault take_messages(row_reader *r, conversation *out) {
         }
         if (content->length > ROW_MESSAGE_LIMIT) return ROW_LONG;
         const char *mapped = field_map_role(r->map, role->text, role->length);
-        r->messages[i] = (chat_message){.role = mapped ? mapped : role->text, .content = content->text, .length = content->length};
+        r->messages[i] =
+            (chat_message){.role = mapped ? mapped : role->text, .content = content->text, .length = content->length};
         bool given = has_turn && r->turn.present[i] == 2 && r->turn.value[i].valid;
         r->turns[i] = given ? r->turn.value[i].number : (int64_t)i;
     }
@@ -269,7 +279,8 @@ static row_fault take_messages(row_reader *r, conversation *out) {
 }
 
 /* The row's address, or the first that a message has. */
-static wr_status read_user(row_reader *r, uint64_t row, const parquet_value *ip, bool with_header, conversation *out, bool *utf8) {
+static wr_status read_user(row_reader *r, uint64_t row, const parquet_value *ip, bool with_header, conversation *out,
+                           bool *utf8) {
     wr_status status = WR_OK;
     int slot = r->columns->slots[WANT_MESSAGE_IP];
     parquet_value found = ip ? *ip : (parquet_value){.text = ""};
@@ -282,7 +293,8 @@ static wr_status read_user(row_reader *r, uint64_t row, const parquet_value *ip,
     if (found.length) *utf8 &= found.valid;
     out->user = found.text;
     if (found.length == 0 || with_header)
-        TRY(conversation_user(r->memory, found.text, found.length, with_header ? r->header.data : NULL, r->header.len, out->id, &out->user));
+        TRY(conversation_user(r->memory, found.text, found.length, with_header ? r->header.data : NULL, r->header.len,
+                              out->id, &out->user));
 cleanup:
     return status;
 }

@@ -1,7 +1,7 @@
 /* A stream is a sequence of elements: literals (bytes to take over) and copies (of earlier output). Which comes next is
- * as good as random, so a branch on it would be mispredicted every few bytes. The fast loop therefore treats both alike,
- * as `length` bytes from some source, 32 at a time with bytes to spare, and branches only on what is rare: an element of
- * over 32 bytes, a source that overlaps its target, the long forms, the ends of the buffers. */
+ * as good as random, so a branch on it would be mispredicted every few bytes. The fast loop therefore treats both
+ * alike, as `length` bytes from some source, 32 at a time with bytes to spare, and branches only on what is rare: an
+ * element of over 32 bytes, a source that overlaps its target, the long forms, the ends of the buffers. */
 #include "data/source/parquet_snappy.h"
 
 #include <stdint.h>
@@ -39,7 +39,9 @@ static bool one_element(const uint8_t **in, const uint8_t *end, uint8_t *start, 
     unsigned tag = *(*in)++;
     size_t length = (tag >> 2) + 1, offset = 0, room = (size_t)(end - *in);
     uint8_t *to = *out;
-    unsigned extra = (tag & 3) == LITERAL ? (length > 60 ? (unsigned)length - 60 : 0) : (tag & 3) == COPY_4 ? 4 : tag & 3;
+    unsigned extra = (tag & 3) == LITERAL  ? (length > 60 ? (unsigned)length - 60 : 0)
+                     : (tag & 3) == COPY_4 ? 4
+                                           : tag & 3;
     if (extra > room) return false;
     for (unsigned i = 0; i < extra; i++) offset |= (size_t)(*in)[i] << 8 * i;
     *in += extra;
@@ -61,19 +63,21 @@ static bool one_element(const uint8_t **in, const uint8_t *end, uint8_t *start, 
     return true;
 }
 
-/* What the fast loop needs of a tag: length; the part of an offset that follows the tag (mask) and the part that is in it;
- * and the least offset that copying 16 bytes at a time serves. Literals have offset 0 and pass; what is rare does not. */
+/* What the fast loop needs of a tag: length; the part of an offset that follows the tag (mask) and the part that is in
+ * it; and the least offset that copying 16 bytes at a time serves. Literals have offset 0 and pass; what is rare does
+ * not. */
 typedef struct tag_entry {
     uint16_t mask, offset;
     uint8_t length, least;
 } tag_entry;
-#define NEAR(t) (((t) & 3) == COPY_1)
-#define FAR(t) (((t) & 3) == COPY_2)
-#define RARE(t) (((t) & 3) == COPY_4 || (((t) & 3) == LITERAL && (t) >> 2 >= 60))
+#define NEAR(t) (((t)&3) == COPY_1)
+#define FAR(t) (((t)&3) == COPY_2)
+#define RARE(t) (((t)&3) == COPY_4 || (((t)&3) == LITERAL && (t) >> 2 >= 60))
 #define LENGTH(t) (NEAR(t) ? ((t) >> 2 & 7) + 4 : ((t) >> 2) + 1)
 #define MASK(t) (NEAR(t) ? 0xFF : FAR(t) ? 0xFFFF : 0)
-#define LEAST(t) (RARE(t) ? 1 : ((t) & 3) == LITERAL ? 0 : LENGTH(t) < WIDE ? LENGTH(t) : WIDE)
-#define TAG(t) {MASK(t), NEAR(t) ? (t) >> 5 << 8 : 0, LENGTH(t), LEAST(t)}
+#define LEAST(t) (RARE(t) ? 1 : ((t)&3) == LITERAL ? 0 : LENGTH(t) < WIDE ? LENGTH(t) : WIDE)
+#define TAG(t)                                                                                                         \
+    { MASK(t), NEAR(t) ? (t) >> 5 << 8 : 0, LENGTH(t), LEAST(t) }
 #define TAGS_4(t) TAG(t), TAG((t) + 1), TAG((t) + 2), TAG((t) + 3)
 #define TAGS_16(t) TAGS_4(t), TAGS_4((t) + 4), TAGS_4((t) + 8), TAGS_4((t) + 12)
 #define TAGS_64(t) TAGS_16(t), TAGS_16((t) + 16), TAGS_16((t) + 32), TAGS_16((t) + 48)

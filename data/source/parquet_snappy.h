@@ -1,5 +1,6 @@
 /* Snappy's raw format (github.com/google/snappy, format_description.txt), decoding only. On chats, whose matches are
- * short, it is about 1.6 times as fast as libsnappy, and decompression is most of what reading a Parquet file costs. LOCAL. */
+ * short, it is about 1.6 times as fast as libsnappy, and decompression is most of what reading a Parquet file costs.
+ * LOCAL. */
 #ifndef WR_DATA_PARQUET_SNAPPY_H
 #define WR_DATA_PARQUET_SNAPPY_H
 

@@ -97,17 +97,23 @@ static void skip(thrift *t, thrift_type type, bool in_list, unsigned depth) {
     case THRIFT_FALSE:
         if (in_list) byte(t);
         break;
-    case THRIFT_I8: byte(t); break;
+    case THRIFT_I8:
+        byte(t);
+        break;
     case THRIFT_I16:
     case THRIFT_I32:
-    case THRIFT_I64: varint(t); break;
+    case THRIFT_I64:
+        varint(t);
+        break;
     case THRIFT_DOUBLE:
         if (t->end - t->at < 8)
             fail(t, true);
         else
             t->at += 8;
         break;
-    case THRIFT_BINARY: thrift_binary(t, type, &n); break;
+    case THRIFT_BINARY:
+        thrift_binary(t, type, &n);
+        break;
     case THRIFT_LIST:
     case THRIFT_SET:
         for (n = thrift_list(t, type, &element); n > 0 && !t->bad; n--) skip(t, element, true, depth + 1);
@@ -124,7 +130,8 @@ static void skip(thrift *t, thrift_type type, bool in_list, unsigned depth) {
     case THRIFT_STRUCT:
         while (thrift_next(t, &f)) skip(t, f.type, false, depth + 1);
         break;
-    default: fail(t, false);
+    default:
+        fail(t, false);
     }
 }
 

@@ -11,12 +11,16 @@ const char *parquet_timestamp(const parquet_node *leaf, const parquet_value *v, 
     static const struct {
         int64_t per_second;
         unsigned digits;
-    } units[] = {[UNIT_NONE] = {1000000000, 9}, [UNIT_MILLIS] = {1000, 3}, [UNIT_MICROS] = {1000000, 6}, [UNIT_NANOS] = {1000000000, 9}};
+    } units[] = {[UNIT_NONE] = {1000000000, 9},
+                 [UNIT_MILLIS] = {1000, 3},
+                 [UNIT_MICROS] = {1000000, 6},
+                 [UNIT_NANOS] = {1000000000, 9}};
     char *out = text;
     int64_t fraction = v->length;
     time_t second = v->number;
     struct tm t;
-    if (leaf->type == PARQUET_DOUBLE || (leaf->type == PARQUET_INT64 && leaf->unit == UNIT_NONE)) { /* a bare number: read as one in JSON is (data/source/conversation_parse.c) */
+    /* a bare number: read as one in JSON is (data/source/conversation_parse.c) */
+    if (leaf->type == PARQUET_DOUBLE || (leaf->type == PARQUET_INT64 && leaf->unit == UNIT_NONE)) {
         double since = (double)v->number, scale = since < 1e11 ? 1 : since < 1e14 ? 1e3 : since < 1e17 ? 1e6 : 1e9;
         if (!(since >= 1e9 && since / scale < 253402300800.0)) return "";
         second = (time_t)(since / scale);

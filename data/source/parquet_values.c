@@ -9,11 +9,15 @@
 size_t column_value_width(parquet_type t) {
     switch (t) {
     case PARQUET_INT32:
-    case PARQUET_FLOAT: return 4;
+    case PARQUET_FLOAT:
+        return 4;
     case PARQUET_INT64:
-    case PARQUET_DOUBLE: return 8;
-    case PARQUET_INT96: return 12;
-    default: return 0;
+    case PARQUET_DOUBLE:
+        return 8;
+    case PARQUET_INT96:
+        return 12;
+    default:
+        return 0;
     }
 }
 
@@ -85,7 +89,8 @@ bool column_read_values(column_reader *c, parquet_value *out, size_t n) {
     uint32_t indices[COLUMN_BATCH];
     uint8_t bits[COLUMN_BATCH];
     switch (c->form) {
-    case VALUES_PLAIN: return c->leaf->type == PARQUET_BYTE_ARRAY ? read_texts(c, out, n) : read_numbers(c, out, n);
+    case VALUES_PLAIN:
+        return c->leaf->type == PARQUET_BYTE_ARRAY ? read_texts(c, out, n) : read_numbers(c, out, n);
     case VALUES_INDICES:
         if (!hybrid_read(&c->runs, indices, n)) return false;
         for (size_t i = 0; i < n; i++) {
@@ -105,7 +110,8 @@ bool column_read_values(column_reader *c, parquet_value *out, size_t n) {
 
 static wr_status damaged(const char *what) { return wr_fail(WR_E_FORMAT, "damaged page: %s", what); }
 
-wr_status column_start_values(column_reader *c, int encoding, size_t count, page_buffer **buffer, size_t from, size_t to) {
+wr_status column_start_values(column_reader *c, int encoding, size_t count, page_buffer **buffer, size_t from,
+                              size_t to) {
     wr_status status = WR_OK;
     page_buffer *plain = NULL;
     parquet_type type = c->leaf->type;
@@ -114,7 +120,8 @@ wr_status column_start_values(column_reader *c, int encoding, size_t count, page
     c->form = type == PARQUET_BOOLEAN ? VALUES_BITS : VALUES_PLAIN;
     c->bit = 0;
     switch (encoding) {
-    case ENCODING_PLAIN: break;
+    case ENCODING_PLAIN:
+        break;
     case ENCODING_PLAIN_DICTIONARY:
     case ENCODING_RLE_DICTIONARY:
         if (!c->has_dictionary) TRY(damaged("it has dictionary indices, and the chunk no dictionary"));
@@ -139,7 +146,8 @@ wr_status column_start_values(column_reader *c, int encoding, size_t count, page
     case ENCODING_DELTA_BYTE_ARRAY:
         if (type != PARQUET_BYTE_ARRAY) goto unknown;
         if (at < end)
-            TRY(delta_texts_to_plain(c->pool, at, (size_t)(end - at), count, encoding == ENCODING_DELTA_BYTE_ARRAY, &plain, &length));
+            TRY(delta_texts_to_plain(c->pool, at, (size_t)(end - at), count, encoding == ENCODING_DELTA_BYTE_ARRAY,
+                                     &plain, &length));
         break;
     case ENCODING_BYTE_STREAM_SPLIT:
         if (width == 0 || width == 12) goto unknown;
@@ -147,8 +155,10 @@ wr_status column_start_values(column_reader *c, int encoding, size_t count, page
         break;
     default:
     unknown:
-        TRY(wr_fail(WR_E_FORMAT, "encoding number %d of %s values is not supported: write the file with plain or dictionary encoding", encoding,
-                    parquet_type_name(type)));
+        TRY(wr_fail(
+            WR_E_FORMAT,
+            "encoding number %d of %s values is not supported: write the file with plain or dictionary encoding",
+            encoding, parquet_type_name(type)));
     }
     if (plain) {
         page_pool_give(c->pool, *buffer);

@@ -15,10 +15,10 @@
 
 enum { DEFAULT_BLOCK = 8 << 20, SNIFF_BYTES = 4096, DEEPEST_FOLDER = 16 };
 
-/* --- kinds
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- kinds -------------------------------------------------------------------------------------------------------- */
 
-/* Lines of JSON can be entered anywhere: text whose first row is an object. An array cannot, nor can what is compressed. */
+/* Lines of JSON can be entered anywhere: text whose first row is an object. An array cannot, nor can what is
+ * compressed. */
 static source_kind kind_of(const char *s, size_t n) {
     size_t i = n >= 3 && memcmp(s, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     if (n >= 4 && (memcmp(s, "PAR1", 4) == 0 || memcmp(s, "PARE", 4) == 0)) return SOURCE_PARQUET;
@@ -38,7 +38,8 @@ static bool ends_in(const char *name, const char *const *ends) {
     return false;
 }
 
-/* An empty or damaged file, or a pointer to one, is what its name says too, and must not pass for text: its reader says what is wrong. */
+/* An empty or damaged file, or a pointer to one, is what its name says too, and must not pass for text: its reader says
+ * what is wrong. */
 static bool is_parquet_name(const char *name) {
     static const char *const ends[] = {".parquet", ".pq", NULL};
     return ends_in(name, ends);
@@ -51,7 +52,9 @@ static wr_status look(source_file *f) {
     int fd = -1;
     if (stat(f->path, &info) < 0) return wr_fail(WR_E_IO, "cannot open %s: %s", f->path, strerror(errno));
     if (!S_ISREG(info.st_mode))
-        return wr_fail(WR_E_USAGE, "%s is no regular file, and rows are found by their place in it: save it to a file first", f->path);
+        return wr_fail(WR_E_USAGE,
+                       "%s is no regular file, and rows are found by their place in it: save it to a file first",
+                       f->path);
     fd = open(f->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return wr_fail(WR_E_IO, "cannot open %s: %s", f->path, strerror(errno));
     ssize_t n = pread(fd, bytes, sizeof bytes, 0);
@@ -66,8 +69,7 @@ cleanup:
     return status;
 }
 
-/* --- files, folders, patterns
- * -------------------------------------------------------------------------------------------- */
+/* --- files, folders, patterns ------------------------------------------------------------------------------------- */
 
 static wr_status add_file(sources *s, const char *path) {
     wr_status status = WR_OK;
@@ -81,10 +83,12 @@ cleanup:
     return status;
 }
 
-/* In a folder only what looks like rows is taken: not what a download has not finished, nor what tools leave beside the data. */
+/* In a folder only what looks like rows is taken: not what a download has not finished, nor what tools leave beside the
+ * data. */
 static bool is_chat_file(const char *name, bool csv) {
     static const char *const parts[] = {".json", ".ndjson", ".parquet", ".tar", ".tgz", ".txz", ".zip", ".7z", NULL};
-    static const char *const unfinished[] = {".incomplete", ".part", ".partial", ".tmp", ".lock", ".metadata", ".crdownload", NULL};
+    static const char *const unfinished[] = {".incomplete", ".part",     ".partial",    ".tmp",
+                                             ".lock",       ".metadata", ".crdownload", NULL};
     static const char *const beside[] = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", NULL};
     if (name[0] == '.' || ends_in(name, unfinished) || ends_in(name, beside)) return false;
     for (size_t i = 0; parts[i]; i++) {
@@ -97,7 +101,8 @@ static wr_status add_folder(sources *s, const char *dir, unsigned depth) {
     wr_status status = WR_OK;
     char **names = NULL, path[PATH_CAP];
     size_t n = 0, before = s->n_files;
-    if (depth > DEEPEST_FOLDER) return wr_fail(WR_E_IO, "%s: folders are nested too deep (does a link lead back?)", dir);
+    if (depth > DEEPEST_FOLDER)
+        return wr_fail(WR_E_IO, "%s: folders are nested too deep (does a link lead back?)", dir);
     TRY(dir_list(dir, "", "", &names, &n));
     for (size_t i = 0; i < n; i++) {
         TRY(path_join(path, dir, names[i]));
@@ -108,7 +113,8 @@ static wr_status add_folder(sources *s, const char *dir, unsigned depth) {
             TRY(add_file(s, path));
     }
     if (depth == 0 && s->n_files == before)
-        TRY(wr_fail(WR_E_IO, "%s: no .parquet, .jsonl, .json,%s .tar, .zip or .7z file in this folder", dir, s->o.csv ? " .csv," : ""));
+        TRY(wr_fail(WR_E_IO, "%s: no .parquet, .jsonl, .json,%s .tar, .zip or .7z file in this folder", dir,
+                    s->o.csv ? " .csv," : ""));
 cleanup:
     names_free(names, n);
     return status;
@@ -118,7 +124,8 @@ static wr_status add_path(sources *s, const char *path) {
     wr_status status = WR_OK;
     glob_t found = {0};
     if (strcmp(path, "-") == 0)
-        return wr_fail(WR_E_USAGE, "-: standard input cannot be entered in the middle; it must be saved to a file before it is read as a source");
+        return wr_fail(WR_E_USAGE, "-: standard input cannot be entered in the middle; it must be saved to a file "
+                                   "before it is read as a source");
     if (dir_exists(path)) return add_folder(s, path, 0);
     if (file_exists(path)) return add_file(s, path);
     if (glob(path, 0, NULL, &found) != 0) TRY(wr_fail(WR_E_IO, "%s: no such file, folder or pattern", path));
@@ -131,8 +138,7 @@ cleanup:
     return status;
 }
 
-/* --- the handle
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- the handle --------------------------------------------------------------------------------------------------- */
 
 static wr_status take_options(sources *s, const source_options *o) {
     wr_status status = WR_OK;
@@ -186,7 +192,8 @@ size_t sources_files(const sources *s) { return s->n_files; }
 const char *sources_path(const sources *s, size_t file) { return s->files[file].path; }
 
 uint64_t sources_fingerprint(const sources *s) {
-    const uint64_t options[] = {s->o.user_key_header, s->o.drop_toxic, s->o.drop_redacted, s->o.block_bytes, s->fields_hash, s->n_files};
+    const uint64_t options[] = {s->o.user_key_header, s->o.drop_toxic, s->o.drop_redacted,
+                                s->o.block_bytes,     s->fields_hash,  s->n_files};
     uint64_t h = hash64(options, sizeof options, 0);
     for (size_t i = 0; i < s->n_files; i++) {
         const source_file *f = &s->files[i];

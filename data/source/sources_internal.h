@@ -1,4 +1,5 @@
-/* What data/source/sources.c (which files there are), sources_read.c (blocks of text) and sources_parquet.c share. LOCAL. */
+/* What data/source/sources.c (which files there are), sources_read.c (blocks of text) and sources_parquet.c share.
+ * LOCAL. */
 #ifndef WR_DATA_SOURCES_INTERNAL_H
 #define WR_DATA_SOURCES_INTERNAL_H
 

@@ -1,4 +1,5 @@
-/* Blocks of text. Block k of a file holds the rows whose first byte lies in [k B, (k + 1) B) of its uncompressed text. */
+/* Blocks of text. Block k of a file holds the rows whose first byte lies in [k B, (k + 1) B) of its uncompressed
+ * text. */
 #include "data/source/sources_internal.h"
 
 #include <string.h>
@@ -25,7 +26,8 @@ static wr_status go_to(sources *s, size_t file, uint64_t from) {
     bool plain = f->kind == SOURCE_PLAIN;
     if (s->open_file != file || !s->rows || (s->done > from && !plain)) {
         source_close_file(s);
-        TRY(plain ? text_rows_open_plain(f->path, f->size, ROW_LIMIT, &s->rows) : text_rows_open(f->path, ROW_LIMIT, NULL, &s->rows));
+        TRY(plain ? text_rows_open_plain(f->path, f->size, ROW_LIMIT, &s->rows)
+                  : text_rows_open(f->path, ROW_LIMIT, NULL, &s->rows));
         s->open_file = file;
         s->done = 0;
     }
@@ -58,12 +60,15 @@ static wr_status give_row(sources *s, const text_row *r, size_t block, bool plai
     row_fault fault = r->fault;
     arena_reset(s->memory);
     TRY(name_place(s, r, block, plain));
-    if (fault == ROW_GOOD) TRY(conversation_parse_shown(s->memory, r->text, r->length, s->map, s->o.shown, s->o.user_key_header, &c, &fault));
+    if (fault == ROW_GOOD)
+        TRY(conversation_parse_shown(s->memory, r->text, r->length, s->map, s->o.shown, s->o.user_key_header, &c,
+                                     &fault));
     const field_map *second = field_map_second(s->o.fields);
     if (fault == ROW_FIELD && second) {
         const conversation first = c;
         arena_reset(s->memory);
-        TRY(conversation_parse_shown(s->memory, r->text, r->length, second, s->o.shown, s->o.user_key_header, &c, &fault));
+        TRY(conversation_parse_shown(s->memory, r->text, r->length, second, s->o.shown, s->o.user_key_header, &c,
+                                     &fault));
         if (fault == ROW_FIELD && c.wrong == second->names[FIELD_MESSAGES]) {
             c = first;
             if (c.wrong == s->map->names[FIELD_MESSAGES]) c.wrong = "conversation (or messages)";
@@ -84,7 +89,8 @@ static wr_status read_rows(sources *s, size_t file, size_t block, source_row_fn 
     wr_status status = WR_OK;
     bool plain = s->files[file].kind == SOURCE_PLAIN;
     uint64_t from, to;
-    if (__builtin_mul_overflow((uint64_t)block, (uint64_t)s->o.block_bytes, &from) || __builtin_add_overflow(from, (uint64_t)s->o.block_bytes, &to))
+    if (__builtin_mul_overflow((uint64_t)block, (uint64_t)s->o.block_bytes, &from) ||
+        __builtin_add_overflow(from, (uint64_t)s->o.block_bytes, &to))
         return WR_END;
     if (plain && from >= s->files[file].size) return WR_END;
     TRY(go_to(s, file, from));

@@ -1,5 +1,6 @@
-/* A buffer of text [start, end) in front of a file or stream, and a state that says what the next row is. Of [start, scanned) it is known that the row
- * that begins at start does not end there, so that nothing is looked at twice, however the text arrives. */
+/* A buffer of text [start, end) in front of a file or stream, and a state that says what the next row is. Of [start,
+ * scanned) it is known that the row that begins at start does not end there, so that nothing is looked at twice,
+ * however the text arrives. */
 #include "data/source/sources_rows.h"
 
 #include "base/file_kind.h"
@@ -16,11 +17,11 @@ enum { READ_BYTES = 256 << 10, SNIFF_BYTES = 1 << 16 };
 
 typedef enum state {
     NO_MEMBER,
-    SNIFF,       /* before lines or an array */
+    SNIFF, /* before lines or an array */
     LINES,
-    REST,        /* of a line that began before the place sought */
-    FIRST,       /* behind the bracket that opens an array */
-    ELEMENT,     /* behind a comma in it */
+    REST,    /* of a line that began before the place sought */
+    FIRST,   /* behind the bracket that opens an array */
+    ELEMENT, /* behind a comma in it */
     CSV,
 } state;
 
@@ -90,7 +91,8 @@ void text_rows_close(text_rows *r) {
     free(r);
 }
 
-/* The line in which the byte before `offset` lies is skipped: where that byte ends a line, the next row begins at `offset` itself. */
+/* The line in which the byte before `offset` lies is skipped: where that byte ends a line, the next row begins at
+ * `offset` itself. */
 wr_status text_rows_seek(text_rows *r, uint64_t offset) {
     r->start = r->scanned = r->end = 0;
     r->read = r->offset = offset ? offset - 1 : 0;
@@ -101,8 +103,7 @@ wr_status text_rows_seek(text_rows *r, uint64_t offset) {
     return WR_OK;
 }
 
-/* --- text
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- text --------------------------------------------------------------------------------------------------------- */
 
 static wr_status plain_bytes(text_rows *r, char *to, size_t room, size_t *n) {
     ssize_t got;
@@ -129,8 +130,10 @@ static wr_status fill(text_rows *r) {
         r->scanned -= r->start;
         r->start = 0;
     }
-    if (r->capacity - r->end < READ_BYTES / 2) TRY(mem_reserve((void **)&r->text, &r->capacity, r->end + READ_BYTES, 1));
-    status = r->in ? instream_read(r->in, r->text + r->end, r->capacity - r->end, &n) : plain_bytes(r, r->text + r->end, r->capacity - r->end, &n);
+    if (r->capacity - r->end < READ_BYTES / 2)
+        TRY(mem_reserve((void **)&r->text, &r->capacity, r->end + READ_BYTES, 1));
+    status = r->in ? instream_read(r->in, r->text + r->end, r->capacity - r->end, &n)
+                   : plain_bytes(r, r->text + r->end, r->capacity - r->end, &n);
     TRY(status);
     r->member_ended = status == WR_END;
     r->end += n;
@@ -166,7 +169,8 @@ static wr_status sniff_csv(text_rows *r, size_t mark, state *found, bool *more) 
     *more = false;
     if (!r->csv && (named || tsv_name(name)))
         TRY(wr_fail(WR_E_FORMAT,
-                    "%s: CSV has no lists, and a chat is a list of messages: write rows as JSON lines or Parquet (replies that were rated are read from CSV with --format "
+                    "%s: CSV has no lists, and a chat is a list of messages: write rows as JSON lines or Parquet "
+                    "(replies that were rated are read from CSV with --format "
                     "labelled)",
                     name));
     if (!r->csv) return WR_OK;
@@ -176,7 +180,10 @@ static wr_status sniff_csv(text_rows *r, size_t mark, state *found, bool *more) 
         return WR_OK;
     }
     if (guess == CSV_OTHER_MARKS || tsv_name(name))
-        TRY(wr_fail(WR_E_FORMAT, "%s: its columns are not told apart by commas (tabs and semicolons have no one rule for quotes): write it as CSV, JSON lines or Parquet", name));
+        TRY(wr_fail(WR_E_FORMAT,
+                    "%s: its columns are not told apart by commas (tabs and semicolons have no one rule for quotes): "
+                    "write it as CSV, JSON lines or Parquet",
+                    name));
     if (!named && guess != CSV_YES) return WR_OK;
     *found = CSV;
     TRY(csv_json_begin(r->fields, name));
@@ -219,11 +226,11 @@ cleanup:
     return status;
 }
 
-/* --- lines
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- lines -------------------------------------------------------------------------------------------------------- */
 
 static void give(const text_rows *r, size_t length, row_fault fault, text_row *out) {
-    *out = (text_row){.text = r->text + r->start, .length = length, .start = r->offset - r->mark, .line = r->line, .fault = fault};
+    *out = (text_row){
+        .text = r->text + r->start, .length = length, .start = r->offset - r->mark, .line = r->line, .fault = fault};
 }
 
 /* Forgets the text of the row that begins at start, but not where that was. */
@@ -259,7 +266,8 @@ cleanup:
 static wr_status next_line(text_rows *r, uint64_t bound, text_row *out) {
     wr_status status = WR_OK;
     while (r->offset - r->mark < bound) {
-        const char *s = r->text + r->start, *newline = r->end > r->scanned ? memchr(r->text + r->scanned, '\n', r->end - r->scanned) : NULL;
+        const char *s = r->text + r->start,
+                   *newline = r->end > r->scanned ? memchr(r->text + r->scanned, '\n', r->end - r->scanned) : NULL;
         size_t n = newline ? (size_t)(newline - s) : r->end - r->start;
         if (!newline) {
             r->scanned = r->end;
@@ -293,11 +301,10 @@ cleanup:
     return status;
 }
 
-/* --- arrays
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- arrays ------------------------------------------------------------------------------------------------------- */
 
-/* Goes on to the comma or bracket behind the element; false when that is not there yet. Brackets are only counted: whether they match, whoever reads the
- * element finds out. */
+/* Goes on to the comma or bracket behind the element; false when that is not there yet. Brackets are only counted:
+ * whether they match, whoever reads the element finds out. */
 static bool element_end(text_rows *r) {
     const char *end = r->text + r->end, *at = r->text + r->scanned;
     bool found = false;
@@ -367,7 +374,8 @@ static wr_status next_element(text_rows *r, uint64_t bound, text_row *out) {
             r->state = NO_MEMBER;
             size_t n = huge ? 0 : r->end - r->start;
             row_fault fault = huge ? ROW_HUGE : ROW_JSON;
-            *out = (text_row){.text = r->text + r->start, .length = n, .start = out->start, .line = out->line, .fault = fault};
+            *out = (text_row){
+                .text = r->text + r->start, .length = n, .start = out->start, .line = out->line, .fault = fault};
             forget(r);
             return WR_OK;
         }
@@ -379,22 +387,27 @@ static wr_status next_element(text_rows *r, uint64_t bound, text_row *out) {
     }
     size_t n = r->scanned - r->start;
     huge |= n > r->limit;
-    *out = (text_row){.text = r->text + r->start, .length = huge ? 0 : n, .start = out->start, .line = out->line, .fault = huge ? ROW_HUGE : ROW_GOOD};
+    *out = (text_row){.text = r->text + r->start,
+                      .length = huge ? 0 : n,
+                      .start = out->start,
+                      .line = out->line,
+                      .fault = huge ? ROW_HUGE : ROW_GOOD};
     consume(r, n, newlines(r->text + r->start, n));
     behind_element(r);
 cleanup:
     return status;
 }
 
-/* --- CSV
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- CSV ---------------------------------------------------------------------------------------------------------- */
 
-/* The bytes up to and with the next line end ("\r\n" is one), or a part of a line that is long. 0: more has to be read. */
+/* The bytes up to and with the next line end ("\r\n" is one), or a part of a line that is long. 0: more has to be
+ * read. */
 static size_t line_piece(const text_rows *r) {
     enum { PIECE_BYTES = 64 << 10 };
     const char *s = r->text + r->start;
     const size_t n = r->end - r->start;
-    const char *newline = memchr(s, '\n', n), *end = newline ? newline : s + n, *carriage = memchr(s, '\r', (size_t)(end - s));
+    const char *newline = memchr(s, '\n', n), *end = newline ? newline : s + n,
+               *carriage = memchr(s, '\r', (size_t)(end - s));
     if (carriage && carriage + 1 == s + n && !r->member_ended) return 0;
     if (carriage) return (size_t)(carriage - s) + 1 + (carriage + 1 == newline);
     if (newline) return (size_t)(newline - s) + 1;
@@ -435,7 +448,8 @@ static wr_status next_csv(text_rows *r, uint64_t bound, text_row *out) {
         while (!within && blank < n && is_blank(s[blank])) blank++;
         if (!within) r->row_start = r->offset - r->mark, r->row_line = r->line;
         if (r->offset + n - r->row_start > r->limit)
-            TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the row that begins here has over %zu MiB: is a quote missing?", text_rows_name(r), r->row_line, r->limit >> 20));
+            TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the row that begins here has over %zu MiB: is a quote missing?",
+                        text_rows_name(r), r->row_line, r->limit >> 20));
         if (blank < n) TRY(csv_json_feed(r->fields, s, n, r->row_line, &row));
         consume(r, n, s[n - 1] == '\n' || (s[n - 1] == '\r' && csv_json_returns(r->fields)));
         if (row) TRY(csv_row(r, out));
@@ -445,8 +459,7 @@ cleanup:
     return status;
 }
 
-/* --- rows
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------------------------- */
 
 static wr_status next_member(text_rows *r) {
     r->start = r->scanned = r->end = 0;
@@ -473,11 +486,20 @@ wr_status text_rows_next(text_rows *r, uint64_t bound, text_row *out) {
             status = next_member(r);
             first = true;
             break;
-        case SNIFF: status = sniff(r, first); break;
-        case REST: status = skip_line(r, bound); break;
-        case LINES: status = next_line(r, bound, out); break;
-        case CSV: status = next_csv(r, bound, out); break;
-        default: status = next_element(r, bound, out);
+        case SNIFF:
+            status = sniff(r, first);
+            break;
+        case REST:
+            status = skip_line(r, bound);
+            break;
+        case LINES:
+            status = next_line(r, bound, out);
+            break;
+        case CSV:
+            status = next_csv(r, bound, out);
+            break;
+        default:
+            status = next_element(r, bound, out);
         }
         if (status != WR_OK) return status;
         if (r->state != SNIFF) first = false;

@@ -30,7 +30,8 @@ const char *row_fault_name(row_fault f) {
 }
 
 bool row_fault_bad(row_fault f) {
-    return f != ROW_GOOD && f != ROW_DUPLICATE && f != ROW_FORK && f != ROW_TOXIC && f != ROW_REDACTED && f != ROW_EXCLUDED;
+    return f != ROW_GOOD && f != ROW_DUPLICATE && f != ROW_FORK && f != ROW_TOXIC && f != ROW_REDACTED &&
+           f != ROW_EXCLUDED;
 }
 
 void conversation_name_wrong(const conversation *c, strbuf *where) {
@@ -62,7 +63,8 @@ wr_status conversation_user(arena *a, const char *ip, size_t ip_length, const ch
     }
     text[n] = '\0';
     if (header && header_length)
-        snprintf(text + n, sizeof "+0123456789abcdef", "+%016llx", (unsigned long long)hash64(header, header_length, 0));
+        snprintf(text + n, sizeof "+0123456789abcdef", "+%016llx",
+                 (unsigned long long)hash64(header, header_length, 0));
     *user = text;
     return WR_OK;
 }

@@ -1,5 +1,6 @@
-/* Rows of WildChat (one conversation a line), checked and reduced to what the pipeline needs; and the same in the binary
- * form that later phases read. What a conversation points to lives in the arena or in the bytes it was read from. LOCAL. */
+/* Rows of WildChat (one conversation a line), checked and reduced to what the pipeline needs; and the same in the
+ * binary form that later phases read. What a conversation points to lives in the arena or in the bytes it was read
+ * from. LOCAL. */
 #ifndef WR_DATA_WILDCHAT_H
 #define WR_DATA_WILDCHAT_H
 
@@ -15,7 +16,7 @@ typedef enum row_fault {
     ROW_JSON,
     ROW_OBJECT,
     ROW_FIELD,
-    ROW_NAN, /* NaN or Infinity in a member that is read */
+    ROW_NAN,   /* NaN or Infinity in a member that is read */
     ROW_PARTS, /* a content with parts that are no text */
     ROW_LONG,
     ROW_MANY,
@@ -51,18 +52,18 @@ struct conversation {
     const json_value *row; /* what a chat template sees beside the messages (chat_read_variables), or NULL */
 };
 
-/* Parses one line of WildChat: conversation_parse (data/source/fields.h) with its map. Contents may point into the line, which must live as long as *out. WR_E_NOMEM is the only error; a bad
- * row is reported in *fault. */
+/* Parses one line of WildChat: conversation_parse (data/source/fields.h) with its map. Contents may point into the
+ * line, which must live as long as *out. WR_E_NOMEM is the only error; a bad row is reported in *fault. */
 wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_header, conversation *out,
                          row_fault *fault);
-/* The user of a conversation: ip (of ip_length bytes; 0: unknown, then every conversation is a user of its own), and 16 hex digits of the header where
- * one is given: the text of its JSON object without white space, members in source order and with null where they are, as json_writer writes it
- * (header NULL: without). NUL-terminated in the arena. */
+/* The user of a conversation: ip (of ip_length bytes; 0: unknown, then every conversation is a user of its own), and 16
+ * hex digits of the header where one is given: the text of its JSON object without white space, members in source order
+ * and with null where they are, as json_writer writes it (header NULL: without). NUL-terminated in the arena. */
 wr_status conversation_user(arena *a, const char *ip, size_t ip_length, const char *header, size_t header_length,
                             const char *id, const char **user);
 
-/* The binary form: appends one record, whose length the caller keeps. Reading copies no text: strings are NUL-terminated where they stand in `bytes`,
- * which must outlive the conversation. Damaged bytes are WR_E_FORMAT. */
+/* The binary form: appends one record, whose length the caller keeps. Reading copies no text: strings are
+ * NUL-terminated where they stand in `bytes`, which must outlive the conversation. Damaged bytes are WR_E_FORMAT. */
 void conversation_pack(const conversation *c, strbuf *out);
 wr_status conversation_unpack(arena *a, const void *bytes, size_t n, conversation *out);
 

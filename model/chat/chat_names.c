@@ -55,7 +55,8 @@ wr_status chat_names_find(arena *a, const char *s, size_t n, chat_names *out) {
     bool thinks = false;
     *out = (chat_names){0};
     for (size_t i = 0, to; i < n; i = to) {
-        for (to = i + 1; starts_name(s[i]) && to < n && in_name(s[to]); to++) {}
+        for (to = i + 1; starts_name(s[i]) && to < n && in_name(s[to]); to++) {
+        }
         if (!starts_name(s[i]) || (i && isdigit((unsigned char)s[i - 1]))) continue;
         if (behind_point(s, i) || quoted(s, n, i, to)) TRY(add(&f, s + i, to - i));
     }

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* --- objects made of the members of others
- * ------------------------------------------------------------------------------------------- */
+/* --- objects made of the members of others ------------------------------------------------------------------------ */
 
 typedef struct member_list {
     arena *a;
@@ -42,8 +41,7 @@ cleanup:
     return status;
 }
 
-/* --- messages
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- messages ----------------------------------------------------------------------------------------------------- */
 
 static wr_status part_text(const json_value *part, const char **text, size_t *n) {
     const char *type;
@@ -52,7 +50,8 @@ static wr_status part_text(const json_value *part, const char **text, size_t *n)
         return WR_OK;
     }
     const bool typed = json_get_string(part, "type", &type, NULL);
-    if (typed && strcmp(type, "text") != 0) return wr_fail(WR_E_FORMAT, "the content has a part of type \"%.40s\", which is no text", type);
+    if (typed && strcmp(type, "text") != 0)
+        return wr_fail(WR_E_FORMAT, "the content has a part of type \"%.40s\", which is no text", type);
     if (!json_get_string(part, "text", text, n)) return wr_fail(WR_E_FORMAT, "the content has a part without \"text\"");
     return WR_OK;
 }
@@ -83,7 +82,9 @@ cleanup:
     return status;
 }
 
-wr_status chat_read_content(arena *a, const json_value *v, const char **text, size_t *n) { return content_text(a, v, true, text, n); }
+wr_status chat_read_content(arena *a, const json_value *v, const char **text, size_t *n) {
+    return content_text(a, v, true, text, n);
+}
 
 static const char *const otherwise[] = {"tool_calls", "function_call", "reasoning_content", "reasoning", "thinking"};
 enum { OTHERWISE = sizeof otherwise / sizeof *otherwise };
@@ -108,28 +109,33 @@ static wr_status read_one(arena *a, const json_value *v, bool texts, chat_messag
     const json_value *content = json_get(v, "content");
     *m = (chat_message){.content = ""};
     if (!json_is(v, JSON_OBJECT)) return wr_fail(WR_E_FORMAT, "not an object with a role and a content");
-    if (!json_get_string(v, "role", &m->role, &n) || n == 0) return wr_fail(WR_E_FORMAT, "no \"role\", or none that is a text");
+    if (!json_get_string(v, "role", &m->role, &n) || n == 0)
+        return wr_fail(WR_E_FORMAT, "no \"role\", or none that is a text");
     if (strlen(m->role) != n) return wr_fail(WR_E_FORMAT, "a NUL character in the role");
     TRY(content_text(a, content, texts, &m->content, &m->length));
-    if (texts && (!content || content->kind == JSON_NULL) && !chat_says_otherwise(v)) return wr_fail(WR_E_FORMAT, "no \"content\"");
+    if (texts && (!content || content->kind == JSON_NULL) && !chat_says_otherwise(v))
+        return wr_fail(WR_E_FORMAT, "no \"content\"");
     if (!texts && !content) TRY(without_content(a, v, &m->fields));
     if (!texts && content) m->fields = v;
 cleanup:
     return status;
 }
 
-static wr_status read_list(arena *a, const json_value *list, const char *name, bool texts, chat_message **out, size_t *n) {
+static wr_status read_list(arena *a, const json_value *list, const char *name, bool texts, chat_message **out,
+                           size_t *n) {
     wr_status status = WR_OK;
     chat_message *m;
     *n = 0;
     TRY_ALLOC(*out = m = arena_alloc(a, (list->length + 1) * sizeof *m));
-    for (const json_value *v = list->first; v; v = v->next, (*n)++) TRY(wr_context(read_one(a, v, texts, &m[*n]), "%s[%zu]", name, *n));
+    for (const json_value *v = list->first; v; v = v->next, (*n)++)
+        TRY(wr_context(read_one(a, v, texts, &m[*n]), "%s[%zu]", name, *n));
 cleanup:
     return status;
 }
 
 wr_status chat_read_messages(arena *a, const json_value *list, const char *name, chat_message **out, size_t *n) {
-    if (!json_is(list, JSON_ARRAY) || list->length == 0) return wr_fail(WR_E_FORMAT, "field \"%s\" is not an array of at least one message", name);
+    if (!json_is(list, JSON_ARRAY) || list->length == 0)
+        return wr_fail(WR_E_FORMAT, "field \"%s\" is not an array of at least one message", name);
     return read_list(a, list, name, false, out, n);
 }
 
@@ -140,8 +146,7 @@ wr_status chat_read_texts(arena *a, const json_value *list, const char *name, ch
     return read_list(a, list, name, true, out, n);
 }
 
-/* --- variables
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- variables ---------------------------------------------------------------------------------------------------- */
 
 static bool one_of(const json_value *m, const char *const *names) {
     for (; *names; names++)
@@ -174,9 +179,28 @@ cleanup:
 }
 
 static wr_status add_row(member_list *l, const json_value *row) {
-    static const char *const own[] = {"messages", "prompt", "text", "ids", "rendered", "samples", "error", "line", "id", "task", "chosen", "rejected", "completion",
-                                      "label", "score", "logits", "add_generation_prompt", "conversation", "chat_template_kwargs", NULL};
-    static const char *const objects[] = {"tools", "documents", NULL}, *const arguments[] = {"continue_final_message", "chat_template", NULL};
+    static const char *const own[] = {"messages",
+                                      "prompt",
+                                      "text",
+                                      "ids",
+                                      "rendered",
+                                      "samples",
+                                      "error",
+                                      "line",
+                                      "id",
+                                      "task",
+                                      "chosen",
+                                      "rejected",
+                                      "completion",
+                                      "label",
+                                      "score",
+                                      "logits",
+                                      "add_generation_prompt",
+                                      "conversation",
+                                      "chat_template_kwargs",
+                                      NULL};
+    static const char *const objects[] = {"tools", "documents", NULL}, *const arguments[] = {"continue_final_message",
+                                                                                             "chat_template", NULL};
     static const char *const text[] = {"tools", NULL};
     wr_status status = WR_OK;
     for (const json_value *m = row->first; m; m = m->next) {
@@ -203,7 +227,8 @@ wr_status chat_read_variables(arena *a, const json_value *row, const json_value 
     *out = NULL;
     if (!json_is(row, JSON_OBJECT)) return WR_OK;
     TRY(add_row(&l, row));
-    if (more && more->kind != JSON_NULL && more->kind != JSON_OBJECT) TRY(wr_fail(WR_E_FORMAT, "\"chat_template_kwargs\" is not an object"));
+    if (more && more->kind != JSON_NULL && more->kind != JSON_OBJECT)
+        TRY(wr_fail(WR_E_FORMAT, "\"chat_template_kwargs\" is not an object"));
     for (const json_value *m = json_is(more, JSON_OBJECT) ? more->first : NULL; m; m = m->next) {
         if (one_of(m, taken)) TRY(wr_fail(WR_E_FORMAT, "\"chat_template_kwargs\" must not hold \"%s\"", m->key));
         TRY(add(&l, m));
@@ -213,7 +238,8 @@ cleanup:
     return status;
 }
 
-wr_status chat_read_prompt(arena *a, const json_value *list, const char *name, const json_value *row, chat_message **out, size_t *n, const json_value **variables) {
+wr_status chat_read_prompt(arena *a, const json_value *list, const char *name, const json_value *row,
+                           chat_message **out, size_t *n, const json_value **variables) {
     wr_status status = WR_OK;
     TRY(chat_read_messages(a, list, name, out, n));
     if (strcmp((*out)[*n - 1].role, "assistant") == 0)

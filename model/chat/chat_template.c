@@ -19,8 +19,7 @@ struct chat_template {
     chat_names names;
 };
 
-/* --- loading
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- loading ------------------------------------------------------------------------------------------------------ */
 
 static wr_status render(const chat_template *c, const chat_message *messages, size_t n, bool generation, arena *a,
                         jinja_text *out) {
@@ -28,12 +27,15 @@ static wr_status render(const chat_template *c, const chat_message *messages, si
     return jinja_render(c->compiled, &chat, a, out);
 }
 
-/* Kinds of chats that a template may be for: what it cannot write of them is an error of such chats, not of the template. */
-static const chat_message kinds[][3] = {{{"user", "Hello", 5, NULL}, {"assistant", "Good day", 8, NULL}},
-                                        {{"system", "Be kind", 7, NULL}, {"user", "Hello", 5, NULL}, {"assistant", "Good day", 8, NULL}}};
+/* Kinds of chats that a template may be for: what it cannot write of them is an error of such chats, not of the
+ * template. */
+static const chat_message kinds[][3] = {
+    {{"user", "Hello", 5, NULL}, {"assistant", "Good day", 8, NULL}},
+    {{"system", "Be kind", 7, NULL}, {"user", "Hello", 5, NULL}, {"assistant", "Good day", 8, NULL}}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* The token behind a reply, where a text has a reply at all; of several, eos_token (-1: unknown) if it is among them. */
+/* The token behind a reply, where a text has a reply at all; of several, eos_token (-1: unknown) if it is among
+ * them. */
 static int32_t end_token(const tokenizer *t, const jinja_text *x, size_t n, int32_t eos) {
     size_t length;
     text_span spans[3];
@@ -41,7 +43,8 @@ static int32_t end_token(const tokenizer *t, const jinja_text *x, size_t n, int3
     const size_t end = spans[n - 1].end;
     const int32_t first = end ? tokenizer_added_at(t, x->bytes, x->n, x->origin, end, &length) : -1;
     int32_t id = first;
-    for (size_t at = end; id >= 0 && id != eos && (at += length) < x->n;) id = tokenizer_added_at(t, x->bytes, x->n, x->origin, at, &length);
+    for (size_t at = end; id >= 0 && id != eos && (at += length) < x->n;)
+        id = tokenizer_added_at(t, x->bytes, x->n, x->origin, at, &length);
     return id >= 0 && id == eos ? eos : first;
 }
 
@@ -65,10 +68,14 @@ cleanup:
 
 /* A chat with tools: templates named tool_use may be for these alone. */
 static const char tool_chat[] =
-    "{\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"look\",\"description\":\"Looks\",\"parameters\":{\"type\":\"object\","
-    "\"properties\":{\"at\":{\"type\":\"string\",\"description\":\"What\"}},\"required\":[\"at\"]}}}],\"messages\":[{\"role\":\"system\","
-    "\"content\":\"Be kind\"},{\"role\":\"user\",\"content\":\"Hello\"},{\"role\":\"assistant\",\"content\":\"Good day\",\"tool_calls\":[{\"id\":"
-    "\"abcdefghi\",\"type\":\"function\",\"function\":{\"name\":\"look\",\"arguments\":{\"at\":\"x\"}}}]},{\"role\":\"tool\",\"name\":\"look\","
+    "{\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"look\",\"description\":\"Looks\",\"parameters\":{"
+    "\"type\":\"object\","
+    "\"properties\":{\"at\":{\"type\":\"string\",\"description\":\"What\"}},\"required\":[\"at\"]}}}],\"messages\":[{"
+    "\"role\":\"system\","
+    "\"content\":\"Be kind\"},{\"role\":\"user\",\"content\":\"Hello\"},{\"role\":\"assistant\",\"content\":\"Good "
+    "day\",\"tool_calls\":[{\"id\":"
+    "\"abcdefghi\",\"type\":\"function\",\"function\":{\"name\":\"look\",\"arguments\":{\"at\":\"x\"}}}]},{\"role\":"
+    "\"tool\",\"name\":\"look\","
     "\"tool_call_id\":\"abcdefghi\",\"content\":\"seen\"}]}";
 
 static wr_status try_tools(const chat_template *c, const jinja *compiled, arena *a, jinja_text *out) {
@@ -119,7 +126,8 @@ cleanup:
 }
 
 static wr_status compile(const chat_template *c, const strbuf *text, jinja **out) {
-    return wr_context(jinja_compile(strbuf_str(text), text->len, out), text == &c->source.tools ? "tool_use" : "chat template");
+    return wr_context(jinja_compile(strbuf_str(text), text->len, out),
+                      text == &c->source.tools ? "tool_use" : "chat template");
 }
 
 static wr_status keep(chat_template *c, const char *text, size_t n, const char **out, size_t *length) {
@@ -137,7 +145,8 @@ static size_t common_text(const tokenizer *t, const jinja_text *x, const jinja_t
     return same;
 }
 
-/* Of a generation prompt that begins with a token: as much as says whose turn it is, to the end of the line or the next token or tag. Else 0. */
+/* Of a generation prompt that begins with a token: as much as says whose turn it is, to the end of the line or the next
+ * token or tag. Else 0. */
 static size_t header(const tokenizer *t, const jinja_text *x, size_t from) {
     size_t length, at = from;
     if (from == x->n || tokenizer_added_at(t, x->bytes, x->n, x->origin, from, &length) < 0) return 0;
@@ -165,7 +174,8 @@ static wr_status find_marks(chat_template *c, const tokenizer *t) {
     if (said.end) TRY(keep(c, with.bytes + said.end, with.n - said.end, &c->marks.after_user, &c->marks.n_after_user));
     if (render(c, question, 1, false, a, &without) < 0) goto cleanup;
     const size_t at = common_text(t, &with, &without);
-    if (at < with.n && at >= said.end) TRY(keep(c, with.bytes + at, with.n - at, &c->marks.generation, &c->marks.n_generation));
+    if (at < with.n && at >= said.end)
+        TRY(keep(c, with.bytes + at, with.n - at, &c->marks.generation, &c->marks.n_generation));
     c->marks.n_header = header(t, &with, with.n - c->marks.n_generation);
 cleanup:
     strbuf_free(&end);
@@ -176,7 +186,8 @@ cleanup:
 /* Which members it names; all of them, where one shows that cannot be among them. */
 static wr_status find_names(chat_template *c) {
     static const char mark[] = "unheardof";
-    json_value member = {.kind = JSON_STRING, .text = mark, .length = sizeof mark - 1, .key = mark, .key_length = sizeof mark - 1};
+    json_value member = {
+        .kind = JSON_STRING, .text = mark, .length = sizeof mark - 1, .key = mark, .key_length = sizeof mark - 1};
     const json_value fields = {.kind = JSON_OBJECT, .length = 1, .first = &member};
     const chat_message chat[] = {{"user", "Hello", 5, &fields}, {"assistant", "Good day", 8, &fields}};
     wr_status status = WR_OK;
@@ -231,8 +242,7 @@ const chat_names *chat_template_names(const chat_template *c) { return &c->names
 int32_t chat_end_id(const chat_template *c) { return c->end_id; }
 const char *chat_template_source(const chat_template *c) { return strbuf_str(&c->source.text); }
 
-/* --- rendering
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- rendering ---------------------------------------------------------------------------------------------------- */
 
 /* Contents cleaned of invalid UTF-8; what fields hold is from JSON and valid. */
 static wr_status clean_messages(const chat_message *messages, size_t n, arena *a, const chat_message **out) {
@@ -257,18 +267,20 @@ cleanup:
     return status;
 }
 
-/* Lists of parts go to the template as they are, as transformers gives them. A template that knows texts alone fails on them, or prints them as Python does:
- * then their text stands for them, if they are all text. */
+/* Lists of parts go to the template as they are, as transformers gives them. A template that knows texts alone fails on
+ * them, or prints them as Python does: then their text stands for them, if they are all text. */
 static wr_status render_lists(const jinja *compiled, jinja_chat *chat, arena *a, jinja_text *out) {
     static const char printed[] = "[{'type':";
     wr_status status = jinja_render(compiled, chat, a, out);
-    if (status != WR_E_FORMAT && (status < 0 || !memmem(out->bytes, out->n, printed, sizeof printed - 1))) return status;
+    if (status != WR_E_FORMAT && (status < 0 || !memmem(out->bytes, out->n, printed, sizeof printed - 1)))
+        return status;
     status = WR_OK;
     for (size_t i = 0; i < chat->n; i++) {
         const char *text;
         size_t length;
         const json_value *content = json_get(chat->messages[i].fields, "content");
-        TRY(wr_context(chat_read_content(a, content, &text, &length), "the chat template takes texts alone: messages[%zu]", i));
+        TRY(wr_context(chat_read_content(a, content, &text, &length),
+                       "the chat template takes texts alone: messages[%zu]", i));
     }
     chat->texts = true;
     TRY(jinja_render(compiled, chat, a, out));
@@ -283,10 +295,12 @@ static const jinja *chosen(const chat_template *c, const chat_request *r) {
 
 static wr_status render_clean(const chat_template *c, const chat_request *r, arena *a, jinja_text *out) {
     wr_status status = WR_OK;
-    jinja_chat chat = {r->messages, r->n, r->add_generation_prompt, c->source.variables, c->source.n_variables, r->row, false};
+    jinja_chat chat = {r->messages, r->n, r->add_generation_prompt, c->source.variables, c->source.n_variables,
+                       r->row,      false};
     bool lists = false;
     TRY(clean_messages(r->messages, r->n, a, &chat.messages));
-    for (size_t i = 0; i < r->n && !lists; i++) lists = r->messages[i].fields && json_is(json_get(r->messages[i].fields, "content"), JSON_ARRAY);
+    for (size_t i = 0; i < r->n && !lists; i++)
+        lists = r->messages[i].fields && json_is(json_get(r->messages[i].fields, "content"), JSON_ARRAY);
     TRY(lists ? render_lists(chosen(c, r), &chat, a, out) : jinja_render(chosen(c, r), &chat, a, out));
 cleanup:
     return status;
@@ -316,8 +330,7 @@ wr_status chat_render_text(const chat_template *c, const chat_message *messages,
     return chat_render(c, NULL, &(chat_request){messages, n, NULL, add_generation_prompt}, out, NULL);
 }
 
-/* --- training
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- training ----------------------------------------------------------------------------------------------------- */
 
 void token_spans_free(token_spans *s) {
     free(s->bounds);
@@ -347,8 +360,8 @@ static void take_blocks(const jinja_text *x, size_t *bounds, size_t *n) {
     }
 }
 
-/* alone (n): how much of the text there is when the chat ends with message i, where that begins the whole text; of those whose calls a template may name again
- * (0: of others). */
+/* alone (n): how much of the text there is when the chat ends with message i, where that begins the whole text; of
+ * those whose calls a template may name again (0: of others). */
 static wr_status find_ends(const chat_template *c, const chat_request *r, const jinja_text *x, size_t *alone) {
     wr_status status = WR_OK;
     arena *a = arena_create();

@@ -6,7 +6,8 @@ void find_contents(const jinja_text *x, size_t n, text_span *spans) {
     memset(spans, 0, n * sizeof *spans);
     for (size_t i = 0, end; i < x->n; i = end) {
         const uint16_t origin = x->origin[i];
-        for (end = i + 1; end < x->n && x->origin[end] == origin; end++) {}
+        for (end = i + 1; end < x->n && x->origin[end] == origin; end++) {
+        }
         if (origin == 0 || origin > n) continue;
         text_span *s = &spans[origin - 1];
         if (!s->end) s->first = i;
@@ -27,13 +28,15 @@ static size_t behind_mark(const jinja_text *x, const char *mark, size_t n, size_
     return found;
 }
 
-/* Behind the generation prompt in [from, to), or behind as much of it as stands there, down to whom it names: a template may begin an earlier turn, or one
- * without thoughts, otherwise than it asks for a reply. Parts end behind a line or a tag. 0: none. */
+/* Behind the generation prompt in [from, to), or behind as much of it as stands there, down to whom it names: a
+ * template may begin an earlier turn, or one without thoughts, otherwise than it asks for a reply. Parts end behind a
+ * line or a tag. 0: none. */
 static size_t behind_generation(const turn_marks *m, const jinja_text *x, size_t from, size_t to, bool last) {
     size_t at = behind_mark(x, m->generation, m->n_generation, from, to, last);
     for (size_t n = m->n_generation; !at && m->n_header && n > m->n_header; n--) {
         const char before = m->generation[n - 2];
-        if (n - 1 == m->n_header || before == '\n' || before == '>') at = behind_mark(x, m->generation, n - 1, from, to, last);
+        if (n - 1 == m->n_header || before == '\n' || before == '>')
+            at = behind_mark(x, m->generation, n - 1, from, to, last);
     }
     return at;
 }
@@ -42,7 +45,8 @@ static size_t behind_generation(const turn_marks *m, const jinja_text *x, size_t
 static size_t behind_end(const turn_marks *m, const tokenizer *t, const jinja_text *x, size_t from, size_t to) {
     size_t length;
     for (size_t at; (at = behind_mark(x, m->end, m->n_end, from, to, false)); from = at - m->n_end + 1)
-        if (tokenizer_added_at(t, x->bytes, x->n, x->origin, at - m->n_end, &length) >= 0 && length == m->n_end) return at;
+        if (tokenizer_added_at(t, x->bytes, x->n, x->origin, at - m->n_end, &length) >= 0 && length == m->n_end)
+            return at;
     return 0;
 }
 
@@ -54,19 +58,21 @@ static size_t others_from(const jinja_text *x, size_t at, size_t i) {
     return at;
 }
 
-/* A template may name what a message holds once more further on (a tool's name beside its result): the turn ends where the text does without that, and before
- * the next message's text. */
+/* A template may name what a message holds once more further on (a tool's name beside its result): the turn ends where
+ * the text does without that, and before the next message's text. */
 static size_t content_end(const jinja_text *x, const text_span *contents, size_t n, size_t i, size_t alone) {
     size_t end = contents[i].end, next = alone > contents[i].first ? alone : x->n;
     for (size_t k = i + 1; k < n; k++)
-        if (contents[k].end && contents[k].first > contents[i].first && contents[k].first < next) next = contents[k].first;
+        if (contents[k].end && contents[k].first > contents[i].first && contents[k].first < next)
+            next = contents[k].first;
     if (end <= next) return end;
-    for (end = next; x->origin[end - 1] != i + 1; end--) {}
+    for (end = next; x->origin[end - 1] != i + 1; end--) {
+    }
     return end;
 }
 
-static void turn_of(const turn_marks *m, const tokenizer *t, const jinja_text *x, const chat_message *messages, size_t n, const text_span *contents, size_t i,
-                    size_t alone, size_t from, text_span *out) {
+static void turn_of(const turn_marks *m, const tokenizer *t, const jinja_text *x, const chat_message *messages,
+                    size_t n, const text_span *contents, size_t i, size_t alone, size_t from, text_span *out) {
     const text_span *s = &contents[i], *before = i ? &contents[i - 1] : NULL;
     size_t end = 0, length;
     if (!s->end) { /* nothing said: the turn must be there as a whole */
@@ -77,7 +83,8 @@ static void turn_of(const turn_marks *m, const tokenizer *t, const jinja_text *x
     }
     out->first = s->first;
     const bool user = before && before->end && before->end >= from && strcmp(messages[i - 1].role, "user") == 0;
-    if (user && m->n_after_user && before->end + m->n_after_user <= s->first && memcmp(x->bytes + before->end, m->after_user, m->n_after_user) == 0) {
+    if (user && m->n_after_user && before->end + m->n_after_user <= s->first &&
+        memcmp(x->bytes + before->end, m->after_user, m->n_after_user) == 0) {
         out->first = before->end + m->n_after_user;
     } else {
         const size_t begin = behind_generation(m, x, from, s->first, true);
@@ -86,28 +93,30 @@ static void turn_of(const turn_marks *m, const tokenizer *t, const jinja_text *x
     out->end = content_end(x, contents, n, i, alone);
     end = behind_end(m, t, x, out->end, alone > out->end ? alone : others_from(x, out->end, i));
     if (!end && tokenizer_added_at(t, x->bytes, x->n, x->origin, out->end, &length) >= 0) end = out->end + length;
-    if (!end && alone > out->end) /* no token ends it, as where the next role's does: to the end of what the template writes of it (a closing tag) */
-        for (end = alone; end > out->end && is_space(x->bytes[end - 1]); end--) {}
+    /* no token ends it, as where the next role's does: to the end of what the template writes of it (a closing tag) */
+    if (!end && alone > out->end)
+        for (end = alone; end > out->end && is_space(x->bytes[end - 1]); end--) {
+        }
     if (end) out->end = end;
 }
 
-void find_turns(const turn_marks *marks, const tokenizer *t, const jinja_text *x, const chat_message *messages, size_t n, const text_span *contents,
-                const size_t *alone, text_span *spans) {
+void find_turns(const turn_marks *marks, const tokenizer *t, const jinja_text *x, const chat_message *messages,
+                size_t n, const text_span *contents, const size_t *alone, text_span *spans) {
     size_t from = 0; /* behind all that is settled */
     memset(spans, 0, n * sizeof *spans);
     for (size_t i = 0; i < n; i++) {
         const bool assistant = strcmp(messages[i].role, "assistant") == 0;
-        if (assistant && (!contents[i].end || contents[i].first >= from)) turn_of(marks, t, x, messages, n, contents, i, alone[i], from, &spans[i]);
+        if (assistant && (!contents[i].end || contents[i].first >= from))
+            turn_of(marks, t, x, messages, n, contents, i, alone[i], from, &spans[i]);
         if (spans[i].end > from) from = spans[i].end;
         if (!assistant && contents[i].end > from) from = contents[i].end;
     }
 }
 
-/* --- tokens
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- tokens ------------------------------------------------------------------------------------------------------- */
 
-/* at (2n) of text cut at the bounds (ids cut) in the same text uncut (ids whole): tokens that both have at both ends are the same ones; what is between
- * lies over the bound. */
+/* at (2n) of text cut at the bounds (ids cut) in the same text uncut (ids whole): tokens that both have at both ends
+ * are the same ones; what is between lies over the bound. */
 static void move_bound(const token_ids *cut, const token_ids *whole, bool begins, size_t *at) {
     size_t head = 0, tail = 0, shorter = cut->n < whole->n ? cut->n : whole->n;
     while (head < shorter && cut->ids[head] == whole->ids[head]) head++;
@@ -116,14 +125,16 @@ static void move_bound(const token_ids *cut, const token_ids *whole, bool begins
     *at = begins ? head : whole->n - tail;
 }
 
-wr_status encode_spans(const tokenizer *t, const jinja_text *x, const size_t *bounds, size_t n, bool cut, size_t *at, token_ids *ids) {
+wr_status encode_spans(const tokenizer *t, const jinja_text *x, const size_t *bounds, size_t n, bool cut, size_t *at,
+                       token_ids *ids) {
     wr_status status = WR_OK;
     const size_t before = ids->n;
     token_ids whole = {0}, one = {0};
     TRY(tokenizer_encode_marked(t, x->bytes, x->n, x->origin, bounds, 2 * n, at, ids));
     if (cut || n == 0) goto cleanup;
     TRY(tokenizer_encode_marked(t, x->bytes, x->n, x->origin, NULL, 0, NULL, &whole));
-    if (whole.n == ids->n - before && memcmp(whole.ids, ids->ids + before, whole.n * sizeof *whole.ids) == 0) goto cleanup;
+    if (whole.n == ids->n - before && memcmp(whole.ids, ids->ids + before, whole.n * sizeof *whole.ids) == 0)
+        goto cleanup;
     for (size_t i = 0; i < 2 * n; i++) { /* rare: each bound by itself */
         one.n = 0;
         TRY(tokenizer_encode_marked(t, x->bytes, x->n, x->origin, bounds + i, 1, at + i, &one));

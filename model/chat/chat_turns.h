@@ -23,13 +23,16 @@ typedef struct turn_marks {
 
 /* spans (n): where what message i holds stands in the text. */
 void find_contents(const jinja_text *x, size_t n, text_span *spans);
-/* spans (n): the turns of the assistant's messages, none of others: from where a reply begins (behind the generation prompt, where the text has it) to behind
- * the token that ends it. A message that the template leaves out has none. contents: of find_contents. alone (n): how far the text goes when the chat ends with
- * message i, 0 where that is unknown: no more of the text is of that message, whatever is named once more behind it. */
-void find_turns(const turn_marks *marks, const tokenizer *t, const jinja_text *x, const chat_message *messages, size_t n, const text_span *contents,
-                const size_t *alone, text_span *spans);
-/* Encodes x with the spans (n, ascending) as token spans [at[2i], at[2i + 1]). cut: no token reaches over the beginning or end of a span, as none does when
- * a reply is sampled. Else the ids are those of the whole text, and a token that lies partly in a span counts as inside, as transformers counts. */
-wr_status encode_spans(const tokenizer *t, const jinja_text *x, const size_t *bounds, size_t n, bool cut, size_t *at, token_ids *ids);
+/* spans (n): the turns of the assistant's messages, none of others: from where a reply begins (behind the generation
+ * prompt, where the text has it) to behind the token that ends it. A message that the template leaves out has none.
+ * contents: of find_contents. alone (n): how far the text goes when the chat ends with message i, 0 where that is
+ * unknown: no more of the text is of that message, whatever is named once more behind it. */
+void find_turns(const turn_marks *marks, const tokenizer *t, const jinja_text *x, const chat_message *messages,
+                size_t n, const text_span *contents, const size_t *alone, text_span *spans);
+/* Encodes x with the spans (n, ascending) as token spans [at[2i], at[2i + 1]). cut: no token reaches over the beginning
+ * or end of a span, as none does when a reply is sampled. Else the ids are those of the whole text, and a token that
+ * lies partly in a span counts as inside, as transformers counts. */
+wr_status encode_spans(const tokenizer *t, const jinja_text *x, const size_t *bounds, size_t n, bool cut, size_t *at,
+                       token_ids *ids);
 
 #endif

@@ -1,7 +1,7 @@
-/* Chat templates as checkpoints carry them: Jinja 2, rendered as jinja2 3.1 renders it in transformers (immutable sandbox,
- * trim_blocks, lstrip_blocks, loop controls, generation blocks, its own tojson, raise_exception, strftime_now). What is not
- * supported is an error that names it and its line, never a guess; a branch that is not reached may hold anything that
- * parses.
+/* Chat templates as checkpoints carry them: Jinja 2, rendered as jinja2 3.1 renders it in transformers (immutable
+ * sandbox, trim_blocks, lstrip_blocks, loop controls, generation blocks, its own tojson, raise_exception,
+ * strftime_now). What is not supported is an error that names it and its line, never a guess; a branch that is not
+ * reached may hold anything that parses.
  *
  * Every byte of the result knows where it comes from: the template, or the content of a message. So special-token
  * strings that a person typed stay plain text, and training finds what the assistant wrote. LOCAL; a compiled template
@@ -13,8 +13,13 @@
 #include "base/strbuf.h"
 #include "model/chat/chat_message.h"
 
-enum { JINJA_DATA = 65535 /* an origin, see jinja_text */, JINJA_MESSAGES_MAX = 65533, JINJA_OUTPUT_MAX = 1 << 28, JINJA_STEPS_MAX = 4000000,
-       JINJA_MEMORY_MAX = 1 << 30 /* bytes of a rendering's arena */ };
+enum {
+    JINJA_DATA = 65535 /* an origin, see jinja_text */,
+    JINJA_MESSAGES_MAX = 65533,
+    JINJA_OUTPUT_MAX = 1 << 28,
+    JINJA_STEPS_MAX = 4000000,
+    JINJA_MEMORY_MAX = 1 << 30 /* bytes of a rendering's arena */
+};
 
 typedef struct jinja jinja;
 /* WR_E_FORMAT: "line 12: …". text is copied. */
@@ -34,12 +39,13 @@ typedef struct jinja_chat {
     bool add_generation_prompt;
     const jinja_variable *variables;
     size_t n_variables;
-    const json_value *row; /* an object: further variables (tools, documents, enable_thinking, …), which win over those above; NULL: none */
+    /* an object: further variables (tools, documents, enable_thinking, …), which win over those above; NULL: none */
+    const json_value *row;
     bool texts; /* lists of parts as their text */
 } jinja_chat;
 
-/* origin: (n) 0 = the template, i + 1 = what message i holds, JINJA_DATA = names and whatever else others wrote. blocks: where the texts of generation
- * blocks begin and end, as transformers tells it. All live in the arena given. */
+/* origin: (n) 0 = the template, i + 1 = what message i holds, JINJA_DATA = names and whatever else others wrote.
+ * blocks: where the texts of generation blocks begin and end, as transformers tells it. All live in the arena given. */
 typedef struct jinja_text {
     const char *bytes;
     const uint16_t *origin;

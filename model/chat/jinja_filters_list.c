@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* --- lazy ones
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- lazy ones ---------------------------------------------------------------------------------------------------- */
 
 static wr_status lazy(run *r, iterate_next_fn next, value over, value *out) {
     wr_status status = WR_OK;
@@ -236,8 +235,7 @@ cleanup:
     return status;
 }
 
-/* --- those that give a value
- * ------------------------------------------------------------------------------------------- */
+/* --- those that give a value -------------------------------------------------------------------------------------- */
 
 wr_status filter_list(run *r, value v, const value *const *g, value *out) {
     wr_status status = WR_OK;

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* --- attributes "a.b.0" of items
- * ---------------------------------------------------------------------------------------- */
+/* --- attributes "a.b.0" of items ---------------------------------------------------------------------------------- */
 
 static bool all_digits(value s) {
     for (size_t i = 0; i < s.n; i++)
@@ -64,7 +63,8 @@ static wr_status extreme(run *r, value v, const value *const *g, bool most, valu
     for (size_t i = 0; i < items->n; i++) {
         TRY(item_key(r, items->items[i], g[1], NULL, argument_flag(g[0], false), &key));
         order = -1;
-        if (i) TRY(most ? value_order(key, best, ">", &r->steps, &order) : value_order(key, best, "<", &r->steps, &order));
+        if (i)
+            TRY(most ? value_order(key, best, ">", &r->steps, &order) : value_order(key, best, "<", &r->steps, &order));
         if (i && order != (most ? 1 : -1)) continue;
         best = key;
         *out = items->items[i];
@@ -106,7 +106,8 @@ cleanup:
 /* Sorted copy of items by keys that `make` gives. */
 typedef wr_status (*key_fn)(run *r, value item, const value *const *g, value *out);
 /* reverse (NULL: false): as Python's sorted(), which takes no truth of other kinds. */
-static wr_status sorted(run *r, const value_list *items, key_fn make, const value *const *g, const value *reversed, value *out) {
+static wr_status sorted(run *r, const value_list *items, key_fn make, const value *const *g, const value *reversed,
+                        value *out) {
     wr_status status = WR_OK;
     value keys;
     if (reversed && reversed->kind != VALUE_BOOL && reversed->kind != VALUE_INT)

@@ -1,4 +1,5 @@
-/* What a template sees of a chat: its messages and the row's variables, as transformers' apply_chat_template hands them over. */
+/* What a template sees of a chat: its messages and the row's variables, as transformers' apply_chat_template hands them
+ * over. */
 #include "model/chat/jinja_ast.h"
 
 #include <errno.h>
@@ -25,7 +26,9 @@ static wr_status number_of(const json_value *v, value *out) {
     }
     errno = 0;
     *out = value_int(strtoll(v->text, NULL, 10));
-    if (errno) return wr_fail(WR_E_FORMAT, "%.40s in a chat: integers beyond 64 bits are not supported in a chat template", v->text);
+    if (errno)
+        return wr_fail(WR_E_FORMAT, "%.40s in a chat: integers beyond 64 bits are not supported in a chat template",
+                       v->text);
     return WR_OK;
 }
 
@@ -33,10 +36,16 @@ wr_status jinja_value_of(arena *a, const json_value *v, uint16_t from, value *ou
     wr_status status = WR_OK;
     value key, item;
     switch (v->kind) {
-    case JSON_NULL: *out = value_none(); break;
-    case JSON_BOOL: *out = value_bool(v->boolean); break;
-    case JSON_NUMBER: return number_of(v, out);
-    case JSON_STRING: return text_of(a, v->text, v->length, from, out);
+    case JSON_NULL:
+        *out = value_none();
+        break;
+    case JSON_BOOL:
+        *out = value_bool(v->boolean);
+        break;
+    case JSON_NUMBER:
+        return number_of(v, out);
+    case JSON_STRING:
+        return text_of(a, v->text, v->length, from, out);
     case JSON_ARRAY:
         TRY(list_new(a, out));
         for (const json_value *e = v->first; e; e = e->next) {
@@ -57,9 +66,12 @@ cleanup:
     return status;
 }
 
-static bool is_key(const json_value *v, const char *name) { return strlen(name) == v->key_length && memcmp(name, v->key, v->key_length) == 0; }
+static bool is_key(const json_value *v, const char *name) {
+    return strlen(name) == v->key_length && memcmp(name, v->key, v->key_length) == 0;
+}
 
-/* A reasoning under one name is there under the others, too: the first of these counts. transformers 5.24, _alias_reasoning_fields. */
+/* A reasoning under one name is there under the others, too: the first of these counts. transformers 5.24,
+ * _alias_reasoning_fields. */
 static const json_value *reasoning_of(const json_value *fields) {
     static const char *const names[] = {"reasoning_content", "thinking", "reasoning"};
     for (size_t i = 0; i < 3; i++) {
@@ -69,10 +81,14 @@ static const json_value *reasoning_of(const json_value *fields) {
     return NULL;
 }
 
-static wr_status put(arena *a, value_dict *d, const char *name, value v) { return dict_set(a, d, value_text(name, strlen(name)), v); }
+static wr_status put(arena *a, value_dict *d, const char *name, value v) {
+    return dict_set(a, d, value_text(name, strlen(name)), v);
+}
 
-/* The message's further members, in their order; of doubles the last one counts, at the place of the first. What is null is absent. */
-static wr_status put_fields(arena *a, value_dict *d, const chat_message *m, uint16_t from, bool texts, value role, value content) {
+/* The message's further members, in their order; of doubles the last one counts, at the place of the first. What is
+ * null is absent. */
+static wr_status put_fields(arena *a, value_dict *d, const chat_message *m, uint16_t from, bool texts, value role,
+                            value content) {
     wr_status status = WR_OK;
     value key, v;
     for (const json_value *f = m->fields->first; f; f = f->next) {

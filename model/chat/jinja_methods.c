@@ -202,8 +202,7 @@ cleanup:
     return status;
 }
 
-/* --- lists and dicts
- * ---------------------------------------------------------------------------------------------------- */
+/* --- lists and dicts ---------------------------------------------------------------------------------------------- */
 
 static wr_status list_find(run *r, value s, const char *name, const value *const *g, value *out) {
     wr_status status = WR_OK;

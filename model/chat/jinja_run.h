@@ -70,7 +70,8 @@ typedef struct value_loop {
 /* Steps cost time, memory or both; WR_E_FORMAT above the bound. */
 wr_status run_spend(run *r, size_t steps);
 enum { TEXT_STEP = 64 }; /* bytes of a text that are worth a step */
-wr_status run_enter(run *r); /* one deeper; afterwards the caller counts r->depth down. WR_E_FORMAT: nested too deeply. */
+/* one deeper; afterwards the caller counts r->depth down. WR_E_FORMAT: nested too deeply. */
+wr_status run_enter(run *r);
 
 scope *scope_new(run *r, scope *parent); /* NULL: out of memory */
 wr_status scope_set(run *r, scope *s, const char *name, value v);

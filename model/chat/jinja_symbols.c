@@ -92,8 +92,7 @@ cleanup:
     return status;
 }
 
-/* --- what a macro's body uses
- * --------------------------------------------------------------------------------------------- */
+/* --- what a macro's body uses ------------------------------------------------------------------------------------- */
 
 enum { USES_CALLER = 1, USES_NAMES = 2, USES_REST = 4, USES_ALL = 7 };
 
@@ -160,8 +159,7 @@ static wr_status find_usage(statement *s) {
     return WR_OK;
 }
 
-/* --- scopes
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- scopes ------------------------------------------------------------------------------------------------------- */
 
 /* Visits a block as a scope of its own, with what is in it from the start. */
 static wr_status visit_block(const symbols *parent, block *b, const expression *parameter) {

@@ -106,8 +106,8 @@ bool value_is_list(value v);    /* anything that has .list */
 int64_t value_integer(value v); /* of an int or bool */
 double value_number(value v);
 bool value_truth(value v);
-/* *steps grows with what is looked at, up to JINJA_STEPS_MAX: a value may hold another many times over. WR_E_FORMAT: beyond
- * that, and views of dicts, whose comparison is not supported. */
+/* *steps grows with what is looked at, up to JINJA_STEPS_MAX: a value may hold another many times over. WR_E_FORMAT:
+ * beyond that, and views of dicts, whose comparison is not supported. */
 wr_status value_equal(value a, value b, size_t *steps, bool *out);
 /* -1, 0, 1. WR_E_FORMAT: Python does not order them; `what` names the operator. */
 wr_status value_order(value a, value b, const char *what, size_t *steps, int *out);

@@ -1,7 +1,8 @@
 /* See attention_plan.h. */
 #include "model/kernels/attention_plan.h"
 
-#define TASKS 64        /* wanted: enough for the cores of a node to share, few enough that adding the sums up costs little */
+/* wanted: enough for the cores of a node to share, few enough that adding the sums up costs little */
+#define TASKS 64
 #define PART_TOKENS 256 /* at least, of a tree that is cut into parts */
 
 static size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -12,7 +13,8 @@ static size_t root_of(const attention_args *a, size_t i) {
 }
 
 static size_t parts_of_tree(const attention_args *a, size_t tree_tokens, size_t all_tokens) {
-    const size_t share = (tree_tokens * TASKS + all_tokens * a->G - 1) / (all_tokens * a->G), most = tree_tokens / PART_TOKENS;
+    const size_t share = (tree_tokens * TASKS + all_tokens * a->G - 1) / (all_tokens * a->G),
+                 most = tree_tokens / PART_TOKENS;
     return share < most ? share : most > 1 ? most : 1;
 }
 
@@ -32,7 +34,8 @@ size_t attention_plan_bytes(const attention_args *a, size_t width) {
 /* Query-key pairs of the group of item that begins at row. */
 static size_t group_work(const attention_args *a, const attention_plan *plan, size_t item, size_t row, size_t *seen) {
     const attention_item *it = &a->items[item];
-    const size_t rep = a->H / a->G, rows = it->n_q * rep, end = row + plan->group_rows < rows ? row + plan->group_rows : rows;
+    const size_t rep = a->H / a->G, rows = it->n_q * rep,
+                 end = row + plan->group_rows < rows ? row + plan->group_rows : rows;
     size_t path = 0;
     for (size_t s = 0; s + 1 < it->n_spans; s++) path += it->spans[s].n;
     *seen = (end - 1) / rep + 1;
@@ -45,7 +48,8 @@ static float *cut_tree(const attention_args *a, attention_plan *plan, size_t roo
     attention_node *tree = &plan->nodes[root];
     size_t total = 0, done = 0, seen;
     for (int32_t i = (int32_t)root; i >= 0; i = plan->nodes[i].next)
-        for (size_t row = 0; row < a->items[i].n_q * rep; row += plan->group_rows) total += group_work(a, plan, (size_t)i, row, &seen);
+        for (size_t row = 0; row < a->items[i].n_q * rep; row += plan->group_rows)
+            total += group_work(a, plan, (size_t)i, row, &seen);
     tree->first_part = plan->n_parts;
     for (int32_t i = (int32_t)root; i >= 0; i = plan->nodes[i].next)
         for (size_t row = 0; row < a->items[i].n_q * rep; row += plan->group_rows) {
@@ -84,6 +88,7 @@ attention_plan attention_plan_make(const attention_args *a, size_t group_rows, s
     }
     float *sums = (float *)(void *)at;
     for (size_t i = 0; i < a->n_items; i++)
-        if ((size_t)plan.nodes[i].root == i) sums = cut_tree(a, &plan, i, parts_of_tree(a, plan.nodes[i].tree_tokens, all), sums);
+        if ((size_t)plan.nodes[i].root == i)
+            sums = cut_tree(a, &plan, i, parts_of_tree(a, plan.nodes[i].tree_tokens, all), sums);
     return plan;
 }

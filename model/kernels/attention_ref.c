@@ -25,7 +25,8 @@ static size_t find_key(const attention_item *it, size_t j, size_t g, size_t *spa
 }
 
 /* Probabilities p (seen) of query i, head h; returns log sum exp. */
-static double probabilities(const attention_args *a, precision kind, const attention_item *it, size_t i, size_t h, size_t seen, double *p) {
+static double probabilities(const attention_args *a, precision kind, const attention_item *it, size_t i, size_t h,
+                            size_t seen, double *p) {
     double max = -INFINITY, sum = 0;
     size_t span;
     for (size_t j = 0; j < seen; j++) {
@@ -66,8 +67,8 @@ void ref_attention(const attention_args *a, precision kind, size_t item, double 
 
 /* Query i, head h of item. P = softmax(scale q K^T), o = P V:
  *   dv += P do,  dP = do V^T,  dS = P (dP - sum P dP),  dq += scale dS K,  dk += scale dS q */
-static void backward_row(const attention_args *a, precision kind, size_t item, size_t i, size_t h, const void *d_o, const ref_attention_grad *out, double *p,
-                         double *dp) {
+static void backward_row(const attention_args *a, precision kind, size_t item, size_t i, size_t h, const void *d_o,
+                         const ref_attention_grad *out, double *p, double *dp) {
     const attention_item *it = &a->items[item];
     const size_t D = a->D, g = h / (a->H / a->G), seen = path_length(it) - it->n_q + i + 1;
     const size_t qo = i * a->q_stride + h * D, oo = i * a->o_stride + h * D;
@@ -96,7 +97,8 @@ static void backward_row(const attention_args *a, precision kind, size_t item, s
     }
 }
 
-void ref_attention_backward(const attention_args *a, precision kind, const attention_grad *g, const ref_attention_grad *out) {
+void ref_attention_backward(const attention_args *a, precision kind, const attention_grad *g,
+                            const ref_attention_grad *out) {
     for (size_t item = 0; item < a->n_items; item++) {
         const size_t keys = path_length(&a->items[item]);
         double *p = mem_calloc(2 * keys, sizeof *p);

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const kernels_table *choose(void) {
-    const kernels_table *const tables[] = {&kernels_avx512bf16, &kernels_avx512, &kernels_avx2, &kernels_baseline}; /* best first */
+    /* best first */
+    const kernels_table *const tables[] = {&kernels_avx512bf16, &kernels_avx512, &kernels_avx2, &kernels_baseline};
     const char *wanted = getenv("WILDREWARD_ISA");
     bool found = wanted == NULL;
     for (size_t i = 0; i + 1 < sizeof tables / sizeof tables[0]; i++) {

@@ -23,7 +23,8 @@ void ref_rmsnorm(size_t T, size_t C, double eps, const double *x, const double *
     }
 }
 
-void ref_rmsnorm_backward(size_t T, size_t C, double eps, const double *dy, const double *x, const double *w, double *dx, double *dw) {
+void ref_rmsnorm_backward(size_t T, size_t C, double eps, const double *dy, const double *x, const double *w,
+                          double *dx, double *dw) {
     for (size_t t = 0; t < T; t++) {
         double squares = 0, product = 0;
         for (size_t i = 0; i < C; i++) squares += x[t * C + i] * x[t * C + i];
@@ -45,8 +46,8 @@ static void rotate(size_t D, const double *c, const double *s, double sign, doub
     }
 }
 
-void ref_qkv(size_t T, size_t H, size_t G, size_t D, const double *bias, const double *q_norm, const double *k_norm, double eps,
-             const double *cosines, const double *sines, double *qkv, double *raw) {
+void ref_qkv(size_t T, size_t H, size_t G, size_t D, const double *bias, const double *q_norm, const double *k_norm,
+             double eps, const double *cosines, const double *sines, double *qkv, double *raw) {
     const size_t Q = (H + 2 * G) * D;
     for (size_t t = 0; t < T; t++) {
         for (size_t i = 0; i < Q && bias; i++) qkv[t * Q + i] += bias[i];
@@ -60,8 +61,9 @@ void ref_qkv(size_t T, size_t H, size_t G, size_t D, const double *bias, const d
     }
 }
 
-void ref_qkv_backward(size_t T, size_t H, size_t G, size_t D, const double *raw, const double *q_norm, const double *k_norm, double eps,
-                      const double *cosines, const double *sines, double *dqkv, double *dq_norm, double *dk_norm, double *dbias) {
+void ref_qkv_backward(size_t T, size_t H, size_t G, size_t D, const double *raw, const double *q_norm,
+                      const double *k_norm, double eps, const double *cosines, const double *sines, double *dqkv,
+                      double *dq_norm, double *dk_norm, double *dbias) {
     const size_t Q = (H + 2 * G) * D;
     for (size_t t = 0; t < T; t++) {
         for (size_t h = 0; h < H + G; h++) {

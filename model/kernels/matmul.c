@@ -1,12 +1,13 @@
 /* Three ways to a product.
  *
- * f32 forward (X W^T) goes through the project's own kernel (simd_product.inc): each element is one chain of multiply-adds in
- * index order, so neither the number of rows nor of threads changes a bit. That is what makes replies independent of batch
- * composition and rank count, and OpenBLAS does not have it: it takes other kernels, which sum in another order, for small
- * products (0.3.21: m*n <= 1200 on SkylakeX), and splits work among threads where its edge kernels round differently.
+ * f32 forward (X W^T) goes through the project's own kernel (simd_product.inc): each element is one chain of
+ * multiply-adds in index order, so neither the number of rows nor of threads changes a bit. That is what makes replies
+ * independent of batch composition and rank count, and OpenBLAS does not have it: it takes other kernels, which sum in
+ * another order, for small products (0.3.21: m*n <= 1200 on SkylakeX), and splits work among threads where its edge
+ * kernels round differently.
  *
- * f32 backward (dX, dW) has no such need and is two thirds of the arithmetic of training: OpenBLAS. Its bits repeat for the same shapes
- * and number of threads. Small products stay with the own kernel, where a call costs less.
+ * f32 backward (dX, dW) has no such need and is two thirds of the arithmetic of training: OpenBLAS. Its bits repeat for
+ * the same shapes and number of threads. Small products stay with the own kernel, where a call costs less.
  *
  * bf16 is oneDNN's (matmul_onednn.c). */
 #include "model/kernels/matmul_onednn.h"
@@ -22,36 +23,67 @@
 
 static bool blas(size_t M, size_t N, size_t K) { return (double)M * (double)N * (double)K >= BLAS_FROM; }
 
-wr_status matmul_xwt(matmul *c, precision p, size_t M, size_t N, size_t K, const void *X, size_t ldx, const void *W, void *Y, size_t ldy, bool y_f32,
-                     bool add) {
+wr_status matmul_xwt(matmul *c, precision p, size_t M, size_t N, size_t K, const void *X, size_t ldx, const void *W,
+                     void *Y, size_t ldy, bool y_f32, bool add) {
     if (p == PRECISION_F32) {
         kernels()->xwt(M, N, K, X, ldx, W, Y, ldy, add);
         return WR_OK;
     }
-    const onednn_shape s = {.m = M, .n = N, .k = K, .a_row = ldx, .a_column = 1, .b_row = 1, .b_column = K, .c_row = ldy, .c_f32 = y_f32, .add = add};
+    const onednn_shape s = {.m = M,
+                            .n = N,
+                            .k = K,
+                            .a_row = ldx,
+                            .a_column = 1,
+                            .b_row = 1,
+                            .b_column = K,
+                            .c_row = ldy,
+                            .c_f32 = y_f32,
+                            .add = add};
     return onednn_product(c, &s, X, W, Y);
 }
 
-wr_status matmul_dx(matmul *c, precision p, size_t M, size_t N, size_t K, const void *dY, size_t ldy, const void *W, void *dX, bool dx_f32, bool add) {
+wr_status matmul_dx(matmul *c, precision p, size_t M, size_t N, size_t K, const void *dY, size_t ldy, const void *W,
+                    void *dX, bool dx_f32, bool add) {
     if (p == PRECISION_BF16) {
-        const onednn_shape s = {.m = M, .n = K, .k = N, .a_row = ldy, .a_column = 1, .b_row = K, .b_column = 1, .c_row = K, .c_f32 = dx_f32, .add = add};
+        const onednn_shape s = {.m = M,
+                                .n = K,
+                                .k = N,
+                                .a_row = ldy,
+                                .a_column = 1,
+                                .b_row = K,
+                                .b_column = 1,
+                                .c_row = K,
+                                .c_f32 = dx_f32,
+                                .add = add};
         return onednn_product(c, &s, dY, W, dX);
     }
     if (!blas(M, N, K))
         kernels()->dx(M, N, K, dY, ldy, W, dX, add);
     else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)M, (int)K, (int)N, 1.0f, dY, (int)ldy, W, (int)K, add ? 1.0f : 0.0f, dX, (int)K);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)M, (int)K, (int)N, 1.0f, dY, (int)ldy, W, (int)K,
+                    add ? 1.0f : 0.0f, dX, (int)K);
     return WR_OK;
 }
 
-wr_status matmul_dw_add(matmul *c, precision p, size_t M, size_t N, size_t K, const void *dY, size_t ldy, const void *X, float *dW) {
+wr_status matmul_dw_add(matmul *c, precision p, size_t M, size_t N, size_t K, const void *dY, size_t ldy, const void *X,
+                        float *dW) {
     if (p == PRECISION_BF16) {
-        const onednn_shape s = {.m = N, .n = K, .k = M, .a_row = 1, .a_column = ldy, .b_row = K, .b_column = 1, .c_row = K, .c_f32 = true, .add = true};
+        const onednn_shape s = {.m = N,
+                                .n = K,
+                                .k = M,
+                                .a_row = 1,
+                                .a_column = ldy,
+                                .b_row = K,
+                                .b_column = 1,
+                                .c_row = K,
+                                .c_f32 = true,
+                                .add = true};
         return onednn_product(c, &s, dY, X, dW);
     }
     if (!blas(M, N, K))
         kernels()->dw_add(M, N, K, dY, ldy, X, dW);
     else
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)N, (int)K, (int)M, 1.0f, dY, (int)ldy, X, (int)K, 1.0f, dW, (int)K);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)N, (int)K, (int)M, 1.0f, dY, (int)ldy, X, (int)K,
+                    1.0f, dW, (int)K);
     return WR_OK;
 }

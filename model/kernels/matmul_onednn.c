@@ -1,5 +1,5 @@
-/* bf16 products by oneDNN 2.6+. Creating a product for a shape costs some hundred microseconds, so they are kept by shape; one micro-batch asks for a
- * dozen shapes, and decoding asks for the same ones at every token. */
+/* bf16 products by oneDNN 2.6+. Creating a product for a shape costs some hundred microseconds, so they are kept by
+ * shape; one micro-batch asks for a dozen shapes, and decoding asks for the same ones at every token. */
 #include "model/kernels/matmul_wide.h"
 
 #include "base/mem.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS 1024  /* hash table of products; a power of two */
+#define SLOTS 1024   /* hash table of products; a power of two */
 #define KEPT_MAX 512 /* more shapes than this: start again (micro-batches of ever other lengths) */
 
 /* What makes a product: its shape, the packed matrix it reads (or none), and the threads it was planned for. */
@@ -45,7 +45,10 @@ struct packed_matrix {
 static wr_status failed(dnnl_status_t s, const char *what) {
     if (s == dnnl_out_of_memory) return wr_fail(WR_E_NOMEM, "out of memory in oneDNN (%s)", what);
     if (s == dnnl_unimplemented)
-        return wr_fail(WR_E_USAGE, "oneDNN has no bf16 product for this CPU (%s): use --precision f32 or auto, and look at DNNL_MAX_CPU_ISA", what);
+        return wr_fail(
+            WR_E_USAGE,
+            "oneDNN has no bf16 product for this CPU (%s): use --precision f32 or auto, and look at DNNL_MAX_CPU_ISA",
+            what);
     return wr_fail(WR_E_FAILED, "oneDNN failed with status %d (%s)", (int)s, what);
 }
 #define DNNL(call)                                                                                                     \
@@ -144,7 +147,8 @@ cleanup:
 }
 
 static size_t slot_of(const product_key *k) {
-    const size_t parts[] = {k->shape.m, k->shape.n, k->shape.k, k->shape.a_row, k->shape.b_row, k->shape.c_row, k->shape.c_f32, k->shape.add, (size_t)k->packed};
+    const size_t parts[] = {k->shape.m,     k->shape.n,     k->shape.k,   k->shape.a_row,   k->shape.b_row,
+                            k->shape.c_row, k->shape.c_f32, k->shape.add, (size_t)k->packed};
     uint64_t h = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) h = (h ^ parts[i]) * 0x9e3779b97f4a7c15u, h ^= h >> 29;
     return (size_t)h & (SLOTS - 1);
@@ -152,9 +156,9 @@ static size_t slot_of(const product_key *k) {
 
 static bool same_key(const product_key *x, const product_key *y) {
     const onednn_shape *s = &x->shape, *t = &y->shape;
-    return s->m == t->m && s->n == t->n && s->k == t->k && s->a_row == t->a_row && s->a_column == t->a_column && s->b_row == t->b_row &&
-           s->b_column == t->b_column && s->c_row == t->c_row && s->c_f32 == t->c_f32 && s->add == t->add && x->packed == y->packed &&
-           x->threads == y->threads;
+    return s->m == t->m && s->n == t->n && s->k == t->k && s->a_row == t->a_row && s->a_column == t->a_column &&
+           s->b_row == t->b_row && s->b_column == t->b_column && s->c_row == t->c_row && s->c_f32 == t->c_f32 &&
+           s->add == t->add && x->packed == y->packed && x->threads == y->threads;
 }
 
 static wr_status product_find(matmul *c, const product_key *key, product **out) {
@@ -227,15 +231,17 @@ wr_status onednn_product(matmul *c, const onednn_shape *s, const void *A, const 
     return run(c, &(product_key){.shape = *s, .threads = threads_now()}, A, B, C);
 }
 
-/* --- packed weights ---------------------------------------------------------------------------------------------------
- * The layout is the one that oneDNN asks for when the number of rows is left open; products of any number of rows read it. */
+/* --- packed weights
+ * --------------------------------------------------------------------------------------------------- The layout is the
+ * one that oneDNN asks for when the number of rows is left open; products of any number of rows read it. */
 
 wr_status packed_matrix_create(matmul *c, size_t N, size_t K, packed_matrix **out) {
     wr_status status = WR_OK;
     dnnl_primitive_desc_t plan = NULL;
     dnnl_memory_desc_t a, b, y;
     dnnl_matmul_desc_t d;
-    const dnnl_dims_t am = {DNNL_RUNTIME_DIM_VAL, (dnnl_dim_t)K}, bm = {(dnnl_dim_t)K, (dnnl_dim_t)N}, ym = {DNNL_RUNTIME_DIM_VAL, (dnnl_dim_t)N};
+    const dnnl_dims_t am = {DNNL_RUNTIME_DIM_VAL, (dnnl_dim_t)K}, bm = {(dnnl_dim_t)K, (dnnl_dim_t)N},
+                      ym = {DNNL_RUNTIME_DIM_VAL, (dnnl_dim_t)N};
     packed_matrix *p = mem_calloc(1, sizeof *p);
     *out = NULL;
     TRY_ALLOC(p);
@@ -297,13 +303,24 @@ cleanup:
     return status;
 }
 
-wr_status matmul_xwt_packed(matmul *c, size_t M, const packed_matrix *W, const bf16 *X, size_t ldx, void *Y, size_t ldy, bool y_f32, bool add) {
+wr_status matmul_xwt_packed(matmul *c, size_t M, const packed_matrix *W, const bf16 *X, size_t ldx, void *Y, size_t ldy,
+                            bool y_f32, bool add) {
     if (c->wide) {
-        const onednn_shape s = {.m = M, .n = W->N, .k = W->K, .a_row = ldx, .a_column = 1, .b_row = 1, .b_column = W->K, .c_row = ldy, .c_f32 = y_f32, .add = add};
+        const onednn_shape s = {.m = M,
+                                .n = W->N,
+                                .k = W->K,
+                                .a_row = ldx,
+                                .a_column = 1,
+                                .b_row = 1,
+                                .b_column = W->K,
+                                .c_row = ldy,
+                                .c_f32 = y_f32,
+                                .add = add};
         return run_wide(c, &s, X, W->data, Y);
     }
-    const product_key key = {.shape = {.m = M, .n = W->N, .k = W->K, .a_row = ldx, .a_column = 1, .c_row = ldy, .c_f32 = y_f32, .add = add},
-                             .packed = W,
-                             .threads = threads_now()};
+    const product_key key = {
+        .shape = {.m = M, .n = W->N, .k = W->K, .a_row = ldx, .a_column = 1, .c_row = ldy, .c_f32 = y_f32, .add = add},
+        .packed = W,
+        .threads = threads_now()};
     return run(c, &key, X, W->data, Y);
 }

@@ -27,8 +27,8 @@ wr_status precision_choose(const char *text, precision *out, const char **why) {
     }
     if (strcmp(text, "auto") != 0) return wr_fail(WR_E_USAGE, "--precision %s: give f32, bf16 or auto", text);
     *out = hardware ? PRECISION_BF16 : PRECISION_F32;
-    *why = !hardware                         ? "the CPU has no bf16 instructions, or DNNL_MAX_CPU_ISA forbids them"
+    *why = !hardware                           ? "the CPU has no bf16 instructions, or DNNL_MAX_CPU_ISA forbids them"
            : has(dnnl_cpu_isa_avx512_core_amx) ? "the CPU has AMX"
-                                             : "the CPU has AVX512_BF16";
+                                               : "the CPU has AVX512_BF16";
     return WR_OK;
 }

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What products read and what activations between them are kept in. Sums, softmax, norms, losses, the residual stream and master
- * weights are f32 in both. */
+/* What products read and what activations between them are kept in. Sums, softmax, norms, losses, the residual stream
+ * and master weights are f32 in both. */
 typedef enum precision { PRECISION_F32, PRECISION_BF16, PRECISIONS } precision;
 
 typedef uint16_t bf16; /* the upper half of a float */
@@ -31,10 +31,11 @@ static inline bf16 bf16_from_f32(float f) {
     return (bf16)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
 }
 
-/* "f32", "bf16" or "auto": bf16 where the CPU multiplies it in hardware (AVX512_BF16 or AMX, and oneDNN may use it: DNNL_MAX_CPU_ISA), else f32.
- * *why (may be NULL): the reason, for the log. */
+/* "f32", "bf16" or "auto": bf16 where the CPU multiplies it in hardware (AVX512_BF16 or AMX, and oneDNN may use it:
+ * DNNL_MAX_CPU_ISA), else f32. *why (may be NULL): the reason, for the log. */
 wr_status precision_choose(const char *text, precision *out, const char **why);
-/* The CPU multiplies bf16 itself (AVX512_BF16, AMX); oneDNN has bf16 products for it (AVX-512; else model/kernels/matmul_wide.c). Both as DNNL_MAX_CPU_ISA allows. */
+/* The CPU multiplies bf16 itself (AVX512_BF16, AMX); oneDNN has bf16 products for it (AVX-512; else
+ * model/kernels/matmul_wide.c). Both as DNNL_MAX_CPU_ISA allows. */
 bool precision_bf16_hardware(void);
 bool precision_bf16_products(void);
 

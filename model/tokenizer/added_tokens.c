@@ -5,39 +5,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-wr_status added_set_push(added_set *s, added_token t)
-{
+wr_status added_set_push(added_set *s, added_token t) {
     wr_status status = WR_OK;
     VEC_PUSH(s->tokens, s->n, s->capacity, t);
 cleanup:
     return status;
 }
 
-static int compare_bytes(const char *a, size_t n_a, const char *b, size_t n_b)
-{
+static int compare_bytes(const char *a, size_t n_a, const char *b, size_t n_b) {
     int order = memcmp(a, b, n_a < n_b ? n_a : n_b);
     return order ? order : (n_a > n_b) - (n_a < n_b);
 }
 
-static int compare(const void *pa, const void *pb)
-{
+static int compare(const void *pa, const void *pb) {
     const added_token *a = pa, *b = pb;
     int order = compare_bytes(a->text, a->n, b->text, b->n);
-    return order ? order : (a->id < b->id) - (a->id > b->id); /* of equal ones the smallest id is found first, from behind */
+    /* of equal ones the smallest id is found first, from behind */
+    return order ? order : (a->id < b->id) - (a->id > b->id);
 }
 
-static bool begins_with(const added_token *whole, const added_token *part)
-{
+static bool begins_with(const added_token *whole, const added_token *part) {
     return part->n <= whole->n && memcmp(part->text, whole->text, part->n) == 0;
 }
 
-void added_set_finish(added_set *s)
-{
+void added_set_finish(added_set *s) {
     if (s->n) qsort(s->tokens, s->n, sizeof *s->tokens, compare);
     size_t k = 0;
     for (size_t i = 0; i < s->n; i++) {
         size_t candidate = i; /* the token before, or one of its beginnings */
-        while (candidate && !begins_with(&s->tokens[i], &s->tokens[candidate - 1])) candidate = s->tokens[candidate - 1].shorter;
+        while (candidate && !begins_with(&s->tokens[i], &s->tokens[candidate - 1]))
+            candidate = s->tokens[candidate - 1].shorter;
         s->tokens[i].shorter = candidate;
     }
     for (size_t b = 0; b < 257; b++) {
@@ -46,21 +43,21 @@ void added_set_finish(added_set *s)
     }
 }
 
-void added_set_free(added_set *s)
-{
+void added_set_free(added_set *s) {
     free(s->tokens);
     *s = (added_set){0};
 }
 
-static const added_token *token_at(const added_set *s, const char *text, size_t n)
-{
+static const added_token *token_at(const added_set *s, const char *text, size_t n) {
     uint8_t b = (uint8_t)text[0];
     size_t low = s->first[b], high = s->first[b + 1];
     if (low == high) return NULL;
     while (low < high) { /* to the first token behind the text */
         size_t middle = low + (high - low) / 2;
-        if (compare_bytes(s->tokens[middle].text, s->tokens[middle].n, text, n) <= 0) low = middle + 1;
-        else high = middle;
+        if (compare_bytes(s->tokens[middle].text, s->tokens[middle].n, text, n) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     for (; low; low = s->tokens[low - 1].shorter) {
         const added_token *t = &s->tokens[low - 1];
@@ -69,8 +66,7 @@ static const added_token *token_at(const added_set *s, const char *text, size_t 
     return NULL;
 }
 
-static bool word_before(const char *text, size_t at)
-{
+static bool word_before(const char *text, size_t at) {
     size_t i = at;
     if (i == 0) return false;
     do i--;
@@ -80,16 +76,14 @@ static bool word_before(const char *text, size_t at)
     return unicode_is_word(code);
 }
 
-static bool word_after(const char *text, size_t n, size_t at)
-{
+static bool word_after(const char *text, size_t n, size_t at) {
     uint32_t code;
     if (at >= n) return false;
     utf8_read(text + at, n - at, &code);
     return unicode_is_word(code);
 }
 
-static size_t spaces_before(const char *text, size_t at, size_t floor)
-{
+static size_t spaces_before(const char *text, size_t at, size_t floor) {
     while (at > floor) {
         size_t i = at - 1;
         while (i > floor && ((uint8_t)text[i] & 0xC0) == 0x80) i--;
@@ -101,8 +95,7 @@ static size_t spaces_before(const char *text, size_t at, size_t floor)
     return at;
 }
 
-static size_t spaces_after(const char *text, size_t n, size_t at)
-{
+static size_t spaces_after(const char *text, size_t n, size_t at) {
     while (at < n) {
         uint32_t code;
         int length = utf8_read(text + at, n - at, &code);
@@ -112,8 +105,7 @@ static size_t spaces_after(const char *text, size_t n, size_t at)
     return at;
 }
 
-bool added_next(added_scan *s, added_span *out)
-{
+bool added_next(added_scan *s, added_span *out) {
     if (s->has_waiting) {
         s->has_waiting = false;
         *out = s->waiting;

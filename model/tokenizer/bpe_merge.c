@@ -6,40 +6,32 @@
 
 enum { FILTER_LOG2 = 21, FILTER_SHIFT = 64 - FILTER_LOG2 }; /* 256 KiB */
 
-void merge_rules_free(merge_rules *m)
-{
+void merge_rules_free(merge_rules *m) {
     free(m->rules);
     free(m->filter);
     *m = (merge_rules){0};
 }
 
-void merge_scratch_free(merge_scratch *s)
-{
+void merge_scratch_free(merge_scratch *s) {
     free(s->ids);
     free(s->symbols);
     free(s->heap);
     *s = (merge_scratch){0};
 }
 
-static uint64_t mix(uint64_t key)
-{
+static uint64_t mix(uint64_t key) {
     return key * UINT64_C(0x9E3779B97F4A7C15); /* Fibonacci hashing of the two ids; the high bits are the mixed ones */
 }
 
-static merge_rule *probe(merge_rule *rules, size_t capacity, uint64_t key, uint64_t hash)
-{
+static merge_rule *probe(merge_rule *rules, size_t capacity, uint64_t key, uint64_t hash) {
     size_t mask = capacity - 1, i = (size_t)(hash >> 20) & mask;
     while (rules[i].key && rules[i].key != key) i = (i + 1) & mask;
     return &rules[i];
 }
 
-static uint64_t pair_key(int32_t left, int32_t right)
-{
-    return ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) + 1;
-}
+static uint64_t pair_key(int32_t left, int32_t right) { return ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) + 1; }
 
-wr_status merge_rules_put(merge_rules *m, int32_t left, int32_t right, uint32_t rank, int32_t joined)
-{
+wr_status merge_rules_put(merge_rules *m, int32_t left, int32_t right, uint32_t rank, int32_t joined) {
     if (2 * (m->count + 1) > m->capacity) {
         size_t capacity = m->capacity ? 2 * m->capacity : 1024;
         merge_rule *bigger = mem_calloc(capacity, sizeof *bigger);
@@ -57,8 +49,7 @@ wr_status merge_rules_put(merge_rules *m, int32_t left, int32_t right, uint32_t 
     return WR_OK;
 }
 
-wr_status merge_rules_finish(merge_rules *m)
-{
+wr_status merge_rules_finish(merge_rules *m) {
     wr_status status = WR_OK;
     TRY_ALLOC(m->filter = mem_calloc((size_t)1 << (FILTER_LOG2 - 6), sizeof *m->filter));
     for (size_t i = 0; i < m->capacity; i++) {
@@ -69,21 +60,18 @@ cleanup:
     return status;
 }
 
-static const merge_rule *find(const merge_rules *m, int32_t left, int32_t right)
-{
+static const merge_rule *find(const merge_rules *m, int32_t left, int32_t right) {
     uint64_t key = pair_key(left, right), hash = mix(key), bit = hash >> FILTER_SHIFT;
     if (!(m->filter[bit >> 6] >> (bit & 63) & 1)) return NULL;
     const merge_rule *r = probe(m->rules, m->capacity, key, hash);
     return r->key ? r : NULL;
 }
 
-static bool before(merge_candidate a, merge_candidate b)
-{
+static bool before(merge_candidate a, merge_candidate b) {
     return a.rank != b.rank ? a.rank < b.rank : a.position < b.position;
 }
 
-static wr_status heap_push(merge_scratch *s, merge_candidate c)
-{
+static wr_status heap_push(merge_scratch *s, merge_candidate c) {
     wr_status status = WR_OK;
     VEC_PUSH(s->heap, s->n_heap, s->heap_capacity, c);
     size_t i = s->n_heap - 1;
@@ -93,8 +81,7 @@ cleanup:
     return status;
 }
 
-static merge_candidate heap_pop(merge_scratch *s)
-{
+static merge_candidate heap_pop(merge_scratch *s) {
     merge_candidate top = s->heap[0], last = s->heap[--s->n_heap];
     size_t i = 0;
     for (;;) {
@@ -109,8 +96,7 @@ static merge_candidate heap_pop(merge_scratch *s)
     return top;
 }
 
-static wr_status consider(const merge_rules *m, merge_scratch *s, int32_t left)
-{
+static wr_status consider(const merge_rules *m, merge_scratch *s, int32_t left) {
     int32_t right = s->symbols[left].next;
     const merge_rule *r = right < 0 ? NULL : find(m, s->symbols[left].id, s->symbols[right].id);
     return r ? heap_push(s, (merge_candidate){r->rank, left, r->joined}) : WR_OK;
@@ -119,8 +105,7 @@ static wr_status consider(const merge_rules *m, merge_scratch *s, int32_t left)
 /* Words are mostly a few symbols: a search for the lowest rank in an array is then faster than a heap. */
 enum { SMALL = 64 };
 
-static wr_status merge_small(const merge_rules *m, const int32_t *symbols, size_t n, token_ids *out)
-{
+static wr_status merge_small(const merge_rules *m, const int32_t *symbols, size_t n, token_ids *out) {
     wr_status status = WR_OK;
     int32_t ids[SMALL], joined[SMALL];
     uint32_t rank[SMALL]; /* of the pair (i, i + 1); UINT32_MAX: no rule */
@@ -155,8 +140,7 @@ cleanup:
     return status;
 }
 
-static wr_status merge_large(const merge_rules *m, merge_scratch *s, token_ids *out)
-{
+static wr_status merge_large(const merge_rules *m, merge_scratch *s, token_ids *out) {
     wr_status status = WR_OK;
     int32_t n = (int32_t)s->n;
     TRY(mem_reserve((void **)&s->symbols, &s->symbols_capacity, s->n, sizeof *s->symbols));
@@ -184,8 +168,7 @@ cleanup:
     return status;
 }
 
-wr_status merge_word(const merge_rules *m, merge_scratch *s, token_ids *out)
-{
+wr_status merge_word(const merge_rules *m, merge_scratch *s, token_ids *out) {
     if (s->n == 0) return WR_OK;
     return s->n <= SMALL && !m->ambiguous ? merge_small(m, s->ids, s->n, out) : merge_large(m, s, out);
 }

@@ -5,13 +5,19 @@
 #include "model/tokenizer/tokenizer.h"
 
 /* (left, right) -> (rank, joined id); open addressing, key = left << 32 | right, kept + 1 so that 0 means free. */
-typedef struct merge_rule { uint64_t key; uint32_t rank; int32_t joined; } merge_rule;
-/* ambiguous: two tokens of the vocabulary share an id, so that different pairs of symbols may join to one id without being the same text. */
+typedef struct merge_rule {
+    uint64_t key;
+    uint32_t rank;
+    int32_t joined;
+} merge_rule;
+/* ambiguous: two tokens of the vocabulary share an id, so that different pairs of symbols may join to one id without
+ * being the same text. */
 typedef struct merge_rules {
     merge_rule *rules;
     size_t count, capacity;
     bool ambiguous;
-    uint64_t *filter; /* a bit a rule (and others'): most pairs of a text have no rule and end here, in memory that stays cached */
+    /* a bit a rule (and others'): most pairs of a text have no rule and end here, in memory that stays cached */
+    uint64_t *filter;
 } merge_rules;
 
 void merge_rules_free(merge_rules *m);
@@ -19,8 +25,13 @@ void merge_rules_free(merge_rules *m);
 wr_status merge_rules_put(merge_rules *m, int32_t left, int32_t right, uint32_t rank, int32_t joined);
 wr_status merge_rules_finish(merge_rules *m); /* after the last put, before the first merge_word */
 
-typedef struct merge_symbol { int32_t id, prev, next; } merge_symbol; /* id -1: swallowed by its left neighbour */
-typedef struct merge_candidate { uint32_t rank; int32_t position, joined; } merge_candidate;
+typedef struct merge_symbol {
+    int32_t id, prev, next;
+} merge_symbol; /* id -1: swallowed by its left neighbour */
+typedef struct merge_candidate {
+    uint32_t rank;
+    int32_t position, joined;
+} merge_candidate;
 /* Scratch of one thread. ids[0 … n) is filled by the caller. */
 typedef struct merge_scratch {
     int32_t *ids;
@@ -32,7 +43,8 @@ typedef struct merge_scratch {
 } merge_scratch;
 void merge_scratch_free(merge_scratch *s);
 
-/* Merges lowest rank first, leftmost first among equals, and appends the ids that remain. O(n log n) in the word's symbols. */
+/* Merges lowest rank first, leftmost first among equals, and appends the ids that remain. O(n log n) in the word's
+ * symbols. */
 wr_status merge_word(const merge_rules *m, merge_scratch *s, token_ids *out);
 
 #endif

@@ -1,6 +1,7 @@
-/* BPE training: words are counted, then the most frequent pair of neighbouring symbols is joined, again and again. Pair counts are kept up
- * to date incrementally: joining a pair touches only the words that hold it. Each pair lists the words it may occur in; a heap holds
- * (count, pair) entries, and an entry whose count has gone stale is put back with the true one when it comes up. */
+/* BPE training: words are counted, then the most frequent pair of neighbouring symbols is joined, again and again. Pair
+ * counts are kept up to date incrementally: joining a pair touches only the words that hold it. Each pair lists the
+ * words it may occur in; a heap holds (count, pair) entries, and an entry whose count has gone stale is put back with
+ * the true one when it comes up. */
 #include "base/file.h"
 #include "model/tokenizer/bpe_train.h"
 #include "base/string_map.h"
@@ -10,12 +11,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer words (base64, rows of dashes) teach nothing and would make the joins slow; they are left out of the counts. */
+/* Longer words (base64, rows of dashes) teach nothing and would make the joins slow; they are left out of the
+ * counts. */
 #define MAX_WORD 256
 
-typedef struct train_word { int32_t *symbols; size_t n; int64_t count; } train_word;
-typedef struct train_pair { uint64_t key; /* left << 32 | right, + 1; 0 = free */ int64_t count; uint32_t *words; size_t n_words, words_capacity; bool raised; } train_pair;
-typedef struct pair_entry { int64_t count; int32_t left, right; } pair_entry;
+typedef struct train_word {
+    int32_t *symbols;
+    size_t n;
+    int64_t count;
+} train_word;
+typedef struct train_pair {
+    uint64_t key; /* left << 32 | right, + 1; 0 = free */
+    int64_t count;
+    uint32_t *words;
+    size_t n_words, words_capacity;
+    bool raised;
+} train_pair;
+typedef struct pair_entry {
+    int64_t count;
+    int32_t left, right;
+} pair_entry;
 
 struct bpe_trainer {
     arena *memory;
@@ -28,7 +43,10 @@ struct bpe_trainer {
     strbuf clean;
 };
 
-typedef struct pair_table { train_pair *pairs; size_t n, capacity; } pair_table;
+typedef struct pair_table {
+    train_pair *pairs;
+    size_t n, capacity;
+} pair_table;
 typedef struct joiner {
     const bpe_vocab *vocab;
     train_word *words;
@@ -40,10 +58,9 @@ typedef struct joiner {
     size_t n_raised, raised_capacity;
 } joiner;
 
-/* --- words --------------------------------------------------------------------------------------------------------------- */
+/* --- words -------------------------------------------------------------------------------------------------------- */
 
-static wr_status add_token(bpe_trainer *t, const char *bytes, size_t n, int32_t *id)
-{
+static wr_status add_token(bpe_trainer *t, const char *bytes, size_t n, int32_t *id) {
     wr_status status = WR_OK;
     char *copy = arena_strndup(t->memory, bytes, n);
     TRY_ALLOC(copy);
@@ -59,8 +76,7 @@ cleanup:
     return status;
 }
 
-wr_status bpe_trainer_create(size_t vocab_size, const char *const *special_tokens, bpe_trainer **out)
-{
+wr_status bpe_trainer_create(size_t vocab_size, const char *const *special_tokens, bpe_trainer **out) {
     wr_status status = WR_OK;
     const json_value *config;
     bpe_trainer *t = mem_calloc(1, sizeof *t);
@@ -75,7 +91,8 @@ wr_status bpe_trainer_create(size_t vocab_size, const char *const *special_token
     }
     t->vocab.n_special = t->vocab.n;
     if (vocab_size < t->vocab.n + 256 || vocab_size > INT32_MAX)
-        TRY(wr_fail(WR_E_USAGE, "a vocabulary of %zu is too small: %zu special tokens and 256 bytes need more", vocab_size, t->vocab.n));
+        TRY(wr_fail(WR_E_USAGE, "a vocabulary of %zu is too small: %zu special tokens and 256 bytes need more",
+                    vocab_size, t->vocab.n));
     t->vocab_size = vocab_size;
     for (int b = 0; b < 256; b++) {
         char byte = (char)b;
@@ -91,8 +108,7 @@ cleanup:
     return status;
 }
 
-void bpe_trainer_free(bpe_trainer *t)
-{
+void bpe_trainer_free(bpe_trainer *t) {
     if (!t) return;
     arena_free(t->memory);
     free(t->vocab.tokens);
@@ -106,8 +122,7 @@ void bpe_trainer_free(bpe_trainer *t)
     free(t);
 }
 
-wr_status bpe_trainer_add(bpe_trainer *t, const char *text, size_t n)
-{
+wr_status bpe_trainer_add(bpe_trainer *t, const char *text, size_t n) {
     wr_status status = WR_OK;
     const piece_list *words;
     if (n == 0) return WR_OK;
@@ -133,22 +148,17 @@ cleanup:
     return status;
 }
 
-/* --- pairs ---------------------------------------------------------------------------------------------------------------- */
+/* --- pairs -------------------------------------------------------------------------------------------------------- */
 
-static uint64_t pair_key(int32_t left, int32_t right)
-{
-    return ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) + 1;
-}
+static uint64_t pair_key(int32_t left, int32_t right) { return ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) + 1; }
 
-static train_pair *probe(const pair_table *t, uint64_t key)
-{
+static train_pair *probe(const pair_table *t, uint64_t key) {
     size_t mask = t->capacity - 1, i = (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 20) & mask;
     while (t->pairs[i].key && t->pairs[i].key != key) i = (i + 1) & mask;
     return &t->pairs[i];
 }
 
-static wr_status pair_at(pair_table *t, uint64_t key, train_pair **out)
-{
+static wr_status pair_at(pair_table *t, uint64_t key, train_pair **out) {
     if (2 * (t->n + 1) > t->capacity) {
         pair_table bigger = {.n = t->n, .capacity = t->capacity ? 2 * t->capacity : 4096};
         bigger.pairs = mem_calloc(bigger.capacity, sizeof *bigger.pairs);
@@ -166,8 +176,7 @@ static wr_status pair_at(pair_table *t, uint64_t key, train_pair **out)
     return WR_OK;
 }
 
-static wr_status pair_raise(joiner *j, int32_t left, int32_t right, uint32_t word)
-{
+static wr_status pair_raise(joiner *j, int32_t left, int32_t right, uint32_t word) {
     wr_status status = WR_OK;
     train_pair *p;
     TRY(pair_at(&j->table, pair_key(left, right), &p));
@@ -183,30 +192,26 @@ cleanup:
     return status;
 }
 
-static void pair_lower(joiner *j, int32_t left, int32_t right, uint32_t word)
-{
+static void pair_lower(joiner *j, int32_t left, int32_t right, uint32_t word) {
     train_pair *p = probe(&j->table, pair_key(left, right));
     if (p->key) p->count -= j->words[word].count;
 }
 
-/* --- heap of candidates: most frequent first, ties by the bytes of left, then right ------------------------------------------ */
+/* --- heap of candidates: most frequent first, ties by the bytes of left, then right ------------------------------- */
 
-static int compare_tokens(bpe_token a, bpe_token b)
-{
+static int compare_tokens(bpe_token a, bpe_token b) {
     int order = memcmp(a.bytes, b.bytes, a.n < b.n ? a.n : b.n);
     return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
-static bool before(const joiner *j, pair_entry a, pair_entry b)
-{
+static bool before(const joiner *j, pair_entry a, pair_entry b) {
     if (a.count != b.count) return a.count > b.count;
     int order = compare_tokens(j->vocab->tokens[a.left], j->vocab->tokens[b.left]);
     if (!order) order = compare_tokens(j->vocab->tokens[a.right], j->vocab->tokens[b.right]);
     return order < 0;
 }
 
-static wr_status heap_push(joiner *j, pair_entry e)
-{
+static wr_status heap_push(joiner *j, pair_entry e) {
     wr_status status = WR_OK;
     VEC_PUSH(j->heap, j->n_heap, j->heap_capacity, e);
     size_t i = j->n_heap - 1;
@@ -216,8 +221,7 @@ cleanup:
     return status;
 }
 
-static pair_entry heap_pop(joiner *j)
-{
+static pair_entry heap_pop(joiner *j) {
     pair_entry top = j->heap[0], last = j->heap[--j->n_heap];
     size_t i = 0;
     for (size_t child; (child = 2 * i + 1) < j->n_heap; i = child) {
@@ -229,8 +233,7 @@ static pair_entry heap_pop(joiner *j)
     return top;
 }
 
-static wr_status push_raised(joiner *j)
-{
+static wr_status push_raised(joiner *j) {
     wr_status status = WR_OK;
     for (size_t i = 0; i < j->n_raised; i++) {
         train_pair *p = probe(&j->table, j->raised[i]);
@@ -244,8 +247,7 @@ cleanup:
 }
 
 /* The most frequent pair, or WR_END when none occurs twice. */
-static wr_status best_pair(joiner *j, pair_entry *out)
-{
+static wr_status best_pair(joiner *j, pair_entry *out) {
     wr_status status = WR_OK;
     while (j->n_heap) {
         pair_entry top = heap_pop(j);
@@ -261,10 +263,9 @@ cleanup:
     return status;
 }
 
-/* --- joining --------------------------------------------------------------------------------------------------------------- */
+/* --- joining ------------------------------------------------------------------------------------------------------ */
 
-static wr_status join_in_word(joiner *j, uint32_t index, int32_t left, int32_t right, int32_t joined)
-{
+static wr_status join_in_word(joiner *j, uint32_t index, int32_t left, int32_t right, int32_t joined) {
     wr_status status = WR_OK;
     train_word *w = &j->words[index];
     size_t kept = 0;
@@ -289,8 +290,7 @@ cleanup:
     return status;
 }
 
-static wr_status join_pair(joiner *j, pair_entry e, int32_t joined)
-{
+static wr_status join_pair(joiner *j, pair_entry e, int32_t joined) {
     wr_status status = WR_OK;
     /* The list is taken off the pair first: joining changes the table under it. */
     train_pair *p = probe(&j->table, pair_key(e.left, e.right));
@@ -306,8 +306,7 @@ cleanup:
     return status;
 }
 
-static wr_status load_words(const bpe_trainer *t, joiner *j)
-{
+static wr_status load_words(const bpe_trainer *t, joiner *j) {
     wr_status status = WR_OK;
     TRY_ALLOC(j->words = mem_calloc(t->n_words + 1, sizeof *j->words));
     j->n_words = t->n_words;
@@ -328,8 +327,7 @@ cleanup:
     return status;
 }
 
-wr_status bpe_trainer_finish(bpe_trainer *t, const char *dir)
-{
+wr_status bpe_trainer_finish(bpe_trainer *t, const char *dir) {
     wr_status status = WR_OK;
     joiner j = {.vocab = &t->vocab};
     strbuf text = {0};

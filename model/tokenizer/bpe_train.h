@@ -4,12 +4,17 @@
 
 #include "model/tokenizer/tokenizer.h"
 
-typedef struct bpe_token { const char *bytes; size_t n; } bpe_token; /* raw bytes; special tokens: their text */
-typedef struct bpe_join { int32_t left, right; } bpe_join;
+typedef struct bpe_token {
+    const char *bytes;
+    size_t n;
+} bpe_token; /* raw bytes; special tokens: their text */
+typedef struct bpe_join {
+    int32_t left, right;
+} bpe_join;
 typedef struct bpe_vocab {
     bpe_token *tokens; /* special tokens, the 256 bytes, joined tokens */
     size_t n, capacity, n_special;
-    bpe_join *joins;   /* in rank order */
+    bpe_join *joins; /* in rank order */
     size_t n_joins, joins_capacity;
 } bpe_vocab;
 

@@ -10,18 +10,19 @@ const char bpe_pretokenizer_json[] =
     "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\",\"individual_digits\":true},"
     "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true}]}";
 
-static const char chatml[] = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+static const char chatml[] = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + "
+                             "message['content'] + '<|im_end|>' + '\n'}}"
                              "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
-static void put_token(strbuf *out, const bpe_vocab *v, size_t id)
-{
+static void put_token(strbuf *out, const bpe_vocab *v, size_t id) {
     const bpe_token *t = &v->tokens[id];
-    if (id < v->n_special) strbuf_append(out, t->bytes, t->n);
-    else for (size_t i = 0; i < t->n; i++) utf8_put(out, byte_to_char((uint8_t)t->bytes[i]));
+    if (id < v->n_special)
+        strbuf_append(out, t->bytes, t->n);
+    else
+        for (size_t i = 0; i < t->n; i++) utf8_put(out, byte_to_char((uint8_t)t->bytes[i]));
 }
 
-static void write_added(json_writer *w, const bpe_vocab *v)
-{
+static void write_added(json_writer *w, const bpe_vocab *v) {
     static const char *const off[] = {"single_word", "lstrip", "rstrip", "normalized"};
     json_key(w, "added_tokens");
     json_begin_array(w);
@@ -42,8 +43,7 @@ static void write_added(json_writer *w, const bpe_vocab *v)
     json_end_array(w);
 }
 
-static void write_model(json_writer *w, const bpe_vocab *v, strbuf *token)
-{
+static void write_model(json_writer *w, const bpe_vocab *v, strbuf *token) {
     static const char *const nulls[] = {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"};
     static const char *const off[] = {"fuse_unk", "byte_fallback", "ignore_merges"};
     json_key(w, "model");
@@ -80,8 +80,7 @@ static void write_model(json_writer *w, const bpe_vocab *v, strbuf *token)
     json_end_object(w);
 }
 
-static wr_status write_tokenizer(const bpe_vocab *v, strbuf *out)
-{
+static wr_status write_tokenizer(const bpe_vocab *v, strbuf *out) {
     wr_status status = WR_OK;
     strbuf token = {0};
     json_writer w = json_writer_make(out);
@@ -125,15 +124,13 @@ cleanup:
     return status;
 }
 
-static bool has_special(const bpe_vocab *v, const char *text)
-{
+static bool has_special(const bpe_vocab *v, const char *text) {
     for (size_t i = 0; i < v->n_special; i++)
         if (strcmp(v->tokens[i].bytes, text) == 0) return true;
     return false;
 }
 
-static wr_status write_config(const bpe_vocab *v, strbuf *out)
-{
+static wr_status write_config(const bpe_vocab *v, strbuf *out) {
     json_writer w = json_writer_make(out);
     json_begin_object(&w);
     json_key(&w, "tokenizer_class");
@@ -158,8 +155,7 @@ static wr_status write_config(const bpe_vocab *v, strbuf *out)
     return strbuf_status(out);
 }
 
-wr_status bpe_write(const bpe_vocab *v, const char *dir)
-{
+wr_status bpe_write(const bpe_vocab *v, const char *dir) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     strbuf text = {0};

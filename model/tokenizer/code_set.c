@@ -87,7 +87,9 @@ wr_status code_set_intersect(code_set *s, const code_set *other) {
     for (size_t i = 0, k = 0; i < s->n && k < other->n;) {
         const unicode_range a = s->ranges[i], b = other->ranges[k];
         const uint32_t first = a.first > b.first ? a.first : b.first, last = a.last < b.last ? a.last : b.last;
-        if (first <= last) { VEC_PUSH(both.ranges, both.n, both.capacity, ((unicode_range){first, last})); }
+        if (first <= last) {
+            VEC_PUSH(both.ranges, both.n, both.capacity, ((unicode_range){first, last}));
+        }
         if (a.last < b.last)
             i++;
         else

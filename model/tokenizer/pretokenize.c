@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void pretokenize_scratch_free(pretokenize_scratch *s)
-{
+void pretokenize_scratch_free(pretokenize_scratch *s) {
     free(s->a.items);
     free(s->b.items);
     regex_subject_free(&s->subject);
@@ -14,7 +13,7 @@ void pretokenize_scratch_free(pretokenize_scratch *s)
     *s = (pretokenize_scratch){0};
 }
 
-/* --- splitting ---------------------------------------------------------------------------------------------------------- */
+/* --- splitting ---------------------------------------------------------------------------------------------------- */
 
 /* Collects the pieces of one text from the stream of (match | gap) spans, merging them as the behaviour asks. */
 typedef struct splitter {
@@ -26,18 +25,24 @@ typedef struct splitter {
     bool pending;       /* SPLIT_WITH_NEXT: a match waits for its gap */
 } splitter;
 
-static wr_status add_span(splitter *s, const char *text, size_t n, bool is_match)
-{
+static wr_status add_span(splitter *s, const char *text, size_t n, bool is_match) {
     wr_status status = WR_OK;
     bool match = is_match != s->invert, join = false, any = s->out->n > s->first;
     switch (s->behavior) {
     case SPLIT_REMOVED:
         if (match) return WR_OK;
         break;
-    case SPLIT_ISOLATED: break;
-    case SPLIT_CONTIGUOUS: join = any && match == s->last_is_match; break;
-    case SPLIT_WITH_PREVIOUS: join = any && match && !s->last_is_match; break;
-    case SPLIT_WITH_NEXT: join = any && !match && s->pending; break;
+    case SPLIT_ISOLATED:
+        break;
+    case SPLIT_CONTIGUOUS:
+        join = any && match == s->last_is_match;
+        break;
+    case SPLIT_WITH_PREVIOUS:
+        join = any && match && !s->last_is_match;
+        break;
+    case SPLIT_WITH_NEXT:
+        join = any && !match && s->pending;
+        break;
     }
     s->pending = match;
     s->last_is_match = match;
@@ -51,22 +56,22 @@ cleanup:
 }
 
 /* An empty match leaves a piece that others join, and which goes when nothing did. */
-static void drop_empty(splitter *s)
-{
+static void drop_empty(splitter *s) {
     size_t n = s->first;
     for (size_t i = s->first; i < s->out->n; i++)
         if (s->out->items[i].n > 0) s->out->items[n++] = s->out->items[i];
     s->out->n = n;
 }
 
-static wr_status split_digits(splitter *s, const unicode_table *table, const char *text, size_t n)
-{
+static wr_status split_digits(splitter *s, const unicode_table *table, const char *text, size_t n) {
     wr_status status = WR_OK;
     size_t begin = 0;
     for (size_t i = 0; i < n;) {
         uint32_t code = (uint8_t)text[i];
         size_t width = 1;
-        if (code < 0x80 ? code - '0' < 10 : (width = utf8_next(text + i, &code), table ? unicode_bits(table, code) & UC_NUMERIC : unicode_is_numeric(code))) {
+        if (code < 0x80 ? code - '0' < 10
+                        : (width = utf8_next(text + i, &code),
+                           table ? unicode_bits(table, code) & UC_NUMERIC : unicode_is_numeric(code))) {
             if (i > begin) TRY(add_span(s, text + begin, i - begin, false));
             TRY(add_span(s, text + i, width, true));
             begin = i + width;
@@ -78,8 +83,7 @@ cleanup:
     return status;
 }
 
-static wr_status split_words(const pretokenizer *p, word_pattern words, piece_list *out, const char *text, size_t n)
-{
+static wr_status split_words(const pretokenizer *p, word_pattern words, piece_list *out, const char *text, size_t n) {
     wr_status status = WR_OK;
     for (size_t at = 0, end; at < n; at = end) {
         end = words_next(words, p->table, text, n, at);
@@ -89,8 +93,7 @@ cleanup:
     return status;
 }
 
-static wr_status split_regex(splitter *s, const step *st, regex_subject *subject, const char *text, size_t n)
-{
+static wr_status split_regex(splitter *s, const step *st, regex_subject *subject, const char *text, size_t n) {
     wr_status status = WR_OK;
     size_t begin = 0, from, to;
     bool found;
@@ -108,11 +111,11 @@ cleanup:
     return status;
 }
 
-static wr_status split_string(splitter *s, const step *st, const char *text, size_t n)
-{
+static wr_status split_string(splitter *s, const step *st, const char *text, size_t n) {
     wr_status status = WR_OK;
     const char *end = text + n;
-    for (const char *hit; (hit = memmem(text, (size_t)(end - text), st->string, st->n_string)); text = hit + st->n_string) {
+    for (const char *hit; (hit = memmem(text, (size_t)(end - text), st->string, st->n_string));
+         text = hit + st->n_string) {
         if (hit > text) TRY(add_span(s, text, (size_t)(hit - text), false));
         TRY(add_span(s, hit, st->n_string, true));
     }
@@ -121,8 +124,7 @@ cleanup:
     return status;
 }
 
-static wr_status add_prefix_space(pretokenize_scratch *s, piece *p)
-{
+static wr_status add_prefix_space(pretokenize_scratch *s, piece *p) {
     if (p->text[0] == ' ') return WR_OK;
     char *copy = arena_alloc(s->arena, p->n + 1);
     if (!copy) return wr_fail(WR_E_NOMEM, "out of memory in %s", __func__);
@@ -133,8 +135,7 @@ static wr_status add_prefix_space(pretokenize_scratch *s, piece *p)
 }
 
 /* The bytes as the characters that stand for them in byte-level vocabularies: what steps behind ByteLevel see. */
-static wr_status put_bytes(pretokenize_scratch *s, piece *p)
-{
+static wr_status put_bytes(pretokenize_scratch *s, piece *p) {
     char *copy = arena_alloc(s->arena, 2 * p->n);
     size_t n = 0;
     if (!copy) return wr_fail(WR_E_NOMEM, "out of memory in %s", __func__);
@@ -144,8 +145,7 @@ static wr_status put_bytes(pretokenize_scratch *s, piece *p)
 }
 
 /* Spaces become the mark, and one comes in front where none is and the scheme asks for it. */
-static wr_status put_marks(const step *st, pretokenize_scratch *s, piece *p, bool first)
-{
+static wr_status put_marks(const step *st, pretokenize_scratch *s, piece *p, bool first) {
     size_t spaces = 0, n = 0;
     for (size_t i = 0; i < p->n; i++) spaces += p->text[i] == ' ';
     bool marked = p->text[0] == ' ' || (p->n >= st->n_mark && memcmp(p->text, st->mark, st->n_mark) == 0);
@@ -170,8 +170,7 @@ static wr_status put_marks(const step *st, pretokenize_scratch *s, piece *p, boo
 }
 
 /* Each mark begins a piece. */
-static wr_status split_marks(const step *st, piece_list *out, const char *text, size_t n)
-{
+static wr_status split_marks(const step *st, piece_list *out, const char *text, size_t n) {
     wr_status status = WR_OK;
     while (n > 0) {
         const char *next = memmem(text + 1, n - 1, st->mark, st->n_mark);
@@ -184,25 +183,30 @@ cleanup:
     return status;
 }
 
-static wr_status run_step(const pretokenizer *p, const step *st, pretokenize_scratch *s, const piece_list *in, piece_list *out)
-{
+static wr_status run_step(const pretokenizer *p, const step *st, pretokenize_scratch *s, const piece_list *in,
+                          piece_list *out) {
     wr_status status = WR_OK;
     for (size_t i = 0; i < in->n; i++) {
         const char *text = in->items[i].text;
         size_t n = in->items[i].n;
         splitter split = {.behavior = st->behavior, .invert = st->invert, .out = out, .first = out->n};
-        if (st->kind == STEP_WORDS) TRY(split_words(p, st->words, out, text, n));
-        else if (st->kind == STEP_DIGITS) TRY(split_digits(&split, p->table, text, n));
-        else if (st->kind == STEP_METASPACE) TRY(split_marks(st, out, text, n));
-        else if (st->kind == STEP_STRING) TRY(split_string(&split, st, text, n));
-        else TRY(split_regex(&split, st, &s->subject, text, n));
+        if (st->kind == STEP_WORDS)
+            TRY(split_words(p, st->words, out, text, n));
+        else if (st->kind == STEP_DIGITS)
+            TRY(split_digits(&split, p->table, text, n));
+        else if (st->kind == STEP_METASPACE)
+            TRY(split_marks(st, out, text, n));
+        else if (st->kind == STEP_STRING)
+            TRY(split_string(&split, st, text, n));
+        else
+            TRY(split_regex(&split, st, &s->subject, text, n));
     }
 cleanup:
     return status;
 }
 
-wr_status pretokenize(const pretokenizer *p, pretokenize_scratch *s, const char *text, size_t n, const piece_list **words)
-{
+wr_status pretokenize(const pretokenizer *p, pretokenize_scratch *s, const char *text, size_t n,
+                      const piece_list **words) {
     wr_status status = WR_OK;
     piece_list *in = &s->a, *out = &s->b;
     if (!s->arena) TRY_ALLOC(s->arena = arena_create());
@@ -214,9 +218,11 @@ wr_status pretokenize(const pretokenizer *p, pretokenize_scratch *s, const char 
         for (size_t i = 0; i < in->n; i++) {
             if (st->kind == STEP_PREFIX_SPACE) TRY(add_prefix_space(s, &in->items[i]));
             if (st->kind == STEP_BYTES) TRY(put_bytes(s, &in->items[i]));
-            if (st->kind == STEP_METASPACE) TRY(put_marks(st, s, &in->items[i], s->at_start && in->items[i].text == text));
+            if (st->kind == STEP_METASPACE)
+                TRY(put_marks(st, s, &in->items[i], s->at_start && in->items[i].text == text));
         }
-        if (st->kind == STEP_PREFIX_SPACE || st->kind == STEP_BYTES || (st->kind == STEP_METASPACE && !st->split)) continue;
+        if (st->kind == STEP_PREFIX_SPACE || st->kind == STEP_BYTES || (st->kind == STEP_METASPACE && !st->split))
+            continue;
         out->n = 0;
         TRY(run_step(p, st, s, in, out));
         piece_list *swap = in;

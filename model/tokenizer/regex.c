@@ -42,8 +42,7 @@ void regex_subject_free(regex_subject *s) {
     *s = (regex_subject){0};
 }
 
-/* --- kinds of characters
- * --------------------------------------------------------------------------------------------------- */
+/* --- kinds of characters ------------------------------------------------------------------------------------------ */
 
 static int ascending(const void *a, const void *b) {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -118,8 +117,7 @@ cleanup:
     return status;
 }
 
-/* --- compiling
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- compiling ---------------------------------------------------------------------------------------------------- */
 
 static void put_class(strbuf *out, const kind_set *kinds, size_t set) {
     strbuf_putc(out, '[');
@@ -173,8 +171,7 @@ cleanup:
     return status;
 }
 
-/* --- matching
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- matching ----------------------------------------------------------------------------------------------------- */
 
 static wr_status read_rest(const regex *r, regex_subject *s, size_t n, size_t done) {
     wr_status status = WR_OK;

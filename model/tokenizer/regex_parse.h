@@ -19,8 +19,7 @@ void regex_parts_free(regex_parts *p);
 /* WR_E_FORMAT: not a valid pattern, or a construct that is not supported, which it names. */
 wr_status regex_parse(const char *pattern, size_t n, regex_parts *out);
 
-/* --- shared by the parser's two files
- * ------------------------------------------------------------------------------------- */
+/* --- shared by the parser's two files ----------------------------------------------------------------------------- */
 typedef struct regex_reader {
     const char *at, *end;
     regex_parts *out;

@@ -3,13 +3,17 @@
 #include <string.h>
 
 const char words_gpt2_pattern[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-static const char qwen2[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-static const char llama3[] =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+static const char qwen2[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
+                            "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+static const char llama3[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+                             "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-word_pattern words_recognize(const char *pattern, size_t n)
-{
-    static const struct { const char *text; size_t n; word_pattern p; } known[] = {
+word_pattern words_recognize(const char *pattern, size_t n) {
+    static const struct {
+        const char *text;
+        size_t n;
+        word_pattern p;
+    } known[] = {
         {words_gpt2_pattern, sizeof words_gpt2_pattern - 1, WORDS_GPT2},
         {qwen2, sizeof qwen2 - 1, WORDS_QWEN2},
         {llama3, sizeof llama3 - 1, WORDS_LLAMA3},
@@ -19,8 +23,7 @@ word_pattern words_recognize(const char *pattern, size_t n)
     return WORDS_NONE;
 }
 
-static int class_at(const unicode_table *t, const char *s, size_t *length)
-{
+static int class_at(const unicode_table *t, const char *s, size_t *length) {
     uint8_t c = (uint8_t)*s;
     if (c < 0x80) {
         *length = 1;
@@ -32,16 +35,14 @@ static int class_at(const unicode_table *t, const char *s, size_t *length)
 }
 
 /* End of the run of `class` from at, of `most` characters at most. */
-static size_t run_end(const unicode_table *t, const char *text, size_t n, size_t at, int class, size_t most)
-{
+static size_t run_end(const unicode_table *t, const char *text, size_t n, size_t at, int class, size_t most) {
     size_t length;
     for (; at < n && most && class_at(t, text + at, &length) == class; most--) at += length;
     return at;
 }
 
 /* Length of 's 't 're 've 'm 'll 'd at s[0] = ', or 0. With `any_case` also U+017F, which folds to s. */
-static size_t contraction(const char *s, size_t n, bool any_case)
-{
+static size_t contraction(const char *s, size_t n, bool any_case) {
     if (n < 2) return 0;
     char bit = any_case ? 0x20 : 0, a = s[1] | bit, b = n > 2 ? s[2] | bit : 0;
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
@@ -49,10 +50,9 @@ static size_t contraction(const char *s, size_t n, bool any_case)
     return any_case && n > 2 && (uint8_t)s[1] == 0xC5 && (uint8_t)s[2] == 0xBF ? 3 : 0;
 }
 
-/* \s*[\r\n]+ (when `lines`), else \s+(?!\S), else \s+: the run goes up to its last line break; or, where a word follows, gives its last
- * character to that word if it has another. */
-static size_t spaces_end(const unicode_table *t, const char *text, size_t n, size_t at, bool lines)
-{
+/* \s*[\r\n]+ (when `lines`), else \s+(?!\S), else \s+: the run goes up to its last line break; or, where a word
+ * follows, gives its last character to that word if it has another. */
+static size_t spaces_end(const unicode_table *t, const char *text, size_t n, size_t at, bool lines) {
     size_t end = at, last = at, break_end = at, length;
     while (end < n && class_at(t, text + end, &length) == UC_SPACE) {
         last = end;
@@ -63,8 +63,7 @@ static size_t spaces_end(const unicode_table *t, const char *text, size_t n, siz
     return end == n || last == at ? end : last;
 }
 
-size_t words_next(word_pattern p, const unicode_table *t, const char *text, size_t n, size_t at)
-{
+size_t words_next(word_pattern p, const unicode_table *t, const char *text, size_t n, size_t at) {
     bool gpt2 = p == WORDS_GPT2;
     size_t length, next_length, all = n;
     char c = text[at];

@@ -4,14 +4,22 @@
 
 #include "model/tokenizer/text_decoder.h"
 
-typedef enum decode_kind { DECODE_BYTE_LEVEL, DECODE_REPLACE, DECODE_BYTE_FALLBACK, DECODE_FUSE, DECODE_STRIP, DECODE_METASPACE, DECODE_JOIN } decode_kind;
+typedef enum decode_kind {
+    DECODE_BYTE_LEVEL,
+    DECODE_REPLACE,
+    DECODE_BYTE_FALLBACK,
+    DECODE_FUSE,
+    DECODE_STRIP,
+    DECODE_METASPACE,
+    DECODE_JOIN
+} decode_kind;
 
 typedef struct decode_step {
     decode_kind kind;
-    char *from, *to;      /* REPLACE; from: STRIP's and METASPACE's character */
+    char *from, *to; /* REPLACE; from: STRIP's and METASPACE's character */
     size_t n_from, n_to;
-    size_t start, stop;   /* STRIP: how many at most at a token's begin and end */
-    bool drop_first;      /* METASPACE: marks of the first token vanish */
+    size_t start, stop; /* STRIP: how many at most at a token's begin and end */
+    bool drop_first;    /* METASPACE: marks of the first token vanish */
 } decode_step;
 
 #define MAX_DECODE_STEPS 16

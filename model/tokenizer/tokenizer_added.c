@@ -1,21 +1,20 @@
-/* The members of tokenizer.json around the model: added tokens (and what tokenizer_config.json says of them) and post-processor. */
+/* The members of tokenizer.json around the model: added tokens (and what tokenizer_config.json says of them) and
+ * post-processor. */
 #include "model/tokenizer/tokenizer_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The id that Tokenizer.from_file gives a token, whatever the entry's own "id" says: the model's where its vocabulary has the content, else the next
- * behind the vocabulary's size and the added tokens' ids. */
-static int64_t next_id(const tokenizer *t, const char *content, size_t n, int64_t highest)
-{
+/* The id that Tokenizer.from_file gives a token, whatever the entry's own "id" says: the model's where its vocabulary
+ * has the content, else the next behind the vocabulary's size and the added tokens' ids. */
+static int64_t next_id(const tokenizer *t, const char *content, size_t n, int64_t highest) {
     const string_entry *known = string_map_find(&t->by_text, content, n);
     const int64_t size = (int64_t)t->by_text.count;
     if (known) return known->value;
     return highest >= size ? highest + 1 : size;
 }
 
-static added_token read_flags(const json_value *entry, bool *special, bool *normalized)
-{
+static added_token read_flags(const json_value *entry, bool *special, bool *normalized) {
     added_token a = {0};
     *special = false;
     json_get_bool(entry, "special", special);
@@ -27,22 +26,22 @@ static added_token read_flags(const json_value *entry, bool *special, bool *norm
     return a;
 }
 
-static bool have_equal_flags(const json_value *first, const json_value *second)
-{
+static bool have_equal_flags(const json_value *first, const json_value *second) {
     bool special[2], normalized[2];
-    const added_token a = read_flags(first, &special[0], &normalized[0]), b = read_flags(second, &special[1], &normalized[1]);
-    return special[0] == special[1] && normalized[0] == normalized[1] && a.lstrip == b.lstrip && a.rstrip == b.rstrip && a.single_word == b.single_word;
+    const added_token a = read_flags(first, &special[0], &normalized[0]),
+                      b = read_flags(second, &special[1], &normalized[1]);
+    return special[0] == special[1] && normalized[0] == normalized[1] && a.lstrip == b.lstrip && a.rstrip == b.rstrip &&
+           a.single_word == b.single_word;
 }
 
 /* Which of two entries of one content counts depends on more than their order in Hugging Face's library. */
-static wr_status check_equal(const json_value *first, const json_value *second, const char *content)
-{
+static wr_status check_equal(const json_value *first, const json_value *second, const char *content) {
     if (have_equal_flags(first, second)) return WR_OK;
     return wr_fail(WR_E_FORMAT, "added_tokens: \"%.60s\" stands twice, with other flags; leave one", content);
 }
 
-static wr_status add_token(tokenizer *t, size_t *capacity, const json_value *entry, normalize_scratch *scratch, int64_t id)
-{
+static wr_status add_token(tokenizer *t, size_t *capacity, const json_value *entry, normalize_scratch *scratch,
+                           int64_t id) {
     wr_status status = WR_OK;
     const char *content;
     size_t n;
@@ -60,8 +59,7 @@ cleanup:
     return status;
 }
 
-wr_status tokenizer_load_added(tokenizer *t, const json_value *list)
-{
+wr_status tokenizer_load_added(tokenizer *t, const json_value *list) {
     wr_status status = WR_OK;
     normalize_scratch scratch = {0};
     string_map seen = {0};
@@ -103,23 +101,30 @@ cleanup:
 }
 
 /* One entry of the other file, "ID": {"content", flags}. */
-static wr_status check_config_entry(const tokenizer *t, const json_value *v, const json_value *const *entries, const string_map *places)
-{
+static wr_status check_config_entry(const tokenizer *t, const json_value *v, const json_value *const *entries,
+                                    const string_map *places) {
     const char *content;
     size_t n;
-    if (!json_get_string(v, "content", &content, &n)) return wr_fail(WR_E_FORMAT, "added_tokens_decoder: entry \"%.20s\" is no token", v->key);
-    const string_entry *place = string_map_find(places, content, n), *id = string_map_find(&t->added_by_text, content, n);
+    if (!json_get_string(v, "content", &content, &n))
+        return wr_fail(WR_E_FORMAT, "added_tokens_decoder: entry \"%.20s\" is no token", v->key);
+    const string_entry *place = string_map_find(places, content, n),
+                       *id = string_map_find(&t->added_by_text, content, n);
     const char *what = NULL;
     char *end;
-    if (!place || !id) what = "is not among the added tokens";
-    else if (!have_equal_flags(entries[place->value], v)) what = "has other flags";
-    else if (strtoll(v->key, &end, 10) != id->value || *end || end == v->key) what = "has another id";
+    if (!place || !id)
+        what = "is not among the added tokens";
+    else if (!have_equal_flags(entries[place->value], v))
+        what = "has other flags";
+    else if (strtoll(v->key, &end, 10) != id->value || *end || end == v->key)
+        what = "has another id";
     if (!what) return WR_OK;
-    return wr_fail(WR_E_FORMAT, "added_tokens_decoder: \"%.60s\" %s in tokenizer.json; make the two files agree, or remove added_tokens_decoder", content, what);
+    return wr_fail(WR_E_FORMAT,
+                   "added_tokens_decoder: \"%.60s\" %s in tokenizer.json; make the two files agree, or remove "
+                   "added_tokens_decoder",
+                   content, what);
 }
 
-wr_status tokenizer_check_config(const tokenizer *t, const json_value *list, const json_value *config, bool whole)
-{
+wr_status tokenizer_check_config(const tokenizer *t, const json_value *list, const json_value *config, bool whole) {
     wr_status status = WR_OK;
     string_map places = {0}, named = {0};
     const json_value **entries = NULL;
@@ -146,7 +151,10 @@ wr_status tokenizer_check_config(const tokenizer *t, const json_value *list, con
         size_t n = 0;
         json_get_string(entries[i], "content", &content, &n);
         if (!string_map_find(&named, content, n))
-            TRY(wr_fail(WR_E_FORMAT, "added_tokens_decoder lacks \"%.60s\" of tokenizer.json; make the two files agree, or remove added_tokens_decoder", content));
+            TRY(wr_fail(WR_E_FORMAT,
+                        "added_tokens_decoder lacks \"%.60s\" of tokenizer.json; make the two files agree, or remove "
+                        "added_tokens_decoder",
+                        content));
     }
 cleanup:
     string_map_free(&places);
@@ -156,8 +164,7 @@ cleanup:
 }
 
 /* Later processors of a Sequence wrap what the earlier ones made. */
-static wr_status wrap(tokenizer *t, const int32_t *before, size_t n_before, const int32_t *after, size_t n_after)
-{
+static wr_status wrap(tokenizer *t, const int32_t *before, size_t n_before, const int32_t *after, size_t n_after) {
     if (t->n_before + n_before > MAX_POST || t->n_after + n_after > MAX_POST)
         return wr_fail(WR_E_FORMAT, "post_processor adds more than %d tokens", MAX_POST);
     memmove(t->post_before + n_before, t->post_before, t->n_before * sizeof *t->post_before);
@@ -168,26 +175,30 @@ static wr_status wrap(tokenizer *t, const int32_t *before, size_t n_before, cons
     return WR_OK;
 }
 
-static wr_status load_template(tokenizer *t, const json_value *config)
-{
+static wr_status load_template(tokenizer *t, const json_value *config) {
     wr_status status = WR_OK;
     int32_t ids[2][MAX_POST];
     size_t n[2] = {0, 0};
     int side = 0;
     const json_value *single = json_get(config, "single");
-    if (!json_is(single, JSON_ARRAY)) return wr_fail(WR_E_FORMAT, "post_processor TemplateProcessing has no list \"single\"");
+    if (!json_is(single, JSON_ARRAY))
+        return wr_fail(WR_E_FORMAT, "post_processor TemplateProcessing has no list \"single\"");
     for (const json_value *v = single->first; v; v = v->next) {
         const json_value *special = json_get(v, "SpecialToken");
         if (json_get(v, "Sequence")) {
-            if (side++) return wr_fail(WR_E_FORMAT, "post_processor template holds the text twice, which is not supported");
+            if (side++)
+                return wr_fail(WR_E_FORMAT, "post_processor template holds the text twice, which is not supported");
             continue;
         }
         const char *name;
         size_t length;
         if (!json_get_string(special, "id", &name, &length))
-            return wr_fail(WR_E_FORMAT, "post_processor template has an entry that is neither Sequence nor SpecialToken");
+            return wr_fail(WR_E_FORMAT,
+                           "post_processor template has an entry that is neither Sequence nor SpecialToken");
         const json_value *list = json_get(json_get(json_get(config, "special_tokens"), name), "ids");
-        if (!json_is(list, JSON_ARRAY)) return wr_fail(WR_E_FORMAT, "post_processor template names \"%s\", which special_tokens does not define", name);
+        if (!json_is(list, JSON_ARRAY))
+            return wr_fail(WR_E_FORMAT, "post_processor template names \"%s\", which special_tokens does not define",
+                           name);
         for (const json_value *e = list->first; e; e = e->next) {
             int64_t id;
             if (!json_to_int(e, &id) || id < 0 || (uint64_t)id >= t->vocab || n[side] == MAX_POST)
@@ -201,8 +212,7 @@ cleanup:
     return status;
 }
 
-static wr_status load_pair(tokenizer *t, const json_value *config)
-{
+static wr_status load_pair(tokenizer *t, const json_value *config) {
     int32_t ids[2];
     for (int i = 0; i < 2; i++) {
         int64_t id;
@@ -214,8 +224,7 @@ static wr_status load_pair(tokenizer *t, const json_value *config)
     return wrap(t, ids, 1, ids + 1, 1);
 }
 
-wr_status tokenizer_load_post(tokenizer *t, const json_value *config)
-{
+wr_status tokenizer_load_post(tokenizer *t, const json_value *config) {
     wr_status status = WR_OK;
     if (!config || config->kind == JSON_NULL) return WR_OK;
     const char *type = "";

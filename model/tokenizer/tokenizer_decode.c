@@ -3,10 +3,13 @@
 
 #include <stdlib.h>
 
-struct tokenizer_stream { const tokenizer *t; text_stream *text; bool skip_special; };
+struct tokenizer_stream {
+    const tokenizer *t;
+    text_stream *text;
+    bool skip_special;
+};
 
-wr_status tokenizer_stream_create(const tokenizer *t, bool skip_special, tokenizer_stream **out)
-{
+wr_status tokenizer_stream_create(const tokenizer *t, bool skip_special, tokenizer_stream **out) {
     wr_status status = WR_OK;
     tokenizer_stream *s = mem_calloc(1, sizeof *s);
     TRY_ALLOC(s);
@@ -20,15 +23,13 @@ cleanup:
     return status;
 }
 
-void tokenizer_stream_free(tokenizer_stream *s)
-{
+void tokenizer_stream_free(tokenizer_stream *s) {
     if (!s) return;
     text_stream_free(s->text);
     free(s);
 }
 
-wr_status tokenizer_stream_push(tokenizer_stream *s, int32_t id, strbuf *out)
-{
+wr_status tokenizer_stream_push(tokenizer_stream *s, int32_t id, strbuf *out) {
     if (id < 0) return wr_fail(WR_E_FORMAT, "token id %d is negative", id);
     if ((size_t)id >= s->t->vocab) return WR_OK;
     const token_info *token = &s->t->tokens[id];
@@ -36,13 +37,9 @@ wr_status tokenizer_stream_push(tokenizer_stream *s, int32_t id, strbuf *out)
     return text_stream_push(s->text, token->text, token->n, out);
 }
 
-wr_status tokenizer_stream_flush(tokenizer_stream *s, strbuf *out)
-{
-    return text_stream_flush(s->text, out);
-}
+wr_status tokenizer_stream_flush(tokenizer_stream *s, strbuf *out) { return text_stream_flush(s->text, out); }
 
-wr_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, strbuf *out)
-{
+wr_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, strbuf *out) {
     wr_status status = WR_OK;
     tokenizer_stream *s = NULL;
     TRY(tokenizer_stream_create(t, skip_special, &s));

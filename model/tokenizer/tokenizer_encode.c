@@ -7,21 +7,19 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-void token_ids_free(token_ids *ids)
-{
+void token_ids_free(token_ids *ids) {
     free(ids->ids);
     *ids = (token_ids){0};
 }
 
-wr_status token_ids_push(token_ids *ids, int32_t id)
-{
+wr_status token_ids_push(token_ids *ids, int32_t id) {
     wr_status status = WR_OK;
     VEC_PUSH(ids->ids, ids->n, ids->capacity, id);
 cleanup:
     return status;
 }
 
-/* --- scratch of a call ---------------------------------------------------------------------------------------------------- */
+/* --- scratch of a call -------------------------------------------------------------------------------------------- */
 
 typedef struct encoder encoder;
 struct encoder {
@@ -38,10 +36,12 @@ struct encoder {
 };
 
 /* Encoders that no call uses at the moment. */
-struct encode_pool { pthread_mutex_t lock; encoder *idle; };
+struct encode_pool {
+    pthread_mutex_t lock;
+    encoder *idle;
+};
 
-wr_status encode_pool_create(encode_pool **out)
-{
+wr_status encode_pool_create(encode_pool **out) {
     encode_pool *p = mem_calloc(1, sizeof *p);
     if (!p) return WR_E_NOMEM;
     pthread_mutex_init(&p->lock, NULL);
@@ -49,8 +49,7 @@ wr_status encode_pool_create(encode_pool **out)
     return WR_OK;
 }
 
-static void encoder_free(encoder *e)
-{
+static void encoder_free(encoder *e) {
     if (!e) return;
     pretokenize_scratch_free(&e->words);
     normalize_scratch_free(&e->normal);
@@ -61,8 +60,7 @@ static void encoder_free(encoder *e)
     free(e);
 }
 
-void encode_pool_free(encode_pool *p)
-{
+void encode_pool_free(encode_pool *p) {
     if (!p) return;
     for (encoder *e = p->idle, *next; e; e = next) {
         next = e->next;
@@ -72,8 +70,7 @@ void encode_pool_free(encode_pool *p)
     free(p);
 }
 
-static wr_status borrow(const tokenizer *t, token_ids *out, encoder **found)
-{
+static wr_status borrow(const tokenizer *t, token_ids *out, encoder **found) {
     wr_status status = WR_OK;
     pthread_mutex_lock(&t->pool->lock);
     encoder *e = t->pool->idle;
@@ -93,8 +90,7 @@ cleanup:
     return status;
 }
 
-static void give_back(encoder *e)
-{
+static void give_back(encoder *e) {
     encode_pool *p = e->t->pool;
     pthread_mutex_lock(&p->lock);
     e->next = p->idle;
@@ -102,10 +98,9 @@ static void give_back(encoder *e)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* --- one word ---------------------------------------------------------------------------------------------------------------- */
+/* --- one word ----------------------------------------------------------------------------------------------------- */
 
-static wr_status push_symbol(merge_scratch *s, int32_t id)
-{
+static wr_status push_symbol(merge_scratch *s, int32_t id) {
     wr_status status = WR_OK;
     VEC_PUSH(s->ids, s->n, s->capacity, id);
 cleanup:
@@ -113,18 +108,17 @@ cleanup:
 }
 
 /* A character or byte that has no token. Unknown tokens wait until a known one follows, so that runs may be fused. */
-static wr_status push_unknown(encoder *e, bool *waiting)
-{
+static wr_status push_unknown(encoder *e, bool *waiting) {
     const tokenizer *t = e->t;
-    if (t->unk_missing) return wr_fail(WR_E_FORMAT, "model.unk_token \"%s\" is needed but is not in model.vocab", t->unk_missing);
+    if (t->unk_missing)
+        return wr_fail(WR_E_FORMAT, "model.unk_token \"%s\" is needed but is not in model.vocab", t->unk_missing);
     if (t->unk_id < 0) return WR_OK;
     if (*waiting && !t->fuse_unk) return push_symbol(&e->merge, t->unk_id);
     *waiting = true;
     return WR_OK;
 }
 
-static wr_status push_known(encoder *e, int32_t id, bool *waiting)
-{
+static wr_status push_known(encoder *e, int32_t id, bool *waiting) {
     wr_status status = WR_OK;
     if (*waiting) TRY(push_symbol(&e->merge, e->t->unk_id));
     *waiting = false;
@@ -133,8 +127,7 @@ cleanup:
     return status;
 }
 
-static wr_status byte_symbols(encoder *e, const char *word, size_t n)
-{
+static wr_status byte_symbols(encoder *e, const char *word, size_t n) {
     wr_status status = WR_OK;
     bool waiting = false;
     for (size_t i = 0; i < n; i++) {
@@ -146,8 +139,7 @@ cleanup:
     return status;
 }
 
-static wr_status character_symbols(encoder *e, const char *word, size_t n)
-{
+static wr_status character_symbols(encoder *e, const char *word, size_t n) {
     wr_status status = WR_OK;
     const tokenizer *t = e->t;
     bool waiting = false;
@@ -155,7 +147,8 @@ static wr_status character_symbols(encoder *e, const char *word, size_t n)
         uint32_t code;
         length = utf8_next(word + i, &code);
         int32_t id = -1;
-        if (code < 128) id = t->ascii_ids[code];
+        if (code < 128)
+            id = t->ascii_ids[code];
         else {
             const string_entry *known = string_map_find(&t->by_text, word + i, length);
             if (known) id = known->value;
@@ -167,15 +160,16 @@ static wr_status character_symbols(encoder *e, const char *word, size_t n)
         size_t bytes = 0;
         while (bytes < length && t->fallback_ids[(uint8_t)word[i + bytes]] >= 0) bytes++;
         if (bytes < length) TRY(push_unknown(e, &waiting));
-        else for (size_t k = 0; k < length; k++) TRY(push_symbol(&e->merge, t->fallback_ids[(uint8_t)word[i + k]])); /* a waiting one stays behind */
+        /* a waiting one stays behind */
+        else
+            for (size_t k = 0; k < length; k++) TRY(push_symbol(&e->merge, t->fallback_ids[(uint8_t)word[i + k]]));
     }
     if (waiting) TRY(push_symbol(&e->merge, t->unk_id));
 cleanup:
     return status;
 }
 
-static wr_status whole_token(encoder *e, const char *word, size_t n, int32_t *id)
-{
+static wr_status whole_token(encoder *e, const char *word, size_t n, int32_t *id) {
     if (e->t->byte_level) {
         strbuf_clear(&e->key);
         for (size_t i = 0; i < n; i++) utf8_put(&e->key, byte_to_char((uint8_t)word[i]));
@@ -188,8 +182,7 @@ static wr_status whole_token(encoder *e, const char *word, size_t n, int32_t *id
     return WR_OK;
 }
 
-static wr_status merge_new_word(encoder *e, const char *word, size_t n)
-{
+static wr_status merge_new_word(encoder *e, const char *word, size_t n) {
     wr_status status = WR_OK;
     int32_t whole = -1;
     if (n > INT_MAX) TRY(wr_fail(WR_E_FORMAT, "a word of %zu bytes is too long to tokenize", n));
@@ -203,8 +196,7 @@ cleanup:
     return status;
 }
 
-static wr_status encode_word(encoder *e, const char *word, size_t n)
-{
+static wr_status encode_word(encoder *e, const char *word, size_t n) {
     wr_status status = WR_OK;
     if (n > WORD_MAX_BYTES || n == 0) return n ? merge_new_word(e, word, n) : WR_OK;
     token_ids *out = e->out;
@@ -227,11 +219,11 @@ cleanup:
     return status;
 }
 
-/* --- the text ----------------------------------------------------------------------------------------------------------------- */
+/* --- the text ----------------------------------------------------------------------------------------------------- */
 
-/* A word of a SentencePiece vocabulary is often the whole text; its parts, each from a run of marks on, merge apart from each other. */
-static wr_status encode_parts(encoder *e, const char *text, size_t n)
-{
+/* A word of a SentencePiece vocabulary is often the whole text; its parts, each from a run of marks on, merge apart
+ * from each other. */
+static wr_status encode_parts(encoder *e, const char *text, size_t n) {
     static const char mark[] = "\xE2\x96\x81";
     wr_status status = WR_OK;
     size_t begin = 0;
@@ -250,8 +242,7 @@ cleanup:
     return status;
 }
 
-static wr_status encode_plain(encoder *e, const char *text, size_t n)
-{
+static wr_status encode_plain(encoder *e, const char *text, size_t n) {
     wr_status status = WR_OK;
     const piece_list *words;
     bool parts = !e->t->byte_level && e->t->cut_at_marks;
@@ -266,13 +257,14 @@ cleanup:
 }
 
 /* The steps that a Llama-2-style file has in chats. */
-static wr_status normalize_chat(encoder *e, bool at_start, const char **text, size_t *n)
-{
+static wr_status normalize_chat(encoder *e, bool at_start, const char **text, size_t *n) {
     static const char mark[] = "\xE2\x96\x81";
     wr_status status = WR_OK;
     const tokenizer *t = e->t;
     TRY(normalize(t->chat_normal, &e->normal, *text, *n, text, n));
-    if (*n == 0 || t->chat_mark == MARK_NEVER || (t->chat_mark == MARK_FIRST && !at_start) || (*n >= 3 && memcmp(*text, mark, 3) == 0)) return WR_OK;
+    if (*n == 0 || t->chat_mark == MARK_NEVER || (t->chat_mark == MARK_FIRST && !at_start) ||
+        (*n >= 3 && memcmp(*text, mark, 3) == 0))
+        return WR_OK;
     strbuf_clear(&e->clean);
     strbuf_append(&e->clean, mark, 3);
     strbuf_append(&e->clean, *text, *n);
@@ -283,12 +275,13 @@ cleanup:
     return status;
 }
 
-static wr_status encode_raw(encoder *e, const char *text, size_t n, bool match)
-{
+static wr_status encode_raw(encoder *e, const char *text, size_t n, bool match) {
     wr_status status = WR_OK;
     bool at_start = text == e->begin;
-    if (e->chat && e->t->chat_normal) TRY(normalize_chat(e, at_start, &text, &n));
-    else TRY(normalize(e->t->normal, &e->normal, text, n, &text, &n));
+    if (e->chat && e->t->chat_normal)
+        TRY(normalize_chat(e, at_start, &text, &n));
+    else
+        TRY(normalize(e->t->normal, &e->normal, text, n, &text, &n));
     e->words.at_start = at_start;
     if (!match) return encode_plain(e, text, n);
     added_scan scan = {.set = &e->t->added_normalized, .text = text, .n = n};
@@ -300,8 +293,7 @@ cleanup:
     return status;
 }
 
-static void end_call(encoder *e, wr_status status, size_t before)
-{
+static void end_call(encoder *e, wr_status status, size_t before) {
     if (!e) return;
     if (status < 0) {
         e->out->n = before;
@@ -311,7 +303,7 @@ static void end_call(encoder *e, wr_status status, size_t before)
     }
 }
 
-/* --- text of which only a part is the writer's ------------------------------------------------------------------------------ */
+/* --- text of which only a part is the writer's -------------------------------------------------------------------- */
 
 typedef struct marked_text {
     encoder *e;
@@ -322,8 +314,7 @@ typedef struct marked_text {
     size_t *at;
 } marked_text;
 
-static wr_status encode_stretch(marked_text *m, size_t to)
-{
+static wr_status encode_stretch(marked_text *m, size_t to) {
     bool own = true;
     for (size_t i = m->done; i < to && own; i++) own = m->origin[i] == 0;
     wr_status status = encode_raw(m->e, m->text + m->done, to - m->done, own);
@@ -332,8 +323,7 @@ static wr_status encode_stretch(marked_text *m, size_t to)
 }
 
 /* The text between added tokens, up to byte `to`, cut where the caller wants it. */
-static wr_status encode_between(marked_text *m, size_t to)
-{
+static wr_status encode_between(marked_text *m, size_t to) {
     wr_status status = WR_OK;
     for (; m->next_cut < m->n_cuts && m->cuts[m->next_cut] <= to; m->next_cut++) {
         if (m->cuts[m->next_cut] > m->done) TRY(encode_stretch(m, m->cuts[m->next_cut]));
@@ -344,9 +334,8 @@ cleanup:
     return status;
 }
 
-wr_status tokenizer_encode_marked(const tokenizer *t, const char *text, size_t n, const uint16_t *origin, const size_t *cuts, size_t n_cuts, size_t *at,
-                                  token_ids *out)
-{
+wr_status tokenizer_encode_marked(const tokenizer *t, const char *text, size_t n, const uint16_t *origin,
+                                  const size_t *cuts, size_t n_cuts, size_t *at, token_ids *out) {
     wr_status status = WR_OK;
     encoder *e = NULL;
     const size_t before = out->n;
@@ -355,8 +344,10 @@ wr_status tokenizer_encode_marked(const tokenizer *t, const char *text, size_t n
     e->chat = true;
     marked_text m = {.e = e, .text = text, .origin = origin, .cuts = cuts, .n_cuts = n_cuts, .at = at};
     for (size_t from = 0, to; from < n; from = to) {
-        for (; from < n && origin[from] != 0; from++) {} /* a writer's text, most of all */
-        for (to = from; to < n && origin[to] == 0; to++) {}
+        for (; from < n && origin[from] != 0; from++) {
+        } /* a writer's text, most of all */
+        for (to = from; to < n && origin[to] == 0; to++) {
+        }
         TRY(tokenizer_check_named(t, text + from, to - from));
         added_scan scan = {.set = &t->added_raw, .text = text + from, .n = to - from};
         for (added_span s; added_next(&scan, &s);) {
@@ -372,8 +363,7 @@ cleanup:
     return status;
 }
 
-wr_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int flags, token_ids *out)
-{
+wr_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int flags, token_ids *out) {
     wr_status status = WR_OK;
     encoder *e = NULL;
     size_t before = out->n;
@@ -402,19 +392,18 @@ cleanup:
     return status;
 }
 
-bool tokenizer_cuts_lines(const tokenizer *t)
-{
+bool tokenizer_cuts_lines(const tokenizer *t) {
     return t->byte_level && normalizer_is_unicode(t->normal) && pretokenizer_cuts_lines(t->words);
 }
 
-void tokenizer_post(const tokenizer *t, const int32_t **before, size_t *n_before, const int32_t **after, size_t *n_after)
-{
+void tokenizer_post(const tokenizer *t, const int32_t **before, size_t *n_before, const int32_t **after,
+                    size_t *n_after) {
     *before = t->post_before, *n_before = t->n_before;
     *after = t->post_after, *n_after = t->n_after;
 }
 
-int32_t tokenizer_added_at(const tokenizer *t, const char *text, size_t n, const uint16_t *origin, size_t from, size_t *length)
-{
+int32_t tokenizer_added_at(const tokenizer *t, const char *text, size_t n, const uint16_t *origin, size_t from,
+                           size_t *length) {
     size_t to = from;
     while (to < n && origin[to] == 0) to++;
     added_scan scan = {.set = &t->added_raw, .text = text + from, .n = to - from};

@@ -1,14 +1,14 @@
-/* Reading tokenizer.json. The model is read in tokenizer_vocab.c, added tokens and post-processor in tokenizer_added.c. */
+/* Reading tokenizer.json. The model is read in tokenizer_vocab.c, added tokens and post-processor in
+ * tokenizer_added.c. */
 #include "base/file.h"
 #include "model/tokenizer/tokenizer_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* "truncation" and "padding" are not looked at: they are what the last call of a trainer left in the file, and transformers sets both anew at
- * every call. */
-static wr_status load_document(tokenizer *t, const json_value *root)
-{
+/* "truncation" and "padding" are not looked at: they are what the last call of a trainer left in the file, and
+ * transformers sets both anew at every call. */
+static wr_status load_document(tokenizer *t, const json_value *root) {
     wr_status status = WR_OK;
     if (!json_is(root, JSON_OBJECT)) TRY(wr_fail(WR_E_FORMAT, "not a JSON object"));
     TRY(tokenizer_load_model(t, json_get(root, "model")));
@@ -24,8 +24,7 @@ cleanup:
     return status;
 }
 
-wr_status tokenizer_load(const char *path, tokenizer **out)
-{
+wr_status tokenizer_load(const char *path, tokenizer **out) {
     wr_status status = WR_OK;
     char file[PATH_CAP], *bytes = NULL;
     size_t n = 0;
@@ -62,8 +61,7 @@ cleanup:
     return status;
 }
 
-void tokenizer_free(tokenizer *t)
-{
+void tokenizer_free(tokenizer *t) {
     if (!t) return;
     arena_free(t->memory);
     free(t->dir);
@@ -83,23 +81,13 @@ void tokenizer_free(tokenizer *t)
     free(t);
 }
 
-size_t tokenizer_vocab(const tokenizer *t)
-{
-    return t->vocab;
-}
+size_t tokenizer_vocab(const tokenizer *t) { return t->vocab; }
 
-const char *tokenizer_hash(const tokenizer *t)
-{
-    return t->hash;
-}
+const char *tokenizer_hash(const tokenizer *t) { return t->hash; }
 
-const char *tokenizer_dir(const tokenizer *t)
-{
-    return t->dir;
-}
+const char *tokenizer_dir(const tokenizer *t) { return t->dir; }
 
-int32_t tokenizer_id(const tokenizer *t, const char *token)
-{
+int32_t tokenizer_id(const tokenizer *t, const char *token) {
     const string_entry *e = string_map_find(&t->added_by_text, token, strlen(token));
     if (!e) e = string_map_find(&t->by_text, token, strlen(token));
     return e ? e->value : -1;

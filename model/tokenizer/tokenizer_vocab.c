@@ -7,12 +7,12 @@
 #include <string.h>
 
 #define MAX_VOCAB (4 * 1024 * 1024) /* far above any published vocabulary; bounds what a bad id can allocate */
-#define MARK "\xE2\x96\x81" /* U+2581, which stands for a space in vocabularies made by SentencePiece */
+#define MARK "\xE2\x96\x81"         /* U+2581, which stands for a space in vocabularies made by SentencePiece */
 
-wr_status tokenizer_set_token(tokenizer *t, size_t *capacity, int64_t id, const char *text, size_t n, bool special)
-{
+wr_status tokenizer_set_token(tokenizer *t, size_t *capacity, int64_t id, const char *text, size_t n, bool special) {
     wr_status status = WR_OK;
-    if (id < 0 || id >= MAX_VOCAB) return wr_fail(WR_E_FORMAT, "token \"%.40s\" has the impossible id %lld", text, (long long)id);
+    if (id < 0 || id >= MAX_VOCAB)
+        return wr_fail(WR_E_FORMAT, "token \"%.40s\" has the impossible id %lld", text, (long long)id);
     size_t old = t->vocab, need = (size_t)id + 1;
     if (need > old) {
         TRY(mem_reserve((void **)&t->tokens, capacity, need, sizeof *t->tokens));
@@ -26,23 +26,22 @@ cleanup:
     return status;
 }
 
-static wr_status require_absent(const json_value *model, const char *name)
-{
+static wr_status require_absent(const json_value *model, const char *name) {
     const json_value *v = json_get(model, name);
     double number = 0.0;
-    bool empty = !v || v->kind == JSON_NULL || (v->kind == JSON_STRING && v->length == 0) || (v->kind == JSON_BOOL && !v->boolean) ||
-                 (json_to_double(v, &number) && number == 0.0);
+    bool empty = !v || v->kind == JSON_NULL || (v->kind == JSON_STRING && v->length == 0) ||
+                 (v->kind == JSON_BOOL && !v->boolean) || (json_to_double(v, &number) && number == 0.0);
     return empty ? WR_OK : wr_fail(WR_E_FORMAT, "model.%s is set, which is not supported", name);
 }
 
-static wr_status load_vocab(tokenizer *t, const json_value *vocab)
-{
+static wr_status load_vocab(tokenizer *t, const json_value *vocab) {
     wr_status status = WR_OK;
     size_t capacity = 0;
     if (!json_is(vocab, JSON_OBJECT)) return wr_fail(WR_E_FORMAT, "model.vocab is not an object");
     for (const json_value *v = vocab->first; v; v = v->next) {
         int64_t id = -1;
-        if (!json_to_int(v, &id)) TRY(wr_fail(WR_E_FORMAT, "model.vocab: the id of \"%.40s\" is not an integer", v->key));
+        if (!json_to_int(v, &id))
+            TRY(wr_fail(WR_E_FORMAT, "model.vocab: the id of \"%.40s\" is not an integer", v->key));
         if (id >= 0 && (size_t)id < t->vocab && t->tokens[id].text) t->merges.ambiguous = true;
         TRY(tokenizer_set_token(t, &capacity, id, v->key, v->key_length, false));
         string_entry *slot;
@@ -54,15 +53,13 @@ cleanup:
     return status;
 }
 
-static int32_t id_of(const tokenizer *t, const char *text, size_t n)
-{
+static int32_t id_of(const tokenizer *t, const char *text, size_t n) {
     const string_entry *e = string_map_find(&t->by_text, text, n);
     return e ? e->value : -1;
 }
 
 /* One merge: "left right", or ["left", "right"]. */
-static wr_status load_merge(tokenizer *t, const json_value *v, uint32_t rank, strbuf *joined)
-{
+static wr_status load_merge(tokenizer *t, const json_value *v, uint32_t rank, strbuf *joined) {
     const char *left, *right;
     size_t n_left, n_right;
     if (json_is(v, JSON_STRING)) {
@@ -73,7 +70,8 @@ static wr_status load_merge(tokenizer *t, const json_value *v, uint32_t rank, st
         n_left = (size_t)(space - v->text);
         right = space + 1;
         n_right = v->length - n_left - 1;
-    } else if (json_is(v, JSON_ARRAY) && v->length == 2 && json_is(v->first, JSON_STRING) && json_is(v->first->next, JSON_STRING)) {
+    } else if (json_is(v, JSON_ARRAY) && v->length == 2 && json_is(v->first, JSON_STRING) &&
+               json_is(v->first->next, JSON_STRING)) {
         left = v->first->text;
         n_left = v->first->length;
         right = v->first->next->text;
@@ -81,20 +79,22 @@ static wr_status load_merge(tokenizer *t, const json_value *v, uint32_t rank, st
     } else {
         return wr_fail(WR_E_FORMAT, "model.merges: entry %u is neither a string nor a pair of strings", rank + 1);
     }
-    bool mark_left = n_left >= 3 && memcmp(left + n_left - 3, MARK, 3) == 0, mark_right = n_right >= 3 && memcmp(right, MARK, 3) == 0;
+    bool mark_left = n_left >= 3 && memcmp(left + n_left - 3, MARK, 3) == 0,
+         mark_right = n_right >= 3 && memcmp(right, MARK, 3) == 0;
     if (mark_right && !mark_left) t->cut_at_marks = false;
     strbuf_clear(joined);
     strbuf_append(joined, left, n_left);
     strbuf_append(joined, right, n_right);
     if (joined->failed) return strbuf_status(joined);
-    const string_entry *a = string_map_find(&t->by_text, left, n_left), *b = string_map_find(&t->by_text, right, n_right);
+    const string_entry *a = string_map_find(&t->by_text, left, n_left),
+                       *b = string_map_find(&t->by_text, right, n_right);
     const string_entry *ab = string_map_find(&t->by_text, strbuf_str(joined), joined->len);
-    if (!a || !b || !ab) return wr_fail(WR_E_FORMAT, "model.merges: entry %u uses a token that model.vocab does not have", rank + 1);
+    if (!a || !b || !ab)
+        return wr_fail(WR_E_FORMAT, "model.merges: entry %u uses a token that model.vocab does not have", rank + 1);
     return merge_rules_put(&t->merges, a->value, b->value, rank, ab->value);
 }
 
-wr_status tokenizer_load_model(tokenizer *t, const json_value *model)
-{
+wr_status tokenizer_load_model(tokenizer *t, const json_value *model) {
     static const char *const unsupported[] = {"dropout", "continuing_subword_prefix", "end_of_word_suffix"};
     wr_status status = WR_OK;
     strbuf joined = {0};
@@ -117,8 +117,10 @@ wr_status tokenizer_load_model(tokenizer *t, const json_value *model)
     t->unk_id = -1;
     if (json_get_string(model, "unk_token", &unk, &length)) {
         const string_entry *e = string_map_find(&t->by_text, unk, length);
-        if (e) t->unk_id = e->value;
-        else TRY_ALLOC(t->unk_missing = arena_strndup(t->memory, unk, length));
+        if (e)
+            t->unk_id = e->value;
+        else
+            TRY_ALLOC(t->unk_missing = arena_strndup(t->memory, unk, length));
     }
     const json_value *merges = json_get(model, "merges");
     if (!json_is(merges, JSON_ARRAY)) TRY(wr_fail(WR_E_FORMAT, "model.merges is not an array"));
@@ -134,8 +136,7 @@ cleanup:
     return status;
 }
 
-wr_status tokenizer_load_symbols(tokenizer *t)
-{
+wr_status tokenizer_load_symbols(tokenizer *t) {
     t->byte_level = pretokenizer_is_byte_level(t->words);
     for (int b = 0; b < 256; b++) {
         char text[4];

@@ -1,5 +1,6 @@
-/* Hugging Face config.json -> model_config, of transformers 4 and 5. The rule: a field that would change the numbers and is not computed
- * here is an error that names it. Fields that are not there have the values that transformers' own class of the family gives them. */
+/* Hugging Face config.json -> model_config, of transformers 4 and 5. The rule: a field that would change the numbers
+ * and is not computed here is an error that names it. Fields that are not there have the values that transformers' own
+ * class of the family gives them. */
 #include "model/weights/config_fields.h"
 
 #include "base/file.h"
@@ -32,7 +33,8 @@ static const family *family_of(const char *model_type) {
     return NULL;
 }
 
-static const char *const head_names[] = {[HEAD_LM] = "ForCausalLM", [HEAD_SCORE] = "ForSequenceClassification", [HEAD_NONE] = "Model"};
+static const char *const head_names[] = {
+    [HEAD_LM] = "ForCausalLM", [HEAD_SCORE] = "ForSequenceClassification", [HEAD_NONE] = "Model"};
 
 void model_config_set_head(model_config *c, model_head head, size_t n_labels) {
     const family *f = family_of(c->model_type);
@@ -44,7 +46,9 @@ void model_config_set_head(model_config *c, model_head head, size_t n_labels) {
 
 wr_status model_config_set_type(model_config *c, const char *model_type) {
     const family *f = family_of(model_type);
-    if (!f) return wr_fail(WR_E_FORMAT, "field \"model_type\": \"%.40s\" is not supported (llama, qwen2, qwen3, mistral)", model_type);
+    if (!f)
+        return wr_fail(WR_E_FORMAT, "field \"model_type\": \"%.40s\" is not supported (llama, qwen2, qwen3, mistral)",
+                       model_type);
     memset(c->model_type, 0, sizeof c->model_type);
     snprintf(c->model_type, sizeof c->model_type, "%s", f->model_type);
     c->qkv_bias = f->qkv_bias;
@@ -52,7 +56,7 @@ wr_status model_config_set_type(model_config *c, const char *model_type) {
     return WR_OK;
 }
 
-/* --- reading ----------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* eos_token_id is an id, a list of ids or null. */
 static wr_status add_eos(model_config *c, const json_value *v, bool in_list) {
@@ -65,19 +69,24 @@ static wr_status add_eos(model_config *c, const json_value *v, bool in_list) {
         }
         return WR_OK;
     }
-    if (!json_to_int(v, &x) || x < 0 || x > INT32_MAX) return wr_fail(WR_E_FORMAT, "field \"eos_token_id\" is not a token id or a list of them");
+    if (!json_to_int(v, &x) || x < 0 || x > INT32_MAX)
+        return wr_fail(WR_E_FORMAT, "field \"eos_token_id\" is not a token id or a list of them");
     for (size_t i = 0; i < c->n_eos; i++)
         if (c->eos_ids[i] == (int32_t)x) return WR_OK;
-    if (c->n_eos == sizeof c->eos_ids / sizeof c->eos_ids[0]) return wr_fail(WR_E_FORMAT, "field \"eos_token_id\" lists more than 8 end tokens");
+    if (c->n_eos == sizeof c->eos_ids / sizeof c->eos_ids[0])
+        return wr_fail(WR_E_FORMAT, "field \"eos_token_id\" lists more than 8 end tokens");
     c->eos_ids[c->n_eos++] = (int32_t)x;
     return WR_OK;
 }
 
-/* transformers writes id2label, and leaves it out when it is the default of 2; num_labels beats it where both are there (transformers 5; 4.57: the reverse). */
+/* transformers writes id2label, and leaves it out when it is the default of 2; num_labels beats it where both are there
+ * (transformers 5; 4.57: the reverse). */
 static wr_status read_labels(const json_value *o, size_t *n_labels) {
     const json_value *map = json_get(o, "id2label");
-    if (!field_is_absent(map) && map->kind != JSON_OBJECT) return wr_fail(WR_E_FORMAT, "field \"id2label\" is not an object");
-    if (field_is_absent(map) || !field_is_absent(json_get(o, "num_labels"))) return field_size(o, "num_labels", 2, n_labels);
+    if (!field_is_absent(map) && map->kind != JSON_OBJECT)
+        return wr_fail(WR_E_FORMAT, "field \"id2label\" is not an object");
+    if (field_is_absent(map) || !field_is_absent(json_get(o, "num_labels")))
+        return field_size(o, "num_labels", 2, n_labels);
     if (map->length == 0) return wr_fail(WR_E_FORMAT, "field \"id2label\" has no members");
     *n_labels = map->length;
     return WR_OK;
@@ -92,18 +101,22 @@ static wr_status read_type(const json_value *o, model_config *c, const family **
     wr_status s = model_config_set_type(c, type);
     if (s < 0) return s;
     *out = family_of(type);
-    if (!field_is_absent(json_get(o, "hidden_act")) && (!json_get_string(o, "hidden_act", &act, &n) || strcmp(act, "silu") != 0))
+    if (!field_is_absent(json_get(o, "hidden_act")) &&
+        (!json_get_string(o, "hidden_act", &act, &n) || strcmp(act, "silu") != 0))
         return wr_fail(WR_E_FORMAT, "field \"hidden_act\": \"%.40s\" is not supported (silu)", act);
     model_config_set_head(c, HEAD_LM, 0);
     if (field_is_absent(archs) || (archs->kind == JSON_ARRAY && archs->length == 0)) return WR_OK;
     const json_value *name = json_at(archs, 0);
-    if (archs->kind != JSON_ARRAY || !json_is(name, JSON_STRING)) return wr_fail(WR_E_FORMAT, "field \"architectures\" is not a list of names");
+    if (archs->kind != JSON_ARRAY || !json_is(name, JSON_STRING))
+        return wr_fail(WR_E_FORMAT, "field \"architectures\" is not a list of names");
     for (model_head head = HEAD_LM; head <= HEAD_NONE; head++) {
         model_config_set_head(c, head, 0);
         if (strcmp(c->architecture, name->text) == 0) return WR_OK;
     }
-    return wr_fail(WR_E_FORMAT, "field \"architectures\": \"%.80s\" is not supported (%s with ForCausalLM, ForSequenceClassification or Model)", name->text,
-                   (*out)->prefix);
+    return wr_fail(
+        WR_E_FORMAT,
+        "field \"architectures\": \"%.80s\" is not supported (%s with ForCausalLM, ForSequenceClassification or Model)",
+        name->text, (*out)->prefix);
 }
 
 /* Sliding windows are not computed: every layer must see the whole sequence. */
@@ -113,15 +126,19 @@ static wr_status check_windows(const json_value *o, const char *type) {
         if (layers->kind != JSON_ARRAY) return wr_fail(WR_E_FORMAT, "field \"layer_types\" is not a list");
         for (const json_value *v = layers->first; v; v = v->next)
             if (v->kind != JSON_STRING || strcmp(v->text, "full_attention") != 0)
-                return wr_fail(WR_E_FORMAT, "field \"layer_types\": \"%.40s\" is not supported (full_attention)", v->text ? v->text : "");
+                return wr_fail(WR_E_FORMAT, "field \"layer_types\": \"%.40s\" is not supported (full_attention)",
+                               v->text ? v->text : "");
     }
-    if (strncmp(type, "qwen", 4) == 0) { /* these have a window only where they use it, and layer_types goes before max_window_layers */
+    /* these have a window only where they use it, and layer_types goes before max_window_layers */
+    if (strncmp(type, "qwen", 4) == 0) {
         if (!field_is_absent(layers) || (window && window->kind == JSON_NULL)) return WR_OK;
         return field_must_be_bool(o, "use_sliding_window", false);
     }
-    if (!field_is_absent(window)) return wr_fail(WR_E_FORMAT, "field \"sliding_window\" is set, which is not supported");
+    if (!field_is_absent(window))
+        return wr_fail(WR_E_FORMAT, "field \"sliding_window\" is set, which is not supported");
     if (strcmp(type, "mistral") == 0 && !window)
-        return wr_fail(WR_E_FORMAT, "field \"sliding_window\" is missing; null is needed, since its default is not supported");
+        return wr_fail(WR_E_FORMAT,
+                       "field \"sliding_window\" is missing; null is needed, since its default is not supported");
     return WR_OK;
 }
 
@@ -206,15 +223,16 @@ cleanup:
     return status;
 }
 
-/* --- checking ---------------------------------------------------------------------------------------------------- */
+/* --- checking ----------------------------------------------------------------------------------------------------- */
 
 wr_status model_config_check(const model_config *c) {
     const size_t top = (size_t)1 << 24;
     const struct {
         const char *name;
         size_t value;
-    } dims[] = {{"hidden_size", c->C},      {"num_attention_heads", c->H}, {"num_key_value_heads", c->G}, {"head_dim", c->D},
-                {"intermediate_size", c->F}, {"vocab_size", c->V},          {"num_hidden_layers", c->L}};
+    } dims[] = {{"hidden_size", c->C},      {"num_attention_heads", c->H}, {"num_key_value_heads", c->G},
+                {"head_dim", c->D},         {"intermediate_size", c->F},   {"vocab_size", c->V},
+                {"num_hidden_layers", c->L}};
     for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++)
         if (dims[i].value == 0 || dims[i].value > top)
             return wr_fail(WR_E_FORMAT, "field \"%s\" is %zu, outside 1 … %zu", dims[i].name, dims[i].value, top);
@@ -222,7 +240,9 @@ wr_status model_config_check(const model_config *c) {
     if (c->D > HEAD_DIM_MAX) return wr_fail(WR_E_FORMAT, "field \"head_dim\" is %zu, above %d", c->D, HEAD_DIM_MAX);
     if (c->D % 2) return wr_fail(WR_E_FORMAT, "field \"head_dim\" is %zu, but must be even", c->D);
     if (c->H % c->G)
-        return wr_fail(WR_E_FORMAT, "field \"num_attention_heads\" (%zu) is not a multiple of \"num_key_value_heads\" (%zu)", c->H, c->G);
+        return wr_fail(WR_E_FORMAT,
+                       "field \"num_attention_heads\" (%zu) is not a multiple of \"num_key_value_heads\" (%zu)", c->H,
+                       c->G);
     if (c->head == HEAD_SCORE && (c->n_labels == 0 || c->n_labels > 4096))
         return wr_fail(WR_E_FORMAT, "field \"num_labels\" is %zu, outside 1 … 4096", c->n_labels);
     /* In double: every dimension is at most 2^24, so nothing here overflows, and the sum bounds the parameter count. */
@@ -230,6 +250,7 @@ wr_status model_config_check(const model_config *c) {
     double layer = 2 * C * HD + 2 * C * GD + 3 * C * (double)c->F + 2 * C + HD + 2 * GD + 2 * (double)c->D;
     double total = (double)c->L * layer + 2 * C * (double)c->V + C * (1.0 + (double)c->n_labels);
     if (total > 1e12) return wr_fail(WR_E_FORMAT, "the shapes give %.3g parameters, more than can be held", total);
-    if (!(c->norm_eps > 0) || !(c->rope_theta > 0)) return wr_fail(WR_E_FORMAT, "rms_norm_eps and rope_theta must be above 0");
+    if (!(c->norm_eps > 0) || !(c->rope_theta > 0))
+        return wr_fail(WR_E_FORMAT, "rms_norm_eps and rope_theta must be above 0");
     return WR_OK;
 }

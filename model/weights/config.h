@@ -1,6 +1,7 @@
-/* Shape and hyper-parameters of a decoder of the Llama kind (Llama 3.x, Qwen2/2.5, Qwen3, Mistral), read from and written to a Hugging Face
- * config.json. Letters used everywhere: B sequences, T tokens of a packed batch, C channels (hidden_size), H query heads, G key/value heads,
- * D head_dim, F feed-forward width (intermediate_size), V vocabulary, L layers. */
+/* Shape and hyper-parameters of a decoder of the Llama kind (Llama 3.x, Qwen2/2.5, Qwen3, Mistral), read from and
+ * written to a Hugging Face config.json. Letters used everywhere: B sequences, T tokens of a packed batch, C channels
+ * (hidden_size), H query heads, G key/value heads, D head_dim, F feed-forward width (intermediate_size), V vocabulary,
+ * L layers. */
 #ifndef WR_MODEL_CONFIG_H
 #define WR_MODEL_CONFIG_H
 
@@ -19,7 +20,8 @@ typedef enum model_head { HEAD_LM, HEAD_SCORE, HEAD_NONE } model_head;
 typedef enum rope_type {
     ROPE_DEFAULT, /* not */
     ROPE_LINEAR,  /* f_i / factor */
-    ROPE_LLAMA3   /* by wave length: long ones / factor, short ones as they are, between them interpolated (Llama 3.1) */
+    /* by wave length: long ones / factor, short ones as they are, between them interpolated (Llama 3.1) */
+    ROPE_LLAMA3
 } rope_type;
 
 typedef struct model_config {
@@ -27,34 +29,36 @@ typedef struct model_config {
     size_t max_positions;
     double rope_theta;
     rope_type rope;
-    double rope_factor;                           /* LINEAR, LLAMA3 */
+    double rope_factor;                                                          /* LINEAR, LLAMA3 */
     double rope_low_freq_factor, rope_high_freq_factor, rope_original_positions; /* LLAMA3 */
-    bool qkv_bias;           /* q_proj, k_proj, v_proj add a bias (Qwen2) */
-    bool qk_norm;            /* RMSNorm over each query and key head before RoPE (Qwen3) */
+    bool qkv_bias; /* q_proj, k_proj, v_proj add a bias (Qwen2) */
+    bool qk_norm;  /* RMSNorm over each query and key head before RoPE (Qwen3) */
     double norm_eps;
-    bool tied;               /* lm_head shares embed_tokens */
+    bool tied; /* lm_head shares embed_tokens */
     model_head head;
-    size_t n_labels;         /* HEAD_SCORE: K-1 outputs */
-    double init_std;         /* initializer_range */
+    size_t n_labels;                /* HEAD_SCORE: K-1 outputs */
+    double init_std;                /* initializer_range */
     int32_t bos_id, eos_id, pad_id; /* -1 = null */
-    int32_t eos_ids[8];      /* all end tokens: config.json's and generation_config.json's */
+    int32_t eos_ids[8];             /* all end tokens: config.json's and generation_config.json's */
     size_t n_eos;
-    char architecture[64];   /* "LlamaForCausalLM", "Qwen3ForSequenceClassification" */
-    char model_type[32];     /* "llama", "qwen2", "qwen3", "mistral" */
+    char architecture[64]; /* "LlamaForCausalLM", "Qwen3ForSequenceClassification" */
+    char model_type[32];   /* "llama", "qwen2", "qwen3", "mistral" */
 } model_config;
 
-/* Reads DIR/config.json (+ generation_config.json's end tokens), of transformers 4 or 5. Any field that changes the numbers and is not supported here (another
- * model_type, hidden_act, rope type, a sliding window …) is WR_E_FORMAT and names the field. */
+/* Reads DIR/config.json (+ generation_config.json's end tokens), of transformers 4 or 5. Any field that changes the
+ * numbers and is not supported here (another model_type, hidden_act, rope type, a sliding window …) is WR_E_FORMAT and
+ * names the field. */
 wr_status model_config_load(const char *dir, model_config *out);
-/* config.json text for saving weights of type `stored` (readable by transformers 4 and 5); `extra` (may be NULL) is a JSON object whose members are
- * added. */
+/* config.json text for saving weights of type `stored` (readable by transformers 4 and 5); `extra` (may be NULL) is a
+ * JSON object whose members are added. */
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out);
 /* Family: sets model_type and what follows from it (qkv_bias, qk_norm). WR_E_FORMAT lists those there are. */
 wr_status model_config_set_type(model_config *c, const char *model_type);
 /* Head: sets head, n_labels and the architecture's name in the family of model_type. */
 void model_config_set_head(model_config *c, model_head head, size_t n_labels);
-/* Parses a --new SPEC: "layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,max-positions=1024,tied=1" (every key optional; defaults are those of this
- * example; also head-dim=N (hidden/heads), type=llama|qwen2|qwen3|mistral, rope-theta=X). V, ids of special tokens come from the tokenizer, set by the caller. */
+/* Parses a --new SPEC: "layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,max-positions=1024,tied=1" (every key optional;
+ * defaults are those of this example; also head-dim=N (hidden/heads), type=llama|qwen2|qwen3|mistral, rope-theta=X). V,
+ * ids of special tokens come from the tokenizer, set by the caller. */
 wr_status model_config_from_spec(const char *spec, model_config *out);
 /* Checks that the shapes make sense and do not overflow. */
 wr_status model_config_check(const model_config *c);

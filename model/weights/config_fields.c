@@ -14,15 +14,18 @@ wr_status field_size(const json_value *o, const char *key, size_t fallback, size
         *out = fallback;
         return WR_OK;
     }
-    if (!json_get_int(o, key, &x) || x <= 0 || x > INT32_MAX) return wr_fail(WR_E_FORMAT, "field \"%s\" is not a positive integer below 2^31", key);
+    if (!json_get_int(o, key, &x) || x <= 0 || x > INT32_MAX)
+        return wr_fail(WR_E_FORMAT, "field \"%s\" is not a positive integer below 2^31", key);
     *out = (size_t)x;
     return WR_OK;
 }
 
 wr_status field_double(const json_value *o, const char *key, double fallback, double *out) {
     *out = fallback;
-    if (field_is_absent(json_get(o, key))) return fallback == 0 ? wr_fail(WR_E_FORMAT, "field \"%s\" is missing", key) : WR_OK;
-    if (!json_get_double(o, key, out) || !isfinite(*out) || *out <= 0) return wr_fail(WR_E_FORMAT, "field \"%s\" is not a positive number", key);
+    if (field_is_absent(json_get(o, key)))
+        return fallback == 0 ? wr_fail(WR_E_FORMAT, "field \"%s\" is missing", key) : WR_OK;
+    if (!json_get_double(o, key, out) || !isfinite(*out) || *out <= 0)
+        return wr_fail(WR_E_FORMAT, "field \"%s\" is not a positive number", key);
     return WR_OK;
 }
 
@@ -37,7 +40,8 @@ wr_status field_id(const json_value *o, const char *key, int32_t fallback, int32
     int64_t x = 0;
     *out = v ? -1 : fallback;
     if (field_is_absent(v)) return WR_OK;
-    if (!json_get_int(o, key, &x) || x < -1 || x > INT32_MAX) return wr_fail(WR_E_FORMAT, "field \"%s\" is not a token id", key);
+    if (!json_get_int(o, key, &x) || x < -1 || x > INT32_MAX)
+        return wr_fail(WR_E_FORMAT, "field \"%s\" is not a token id", key);
     *out = (int32_t)x;
     return WR_OK;
 }

@@ -1,4 +1,5 @@
-/* Fields of a config.json, each read or refused by name; and the parts of model/weights/config.h that have a file of their own. Internal to model/. LOCAL. */
+/* Fields of a config.json, each read or refused by name; and the parts of model/weights/config.h that have a file of
+ * their own. Internal to model/. LOCAL. */
 #ifndef WR_MODEL_CONFIG_FIELDS_H
 #define WR_MODEL_CONFIG_FIELDS_H
 

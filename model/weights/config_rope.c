@@ -15,7 +15,8 @@ static wr_status read_type(const json_value *r, rope_type *out) {
     const bool has_new = json_get_string(r, "rope_type", &type, &n), has_old = json_get_string(r, "type", &old, &n);
     if ((!has_new && !field_is_absent(json_get(r, "rope_type"))) || (!has_old && !field_is_absent(json_get(r, "type"))))
         return wr_fail(WR_E_FORMAT, "rope_type is not a text");
-    if (has_new && has_old && strcmp(type, old) != 0) return wr_fail(WR_E_FORMAT, "rope_type \"%.40s\" and type \"%.40s\" differ", type, old);
+    if (has_new && has_old && strcmp(type, old) != 0)
+        return wr_fail(WR_E_FORMAT, "rope_type \"%.40s\" and type \"%.40s\" differ", type, old);
     if (!has_new && has_old) type = old;
     if (strcmp(type, "default") == 0)
         *out = ROPE_DEFAULT;
@@ -35,7 +36,8 @@ static wr_status read_object(const json_value *o, const json_value *r, double th
     *out = (rope){.theta = theta};
     if (r->kind != JSON_OBJECT) return wr_fail(WR_E_FORMAT, "it is not an object");
     for (const json_value *v = r->first; v; v = v->next)
-        if (v->kind == JSON_OBJECT) return wr_fail(WR_E_FORMAT, "member \"%.60s\" differs by layer, which is not supported", v->key);
+        if (v->kind == JSON_OBJECT)
+            return wr_fail(WR_E_FORMAT, "member \"%.60s\" differs by layer, which is not supported", v->key);
     TRY(read_type(r, &out->type));
     TRY(field_must_be_number(r, "partial_rotary_factor", 1));
     TRY(field_double(r, "rope_theta", theta, &out->theta));
@@ -49,7 +51,8 @@ static wr_status read_object(const json_value *o, const json_value *r, double th
         TRY(field_size(r, "original_max_position_embeddings", outside, &original));
         /* transformers 5 takes the outer one, 4 the inner one */
         if (json_get(o, "original_max_position_embeddings") && original != outside)
-            return wr_fail(WR_E_FORMAT, "original_max_position_embeddings is %zu there and %zu outside of it", original, outside);
+            return wr_fail(WR_E_FORMAT, "original_max_position_embeddings is %zu there and %zu outside of it", original,
+                           outside);
         out->original = (double)original;
     }
 cleanup:
@@ -57,7 +60,8 @@ cleanup:
 }
 
 static bool same(const rope *a, const rope *b) {
-    return a->type == b->type && a->theta == b->theta && a->factor == b->factor && a->low == b->low && a->high == b->high && a->original == b->original;
+    return a->type == b->type && a->theta == b->theta && a->factor == b->factor && a->low == b->low &&
+           a->high == b->high && a->original == b->original;
 }
 
 wr_status config_read_rope(const json_value *o, model_config *c) {
@@ -75,13 +79,15 @@ wr_status config_read_rope(const json_value *o, model_config *c) {
         TRY(wr_context(read_object(o, v, theta, c->max_positions, &r[i]), "field \"%s\"", names[i]));
         has[i] = true;
         if (json_get(o, "rope_theta") && r[i].theta != theta)
-            return wr_fail(WR_E_FORMAT, "field \"%s\": its rope_theta (%g) is not the config's rope_theta (%g)", names[i], r[i].theta, theta);
+            return wr_fail(WR_E_FORMAT, "field \"%s\": its rope_theta (%g) is not the config's rope_theta (%g)",
+                           names[i], r[i].theta, theta);
         chosen = &r[i];
     }
     if (has[0] && has[1]) {
         /* rope_theta may stand in one of them alone */
         if (!json_get(json_get(o, names[1]), "rope_theta")) r[1].theta = r[0].theta;
-        if (!same(&r[0], &r[1])) return wr_fail(WR_E_FORMAT, "fields \"rope_parameters\" and \"rope_scaling\" say different things");
+        if (!same(&r[0], &r[1]))
+            return wr_fail(WR_E_FORMAT, "fields \"rope_parameters\" and \"rope_scaling\" say different things");
     }
     c->rope = chosen->type;
     c->rope_theta = chosen->theta;
@@ -108,7 +114,8 @@ static void write_object(json_writer *w, const char *key, const model_config *c,
     json_end_object(w);
 }
 
-/* transformers 4 reads rope_theta and rope_scaling. 5 reads rope_scaling, else rope_parameters, and rope_theta where that has none. */
+/* transformers 4 reads rope_theta and rope_scaling. 5 reads rope_scaling, else rope_parameters, and rope_theta where
+ * that has none. */
 void config_write_rope(json_writer *w, const model_config *c) {
     field_write_double(w, "rope_theta", c->rope_theta);
     if (c->rope == ROPE_DEFAULT)
@@ -120,7 +127,8 @@ void config_write_rope(json_writer *w, const model_config *c) {
 
 /* Every operation in f32 and in the order of transformers' modeling_rope_utils.py. */
 void model_config_rope(const model_config *c, float *inverse_frequency) {
-    const float factor = (float)c->rope_factor, low = (float)c->rope_low_freq_factor, span = (float)(c->rope_high_freq_factor - c->rope_low_freq_factor);
+    const float factor = (float)c->rope_factor, low = (float)c->rope_low_freq_factor,
+                span = (float)(c->rope_high_freq_factor - c->rope_low_freq_factor);
     const float original = (float)c->rope_original_positions;
     const float longest = (float)(c->rope_original_positions / c->rope_low_freq_factor);
     const float shortest = (float)(c->rope_original_positions / c->rope_high_freq_factor);

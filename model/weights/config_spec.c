@@ -11,14 +11,16 @@
 static wr_status read_number(const char *key, const char *text, size_t *out) {
     unsigned long x = strtoul(text, NULL, 10);
     if (text[0] < '0' || text[0] > '9' || !decimal_whole(text) || x > ((unsigned long)1 << 24))
-        return wr_fail(WR_E_USAGE, "model spec: %s=%s is not a number between 0 and 2^24%s", key, text, decimal_hint(text));
+        return wr_fail(WR_E_USAGE, "model spec: %s=%s is not a number between 0 and 2^24%s", key, text,
+                       decimal_hint(text));
     *out = (size_t)x;
     return WR_OK;
 }
 
 static wr_status read_theta(const char *text, double *out) {
     *out = strtod(text, NULL);
-    if (!decimal_real(text) || !isfinite(*out) || !(*out >= 1)) return wr_fail(WR_E_USAGE, "model spec: rope-theta=%s is not a number from 1", text);
+    if (!decimal_real(text) || !isfinite(*out) || !(*out >= 1))
+        return wr_fail(WR_E_USAGE, "model spec: rope-theta=%s is not a number from 1", text);
     return WR_OK;
 }
 
@@ -28,8 +30,9 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
     const struct {
         const char *name;
         size_t *value;
-    } keys[] = {{"layers", &layers},     {"hidden", &hidden}, {"heads", &heads},             {"kv-heads", &kv_heads},
-                {"head-dim", &head_dim}, {"ffn", &ffn},       {"max-positions", &positions}, {"tied", &tied}};
+    } keys[] = {{"layers", &layers},           {"hidden", &hidden},     {"heads", &heads},
+                {"kv-heads", &kv_heads},       {"head-dim", &head_dim}, {"ffn", &ffn},
+                {"max-positions", &positions}, {"tied", &tied}};
     const char *type = "llama";
     double theta = 10000.0;
     char text[256], *seen[sizeof text];
@@ -54,11 +57,14 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
         }
         while (i < sizeof keys / sizeof keys[0] && strcmp(keys[i].name, item) != 0) i++;
         if (i == sizeof keys / sizeof keys[0])
-            return wr_fail(WR_E_USAGE, "model spec: unknown key \"%s\" (layers, hidden, heads, kv-heads, head-dim, ffn, max-positions, tied, type, rope-theta)",
+            return wr_fail(WR_E_USAGE,
+                           "model spec: unknown key \"%s\" (layers, hidden, heads, kv-heads, head-dim, ffn, "
+                           "max-positions, tied, type, rope-theta)",
                            item);
         TRY(read_number(item, equals + 1, keys[i].value));
     }
-    if (heads == 0 || hidden == 0 || hidden % heads) return wr_fail(WR_E_USAGE, "model spec: hidden=%zu is not a multiple of heads=%zu", hidden, heads);
+    if (heads == 0 || hidden == 0 || hidden % heads)
+        return wr_fail(WR_E_USAGE, "model spec: hidden=%zu is not a multiple of heads=%zu", hidden, heads);
     /* Unset widths follow the given ones in the proportions of the default (kv-heads 2 of 4, ffn 3 x hidden). */
     if (kv_heads == 0) kv_heads = heads % 2 ? heads : heads / 2;
     if (ffn == 0) ffn = 3 * hidden;
@@ -76,7 +82,8 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
     out->rope_theta = theta;
     out->norm_eps = 1e-5;
     out->tied = tied != 0;
-    out->init_std = sqrt(0.4 / (double)hidden); /* sqrt(2/(5C)) (Nguyen & Salazar 2019): 0.02 at C = 1000, and not too small for narrow models */
+    /* sqrt(2/(5C)) (Nguyen & Salazar 2019): 0.02 at C = 1000, and not too small for narrow models */
+    out->init_std = sqrt(0.4 / (double)hidden);
     out->bos_id = out->eos_id = out->pad_id = -1;
     if (model_config_set_type(out, type) < 0) return wr_context(WR_E_USAGE, "model spec \"%s\"", spec);
     model_config_set_head(out, HEAD_LM, 0);

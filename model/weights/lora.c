@@ -24,7 +24,7 @@ bool lora_target_matches(size_t layer, const char *path, const char *target, siz
     return memcmp(end, target, target_length) == 0 && (end == name || end[-1] == '.');
 }
 
-/* --- layout --------------------------------------------------------------------------------------------------------- */
+/* --- layout ------------------------------------------------------------------------------------------------------- */
 
 static size_t add_tensor(struct lora *a, const char *name, size_t rows, size_t cols) {
     tensor_info *t = &a->tensors[a->n_tensors++];
@@ -78,7 +78,8 @@ cleanup:
 wr_status lora_alloc(const model *m, struct lora *a) {
     a->values = mem_aligned(a->n + 1, sizeof *a->values); /* there may be none but on the head */
     if (!a->values) return wr_fail(WR_E_NOMEM, "out of memory: the adapters need %zu MiB", a->n * sizeof(float) >> 20);
-    if (a->score != SIZE_MAX) memcpy(a->values + a->score, m->weights[index_head(m)], m->tensors[index_head(m)].count * sizeof *a->values);
+    if (a->score != SIZE_MAX)
+        memcpy(a->values + a->score, m->weights[index_head(m)], m->tensors[index_head(m)].count * sizeof *a->values);
     return WR_OK;
 }
 
@@ -93,7 +94,7 @@ void lora_free(struct lora *a) {
     free(a);
 }
 
-/* --- fresh adapters ------------------------------------------------------------------------------------------------- */
+/* --- fresh adapters ----------------------------------------------------------------------------------------------- */
 
 /* Kinds named by a comma-separated list of module names or their ends. */
 static wr_status parse_targets(const char *list, unsigned *mask) {
@@ -109,7 +110,8 @@ static wr_status parse_targets(const char *list, unsigned *mask) {
             if (lora_target_matches(0, lora_modules[k].path, word, n)) found |= LORA_MODULE_BIT(lora_modules[k].kind);
         if (!found)
             return wr_fail(WR_E_USAGE,
-                           "LoRA target \"%.*s\" is not a linear layer; there are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, and all-linear",
+                           "LoRA target \"%.*s\" is not a linear layer; there are q_proj, k_proj, v_proj, o_proj, "
+                           "gate_proj, up_proj, down_proj, and all-linear",
                            (int)n, word);
         *mask |= found;
         if (!word[n]) return WR_OK;
@@ -141,7 +143,8 @@ wr_status lora_attach(model *m, const lora_options *o) {
     TRY(lora_create(m, o->rank, o->alpha, layer_targets, &a));
     TRY(lora_alloc(m, a));
     for (size_t i = 0; i < a->n_tensors; i++)
-        if (a->tensors[i].offset != a->score && strstr(a->tensors[i].name, ".lora_A.")) init_a(a, &a->tensors[i], i, o->seed);
+        if (a->tensors[i].offset != a->score && strstr(a->tensors[i].name, ".lora_A."))
+            init_a(a, &a->tensors[i], i, o->seed);
     m->lora = a;
     TRY(lora_publish(m));
 cleanup:
@@ -160,13 +163,14 @@ wr_status lora_publish(model *m) {
         return WR_OK;
     }
     if (!a->values16) a->values16 = mem_aligned(a->n + 1, sizeof *a->values16);
-    if (!a->values16) return wr_fail(WR_E_NOMEM, "out of memory: the rounded adapters need %zu MiB", a->n * sizeof(bf16) >> 20);
+    if (!a->values16)
+        return wr_fail(WR_E_NOMEM, "out of memory: the rounded adapters need %zu MiB", a->n * sizeof(bf16) >> 20);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < a->n; i++) a->values16[i] = bf16_from_f32(a->values[i]);
     return WR_OK;
 }
 
-/* --- merging -------------------------------------------------------------------------------------------------------- */
+/* --- merging ------------------------------------------------------------------------------------------------------ */
 
 wr_status lora_merge(model *m) {
     wr_status status = WR_OK;
@@ -175,7 +179,8 @@ wr_status lora_merge(model *m) {
     float *delta = NULL;
     size_t largest = 0;
     if (!a) return WR_OK;
-    if (!m->params || m->params_shared) return wr_fail(WR_E_USAGE, "adapters cannot be merged into a model that was loaded frozen");
+    if (!m->params || m->params_shared)
+        return wr_fail(WR_E_USAGE, "adapters cannot be merged into a model that was loaded frozen");
     const float scale = (float)(a->alpha / (double)a->rank);
     for (size_t k = 0; k < LORA_MODULE_COUNT; k++) {
         const size_t count = m->tensors[index_layer(m, 0, lora_modules[k].kind)].count;
@@ -190,7 +195,8 @@ wr_status lora_merge(model *m) {
             if (p->a == SIZE_MAX) continue;
             const tensor_info *t = &m->tensors[index_layer(m, l, lora_modules[k].kind)];
             float *w = m->params + t->offset;
-            TRY(matmul_dx(products, PRECISION_F32, t->dims[0], a->rank, t->dims[1], a->values + p->b, a->rank, a->values + p->a, delta, true, false));
+            TRY(matmul_dx(products, PRECISION_F32, t->dims[0], a->rank, t->dims[1], a->values + p->b, a->rank,
+                          a->values + p->a, delta, true, false));
 #pragma omp parallel for schedule(static)
             for (size_t i = 0; i < t->count; i++) w[i] += scale * delta[i];
         }

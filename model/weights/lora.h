@@ -1,8 +1,10 @@
-/* Low-rank adapters (LoRA, Hu et al. 2021, eq. 3): y = x W^T + s (x A^T) B^T with s = alpha / rank, A (rank, K) and B (N, rank), on linear layers of a frozen
- * model; in the file format of PEFT (adapter_config.json, adapter_model.safetensors). LOCAL.
+/* Low-rank adapters (LoRA, Hu et al. 2021, eq. 3): y = x W^T + s (x A^T) B^T with s = alpha / rank, A (rank, K) and B
+ * (N, rank), on linear layers of a frozen model; in the file format of PEFT (adapter_config.json,
+ * adapter_model.safetensors). LOCAL.
  *
- * With adapters, gradients and optimizer see the adapters alone (model_trainables), and the same model without them is the DPO reference. A
- * score head (HEAD_SCORE) is trained whole beside the adapters and saved with them, as PEFT does for sequence classification. */
+ * With adapters, gradients and optimizer see the adapters alone (model_trainables), and the same model without them is
+ * the DPO reference. A score head (HEAD_SCORE) is trained whole beside the adapters and saved with them, as PEFT does
+ * for sequence classification. */
 #ifndef WR_MODEL_LORA_H
 #define WR_MODEL_LORA_H
 
@@ -16,36 +18,44 @@ typedef struct lora_options {
 } lora_options;
 
 /* A and B of one linear layer: offsets in `values`; SIZE_MAX where the layer has no adapter. */
-typedef struct lora_pair { size_t a, b; } lora_pair;
+typedef struct lora_pair {
+    size_t a, b;
+} lora_pair;
 
 struct lora {
     size_t rank;
     double alpha;
-    bool on;             /* false: the model computes as if there were no adapters (the DPO reference) */
-    unsigned targets;    /* bit (1 << kind) of model/weights/params.h's LAYER_… */
-    lora_pair *pairs;    /* (L, LAYER_KINDS) */
-    tensor_info *tensors; size_t n_tensors; /* names as in PEFT's file, offsets into values */
+    bool on;          /* false: the model computes as if there were no adapters (the DPO reference) */
+    unsigned targets; /* bit (1 << kind) of model/weights/params.h's LAYER_… */
+    lora_pair *pairs; /* (L, LAYER_KINDS) */
+    tensor_info *tensors;
+    size_t n_tensors; /* names as in PEFT's file, offsets into values */
     size_t n;
-    float *values;       /* (n): A and B of every target, then the score head if there is one */
-    bf16 *values16;      /* the same rounded, when the model computes in bf16 */
-    size_t score;        /* offset of score.weight in values; SIZE_MAX if there is none */
-    bool folded;         /* lora_load changed the embedding or the head: always on, and not among the tensors */
-    void *ends[2];       /* embedding and head of a frozen model that were changed so, which its weights[] point to. Owned */
+    float *values;  /* (n): A and B of every target, then the score head if there is one */
+    bf16 *values16; /* the same rounded, when the model computes in bf16 */
+    size_t score;   /* offset of score.weight in values; SIZE_MAX if there is none */
+    bool folded;    /* lora_load changed the embedding or the head: always on, and not among the tensors */
+    /* embedding and head of a frozen model that were changed so, which its weights[] point to. Owned */
+    void *ends[2];
 };
 
 /* Gives m fresh adapters. m must have none. A target that is not a linear layer is WR_E_USAGE and names it. */
 wr_status lora_attach(model *m, const lora_options *o);
 void lora_free(struct lora *a);
-/* Rounds values into values16 (allocating them) when m computes in bf16: part of model_publish and model_set_precision. */
+/* Rounds values into values16 (allocating them) when m computes in bf16: part of model_publish and
+ * model_set_precision. */
 wr_status lora_publish(model *m);
-/* Writes adapter_config.json and adapter_model.safetensors (F32) into an existing dir; base: what base_model_name_or_path says. */
+/* Writes adapter_config.json and adapter_model.safetensors (F32) into an existing dir; base: what
+ * base_model_name_or_path says. */
 wr_status lora_save(const model *m, const char *dir, const char *base);
-/* Attaches what PEFT or lora_save wrote. Modules are found as PEFT 0.21.2 finds them; names that m does not have are passed over, and none at all is an
- * error. Anything that changes the numbers and is not supported (bias, DoRA, …) is WR_E_FORMAT naming it. Adapters on lm_head and embed_tokens, and whole
- * matrices saved for them, become part of m's weights at once (a copy of its own where m is frozen); a tied m is untied for that, since PEFT's two differ
- * then, too. A failure may leave m untied, with the same numbers. */
+/* Attaches what PEFT or lora_save wrote. Modules are found as PEFT 0.21.2 finds them; names that m does not have are
+ * passed over, and none at all is an error. Anything that changes the numbers and is not supported (bias, DoRA, …) is
+ * WR_E_FORMAT naming it. Adapters on lm_head and embed_tokens, and whole matrices saved for them, become part of m's
+ * weights at once (a copy of its own where m is frozen); a tied m is untied for that, since PEFT's two differ then,
+ * too. A failure may leave m untied, with the same numbers. */
 wr_status lora_load(model *m, const char *dir);
-/* Rows of the score head in an adapter directory, 0: it has none. To load its base with (model_load_options.n_labels). */
+/* Rows of the score head in an adapter directory, 0: it has none. To load its base with
+ * (model_load_options.n_labels). */
 wr_status lora_score_rows(const char *dir, size_t *rows);
 /* W += s B A (and the score head); the adapters are gone afterwards. Needs master weights. */
 wr_status lora_merge(model *m);

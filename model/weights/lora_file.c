@@ -1,4 +1,5 @@
-/* Adapters in PEFT's files: adapter_config.json and adapter_model.safetensors (PEFT 0.5 to 0.21; facts from its source and from files it wrote). */
+/* Adapters in PEFT's files: adapter_config.json and adapter_model.safetensors (PEFT 0.5 to 0.21; facts from its source
+ * and from files it wrote). */
 #include "model/weights/lora_ends.h"
 #include "model/weights/lora_plan.h"
 
@@ -17,7 +18,7 @@
 #define SCORE_NAME "base_model.model.score.weight"
 #define CONFIG_MAX ((size_t)4 << 20)
 
-/* --- writing -------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static void write_strings(json_writer *w, const char *key, const char *const *items, size_t n) {
     json_key(w, key);
@@ -32,7 +33,8 @@ static void write_targets(json_writer *w, const model *m) {
     bool everywhere = true;
     for (size_t l = 0; l < m->config.L; l++)
         for (size_t k = 0; k < LORA_MODULE_COUNT; k++)
-            if ((a->targets & LORA_MODULE_BIT(lora_modules[k].kind)) && a->pairs[l * LAYER_KINDS + (size_t)lora_modules[k].kind].a == SIZE_MAX)
+            if ((a->targets & LORA_MODULE_BIT(lora_modules[k].kind)) &&
+                a->pairs[l * LAYER_KINDS + (size_t)lora_modules[k].kind].a == SIZE_MAX)
                 everywhere = false;
     json_key(w, "target_modules");
     json_begin_array(w);
@@ -100,7 +102,10 @@ wr_status lora_save(const model *m, const char *dir, const char *base) {
     char path[PATH_CAP];
     st_tensor *t = NULL;
     if (!a) return wr_fail(WR_E_USAGE, "%s: the model has no adapters to save", dir);
-    if (a->folded) return wr_fail(WR_E_USAGE, "%s: adapters on the embedding or the head have become part of the weights and cannot be saved apart", dir);
+    if (a->folded)
+        return wr_fail(
+            WR_E_USAGE,
+            "%s: adapters on the embedding or the head have become part of the weights and cannot be saved apart", dir);
     t = mem_calloc(a->n_tensors, sizeof *t);
     TRY_ALLOC(t);
     for (size_t i = 0; i < a->n_tensors; i++)
@@ -118,10 +123,10 @@ cleanup:
     return status;
 }
 
-/* --- adapter_model.safetensors -------------------------------------------------------------------------------------- */
+/* --- adapter_model.safetensors ------------------------------------------------------------------------------------ */
 
-/* How the config's adapters lie in memory: all of the largest rank, with the usual scale. A smaller one has zeros beyond its own rows and columns, and what
- * its scale differs by goes into B. */
+/* How the config's adapters lie in memory: all of the largest rank, with the usual scale. A smaller one has zeros
+ * beyond its own rows and columns, and what its scale differs by goes into B. */
 typedef struct layout {
     const lora_plan *plan;
     size_t rank;
@@ -155,12 +160,15 @@ static const lora_share *share_at(const model *m, const layout *y, const struct 
 
 static wr_status check_shape(const st_tensor *t, const char *name, size_t rows, size_t cols) {
     if (t->n_dims == 2 && t->dims[0] == rows && t->dims[1] == cols) return WR_OK;
-    return wr_fail(WR_E_MISMATCH, "tensor \"%s\" has shape (%zu, %zu), but with this model and " CONFIG_NAME " it must be (%zu, %zu)", name,
-                   t->n_dims > 0 ? t->dims[0] : 0, t->n_dims > 1 ? t->dims[1] : 0, rows, cols);
+    return wr_fail(WR_E_MISMATCH,
+                   "tensor \"%s\" has shape (%zu, %zu), but with this model and " CONFIG_NAME " it must be (%zu, %zu)",
+                   name, t->n_dims > 0 ? t->dims[0] : 0, t->n_dims > 1 ? t->dims[1] : 0, rows, cols);
 }
 
-/* All that is wanted is there in its shape, and nothing else. Done before memory is had for what the config announces. */
-static wr_status check_tensors(const model *m, const layout *y, const struct lora *a, const safetensors *s, const lora_ends *ends, bool has_score) {
+/* All that is wanted is there in its shape, and nothing else. Done before memory is had for what the config
+ * announces. */
+static wr_status check_tensors(const model *m, const layout *y, const struct lora *a, const safetensors *s,
+                               const lora_ends *ends, bool has_score) {
     wr_status status = WR_OK;
     size_t wanted = ends->n_found;
     for (size_t i = 0; i < a->n_tensors; i++) {
@@ -169,7 +177,8 @@ static wr_status check_tensors(const model *m, const layout *y, const struct lor
         if (!share && !has_score) continue;
         const st_tensor *t = safetensors_find(s, want->name);
         if (!t) TRY(wr_fail(WR_E_FORMAT, "tensor \"%s\" is missing", want->name));
-        TRY(check_shape(t, want->name, share && i % 2 == 0 ? share->rank : want->dims[0], share && i % 2 ? share->rank : want->dims[1]));
+        TRY(check_shape(t, want->name, share && i % 2 == 0 ? share->rank : want->dims[0],
+                        share && i % 2 ? share->rank : want->dims[1]));
         wanted++;
     }
     for (size_t i = 0; wanted != safetensors_count(s) && i < safetensors_count(s); i++) {
@@ -178,8 +187,9 @@ static wr_status check_tensors(const model *m, const layout *y, const struct lor
         for (size_t k = 0; k < a->n_tensors && !known; k++)
             known = strcmp(a->tensors[k].name, name) == 0 && (a->tensors[k].offset != a->score || has_score);
         if (!known)
-            TRY(wr_fail(WR_E_FORMAT, "tensor \"%.160s\" belongs to no adapter that " CONFIG_NAME " describes for this model (%s)", name,
-                        m->config.architecture));
+            TRY(wr_fail(WR_E_FORMAT,
+                        "tensor \"%.160s\" belongs to no adapter that " CONFIG_NAME " describes for this model (%s)",
+                        name, m->config.architecture));
     }
 cleanup:
     return status;
@@ -209,7 +219,8 @@ static wr_status read_values(const model *m, const layout *y, struct lora *a, co
         const tensor_info *t = &a->tensors[i];
         const lora_share *share = share_at(m, y, a, i);
         if (!share && !has_score) continue; /* the model's own, which lora_alloc has put there */
-        const double own = share && i % 2 && share->scale != usual ? (usual != 0 ? share->scale / usual : share->scale) : 1;
+        const double own =
+            share && i % 2 && share->scale != usual ? (usual != 0 ? share->scale / usual : share->scale) : 1;
         TRY(read_tensor(safetensors_find(s, t->name), t->name, (float)own, a->values + t->offset, t->dims[1]));
     }
 cleanup:
@@ -244,8 +255,10 @@ wr_status lora_load(model *m, const char *dir) {
     TRY(wr_context(lora_ends_fold(m, &plan, &ends, a), "%s", path));
     m->lora = a;
     status = lora_publish(m);
-    if (status < 0) m->lora = NULL;
-    else a = NULL;
+    if (status < 0)
+        m->lora = NULL;
+    else
+        a = NULL;
 cleanup:
     lora_free(a);
     lora_plan_free(&plan);

@@ -18,7 +18,10 @@
 #define X(kind, path) +1
 enum { LORA_MODULE_COUNT = 0 LORA_MODULES(X) };
 #undef X
-typedef struct lora_module { int kind; const char *path; } lora_module;
+typedef struct lora_module {
+    int kind;
+    const char *path;
+} lora_module;
 extern const lora_module lora_modules[LORA_MODULE_COUNT];
 
 #define LORA_MODULE_BIT(kind) (1u << (kind))

@@ -1,4 +1,5 @@
-/* Loading a Hugging Face model directory: as masters to train, or frozen, used where the files hold it or converted once. */
+/* Loading a Hugging Face model directory: as masters to train, or frozen, used where the files hold it or converted
+ * once. */
 #include "model/weights/params.h"
 
 #include "base/file.h"
@@ -19,25 +20,33 @@ static wr_status choose_head(const char *dir, const model_load_options *o, model
     if (o->head == HEAD_NONE) return WR_OK;
     if (o->head == HEAD_LM) {
         if (c->head == HEAD_SCORE)
-            return wr_fail(WR_E_MISMATCH, "%s: this is a reward model (%s), but a language model (...ForCausalLM) is needed here; reward models are for score, "
-                           "evaluate --data and --reward", dir, c->architecture);
+            return wr_fail(WR_E_MISMATCH,
+                           "%s: this is a reward model (%s), but a language model (...ForCausalLM) is needed here; "
+                           "reward models are for score, "
+                           "evaluate --data and --reward",
+                           dir, c->architecture);
         if (c->head != HEAD_LM && !c->tied)
-            return wr_fail(WR_E_MISMATCH, "%s: %s has no language-model head; give a ...ForCausalLM model", dir, c->architecture);
+            return wr_fail(WR_E_MISMATCH, "%s: %s has no language-model head; give a ...ForCausalLM model", dir,
+                           c->architecture);
         model_config_set_head(c, HEAD_LM, 0);
         return WR_OK;
     }
     *fresh_score = c->head != HEAD_SCORE;
     const size_t n_labels = *fresh_score ? o->n_labels : c->n_labels;
     if (!*fresh_score && o->n_labels != 0 && o->n_labels != n_labels)
-        return wr_fail(WR_E_MISMATCH, "%s: the score head has %zu outputs, but %zu are needed", dir, n_labels, o->n_labels);
+        return wr_fail(WR_E_MISMATCH, "%s: the score head has %zu outputs, but %zu are needed", dir, n_labels,
+                       o->n_labels);
     if (n_labels == 0)
-        return wr_fail(WR_E_MISMATCH, "%s: this is no reward model (%s has no score head), but one (...ForSequenceClassification) is needed here; "
-                       "make one of it with train reward --model %s", dir, c->architecture, dir);
+        return wr_fail(WR_E_MISMATCH,
+                       "%s: this is no reward model (%s has no score head), but one (...ForSequenceClassification) is "
+                       "needed here; "
+                       "make one of it with train reward --model %s",
+                       dir, c->architecture, dir);
     model_config_set_head(c, HEAD_SCORE, n_labels);
     return WR_OK;
 }
 
-/* --- weights ----------------------------------------------------------------------------------------------------- */
+/* --- weights ------------------------------------------------------------------------------------------------------ */
 
 static wr_status fill_f32(const model *m, size_t i, const st_tensor *from, uint64_t seed, float *out) {
     if (from) return st_tensor_to_f32(from, out);
@@ -96,7 +105,8 @@ static wr_status round_weights(model *m, const st_tensor *const *found, uint64_t
     m->mapping->image = image;
     for (size_t i = 0; i < m->n_tensors; i++) {
         void *to = weight_image_at(m, PRECISION_BF16, image, i);
-        TRY(weight_precision(m, i) == PRECISION_BF16 ? st_tensor_to_bf16(found[i], to) : fill_f32(m, i, found[i], seed, to));
+        TRY(weight_precision(m, i) == PRECISION_BF16 ? st_tensor_to_bf16(found[i], to)
+                                                     : fill_f32(m, i, found[i], seed, to));
     }
     weight_image_use(m, PRECISION_BF16, image);
 cleanup:
@@ -112,7 +122,7 @@ static wr_status load_frozen(model *m, weight_files *w, const st_tensor *const *
     return map ? map_weights(m, w, found, o->seed) : round_weights(m, found, o->seed);
 }
 
-/* --- the rest of the directory ----------------------------------------------------------------------------------- */
+/* --- the rest of the directory ------------------------------------------------------------------------------------ */
 
 /* One hash for the directory: of the hashes of config.json and of each weight file. */
 static wr_status hash_dir(const char *dir, char *const *names, size_t n, char out[HASH_HEX]) {
@@ -170,9 +180,10 @@ wr_status model_load(const char *dir, const model_load_options *o, model **out) 
     TRY(read_text(dir, "template.txt", &m->template_text));
     TRY(read_text(dir, "generation_config.json", &m->generation_text));
     if (!o->quiet)
-        log_info("%s: %s%s, %.1f M parameters, %zu layers x %zu, %s%s%s", dir, c.architecture, tied && !c.tied ? " (tie_word_embeddings, but its lm_head.weight is another matrix: not tied)" : "",
-                 (double)m->n_params * 1e-6, c.L, c.C,
-                 precision_name(m->precision), m->mapping && m->mapping->n_files ? ", mapped" : "", fresh_score ? ", fresh score head" : "");
+        log_info("%s: %s%s, %.1f M parameters, %zu layers x %zu, %s%s%s", dir, c.architecture,
+                 tied && !c.tied ? " (tie_word_embeddings, but its lm_head.weight is another matrix: not tied)" : "",
+                 (double)m->n_params * 1e-6, c.L, c.C, precision_name(m->precision),
+                 m->mapping && m->mapping->n_files ? ", mapped" : "", fresh_score ? ", fresh score head" : "");
     *out = m;
     m = NULL;
 cleanup:

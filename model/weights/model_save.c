@@ -52,12 +52,13 @@ cleanup:
     return status;
 }
 
-/* --- weights ----------------------------------------------------------------------------------------------------- */
+/* --- weights ------------------------------------------------------------------------------------------------------ */
 
 static st_tensor stored_tensor(const model *m, size_t i) {
     const tensor_info *info = &m->tensors[i];
     const precision p = m->params ? PRECISION_F32 : weight_precision(m, i);
-    const bool base_alone = m->config.head == HEAD_NONE; /* transformers names the tensors of a ...Model without "model." */
+    /* transformers names the tensors of a ...Model without "model." */
+    const bool base_alone = m->config.head == HEAD_NONE;
     return (st_tensor){.name = info->name + (base_alone ? strlen("model.") : 0),
                        .dtype = p == PRECISION_BF16 ? ST_BF16 : ST_F32,
                        .n_dims = info->n_dims,
@@ -91,7 +92,8 @@ static wr_status write_index(const model *m, const char *path, precision stored,
     json_begin_object(&w);
     for (size_t i = 0, shard = 1; i < m->n_tensors; shard++) {
         snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", shard, shards);
-        for (size_t end = i + shard_length(m, i, stored, shard_bytes); i < end; i++) json_key(&w, stored_tensor(m, i).name), json_string(&w, name);
+        for (size_t end = i + shard_length(m, i, stored, shard_bytes); i < end; i++)
+            json_key(&w, stored_tensor(m, i).name), json_string(&w, name);
     }
     json_end_object(&w);
     json_end_object(&w);
@@ -129,7 +131,7 @@ cleanup:
     return status;
 }
 
-/* --- beside them ------------------------------------------------------------------------------------------------- */
+/* --- beside them -------------------------------------------------------------------------------------------------- */
 
 /* Ids that the model has; what else the directory it came from said (sampling defaults …) stays. */
 static void write_generation_ids(json_writer *w, const model_config *c) {
@@ -155,7 +157,8 @@ static wr_status write_generation_config(const model *m, const char *dir) {
     const json_value *old = NULL;
     arena *a = arena_create();
     TRY_ALLOC(a);
-    if (m->generation_text) TRY(wr_context(json_parse(a, m->generation_text, strlen(m->generation_text), &old), "generation_config.json"));
+    if (m->generation_text)
+        TRY(wr_context(json_parse(a, m->generation_text, strlen(m->generation_text), &old), "generation_config.json"));
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
     write_generation_ids(&w, &m->config);
@@ -174,7 +177,8 @@ cleanup:
 
 static wr_status copy_tokenizer(const char *from_dir, const char *dir) {
     wr_status status = WR_OK;
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"};
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                        "added_tokens.json", "chat_template.jinja"};
     char from[PATH_CAP], to[PATH_CAP];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         TRY(path_join(from, from_dir, names[i]));
@@ -186,7 +190,8 @@ cleanup:
     return status;
 }
 
-wr_status model_save(const model *m, const char *dir, const char *tokenizer_dir, const model_provenance *p, precision stored) {
+wr_status model_save(const model *m, const char *dir, const char *tokenizer_dir, const model_provenance *p,
+                     precision stored) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     TRY(write_config(m, dir, p, stored));

@@ -14,7 +14,7 @@
 
 #define BLOCK ((size_t)1 << 16) /* elements that a thread converts or clears at a time */
 
-/* --- table ------------------------------------------------------------------------------------------------------- */
+/* --- table -------------------------------------------------------------------------------------------------------- */
 
 static void add_tensor(model *m, const char *prefix, const char *suffix, size_t rows, size_t cols, bool present) {
     if (!present) return;
@@ -116,7 +116,7 @@ wr_status require_lm_head(const model *m) {
                    m->config.architecture);
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------ */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static void *alloc_elements(const model *m, size_t size) {
     void *p = aligned_alloc(64, (m->n_params * size + 63) / 64 * 64); /* model_config_check bounds n_params */
@@ -127,9 +127,10 @@ static void *alloc_elements(const model *m, size_t size) {
 wr_status model_alloc_params(model *m) {
     float *p = alloc_elements(m, sizeof *p);
     if (!p) return WR_E_NOMEM;
-    /* A page belongs to the memory of the thread that touches it first: spread as products spread their rows. */
+        /* A page belongs to the memory of the thread that touches it first: spread as products spread their rows. */
 #pragma omp parallel for schedule(static) if (m->n_params > BLOCK)
-    for (size_t at = 0; at < m->n_params; at += BLOCK) memset(p + at, 0, (m->n_params - at < BLOCK ? m->n_params - at : BLOCK) * sizeof *p);
+    for (size_t at = 0; at < m->n_params; at += BLOCK)
+        memset(p + at, 0, (m->n_params - at < BLOCK ? m->n_params - at : BLOCK) * sizeof *p);
     if (!m->params_shared) free(m->params);
     m->params = p;
     m->params_shared = false;
@@ -140,14 +141,16 @@ wr_status model_alloc_params(model *m) {
 void bind_weights(model *m) {
     for (size_t i = 0; i < m->n_tensors; i++) {
         const size_t at = m->tensors[i].offset;
-        m->weights[i] = weight_precision(m, i) == PRECISION_BF16 ? (const void *)(m->params16 + at) : (const void *)(m->params + at);
+        m->weights[i] = weight_precision(m, i) == PRECISION_BF16 ? (const void *)(m->params16 + at)
+                                                                 : (const void *)(m->params + at);
     }
 }
 
 static void round_params(const model *m) {
     const kernels_table *k = kernels();
 #pragma omp parallel for schedule(static) if (m->n_params > BLOCK)
-    for (size_t at = 0; at < m->n_params; at += BLOCK) k->to_bf16(m->n_params - at < BLOCK ? m->n_params - at : BLOCK, m->params + at, m->params16 + at);
+    for (size_t at = 0; at < m->n_params; at += BLOCK)
+        k->to_bf16(m->n_params - at < BLOCK ? m->n_params - at : BLOCK, m->params + at, m->params16 + at);
 }
 
 wr_status model_untie(model *m) {
@@ -185,10 +188,12 @@ wr_status model_untie(model *m) {
 
 wr_status model_set_precision(model *m, precision p) {
     if (!m->params && p != m->precision)
-        return wr_fail(WR_E_USAGE, "a frozen model holds its weights in %s alone and cannot compute in %s", precision_name(m->precision), precision_name(p));
+        return wr_fail(WR_E_USAGE, "a frozen model holds its weights in %s alone and cannot compute in %s",
+                       precision_name(m->precision), precision_name(p));
     if (!m->params || m->params_shared) {
         if (p == m->precision) return m->lora ? lora_publish(m) : WR_OK;
-        return wr_fail(WR_E_USAGE, "the weights are shared with other processes and stay in %s", precision_name(m->precision));
+        return wr_fail(WR_E_USAGE, "the weights are shared with other processes and stay in %s",
+                       precision_name(m->precision));
     }
     if (p == PRECISION_BF16) {
         if (!m->params16 && !(m->params16 = alloc_elements(m, sizeof *m->params16))) return WR_E_NOMEM;
@@ -204,7 +209,8 @@ wr_status model_set_precision(model *m, precision p) {
 
 void model_publish(model *m) {
     if (m->lora)
-        (void)lora_publish(m); /* the weights below adapters do not change. Its memory is there since model_set_precision: it cannot fail */
+        /* the weights below adapters do not change. Its memory is there since model_set_precision: it cannot fail */
+        (void)lora_publish(m);
     else if (m->precision == PRECISION_BF16 && m->params && !m->params_shared)
         round_params(m);
 }
@@ -215,7 +221,7 @@ trainables model_trainables(const model *m) {
     return (trainables){m->tensors, m->n_tensors, m->n_params, m->params};
 }
 
-/* --- initialisation ---------------------------------------------------------------------------------------------- */
+/* --- initialisation ----------------------------------------------------------------------------------------------- */
 
 static bool is_bias(const tensor_info *t) {
     const size_t n = strlen(t->name);

@@ -1,7 +1,8 @@
 /* Where each tensor lies in the flat parameter buffer (and, alike, in the gradient buffer). Internal to model/. LOCAL.
  *
- * Order: embedding, then per layer the kinds of LAYER_TENSORS that the config has, then final norm, then the head. q, k, v are neighbours, and so
- * are gate and up: each group is one matrix to the products ((H+2G)D rows, 2F rows), and so are their biases. */
+ * Order: embedding, then per layer the kinds of LAYER_TENSORS that the config has, then final norm, then the head. q,
+ * k, v are neighbours, and so are gate and up: each group is one matrix to the products ((H+2G)D rows, 2F rows), and so
+ * are their biases. */
 #ifndef WR_MODEL_PARAMS_H
 #define WR_MODEL_PARAMS_H
 
@@ -10,15 +11,15 @@
 /* X(kind, Hugging Face suffix, rows, columns (0 = vector), present) in terms of a model_config *c. */
 #define LAYER_TENSORS(X)                                                                                               \
     X(LAYER_NORM1, "input_layernorm.weight", c->C, 0, true)                                                            \
-    X(LAYER_Q, "self_attn.q_proj.weight", c->H *c->D, c->C, true)                                                      \
-    X(LAYER_K, "self_attn.k_proj.weight", c->G *c->D, c->C, true)                                                      \
-    X(LAYER_V, "self_attn.v_proj.weight", c->G *c->D, c->C, true)                                                      \
-    X(LAYER_Q_BIAS, "self_attn.q_proj.bias", c->H *c->D, 0, c->qkv_bias)                                               \
-    X(LAYER_K_BIAS, "self_attn.k_proj.bias", c->G *c->D, 0, c->qkv_bias)                                               \
-    X(LAYER_V_BIAS, "self_attn.v_proj.bias", c->G *c->D, 0, c->qkv_bias)                                               \
+    X(LAYER_Q, "self_attn.q_proj.weight", c->H * c->D, c->C, true)                                                     \
+    X(LAYER_K, "self_attn.k_proj.weight", c->G * c->D, c->C, true)                                                     \
+    X(LAYER_V, "self_attn.v_proj.weight", c->G * c->D, c->C, true)                                                     \
+    X(LAYER_Q_BIAS, "self_attn.q_proj.bias", c->H * c->D, 0, c->qkv_bias)                                              \
+    X(LAYER_K_BIAS, "self_attn.k_proj.bias", c->G * c->D, 0, c->qkv_bias)                                              \
+    X(LAYER_V_BIAS, "self_attn.v_proj.bias", c->G * c->D, 0, c->qkv_bias)                                              \
     X(LAYER_Q_NORM, "self_attn.q_norm.weight", c->D, 0, c->qk_norm)                                                    \
     X(LAYER_K_NORM, "self_attn.k_norm.weight", c->D, 0, c->qk_norm)                                                    \
-    X(LAYER_O, "self_attn.o_proj.weight", c->C, c->H *c->D, true)                                                      \
+    X(LAYER_O, "self_attn.o_proj.weight", c->C, c->H * c->D, true)                                                     \
     X(LAYER_NORM2, "post_attention_layernorm.weight", c->C, 0, true)                                                   \
     X(LAYER_GATE, "mlp.gate_proj.weight", c->F, c->C, true)                                                            \
     X(LAYER_UP, "mlp.up_proj.weight", c->F, c->C, true)                                                                \
@@ -46,7 +47,8 @@ size_t offset_head(const model *m);
 /* Can m produce next-token logits? WR_E_MISMATCH when not. */
 wr_status require_lm_head(const model *m);
 
-/* Gives a tied m a head of its own, with the values of its embedding. Does nothing where it has one. Without masters, both weights[] lie in one place. */
+/* Gives a tied m a head of its own, with the values of its embedding. Does nothing where it has one. Without masters,
+ * both weights[] lie in one place. */
 wr_status model_untie(model *m);
 
 /* Values of tensor i as model_init_params would draw them. */
@@ -54,8 +56,8 @@ void init_tensor(const model *m, size_t i, uint64_t seed, float *out);
 /* Points m->weights at params, or at params16 for matrices in bf16. */
 void bind_weights(model *m);
 
-/* The weights part of model_save: model.safetensors, or, where that would be above shard_bytes, shards of at most that (but one tensor at least) and
- * their index. */
+/* The weights part of model_save: model.safetensors, or, where that would be above shard_bytes, shards of at most that
+ * (but one tensor at least) and their index. */
 wr_status write_weights(const model *m, const char *dir, precision stored, size_t shard_bytes);
 
 #endif

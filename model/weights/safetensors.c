@@ -26,17 +26,20 @@ static const struct {
     const char *name;
     st_dtype type;
     size_t bits;
-} dtypes[] = {{"F32", ST_F32, 32},       {"F16", ST_F16, 16},        {"BF16", ST_BF16, 16},         {"I64", ST_I64, 64},
-              {"F64", ST_OTHER, 64},     {"I32", ST_OTHER, 32},      {"I16", ST_OTHER, 16},         {"I8", ST_OTHER, 8},
-              {"U8", ST_OTHER, 8},       {"U16", ST_OTHER, 16},      {"U32", ST_OTHER, 32},         {"U64", ST_OTHER, 64},
-              {"BOOL", ST_OTHER, 8},     {"F8_E4M3", ST_OTHER, 8},   {"F8_E5M2", ST_OTHER, 8},      {"F8_E8M0", ST_OTHER, 8},
-              {"C64", ST_OTHER, 64},     {"F4", ST_OTHER, 4},        {"F6_E2M3", ST_OTHER, 6},      {"F6_E3M2", ST_OTHER, 6},
-              {"F8_E4M3FNUZ", ST_OTHER, 8}, {"F8_E5M2FNUZ", ST_OTHER, 8}};
+} dtypes[] = {
+    {"F32", ST_F32, 32},          {"F16", ST_F16, 16},         {"BF16", ST_BF16, 16},    {"I64", ST_I64, 64},
+    {"F64", ST_OTHER, 64},        {"I32", ST_OTHER, 32},       {"I16", ST_OTHER, 16},    {"I8", ST_OTHER, 8},
+    {"U8", ST_OTHER, 8},          {"U16", ST_OTHER, 16},       {"U32", ST_OTHER, 32},    {"U64", ST_OTHER, 64},
+    {"BOOL", ST_OTHER, 8},        {"F8_E4M3", ST_OTHER, 8},    {"F8_E5M2", ST_OTHER, 8}, {"F8_E8M0", ST_OTHER, 8},
+    {"C64", ST_OTHER, 64},        {"F4", ST_OTHER, 4},         {"F6_E2M3", ST_OTHER, 6}, {"F6_E3M2", ST_OTHER, 6},
+    {"F8_E4M3FNUZ", ST_OTHER, 8}, {"F8_E5M2FNUZ", ST_OTHER, 8}};
 
-/* A size or a position: digits alone. The reference (the Rust package) reads an unsigned integer, and 1.0, 1e3 and -0 are none. */
+/* A size or a position: digits alone. The reference (the Rust package) reads an unsigned integer, and 1.0, 1e3 and -0
+ * are none. */
 static bool read_size(const json_value *v, size_t *out) {
     int64_t x = 0;
-    if (!json_is(v, JSON_NUMBER) || strspn(v->text, "0123456789") != v->length || !json_to_int(v, &x) || x < 0) return false;
+    if (!json_is(v, JSON_NUMBER) || strspn(v->text, "0123456789") != v->length || !json_to_int(v, &x) || x < 0)
+        return false;
     *out = (size_t)x;
     return true;
 }
@@ -46,7 +49,8 @@ static wr_status read_shape(const json_value *shape, st_tensor *t) {
     if (shape->length > sizeof t->dims / sizeof t->dims[0])
         return wr_fail(WR_E_FORMAT, "shape has more than 8 dimensions");
     for (const json_value *d = shape->first; d; d = d->next)
-        if (!read_size(d, &t->dims[t->n_dims++])) return wr_fail(WR_E_FORMAT, "shape is not a list of sizes (whole numbers, without a point or an exponent)");
+        if (!read_size(d, &t->dims[t->n_dims++]))
+            return wr_fail(WR_E_FORMAT, "shape is not a list of sizes (whole numbers, without a point or an exponent)");
     return WR_OK;
 }
 
@@ -84,8 +88,10 @@ static wr_status parse_entry(const json_value *v, entry *e) {
         if (strcmp(dtypes[i].name, dtype->text) == 0) e->t.dtype = dtypes[i].type, e->bits = dtypes[i].bits;
     if (e->bits == 0) return wr_fail(WR_E_FORMAT, "dtype \"%.40s\" is unknown", dtype->text);
     TRY(read_shape(shape, &e->t));
-    if (!json_is(offsets, JSON_ARRAY) || offsets->length != 2 || !read_size(json_at(offsets, 0), &e->from) || !read_size(json_at(offsets, 1), &e->to))
-        return wr_fail(WR_E_FORMAT, "data_offsets are not two byte positions (whole numbers, without a point or an exponent)");
+    if (!json_is(offsets, JSON_ARRAY) || offsets->length != 2 || !read_size(json_at(offsets, 0), &e->from) ||
+        !read_size(json_at(offsets, 1), &e->to))
+        return wr_fail(WR_E_FORMAT,
+                       "data_offsets are not two byte positions (whole numbers, without a point or an exponent)");
 cleanup:
     return status;
 }
@@ -97,7 +103,8 @@ static wr_status check_entry(entry *e, const unsigned char *data, size_t data_by
         if (__builtin_mul_overflow(elements, t->dims[d], &elements)) return wr_fail(WR_E_FORMAT, "shape overflows");
     if (e->to < e->from) return wr_fail(WR_E_FORMAT, "data_offsets are not two increasing byte positions");
     if (e->to > data_bytes)
-        return wr_fail(WR_E_FORMAT, "data ends at byte %zu, but the file has only %zu bytes of data (truncated?)", e->to, data_bytes);
+        return wr_fail(WR_E_FORMAT, "data ends at byte %zu, but the file has only %zu bytes of data (truncated?)",
+                       e->to, data_bytes);
     t->bytes = e->to - e->from;
     if (__builtin_mul_overflow(elements, e->bits, &bits) || bits % 8 || bits / 8 != t->bytes)
         return wr_fail(WR_E_FORMAT, "shape and dtype need %zu elements of %zu bits, but data_offsets span %zu bytes",
@@ -147,11 +154,13 @@ static wr_status check_metadata(const json_value *v) {
     return WR_OK;
 }
 
-/* Where the reference's JSON parser is stricter than this program's: nesting, numbers beyond a double, half a surrogate pair in an escape. */
+/* Where the reference's JSON parser is stricter than this program's: nesting, numbers beyond a double, half a surrogate
+ * pair in an escape. */
 static wr_status check_json(const json_value *v, int depth) {
     wr_status status = WR_OK;
     double x = 0;
-    if (v->kind == JSON_NUMBER && (!json_to_double(v, &x) || !isfinite(x))) return wr_fail(WR_E_FORMAT, "header holds a number out of range");
+    if (v->kind == JSON_NUMBER && (!json_to_double(v, &x) || !isfinite(x)))
+        return wr_fail(WR_E_FORMAT, "header holds a number out of range");
     if (v->kind != JSON_ARRAY && v->kind != JSON_OBJECT) return WR_OK;
     if (depth >= 127) return wr_fail(WR_E_FORMAT, "header is nested too deeply");
     for (const json_value *c = v->first; c; c = c->next) TRY(check_json(c, depth + 1));
@@ -181,8 +190,8 @@ static bool has_half_pair(const char *p, const char *end) {
     return false;
 }
 
-/* The tensors of the header, each checked against the file. Of two entries of one name, the later counts, as with the reference, and the earlier must at
- * least be readable. */
+/* The tensors of the header, each checked against the file. Of two entries of one name, the later counts, as with the
+ * reference, and the earlier must at least be readable. */
 static wr_status read_entries(safetensors *s, const json_value *root, const unsigned char *data, size_t data_bytes) {
     wr_status status = WR_OK;
     size_t n = 0, metadata = 0;

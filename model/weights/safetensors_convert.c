@@ -1,4 +1,5 @@
-/* Tensor data of a safetensors file as numbers. Data may start at any byte, so elements are copied out of it rather than dereferenced. */
+/* Tensor data of a safetensors file as numbers. Data may start at any byte, so elements are copied out of it rather
+ * than dereferenced. */
 #include "model/weights/safetensors.h"
 
 #include "model/kernels/kernels.h"

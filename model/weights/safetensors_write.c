@@ -15,9 +15,12 @@ static const struct {
     size_t size;
 } dtypes[] = {[ST_F32] = {"F32", 4}, [ST_BF16] = {"BF16", 2}, [ST_I64] = {"I64", 8}};
 
-static st_dtype type_in_file(const st_tensor *t, st_dtype stored) { return t->dtype == ST_I64 || stored == ST_OTHER ? t->dtype : stored; }
+static st_dtype type_in_file(const st_tensor *t, st_dtype stored) {
+    return t->dtype == ST_I64 || stored == ST_OTHER ? t->dtype : stored;
+}
 
-static wr_status write_header(const st_tensor *tensors, size_t n, st_dtype stored, const char *const *metadata, strbuf *out) {
+static wr_status write_header(const st_tensor *tensors, size_t n, st_dtype stored, const char *const *metadata,
+                              strbuf *out) {
     json_writer w = json_writer_make(out);
     size_t offset = 0;
     json_begin_object(&w);
@@ -57,7 +60,8 @@ static wr_status write_converted(outstream *s, const st_tensor *t, st_dtype type
     const size_t from = dtypes[t->dtype].size, to = dtypes[type].size, n = t->bytes / from;
     for (size_t at = 0; at < n; at += CONVERT_BYTES / 4) {
         const size_t m = n - at < CONVERT_BYTES / 4 ? n - at : CONVERT_BYTES / 4;
-        const st_tensor piece = {.name = t->name, .dtype = t->dtype, .data = (const char *)t->data + at * from, .bytes = m * from};
+        const st_tensor piece = {
+            .name = t->name, .dtype = t->dtype, .data = (const char *)t->data + at * from, .bytes = m * from};
         TRY(type == ST_BF16 ? st_tensor_to_bf16(&piece, buffer) : st_tensor_to_f32(&piece, buffer));
         TRY(outstream_write(s, buffer, m * to));
     }
@@ -65,7 +69,8 @@ cleanup:
     return status;
 }
 
-wr_status safetensors_write_as(const char *path, const st_tensor *tensors, size_t n, st_dtype stored, const char *const *metadata) {
+wr_status safetensors_write_as(const char *path, const st_tensor *tensors, size_t n, st_dtype stored,
+                               const char *const *metadata) {
     wr_status status = WR_OK;
     outstream *s = NULL;
     strbuf header = {0};
@@ -79,7 +84,8 @@ wr_status safetensors_write_as(const char *path, const st_tensor *tensors, size_
     TRY(outstream_write(s, header.data, header.len));
     for (size_t i = 0; i < n; i++) {
         const st_dtype type = type_in_file(&tensors[i], stored);
-        TRY(type == tensors[i].dtype ? outstream_write(s, tensors[i].data, tensors[i].bytes) : write_converted(s, &tensors[i], type, buffer));
+        TRY(type == tensors[i].dtype ? outstream_write(s, tensors[i].data, tensors[i].bytes)
+                                     : write_converted(s, &tensors[i], type, buffer));
     }
     TRY(outstream_commit(&s));
 cleanup:

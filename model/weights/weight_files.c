@@ -12,7 +12,7 @@
 #define INDEX_MAX ((size_t)64 << 20)
 #define VALUES_BLOCK ((size_t)1 << 16) /* elements compared at a time */
 
-/* --- opening ----------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 void weight_files_close(weight_files *w) {
     for (size_t i = 0; w->files && i < w->n; i++) safetensors_close(w->files[i]);
@@ -34,7 +34,8 @@ static wr_status index_names(const char *path, weight_files *out) {
     TRY(file_read(path, INDEX_MAX, &bytes, &n));
     TRY(wr_context(json_parse(a, bytes, n, &root), "%s", path));
     const json_value *map = json_get(root, "weight_map");
-    if (!json_is(map, JSON_OBJECT) || map->length == 0) TRY(wr_fail(WR_E_FORMAT, "%s: \"weight_map\" is missing or empty", path));
+    if (!json_is(map, JSON_OBJECT) || map->length == 0)
+        TRY(wr_fail(WR_E_FORMAT, "%s: \"weight_map\" is missing or empty", path));
     const char **all = arena_alloc(a, map->length * sizeof *all);
     TRY_ALLOC(all);
     for (const json_value *v = map->first; v; v = v->next) {
@@ -71,7 +72,9 @@ wr_status weight_files_open(const char *dir, weight_files *out) {
     } else {
         TRY(path_join(path, dir, "model.safetensors.index.json"));
         if (!file_exists(path))
-            TRY(wr_fail(WR_E_IO, "%s: no model.safetensors and no model.safetensors.index.json (is this a model directory?)", dir));
+            TRY(wr_fail(WR_E_IO,
+                        "%s: no model.safetensors and no model.safetensors.index.json (is this a model directory?)",
+                        dir));
         TRY(index_names(path, out));
     }
     out->files = mem_calloc(out->n, sizeof *out->files);
@@ -84,7 +87,7 @@ cleanup:
     return status;
 }
 
-/* --- matching ---------------------------------------------------------------------------------------------------- */
+/* --- matching ----------------------------------------------------------------------------------------------------- */
 
 static const char base_prefix[] = "model."; /* not in the files of a ...Model, which are those of its base alone */
 
@@ -105,7 +108,8 @@ static const st_tensor *find_tensor(const weight_files *w, const char *name, siz
     return NULL;
 }
 
-static const char embedding_name[] = "model.embed_tokens.weight", head_name[] = "lm_head.weight", score_name[] = "score.weight";
+static const char embedding_name[] = "model.embed_tokens.weight", head_name[] = "lm_head.weight",
+                  score_name[] = "score.weight";
 
 static bool is_float(const st_tensor *t) { return t->dtype == ST_F32 || t->dtype == ST_F16 || t->dtype == ST_BF16; }
 
@@ -113,8 +117,8 @@ static bool same_shape(const st_tensor *a, const st_tensor *b) {
     return a->n_dims == b->n_dims && memcmp(a->dims, b->dims, (size_t)a->n_dims * sizeof a->dims[0]) == 0;
 }
 
-/* Are these the same numbers? What is stored twice is nearly always stored alike, so bytes are looked at first; they may still differ in type or in the
- * sign of a zero. */
+/* Are these the same numbers? What is stored twice is nearly always stored alike, so bytes are looked at first; they
+ * may still differ in type or in the sign of a zero. */
 static wr_status same_values(const st_tensor *a, const st_tensor *b, bool *same) {
     wr_status status = WR_OK;
     float *x = NULL, *y = NULL;
@@ -132,7 +136,8 @@ static wr_status same_values(const st_tensor *a, const st_tensor *b, bool *same)
     TRY_ALLOC(y);
     *same = true;
     for (size_t at = 0; at < n && *same; at += VALUES_BLOCK) {
-        const size_t count = n - at < VALUES_BLOCK ? n - at : VALUES_BLOCK, size_a = a->bytes / n, size_b = b->bytes / n;
+        const size_t count = n - at < VALUES_BLOCK ? n - at : VALUES_BLOCK, size_a = a->bytes / n,
+                     size_b = b->bytes / n;
         st_tensor part_a = *a, part_b = *b;
         part_a.data = (const char *)a->data + at * size_a, part_a.bytes = count * size_a;
         part_b.data = (const char *)b->data + at * size_b, part_b.bytes = count * size_b;
@@ -149,12 +154,16 @@ cleanup:
 
 wr_status weight_files_head(const weight_files *w, const char *dir, model_head wanted, model_config *c) {
     size_t file = 0;
-    const st_tensor *embedding = find_tensor(w, embedding_name, &file), *head = find_tensor(w, head_name, &file), *score = find_tensor(w, score_name, &file);
+    const st_tensor *embedding = find_tensor(w, embedding_name, &file), *head = find_tensor(w, head_name, &file),
+                    *score = find_tensor(w, score_name, &file);
     if (c->head != HEAD_LM) return WR_OK;
     if (score && !head)
-        return wr_fail(WR_E_MISMATCH, "%s/%s: it holds a score head and no lm_head.weight: this is a reward model, though config.json says %s%s; set "
-                       "\"architectures\" to its ...ForSequenceClassification to use it with score, evaluate --data or --reward", dir, w->names[file],
-                       c->architecture, wanted == HEAD_LM ? ", and a language model is needed here" : "");
+        return wr_fail(
+            WR_E_MISMATCH,
+            "%s/%s: it holds a score head and no lm_head.weight: this is a reward model, though config.json says %s%s; "
+            "set "
+            "\"architectures\" to its ...ForSequenceClassification to use it with score, evaluate --data or --reward",
+            dir, w->names[file], c->architecture, wanted == HEAD_LM ? ", and a language model is needed here" : "");
     if (!c->tied || !embedding || !head) return WR_OK;
     return same_values(embedding, head, &c->tied);
 }
@@ -173,16 +182,23 @@ static bool may_ignore(const model *m, const char *name) {
 }
 
 static wr_status check_shape(const tensor_info *want, const st_tensor *have) {
-    if (have->n_dims == want->n_dims && have->dims[0] == want->dims[0] && (want->n_dims == 1 || have->dims[1] == want->dims[1])) return WR_OK;
+    if (have->n_dims == want->n_dims && have->dims[0] == want->dims[0] &&
+        (want->n_dims == 1 || have->dims[1] == want->dims[1]))
+        return WR_OK;
     char shape[128] = "";
     for (int d = 0, at = 0; d < have->n_dims && at < 100; d++)
         at += snprintf(shape + at, sizeof shape - (size_t)at, "%s%zu", d ? ", " : "", have->dims[d]);
-    if (want->n_dims == 1) return wr_fail(WR_E_FORMAT, "tensor \"%s\" has shape (%s), but config.json asks for (%zu)", want->name, shape, want->dims[0]);
-    return wr_fail(WR_E_FORMAT, "tensor \"%s\" has shape (%s), but config.json asks for (%zu, %zu)", want->name, shape, want->dims[0], want->dims[1]);
+    if (want->n_dims == 1)
+        return wr_fail(WR_E_FORMAT, "tensor \"%s\" has shape (%s), but config.json asks for (%zu)", want->name, shape,
+                       want->dims[0]);
+    return wr_fail(WR_E_FORMAT, "tensor \"%s\" has shape (%s), but config.json asks for (%zu, %zu)", want->name, shape,
+                   want->dims[0], want->dims[1]);
 }
 
-/* Each stored tensor must be the one that was found for one of m's: of another name, or the same name in a second file, it is none. */
-static wr_status check_unexpected(const weight_files *w, const char *dir, const model *m, const st_tensor *const *found) {
+/* Each stored tensor must be the one that was found for one of m's: of another name, or the same name in a second file,
+ * it is none. */
+static wr_status check_unexpected(const weight_files *w, const char *dir, const model *m,
+                                  const st_tensor *const *found) {
     for (size_t f = 0; f < w->n; f++)
         for (size_t i = 0; i < safetensors_count(w->files[f]); i++) {
             const st_tensor *t = safetensors_at(w->files[f], i);
@@ -193,12 +209,14 @@ static wr_status check_unexpected(const weight_files *w, const char *dir, const 
                     return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%.200s\" is there twice", dir, w->names[f], t->name);
             }
             if (!used && !may_ignore(m, t->name))
-                return wr_fail(WR_E_FORMAT, "%s/%s: unexpected tensor \"%.200s\" (config.json describes no such part)", dir, w->names[f], t->name);
+                return wr_fail(WR_E_FORMAT, "%s/%s: unexpected tensor \"%.200s\" (config.json describes no such part)",
+                               dir, w->names[f], t->name);
         }
     return WR_OK;
 }
 
-wr_status weight_files_match(const weight_files *w, const char *dir, const model *m, bool fresh_score, const st_tensor **found) {
+wr_status weight_files_match(const weight_files *w, const char *dir, const model *m, bool fresh_score,
+                             const st_tensor **found) {
     wr_status status = WR_OK;
     for (size_t i = 0; i < m->n_tensors; i++) {
         size_t file = 0;
@@ -206,12 +224,15 @@ wr_status weight_files_match(const weight_files *w, const char *dir, const model
         found[i] = NULL;
         if (fresh_score && strcmp(want->name, score_name) == 0) continue;
         found[i] = find_tensor(w, want->name, &file);
-        if (!found[i] && i == index_embedding(m) && m->config.tied && m->config.head == HEAD_LM) found[i] = find_tensor(w, head_name, &file);
+        if (!found[i] && i == index_embedding(m) && m->config.tied && m->config.head == HEAD_LM)
+            found[i] = find_tensor(w, head_name, &file);
         if (!found[i])
-            return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\" is missing", dir, w->n == 1 ? w->names[0] : "model.safetensors.index.json", want->name);
+            return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\" is missing", dir,
+                           w->n == 1 ? w->names[0] : "model.safetensors.index.json", want->name);
         TRY(wr_context(check_shape(want, found[i]), "%s/%s", dir, w->names[file]));
         if (found[i]->dtype == ST_I64 || found[i]->dtype == ST_OTHER)
-            TRY(wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\": its dtype is not F32, F16 or BF16", dir, w->names[file], want->name));
+            TRY(wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\": its dtype is not F32, F16 or BF16", dir, w->names[file],
+                        want->name));
     }
     TRY(check_unexpected(w, dir, m, found));
 cleanup:
@@ -224,7 +245,8 @@ wr_status weight_files_check(const weight_files *w, const char *dir) {
             const st_tensor *t = safetensors_at(w->files[f], i);
             size_t at = 0;
             if (st_tensor_has_nonfinite(t, &at))
-                return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%.200s\": element %zu is NaN or infinite", dir, w->names[f], t->name, at);
+                return wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%.200s\": element %zu is NaN or infinite", dir,
+                               w->names[f], t->name, at);
         }
     return WR_OK;
 }

@@ -1,4 +1,5 @@
-/* The safetensors files of a model directory, and which of their tensors are which of the model's. Internal to model/. LOCAL. */
+/* The safetensors files of a model directory, and which of their tensors are which of the model's. Internal to model/.
+ * LOCAL. */
 #ifndef WR_MODEL_WEIGHT_FILES_H
 #define WR_MODEL_WEIGHT_FILES_H
 
@@ -15,14 +16,16 @@ typedef struct weight_files {
 wr_status weight_files_open(const char *dir, weight_files *out);
 void weight_files_close(weight_files *w);
 
-/* What the stored tensors say about the head that config.json does not; c: as model_load wants it. Of a tied language model that stores a head of other
- * values, c->tied becomes false, as transformers 5 does (equal values, or no such tensor: tied). WR_E_MISMATCH when the weights are those of another
- * kind of model than asked for: a score head beside no lm_head.weight where a language model is wanted. */
+/* What the stored tensors say about the head that config.json does not; c: as model_load wants it. Of a tied language
+ * model that stores a head of other values, c->tied becomes false, as transformers 5 does (equal values, or no such
+ * tensor: tied). WR_E_MISMATCH when the weights are those of another kind of model than asked for: a score head beside
+ * no lm_head.weight where a language model is wanted. */
 wr_status weight_files_head(const weight_files *w, const char *dir, model_head wanted, model_config *c);
-/* found (m->n_tensors): the stored tensor of each of m's, its shape checked. Every one must be there, but for score.weight where fresh_score (found is NULL
- * then), and no other tensor may.
- * A tied matrix may be stored under either of its names. Errors name tensor and file. */
-wr_status weight_files_match(const weight_files *w, const char *dir, const model *m, bool fresh_score, const st_tensor **found);
+/* found (m->n_tensors): the stored tensor of each of m's, its shape checked. Every one must be there, but for
+ * score.weight where fresh_score (found is NULL then), and no other tensor may. A tied matrix may be stored under
+ * either of its names. Errors name tensor and file. */
+wr_status weight_files_match(const weight_files *w, const char *dir, const model *m, bool fresh_score,
+                             const st_tensor **found);
 /* WR_E_FORMAT names the first tensor with a NaN or an infinity. */
 wr_status weight_files_check(const weight_files *w, const char *dir);
 

@@ -14,7 +14,9 @@ void weight_mapping_free(weight_mapping *w) {
     free(w);
 }
 
-bool weight_always_f32(const model *m, size_t i) { return m->tensors[i].n_dims == 1 || strcmp(m->tensors[i].name, "score.weight") == 0; }
+bool weight_always_f32(const model *m, size_t i) {
+    return m->tensors[i].n_dims == 1 || strcmp(m->tensors[i].name, "score.weight") == 0;
+}
 
 precision weight_precision(const model *m, size_t i) { return weight_always_f32(m, i) ? PRECISION_F32 : m->precision; }
 
@@ -46,7 +48,8 @@ void weight_image_fill(const model *m, void *image) {
         char *to = weight_image_at(m, m->precision, image, i);
         const char *from = m->weights[i];
 #pragma omp parallel for schedule(static) if (bytes > COPY_BLOCK)
-        for (size_t at = 0; at < bytes; at += COPY_BLOCK) memcpy(to + at, from + at, bytes - at < COPY_BLOCK ? bytes - at : COPY_BLOCK);
+        for (size_t at = 0; at < bytes; at += COPY_BLOCK)
+            memcpy(to + at, from + at, bytes - at < COPY_BLOCK ? bytes - at : COPY_BLOCK);
     }
 }
 

@@ -1,7 +1,8 @@
-/* Weights of a frozen model, which have no f32 masters: safetensors files that are computed from where they lie, or one image of all weights in the
- * precision of the products. LOCAL.
+/* Weights of a frozen model, which have no f32 masters: safetensors files that are computed from where they lie, or one
+ * image of all weights in the precision of the products. LOCAL.
  *
- * Image: in f32, params. In bf16, the f32 tensors (norms, biases, score head) one after another, then, aligned, params16:
+ * Image: in f32, params. In bf16, the f32 tensors (norms, biases, score head) one after another, then, aligned,
+ * params16:
  *   | norm, bias, … score (f32) | pad | all tensors at their table offsets (bf16) |
  * It may lie in memory that several processes share. */
 #ifndef WR_MODEL_WEIGHT_MAPPING_H
@@ -13,8 +14,9 @@
 typedef struct weight_mapping {
     safetensors **files; /* (n_files), kept open while weights point into them */
     size_t n_files;
-    float *vectors;      /* all that is not a matrix, in table order (the biases of q, k and v are one vector to the kernels) */
-    void *image;         /* NULL, or an image this model owns */
+    /* all that is not a matrix, in table order (the biases of q, k and v are one vector to the kernels) */
+    float *vectors;
+    void *image; /* NULL, or an image this model owns */
 } weight_mapping;
 
 /* NULL is fine. */

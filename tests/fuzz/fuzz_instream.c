@@ -1,4 +1,5 @@
-/* Any bytes as a file of lines: refused with a message, or read to the end; the same from a file and from a pipe, unless only a file can be read. */
+/* Any bytes as a file of lines: refused with a message, or read to the end; the same from a file and from a pipe,
+ * unless only a file can be read. */
 #include "base/stream.h"
 
 #include <stdio.h>
@@ -49,7 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 dup2(kept, STDIN_FILENO);
                 close(kept);
             }
-            if (written && file.status >= 0 && piped.status >= 0 && (file.bytes != piped.bytes || file.sum != piped.sum)) abort();
+            if (written && file.status >= 0 && piped.status >= 0 &&
+                (file.bytes != piped.bytes || file.sum != piped.sum))
+                abort();
             if (written && file.status < 0 && piped.status >= 0) abort();
         }
     }

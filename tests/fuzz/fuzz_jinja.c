@@ -4,9 +4,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void render(const char *text, size_t n)
-{
-    static const chat_message chat[] = {{"system", "be \xc3\xa9", 5, NULL}, {"user", " a,b\n", 5, NULL}, {"assistant", "</think>ok", 10, NULL}, {"user", "", 0, NULL}};
+static void render(const char *text, size_t n) {
+    static const chat_message chat[] = {{"system", "be \xc3\xa9", 5, NULL},
+                                        {"user", " a,b\n", 5, NULL},
+                                        {"assistant", "</think>ok", 10, NULL},
+                                        {"user", "", 0, NULL}};
     static const jinja_variable variables[] = {{"bos_token", "<s>"}, {"eos_token", "</s>"}};
     jinja *t = NULL;
     if (jinja_compile(text, n, &t) < 0) return;
@@ -21,8 +23,7 @@ static void render(const char *text, size_t n)
     jinja_free(t);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     strbuf slots = {0};
     render((const char *)data, size);
     if (chat_slots_to_jinja((const char *)data, size, &slots) >= 0) render(strbuf_str(&slots), slots.len);

@@ -1,5 +1,6 @@
-/* Any bytes as a Parquet file: refused with a message, or readable row by row, by columns and as JSON. The first byte chooses the options. Rows are read up to a
- * limit, since a few bytes can stand for billions of empty ones. What is made JSON is JSON. */
+/* Any bytes as a Parquet file: refused with a message, or readable row by row, by columns and as JSON. The first byte
+ * chooses the options. Rows are read up to a limit, since a few bytes can stand for billions of empty ones. What is
+ * made JSON is JSON. */
 #include "data/source/parquet.h"
 
 #include <stdio.h>
@@ -39,13 +40,17 @@ static wr_status touch_line(void *context, const char *line, size_t n, bool utf8
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const columns[] = {"response", "label", "query", "prompt", "history", "user", "id", "messages", "conversation", "timestamp", NULL};
+    static const char *const columns[] = {"response", "label",    "query",        "prompt",    "history", "user",
+                                          "id",       "messages", "conversation", "timestamp", NULL};
     static const chat_names all = {.all = true};
     char path[64];
     parquet_file *f = NULL;
     size_t rows = 0;
     if (!size) return 0;
-    source_options o = {.user_key_header = data[0] & 1, .drop_toxic = data[0] & 2, .drop_redacted = data[0] & 4, .shown = data[0] & 32 ? &all : NULL};
+    source_options o = {.user_key_header = data[0] & 1,
+                        .drop_toxic = data[0] & 2,
+                        .drop_redacted = data[0] & 4,
+                        .shown = data[0] & 32 ? &all : NULL};
     static const char *const names[] = {"wildchat", "lmsys", "sharegpt", "openai"};
     const field_map *map;
     if (field_map_open(names[data[0] >> 3 & 3], &map) < 0) return 0;

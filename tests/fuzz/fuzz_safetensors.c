@@ -1,5 +1,5 @@
-/* Any bytes as a safetensors file: refused with a message, or every tensor lies inside the file and can be read. The same bytes as the weights of a
- * small model: refused, or every weight can be read. */
+/* Any bytes as a safetensors file: refused with a message, or every tensor lies inside the file and can be read. The
+ * same bytes as the weights of a small model: refused, or every weight can be read. */
 #include "model/weights/params.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/weight_mapping.h"
@@ -18,7 +18,8 @@ static char directory[] = "/tmp/wr-fuzz-XXXXXX";
 
 static void remove_directory(void) { dir_remove_tree(directory); }
 
-/* Writes the directory of a small model, and its weights as an input of the corpus, from which mutation gets further than from nothing. */
+/* Writes the directory of a small model, and its weights as an input of the corpus, from which mutation gets further
+ * than from nothing. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     char weights[PATH_CAP], input[PATH_CAP];
     model_config c;
@@ -27,7 +28,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     if (!mkdtemp(directory) || atexit(remove_directory) != 0) __builtin_trap();
     if (model_config_from_spec("layers=1,hidden=2,heads=1,kv-heads=1,ffn=1,type=qwen3", &c) < 0) __builtin_trap();
     c.V = 2;
-    if (model_create(&c, &m) < 0 || model_alloc_params(m) < 0 || model_save(m, directory, NULL, NULL, PRECISION_BF16) < 0) __builtin_trap();
+    if (model_create(&c, &m) < 0 || model_alloc_params(m) < 0 ||
+        model_save(m, directory, NULL, NULL, PRECISION_BF16) < 0)
+        __builtin_trap();
     if (path_join(weights, directory, "model.safetensors") < 0) __builtin_trap();
     if (dir_exists(corpus) && path_join(input, corpus, "model") >= 0 && file_copy(weights, input) < 0) __builtin_trap();
     model_free(m);
@@ -58,7 +61,8 @@ static void load(const char *file, const model_load_options *o) {
     if (symlink(file, path) != 0 || model_load(directory, o, &m) < 0) return;
     volatile unsigned char sum = 0;
     for (size_t i = 0; i < m->n_tensors; i++)
-        for (size_t k = 0; k < m->tensors[i].count * precision_bytes(weight_precision(m, i)); k++) sum += ((const unsigned char *)m->weights[i])[k];
+        for (size_t k = 0; k < m->tensors[i].count * precision_bytes(weight_precision(m, i)); k++)
+            sum += ((const unsigned char *)m->weights[i])[k];
     model_free(m);
 }
 
@@ -72,7 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         read_all(s);
         for (int how = 0; how < 4; how++) {
             const precision p = how & 2 ? PRECISION_BF16 : PRECISION_F32;
-            load(file, &(model_load_options){.quiet = true, .frozen = how & 1, .check_weights = true, .precision = p, .hash = "x"});
+            load(file, &(model_load_options){
+                           .quiet = true, .frozen = how & 1, .check_weights = true, .precision = p, .hash = "x"});
         }
     }
     safetensors_close(s);

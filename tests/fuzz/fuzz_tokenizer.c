@@ -8,8 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void use(const tokenizer *t, const char *text, size_t n, int flags)
-{
+static void use(const tokenizer *t, const char *text, size_t n, int flags) {
     token_ids ids = {0};
     strbuf back = {0};
     if (tokenizer_encode(t, text, n, flags, &ids) >= 0) {
@@ -21,8 +20,7 @@ static void use(const tokenizer *t, const char *text, size_t n, int flags)
     token_ids_free(&ids);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char text[] = "Hello <|im_start|> w\xc3\xb6rld 123\xff\n  \xe4\xbd\xa0 <0x0A> e\xcc\x81 \xe2\x96\x81x";
     int fd = memfd_create("fuzz", 0);
     if (fd < 0) return 0;

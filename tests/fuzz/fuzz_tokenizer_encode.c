@@ -1,5 +1,6 @@
-/* First byte: which of four small tokenizers (GPT-2 layout; Qwen2's with NFC and added tokens; SentencePiece's with byte fallback; a pattern that
- * only the regex engine matches) and whether the rest is text or token ids. Text must come back as it was where nothing normalises it; decoding as a stream must equal decoding at once. */
+/* First byte: which of four small tokenizers (GPT-2 layout; Qwen2's with NFC and added tokens; SentencePiece's with
+ * byte fallback; a pattern that only the regex engine matches) and whether the rest is text or token ids. Text must
+ * come back as it was where nothing normalises it; decoding as a stream must equal decoding at once. */
 #include "base/json.h"
 #include "base/utf8.h"
 #include "model/tokenizer/text_bytes.h"
@@ -16,29 +17,41 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { GPT2, QWEN2, SENTENCE, PATTERN, KINDS };
 
 static const char *const layouts[KINDS] = {
-    "\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true},\"decoder\":{\"type\":\"ByteLevel\"},"
+    "\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true},"
+    "\"decoder\":{\"type\":\"ByteLevel\"},"
     "\"added_tokens\":[]",
-    "\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
-    "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"},"
-    "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]},\"decoder\":{\"type\":\"ByteLevel\"},"
-    "\"added_tokens\":[{\"id\":300,\"content\":\"<a>\",\"special\":true,\"lstrip\":true},{\"id\":301,\"content\":\"<ab>\",\"rstrip\":true},"
+    "\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
+    "\"pattern\":{\"Regex\":"
+    "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| "
+    "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"},"
+    "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":"
+    "false}]},\"decoder\":{\"type\":\"ByteLevel\"},"
+    "\"added_tokens\":[{\"id\":300,\"content\":\"<a>\",\"special\":true,\"lstrip\":true},{\"id\":301,\"content\":\"<ab>"
+    "\",\"rstrip\":true},"
     "{\"id\":302,\"content\":\"w\",\"single_word\":true}]",
-    "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"\xe2\x96\x81\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
-    "\"content\":\"\xe2\x96\x81\"}]},\"pre_tokenizer\":null,\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"
-    "\"\xe2\x96\x81\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]},"
+    "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"\xe2\x96\x81\"},{"
+    "\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
+    "\"content\":\"\xe2\x96\x81\"}]},\"pre_tokenizer\":null,\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":"
+    "\"Replace\",\"pattern\":{\"String\":"
+    "\"\xe2\x96\x81\"},\"content\":\" "
+    "\"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" "
+    "\",\"start\":1,\"stop\":0}]},"
     "\"added_tokens\":[]",
-    "\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
-    "\"\\\\b[\\\\p{Lu}\\\\p{M}]*[\\\\w&&[^\\\\p{Han}\\\\d]]+(?i:k|[^a-z])?|\\\\p{Han}+(?=\\\\p{^Han})|^.|\\\\d{1,3}?$|\\\\s+(?!\\\\S)\"},\"behavior\":\"Isolated\",\"invert\":false},"
+    "\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{"
+    "\"Regex\":"
+    "\"\\\\b[\\\\p{Lu}\\\\p{M}]*[\\\\w&&[^\\\\p{Han}\\\\d]]+(?i:k|[^a-z])?|\\\\p{Han}+(?=\\\\p{^Han})|^.|\\\\d{1,3}?$|"
+    "\\\\s+(?!\\\\S)\"},\"behavior\":\"Isolated\",\"invert\":false},"
     "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]},\"decoder\":{\"type\":\"ByteLevel\"},"
     "\"added_tokens\":[]",
 };
 
-static void put_vocab(json_writer *w, int kind)
-{
+static void put_vocab(json_writer *w, int kind) {
     char name[8];
     for (int b = 0; b < 256; b++) {
-        if (kind == SENTENCE) snprintf(name, sizeof name, "<0x%02X>", b);
-        else name[utf8_encode(byte_to_char((uint8_t)b), name)] = '\0';
+        if (kind == SENTENCE)
+            snprintf(name, sizeof name, "<0x%02X>", b);
+        else
+            name[utf8_encode(byte_to_char((uint8_t)b), name)] = '\0';
         json_key(w, name);
         json_int(w, b);
     }
@@ -47,19 +60,20 @@ static void put_vocab(json_writer *w, int kind)
         json_key(w, joined[i]);
         json_int(w, 256 + i);
     }
-    static const char *const more[] = {"\xe2\x96\x81", "t", "h", "e", "a", "\xe2\x96\x81t", "\xe2\x96\x81\xe2\x96\x81", "\xc3\xa9"};
+    static const char *const more[] = {"\xe2\x96\x81", "t", "h", "e", "a", "\xe2\x96\x81t", "\xe2\x96\x81\xe2\x96\x81",
+                                       "\xc3\xa9"};
     for (int i = 0; i < 8 && kind == SENTENCE; i++) {
         json_key(w, more[i]);
         json_int(w, 262 + i);
     }
 }
 
-static tokenizer *make(int kind)
-{
+static tokenizer *make(int kind) {
     static const char *const merges[] = {"t h", "th e", "a a", "aa aa", "\xe2\x96\x81 t", "\xe2\x96\x81 \xe2\x96\x81"};
     strbuf file = {0};
     tokenizer *t = NULL;
-    strbuf_printf(&file, "{%s,\"model\":{\"type\":\"BPE\",\"byte_fallback\":%s,\"vocab\":", layouts[kind], kind == SENTENCE ? "true" : "false");
+    strbuf_printf(&file, "{%s,\"model\":{\"type\":\"BPE\",\"byte_fallback\":%s,\"vocab\":", layouts[kind],
+                  kind == SENTENCE ? "true" : "false");
     json_writer w = json_writer_make(&file);
     json_begin_object(&w);
     put_vocab(&w, kind);
@@ -79,21 +93,21 @@ static tokenizer *make(int kind)
     return t;
 }
 
-static void decode_both(const tokenizer *t, const token_ids *ids, strbuf *whole)
-{
+static void decode_both(const tokenizer *t, const token_ids *ids, strbuf *whole) {
     strbuf parts = {0};
     tokenizer_stream *s = NULL;
     if (tokenizer_decode(t, ids->ids, ids->n, false, whole) < 0 || tokenizer_stream_create(t, false, &s) < 0) abort();
     for (size_t i = 0; i < ids->n; i++)
-        if (tokenizer_stream_push(s, ids->ids[i], &parts) < 0 || utf8_valid_prefix(strbuf_str(&parts), parts.len) != parts.len) abort();
+        if (tokenizer_stream_push(s, ids->ids[i], &parts) < 0 ||
+            utf8_valid_prefix(strbuf_str(&parts), parts.len) != parts.len)
+            abort();
     if (tokenizer_stream_flush(s, &parts) < 0) abort();
     if (parts.len != whole->len || memcmp(strbuf_str(&parts), strbuf_str(whole), parts.len) != 0) abort();
     tokenizer_stream_free(s);
     strbuf_free(&parts);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static tokenizer *made[KINDS]; /* once for the whole run */
     if (!made[0])
         for (int k = 0; k < KINDS; k++) made[k] = make(k);
@@ -105,12 +119,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     token_ids ids = {0};
     strbuf back = {0};
     if (data[0] & 1) {
-        for (size_t i = 0; i + 1 < n; i += 2) token_ids_push(&ids, (int32_t)(((uint8_t)text[i] | (uint8_t)text[i + 1] << 8) % (int)tokenizer_vocab(t)));
+        for (size_t i = 0; i + 1 < n; i += 2)
+            token_ids_push(&ids, (int32_t)(((uint8_t)text[i] | (uint8_t)text[i + 1] << 8) % (int)tokenizer_vocab(t)));
         decode_both(t, &ids, &back);
     } else {
         if (tokenizer_encode(t, text, n, data[0] & 64 ? TOK_DEFAULT : 0, &ids) < 0) abort();
         decode_both(t, &ids, &back);
-        bool plain = utf8_valid_prefix(text, n) == n && kind != QWEN2 && !(kind == SENTENCE && memmem(text, n, "\xe2\x96\x81", 3));
+        bool plain = utf8_valid_prefix(text, n) == n && kind != QWEN2 &&
+                     !(kind == SENTENCE && memmem(text, n, "\xe2\x96\x81", 3));
         if (plain && (back.len != n || memcmp(strbuf_str(&back), text, n) != 0)) abort();
     }
     strbuf_free(&back);

@@ -1,5 +1,6 @@
-/* Any bytes as a row: the scanner and the DOM agree on its fault and on every value, for each kind of log; the packed form comes back the same, and any
- * bytes are unpacked or refused. The first byte chooses the log. The row lies at the very end of its memory, so that reading behind it is found. */
+/* Any bytes as a row: the scanner and the DOM agree on its fault and on every value, for each kind of log; the packed
+ * form comes back the same, and any bytes are unpacked or refused. The first byte chooses the log. The row lies at the
+ * very end of its memory, so that reading behind it is found. */
 #include "tests/support/conversation_dom.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* Assertions for tests that run on several ranks: a rank that fails alone would leave the others waiting, so it ends the whole job. */
+/* Assertions for tests that run on several ranks: a rank that fails alone would leave the others waiting, so it ends
+ * the whole job. */
 #ifndef WR_TESTS_MPI_CHECK_H
 #define WR_TESTS_MPI_CHECK_H
 

@@ -1,5 +1,5 @@
-/* The model annotator under MPI: from weights that are mapped or shared by the ranks of a host, each rank gives the turns the answers that rank 0 gives; a
- * directory that cannot be read fails everywhere. */
+/* The model annotator under MPI: from weights that are mapped or shared by the ranks of a host, each rank gives the
+ * turns the answers that rank 0 gives; a directory that cannot be read fails everywhere. */
 #include "base/file.h"
 #include "cli/annotator_model.h"
 
@@ -18,10 +18,24 @@ static void write_model(const char *dir, precision stored) {
     bpe_trainer *b = NULL;
     tokenizer *t = NULL;
     model *m = NULL;
-    CHECK(bpe_trainer_create(262, special, &b) == WR_OK && bpe_trainer_add(b, "no no yes yes", 13) == WR_OK && bpe_trainer_finish(b, dir) == WR_OK);
+    CHECK(bpe_trainer_create(262, special, &b) == WR_OK && bpe_trainer_add(b, "no no yes yes", 13) == WR_OK &&
+          bpe_trainer_finish(b, dir) == WR_OK);
     CHECK(tokenizer_load(dir, &t) == WR_OK);
-    model_config c = {.C = 32, .H = 4, .G = 2, .D = 8, .F = 64, .V = tokenizer_vocab(t), .L = 2, .max_positions = 4096, .rope_theta = 10000, .norm_eps = 1e-5,
-                      .head = HEAD_LM, .init_std = 0.4, .bos_id = -1, .eos_id = -1, .pad_id = -1};
+    model_config c = {.C = 32,
+                      .H = 4,
+                      .G = 2,
+                      .D = 8,
+                      .F = 64,
+                      .V = tokenizer_vocab(t),
+                      .L = 2,
+                      .max_positions = 4096,
+                      .rope_theta = 10000,
+                      .norm_eps = 1e-5,
+                      .head = HEAD_LM,
+                      .init_std = 0.4,
+                      .bos_id = -1,
+                      .eos_id = -1,
+                      .pad_id = -1};
     CHECK(model_create(&c, &m) == WR_OK && model_alloc_params(m) == WR_OK);
     model_init_params(m, 9);
     CHECK(model_save(m, dir, NULL, NULL, stored) == WR_OK);
@@ -35,13 +49,15 @@ static void annotate(annotator *a, strbuf *out) {
     chat_message m[TURNS][3];
     annotated_turn turns[TURNS];
     int8_t level[TURNS];
-    static const char *const texts[] = {"no", "yes, thanks", "what is 2 + 2?", "4", "wrong again", "more, please", "why", "..."};
+    static const char *const texts[] = {"no",  "yes, thanks", "what is 2 + 2?", "4", "wrong again", "more, please",
+                                        "why", "..."};
     for (size_t i = 0; i < TURNS; i++) {
         for (size_t k = 0; k < 3; k++) {
             const char *s = texts[(3 * i + k * k) % 8];
             m[i][k] = (chat_message){k == 1 ? "assistant" : "user", s, strlen(s), NULL};
         }
-        turns[i] = (annotated_turn){.id = "c", .turn = (int64_t)i, .history = m[i], .query = &m[i][0], .reply = &m[i][1], .followup = &m[i][2]};
+        turns[i] = (annotated_turn){
+            .id = "c", .turn = (int64_t)i, .history = m[i], .query = &m[i][0], .reply = &m[i][1], .followup = &m[i][2]};
     }
     CHECK(a->levels(a, turns, TURNS, level) == WR_OK);
     strbuf_append(out, level, sizeof level);

@@ -1,6 +1,7 @@
-/* The DPO update: h = 0 where policy = reference; the gradient is that of one rank whatever the rank count, the micro-batches and the sharing of prompts, and
- * agrees with central differences of the loss; the policy without its adapters is a reference; updates separate chosen from rejected; no pair, no change; a
- * claim of equality that does not hold is refused. */
+/* The DPO update: h = 0 where policy = reference; the gradient is that of one rank whatever the rank count, the
+ * micro-batches and the sharing of prompts, and agrees with central differences of the loss; the policy without its
+ * adapters is a reference; updates separate chosen from rejected; no pair, no change; a claim of equality that does not
+ * hold is refused. */
 #include "base/rng.h"
 #include "dpo/dpo_batch.h"
 #include "dpo/dpo_loss.h"
@@ -15,12 +16,14 @@ static world *the_world;
 
 enum { SEED = 21, N_PAIRS = 12, VOCABULARY = 50, PROMPT = 90, REPLY = 12 };
 
-typedef struct pair_data { int32_t prompt[PROMPT], chosen[REPLY], rejected[REPLY]; } pair_data;
+typedef struct pair_data {
+    int32_t prompt[PROMPT], chosen[REPLY], rejected[REPLY];
+} pair_data;
 static pair_data data[N_PAIRS];
 static dpo_pair pairs[N_PAIRS];
 
-/* Prompts above and below what is worth sharing; pairs 2, 3, 4 and 5 have one prompt, and so have 8 and 9; the replies of pair 4 differ in their last token
- * alone, which nothing follows. */
+/* Prompts above and below what is worth sharing; pairs 2, 3, 4 and 5 have one prompt, and so have 8 and 9; the replies
+ * of pair 4 differ in their last token alone, which nothing follows. */
 static void make_pairs(void) {
     rng r = rng_make(SEED, RNG_TEST, 0, 0, 0);
     for (size_t i = 0; i < N_PAIRS; i++) {
@@ -32,8 +35,12 @@ static void make_pairs(void) {
         }
         size_t n = 1 + rng_below(&r, i % 3 == 0 ? 12 : PROMPT);
         if (i == 2 || i == 8) n = 70;
-        pairs[i] = (dpo_pair){.draw = i, .prompt = (uint32_t)i, .prompt_ids = d->prompt, .n_prompt = n,
-                              .chosen = {i, d->chosen, 1 + rng_below(&r, REPLY), 2, NAN}, .rejected = {i, d->rejected, 1 + rng_below(&r, REPLY), 1, NAN}};
+        pairs[i] = (dpo_pair){.draw = i,
+                              .prompt = (uint32_t)i,
+                              .prompt_ids = d->prompt,
+                              .n_prompt = n,
+                              .chosen = {i, d->chosen, 1 + rng_below(&r, REPLY), 2, NAN},
+                              .rejected = {i, d->rejected, 1 + rng_below(&r, REPLY), 1, NAN}};
         if ((i > 2 && i < 6) || i == 9) {
             memcpy(d->prompt, data[i - 1].prompt, sizeof d->prompt);
             pairs[i].n_prompt = pairs[i - 1].n_prompt;
@@ -56,9 +63,10 @@ static model *make_model(uint64_t seed) {
     return m;
 }
 
-static const dpo_train_options options = {.beta = 0.5, 
-                                          .update = {.adam = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}, .grad_clip = 1},
-                                          .micro_tokens = 300};
+static const dpo_train_options options = {
+    .beta = 0.5,
+    .update = {.adam = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}, .grad_clip = 1},
+    .micro_tokens = 300};
 
 /* The mean loss, with one forward a sequence: nothing shared with dpo_update but the model. */
 static double loss_of(const model *policy, const model *reference) {
@@ -78,14 +86,16 @@ static double loss_of(const model *policy, const model *reference) {
                 memcpy(ids, pairs[i].prompt_ids, n * sizeof *ids);
                 memcpy(ids + n, side->ids, side->n * sizeof *ids);
                 for (size_t k = 0; k < side->n; k++) rows[k] = n - 1 + k;
-                CHECK(model_forward(m, &(token_batch){.B = 1, .offsets = offsets, .ids = ids}, w, false, &hidden) == WR_OK);
+                CHECK(model_forward(m, &(token_batch){.B = 1, .offsets = offsets, .ids = ids}, w, false, &hidden) ==
+                      WR_OK);
                 CHECK(lm_logprobs(m, w, hidden, side->n, rows, side->ids, logprob) == WR_OK);
                 lp[which][s] = 0;
                 for (size_t k = 0; k < side->n; k++) lp[which][s] += logprob[k];
             }
             model_workspace_free(w);
         }
-        sum += dpo_sigmoid_loss(options.beta, options.label_smoothing, (lp[0][0] - lp[0][1]) - (lp[1][0] - lp[1][1]), NULL);
+        sum += dpo_sigmoid_loss(options.beta, options.label_smoothing, (lp[0][0] - lp[0][1]) - (lp[1][0] - lp[1][1]),
+                                NULL);
     }
     return sum / N_PAIRS;
 }
@@ -167,7 +177,8 @@ static void check_same(dpo_trainer *a, const dpo_train_options *how_a, dpo_train
     for (size_t i = 0; i < x.n_tensors; i++) {
         double norm = tensor_norm(b->update.grads, NULL, &x.tensors[i]);
         if (!(tensor_norm(a->update.grads, b->update.grads, &x.tensors[i]) <= 1e-5 * norm)) {
-            fprintf(stderr, "%s: %g of %g\n", x.tensors[i].name, tensor_norm(a->update.grads, b->update.grads, &x.tensors[i]), norm);
+            fprintf(stderr, "%s: %g of %g\n", x.tensors[i].name,
+                    tensor_norm(a->update.grads, b->update.grads, &x.tensors[i]), norm);
             CHECK(false);
         }
     }
@@ -197,7 +208,8 @@ static void test_sharing(void **state) {
         all += 2 * (pairs[i].n_prompt - 1) + pairs[i].chosen.n + pairs[i].rejected.n;
         if (pairs[i].n_prompt >= PREFIX_MIN_SHARED) saved += pairs[i].n_prompt;
     }
-    saved += 3 * pairs[2].n_prompt + pairs[8].n_prompt; /* of the pairs that have their neighbour's prompt, both replies save it */
+    /* of the pairs that have their neighbour's prompt, both replies save it */
+    saved += 3 * pairs[2].n_prompt + pairs[8].n_prompt;
     CHECK(step_tokens(true) == all && step_tokens(false) <= all - saved);
     static const size_t budgets[] = {1u << 20, 300, 1};
     for (int k = 0; k < 6; k++) {
@@ -229,7 +241,8 @@ static void test_adapters(void **state) {
     CHECK(dpo_trainer_create(the_world, policy, reference, &u) == WR_OK);
     CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, true, &s) == WR_OK && s.h_max_abs <= 1e-5);
     for (int step = 0; step < 3; step++) CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, false, &s) == WR_OK);
-    CHECK(policy->lora->on && memcmp(policy->params, reference->params, policy->n_params * sizeof *policy->params) == 0);
+    CHECK(policy->lora->on &&
+          memcmp(policy->params, reference->params, policy->n_params * sizeof *policy->params) == 0);
     check_same(&t, &options, &u, &options);
     data[0].prompt[0] += VOCABULARY; /* an id that the models do not have: adapters are on again after the error, too */
     CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, false, &s) < 0 && policy->lora->on);
@@ -274,7 +287,9 @@ static void test_not_finite(void **state) {
     wr_status status = dpo_update(&t, &options, pairs, N_PAIRS, 0.01, false, &s);
     CHECK(status == WR_E_NUMERIC || status == WR_E_PEER);
     CHECK(!world_any(the_world, status >= 0));
-    if (status == WR_E_NUMERIC) CHECK(strstr(wr_error(), "rank ") && strstr(wr_error(), "the weight of model.embed_tokens.weight is nan at element 3"));
+    if (status == WR_E_NUMERIC)
+        CHECK(strstr(wr_error(), "rank ") &&
+              strstr(wr_error(), "the weight of model.embed_tokens.weight is nan at element 3"));
     dpo_trainer_free(&t);
     model_free(policy);
     model_free(reference);
@@ -287,8 +302,9 @@ int main(int argc, char **argv) {
     }
     if (world_rank(the_world) == 0) print_message("seed %d\n", SEED);
     make_pairs();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_models), cmocka_unit_test(test_gradient), cmocka_unit_test(test_sharing),
-                                       cmocka_unit_test(test_adapters), cmocka_unit_test(test_learns), cmocka_unit_test(test_not_finite)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_models), cmocka_unit_test(test_gradient),
+                                       cmocka_unit_test(test_sharing),      cmocka_unit_test(test_adapters),
+                                       cmocka_unit_test(test_learns),       cmocka_unit_test(test_not_finite)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     world_free(the_world);
     return failed != 0;

@@ -1,5 +1,5 @@
-/* Frozen models: the same weights on every rank whether they are mapped or converted into shared memory, in both precisions; a copy of a model that
- * changes stays as it was; a directory that cannot be read fails everywhere. */
+/* Frozen models: the same weights on every rank whether they are mapped or converted into shared memory, in both
+ * precisions; a copy of a model that changes stays as it was; a directory that cannot be read fails everywhere. */
 #include "base/file.h"
 #include "dpo/frozen.h"
 #include "model/weights/weight_mapping.h"
@@ -22,7 +22,8 @@ static model *make_model(uint64_t seed) {
 }
 
 static float weight(const model *m, size_t i, size_t k) {
-    return weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(((const bf16 *)m->weights[i])[k]) : ((const float *)m->weights[i])[k];
+    return weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(((const bf16 *)m->weights[i])[k])
+                                                    : ((const float *)m->weights[i])[k];
 }
 
 /* got computes from want's masters, stored and read in these types. */

@@ -87,8 +87,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", wr_error());
         return 1;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_bits), cmocka_unit_test(test_tree), cmocka_unit_test(test_not_finite),
-                                       cmocka_unit_test(test_bcast)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_bits), cmocka_unit_test(test_tree),
+                                       cmocka_unit_test(test_not_finite), cmocka_unit_test(test_bcast)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     world_free(the_world);
     return failed != 0;

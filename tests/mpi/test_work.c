@@ -1,4 +1,5 @@
-/* Pulled work: all tasks once and in order, outcome everywhere, failures and stop signals end the phase on every rank, phases follow each other. */
+/* Pulled work: all tasks once and in order, outcome everywhere, failures and stop signals end the phase on every rank,
+ * phases follow each other. */
 #include "mpi/wire.h"
 #include "mpi/work.h"
 
@@ -68,7 +69,7 @@ static wr_status plan_finish(void *context, strbuf *outcome) {
 typedef struct worker_state {
     size_t done;
     long sleep_us;
-    int fail_rank;      /* this rank's task `fail_at` fails; -1 none */
+    int fail_rank; /* this rank's task `fail_at` fails; -1 none */
     int64_t fail_at;
     bool wait_for_stop; /* tasks take for ever until told to stop */
 } worker_state;
@@ -77,7 +78,8 @@ static wr_status work(void *context, const void *task, size_t n, strbuf *out) {
     worker_state *s = context;
     int64_t v = unpack_number(task, n);
     if (s->sleep_us) usleep((unsigned)(s->sleep_us * (1 + v % 3)));
-    if (s->fail_rank == world_rank(the_world) && v >= s->fail_at) return wr_fail(WR_E_NUMERIC, "NaN in task %d", (int)v);
+    if (s->fail_rank == world_rank(the_world) && v >= s->fail_at)
+        return wr_fail(WR_E_NUMERIC, "NaN in task %d", (int)v);
     for (double waited = 0; s->wait_for_stop; waited += 0.001) {
         if (work_should_stop(the_coordinator)) return wr_fail(WR_E_INTERRUPTED, "told to stop");
         usleep(1000);
@@ -89,7 +91,8 @@ static wr_status work(void *context, const void *task, size_t n, strbuf *out) {
 }
 
 static wr_status phase(plan_state *p, worker_state *s, strbuf *outcome) {
-    const work_plan plan = {.context = p, .n_tasks = p->n, .name = "TEST", .task = plan_task, .result = plan_result, .finish = plan_finish};
+    const work_plan plan = {
+        .context = p, .n_tasks = p->n, .name = "TEST", .task = plan_task, .result = plan_result, .finish = plan_finish};
     return work_phase(the_coordinator, world_rank(the_world) == 0 ? &plan : NULL, work, s, outcome);
 }
 
@@ -126,7 +129,12 @@ static void test_unknown(void **state) {
     for (size_t n = 0; n < 40; n += 1 + n / 3) {
         plan_state p = {.n = n};
         worker_state s = {.fail_rank = -1};
-        const work_plan plan = {.context = &p, .n_tasks = WORK_UNKNOWN, .name = "TEST", .task_for = unknown_task, .result = plan_result, .finish = plan_finish};
+        const work_plan plan = {.context = &p,
+                                .n_tasks = WORK_UNKNOWN,
+                                .name = "TEST",
+                                .task_for = unknown_task,
+                                .result = plan_result,
+                                .finish = plan_finish};
         CHECK(work_phase(the_coordinator, world_rank(the_world) == 0 ? &plan : NULL, work, &s, NULL) == WR_OK);
         double done = (double)s.done;
         world_sum(the_world, &done, 1);
@@ -179,8 +187,10 @@ static void test_idle_share(void **state) {
     CHECK(coordinator_create(the_world, &c) == WR_OK);
     usleep(400000);
     double share = coordinator_cpu_share(c);
-    if (world_rank(the_world) == 0) CHECK(share > 0 && share < 0.05);
-    else CHECK(share == 0);
+    if (world_rank(the_world) == 0)
+        CHECK(share > 0 && share < 0.05);
+    else
+        CHECK(share == 0);
     coordinator_free(c);
     coordinator_free(NULL);
 }
@@ -210,7 +220,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", wr_error());
         return 1;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_phases), cmocka_unit_test(test_unknown), cmocka_unit_test(test_sharing), cmocka_unit_test(test_failures),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_phases),     cmocka_unit_test(test_unknown),
+                                       cmocka_unit_test(test_sharing),    cmocka_unit_test(test_failures),
                                        cmocka_unit_test(test_idle_share), cmocka_unit_test(test_stop)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     coordinator_free(the_coordinator);

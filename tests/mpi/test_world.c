@@ -51,7 +51,8 @@ static void test_sum_order(void **state) {
     enum { N = 5000 };
     static double values[N];
     /* Terms whose sum depends on the order: compare with the sum in rank order, bit for bit. */
-    for (int i = 0; i < N; i++) values[i] = sin(i * 12.9898 + world_rank(w) * 78.233) * exp2((i + 7 * world_rank(w)) % 40);
+    for (int i = 0; i < N; i++)
+        values[i] = sin(i * 12.9898 + world_rank(w) * 78.233) * exp2((i + 7 * world_rank(w)) % 40);
     world_sum(w, values, N);
     for (int i = 0; i < N; i++) {
         double expect = sin(i * 12.9898) * exp2(i % 40);
@@ -108,7 +109,10 @@ static void test_bytes(void **state) {
     strbuf_free(&mine);
 }
 
-typedef struct fill_context { int calls; wr_status answer; } fill_context;
+typedef struct fill_context {
+    int calls;
+    wr_status answer;
+} fill_context;
 static wr_status fill(void *context, void *memory) {
     fill_context *f = context;
     f->calls++;
@@ -184,8 +188,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", wr_error());
         return 1;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity), cmocka_unit_test(test_agree), cmocka_unit_test(test_sum_order),
-                                       cmocka_unit_test(test_bytes), cmocka_unit_test(test_shared), cmocka_unit_test(test_no_room), cmocka_unit_test(test_idle_wait)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity),  cmocka_unit_test(test_agree),
+                                       cmocka_unit_test(test_sum_order), cmocka_unit_test(test_bytes),
+                                       cmocka_unit_test(test_shared),    cmocka_unit_test(test_no_room),
+                                       cmocka_unit_test(test_idle_wait)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     world_free(the_world);
     return failed != 0;

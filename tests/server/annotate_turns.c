@@ -1,7 +1,8 @@
-/* Annotates the follow-ups of WildChat rows with the options of prepare, and writes what the annotators said: a way to test and to time them alone.
- * usage: annotate_turns CHATS [--limit N] [--repeat N] [annotator options] > turns.jsonl; counts go to standard error as one JSON line.
- * Each output line: {"conversation_hash","turn_identifier","levels":{NAME:level…},"refusal","cosine" to the turn before}. Under mpirun each rank takes
- * every size-th conversation and writes its own lines. */
+/* Annotates the follow-ups of WildChat rows with the options of prepare, and writes what the annotators said: a way to
+ * test and to time them alone. usage: annotate_turns CHATS [--limit N] [--repeat N] [annotator options] > turns.jsonl;
+ * counts go to standard error as one JSON line. Each output line:
+ * {"conversation_hash","turn_identifier","levels":{NAME:level…},"refusal","cosine" to the turn before}. Under mpirun
+ * each rank takes every size-th conversation and writes its own lines. */
 #include "base/log.h"
 #include "base/stream.h"
 #include "cli/annotator_options.h"
@@ -45,8 +46,13 @@ static wr_status read_turns(turns *t, const char *path, const world *w) {
         TRY_ALLOC(kept);
         TRY(wildchat_parse(t->texts, kept, n, false, &c, &fault));
         if (fault != ROW_GOOD) continue;
-        for (size_t from = 0, at; conversation_followup(&c, from, &at) && !(t->limit && t->n >= t->limit); from = at + 1) {
-            annotated_turn turn = {.id = c.id, .turn = c.turns[at], .history = c.messages, .reply = &c.messages[at - 1], .followup = &c.messages[at]};
+        for (size_t from = 0, at; conversation_followup(&c, from, &at) && !(t->limit && t->n >= t->limit);
+             from = at + 1) {
+            annotated_turn turn = {.id = c.id,
+                                   .turn = c.turns[at],
+                                   .history = c.messages,
+                                   .reply = &c.messages[at - 1],
+                                   .followup = &c.messages[at]};
             conversation_query(&c, at, &turn.query);
             turn.n_history = turn.query ? at - 2 : at - 1;
             VEC_PUSH(t->items, t->n, t->capacity, turn);
@@ -58,8 +64,10 @@ cleanup:
 }
 
 static turn_text text_of(const annotated_turn *t) {
-    return (turn_text){.query = t->query ? t->query->content : "", .query_length = t->query ? t->query->length : 0,
-                       .followup = t->followup->content, .followup_length = t->followup->length};
+    return (turn_text){.query = t->query ? t->query->content : "",
+                       .query_length = t->query ? t->query->length : 0,
+                       .followup = t->followup->content,
+                       .followup_length = t->followup->length};
 }
 
 typedef struct results {
@@ -76,7 +84,9 @@ static wr_status annotate(const annotator_set *s, const turns *t, results *r) {
     TRY_ALLOC(r->cosine = mem_calloc(t->n + 1, sizeof *r->cosine));
     for (size_t k = 0; k < s->n; k++) {
         size_t batch = s->levels[k]->batch;
-        for (size_t at = 0; at < t->n; at += batch) TRY(s->levels[k]->levels(s->levels[k], t->items + at, t->n - at < batch ? t->n - at : batch, r->level[k] + at));
+        for (size_t at = 0; at < t->n; at += batch)
+            TRY(s->levels[k]->levels(s->levels[k], t->items + at, t->n - at < batch ? t->n - at : batch,
+                                     r->level[k] + at));
     }
     TRY(s->refusals->refusals(s->refusals, t->items, t->n, r->refusal));
     if (!s->similarity || t->n < 2) goto cleanup;
@@ -97,7 +107,8 @@ static wr_status print(const annotator_set *s, const turns *t, const results *r)
         strbuf_clear(&line);
         json_writer w = json_writer_make(&line);
         json_begin_object(&w);
-        json_key(&w, "conversation_hash"), json_string(&w, t->items[i].id), json_key(&w, "turn_identifier"), json_int(&w, t->items[i].turn);
+        json_key(&w, "conversation_hash"), json_string(&w, t->items[i].id), json_key(&w, "turn_identifier"),
+            json_int(&w, t->items[i].turn);
         json_key(&w, "levels"), json_begin_object(&w);
         for (size_t k = 0; k < s->n; k++) json_key(&w, s->levels[k]->name), json_int(&w, r->level[k][i]);
         json_end_object(&w);

@@ -1,12 +1,17 @@
-/* An OpenAI-compatible server on 127.0.0.1 that behaves badly on request: a test double for data/annotate/endpoint.h. POST /v1/chat/completions and
- * /v1/embeddings. What it answers is a function of the request alone, so that runs compare; what goes wrong is a function of (seed, request, which time
- * it is asked). Prints "port N" when it listens, and serves until it is killed.
+/* An OpenAI-compatible server on 127.0.0.1 that behaves badly on request: a test double for data/annotate/endpoint.h.
+ * POST /v1/chat/completions and /v1/embeddings. What it answers is a function of the request alone, so that runs
+ * compare; what goes wrong is a function of (seed, request, which time it is asked). Prints "port N" when it listens,
+ * and serves until it is killed.
  *
- * usage: openai_server [--port N] [--seed N] [--latency MS] [--key KEY] [--log FILE] [--rate REQUESTS_A_SECOND] [--retry-after S] [--tls CERT.pem KEY.pem] [FAULT=PROBABILITY]…
- * faults, in this order (their probabilities add up to 1 at most):
- *   429 (with Retry-After) 500 503 401 404 redirect cut (connection closed mid-body) garbage html wrong (JSON of another shape) null (no content)
- *   nolabel (no [[n]]) range ([[7]]) unicode trickle (a byte each 20 ms) slow (5 s) huge (8 MiB) echo (the key in an error) leak (the key in an answer) spelled (a 500 that writes the key in many ways, and what a terminal obeys) usage (nonsense counts) toolong (400) unpooled (embeddings of tokens)
- * log: one JSON line a request, before it is answered: {"path","key": XXH3-128 of the body,"try","fault","inputs":[hashes of texts]}. */
+ * usage: openai_server [--port N] [--seed N] [--latency MS] [--key KEY] [--log FILE] [--rate REQUESTS_A_SECOND]
+ * [--retry-after S] [--tls CERT.pem KEY.pem] [FAULT=PROBABILITY]… faults, in this order (their probabilities add up to
+ * 1 at most):
+ *   429 (with Retry-After) 500 503 401 404 redirect cut (connection closed mid-body) garbage html wrong (JSON of
+ *   another shape) null (no content) nolabel (no [[n]]) range ([[7]]) unicode trickle (a byte each 20 ms) slow (5 s)
+ *   huge (8 MiB) echo (the key in an error) leak (the key in an answer) spelled (a 500 that writes the key in many
+ *   ways, and what a terminal obeys) usage (nonsense counts) toolong (400) unpooled (embeddings of tokens)
+ * log: one JSON line a request, before it is answered: {"path","key": XXH3-128 of the
+ * body,"try","fault","inputs":[hashes of texts]}. */
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/rng.h"
@@ -23,8 +28,10 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const fault_names[] = {"429", "500", "503", "401", "404", "redirect", "cut", "garbage", "html", "wrong", "null", "nolabel", "range", "unicode",
-                                          "trickle", "slow", "huge", "echo", "leak", "toolong", "unpooled", "spelled", "usage"};
+static const char *const fault_names[] = {"429",   "500",     "503",      "401",     "404",  "redirect",
+                                          "cut",   "garbage", "html",     "wrong",   "null", "nolabel",
+                                          "range", "unicode", "trickle",  "slow",    "huge", "echo",
+                                          "leak",  "toolong", "unpooled", "spelled", "usage"};
 enum { FAULTS = sizeof fault_names / sizeof *fault_names };
 enum { HUGE_BYTES = 8 << 20, TABLE = 1 << 20, DIMENSIONS = 8 };
 
@@ -37,7 +44,10 @@ typedef struct server {
     unsigned rate, in_second; /* requests that one second may have; those it has had */
     time_t second;
     pthread_mutex_t lock;
-    struct { char key[HASH_HEX]; unsigned tries; } *seen; /* open addressing */
+    struct {
+        char key[HASH_HEX];
+        unsigned tries;
+    } * seen; /* open addressing */
 } server;
 
 typedef struct request {
@@ -82,7 +92,7 @@ static const char *draw(const server *s, const char *key, unsigned tries) {
 
 static bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
-/* --- answers --------------------------------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------------------------------ */
 
 /* A question about a reaction gets 1 … 5, one about a refusal 0 … 2. */
 static void answer_text(const server *s, const char *question, uint64_t h, const char *fault, strbuf *out) {
@@ -117,11 +127,14 @@ static void chat_response(const server *s, const json_value *v, const char *faul
         json_null(&w);
     else
         json_string_n(&w, strbuf_str(&answer), answer.len);
-    json_end_object(&w), json_key(&w, "finish_reason"), json_string(&w, "stop"), json_end_object(&w), json_end_array(&w);
+    json_end_object(&w), json_key(&w, "finish_reason"), json_string(&w, "stop"), json_end_object(&w),
+        json_end_array(&w);
     json_key(&w, "usage"), json_begin_object(&w);
     if (is(fault, "usage")) {
-        static const char *const odd[] = {"-5", "1e30", "1.5", "18446744073709551617", "\"12\"", "[]", "9223372036854775807", "1000000001"};
-        json_key(&w, "prompt_tokens"), strbuf_puts(out, odd[n % 8]), w.need_comma = true, json_key(&w, "completion_tokens"), strbuf_puts(out, odd[(n / 8) % 8]);
+        static const char *const odd[] = {
+            "-5", "1e30", "1.5", "18446744073709551617", "\"12\"", "[]", "9223372036854775807", "1000000001"};
+        json_key(&w, "prompt_tokens"), strbuf_puts(out, odd[n % 8]),
+            w.need_comma = true, json_key(&w, "completion_tokens"), strbuf_puts(out, odd[(n / 8) % 8]);
     } else
         json_key(&w, "prompt_tokens"), json_int(&w, (int64_t)n / 4), json_key(&w, "completion_tokens"), json_int(&w, 4);
     json_end_object(&w), json_end_object(&w);
@@ -135,18 +148,21 @@ static void embeddings_response(const json_value *v, const char *fault, strbuf *
     json_key(&w, "data"), json_begin_array(&w);
     for (const json_value *t = json_get(v, "input") ? json_get(v, "input")->first : NULL; t; t = t->next, index++) {
         rng r = rng_make(3, RNG_TEST, hash64(t->text, t->length, 9), 0, 0);
-        json_begin_object(&w), json_key(&w, "index"), json_int(&w, index), json_key(&w, "embedding"), json_begin_array(&w);
+        json_begin_object(&w), json_key(&w, "index"), json_int(&w, index), json_key(&w, "embedding"),
+            json_begin_array(&w);
         if (is(fault, "unpooled")) json_begin_array(&w);
         for (int d = 0; d < DIMENSIONS; d++) json_double(&w, rng_normal(&r));
         if (is(fault, "unpooled")) json_end_array(&w);
         json_end_array(&w), json_end_object(&w);
     }
     json_end_array(&w);
-    json_key(&w, "usage"), json_begin_object(&w), json_key(&w, "prompt_tokens"), json_int(&w, index * 10), json_end_object(&w);
+    json_key(&w, "usage"), json_begin_object(&w), json_key(&w, "prompt_tokens"), json_int(&w, index * 10),
+        json_end_object(&w);
     json_end_object(&w);
 }
 
-/* The key as a JSON string may hold it, percent-encoded and as entities, behind what moves a cursor and turns text around. */
+/* The key as a JSON string may hold it, percent-encoded and as entities, behind what moves a cursor and turns text
+ * around. */
 static void spelled(const char *key, strbuf *out) {
     strbuf_puts(out, "{\"error\":{\"message\":\"\\u001b[31m\\u009b2J\\u202e key ");
     for (const char *k = key; *k; k++) strbuf_printf(out, *k == '/' ? "\\/" : "\\u%04X", (unsigned char)*k);
@@ -157,7 +173,7 @@ static void spelled(const char *key, strbuf *out) {
     strbuf_puts(out, "\"}}");
 }
 
-/* --- HTTP ------------------------------------------------------------------------------------------------------------------ */
+/* --- HTTP --------------------------------------------------------------------------------------------------------- */
 
 static ssize_t send_piece(void *context, uint64_t at, char *to, size_t room) {
     const piecewise *p = context;
@@ -176,7 +192,8 @@ static void free_pieces(void *context) {
     free(p);
 }
 
-static enum MHD_Result reply(struct MHD_Connection *c, unsigned code, const char *type, const char *header, const char *value, const char *bytes, size_t n) {
+static enum MHD_Result reply(struct MHD_Connection *c, unsigned code, const char *type, const char *header,
+                             const char *value, const char *bytes, size_t n) {
     struct MHD_Response *r = MHD_create_response_from_buffer(n, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY);
     MHD_add_response_header(r, "Content-Type", type);
     if (header) MHD_add_response_header(r, header, value);
@@ -185,10 +202,12 @@ static enum MHD_Result reply(struct MHD_Connection *c, unsigned code, const char
     return queued;
 }
 
-static enum MHD_Result reply_error(struct MHD_Connection *c, unsigned code, const char *header, const char *value, const char *message) {
+static enum MHD_Result reply_error(struct MHD_Connection *c, unsigned code, const char *header, const char *value,
+                                   const char *message) {
     strbuf b = {0};
     json_writer w = json_writer_make(&b);
-    json_begin_object(&w), json_key(&w, "error"), json_begin_object(&w), json_key(&w, "message"), json_string(&w, message), json_end_object(&w), json_end_object(&w);
+    json_begin_object(&w), json_key(&w, "error"), json_begin_object(&w), json_key(&w, "message"),
+        json_string(&w, message), json_end_object(&w), json_end_object(&w);
     enum MHD_Result queued = reply(c, code, "application/json", header, value, b.data, b.len);
     strbuf_free(&b);
     return queued;
@@ -215,11 +234,13 @@ static enum MHD_Result reply_pieces(struct MHD_Connection *c, const strbuf *body
     return queued;
 }
 
-static void log_request(server *s, const char *path, const char *key, unsigned tries, const char *fault, const json_value *v) {
+static void log_request(server *s, const char *path, const char *key, unsigned tries, const char *fault,
+                        const json_value *v) {
     strbuf line = {0};
     json_writer w = json_writer_make(&line);
     json_begin_object(&w);
-    json_key(&w, "path"), json_string(&w, path), json_key(&w, "key"), json_string(&w, key), json_key(&w, "try"), json_int(&w, tries);
+    json_key(&w, "path"), json_string(&w, path), json_key(&w, "key"), json_string(&w, key), json_key(&w, "try"),
+        json_int(&w, tries);
     json_key(&w, "fault"), json_string(&w, fault);
     if (json_is(json_get(v, "input"), JSON_ARRAY)) {
         json_key(&w, "inputs"), json_begin_array(&w);
@@ -248,7 +269,8 @@ static enum MHD_Result misbehave(server *s, struct MHD_Connection *c, const char
     if (is(fault, "redirect")) return reply(c, 307, "text/plain", "Location", "http://127.0.0.1:9/v1", "elsewhere", 9);
     if (is(fault, "garbage")) return reply(c, 200, "application/json", NULL, NULL, "\xff\xfe{\"choices\":\0[{", 16);
     if (is(fault, "html")) return reply(c, 200, "text/html", NULL, NULL, "<html>gateway</html>", 20);
-    if (is(fault, "wrong")) return reply(c, 200, "application/json", NULL, NULL, "{\"choices\":{\"0\":[]},\"data\":[{}]}", 33);
+    if (is(fault, "wrong"))
+        return reply(c, 200, "application/json", NULL, NULL, "{\"choices\":{\"0\":[]},\"data\":[{}]}", 33);
     if (is(fault, "echo")) {
         snprintf(text, sizeof text, "Bearer %s may not do this", s->key ? s->key : "none");
         return reply_error(c, 500, NULL, NULL, text);
@@ -298,8 +320,8 @@ static enum MHD_Result respond(server *s, struct MHD_Connection *c, const char *
     return queued;
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const char *path, const char *method, const char *version, const char *bytes, size_t *n,
-                                  void **state) {
+static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const char *path, const char *method,
+                                  const char *version, const char *bytes, size_t *n, void **state) {
     request *r = *state;
     (void)method;
     (void)version;
@@ -324,7 +346,9 @@ static void on_completed(void *context, struct MHD_Connection *c, void **state, 
 static bool set_fault(server *s, const char *word) {
     const char *equals = strchr(word, '=');
     for (int i = 0; equals && i < FAULTS; i++) {
-        if (strlen(fault_names[i]) != (size_t)(equals - word) || strncmp(fault_names[i], word, (size_t)(equals - word)) != 0) continue;
+        if (strlen(fault_names[i]) != (size_t)(equals - word) ||
+            strncmp(fault_names[i], word, (size_t)(equals - word)) != 0)
+            continue;
         s->probability[i] = atof(equals + 1);
         return true;
     }
@@ -349,25 +373,38 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
         if (set_fault(&s, word)) continue;
-        if (is(word, "--port")) port = atoi(value);
-        else if (is(word, "--seed")) s.seed = strtoull(value, NULL, 10);
-        else if (is(word, "--latency")) s.latency = (useconds_t)(atof(value) * 1000);
-        else if (is(word, "--key")) s.key = value;
-        else if (is(word, "--retry-after")) s.retry_after = atoi(value);
-        else if (is(word, "--rate")) s.rate = (unsigned)atoi(value);
-        else if (is(word, "--log")) s.log = open(value, O_WRONLY | O_CREAT | O_APPEND, 0644);
-        else if (is(word, "--tls") && i + 2 < argc) cert = read_text(value), cert_key = read_text(argv[++i + 1]);
-        else return fprintf(stderr, "openai_server: what is '%s'?\n", word), 2;
+        if (is(word, "--port"))
+            port = atoi(value);
+        else if (is(word, "--seed"))
+            s.seed = strtoull(value, NULL, 10);
+        else if (is(word, "--latency"))
+            s.latency = (useconds_t)(atof(value) * 1000);
+        else if (is(word, "--key"))
+            s.key = value;
+        else if (is(word, "--retry-after"))
+            s.retry_after = atoi(value);
+        else if (is(word, "--rate"))
+            s.rate = (unsigned)atoi(value);
+        else if (is(word, "--log"))
+            s.log = open(value, O_WRONLY | O_CREAT | O_APPEND, 0644);
+        else if (is(word, "--tls") && i + 2 < argc)
+            cert = read_text(value), cert_key = read_text(argv[++i + 1]);
+        else
+            return fprintf(stderr, "openai_server: what is '%s'?\n", word), 2;
         i++;
     }
     s.seen = calloc(TABLE, sizeof *s.seen);
     signal(SIGPIPE, SIG_IGN);
-    const struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (cert ? MHD_USE_TLS : 0);
-    struct MHD_Daemon *d = s.seen ? MHD_start_daemon(flags, 0, NULL, NULL, on_request, &s, MHD_OPTION_SOCK_ADDR, &here, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-                                                     MHD_OPTION_CONNECTION_TIMEOUT, 60u, cert ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, cert, MHD_OPTION_HTTPS_MEM_KEY,
-                                                     cert_key, MHD_OPTION_END)
-                                  : NULL;
+    const struct sockaddr_in here = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    unsigned flags =
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (cert ? MHD_USE_TLS : 0);
+    struct MHD_Daemon *d =
+        s.seen ? MHD_start_daemon(flags, 0, NULL, NULL, on_request, &s, MHD_OPTION_SOCK_ADDR, &here,
+                                  MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_TIMEOUT, 60u,
+                                  cert ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, cert, MHD_OPTION_HTTPS_MEM_KEY,
+                                  cert_key, MHD_OPTION_END)
+               : NULL;
     if (!d) return fprintf(stderr, "openai_server: cannot listen\n"), 1;
     printf("port %u\n", (unsigned)MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT)->port);
     fflush(stdout);

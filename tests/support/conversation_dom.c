@@ -7,17 +7,24 @@
 #include <string.h>
 #include <time.h>
 
-static const json_value *member(const json_value *v, const field_map *map, field f) { return map->names[f] ? json_get(v, map->names[f]) : NULL; }
+static const json_value *member(const json_value *v, const field_map *map, field f) {
+    return map->names[f] ? json_get(v, map->names[f]) : NULL;
+}
 
-static const char *text_of(arena *a, const json_value *v) { return json_is(v, JSON_STRING) ? arena_strndup(a, v->text, v->length) : ""; }
+static const char *text_of(arena *a, const json_value *v) {
+    return json_is(v, JSON_STRING) ? arena_strndup(a, v->text, v->length) : "";
+}
 
-static row_fault take_message(arena *a, const json_value *v, const field_map *map, size_t i, chat_message *m, int64_t *turn) {
+static row_fault take_message(arena *a, const json_value *v, const field_map *map, size_t i, chat_message *m,
+                              int64_t *turn) {
     const json_value *role = member(v, map, FIELD_ROLE), *content = member(v, map, FIELD_CONTENT);
-    if (!json_is(role, JSON_STRING) || !json_is(content, JSON_STRING) || role->length == 0 || role->length > 64) return ROW_FIELD;
+    if (!json_is(role, JSON_STRING) || !json_is(content, JSON_STRING) || role->length == 0 || role->length > 64)
+        return ROW_FIELD;
     if (content->length > ROW_MESSAGE_LIMIT) return ROW_LONG;
     m->role = text_of(a, role);
     for (size_t k = 0; k < map->n_roles; k++) {
-        if (role->length == strlen(map->roles[k].from) && strcmp(m->role, map->roles[k].from) == 0) m->role = map->roles[k].to;
+        if (role->length == strlen(map->roles[k].from) && strcmp(m->role, map->roles[k].from) == 0)
+            m->role = map->roles[k].to;
     }
     m->content = content->text;
     m->length = content->length;
@@ -25,7 +32,8 @@ static row_fault take_message(arena *a, const json_value *v, const field_map *ma
     return ROW_GOOD;
 }
 
-static void take_user(arena *a, const json_value *row, const json_value *messages, const field_map *map, bool with_header, conversation *out) {
+static void take_user(arena *a, const json_value *row, const json_value *messages, const field_map *map,
+                      bool with_header, conversation *out) {
     const json_value *user = member(row, map, FIELD_USER), *header = member(row, map, FIELD_HEADER);
     bool usable = (json_is(user, JSON_STRING) || (json_is(user, JSON_NUMBER) && !map->strict_id)) && user->length;
     for (const json_value *m = messages->first; m && !usable; m = m->next) {
@@ -50,9 +58,12 @@ static const char *take_time(arena *a, const json_value *v) {
     double t;
     if (!json_to_double(v, &t)) return text_of(a, v);
     if (!(t >= 1e9)) return "";
-    if (t >= 1e17) t /= 1e9;
-    else if (t >= 1e14) t /= 1e6;
-    else if (t >= 1e11) t /= 1e3;
+    if (t >= 1e17)
+        t /= 1e9;
+    else if (t >= 1e14)
+        t /= 1e6;
+    else if (t >= 1e11)
+        t /= 1e3;
     struct tm parts;
     char text[64];
     if (!(t < 253402300800.0)) return "";
@@ -61,7 +72,8 @@ static const char *take_time(arena *a, const json_value *v) {
     return arena_strndup(a, text, strlen(text));
 }
 
-wr_status conversation_dom(arena *a, const char *line, size_t n, const field_map *map, bool user_key_header, conversation *out, row_fault *fault) {
+wr_status conversation_dom(arena *a, const char *line, size_t n, const field_map *map, bool user_key_header,
+                           conversation *out, row_fault *fault) {
     const json_value *row = NULL;
     *out = (conversation){0};
     *fault = ROW_GOOD;
@@ -74,7 +86,8 @@ wr_status conversation_dom(arena *a, const char *line, size_t n, const field_map
     char hash[HASH_HEX];
     bool derived = !map->strict_id && (!id || json_is(id, JSON_NULL));
     bool usable = json_is(id, JSON_STRING) || (json_is(id, JSON_NUMBER) && !map->strict_id);
-    if (!json_is(messages, JSON_ARRAY) || (!derived && (!usable || id->length == 0 || id->length > 256))) return *fault = ROW_FIELD, WR_OK;
+    if (!json_is(messages, JSON_ARRAY) || (!derived && (!usable || id->length == 0 || id->length > 256)))
+        return *fault = ROW_FIELD, WR_OK;
     if (messages->length == 0) return *fault = ROW_EMPTY, WR_OK;
     if (messages->length > ROW_MESSAGES_LIMIT) return *fault = ROW_MANY, WR_OK;
     hash_hex(line, n, hash);
@@ -110,7 +123,8 @@ const char *conversation_difference(const conversation *a, const conversation *b
         if (strcmp(a->messages[i].role, b->messages[i].role) != 0) return "role";
         if (a->turns[i] != b->turns[i]) return "turn";
         if (a->messages[i].length != b->messages[i].length) return "length of a content";
-        if (a->messages[i].length && memcmp(a->messages[i].content, b->messages[i].content, a->messages[i].length) != 0) return "content";
+        if (a->messages[i].length && memcmp(a->messages[i].content, b->messages[i].content, a->messages[i].length) != 0)
+            return "content";
     }
     return NULL;
 }
@@ -119,7 +133,8 @@ static const char *packed_difference(arena *a, const conversation *c) {
     strbuf bytes = {0};
     conversation again;
     conversation_pack(c, &bytes);
-    const char *difference = conversation_unpack(a, bytes.data, bytes.len, &again) < 0 ? "unpacking" : conversation_difference(c, &again);
+    const char *difference =
+        conversation_unpack(a, bytes.data, bytes.len, &again) < 0 ? "unpacking" : conversation_difference(c, &again);
     strbuf_free(&bytes);
     return difference ? "the packed form" : NULL;
 }

@@ -39,9 +39,7 @@ typedef struct fixture {
     annotated_turn turns[TURNS];
 } fixture;
 
-/* --- making
- * ---------------------------------------------------------------------------------------------------------------------------
- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
 static inline model *make_model(size_t V, model_head head, uint64_t seed) {
     model *m = NULL;

@@ -1,4 +1,5 @@
-/* T tokens of one path, C channels, H query and G key/value heads of D, F feed-forward width, V vocabulary; see ref_double.h. */
+/* T tokens of one path, C channels, H query and G key/value heads of D, F feed-forward width, V vocabulary; see
+ * ref_double.h. */
 #include "ref_double.h"
 
 #include "model/weights/lora.h"
@@ -99,14 +100,17 @@ static void decode(const refd_model *r, size_t T, const int32_t *ids, double *x)
     const model *m = r->m;
     const model_config *c = &m->config;
     const size_t C = c->C, F = c->F, HD = c->H * c->D, GD = c->G * c->D;
-    double *norm = doubles(C), *q = doubles(T * HD), *k = doubles(T * GD), *v = doubles(T * GD), *mixed = doubles(T * HD), *gate = doubles(F),
-           *up = doubles(F), *out = doubles(C);
-    for (size_t t = 0; t < T; t++) memcpy(x + t * C, r->params + offset_embedding(m) + (size_t)ids[t] * C, C * sizeof *x);
+    double *norm = doubles(C), *q = doubles(T * HD), *k = doubles(T * GD), *v = doubles(T * GD),
+           *mixed = doubles(T * HD), *gate = doubles(F), *up = doubles(F), *out = doubles(C);
+    for (size_t t = 0; t < T; t++)
+        memcpy(x + t * C, r->params + offset_embedding(m) + (size_t)ids[t] * C, C * sizeof *x);
     for (size_t l = 0; l < c->L; l++) {
         for (size_t t = 0; t < T; t++) {
             rmsnorm(C, c->norm_eps, x + t * C, r->params + offset_layer(m, l, LAYER_NORM1), norm);
-            linear(r, l, LAYER_Q, norm, q + t * HD), linear(r, l, LAYER_K, norm, k + t * GD), linear(r, l, LAYER_V, norm, v + t * GD);
-            add_bias(r, l, LAYER_Q_BIAS, HD, q + t * HD), add_bias(r, l, LAYER_K_BIAS, GD, k + t * GD), add_bias(r, l, LAYER_V_BIAS, GD, v + t * GD);
+            linear(r, l, LAYER_Q, norm, q + t * HD), linear(r, l, LAYER_K, norm, k + t * GD),
+                linear(r, l, LAYER_V, norm, v + t * GD);
+            add_bias(r, l, LAYER_Q_BIAS, HD, q + t * HD), add_bias(r, l, LAYER_K_BIAS, GD, k + t * GD),
+                add_bias(r, l, LAYER_V_BIAS, GD, v + t * GD);
             turn_heads(r, index_layer(m, l, LAYER_Q_NORM), t, c->H, q + t * HD);
             turn_heads(r, index_layer(m, l, LAYER_K_NORM), t, c->G, k + t * GD);
         }
@@ -150,7 +154,8 @@ void refd_forward(const refd_model *r, const token_batch *b, double *hidden) {
 double refd_logprob_at(const refd_model *r, const double *hidden, size_t row, int32_t target) {
     const size_t V = r->m->config.V, C = r->m->config.C;
     double *z = doubles(V), max = -INFINITY, sum = 0;
-    for (size_t v = 0; v < V; v++) max = fmax(max, z[v] = dot(C, hidden + row * C, r->params + offset_head(r->m) + v * C));
+    for (size_t v = 0; v < V; v++)
+        max = fmax(max, z[v] = dot(C, hidden + row * C, r->params + offset_head(r->m) + v * C));
     for (size_t v = 0; v < V; v++) sum += exp(z[v] - max);
     const double result = z[target] - max - log(sum);
     free(z);

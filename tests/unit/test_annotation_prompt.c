@@ -31,8 +31,24 @@ static void test_answers(void **state) {
 
 static void test_mistake_6_unparseable_answer_is_no_label(void **state) {
     (void)state;
-    static const char *const none[] = {"", "5", "[5]", "[[5]", "[5]]", "[[]]", "[[6]]", "[[0]]", "[[-1]]", "[[4.5]]", "[[44444444444444444444]]", "[[", "[[4", "[[4]",
-                                       "[[five]]", "[[1-5]]", "[[2]] then [[7]]", "I cannot say"};
+    static const char *const none[] = {"",
+                                       "5",
+                                       "[5]",
+                                       "[[5]",
+                                       "[5]]",
+                                       "[[]]",
+                                       "[[6]]",
+                                       "[[0]]",
+                                       "[[-1]]",
+                                       "[[4.5]]",
+                                       "[[44444444444444444444]]",
+                                       "[[",
+                                       "[[4",
+                                       "[[4]",
+                                       "[[five]]",
+                                       "[[1-5]]",
+                                       "[[2]] then [[7]]",
+                                       "I cannot say"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) assert_int_equal(answer(none[i]), -1);
     assert_int_equal(answer("<think>maybe [[1]]</think> no idea"), -1);
     assert_int_equal(answer("<think>maybe [[1]], or"), -1);
@@ -40,16 +56,21 @@ static void test_mistake_6_unparseable_answer_is_no_label(void **state) {
     assert_int_equal(annotation_answer("[[4]]", 4, 1, 5), -1); /* the length counts, not the NUL */
 }
 
-static chat_message message(const char *role, const char *content) { return (chat_message){.role = role, .content = content, .length = strlen(content)}; }
+static chat_message message(const char *role, const char *content) {
+    return (chat_message){.role = role, .content = content, .length = strlen(content)};
+}
 
 static void test_built_in(void **state) {
     (void)state;
     annotation_prompt *p = NULL;
     strbuf b = {0};
     prompt_limits limits = {.history = 2, .characters = 0};
-    chat_message history[] = {message("user", "first"), message("assistant", "second"), message("user", "third"), message("assistant", "fourth")},
-                 query = message("user", "What {reply} is {followup}?"), reply = message("assistant", "R {query}"), followup = message("user", "Thanks \"a\\b\"!");
-    annotated_turn t = {.id = "c", .history = history, .n_history = 4, .query = &query, .reply = &reply, .followup = &followup};
+    chat_message history[] = {message("user", "first"), message("assistant", "second"), message("user", "third"),
+                              message("assistant", "fourth")},
+                 query = message("user", "What {reply} is {followup}?"), reply = message("assistant", "R {query}"),
+                 followup = message("user", "Thanks \"a\\b\"!");
+    annotated_turn t = {
+        .id = "c", .history = history, .n_history = 4, .query = &query, .reply = &reply, .followup = &followup};
     assert_int_equal(annotation_prompt_load(NULL, PROMPT_LEVEL, &p), WR_OK);
     annotation_prompt_render(p, &t, &limits, &b);
     /* Slots inside what people wrote are their text. */
@@ -105,8 +126,14 @@ static void test_files(void **state) {
     assert_non_null(mkdtemp(folder));
     assert_int_equal(annotation_prompt_load(folder, PROMPT_LEVEL, &p), WR_E_USAGE);
     assert_non_null(strstr(wr_error(), "annotate.txt"));
-    static const struct { const char *text, *says; } bad[] = {
-        {"{reply}", "{followup}"}, {"{followup}", "{reply}"}, {"{reply} {followup} {reponse}", "{reponse} is no slot"}, {"", "{reply}"}, {"{reply}{followup}\xff", "UTF-8"},
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"{reply}", "{followup}"},
+        {"{followup}", "{reply}"},
+        {"{reply} {followup} {reponse}", "{reponse} is no slot"},
+        {"", "{reply}"},
+        {"{reply}{followup}\xff", "UTF-8"},
     };
     assert_int_equal(path_join(path, folder, "annotate.txt"), WR_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -128,6 +155,8 @@ static void test_files(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_mistake_6_unparseable_answer_is_no_label), cmocka_unit_test(test_built_in), cmocka_unit_test(test_clipping), cmocka_unit_test(test_files)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers), cmocka_unit_test(test_mistake_6_unparseable_answer_is_no_label),
+        cmocka_unit_test(test_built_in), cmocka_unit_test(test_clipping), cmocka_unit_test(test_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

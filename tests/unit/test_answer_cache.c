@@ -1,4 +1,5 @@
-/* The cache of answers: what is written is found again, in any process and on any rank; a file cut or changed at any byte loses that record and no other. */
+/* The cache of answers: what is written is found again, in any process and on any rank; a file cut or changed at any
+ * byte loses that record and no other. */
 #include "base/file.h"
 #include "data/annotate/answer_cache.h"
 #include "data/annotate/answer_record.h"
@@ -40,7 +41,8 @@ static void key_of(int i, char key[HASH_HEX]) { hash_hex(&i, sizeof i, key); }
 static void add(answer_cache *c, int i) {
     char key[HASH_HEX], members[160];
     key_of(i, key);
-    int n = snprintf(members, sizeof members, "\"answer\":\"line\\n%d 好 [[%d]]\",\"prompt_tokens\":%d", i, i % 5 + 1, i);
+    int n =
+        snprintf(members, sizeof members, "\"answer\":\"line\\n%d 好 [[%d]]\",\"prompt_tokens\":%d", i, i % 5 + 1, i);
     assert_int_equal(answer_cache_add(c, key, members, (size_t)n), WR_OK);
 }
 
@@ -154,7 +156,8 @@ static size_t three_records(strbuf *b, size_t ends[3]) {
     for (int i = 0; i < 3; i++) {
         char key[HASH_HEX], members[64];
         key_of(i, key);
-        int n = snprintf(members, sizeof members, "\"answer\":\"line\\n%d 好 [[%d]]\",\"prompt_tokens\":%d", i, i % 5 + 1, i);
+        int n = snprintf(members, sizeof members, "\"answer\":\"line\\n%d 好 [[%d]]\",\"prompt_tokens\":%d", i,
+                         i % 5 + 1, i);
         answer_record_write(b, key, members, (size_t)n);
         ends[i] = b->len;
     }
@@ -203,7 +206,8 @@ static void test_flip_anywhere(void **state) {
             answer_cache *c = open_cache(0);
             for (int i = 0; i < 3; i++) {
                 size_t from = i ? ends[i - 1] : 0;
-                bool hit = at >= from && at < ends[i], glued = i && at == ends[i - 1] - 1; /* its line break is gone: it is one line with the next */
+                /* its line break is gone: it is one line with the next */
+                bool hit = at >= from && at < ends[i], glued = i && at == ends[i - 1] - 1;
                 assert_int_equal(holds(c, i), !hit && !glued);
             }
             answer_cache_close(c);
@@ -293,7 +297,8 @@ static void test_errors(void **state) {
     assert_non_null(strstr(wr_error(), "answers-5.jsonl"));
 }
 
-/* A disk that is full in the middle of a record: the message names the file, what was there stays, and nothing half-written does. */
+/* A disk that is full in the middle of a record: the message names the file, what was there stays, and nothing
+ * half-written does. */
 static void test_full_disk(void **state) {
     (void)state;
     pid_t child = fork();
@@ -309,7 +314,9 @@ static void test_full_disk(void **state) {
         char members[300] = "\"answer\":\"";
         memset(members + 10, 'x', sizeof members - 11);
         members[sizeof members - 1] = '"';
-        if (answer_cache_add(c, key, members, sizeof members) != WR_E_IO || !strstr(wr_error(), "answers-0.jsonl") || answer_cache_has(c, key)) _exit(2);
+        if (answer_cache_add(c, key, members, sizeof members) != WR_E_IO || !strstr(wr_error(), "answers-0.jsonl") ||
+            answer_cache_has(c, key))
+            _exit(2);
         _exit(holds(c, 0) && holds(c, 1) ? 0 : 3);
     }
     int rc = 0;
@@ -324,11 +331,16 @@ static void test_full_disk(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_found_again, start, stop),   cmocka_unit_test_setup_teardown(test_memory, start, stop),
-        cmocka_unit_test_setup_teardown(test_ranks, start, stop),         cmocka_unit_test_setup_teardown(test_first_counts, start, stop),
-        cmocka_unit_test_setup_teardown(test_cut_anywhere, start, stop),  cmocka_unit_test_setup_teardown(test_flip_anywhere, start, stop),
-        cmocka_unit_test_setup_teardown(test_long_records, start, stop),  cmocka_unit_test_setup_teardown(test_killed_writer, start, stop),
-        cmocka_unit_test_setup_teardown(test_errors, start, stop),        cmocka_unit_test_setup_teardown(test_full_disk, start, stop),
+        cmocka_unit_test_setup_teardown(test_found_again, start, stop),
+        cmocka_unit_test_setup_teardown(test_memory, start, stop),
+        cmocka_unit_test_setup_teardown(test_ranks, start, stop),
+        cmocka_unit_test_setup_teardown(test_first_counts, start, stop),
+        cmocka_unit_test_setup_teardown(test_cut_anywhere, start, stop),
+        cmocka_unit_test_setup_teardown(test_flip_anywhere, start, stop),
+        cmocka_unit_test_setup_teardown(test_long_records, start, stop),
+        cmocka_unit_test_setup_teardown(test_killed_writer, start, stop),
+        cmocka_unit_test_setup_teardown(test_errors, start, stop),
+        cmocka_unit_test_setup_teardown(test_full_disk, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* answer_logprobs and mean_pooled_states: the numbers of a plain double-precision model computed one sequence at a time; in f32 the same bits whatever is
- * packed together. */
+/* answer_logprobs and mean_pooled_states: the numbers of a plain double-precision model computed one sequence at a
+ * time; in f32 the same bits whatever is packed together. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,8 @@ typedef struct fixture {
 
 static void push(token_ids *t, size_t id) { assert_int_equal(token_ids_push(t, (int32_t)id), WR_OK); }
 
-/* Most prompts begin with one instruction, some with that and a common story; one is the instruction alone and one has nothing in common. */
+/* Most prompts begin with one instruction, some with that and a common story; one is the instruction alone and one has
+ * nothing in common. */
 static void make_prompts(fixture *f, rng *r) {
     int32_t begin[LONGEST];
     for (size_t k = 0; k < LONGEST; k++) begin[k] = (int32_t)rng_below(r, VOCABULARY);
@@ -43,8 +44,22 @@ static void make_prompts(fixture *f, rng *r) {
 static int setup(void **state) {
     fixture *f = calloc(1, sizeof *f);
     rng r = rng_make(SEED, RNG_TEST, 0, 0, 0);
-    model_config c = {.C = 48, .H = 4, .G = 2, .D = 12, .F = 80, .V = VOCABULARY, .L = 2, .max_positions = 512, .rope_theta = 10000, .norm_eps = 1e-5, .tied = true,
-                      .head = HEAD_LM, .init_std = 0.25, .bos_id = -1, .eos_id = -1, .pad_id = -1};
+    model_config c = {.C = 48,
+                      .H = 4,
+                      .G = 2,
+                      .D = 12,
+                      .F = 80,
+                      .V = VOCABULARY,
+                      .L = 2,
+                      .max_positions = 512,
+                      .rope_theta = 10000,
+                      .norm_eps = 1e-5,
+                      .tied = true,
+                      .head = HEAD_LM,
+                      .init_std = 0.25,
+                      .bos_id = -1,
+                      .eos_id = -1,
+                      .pad_id = -1};
     assert_int_equal(model_create(&c, &f->m), WR_OK);
     assert_int_equal(model_alloc_params(f->m), WR_OK);
     model_init_params(f->m, SEED);
@@ -55,7 +70,8 @@ static int setup(void **state) {
     make_prompts(f, &r);
     for (size_t k = 0; k < ANSWERS; k++) {
         push(&f->single[k], 7 + 11 * k);
-        for (size_t t = 0; t <= k; t++) push(&f->several[k], (5 + 3 * t + (t == 1 ? k : 0)) % VOCABULARY); /* 1 … 4 tokens that begin alike */
+        /* 1 … 4 tokens that begin alike */
+        for (size_t t = 0; t <= k; t++) push(&f->several[k], (5 + 3 * t + (t == 1 ? k : 0)) % VOCABULARY);
     }
     *state = f;
     return 0;
@@ -97,16 +113,21 @@ static void check_answers(fixture *f, const token_ids *answers) {
     double alone[PROMPTS * ANSWERS], got[PROMPTS * ANSWERS];
     size_t tokens = 0, least = SIZE_MAX;
     for (size_t i = 0; i < PROMPTS; i++) {
-        assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, 1, &f->prompts[i], ANSWERS, answers, 1, alone + i * ANSWERS, &tokens), WR_OK);
+        assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, 1, &f->prompts[i], ANSWERS, answers, 1,
+                                         alone + i * ANSWERS, &tokens),
+                         WR_OK);
         for (size_t k = 0; k < ANSWERS; k++) {
             const double want = plain_logprob(f, &f->prompts[i], &answers[k]), is = alone[i * ANSWERS + k];
-            if (!(fabs(is - want) <= 1e-4 * (1 + fabs(want)))) fail_msg("prompt %zu, answer %zu: %.9g, plain %.9g", i, k, is, want);
+            if (!(fabs(is - want) <= 1e-4 * (1 + fabs(want))))
+                fail_msg("prompt %zu, answer %zu: %.9g, plain %.9g", i, k, is, want);
         }
     }
     for (size_t b = 0; b < sizeof budgets / sizeof *budgets; b++) {
         size_t used = 0;
         memset(got, 0, sizeof got);
-        assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, PROMPTS, f->prompts, ANSWERS, answers, budgets[b], got, &used), WR_OK);
+        assert_int_equal(
+            answer_logprobs(f->m, f->work, &f->packed, PROMPTS, f->prompts, ANSWERS, answers, budgets[b], got, &used),
+            WR_OK);
         assert_memory_equal(got, alone, sizeof got);
         if (used < least) least = used;
     }
@@ -128,9 +149,12 @@ static void test_order(void **state) { /* of the prompts: each keeps its numbers
     token_ids reversed[PROMPTS];
     double a[PROMPTS * ANSWERS], b[PROMPTS * ANSWERS];
     for (size_t i = 0; i < PROMPTS; i++) reversed[i] = f->prompts[PROMPTS - 1 - i];
-    assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, PROMPTS, f->prompts, ANSWERS, f->several, 300, a, NULL), WR_OK);
-    assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, PROMPTS, reversed, ANSWERS, f->several, 300, b, NULL), WR_OK);
-    for (size_t i = 0; i < PROMPTS; i++) assert_memory_equal(a + i * ANSWERS, b + (PROMPTS - 1 - i) * ANSWERS, ANSWERS * sizeof *a);
+    assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, PROMPTS, f->prompts, ANSWERS, f->several, 300, a, NULL),
+                     WR_OK);
+    assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, PROMPTS, reversed, ANSWERS, f->several, 300, b, NULL),
+                     WR_OK);
+    for (size_t i = 0; i < PROMPTS; i++)
+        assert_memory_equal(a + i * ANSWERS, b + (PROMPTS - 1 - i) * ANSWERS, ANSWERS * sizeof *a);
 }
 
 static void test_pooling(void **state) {
@@ -140,12 +164,14 @@ static void test_pooling(void **state) {
     assert_int_equal(f->m->config.C, C);
     for (size_t i = 0; i < PROMPTS; i++) {
         double *hidden = calloc(f->prompts[i].n * C, sizeof *hidden);
-        assert_int_equal(mean_pooled_states(f->m, f->work, &f->packed, 1, &f->prompts[i], 1, alone + i * C, NULL), WR_OK);
+        assert_int_equal(mean_pooled_states(f->m, f->work, &f->packed, 1, &f->prompts[i], 1, alone + i * C, NULL),
+                         WR_OK);
         plain_states(f, &f->prompts[i], hidden);
         for (size_t c = 0; c < C; c++) {
             double want = 0;
             for (size_t t = 0; t < f->prompts[i].n; t++) want += hidden[t * C + c] / (double)f->prompts[i].n;
-            if (!(fabs((double)alone[i * C + c] - want) <= 1e-4)) fail_msg("text %zu, channel %zu: %.9g, plain %.9g", i, c, (double)alone[i * C + c], want);
+            if (!(fabs((double)alone[i * C + c] - want) <= 1e-4))
+                fail_msg("text %zu, channel %zu: %.9g, plain %.9g", i, c, (double)alone[i * C + c], want);
         }
         free(hidden);
     }
@@ -163,7 +189,8 @@ static void test_nothing(void **state) {
     const token_ids empty = {0};
     assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, 0, NULL, ANSWERS, f->single, 10, NULL, NULL), WR_OK);
     assert_int_equal(mean_pooled_states(f->m, f->work, &f->packed, 0, NULL, 10, NULL, NULL), WR_OK);
-    assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, 1, &empty, ANSWERS, f->single, 10, x, NULL), WR_E_FORMAT);
+    assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, 1, &empty, ANSWERS, f->single, 10, x, NULL),
+                     WR_E_FORMAT);
     assert_non_null(strstr(wr_error(), "prompt 0"));
     assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, 1, f->prompts, 1, &empty, 10, x, NULL), WR_E_FORMAT);
     assert_int_equal(mean_pooled_states(f->m, f->work, &f->packed, 1, &empty, 10, pooled, NULL), WR_E_FORMAT);
@@ -171,7 +198,8 @@ static void test_nothing(void **state) {
 
 int main(void) {
     printf("# seed %d\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_tokens), cmocka_unit_test(test_several_tokens), cmocka_unit_test(test_order),
-                                       cmocka_unit_test(test_pooling), cmocka_unit_test(test_nothing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_tokens), cmocka_unit_test(test_several_tokens),
+                                       cmocka_unit_test(test_order), cmocka_unit_test(test_pooling),
+                                       cmocka_unit_test(test_nothing)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -121,8 +121,9 @@ static void test_strbuf(void **state) {
     strbuf_append(&b, "", 0);
     strbuf_printf(&b, "%05d", 42);
     assert_int_equal(b.len, 8);
-    assert_memory_equal(b.data, "ab\0"
-                                "00042",
+    assert_memory_equal(b.data,
+                        "ab\0"
+                        "00042",
                         9);
     strbuf_clear(&b);
     assert_string_equal(strbuf_str(&b), "");
@@ -143,10 +144,16 @@ static void test_strbuf(void **state) {
 /* Known answers of Random123's kat_vectors: "philox4x32 10". */
 static void test_philox(void **state) {
     (void)state;
-    static const struct { uint32_t counter[4], key[2], out[4]; } vectors[] = {
+    static const struct {
+        uint32_t counter[4], key[2], out[4];
+    } vectors[] = {
         {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+         {0xffffffff, 0xffffffff},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
     };
     for (size_t v = 0; v < 3; v++) {
         rng r = {.used = 4};
@@ -165,8 +172,9 @@ static void test_rng(void **state) {
         assert_true(rng_u64(&a) == rng_u64(&b));
     }
     /* Each part of the key matters, also when parts change places. */
-    rng streams[] = {rng_make(7, RNG_TEST, 1, 2, 3), rng_make(8, RNG_TEST, 1, 2, 3), rng_make(7, RNG_INIT, 1, 2, 3), rng_make(7, RNG_TEST, 2, 1, 3),
-                     rng_make(7, RNG_TEST, 1, 3, 2), rng_make(7, RNG_TEST, 3, 2, 1), rng_make(7, RNG_TEST, 1, 2, 4), rng_make(0, RNG_TEST, 0, 0, 0)};
+    rng streams[] = {rng_make(7, RNG_TEST, 1, 2, 3), rng_make(8, RNG_TEST, 1, 2, 3), rng_make(7, RNG_INIT, 1, 2, 3),
+                     rng_make(7, RNG_TEST, 2, 1, 3), rng_make(7, RNG_TEST, 1, 3, 2), rng_make(7, RNG_TEST, 3, 2, 1),
+                     rng_make(7, RNG_TEST, 1, 2, 4), rng_make(0, RNG_TEST, 0, 0, 0)};
     uint64_t first[8];
     for (int i = 0; i < 8; i++) {
         first[i] = rng_u64(&streams[i]);
@@ -225,14 +233,38 @@ static void test_hash(void **state) {
 
 static void test_utf8(void **state) {
     (void)state;
-    static const char *const good[] = {"", "plain", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x90\x80\x80",
-                                       "\xF4\x8F\xBF\xBF", "eight888\xE4\xBD\xA0\xE5\xA5\xBDtail"};
+    static const char *const good[] = {"",
+                                       "plain",
+                                       "\xC2\x80",
+                                       "\xDF\xBF",
+                                       "\xE0\xA0\x80",
+                                       "\xED\x9F\xBF",
+                                       "\xEE\x80\x80",
+                                       "\xF0\x90\x80\x80",
+                                       "\xF4\x8F\xBF\xBF",
+                                       "eight888\xE4\xBD\xA0\xE5\xA5\xBDtail"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_int_equal(utf8_valid_prefix(good[i], strlen(good[i])), strlen(good[i]));
     }
-    static const struct { const char *bytes; size_t valid; } bad[] = {
-        {"\x80", 0}, {"a\xC0\x80", 1}, {"\xC1\xBF", 0}, {"\xE0\x9F\xBF", 0}, {"\xED\xA0\x80", 0}, {"\xED\xBF\xBF", 0}, {"\xF0\x8F\xBF\xBF", 0},
-        {"\xF4\x90\x80\x80", 0}, {"\xF5\x80\x80\x80", 0}, {"12345678\xFF", 8}, {"1234567\xE4\xBD", 7}, {"\xC2", 0}, {"\xC2" "a", 0},
+    static const struct {
+        const char *bytes;
+        size_t valid;
+    } bad[] = {
+        {"\x80", 0},
+        {"a\xC0\x80", 1},
+        {"\xC1\xBF", 0},
+        {"\xE0\x9F\xBF", 0},
+        {"\xED\xA0\x80", 0},
+        {"\xED\xBF\xBF", 0},
+        {"\xF0\x8F\xBF\xBF", 0},
+        {"\xF4\x90\x80\x80", 0},
+        {"\xF5\x80\x80\x80", 0},
+        {"12345678\xFF", 8},
+        {"1234567\xE4\xBD", 7},
+        {"\xC2", 0},
+        {"\xC2"
+         "a",
+         0},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(utf8_valid_prefix(bad[i].bytes, strlen(bad[i].bytes)), bad[i].valid);
@@ -245,7 +277,8 @@ static void test_utf8(void **state) {
         char bytes[4];
         int32_t back;
         size_t n = utf8_encode(code, bytes);
-        if (utf8_decode(bytes, n, &back) != n || back != (int32_t)code || (n > 1 && utf8_valid_prefix(bytes, n - 1) != 0)) {
+        if (utf8_decode(bytes, n, &back) != n || back != (int32_t)code ||
+            (n > 1 && utf8_valid_prefix(bytes, n - 1) != 0)) {
             fail_msg("U+%04X", code);
         }
     }
@@ -253,8 +286,9 @@ static void test_utf8(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status), cmocka_unit_test(test_memory), cmocka_unit_test(test_arena), cmocka_unit_test(test_strbuf),
-        cmocka_unit_test(test_philox), cmocka_unit_test(test_rng),    cmocka_unit_test(test_hash),  cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_status), cmocka_unit_test(test_memory), cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_strbuf), cmocka_unit_test(test_philox), cmocka_unit_test(test_rng),
+        cmocka_unit_test(test_hash),   cmocka_unit_test(test_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

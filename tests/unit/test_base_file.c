@@ -159,6 +159,7 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_files), cmocka_unit_test(test_map), cmocka_unit_test(test_folders), cmocka_unit_test(test_commit)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_files), cmocka_unit_test(test_map),
+                                       cmocka_unit_test(test_folders), cmocka_unit_test(test_commit)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -19,8 +19,10 @@ static const json_value *parse(arena *a, const char *text) {
 
 static void test_values(void **state) {
     arena *a = *state;
-    const json_value *v = parse(a, " {\"s\":\"a\\n\\u00e9\\ud83d\\ude00\\u0000z\", \"n\":1.50e+3,\"i\":-12,\"t\":true,\"x\":null,\"l\":[1,[2],{}],"
-                                   "\"d\":1,\"d\":2, \"k\\u0000e\":9, \"\":5}\n\t ");
+    const json_value *v = parse(
+        a,
+        " {\"s\":\"a\\n\\u00e9\\ud83d\\ude00\\u0000z\", \"n\":1.50e+3,\"i\":-12,\"t\":true,\"x\":null,\"l\":[1,[2],{}],"
+        "\"d\":1,\"d\":2, \"k\\u0000e\":9, \"\":5}\n\t ");
     const char *text;
     size_t n;
     assert_true(json_get_string(v, "s", &text, &n));
@@ -55,9 +57,21 @@ static void test_values(void **state) {
 
 static void test_integers(void **state) {
     arena *a = *state;
-    static const struct { const char *text; bool ok; int64_t value; } cases[] = {
-        {"9223372036854775807", true, INT64_MAX}, {"9223372036854775808", false, 0}, {"-9223372036854775808", true, INT64_MIN},
-        {"3.0", true, 3}, {"3.5", false, 0}, {"1e3", true, 1000}, {"1e300", false, 0}, {"1e999", false, 0}, {"-0", true, 0}, {"-0.0", true, 0},
+    static const struct {
+        const char *text;
+        bool ok;
+        int64_t value;
+    } cases[] = {
+        {"9223372036854775807", true, INT64_MAX},
+        {"9223372036854775808", false, 0},
+        {"-9223372036854775808", true, INT64_MIN},
+        {"3.0", true, 3},
+        {"3.5", false, 0},
+        {"1e3", true, 1000},
+        {"1e300", false, 0},
+        {"1e999", false, 0},
+        {"-0", true, 0},
+        {"-0.0", true, 0},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         int64_t i = 0;
@@ -69,9 +83,62 @@ static void test_integers(void **state) {
 static void test_errors(void **state) {
     arena *a = *state;
     static const char *const bad[] = {
-        "", " ", "{", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "01", "1.", "-", "+1", ".5", "nul", "nan", "NaNs", "-NaN", "6NaN", "NaN5", "1.NaN", "[2Infinity]", "Infinity5", "{\"label\":3NaN}", "Infinitye5", "--Infinity", "+Infinity", "Infinit", "\"abc", "\"a\nb\"", "\"\\x\"",
-        "\"\\u12\"", "\"\\u12G4\"", "1 2", "{} x", "[1}", "// c\n1", "'a'", "{\"a\":}", "\"\\", "\"\\u", "\"\\ud800", "\"\\ud800\\", "\"\\ud800\\u", "]", "}",
-        ",", ":", "tru", "{} \"", "[]\"x", "{}tru", "0\"\\", "{} 1", "{}-", "[] \"\\u12", "\xEF\xBB\xBF{}", "\"\x01\"",
+        "",
+        " ",
+        "{",
+        "[1,]",
+        "{\"a\":1,}",
+        "{\"a\" 1}",
+        "{a:1}",
+        "01",
+        "1.",
+        "-",
+        "+1",
+        ".5",
+        "nul",
+        "nan",
+        "NaNs",
+        "-NaN",
+        "6NaN",
+        "NaN5",
+        "1.NaN",
+        "[2Infinity]",
+        "Infinity5",
+        "{\"label\":3NaN}",
+        "Infinitye5",
+        "--Infinity",
+        "+Infinity",
+        "Infinit",
+        "\"abc",
+        "\"a\nb\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12G4\"",
+        "1 2",
+        "{} x",
+        "[1}",
+        "// c\n1",
+        "'a'",
+        "{\"a\":}",
+        "\"\\",
+        "\"\\u",
+        "\"\\ud800",
+        "\"\\ud800\\",
+        "\"\\ud800\\u",
+        "]",
+        "}",
+        ",",
+        ":",
+        "tru",
+        "{} \"",
+        "[]\"x",
+        "{}tru",
+        "0\"\\",
+        "{} 1",
+        "{}-",
+        "[] \"\\u12",
+        "\xEF\xBB\xBF{}",
+        "\"\x01\"",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const json_value *v = NULL;
@@ -92,8 +159,7 @@ static void test_errors(void **state) {
 }
 
 /* As Python writes them: kept as they are, and never taken for a number. */
-static void test_nan(void **state)
-{
+static void test_nan(void **state) {
     (void)state;
     static const char text[] = "{\"a\":NaN,\"b\":[Infinity,-Infinity,\"NaN \\\"\"],\"c\":1}";
     arena *a = arena_create();
@@ -121,10 +187,19 @@ static void test_nan(void **state)
 /* Unpaired surrogates become U+FFFD; what looks like one behind an escaped backslash stays. */
 static void test_surrogates(void **state) {
     arena *a = *state;
-    static const struct { const char *json, *text; } cases[] = {
-        {"\"\\ud800\"", "\xEF\xBF\xBD"}, {"\"\\udc00x\"", "\xEF\xBF\xBDx"}, {"\"\\ud800\\u0041\"", "\xEF\xBF\xBD" "A"},
-        {"\"\\ud800\\ud83d\\ude00\"", "\xEF\xBF\xBD\xF0\x9F\x98\x80"}, {"\"\\uDBFF\\uDFFF\"", "\xF4\x8F\xBF\xBF"}, {"\"\\\\ud800\"", "\\ud800"},
-        {"\"\\\\\\ud800\\\\\"", "\\\xEF\xBF\xBD\\"}, {"\"\\ud800\\n\"", "\xEF\xBF\xBD\n"}, {"\"\\ud83d\\ude00\\ude00\"", "\xF0\x9F\x98\x80\xEF\xBF\xBD"},
+    static const struct {
+        const char *json, *text;
+    } cases[] = {
+        {"\"\\ud800\"", "\xEF\xBF\xBD"},
+        {"\"\\udc00x\"", "\xEF\xBF\xBDx"},
+        {"\"\\ud800\\u0041\"", "\xEF\xBF\xBD"
+                               "A"},
+        {"\"\\ud800\\ud83d\\ude00\"", "\xEF\xBF\xBD\xF0\x9F\x98\x80"},
+        {"\"\\uDBFF\\uDFFF\"", "\xF4\x8F\xBF\xBF"},
+        {"\"\\\\ud800\"", "\\ud800"},
+        {"\"\\\\\\ud800\\\\\"", "\\\xEF\xBF\xBD\\"},
+        {"\"\\ud800\\n\"", "\xEF\xBF\xBD\n"},
+        {"\"\\ud83d\\ude00\\ude00\"", "\xF0\x9F\x98\x80\xEF\xBF\xBD"},
         {"\"\\ud800z\"", "\xEF\xBF\xBDz"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -210,22 +285,26 @@ static void test_writer(void **state) {
     json_key(&w, "n");
     json_string(&w, NULL);
     json_end_object(&w);
-    assert_string_equal(strbuf_str(&b), "{\"a\":[-9223372036854775808,0.1,0.333333333,null,{},[],true],\"k\\\"\\u0000\":\"\xEF\xBF\xBD\xC3\xA9\xEF\xBF\xBD|"
+    assert_string_equal(strbuf_str(&b), "{\"a\":[-9223372036854775808,0.1,0.333333333,null,{},[],true],"
+                                        "\"k\\\"\\u0000\":\"\xEF\xBF\xBD\xC3\xA9\xEF\xBF\xBD|"
                                         "\\u0000\\b\\f\\n\\r\\t\\\\\\\"\\u001f\x7f\",\"n\":null}");
     parse(a, strbuf_str(&b));
     strbuf_clear(&b);
     const char *text = "{\"z\":1.0,\"a\":[1E5,-0,123456789012345678901234567890,\"\\u00e9\"],\"z\":{\"\":null}}";
     w = json_writer_make(&b);
     json_copy(&w, parse(a, text));
-    assert_string_equal(strbuf_str(&b), "{\"z\":1.0,\"a\":[1E5,-0,123456789012345678901234567890,\"\xC3\xA9\"],\"z\":{\"\":null}}");
+    assert_string_equal(strbuf_str(&b),
+                        "{\"z\":1.0,\"a\":[1E5,-0,123456789012345678901234567890,\"\xC3\xA9\"],\"z\":{\"\":null}}");
     strbuf_free(&b);
 }
 
 /* Damaged documents: no crash, and what is accepted can be written and read again. */
 static void test_mutations(void **state) {
     arena *a = *state;
-    static const char text[] = "{\"conversation\":[{\"role\":\"user\",\"content\":\"h\\u00e9 \\ud83d\\ude00 \xE4\xBD\xA0\"},{\"n\":-1.5e3,\"b\":[true,false,null]}]}";
-    static const char alphabet[] = "{}[]\",:\\u\xC3\xFF" "0d8e.-\0 ";
+    static const char text[] = "{\"conversation\":[{\"role\":\"user\",\"content\":\"h\\u00e9 \\ud83d\\ude00 "
+                               "\xE4\xBD\xA0\"},{\"n\":-1.5e3,\"b\":[true,false,null]}]}";
+    static const char alphabet[] = "{}[]\",:\\u\xC3\xFF"
+                                   "0d8e.-\0 ";
     char copy[sizeof text];
     rng r = rng_make(3, RNG_TEST, 0, 0, 0);
     strbuf b = {0};
@@ -266,7 +345,8 @@ static int tear_down(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_integers), TEST(test_errors), TEST(test_nan), TEST(test_surrogates),
-                                       TEST(test_depth), TEST(test_large), TEST(test_writer), TEST(test_mutations)};
+    const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_integers),   TEST(test_errors),
+                                       TEST(test_nan),    TEST(test_surrogates), TEST(test_depth),
+                                       TEST(test_large),  TEST(test_writer),     TEST(test_mutations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

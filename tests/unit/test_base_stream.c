@@ -28,11 +28,15 @@ static const char *in_folder(const char *name) {
 /* Lines "{"n":0,"x":"…"}" up to count as text. */
 static void make_text(strbuf *b, int from, int count) {
     for (int i = from; i < from + count; i++) {
-        strbuf_printf(b, "{\"n\":%d,\"x\":\"%08x%08x\"}\n", i, (unsigned)i * 2654435761u, (unsigned)i * 40503u ^ 0x5bd1e995u);
+        strbuf_printf(b, "{\"n\":%d,\"x\":\"%08x%08x\"}\n", i, (unsigned)i * 2654435761u,
+                      (unsigned)i * 40503u ^ 0x5bd1e995u);
     }
 }
 
-typedef struct member { const char *name; const strbuf *text; } member;
+typedef struct member {
+    const char *name;
+    const strbuf *text;
+} member;
 
 static void write_archive(const char *path, int filter, int format, const member *members, size_t n) {
     struct archive *a = archive_write_new();
@@ -90,7 +94,10 @@ static wr_status read_all(const char *path, strbuf *out, size_t *lines, char nam
     return status;
 }
 
-static const struct { const char *name; int filter, format; } raw_kinds[] = {
+static const struct {
+    const char *name;
+    int filter, format;
+} raw_kinds[] = {
     {"t.jsonl.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW},
     {"t.jsonl.zst", ARCHIVE_FILTER_ZSTD, ARCHIVE_FORMAT_RAW},
     {"t.jsonl.xz", ARCHIVE_FILTER_XZ, ARCHIVE_FORMAT_RAW},
@@ -135,7 +142,8 @@ static void test_members_as_bytes(void **state) {
     assert_int_equal(instream_open(path, &s), WR_OK);
     assert_int_equal(instream_member(s), WR_OK);
     wr_status status;
-    while ((status = instream_read(s, piece, sizeof piece, &n)) == WR_OK) {}
+    while ((status = instream_read(s, piece, sizeof piece, &n)) == WR_OK) {
+    }
     assert_int_equal(status, WR_E_FORMAT);
     assert_int_equal(instream_read(s, piece, sizeof piece, &n), WR_E_FORMAT);
     assert_int_equal(instream_member(s), WR_E_FORMAT);
@@ -182,7 +190,8 @@ static void test_compressed_and_truncated(void **state) {
             strbuf_clear(&got);
             wr_status status = read_all(path, &got, &lines, NULL);
             if (status != WR_E_FORMAT || !strstr(wr_error(), raw_kinds[k].name)) {
-                fail_msg("%s cut to %zu of %zu: status %d, %zu lines (%s)", raw_kinds[k].name, cut, n, status, lines, wr_error());
+                fail_msg("%s cut to %zu of %zu: status %d, %zu lines (%s)", raw_kinds[k].name, cut, n, status, lines,
+                         wr_error());
             }
             assert_true(got.len == 0 || memcmp(got.data, text.data, got.len > text.len ? 0 : got.len / 2) == 0);
         }
@@ -194,10 +203,16 @@ static void test_compressed_and_truncated(void **state) {
 
 static void test_archives(void **state) {
     (void)state;
-    static const struct { const char *name; int filter, format; } kinds[] = {
-        {"a.tar", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_TAR_PAX_RESTRICTED}, {"a.tar.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_TAR_USTAR},
-        {"a.tar.zst", ARCHIVE_FILTER_ZSTD, ARCHIVE_FORMAT_TAR_GNUTAR},     {"a.zip", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_ZIP},
-        {"a.7z", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_7ZIP},                {"a.cpio", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_CPIO_POSIX},
+    static const struct {
+        const char *name;
+        int filter, format;
+    } kinds[] = {
+        {"a.tar", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_TAR_PAX_RESTRICTED},
+        {"a.tar.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_TAR_USTAR},
+        {"a.tar.zst", ARCHIVE_FILTER_ZSTD, ARCHIVE_FORMAT_TAR_GNUTAR},
+        {"a.zip", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_ZIP},
+        {"a.7z", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_7ZIP},
+        {"a.cpio", ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_CPIO_POSIX},
     };
     strbuf one = {0}, two = {0}, none = {0}, junk = {0}, all = {0}, got = {0};
     make_text(&one, 0, 3000);
@@ -208,7 +223,8 @@ static void test_archives(void **state) {
     strbuf_puts(&junk, "not data");
     strbuf_puts(&none, "");
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        const member members[] = {{"d", NULL}, {"d/._one.jsonl", &junk}, {"d/one.jsonl", &one}, {"d/none.jsonl", &none}, {"two.jsonl", &two}};
+        const member members[] = {
+            {"d", NULL}, {"d/._one.jsonl", &junk}, {"d/one.jsonl", &one}, {"d/none.jsonl", &none}, {"two.jsonl", &two}};
         char path[PATH_CAP], name[256], expected[PATH_CAP + 64];
         strcpy(path, in_folder(kinds[k].name));
         write_archive(path, kinds[k].filter, kinds[k].format, members, 5);
@@ -369,7 +385,8 @@ static void put_frame(strbuf *to, const char *text, size_t n, int sum) {
     ZSTD_freeCCtx(z);
 }
 
-/* Frames behind one another are one text, in whatever pieces it is read; with one frame cut, damaged or followed by something else, nothing is. */
+/* Frames behind one another are one text, in whatever pieces it is read; with one frame cut, damaged or followed by
+ * something else, nothing is. */
 static void test_frames(void **state) {
     (void)state;
     strbuf text = {0}, file = {0}, got = {0};
@@ -377,7 +394,8 @@ static void test_frames(void **state) {
     size_t lines, n, ends[5];
     strcpy(path, in_folder("frames.jsonl.zst"));
     make_text(&text, 0, 40000);
-    for (size_t i = 0; i < 5; i++) { /* the third is empty; the others end in the middle of lines; the last is larger than the text read at once */
+    /* the third is empty; the others end in the middle of lines; the last is larger than the text read at once */
+    for (size_t i = 0; i < 5; i++) {
         static const size_t from[] = {0, 5001, 400001, 400001, 400100};
         size_t to = i < 4 ? from[i + 1] : text.len;
         put_frame(&file, text.data + from[i], to - from[i], i % 2 == 0);
@@ -444,7 +462,8 @@ static bool zstd_takes(const strbuf *file, strbuf *out) {
     return good;
 }
 
-/* Without a checksum damage can be seen where the format shows it, and there only: just what zstd takes is taken, and as the same text. */
+/* Without a checksum damage can be seen where the format shows it, and there only: just what zstd takes is taken, and
+ * as the same text. */
 static void test_without_sum(void **state) {
     (void)state;
     strbuf text = {0}, file = {0}, got = {0}, want = {0};
@@ -454,7 +473,8 @@ static void test_without_sum(void **state) {
     assert_non_null(piece);
     strcpy(path, in_folder("nosum.jsonl.zst"));
     make_text(&text, 0, 60);
-    for (int i = 0; i < 3; i++) put_frame(&file, text.data + text.len * i / 3, text.len * (i + 1) / 3 - text.len * i / 3, 0);
+    for (int i = 0; i < 3; i++)
+        put_frame(&file, text.data + text.len * i / 3, text.len * (i + 1) / 3 - text.len * i / 3, 0);
     for (int flip = 0; flip < 1000; flip++) {
         const size_t bit = rng_below(&r, file.len * 8);
         instream *s = NULL;
@@ -463,11 +483,14 @@ static void test_without_sum(void **state) {
         write_plain(path, file.data, file.len);
         wr_status status = instream_open(path, &s);
         if (status == WR_OK) status = instream_member(s);
-        while (status == WR_OK && (status = instream_read(s, piece, 1 << 16, &n)) == WR_OK) strbuf_append(&got, piece, n);
+        while (status == WR_OK && (status = instream_read(s, piece, 1 << 16, &n)) == WR_OK)
+            strbuf_append(&got, piece, n);
         if (status == WR_END) status = instream_member(s);
         instream_close(s);
-        if (zstd_takes(&file, &want) != (status == WR_END)) fail_msg("bit %zu: %s", bit, status == WR_END ? "taken" : wr_error());
-        if (status == WR_END) assert_true(got.len == want.len && memcmp(strbuf_str(&got), strbuf_str(&want), got.len) == 0);
+        if (zstd_takes(&file, &want) != (status == WR_END))
+            fail_msg("bit %zu: %s", bit, status == WR_END ? "taken" : wr_error());
+        if (status == WR_END)
+            assert_true(got.len == want.len && memcmp(strbuf_str(&got), strbuf_str(&want), got.len) == 0);
         refused += status != WR_END;
         file.data[bit / 8] ^= (char)(1 << bit % 8);
     }
@@ -492,8 +515,10 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members_as_bytes), cmocka_unit_test(test_compressed_and_truncated), cmocka_unit_test(test_archives), cmocka_unit_test(test_plain), cmocka_unit_test(test_long_line),
-        cmocka_unit_test(test_corruption), cmocka_unit_test(test_frames), cmocka_unit_test(test_without_sum),
+        cmocka_unit_test(test_members_as_bytes), cmocka_unit_test(test_compressed_and_truncated),
+        cmocka_unit_test(test_archives),         cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_long_line),        cmocka_unit_test(test_corruption),
+        cmocka_unit_test(test_frames),           cmocka_unit_test(test_without_sum),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

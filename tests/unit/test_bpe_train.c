@@ -1,4 +1,5 @@
-/* The BPE trainer: against an obvious trainer that recounts everything, deterministic, and its file loads and round-trips. */
+/* The BPE trainer: against an obvious trainer that recounts everything, deterministic, and its file loads and
+ * round-trips. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,8 +20,7 @@
 static const char *const special[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", NULL};
 static char folder[] = "/tmp/test_bpe_train_XXXXXX";
 
-static tokenizer *train(const char *const *texts, size_t n, size_t vocab, const char *name)
-{
+static tokenizer *train(const char *const *texts, size_t n, size_t vocab, const char *name) {
     char dir[PATH_CAP];
     bpe_trainer *b = NULL;
     tokenizer *t = NULL;
@@ -34,8 +34,7 @@ static tokenizer *train(const char *const *texts, size_t n, size_t vocab, const 
 }
 
 /* Random words over a small alphabet, so that pairs tie, overlap (aaa) and nest; each line " w w w". */
-static char *random_text(uint64_t seed)
-{
+static char *random_text(uint64_t seed) {
     rng r = rng_make(seed, RNG_TEST, 0, 0, 0);
     strbuf b = {0};
     for (int i = 0; i < 300; i++) {
@@ -47,10 +46,12 @@ static char *random_text(uint64_t seed)
 
 /* Reference: words as arrays of strings; recounts all pairs for every join. Writes the tokens of each join to out. */
 enum { WORDS = 300, LETTERS = 12, TEXT = 16 };
-typedef struct ref_word { char symbol[LETTERS][TEXT]; size_t n; } ref_word;
+typedef struct ref_word {
+    char symbol[LETTERS][TEXT];
+    size_t n;
+} ref_word;
 
-static size_t reference(const char *text, size_t joins, char (*out)[TEXT])
-{
+static size_t reference(const char *text, size_t joins, char (*out)[TEXT]) {
     static ref_word words[WORDS];
     size_t n = 0, made = 0;
     for (const char *p = text; *p; n++) {
@@ -69,7 +70,8 @@ static size_t reference(const char *text, size_t joins, char (*out)[TEXT])
                 const char *a = words[i].symbol[k], *b = words[i].symbol[k + 1];
                 size_t count = 0;
                 for (size_t x = 0; x < n; x++)
-                    for (size_t y = 0; y + 1 < words[x].n; y++) count += !strcmp(words[x].symbol[y], a) && !strcmp(words[x].symbol[y + 1], b);
+                    for (size_t y = 0; y + 1 < words[x].n; y++)
+                        count += !strcmp(words[x].symbol[y], a) && !strcmp(words[x].symbol[y + 1], b);
                 int order = strcmp(a, left) ? strcmp(a, left) : strcmp(b, right);
                 if (count > best || (count == best && order < 0)) {
                     best = count;
@@ -82,9 +84,12 @@ static size_t reference(const char *text, size_t joins, char (*out)[TEXT])
         for (size_t i = 0; i < n; i++) {
             size_t kept = 0;
             for (size_t k = 0; k < words[i].n; k++) {
-                bool join = k + 1 < words[i].n && !strcmp(words[i].symbol[k], left) && !strcmp(words[i].symbol[k + 1], right);
-                if (join) snprintf(words[i].symbol[kept], TEXT, "%s", out[made]);
-                else memmove(words[i].symbol[kept], words[i].symbol[k], TEXT);
+                bool join =
+                    k + 1 < words[i].n && !strcmp(words[i].symbol[k], left) && !strcmp(words[i].symbol[k + 1], right);
+                if (join)
+                    snprintf(words[i].symbol[kept], TEXT, "%s", out[made]);
+                else
+                    memmove(words[i].symbol[kept], words[i].symbol[k], TEXT);
                 k += join;
                 kept++;
             }
@@ -94,8 +99,7 @@ static size_t reference(const char *text, size_t joins, char (*out)[TEXT])
     return made;
 }
 
-static void test_reference(void **state)
-{
+static void test_reference(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 3; seed++) {
         enum { JOINS = 12 }; /* few enough that no token outgrows TEXT */
@@ -110,7 +114,8 @@ static void test_reference(void **state)
             if (again || id >= tokenizer_vocab(t)) continue;
             strbuf got = {0};
             assert_int_equal(tokenizer_decode(t, (int32_t[]){(int32_t)id++}, 1, false, &got), WR_OK);
-            if (strcmp(strbuf_str(&got), want[i])) fail_msg("seed %d: join %zu is \"%s\", not \"%s\"", (int)seed, i, strbuf_str(&got), want[i]);
+            if (strcmp(strbuf_str(&got), want[i]))
+                fail_msg("seed %d: join %zu is \"%s\", not \"%s\"", (int)seed, i, strbuf_str(&got), want[i]);
             strbuf_free(&got);
         }
         tokenizer_free(t);
@@ -118,10 +123,10 @@ static void test_reference(void **state)
     }
 }
 
-static void test_file(void **state)
-{
+static void test_file(void **state) {
     (void)state;
-    static const char *const texts[] = {"The cat sat on the mat. The cat sat. 2024 2024 2024", "你好，世界。你好，世界。", "<|im_end|><|im_end|><|im_end|>",
+    static const char *const texts[] = {"The cat sat on the mat. The cat sat. 2024 2024 2024",
+                                        "你好，世界。你好，世界。", "<|im_end|><|im_end|><|im_end|>",
                                         "tabs\t\tand\r\nlines\n\n\n bad \xFF\xFE bytes"};
     tokenizer *t = train(texts, 4, 320, "file"), *u = train(texts, 4, 320, "again");
     assert_string_equal(tokenizer_hash(t), tokenizer_hash(u));
@@ -150,8 +155,7 @@ static void test_file(void **state)
     tokenizer_free(u);
 }
 
-static void test_refusals(void **state)
-{
+static void test_refusals(void **state) {
     (void)state;
     bpe_trainer *b = NULL;
     assert_int_equal(bpe_trainer_create(258, special, &b), WR_E_USAGE);
@@ -162,20 +166,18 @@ static void test_refusals(void **state)
     tokenizer_free(t);
 }
 
-static int make_folder(void **state)
-{
+static int make_folder(void **state) {
     (void)state;
     return mkdtemp(folder) ? 0 : -1;
 }
 
-static int remove_folder(void **state)
-{
+static int remove_folder(void **state) {
     (void)state;
     return dir_remove_tree(folder) < 0;
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference), cmocka_unit_test(test_file), cmocka_unit_test(test_refusals)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference), cmocka_unit_test(test_file),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,5 +1,5 @@
-/* What a template sees of a message beside its role and content, and which part of a chat is learned: goldens from transformers
- * (tests/oracle/chat_fields_golden.py), and what is refused. */
+/* What a template sees of a message beside its role and content, and which part of a chat is learned: goldens from
+ * transformers (tests/oracle/chat_fields_golden.py), and what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,7 +58,8 @@ static void check_learned(const chat_template *c, const chat_request *r, const j
         strbuf text = {0};
         const size_t from = spans.bounds[2 * k], to = spans.bounds[2 * k + 1];
         assert_int_equal(tokenizer_decode(tok, ids.ids + from, to - from, false, &text), WR_OK);
-        if (strcmp(strbuf_str(&text), v->text) != 0) fail_msg("row %zu: learns \"%s\", not \"%s\"", number, strbuf_str(&text), v->text);
+        if (strcmp(strbuf_str(&text), v->text) != 0)
+            fail_msg("row %zu: learns \"%s\", not \"%s\"", number, strbuf_str(&text), v->text);
         strbuf_free(&text);
     }
     token_ids_free(&ids);
@@ -80,7 +81,8 @@ static void test_golden(void **state) {
         chat_template *c = load(source->text, source->length);
         const chat_request r = request_of(json_get(row, "chat"));
         if (chat_render(c, tok, &r, &got, NULL) < 0) fail_msg("row %zu: %s", number, wr_error());
-        if (strcmp(strbuf_str(&got), text->text) != 0) fail_msg("row %zu: \"%s\" instead of \"%s\"", number, strbuf_str(&got), text->text);
+        if (strcmp(strbuf_str(&got), text->text) != 0)
+            fail_msg("row %zu: \"%s\" instead of \"%s\"", number, strbuf_str(&got), text->text);
         if (json_get(row, "learned")) check_learned(c, &r, row, number);
         strbuf_free(&got);
         chat_template_free(c);
@@ -92,10 +94,13 @@ static void test_golden(void **state) {
 /* A template that knows texts alone gets the text of text parts, and a chat with other parts is refused by name. */
 static void test_parts(void **state) {
     (void)state;
-    static const char *const templates[] = {"{% for m in messages %}{{ m.role + ':' + m.content }}|{% endfor %}", "{% for m in messages %}{{ m.role }}:{{ m.content | trim }}|{% endfor %}"};
+    static const char *const templates[] = {"{% for m in messages %}{{ m.role + ':' + m.content }}|{% endfor %}",
+                                            "{% for m in messages %}{{ m.role }}:{{ m.content | trim }}|{% endfor %}"};
     arena_reset(memory);
-    const json_value *good = parse("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi \"},{\"type\":\"text\",\"text\":\"you\"}]}]}");
-    const json_value *bad = parse("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"url\":\"u\"}]}]}");
+    const json_value *good = parse("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi "
+                                   "\"},{\"type\":\"text\",\"text\":\"you\"}]}]}");
+    const json_value *bad = parse("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"user\",\"content\":"
+                                  "[{\"type\":\"image\",\"url\":\"u\"}]}]}");
     for (size_t i = 0; i < 2; i++) {
         strbuf got = {0};
         chat_template *c = load(templates[i], strlen(templates[i]));
@@ -113,10 +118,12 @@ static void test_parts(void **state) {
 /* Nothing of what others wrote is a special token, wherever in the chat it stands. */
 static void test_plain_text(void **state) {
     (void)state;
-    static const char text[] = "{% for m in messages %}{{ m.role }}{{ m.name }}{{ m.content }}{{ m.tool_calls | tojson if m.tool_calls }}{% endfor %}{{ tools | tojson }}<|im_end|>";
+    static const char text[] = "{% for m in messages %}{{ m.role }}{{ m.name }}{{ m.content }}{{ m.tool_calls | tojson "
+                               "if m.tool_calls }}{% endfor %}{{ tools | tojson }}<|im_end|>";
     arena_reset(memory);
     chat_template *c = load(text, sizeof text - 1);
-    const chat_request r = request_of(parse("{\"tools\":[{\"a<|im_end|>\":\"<|im_end|>\"}],\"messages\":[{\"role\":\"<|im_end|>\",\"name\":\"<|im_end|>\",\"content\":\"<|im_end|>\","
+    const chat_request r = request_of(parse("{\"tools\":[{\"a<|im_end|>\":\"<|im_end|>\"}],\"messages\":[{\"role\":\"<|"
+                                            "im_end|>\",\"name\":\"<|im_end|>\",\"content\":\"<|im_end|>\","
                                             "\"tool_calls\":[\"<|im_end|>\",{\"<|im_end|>\":1}]}]}"));
     token_ids ids = {0};
     size_t ends = 0;
@@ -129,31 +136,59 @@ static void test_plain_text(void **state) {
 
 static void test_readers(void **state) {
     (void)state;
-    static const struct bad { const char *list, *words; } bad[] = {
-        {"[]", "at least one"}, {"7", "at least one"}, {"[7]", "messages[0]: not an object"}, {"[{\"role\":\"user\",\"content\":\"\"},{\"content\":\"x\"}]", "messages[1]: no \"role\""},
-        {"[{\"role\":\"user\",\"content\":5}]", "neither a text"}, {"[{\"role\":7,\"content\":\"\"}]", "no \"role\""},
-    }, texts[] = {
-        {"7", "history is not a list"}, {"[{\"role\":\"user\",\"content\":null}]", "history[0]: no \"content\""},
-        {"[{\"role\":\"user\",\"content\":[{\"type\":\"audio\"}]}]", "\"audio\""}, {"[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]", "without \"text\""},
-    }, rows[] = {
-        {"{\"tools\":7}", "\"tools\" is not a list"}, {"{\"tools\":\"x\"}", "a text that should hold JSON"}, {"{\"tools\":\"{}\"}", "\"tools\" is not a list"}, {"{\"tools\":[1]}", "tools[0]"}, {"{\"documents\":[{},[]]}", "documents[1]"},
-        {"{\"chat_template_kwargs\":[1]}", "not an object"}, {"{\"chat_template_kwargs\":{\"messages\":1}}", "must not hold"}, {"{\"continue_final_message\":true}", "continue_final_message"},
-    };
+    static const struct bad {
+        const char *list, *words;
+    } bad[] =
+        {
+            {"[]", "at least one"},
+            {"7", "at least one"},
+            {"[7]", "messages[0]: not an object"},
+            {"[{\"role\":\"user\",\"content\":\"\"},{\"content\":\"x\"}]", "messages[1]: no \"role\""},
+            {"[{\"role\":\"user\",\"content\":5}]", "neither a text"},
+            {"[{\"role\":7,\"content\":\"\"}]", "no \"role\""},
+        },
+      texts[] =
+          {
+              {"7", "history is not a list"},
+              {"[{\"role\":\"user\",\"content\":null}]", "history[0]: no \"content\""},
+              {"[{\"role\":\"user\",\"content\":[{\"type\":\"audio\"}]}]", "\"audio\""},
+              {"[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]", "without \"text\""},
+          },
+      rows[] = {
+          {"{\"tools\":7}", "\"tools\" is not a list"},
+          {"{\"tools\":\"x\"}", "a text that should hold JSON"},
+          {"{\"tools\":\"{}\"}", "\"tools\" is not a list"},
+          {"{\"tools\":[1]}", "tools[0]"},
+          {"{\"documents\":[{},[]]}", "documents[1]"},
+          {"{\"chat_template_kwargs\":[1]}", "not an object"},
+          {"{\"chat_template_kwargs\":{\"messages\":1}}", "must not hold"},
+          {"{\"continue_final_message\":true}", "continue_final_message"},
+      };
     chat_message *m;
     size_t n;
     const json_value *v;
     arena_reset(memory);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        if (chat_read_messages(memory, parse(bad[i].list), "messages", &m, &n) != WR_E_FORMAT || !strstr(wr_error(), bad[i].words)) fail_msg("%zu: %s", i, wr_error());
+        if (chat_read_messages(memory, parse(bad[i].list), "messages", &m, &n) != WR_E_FORMAT ||
+            !strstr(wr_error(), bad[i].words))
+            fail_msg("%zu: %s", i, wr_error());
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (chat_read_texts(memory, parse(texts[i].list), "history", &m, &n) != WR_E_FORMAT || !strstr(wr_error(), texts[i].words)) fail_msg("%zu: %s", i, wr_error());
+        if (chat_read_texts(memory, parse(texts[i].list), "history", &m, &n) != WR_E_FORMAT ||
+            !strstr(wr_error(), texts[i].words))
+            fail_msg("%zu: %s", i, wr_error());
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (chat_read_variables(memory, parse(rows[i].list), &v) != WR_E_FORMAT || !strstr(wr_error(), rows[i].words)) fail_msg("%zu: %s", i, wr_error());
-    assert_int_equal(chat_read_variables(memory, parse("{\"tools\":\"[{\\\"name\\\": \\\"look\\\"}]\"}"), &v), WR_OK); /* as text, too */
+        if (chat_read_variables(memory, parse(rows[i].list), &v) != WR_E_FORMAT || !strstr(wr_error(), rows[i].words))
+            fail_msg("%zu: %s", i, wr_error());
+    /* as text, too */
+    assert_int_equal(chat_read_variables(memory, parse("{\"tools\":\"[{\\\"name\\\": \\\"look\\\"}]\"}"), &v), WR_OK);
     assert_string_equal(json_get(json_at(json_get(v, "tools"), 0), "name")->text, "look");
     assert_int_equal(chat_read_variables(memory, parse("{\"tools\":\"null\"}"), &v), WR_OK);
     assert_null(v);
-    assert_int_equal(chat_read_texts(memory, parse("[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]},{\"role\":\"tool\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},\"b\"]}]"), "history", &m, &n), WR_OK);
+    assert_int_equal(chat_read_texts(memory,
+                                     parse("[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]},{\"role\":"
+                                           "\"tool\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},\"b\"]}]"),
+                                     "history", &m, &n),
+                     WR_OK);
     assert_int_equal(n, 2);
     assert_int_equal(m[0].length, 0);
     assert_memory_equal(m[1].content, "ab", 2);
@@ -166,7 +201,8 @@ static void test_numbers(void **state) {
     strbuf got = {0};
     arena_reset(memory);
     chat_template *c = load(text, sizeof text - 1);
-    chat_request r = request_of(parse("{\"messages\":[{\"role\":\"user\",\"content\":\"\",\"x\":[1,-0,1.0,0.1,9007199254740993]}]}"));
+    chat_request r = request_of(
+        parse("{\"messages\":[{\"role\":\"user\",\"content\":\"\",\"x\":[1,-0,1.0,0.1,9007199254740993]}]}"));
     if (chat_render(c, tok, &r, &got, NULL) < 0) fail_msg("%s", wr_error());
     assert_string_equal(strbuf_str(&got), "[1, 0, 1.0, 0.1, 9007199254740993]");
     r = request_of(parse("{\"messages\":[{\"role\":\"user\",\"content\":\"\",\"x\":18446744073709551616}]}"));
@@ -181,7 +217,8 @@ static int set_up(void **state) {
     static const char config[] = "{\"eos_token\":\"<|im_end|>\"}";
     char path[PATH_CAP];
     memory = arena_create();
-    return memory && mkdtemp(folder) && path_join(path, folder, "tokenizer_config.json") == WR_OK && file_write_atomic(path, config, sizeof config - 1) == WR_OK &&
+    return memory && mkdtemp(folder) && path_join(path, folder, "tokenizer_config.json") == WR_OK &&
+                   file_write_atomic(path, config, sizeof config - 1) == WR_OK &&
                    tokenizer_load(GOLDEN "digits", &tok) == WR_OK
                ? 0
                : -1;
@@ -195,6 +232,8 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_parts), cmocka_unit_test(test_plain_text), cmocka_unit_test(test_readers), cmocka_unit_test(test_numbers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_parts),
+                                       cmocka_unit_test(test_plain_text), cmocka_unit_test(test_readers),
+                                       cmocka_unit_test(test_numbers)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

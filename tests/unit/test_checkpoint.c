@@ -58,7 +58,8 @@ static wr_status same_text(const void *context, const char *path, const char *ha
     return same ? WR_OK : wr_fail(WR_E_MISMATCH, "other options");
 }
 
-static run_terms terms = {.config_yaml = "lr: 1\n", .arithmetic = "f32", .hash = "config", .same = same_text, .context = "lr: 1\n"};
+static run_terms terms = {
+    .config_yaml = "lr: 1\n", .arithmetic = "f32", .hash = "config", .same = same_text, .context = "lr: 1\n"};
 
 static run_terms terms_of(const char *yaml) {
     run_terms t = terms;
@@ -66,7 +67,8 @@ static run_terms terms_of(const char *yaml) {
     return t;
 }
 
-#define TERMS(yaml) &(run_terms){.config_yaml = yaml, .arithmetic = "f32", .same = same_text, .context = yaml}
+#define TERMS(yaml)                                                                                                    \
+    &(run_terms) { .config_yaml = yaml, .arithmetic = "f32", .same = same_text, .context = yaml }
 
 static checkpoint_state state_of(int64_t step) {
     checkpoint_state s = {
@@ -83,7 +85,8 @@ static void metrics(run_dir *r, const char *text) {
 
 static model *make_lora_model(uint64_t seed) {
     model *m = make_model(1);
-    assert_int_equal(lora_attach(m, &(lora_options){.rank = 3, .alpha = 7.3, .targets = "q_proj,down_proj", .seed = seed}), WR_OK);
+    assert_int_equal(
+        lora_attach(m, &(lora_options){.rank = 3, .alpha = 7.3, .targets = "q_proj,down_proj", .seed = seed}), WR_OK);
     return m;
 }
 
@@ -165,7 +168,8 @@ static void test_round_trip(void **state) {
 
 static void same(const float *a, const float *b, size_t n) { assert_memory_equal(a, b, n * sizeof *a); }
 
-/* With adapters a checkpoint holds them alone; moments have their size; at the end there is an adapter, and a merged model if it is wanted. */
+/* With adapters a checkpoint holds them alone; moments have their size; at the end there is an adapter, and a merged
+ * model if it is wanted. */
 static void test_adapters(void **state) {
     (void)state;
     model *m = make_lora_model(1), *back = make_lora_model(2), *plain = make_model(1), *merged;
@@ -343,14 +347,12 @@ static void test_config_hash(void **state) {
 
 /* Asked by LeakSanitizer at the end: this program starts Open MPI, which keeps memory until the process ends. */
 __attribute__((visibility("default"))) int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void) {
-    return 1;
-}
+int __lsan_is_turned_off(void) { return 1; }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_adapters), cmocka_unit_test(test_strangers),
-                                       cmocka_unit_test(test_damage), cmocka_unit_test(test_lock),
-                                       cmocka_unit_test(test_config_hash)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_adapters),
+                                       cmocka_unit_test(test_strangers),  cmocka_unit_test(test_damage),
+                                       cmocka_unit_test(test_lock),       cmocka_unit_test(test_config_hash)};
     const char *tmp = getenv("TMPDIR");
     snprintf(base, sizeof base, "%s/checkpoint-XXXXXX", tmp ? tmp : "/tmp");
     if (world_create(&argc, &argv, &w) < 0 || !mkdtemp(base)) return 1;

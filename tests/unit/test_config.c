@@ -78,8 +78,8 @@ static void test_versions(void **state) {
         "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES "\"a\":1}");
     assert_int_equal(model_config_load(directory, &c), WR_OK);
     assert_int_equal(c.n_labels, 2); /* transformers leaves the default out */
-    put("config.json",
-        "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES "\"num_key_value_heads\":3,\"sliding_window\":null}");
+    put("config.json", "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES
+                       "\"num_key_value_heads\":3,\"sliding_window\":null}");
     assert_int_equal(model_config_load(directory, &c), WR_OK);
 }
 
@@ -106,7 +106,8 @@ static void test_families(void **state) {
             const size_t H = families[f].G == 32 ? 32 : 16;
             snprintf(name, sizeof name, "%s%s", families[f].prefix, heads[h].suffix);
             snprintf(text, sizeof text,
-                     "{\"architectures\":[\"%s\"],\"model_type\":\"%s\",\"hidden_size\":%zu,\"intermediate_size\":64,\"num_hidden_layers\":2,"
+                     "{\"architectures\":[\"%s\"],\"model_type\":\"%s\",\"hidden_size\":%zu,\"intermediate_size\":64,"
+                     "\"num_hidden_layers\":2,"
                      "\"num_attention_heads\":%zu,\"vocab_size\":100,\"sliding_window\":null}",
                      name, families[f].type, 16 * H, H);
             put("config.json", text);
@@ -117,7 +118,8 @@ static void test_families(void **state) {
             assert_true(c.G == families[f].G && c.D == families[f].D && c.max_positions == families[f].max_positions);
             assert_true(c.bos_id == families[f].bos && c.eos_id == families[f].eos && c.pad_id == -1);
             assert_true(c.qkv_bias == families[f].qkv_bias && c.qk_norm == families[f].qk_norm);
-            assert_true(c.rope == ROPE_DEFAULT && c.rope_theta == 10000 && c.norm_eps == 1e-6 && c.init_std == 0.02 && !c.tied);
+            assert_true(c.rope == ROPE_DEFAULT && c.rope_theta == 10000 && c.norm_eps == 1e-6 && c.init_std == 0.02 &&
+                        !c.tied);
         }
 }
 
@@ -138,9 +140,11 @@ static void test_windows(void **state) {
     model_config c;
     for (int version = 2; version <= 3; version++)
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-            snprintf(text, sizeof text,
-                     "{\"architectures\":[\"Qwen%dForCausalLM\"],\"model_type\":\"qwen%d\",\"num_key_value_heads\":3," SHAPES "%s}", version, version,
-                     cases[i].extra);
+            snprintf(
+                text, sizeof text,
+                "{\"architectures\":[\"Qwen%dForCausalLM\"],\"model_type\":\"qwen%d\",\"num_key_value_heads\":3," SHAPES
+                "%s}",
+                version, version, cases[i].extra);
             put("config.json", text);
             const wr_status s = model_config_load(directory, &c);
             if (!cases[i].refused && s < 0) fail_msg("%s: %s", cases[i].extra, wr_error());
@@ -155,7 +159,8 @@ static void test_windows(void **state) {
     assert_non_null(strstr(wr_error(), "sliding_window"));
 }
 
-#define LLAMA3 "\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192"
+#define LLAMA3                                                                                                         \
+    "\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192"
 
 static void test_rope(void **state) {
     (void)state;
@@ -166,20 +171,25 @@ static void test_rope(void **state) {
     } good[] = {
         {"\"rope_scaling\":{\"rope_type\":\"llama3\"," LLAMA3 "},\"rope_theta\":5e5,", ROPE_LLAMA3, 5e5, 8, 8192},
         {"\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5," LLAMA3 "},", ROPE_LLAMA3, 5e5, 8, 8192},
-        {"\"rope_scaling\":{\"type\":\"llama3\"," LLAMA3 "},\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5," LLAMA3 "},",
+        {"\"rope_scaling\":{\"type\":\"llama3\"," LLAMA3
+         "},\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5," LLAMA3 "},",
          ROPE_LLAMA3, 5e5, 8, 8192},
-        {"\"max_position_embeddings\":99,\"rope_parameters\":{\"rope_type\":\"llama3\",\"factor\":4,\"low_freq_factor\":1,\"high_freq_factor\":2},",
+        {"\"max_position_embeddings\":99,\"rope_parameters\":{\"rope_type\":\"llama3\",\"factor\":4,\"low_freq_"
+         "factor\":1,\"high_freq_factor\":2},",
          ROPE_LLAMA3, 1e4, 4, 99},
         {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.5},", ROPE_LINEAR, 1e4, 2.5, 0},
-        {"\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2.5,\"rope_theta\":77.5},", ROPE_LINEAR, 77.5, 2.5, 0},
+        {"\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2.5,\"rope_theta\":77.5},", ROPE_LINEAR, 77.5, 2.5,
+         0},
         {"\"rope_scaling\":{\"rope_type\":\"default\",\"type\":\"default\"},", ROPE_DEFAULT, 1e4, 0, 0},
         {"\"rope_scaling\":{},\"rope_parameters\":{\"rope_theta\":3.0},", ROPE_DEFAULT, 3, 0, 0},
     };
     model_config c;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         if (load(good[i].text, &c) < 0) fail_msg("%s: %s", good[i].text, wr_error());
-        if (c.rope != good[i].type || c.rope_theta != good[i].theta || c.rope_factor != good[i].factor || c.rope_original_positions != good[i].original)
-            fail_msg("%s: read as %d %g %g %g", good[i].text, (int)c.rope, c.rope_theta, c.rope_factor, c.rope_original_positions);
+        if (c.rope != good[i].type || c.rope_theta != good[i].theta || c.rope_factor != good[i].factor ||
+            c.rope_original_positions != good[i].original)
+            fail_msg("%s: read as %d %g %g %g", good[i].text, (int)c.rope, c.rope_theta, c.rope_factor,
+                     c.rope_original_positions);
     }
 }
 
@@ -187,26 +197,35 @@ static void test_rope(void **state) {
 static double frequency(const model_config *c, size_t i) {
     const double f = pow(c->rope_theta, -2.0 * (double)i / (double)c->D), wave = 2 * acos(-1.0) / f;
     if (c->rope == ROPE_DEFAULT) return f;
-    if (c->rope == ROPE_LINEAR || wave > c->rope_original_positions / c->rope_low_freq_factor) return f / c->rope_factor;
+    if (c->rope == ROPE_LINEAR || wave > c->rope_original_positions / c->rope_low_freq_factor)
+        return f / c->rope_factor;
     if (wave < c->rope_original_positions / c->rope_high_freq_factor) return f;
-    const double smooth = (c->rope_original_positions / wave - c->rope_low_freq_factor) / (c->rope_high_freq_factor - c->rope_low_freq_factor);
+    const double smooth = (c->rope_original_positions / wave - c->rope_low_freq_factor) /
+                          (c->rope_high_freq_factor - c->rope_low_freq_factor);
     return (1 - smooth) * f / c->rope_factor + smooth * f;
 }
 
 static void test_frequencies(void **state) {
     (void)state;
-    model_config c = {.D = 128, .rope_theta = 5e5, .rope_factor = 8, .rope_low_freq_factor = 1, .rope_high_freq_factor = 4, .rope_original_positions = 8192};
+    model_config c = {.D = 128,
+                      .rope_theta = 5e5,
+                      .rope_factor = 8,
+                      .rope_low_freq_factor = 1,
+                      .rope_high_freq_factor = 4,
+                      .rope_original_positions = 8192};
     float f[64];
     for (c.rope = ROPE_DEFAULT; c.rope <= ROPE_LLAMA3; c.rope++) {
         size_t kept = 0, divided = 0;
         model_config_rope(&c, f);
         for (size_t i = 0; i < 64; i++) {
             const double want = frequency(&c, i), plain = pow(c.rope_theta, -2.0 * (double)i / 128);
-            if (!(fabs((double)f[i] - want) <= 2e-6 * want)) fail_msg("type %d, frequency %zu is %.9g, not %.9g", (int)c.rope, i, (double)f[i], want);
+            if (!(fabs((double)f[i] - want) <= 2e-6 * want))
+                fail_msg("type %d, frequency %zu is %.9g, not %.9g", (int)c.rope, i, (double)f[i], want);
             kept += fabs(want / plain - 1) < 1e-9;
             divided += fabs(want / plain - 0.125) < 1e-9;
         }
-        if (c.rope == ROPE_LLAMA3) assert_true(kept > 0 && divided > 0 && kept + divided < 64); /* all three cases are there */
+        /* all three cases are there */
+        if (c.rope == ROPE_LLAMA3) assert_true(kept > 0 && divided > 0 && kept + divided < 64);
     }
 }
 
@@ -231,15 +250,19 @@ static void test_refused(void **state) {
         {"\"rope_scaling\":3,", "rope_scaling"},
         {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8},", "low_freq_factor"},
         {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1},", "high_freq_factor"},
-        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4},", "high_freq_factor"},
-        {"\"rope_scaling\":{\"rope_type\":\"llama3\"," LLAMA3 "},\"original_max_position_embeddings\":4096,", "original_max_position_embeddings"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4},",
+         "high_freq_factor"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\"," LLAMA3 "},\"original_max_position_embeddings\":4096,",
+         "original_max_position_embeddings"},
         {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"low_freq_factor\":1,\"high_freq_factor\":4},", "\"factor\""},
         {"\"rope_scaling\":{\"type\":\"linear\"},", "\"factor\""},
         {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":-1},", "\"factor\""},
         {"\"rope_scaling\":{\"factor\":2},", "rope_type"},
         {"\"rope_scaling\":{\"rope_type\":7},", "rope_type"},
         {"\"rope_scaling\":{\"rope_type\":\"linear\",\"type\":\"dynamic\",\"factor\":2},", "differ"},
-        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":3},", "rope_parameters"},
+        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":"
+         "3},",
+         "rope_parameters"},
         {"\"rope_theta\":5e5,\"rope_parameters\":{\"rope_theta\":1e4},", "rope_theta"},
         {"\"rope_parameters\":{\"rope_theta\":1e4,\"rope_type\":\"yarn\"},", "yarn"},
         {"\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1e4}},", "full_attention"},
@@ -277,8 +300,14 @@ static void test_refused(void **state) {
         if (!strstr(wr_error(), cases[i][1]) || !strstr(wr_error(), "config.json"))
             fail_msg("\"%s\" does not name %s and the file", wr_error(), cases[i][1]);
     }
-    static const char *const texts[] = {"", "[]", "{", "{}", "{\"model_type\":\"llama\"}", "null",
-                                        "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES "\"a\":1}"};
+    static const char *const texts[] = {"",
+                                        "[]",
+                                        "{",
+                                        "{}",
+                                        "{\"model_type\":\"llama\"}",
+                                        "null",
+                                        "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES
+                                        "\"a\":1}"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         put("config.json", texts[i]);
         assert_int_equal(model_config_load(directory, &c), WR_E_FORMAT);
@@ -302,15 +331,19 @@ static void test_optional(void **state) {
     model_config c;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         strbuf text = {0};
-        strbuf_printf(&text, "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES "%s}", cases[i].members);
+        strbuf_printf(&text,
+                      "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES "%s}",
+                      cases[i].members);
         put("config.json", strbuf_str(&text));
         strbuf_free(&text);
         if (model_config_load(directory, &c) < 0) fail_msg("%s: %s", cases[i].members, wr_error());
         if (c.n_labels != cases[i].labels) fail_msg("%s: %zu labels", cases[i].members, c.n_labels);
     }
-    static const char *const harmless[] = {"\"per_layer_config\":{},", "\"per_layer_config\":null,", "\"rope_scaling\":{},", "\"rope_parameters\":{},",
-                                           "\"quantization_config\":null,", "\"attention_dropout\":null,", "\"pretraining_tp\":1,", "\"problem_type\":null,",
-                                           "\"architectures\":null,", "\"eos_token_id\":[],"};
+    static const char *const harmless[] = {"\"per_layer_config\":{},",      "\"per_layer_config\":null,",
+                                           "\"rope_scaling\":{},",          "\"rope_parameters\":{},",
+                                           "\"quantization_config\":null,", "\"attention_dropout\":null,",
+                                           "\"pretraining_tp\":1,",         "\"problem_type\":null,",
+                                           "\"architectures\":null,",       "\"eos_token_id\":[],"};
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
         if (load(harmless[i], &c) < 0) fail_msg("%s: %s", harmless[i], wr_error());
     put("config.json", "{\"architectures\":[],\"model_type\":\"llama\"," SHAPES "\"a\":1}");
@@ -329,8 +362,10 @@ static void check_written(const model_config *c, precision stored) {
     model_config again;
     strbuf text = {0}, second = {0};
     assert_int_equal(model_config_json(c, stored, NULL, &text), WR_OK);
-    assert_non_null(strstr(strbuf_str(&text), stored == PRECISION_BF16 ? "\"torch_dtype\":\"bfloat16\"" : "\"torch_dtype\":\"float32\""));
-    assert_non_null(strstr(strbuf_str(&text), stored == PRECISION_BF16 ? "\"dtype\":\"bfloat16\"" : "\"dtype\":\"float32\""));
+    assert_non_null(strstr(strbuf_str(&text),
+                           stored == PRECISION_BF16 ? "\"torch_dtype\":\"bfloat16\"" : "\"torch_dtype\":\"float32\""));
+    assert_non_null(
+        strstr(strbuf_str(&text), stored == PRECISION_BF16 ? "\"dtype\":\"bfloat16\"" : "\"dtype\":\"float32\""));
     put("config.json", strbuf_str(&text));
     if (model_config_load(directory, &again) < 0) fail_msg("%s: %s", wr_error(), strbuf_str(&text));
     if (memcmp(c, &again, sizeof again) != 0) fail_msg("changed by %s", strbuf_str(&text));
@@ -344,10 +379,11 @@ static void test_written(void **state) {
     (void)state;
     static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral"};
     model_config c;
-    assert_int_equal(load("\"num_key_value_heads\":3,\"rope_theta\":123456.5,\"rms_norm_eps\":9.999999747378752e-06,\"head_dim\":32,"
-                          "\"eos_token_id\":[2,5],\"tie_word_embeddings\":true,\"bos_token_id\":1,",
-                          &c),
-                     WR_OK);
+    assert_int_equal(
+        load("\"num_key_value_heads\":3,\"rope_theta\":123456.5,\"rms_norm_eps\":9.999999747378752e-06,\"head_dim\":32,"
+             "\"eos_token_id\":[2,5],\"tie_word_embeddings\":true,\"bos_token_id\":1,",
+             &c),
+        WR_OK);
     assert_int_equal(c.n_eos, 2);
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
         for (model_head head = HEAD_LM; head <= HEAD_NONE; head++)
@@ -359,7 +395,8 @@ static void test_written(void **state) {
                 model_config_set_head(&d, head, 5);
                 d.rope = rope;
                 d.rope_factor = rope == ROPE_DEFAULT ? 0 : 1.75;
-                if (rope == ROPE_LLAMA3) d.rope_low_freq_factor = 1, d.rope_high_freq_factor = 4.25, d.rope_original_positions = 512;
+                if (rope == ROPE_LLAMA3)
+                    d.rope_low_freq_factor = 1, d.rope_high_freq_factor = 4.25, d.rope_original_positions = 512;
                 check_written(&d, (precision)(t % PRECISIONS));
             }
     assert_int_equal(model_config_set_type(&c, "gemma"), WR_E_FORMAT);
@@ -374,23 +411,47 @@ static void test_spec(void **state) {
                 !c.tied);
     assert_int_equal(model_config_from_spec("", &c), WR_OK);
     assert_true(c.L == 4 && c.C == 128 && c.H == 4 && c.G == 2 && c.F == 384 && c.max_positions == 1024 && c.tied);
-    assert_true(strcmp(c.model_type, "llama") == 0 && strcmp(c.architecture, "LlamaForCausalLM") == 0 && c.rope_theta == 10000 && c.D == 32);
+    assert_true(strcmp(c.model_type, "llama") == 0 && strcmp(c.architecture, "LlamaForCausalLM") == 0 &&
+                c.rope_theta == 10000 && c.D == 32);
     assert_int_equal(model_config_from_spec("type=qwen3,head-dim=48,rope-theta=1e6", &c), WR_OK);
-    assert_true(strcmp(c.architecture, "Qwen3ForCausalLM") == 0 && c.qk_norm && !c.qkv_bias && c.D == 48 && c.rope_theta == 1e6);
+    assert_true(strcmp(c.architecture, "Qwen3ForCausalLM") == 0 && c.qk_norm && !c.qkv_bias && c.D == 48 &&
+                c.rope_theta == 1e6);
     assert_int_equal(model_config_from_spec("type=qwen2", &c), WR_OK);
     assert_true(c.qkv_bias && c.D == 32);
-    static const char *const bad[] = {
-        "type=gpt2", "type", "head-dim=7", "head-dim=1000", "rope-theta=x", "rope-theta=0", "rope-theta=nan",
-        "layer=2",    "layers",    "layers=x",           "layers=0",        "hidden=130,heads=4", "heads=0",
-        "kv-heads=3", "hidden=-8", "hidden=99999999999", "max-positions=0", "hidden=4,heads=4",
-        "layers=04", "layers=0x4", "layers=4.0", "layers=1_0", "layers= 4", "rope-theta=0x10", "rope-theta=010000", "layers=2,layers=3"};
+    static const char *const bad[] = {"type=gpt2",
+                                      "type",
+                                      "head-dim=7",
+                                      "head-dim=1000",
+                                      "rope-theta=x",
+                                      "rope-theta=0",
+                                      "rope-theta=nan",
+                                      "layer=2",
+                                      "layers",
+                                      "layers=x",
+                                      "layers=0",
+                                      "hidden=130,heads=4",
+                                      "heads=0",
+                                      "kv-heads=3",
+                                      "hidden=-8",
+                                      "hidden=99999999999",
+                                      "max-positions=0",
+                                      "hidden=4,heads=4",
+                                      "layers=04",
+                                      "layers=0x4",
+                                      "layers=4.0",
+                                      "layers=1_0",
+                                      "layers= 4",
+                                      "rope-theta=0x10",
+                                      "rope-theta=010000",
+                                      "layers=2,layers=3"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (model_config_from_spec(bad[i], &c) != WR_E_USAGE) fail_msg("not refused: %s", bad[i]);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_versions), cmocka_unit_test(test_families),    cmocka_unit_test(test_windows),
-                                       cmocka_unit_test(test_rope),     cmocka_unit_test(test_frequencies), cmocka_unit_test(test_refused), cmocka_unit_test(test_optional),
-                                       cmocka_unit_test(test_written),  cmocka_unit_test(test_spec)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_versions), cmocka_unit_test(test_families),    cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_rope),     cmocka_unit_test(test_frequencies), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_optional), cmocka_unit_test(test_written),     cmocka_unit_test(test_spec)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

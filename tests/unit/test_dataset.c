@@ -25,7 +25,16 @@ static void write_shard(int s, int classes) {
     assert_int_equal(shard_writer_create(path, &meta, &w), WR_OK);
     for (int i = 0; i < EACH; i++) {
         snprintf(id, sizeof id, "%d", s * EACH + i);
-        instance x = {.id = id, .user = "u", .language = "", .model = "", .how = "given", .turn = -1, .label = 1, .query = "", .response = "", .ids = ids,
+        instance x = {.id = id,
+                      .user = "u",
+                      .language = "",
+                      .model = "",
+                      .how = "given",
+                      .turn = -1,
+                      .label = 1,
+                      .query = "",
+                      .response = "",
+                      .ids = ids,
                       .n_ids = (size_t)(i % 3)};
         assert_int_equal(shard_writer_add_instance(w, &x), WR_OK);
     }
@@ -126,6 +135,7 @@ static void nothing_there(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(index_and_read), cmocka_unit_test(order), cmocka_unit_test(nothing_there)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(index_and_read), cmocka_unit_test(order),
+                                       cmocka_unit_test(nothing_there)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -78,7 +78,14 @@ static void plain(const made *m, size_t n, row_fault *out) {
 static void make(made *m, size_t n, rng *r) {
     for (size_t i = 0; i < n; i++) {
         snprintf(m[i].id, sizeof m[i].id, "c%u", (unsigned)rng_below(r, n * 4));
-        m[i].c = (conversation){.id = m[i].id, .user = "u", .language = "", .model = "", .timestamp = "", .messages = m[i].messages, .turns = m[i].turns, .n = 1 + rng_below(r, MESSAGES)};
+        m[i].c = (conversation){.id = m[i].id,
+                                .user = "u",
+                                .language = "",
+                                .model = "",
+                                .timestamp = "",
+                                .messages = m[i].messages,
+                                .turns = m[i].turns,
+                                .n = 1 + rng_below(r, MESSAGES)};
         for (size_t k = 0; k < m[i].c.n; k++) {
             snprintf(m[i].text[k], sizeof m[i].text[k], "%c", 'a' + (char)rng_below(r, 3));
             m[i].messages[k] = (chat_message){k % 2 ? "assistant" : "user", m[i].text[k], strlen(m[i].text[k]), NULL};
@@ -98,7 +105,8 @@ static void as_a_plain_search(void **state) {
         verdicts(m, n, got);
         plain(m, n, want);
         for (size_t i = 0; i < n; i++) {
-            if (got[i] != want[i]) fail_msg("seed %u, conversation %zu of %zu: %d, should be %d", (unsigned)seed, i, n, got[i], want[i]);
+            if (got[i] != want[i])
+                fail_msg("seed %u, conversation %zu of %zu: %d, should be %d", (unsigned)seed, i, n, got[i], want[i]);
             seen[got[i]]++;
         }
     }
@@ -108,7 +116,9 @@ static void as_a_plain_search(void **state) {
 /* Same characters, cut elsewhere, are other messages; so are other roles. */
 static void boundaries(void **state) {
     (void)state;
-    chat_message a[] = {{"user", "ab", 2, NULL}, {"assistant", "c", 1, NULL}}, b[] = {{"user", "a", 1, NULL}, {"assistant", "bc", 2, NULL}}, c[] = {{"user", "ab", 2, NULL}, {"system", "c", 1, NULL}};
+    chat_message a[] = {{"user", "ab", 2, NULL}, {"assistant", "c", 1, NULL}},
+                 b[] = {{"user", "a", 1, NULL}, {"assistant", "bc", 2, NULL}},
+                 c[] = {{"user", "ab", 2, NULL}, {"system", "c", 1, NULL}};
     int64_t turns[2] = {0, 1};
     made m[3] = {{.id = "x"}, {.id = "y"}, {.id = "z"}};
     chat_message *of[] = {a, b, c};
@@ -118,11 +128,18 @@ static void boundaries(void **state) {
     for (int i = 0; i < 3; i++) assert_int_equal(got[i], ROW_GOOD);
 }
 
-/* What a template shows beside the texts makes other chats, in a message and beside the messages; the same is a duplicate, a beginning a fork. */
+/* What a template shows beside the texts makes other chats, in a message and beside the messages; the same is a
+ * duplicate, a beginning a fork. */
 static void what_is_shown(void **state) {
     (void)state;
-    static const char *const texts[] = {"null", "{\"tool_calls\":[1]}", "{\"tool_calls\":[2]}", "{\"tool_calls\":[1]}", "{\"name\":\"x\"}", "{\"tool_calls\":[2]}"};
-    static const row_fault want[2][6] = {{ROW_GOOD, ROW_GOOD, ROW_FORK, ROW_DUPLICATE, ROW_GOOD, ROW_GOOD}, {ROW_GOOD, ROW_GOOD, ROW_FORK, ROW_DUPLICATE, ROW_GOOD, ROW_GOOD}};
+    static const char *const texts[] = {"null",
+                                        "{\"tool_calls\":[1]}",
+                                        "{\"tool_calls\":[2]}",
+                                        "{\"tool_calls\":[1]}",
+                                        "{\"name\":\"x\"}",
+                                        "{\"tool_calls\":[2]}"};
+    static const row_fault want[2][6] = {{ROW_GOOD, ROW_GOOD, ROW_FORK, ROW_DUPLICATE, ROW_GOOD, ROW_GOOD},
+                                         {ROW_GOOD, ROW_GOOD, ROW_FORK, ROW_DUPLICATE, ROW_GOOD, ROW_GOOD}};
     chat_message messages[6][3];
     int64_t turns[3] = {0, 1, 2};
     arena *a = arena_create();
@@ -136,7 +153,8 @@ static void what_is_shown(void **state) {
             messages[i][0] = (chat_message){"user", "a", 1, NULL};
             messages[i][1] = (chat_message){"assistant", "b", 1, beside ? NULL : v};
             messages[i][2] = (chat_message){"user", "c", 1, NULL};
-            m[i].c = (conversation){.id = m[i].id, .messages = messages[i], .turns = turns, .n = i == 5 ? 3 : 2, .row = beside ? v : NULL};
+            m[i].c = (conversation){
+                .id = m[i].id, .messages = messages[i], .turns = turns, .n = i == 5 ? 3 : 2, .row = beside ? v : NULL};
         }
         verdicts(m, 6, got);
         for (int i = 0; i < 6; i++) assert_int_equal(got[i], want[beside][i]);
@@ -145,6 +163,7 @@ static void what_is_shown(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(as_a_plain_search), cmocka_unit_test(boundaries), cmocka_unit_test(what_is_shown)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_a_plain_search), cmocka_unit_test(boundaries),
+                                       cmocka_unit_test(what_is_shown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,9 @@ static void test_gradient(void **state) {
             for (double h = -20; h <= 20; h += 0.37) {
                 double dh, e = 1e-5;
                 dpo_sigmoid_loss(betas[b], smoothings[s], h, &dh);
-                double numeric = (dpo_sigmoid_loss(betas[b], smoothings[s], h + e, NULL) - dpo_sigmoid_loss(betas[b], smoothings[s], h - e, NULL)) / (2 * e);
+                double numeric = (dpo_sigmoid_loss(betas[b], smoothings[s], h + e, NULL) -
+                                  dpo_sigmoid_loss(betas[b], smoothings[s], h - e, NULL)) /
+                                 (2 * e);
                 near(dh, numeric, 1e-8 + 1e-6 * fabs(numeric));
             }
         }
@@ -70,7 +72,7 @@ static void test_extremes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_gradient), cmocka_unit_test(test_margin_gradient),
-                                       cmocka_unit_test(test_extremes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_gradient),
+                                       cmocka_unit_test(test_margin_gradient), cmocka_unit_test(test_extremes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

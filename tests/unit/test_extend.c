@@ -164,7 +164,8 @@ static void test_packing(void **state) {
     model_free(m);
 }
 
-/* Segments that continue others, in model_forward: in f32 the bits of the whole sequences, in bf16 within 2 % of the largest value (other products' shapes). */
+/* Segments that continue others, in model_forward: in f32 the bits of the whole sequences, in bf16 within 2 % of the
+ * largest value (other products' shapes). */
 static void check_tree(precision p) {
     enum { PROMPT = 67, SECOND = 20 };
     model *m = make(64, 4, 2);
@@ -174,7 +175,8 @@ static void check_tree(precision p) {
     if (p == PRECISION_BF16) assert_int_equal(model_set_precision(m, p), WR_OK);
     float *ha = forward_all(m, a), *hb = forward_all(m, b);
     /* prompt; its continuation; two that continue that; one more that continues the prompt alone */
-    const size_t rest = T_ALL - PROMPT - SECOND, offsets[] = {0, PROMPT, PROMPT + SECOND, T_ALL, T_ALL + rest, T_ALL + rest + 9};
+    const size_t rest = T_ALL - PROMPT - SECOND,
+                 offsets[] = {0, PROMPT, PROMPT + SECOND, T_ALL, T_ALL + rest, T_ALL + rest + 9};
     const int32_t parent[] = {-1, 0, 1, 1, 0};
     memcpy(ids, a, T_ALL * sizeof *ids);
     memcpy(ids + T_ALL, b + PROMPT + SECOND, rest * sizeof *ids);
@@ -185,9 +187,12 @@ static void check_tree(precision p) {
     assert_int_equal(model_workspace_create(m, &w), WR_OK);
     for (int keep = 0; keep < 2; keep++) {
         assert_int_equal(model_forward(m, &batch, w, keep, &hidden), WR_OK);
-        const struct { const float *got, *want; size_t n; } parts[] = {{hidden, ha, T_ALL},
-                                                                      {hidden + T_ALL * 64, hb + (PROMPT + SECOND) * 64, rest},
-                                                                      {hidden + (T_ALL + rest) * 64, ha + PROMPT * 64, 9}};
+        const struct {
+            const float *got, *want;
+            size_t n;
+        } parts[] = {{hidden, ha, T_ALL},
+                     {hidden + T_ALL * 64, hb + (PROMPT + SECOND) * 64, rest},
+                     {hidden + (T_ALL + rest) * 64, ha + PROMPT * 64, 9}};
         for (size_t i = 0; i < 3; i++)
             for (size_t k = 0; k < parts[i].n * 64; k++) {
                 const float got = parts[i].got[k], want = parts[i].want[k];
@@ -213,7 +218,8 @@ static void test_tree_bf16(void **state) {
     check_tree(PRECISION_BF16);
 }
 
-/* Packed weights and a bf16 cache against model_forward in bf16: hidden states, whose values are near 1, within 0.05. */
+/* Packed weights and a bf16 cache against model_forward in bf16: hidden states, whose values are near 1, within
+ * 0.05. */
 static void test_bf16_cache(void **state) {
     precision p;
     (void)state;
@@ -235,7 +241,8 @@ static void test_bf16_cache(void **state) {
             assert_int_equal(model_extend(m, s, 1, &item, row), WR_OK);
             for (size_t k = 0; k < 64; k++)
                 if (!(fabsf(all[(seg.length - 1) * 64 + k] - row[k]) <= 0.05f))
-                    fail_msg("token %zu: %.9g, model_forward says %.9g", seg.length - 1, (double)row[k], (double)all[(seg.length - 1) * 64 + k]);
+                    fail_msg("token %zu: %.9g, model_forward says %.9g", seg.length - 1, (double)row[k],
+                             (double)all[(seg.length - 1) * 64 + k]);
         }
         segment_free(&seg);
     }
@@ -246,8 +253,8 @@ static void test_bf16_cache(void **state) {
 
 int main(void) {
     print_message("# seed %u\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_split), cmocka_unit_test(test_prefix_and_company),
-                                       cmocka_unit_test(test_packing), cmocka_unit_test(test_tree),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_split),     cmocka_unit_test(test_prefix_and_company),
+                                       cmocka_unit_test(test_packing),   cmocka_unit_test(test_tree),
                                        cmocka_unit_test(test_tree_bf16), cmocka_unit_test(test_bf16_cache)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,8 +42,10 @@ static row_fault read_row(const char *name, const char *line, conversation *c) {
 static void lmsys(void **state) {
     (void)state;
     conversation c;
-    static const char row[] = "{\"conversation_id\":\"33f01939\",\"model\":\"vicuna-13b\",\"conversation\":[{\"content\":\"how?\",\"role\":\"user\"},{\"content\":\"so\",\"role\":"
-                              "\"assistant\"}],\"turn\":1,\"language\":\"English\",\"openai_moderation\":[{\"categories\":{\"hate\":false},\"flagged\":false}],\"redacted\":true}";
+    static const char row[] = "{\"conversation_id\":\"33f01939\",\"model\":\"vicuna-13b\",\"conversation\":[{"
+                              "\"content\":\"how?\",\"role\":\"user\"},{\"content\":\"so\",\"role\":"
+                              "\"assistant\"}],\"turn\":1,\"language\":\"English\",\"openai_moderation\":[{"
+                              "\"categories\":{\"hate\":false},\"flagged\":false}],\"redacted\":true}";
     assert_int_equal(read_row("lmsys", row, &c), ROW_GOOD);
     assert_string_equal(c.id, "33f01939");
     assert_string_equal(c.user, "conversation:33f01939");
@@ -58,21 +60,26 @@ static void lmsys(void **state) {
 static void sharegpt(void **state) {
     (void)state;
     conversation c, again;
-    static const char row[] = "{\"id\":\"QWJhYvA_0\",\"conversations\":[{\"from\":\"system\",\"value\":\"s\"},{\"from\":\"human\",\"value\":\"h\"},{\"from\":\"gpt\",\"value\":\"g\"},"
+    static const char row[] = "{\"id\":\"QWJhYvA_0\",\"conversations\":[{\"from\":\"system\",\"value\":\"s\"},{"
+                              "\"from\":\"human\",\"value\":\"h\"},{\"from\":\"gpt\",\"value\":\"g\"},"
                               "{\"from\":\"bard\",\"value\":\"b\"},{\"from\":\"function\",\"value\":\"f\"}]}";
     static const char *const roles[] = {"system", "user", "assistant", "assistant", "function"};
     assert_int_equal(read_row("sharegpt", row, &c), ROW_GOOD);
     assert_string_equal(c.id, "QWJhYvA_0");
     for (size_t i = 0; i < 5; i++) assert_string_equal(c.messages[i].role, roles[i]);
-    assert_int_equal(read_row("sharegpt", "{\"id\":17,\"conversations\":[{\"from\":\"human\",\"value\":\"h\"}]}", &c), ROW_GOOD);
+    assert_int_equal(read_row("sharegpt", "{\"id\":17,\"conversations\":[{\"from\":\"human\",\"value\":\"h\"}]}", &c),
+                     ROW_GOOD);
     assert_string_equal(c.id, "17");
     /* Without an id: one from the row's bytes. */
     assert_int_equal(read_row("sharegpt", "{\"conversations\":[{\"from\":\"human\",\"value\":\"h\"}]}", &c), ROW_GOOD);
-    assert_int_equal(read_row("sharegpt", "{\"conversations\":[{\"from\":\"human\",\"value\":\"i\"}]}", &again), ROW_GOOD);
+    assert_int_equal(read_row("sharegpt", "{\"conversations\":[{\"from\":\"human\",\"value\":\"i\"}]}", &again),
+                     ROW_GOOD);
     assert_int_equal(strlen(c.id), 32);
     assert_string_not_equal(c.id, again.id);
-    assert_int_equal(read_row("sharegpt", "{\"id\":[],\"conversations\":[{\"from\":\"human\",\"value\":\"h\"}]}", &c), ROW_FIELD);
-    assert_int_equal(read_row("sharegpt", "{\"id\":\"x\",\"conversations\":[{\"from\":\"human\",\"value\":null}]}", &c), ROW_FIELD);
+    assert_int_equal(read_row("sharegpt", "{\"id\":[],\"conversations\":[{\"from\":\"human\",\"value\":\"h\"}]}", &c),
+                     ROW_FIELD);
+    assert_int_equal(read_row("sharegpt", "{\"id\":\"x\",\"conversations\":[{\"from\":\"human\",\"value\":null}]}", &c),
+                     ROW_FIELD);
 }
 
 static void put(const char *yaml) { assert_int_equal(file_write_atomic(path, yaml, strlen(yaml)), WR_OK); }
@@ -80,8 +87,10 @@ static void put(const char *yaml) { assert_int_equal(file_write_atomic(path, yam
 static void own(void **state) {
     (void)state;
     conversation c;
-    put("# our log\nid: chat\nuser: account   # who\nmessages: \"log\"\nrole: who\ncontent: what\nturn: nr\ntimestamp: at\nmodel: ~\nroles:\n  customer: user\n  bot: assistant\n");
-    static const char row[] = "{\"chat\":5,\"account\":77,\"at\":1680998573,\"log\":[{\"who\":\"customer\",\"what\":\"x\",\"nr\":10},{\"who\":\"bot\",\"what\":\"y\",\"nr\":11}]}";
+    put("# our log\nid: chat\nuser: account   # who\nmessages: \"log\"\nrole: who\ncontent: what\nturn: nr\ntimestamp: "
+        "at\nmodel: ~\nroles:\n  customer: user\n  bot: assistant\n");
+    static const char row[] = "{\"chat\":5,\"account\":77,\"at\":1680998573,\"log\":[{\"who\":\"customer\",\"what\":"
+                              "\"x\",\"nr\":10},{\"who\":\"bot\",\"what\":\"y\",\"nr\":11}]}";
     assert_int_equal(read_row(path, row, &c), ROW_GOOD);
     assert_string_equal(c.id, "5");
     assert_string_equal(c.user, "77");
@@ -92,8 +101,13 @@ static void own(void **state) {
     assert_int_equal(c.turns[1], 11);
     put("messages: m\n"); /* role and content have their usual names */
     assert_int_equal(read_row(path, "{\"m\":[{\"role\":\"user\",\"content\":\"x\"}]}", &c), ROW_GOOD);
-    put("messages: m\nmessage_user: by\nmessage_header: h\nheader: head\nlanguage: l\ntoxic: t\nredacted: r\nroles: {}\n");
-    assert_int_equal(read_row(path, "{\"t\":true,\"r\":true,\"l\":\"German\",\"m\":[{\"role\":\"user\",\"content\":\"x\",\"by\":\"me\",\"h\":{\"a\":1}}]}", &c), ROW_GOOD);
+    put("messages: m\nmessage_user: by\nmessage_header: h\nheader: head\nlanguage: l\ntoxic: t\nredacted: r\nroles: "
+        "{}\n");
+    assert_int_equal(read_row(path,
+                              "{\"t\":true,\"r\":true,\"l\":\"German\",\"m\":[{\"role\":\"user\",\"content\":\"x\","
+                              "\"by\":\"me\",\"h\":{\"a\":1}}]}",
+                              &c),
+                     ROW_GOOD);
     assert_string_equal(c.user, "me");
     assert_string_equal(c.language, "German");
     assert_true(c.toxic && c.redacted);
@@ -159,6 +173,7 @@ static void damaged(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lmsys), cmocka_unit_test(sharegpt), cmocka_unit_test(own), cmocka_unit_test(wrong), cmocka_unit_test(damaged)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lmsys), cmocka_unit_test(sharegpt), cmocka_unit_test(own),
+                                       cmocka_unit_test(wrong), cmocka_unit_test(damaged)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

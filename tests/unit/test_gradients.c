@@ -1,6 +1,6 @@
-/* Gradients: central differences through the model in double (tests/support/ref_double.h) against the f32 backward pass, per tensor
- * |difference| / |gradient| < 1e-3: language modelling, the ordinal loss and the sigmoid DPO loss; biases, norms of heads, scaled RoPE, trees of
- * segments, adapters; with and without recomputation. */
+/* Gradients: central differences through the model in double (tests/support/ref_double.h) against the f32 backward
+ * pass, per tensor |difference| / |gradient| < 1e-3: language modelling, the ordinal loss and the sigmoid DPO loss;
+ * biases, norms of heads, scaled RoPE, trees of segments, adapters; with and without recomputation. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -152,7 +152,8 @@ static double loss_double(const problem *p) {
     if (p->kind == LOSS_ORDINAL) {
         total = refd_ordinal(&r, hidden, p->n, p->rows, p->labels);
     } else {
-        for (size_t i = 0; i < p->n; i++) total += (double)p->weight[i] * refd_logprob_at(&r, hidden, p->rows[i], p->targets[i]);
+        for (size_t i = 0; i < p->n; i++)
+            total += (double)p->weight[i] * refd_logprob_at(&r, hidden, p->rows[i], p->targets[i]);
         if (p->kind == LOSS_DPO) total = refd_dpo(BETA, total - p->reference);
     }
     free(hidden);
@@ -164,7 +165,8 @@ static double loss_f32(const problem *p, float *grads) {
     const size_t C = p->m->config.C;
     model_workspace *w = NULL;
     const float *hidden = NULL;
-    float *dhidden = mem_calloc(p->T * C, sizeof *dhidden), *out = mem_calloc(4 * p->T, sizeof *out), *dout = out + 2 * p->T;
+    float *dhidden = mem_calloc(p->T * C, sizeof *dhidden), *out = mem_calloc(4 * p->T, sizeof *out),
+          *dout = out + 2 * p->T;
     double loss = 0;
     assert_int_equal(model_workspace_create(p->m, &w), WR_OK);
     model_workspace_recompute(w, p->recompute);
@@ -186,7 +188,9 @@ static double loss_f32(const problem *p, float *grads) {
             slope = -BETA / (1 + exp(BETA * h));
         }
         for (size_t i = 0; i < p->n; i++) dout[i] = (float)(slope * (double)p->weight[i]);
-        if (grads) assert_int_equal(lm_logprobs_backward(p->m, w, hidden, p->n, p->rows, p->targets, dout, dhidden, grads), WR_OK);
+        if (grads)
+            assert_int_equal(lm_logprobs_backward(p->m, w, hidden, p->n, p->rows, p->targets, dout, dhidden, grads),
+                             WR_OK);
     }
     if (grads && model_backward(p->m, &p->batch, w, dhidden, grads) < 0) fail_msg("%s", wr_error());
     model_workspace_free(w);
@@ -255,8 +259,10 @@ static void check_directions(problem *p) {
     free(grads), free(keep);
 }
 
-#define LENGTHS(...) .B = sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t), .lengths = (size_t[]){__VA_ARGS__}
-#define PARENTS(...) .parent = (int32_t[]){__VA_ARGS__}
+#define LENGTHS(...)                                                                                                   \
+    .B = sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t), .lengths = (size_t[]) { __VA_ARGS__ }
+#define PARENTS(...)                                                                                                   \
+    .parent = (int32_t[]) { __VA_ARGS__ }
 
 /* Every shape as it is and with each layer computed twice. */
 static void check(shape s, void (*how)(problem *)) {
@@ -281,12 +287,14 @@ static void test_lm_untied(void **state) {
 
 static void test_ordinal(void **state) {
     (void)state;
-    check((shape){.C = 16, .L = 2, .H = 4, .G = 2, .F = 24, .tied = true, .kind = LOSS_ORDINAL, LENGTHS(5, 1, 8, 3)}, check_elements);
+    check((shape){.C = 16, .L = 2, .H = 4, .G = 2, .F = 24, .tied = true, .kind = LOSS_ORDINAL, LENGTHS(5, 1, 8, 3)},
+          check_elements);
 }
 
 static void test_dpo(void **state) {
     (void)state;
-    check((shape){.C = 16, .L = 2, .H = 4, .G = 2, .F = 24, .tied = true, .kind = LOSS_DPO, LENGTHS(9, 7)}, check_elements);
+    check((shape){.C = 16, .L = 2, .H = 4, .G = 2, .F = 24, .tied = true, .kind = LOSS_DPO, LENGTHS(9, 7)},
+          check_elements);
 }
 
 static void test_qkv_bias(void **state) {
@@ -297,7 +305,8 @@ static void test_qkv_bias(void **state) {
 static void test_qk_norm(void **state) {
     (void)state;
     check((shape){.C = 10, .L = 2, .H = 4, .G = 2, .D = 6, .F = 18, .norms = true, LENGTHS(6, 1, 9)}, check_elements);
-    check((shape){.C = 8, .L = 1, .H = 2, .G = 2, .D = 4, .F = 10, .norms = true, .bias = true, LENGTHS(7, 3)}, check_elements);
+    check((shape){.C = 8, .L = 1, .H = 2, .G = 2, .D = 4, .F = 10, .norms = true, .bias = true, LENGTHS(7, 3)},
+          check_elements);
 }
 
 static void test_rope_scaling(void **state) {
@@ -312,15 +321,29 @@ static void test_rope_scaling(void **state) {
 /* A prompt, two replies to it, and another sequence with a reply of one token. */
 static void test_tree(void **state) {
     (void)state;
-    check((shape){.C = 12, .L = 2, .H = 4, .G = 2, .D = 4, .F = 20, .norms = true, .bias = true, LENGTHS(6, 4, 5, 3, 1), PARENTS(-1, 0, 0, -1, 3)}, check_elements);
-    check((shape){.C = 16, .L = 2, .H = 4, .G = 1, .F = 24, .kind = LOSS_DPO, LENGTHS(6, 4, 5), PARENTS(-1, 0, 0)}, check_elements);
-    check((shape){.C = 16, .L = 1, .H = 2, .G = 2, .F = 24, .kind = LOSS_ORDINAL, LENGTHS(6, 4, 5), PARENTS(-1, 0, 0)}, check_elements);
+    check((shape){.C = 12,
+                  .L = 2,
+                  .H = 4,
+                  .G = 2,
+                  .D = 4,
+                  .F = 20,
+                  .norms = true,
+                  .bias = true,
+                  LENGTHS(6, 4, 5, 3, 1),
+                  PARENTS(-1, 0, 0, -1, 3)},
+          check_elements);
+    check((shape){.C = 16, .L = 2, .H = 4, .G = 1, .F = 24, .kind = LOSS_DPO, LENGTHS(6, 4, 5), PARENTS(-1, 0, 0)},
+          check_elements);
+    check((shape){.C = 16, .L = 1, .H = 2, .G = 2, .F = 24, .kind = LOSS_ORDINAL, LENGTHS(6, 4, 5), PARENTS(-1, 0, 0)},
+          check_elements);
 }
 
 /* Three levels; children not beside their parents. */
 static void test_deep_tree(void **state) {
     (void)state;
-    check((shape){.C = 12, .L = 2, .H = 2, .G = 1, .F = 20, LENGTHS(5, 2, 3, 4, 1, 2, 3), PARENTS(-1, -1, 0, 0, 2, 1, 2)}, check_elements);
+    check(
+        (shape){.C = 12, .L = 2, .H = 2, .G = 1, .F = 20, LENGTHS(5, 2, 3, 4, 1, 2, 3), PARENTS(-1, -1, 0, 0, 2, 1, 2)},
+        check_elements);
 }
 
 /* Several key tiles, several lane blocks, head_dim 32, 3 heads to a key/value head. */
@@ -328,17 +351,38 @@ static void test_long_sequences(void **state) {
     (void)state;
     const shape s = {.C = 96, .L = 1, .H = 3, .G = 1, .F = 72, .tied = true, LENGTHS(133, 40)};
     check(s, check_directions);
-    check((shape){.C = 24, .L = 1, .H = 3, .G = 1, .D = 32, .F = 40, LENGTHS(133, 70, 1, 66), PARENTS(-1, 0, 0, 1)}, check_directions);
+    check((shape){.C = 24, .L = 1, .H = 3, .G = 1, .D = 32, .F = 40, LENGTHS(133, 70, 1, 66), PARENTS(-1, 0, 0, 1)},
+          check_directions);
 }
 
 static void test_lora(void **state) {
     (void)state;
-    check((shape){.C = 12, .L = 2, .H = 2, .G = 1, .F = 16, .tied = true, .lora = "all-linear", LENGTHS(6, 4)}, check_elements);
-    check((shape){.C = 12, .L = 2, .H = 4, .G = 2, .D = 6, .F = 16, .bias = true, .norms = true, .lora = "q_proj,v_proj", .kind = LOSS_DPO,
-                  LENGTHS(6, 4, 3), PARENTS(-1, 0, 0)},
+    check((shape){.C = 12, .L = 2, .H = 2, .G = 1, .F = 16, .tied = true, .lora = "all-linear", LENGTHS(6, 4)},
           check_elements);
-    check((shape){.C = 12, .L = 2, .H = 2, .G = 1, .F = 16, .lora = "k_proj,o_proj,up_proj", .kind = LOSS_ORDINAL, LENGTHS(5, 1, 7)}, check_elements);
-    check((shape){.C = 12, .L = 1, .H = 2, .G = 1, .F = 16, .lora = "gate_proj,down_proj", LENGTHS(5, 7)}, check_elements);
+    check((shape){.C = 12,
+                  .L = 2,
+                  .H = 4,
+                  .G = 2,
+                  .D = 6,
+                  .F = 16,
+                  .bias = true,
+                  .norms = true,
+                  .lora = "q_proj,v_proj",
+                  .kind = LOSS_DPO,
+                  LENGTHS(6, 4, 3),
+                  PARENTS(-1, 0, 0)},
+          check_elements);
+    check((shape){.C = 12,
+                  .L = 2,
+                  .H = 2,
+                  .G = 1,
+                  .F = 16,
+                  .lora = "k_proj,o_proj,up_proj",
+                  .kind = LOSS_ORDINAL,
+                  LENGTHS(5, 1, 7)},
+          check_elements);
+    check((shape){.C = 12, .L = 1, .H = 2, .G = 1, .F = 16, .lora = "gate_proj,down_proj", LENGTHS(5, 7)},
+          check_elements);
 }
 
 /* Switched off, adapters leave the base model's loss, to the last bit; merged, they give what they gave. */
@@ -370,7 +414,15 @@ static void test_lora_off_and_merged(void **state) {
 static void test_threads(void **state) {
     (void)state;
     const int threads = omp_get_max_threads();
-    const shape s = {.C = 128, .L = 2, .H = 4, .G = 2, .F = 96, .tied = true, .norms = true, LENGTHS(130, 64, 200), PARENTS(-1, 0, -1)};
+    const shape s = {.C = 128,
+                     .L = 2,
+                     .H = 4,
+                     .G = 2,
+                     .F = 96,
+                     .tied = true,
+                     .norms = true,
+                     LENGTHS(130, 64, 200),
+                     PARENTS(-1, 0, -1)};
     problem p;
     problem_make(&p, &s);
     float *first = mem_calloc(p.train.n, sizeof *first), *other = mem_calloc(p.train.n, sizeof *other);
@@ -391,11 +443,18 @@ static void test_threads(void **state) {
 
 int main(void) {
     print_message("# seed %u\n", SEED);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lm_tied),      cmocka_unit_test(test_lm_untied),          cmocka_unit_test(test_ordinal),
-        cmocka_unit_test(test_dpo),          cmocka_unit_test(test_qkv_bias),           cmocka_unit_test(test_qk_norm),
-        cmocka_unit_test(test_rope_scaling), cmocka_unit_test(test_tree),               cmocka_unit_test(test_deep_tree),
-        cmocka_unit_test(test_lora),         cmocka_unit_test(test_lora_off_and_merged), cmocka_unit_test(test_long_sequences),
-        cmocka_unit_test(test_threads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lm_tied),
+                                       cmocka_unit_test(test_lm_untied),
+                                       cmocka_unit_test(test_ordinal),
+                                       cmocka_unit_test(test_dpo),
+                                       cmocka_unit_test(test_qkv_bias),
+                                       cmocka_unit_test(test_qk_norm),
+                                       cmocka_unit_test(test_rope_scaling),
+                                       cmocka_unit_test(test_tree),
+                                       cmocka_unit_test(test_deep_tree),
+                                       cmocka_unit_test(test_lora),
+                                       cmocka_unit_test(test_lora_off_and_merged),
+                                       cmocka_unit_test(test_long_sequences),
+                                       cmocka_unit_test(test_threads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,12 +130,15 @@ static void test_bounds(void **state) {
         "{{ '%9999999d' % 1 }}",
         "{{ 'a'.center(999999999) }}",
         "{{ range(99999) | map('string') | map('replace', '', 'x' * 9999) | list | length }}",
-        "{% set ns = namespace(i=[1]) %}{% for k in range(90000) %}{% set ns.i = ns.i | map('string') %}{% endfor %}{{ ns.i | list }}",
-        "{% set ns = namespace(i=[1]) %}{% for k in range(90000) %}{% set ns.i = ns.i | unique %}{% endfor %}{{ ns.i | list }}",
+        "{% set ns = namespace(i=[1]) %}{% for k in range(90000) %}{% set ns.i = ns.i | map('string') %}{% endfor %}{{ "
+        "ns.i | list }}",
+        "{% set ns = namespace(i=[1]) %}{% for k in range(90000) %}{% set ns.i = ns.i | unique %}{% endfor %}{{ ns.i | "
+        "list }}",
         TWICE "{{ ns.x == ns.y }}",
         TWICE "{{ ns.x < ns.y }}",
         TWICE "{{ {ns.x: 1}[ns.y] }}",
-        "{% set ns = namespace(x=(1,)) %}{% for k in range(90000) %}{% set ns.x = (ns.x,) %}{% endfor %}{{ {ns.x: 1} }}",
+        "{% set ns = namespace(x=(1,)) %}{% for k in range(90000) %}{% set ns.x = (ns.x,) %}{% endfor %}{{ {ns.x: 1} "
+        "}}",
         "{% set x = 'a' * 1000000 %}{% for k in range(90000) %}{% if x.isalpha() %}{% endif %}{% endfor %}",
         "{% set x = 'a ' * 500000 %}{% for k in range(100) %}{% set y = x | wordcount %}{% endfor %}",
         "{{ '%5\\0' % 3 }}", /* a NUL is no type of a format */

@@ -15,7 +15,10 @@
 static char folder[64];
 static const option_spec *const tables[] = {jsonl_options, NULL};
 
-typedef struct tool { size_t calls, items; wr_status fatal; } tool;
+typedef struct tool {
+    size_t calls, items;
+    wr_status fatal;
+} tool;
 
 /* Writes the length of "text" twice over; lines without one are bad. */
 static wr_status measure(void *context, jsonl_item *items, size_t n) {
@@ -184,7 +187,8 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_errors), cmocka_unit_test(test_fatal), cmocka_unit_test(test_many),
-                                       cmocka_unit_test(test_exit_codes), cmocka_unit_test(test_model_options)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_errors), cmocka_unit_test(test_fatal),
+                                       cmocka_unit_test(test_many), cmocka_unit_test(test_exit_codes),
+                                       cmocka_unit_test(test_model_options)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,5 @@
-/* exp and silu of every table against libm's in double, over all floats' exponents; the conversions to and from bf16 against
- * precision.h; softmax by blocks of columns. */
+/* exp and silu of every table against libm's in double, over all floats' exponents; the conversions to and from bf16
+ * against precision.h; softmax by blocks of columns. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,13 +42,15 @@ static void add_range(points *p, float from, float to, uint32_t step) {
     for (uint32_t bits = a < b ? a : b; bits <= (a < b ? b : a); bits += step) p->x[p->n++] = from_bits(bits);
 }
 
-/* 4,096 floats of every sign and exponent, and floats side by side around where e^x and x / (1 + e^-x) overflow, become denormal and 0. */
+/* 4,096 floats of every sign and exponent, and floats side by side around where e^x and x / (1 + e^-x) overflow, become
+ * denormal and 0. */
 static points all_points(void) {
     points p = {.x = mem_aligned((size_t)1 << 23, sizeof(float))};
     rng r = rng_make(SEED, RNG_TEST, 0, 0, 0);
     assert_non_null(p.x);
     for (uint32_t top = 0; top < 512; top++)
-        for (uint32_t i = 0; i < 4096; i++) p.x[p.n++] = from_bits(top << 23 | i << 11 | (i % 4095 == 0 ? 2047 * (i & 1) : rng_u32(&r) & 2047));
+        for (uint32_t i = 0; i < 4096; i++)
+            p.x[p.n++] = from_bits(top << 23 | i << 11 | (i % 4095 == 0 ? 2047 * (i & 1) : rng_u32(&r) & 2047));
     add_range(&p, 88.3f, 89.1f, 1);
     add_range(&p, -87.2f, -87.5f, 1);
     add_range(&p, -88.6f, -88.9f, 1);
@@ -60,7 +62,8 @@ static points all_points(void) {
     return p;
 }
 
-/* Units in the last place of want that got is off; 0 where both are the same infinity or NaN, or denormal results are flushed. */
+/* Units in the last place of want that got is off; 0 where both are the same infinity or NaN, or denormal results are
+ * flushed. */
 static double ulps(float got, double want) {
     int exponent;
     if (isnan(want)) return isnan(got) ? 0 : INFINITY;
@@ -102,7 +105,8 @@ static void test_exp(void **state) {
         const float special[7] = {0, -INFINITY, INFINITY, NAN, -104, 89, -1e30f};
         float out[7];
         k->exp(7, special, out);
-        assert_true(out[0] == 1 && out[1] == 0 && isinf(out[2]) && isnan(out[3]) && out[4] <= 1e-44f && isinf(out[5]) && out[6] == 0);
+        assert_true(out[0] == 1 && out[1] == 0 && isinf(out[2]) && isnan(out[3]) && out[4] <= 1e-44f && isinf(out[5]) &&
+                    out[6] == 0);
     }
 }
 
@@ -123,11 +127,13 @@ static void test_bf16(void **state) {
     EACH_TABLE(k) {
         k->to_bf16(n, x, y);
         for (size_t i = 0; i < n; i++)
-            if (y[i] != bf16_from_f32(x[i])) fail_msg("%s: %a becomes bf16 %#x, not %#x", k->name, (double)x[i], y[i], bf16_from_f32(x[i]));
+            if (y[i] != bf16_from_f32(x[i]))
+                fail_msg("%s: %a becomes bf16 %#x, not %#x", k->name, (double)x[i], y[i], bf16_from_f32(x[i]));
         k->to_f32(n, y, back);
         for (size_t i = 0; i < n; i++) {
             const float want = bf16_to_f32(y[i]);
-            if (memcmp(&want, back + i, sizeof want) != 0) fail_msg("%s: bf16 %#x becomes %a, not %a", k->name, y[i], (double)back[i], (double)want);
+            if (memcmp(&want, back + i, sizeof want) != 0)
+                fail_msg("%s: bf16 %#x becomes %a, not %a", k->name, y[i], (double)back[i], (double)want);
         }
         for (size_t few = 0; few < 40; few++) { /* nothing is written behind the last */
             bf16 part[41];
@@ -161,7 +167,8 @@ static void run_parts(const kernels_table *k, const softmax_case *c, size_t bloc
     free(part);
 }
 
-static void check_backward(const kernels_table *k, const softmax_case *c, const float *lse, const float *slope, precision p) {
+static void check_backward(const kernels_table *k, const softmax_case *c, const float *lse, const float *slope,
+                           precision p) {
     const size_t n = c->n, V = c->V, first = V > 300 ? 256 : 0, columns = V - first;
     float *part = mem_aligned(n * columns, sizeof *part);
     double *z = mem_aligned(V, sizeof *z), *want = mem_aligned(V, sizeof *want);
@@ -176,11 +183,12 @@ static void check_backward(const kernels_table *k, const softmax_case *c, const 
         for (size_t v = 0; v < V; v++) z[v] = (double)c->z[i * V + v];
         ref_softmax_backward(V, z, c->target[i], (double)slope[i], want);
         for (size_t v = 0; v < columns; v++) {
-            const double got = (double)(p == PRECISION_F32 ? ((float *)out)[i * columns + v] : bf16_to_f32(((bf16 *)out)[i * columns + v]));
+            const double got = (double)(p == PRECISION_F32 ? ((float *)out)[i * columns + v]
+                                                           : bf16_to_f32(((bf16 *)out)[i * columns + v]));
             const double allowed = 2e-5 * fabs(want[first + v]) + 1e-6 * fabs((double)slope[i]);
             if (!(fabs(got - want[first + v]) <= allowed + (p == PRECISION_BF16 ? 0x1p-8 * fabs(want[first + v]) : 0)))
-                fail_msg("%s %s: softmax backward, row %zu, column %zu of %zu: %.9g, expected %.9g", k->name, precision_name(p), i, first + v, V, got,
-                         want[first + v]);
+                fail_msg("%s %s: softmax backward, row %zu, column %zu of %zu: %.9g, expected %.9g", k->name,
+                         precision_name(p), i, first + v, V, got, want[first + v]);
         }
     }
     free(part), free(z), free(want), free(out), free(again);
@@ -199,7 +207,8 @@ static void test_softmax(void **state) {
         double *z = mem_aligned(V, sizeof *z);
         for (size_t i = 0; i < N * V; i++) c.z[i] = (float)rng_normal(&r) * 5 + 100;
         for (size_t v = 0; v < V / 2; v++) c.z[v] = -INFINITY; /* row 0 begins with forbidden tokens */
-        for (size_t i = 0; i < N; i++) target[i] = (int32_t)(V - 1 - (i * 7919) % ((V + 1) / 2)), slope[i] = (float)rng_normal(&r);
+        for (size_t i = 0; i < N; i++)
+            target[i] = (int32_t)(V - 1 - (i * 7919) % ((V + 1) / 2)), slope[i] = (float)rng_normal(&r);
         EACH_TABLE(k) {
             omp_set_num_threads(1);
             run_parts(k, &c, V);
@@ -226,7 +235,7 @@ static void test_softmax(void **state) {
 
 int main(void) {
     print_message("# seed %u, chosen kernels: %s\n", SEED, kernels()->name);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_exp), cmocka_unit_test(test_silu), cmocka_unit_test(test_bf16),
-                                       cmocka_unit_test(test_softmax)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_exp), cmocka_unit_test(test_silu),
+                                       cmocka_unit_test(test_bf16), cmocka_unit_test(test_softmax)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
-/* Each kernel over rows, and each product, of each table that this CPU can run, in f32 and bf16, against the scalar references in double on the same
- * (rounded) numbers; the same bits from one thread and from three, and with memory shared where kernels.h allows it. Attention: test_attention.c;
- * exp, silu, softmax and conversions: test_kernel_math.c. */
+/* Each kernel over rows, and each product, of each table that this CPU can run, in f32 and bf16, against the scalar
+ * references in double on the same (rounded) numbers; the same bits from one thread and from three, and with memory
+ * shared where kernels.h allows it. Attention: test_attention.c; exp, silu, softmax and conversions:
+ * test_kernel_math.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,8 +39,10 @@ static numbers numbers_of(precision p, size_t n, const double *exact) {
     numbers x = {n, p, mem_aligned(n + 1, precision_bytes(p)), mem_aligned(n + 1, sizeof(double))};
     assert_true(x.data && x.exact);
     for (size_t i = 0; i < n; i++) {
-        if (p == PRECISION_F32) ((float *)x.data)[i] = (float)exact[i];
-        else ((bf16 *)x.data)[i] = bf16_from_f32((float)exact[i]);
+        if (p == PRECISION_F32)
+            ((float *)x.data)[i] = (float)exact[i];
+        else
+            ((bf16 *)x.data)[i] = bf16_from_f32((float)exact[i]);
         x.exact[i] = (double)(p == PRECISION_F32 ? ((float *)x.data)[i] : bf16_to_f32(((bf16 *)x.data)[i]));
     }
     return x;
@@ -61,19 +64,24 @@ static void numbers_free(numbers *x, size_t count) {
 }
 #define FREE(...) numbers_free((numbers[]){__VA_ARGS__}, sizeof((numbers[]){__VA_ARGS__}) / sizeof(numbers))
 
-/* Within tolerance times the largest, and in bf16 one unit in its last place, 2^-8 of the number. What lies behind the last must be untouched. */
+/* Within tolerance times the largest, and in bf16 one unit in its last place, 2^-8 of the number. What lies behind the
+ * last must be untouched. */
 static void check(const char *table, const char *what, const numbers *got, const double *want, double tolerance) {
     double scale = 0;
     for (size_t i = 0; i < got->n; i++) scale = fmax(scale, fabs(want[i]));
     for (size_t i = 0; i < got->n; i++) {
-        const double g = (double)(got->p == PRECISION_F32 ? ((float *)got->data)[i] : bf16_to_f32(((bf16 *)got->data)[i]));
+        const double g =
+            (double)(got->p == PRECISION_F32 ? ((float *)got->data)[i] : bf16_to_f32(((bf16 *)got->data)[i]));
         if (!(fabs(want[i] - g) <= tolerance * scale + (got->p == PRECISION_BF16 ? 0x1p-8 * fabs(want[i]) : 0)))
-            fail_msg("%s %s %s: element %zu of %zu is %.9g, expected %.9g", table, precision_name(got->p), what, i, got->n, g, want[i]);
+            fail_msg("%s %s %s: element %zu of %zu is %.9g, expected %.9g", table, precision_name(got->p), what, i,
+                     got->n, g, want[i]);
     }
     static const float zero;
     assert_memory_equal((char *)got->data + got->n * precision_bytes(got->p), &zero, precision_bytes(got->p));
 }
-static void check_same(const numbers *a, const numbers *b) { assert_memory_equal(a->data, b->data, a->n * precision_bytes(a->p)); }
+static void check_same(const numbers *a, const numbers *b) {
+    assert_memory_equal(a->data, b->data, a->n * precision_bytes(a->p));
+}
 
 static const size_t row_shapes[][2] = {{1, 1}, {3, 7}, {5, 16}, {70, 17}, {130, 128}, {65, 200}, {67, 576}};
 #define EACH_SHAPE(s, shapes) for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
@@ -81,12 +89,15 @@ static const size_t row_shapes[][2] = {{1, 1}, {3, 7}, {5, 16}, {70, 17}, {130, 
 static void check_rmsnorm(const kernels_table *k, precision p, size_t T, size_t C) {
     const act_kernels *a = &k->act[p];
     const size_t chunks = (T + NORM_CHUNK - 1) / NORM_CHUNK;
-    numbers x = numbers_random(PRECISION_F32, T * C, 1), w = numbers_random(PRECISION_F32, C, 2), dy = numbers_random(p, T * C, 3);
-    numbers dx0 = numbers_random(PRECISION_F32, T * C, 4), dw0 = numbers_random(PRECISION_F32, C, 5), rstd[2], y[3], dx[3], dw[2];
+    numbers x = numbers_random(PRECISION_F32, T * C, 1), w = numbers_random(PRECISION_F32, C, 2),
+            dy = numbers_random(p, T * C, 3);
+    numbers dx0 = numbers_random(PRECISION_F32, T * C, 4), dw0 = numbers_random(PRECISION_F32, C, 5), rstd[2], y[3],
+            dx[3], dw[2];
     double *want = mem_aligned(T * C, sizeof *want);
     float *partial = mem_aligned(chunks * C, sizeof *partial);
     for (int i = 0; i < 2; i++) {
-        y[i] = numbers_zero(p, T * C), rstd[i] = numbers_zero(PRECISION_F32, T), dx[i] = numbers_copy(&dx0), dw[i] = numbers_copy(&dw0);
+        y[i] = numbers_zero(p, T * C), rstd[i] = numbers_zero(PRECISION_F32, T), dx[i] = numbers_copy(&dx0),
+        dw[i] = numbers_copy(&dw0);
         omp_set_num_threads(i ? 3 : 1);
         a->rmsnorm(T, C, EPS, x.data, w.data, y[i].data, rstd[i].data);
         memset(partial, 0x55, chunks * C * sizeof *partial);
@@ -132,7 +143,8 @@ static void check_swiglu(const kernels_table *k, precision p, size_t T, size_t F
     ref_swiglu_backward(T, F, gu.exact, d.exact, dwant);
     check(k->name, "swiglu", &act[0], want, 1e-6);
     check(k->name, "swiglu's gradient", &dgu[0], dwant, 1e-6);
-    check_same(&act[0], &act[1]), check_same(&act[0], &back[0]), check_same(&act[0], &back[1]), check_same(&act[0], &back[2]);
+    check_same(&act[0], &act[1]), check_same(&act[0], &back[0]), check_same(&act[0], &back[1]),
+        check_same(&act[0], &back[2]);
     check_same(&dgu[0], &dgu[1]), check_same(&dgu[0], &dgu[2]);
     FREE(gu, d, act[0], act[1], back[0], back[1], back[2], dgu[0], dgu[1], dgu[2]);
     free(want), free(dwant);
@@ -149,7 +161,8 @@ static void test_swiglu(void **state) {
 typedef struct qkv_shape {
     size_t T, H, G, D;
 } qkv_shape;
-static const qkv_shape qkv_shapes[] = {{1, 1, 1, 2}, {9, 2, 1, 4}, {20, 2, 2, 64}, {33, 4, 1, 10}, {130, 9, 3, 64}, {70, 2, 1, 128}, {3, 1, 1, 512}};
+static const qkv_shape qkv_shapes[] = {{1, 1, 1, 2},    {9, 2, 1, 4},    {20, 2, 2, 64}, {33, 4, 1, 10},
+                                       {130, 9, 3, 64}, {70, 2, 1, 128}, {3, 1, 1, 512}};
 
 /* One result of each kind, and the gradients, from `threads` threads. */
 typedef struct qkv_run {
@@ -157,11 +170,15 @@ typedef struct qkv_run {
 } qkv_run;
 
 /* d: the gradient at the result; sums0: what the sums begin with, (H+2G)D + 2D. */
-static qkv_run run_qkv(const act_kernels *a, const qkv_args *args, const numbers *x, const numbers *d, const numbers *sums0, int threads) {
-    const size_t D = args->D, Q = (args->H + 2 * args->G) * D, partial = (args->T + NORM_CHUNK - 1) / NORM_CHUNK * (Q + 2 * D);
-    qkv_run r = {.qkv = numbers_copy(x), .raw = numbers_zero(x->p, args->T * (Q - args->G * D)), .dqkv = numbers_copy(d)};
+static qkv_run run_qkv(const act_kernels *a, const qkv_args *args, const numbers *x, const numbers *d,
+                       const numbers *sums0, int threads) {
+    const size_t D = args->D, Q = (args->H + 2 * args->G) * D,
+                 partial = (args->T + NORM_CHUNK - 1) / NORM_CHUNK * (Q + 2 * D);
+    qkv_run r = {
+        .qkv = numbers_copy(x), .raw = numbers_zero(x->p, args->T * (Q - args->G * D)), .dqkv = numbers_copy(d)};
     r.dbias = numbers_of(PRECISION_F32, Q, sums0->exact);
-    r.dq_norm = numbers_of(PRECISION_F32, D, sums0->exact + Q), r.dk_norm = numbers_of(PRECISION_F32, D, sums0->exact + Q + D);
+    r.dq_norm = numbers_of(PRECISION_F32, D, sums0->exact + Q),
+    r.dk_norm = numbers_of(PRECISION_F32, D, sums0->exact + Q + D);
     float *scratch = mem_aligned(partial, sizeof *scratch);
     memset(scratch, 0x55, partial * sizeof *scratch);
     omp_set_num_threads(threads);
@@ -178,14 +195,18 @@ static qkv_run run_qkv(const act_kernels *a, const qkv_args *args, const numbers
 
 static void check_qkv(const kernels_table *k, precision p, qkv_shape s, bool with_bias, bool with_norm) {
     const size_t T = s.T, D = s.D, half = D / 2, Q = (s.H + 2 * s.G) * D, R = (s.H + s.G) * D;
-    numbers x = numbers_random(p, T * Q, 1), d = numbers_random(p, T * Q, 2), sums = numbers_random(PRECISION_F32, Q + 2 * D, 3);
-    numbers bias = numbers_random(PRECISION_F32, Q, 4), qn = numbers_random(PRECISION_F32, D, 5), kn = numbers_random(PRECISION_F32, D, 6);
-    numbers angles = numbers_random(PRECISION_F32, T * half, 7), c = numbers_copy(&angles), sines = numbers_copy(&angles);
+    numbers x = numbers_random(p, T * Q, 1), d = numbers_random(p, T * Q, 2),
+            sums = numbers_random(PRECISION_F32, Q + 2 * D, 3);
+    numbers bias = numbers_random(PRECISION_F32, Q, 4), qn = numbers_random(PRECISION_F32, D, 5),
+            kn = numbers_random(PRECISION_F32, D, 6);
+    numbers angles = numbers_random(PRECISION_F32, T * half, 7), c = numbers_copy(&angles),
+            sines = numbers_copy(&angles);
     double *cosines_of = mem_aligned(T * half, sizeof(double)), *sines_of = mem_aligned(T * half, sizeof(double));
     double *raw = mem_aligned(T * R, sizeof *raw);
     int32_t *position = mem_aligned(T, sizeof *position);
     for (size_t i = 0; i < T * half; i++) {
-        ((float *)c.data)[i] = (float)cos(3 * angles.exact[i]), ((float *)sines.data)[i] = (float)sin(3 * angles.exact[i]);
+        ((float *)c.data)[i] = (float)cos(3 * angles.exact[i]),
+                ((float *)sines.data)[i] = (float)sin(3 * angles.exact[i]);
     }
     for (size_t t = 0; t < T; t++) {
         position[t] = (int32_t)((t * 7) % T);
@@ -194,21 +215,32 @@ static void check_qkv(const kernels_table *k, precision p, qkv_shape s, bool wit
             sines_of[t * half + i] = (double)((float *)sines.data)[(size_t)position[t] * half + i];
         }
     }
-    const qkv_args args = {.T = T, .H = s.H, .G = s.G, .D = D, .bias = with_bias ? bias.data : NULL, .eps = EPS, .position = position,
-                           .q_norm = with_norm ? qn.data : NULL, .k_norm = with_norm ? kn.data : NULL, .cosines = c.data, .sines = sines.data};
+    const qkv_args args = {.T = T,
+                           .H = s.H,
+                           .G = s.G,
+                           .D = D,
+                           .bias = with_bias ? bias.data : NULL,
+                           .eps = EPS,
+                           .position = position,
+                           .q_norm = with_norm ? qn.data : NULL,
+                           .k_norm = with_norm ? kn.data : NULL,
+                           .cosines = c.data,
+                           .sines = sines.data};
     qkv_run one = run_qkv(&k->act[p], &args, &x, &d, &sums, 1), three = run_qkv(&k->act[p], &args, &x, &d, &sums, 3);
-    check_same(&one.qkv, &three.qkv), check_same(&one.raw, &three.raw), check_same(&one.dqkv, &three.dqkv), check_same(&one.dbias, &three.dbias);
+    check_same(&one.qkv, &three.qkv), check_same(&one.raw, &three.raw), check_same(&one.dqkv, &three.dqkv),
+        check_same(&one.dbias, &three.dbias);
     check_same(&one.dq_norm, &three.dq_norm), check_same(&one.dk_norm, &three.dk_norm);
     /* With its bias a query or key is rounded to p before anything else happens to it. */
     for (size_t i = 0; i < T * Q && with_bias; i++) {
         const float sum = (float)x.exact[i] + (float)bias.exact[i % Q];
         x.exact[i] = (double)(p == PRECISION_BF16 && i % Q < R ? bf16_to_f32(bf16_from_f32(sum)) : sum);
     }
-    ref_qkv(T, s.H, s.G, D, NULL, with_norm ? qn.exact : NULL, with_norm ? kn.exact : NULL, (double)EPS, cosines_of, sines_of, x.exact, raw);
+    ref_qkv(T, s.H, s.G, D, NULL, with_norm ? qn.exact : NULL, with_norm ? kn.exact : NULL, (double)EPS, cosines_of,
+            sines_of, x.exact, raw);
     check(k->name, "qkv", &one.qkv, x.exact, 1e-6);
     check(k->name, "raw queries and keys", &one.raw, raw, 0);
-    ref_qkv_backward(T, s.H, s.G, D, raw, with_norm ? qn.exact : NULL, with_norm ? kn.exact : NULL, (double)EPS, cosines_of, sines_of, d.exact,
-                     sums.exact + Q, sums.exact + Q + D, sums.exact);
+    ref_qkv_backward(T, s.H, s.G, D, raw, with_norm ? qn.exact : NULL, with_norm ? kn.exact : NULL, (double)EPS,
+                     cosines_of, sines_of, d.exact, sums.exact + Q, sums.exact + Q + D, sums.exact);
     check(k->name, "qkv's gradient", &one.dqkv, d.exact, 3e-6);
     check(k->name, "dbias", &one.dbias, sums.exact, 3e-6);
     check(k->name, "dq_norm", &one.dq_norm, sums.exact + Q, 3e-6);
@@ -220,23 +252,28 @@ static void check_qkv(const kernels_table *k, precision p, qkv_shape s, bool wit
 
 static void test_qkv(void **state) {
     (void)state;
-    EACH_TABLE(k) EACH_PRECISION(p) EACH_SHAPE(s, qkv_shapes) for (int options = 0; options < 4; options++)
-        check_qkv(k, p, qkv_shapes[s], options & 1, options & 2);
+    EACH_TABLE(k)
+    EACH_PRECISION(p)
+    EACH_SHAPE(s, qkv_shapes)
+    for (int options = 0; options < 4; options++) check_qkv(k, p, qkv_shapes[s], options & 1, options & 2);
 }
 
 /* dst (n, width) with rows ld apart. */
 static numbers spread(const numbers *x, size_t n, size_t width, size_t ld) {
     numbers out = numbers_zero(x->p, n * ld);
-    for (size_t i = 0; i < n; i++) memcpy((float *)out.data + i * ld, (float *)x->data + i * width, width * sizeof(float));
+    for (size_t i = 0; i < n; i++)
+        memcpy((float *)out.data + i * ld, (float *)x->data + i * width, width * sizeof(float));
     return out;
 }
 
 /* Dense, and the same bits with rows further apart, what lies between them untouched. */
 static void check_products(const kernels_table *k, size_t M, size_t N, size_t K) {
     const size_t ldx = K + 3, ldy = N + 5;
-    numbers x = numbers_random(PRECISION_F32, M * K, 1), w = numbers_random(PRECISION_F32, N * K, 2), y0 = numbers_random(PRECISION_F32, M * N, 3);
+    numbers x = numbers_random(PRECISION_F32, M * K, 1), w = numbers_random(PRECISION_F32, N * K, 2),
+            y0 = numbers_random(PRECISION_F32, M * N, 3);
     numbers dx0 = numbers_random(PRECISION_F32, M * K, 4), dx = numbers_copy(&dx0), dx2 = numbers_copy(&dx0);
-    numbers dw = numbers_copy(&w), dw2 = numbers_copy(&w), y = numbers_copy(&y0), wide_x = spread(&x, M, K, ldx), wide_y = spread(&y0, M, N, ldy), wide_dy = spread(&y0, M, N, ldy);
+    numbers dw = numbers_copy(&w), dw2 = numbers_copy(&w), y = numbers_copy(&y0), wide_x = spread(&x, M, K, ldx),
+            wide_y = spread(&y0, M, N, ldy), wide_dy = spread(&y0, M, N, ldy);
     double *want = mem_aligned(M * N, sizeof *want);
     for (int add = 0; add < 2; add++) {
         omp_set_num_threads(1);
@@ -278,7 +315,7 @@ static void test_products(void **state) {
 
 int main(void) {
     print_message("# seed %u, chosen kernels: %s\n", SEED, kernels()->name);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu), cmocka_unit_test(test_qkv),
-                                       cmocka_unit_test(test_products)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu),
+                                       cmocka_unit_test(test_qkv), cmocka_unit_test(test_products)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,8 @@ static const token_batch batch = {2, offsets, ids, NULL};
 static model *make_model(model_head head) {
     model_config c;
     model *m;
-    assert_int_equal(model_config_from_spec("layers=2,hidden=32,heads=4,kv-heads=2,ffn=48,max-positions=32,type=qwen2", &c), WR_OK);
+    assert_int_equal(
+        model_config_from_spec("layers=2,hidden=32,heads=4,kv-heads=2,ffn=48,max-positions=32,type=qwen2", &c), WR_OK);
     c.V = 24;
     c.bos_id = c.eos_id = c.pad_id = -1;
     c.head = head;
@@ -41,7 +42,8 @@ static model *make_model(model_head head) {
 }
 
 static void attach(model *m, size_t rank, const char *targets) {
-    assert_int_equal(lora_attach(m, &(lora_options){.rank = rank, .alpha = 12.5, .targets = targets, .seed = 7}), WR_OK);
+    assert_int_equal(lora_attach(m, &(lora_options){.rank = rank, .alpha = 12.5, .targets = targets, .seed = 7}),
+                     WR_OK);
 }
 
 static void randomize(model *m) {
@@ -121,8 +123,8 @@ static void test_attach(void **state) {
     model_free(m);
 }
 
-/* A ~ U(-b, b) with b = 1/sqrt(K): variance b^2/3. Over the n values of an A, the mean's standard deviation is b/sqrt(3n), and that of the mean
- * square, b^2/3, is b^2 sqrt(4/45n). Five of each are allowed. */
+/* A ~ U(-b, b) with b = 1/sqrt(K): variance b^2/3. Over the n values of an A, the mean's standard deviation is
+ * b/sqrt(3n), and that of the mean square, b^2/3, is b^2 sqrt(4/45n). Five of each are allowed. */
 static void test_first_values(void **state) {
     (void)state;
     model *m = make_model(HEAD_SCORE), *again = make_model(HEAD_SCORE);
@@ -142,14 +144,16 @@ static void test_first_values(void **state) {
         for (size_t k = 0; k < t->count; k++) {
             sum += (double)p[k];
             squares += (double)p[k] * (double)p[k];
-            if (strstr(t->name, "lora_A") && !(fabs((double)p[k]) <= b)) fail_msg("%s: %g is outside", t->name, (double)p[k]);
+            if (strstr(t->name, "lora_A") && !(fabs((double)p[k]) <= b))
+                fail_msg("%s: %g is outside", t->name, (double)p[k]);
         }
         if (strstr(t->name, "lora_B")) {
             assert_true(squares == 0);
             continue;
         }
         if (!(fabs(sum / n) <= 5 * b / sqrt(3 * n))) fail_msg("%s: mean %g", t->name, sum / n);
-        if (!(fabs(squares / n - b * b / 3) <= 5 * b * b * sqrt(4 / (45 * n)))) fail_msg("%s: mean square %g, not %g", t->name, squares / n, b * b / 3);
+        if (!(fabs(squares / n - b * b / 3) <= 5 * b * b * sqrt(4 / (45 * n))))
+            fail_msg("%s: mean square %g, not %g", t->name, squares / n, b * b / 3);
     }
     /* Another layer and another kind have other numbers. */
     assert_memory_not_equal(a->values + a->pairs[LAYER_Q].a, a->values + a->pairs[LAYER_KINDS + LAYER_Q].a, 64);
@@ -178,7 +182,8 @@ static void test_fresh_adapters_change_nothing(void **state) {
     model_free(m);
 }
 
-/* Merged weights give what adapters give, to f32 rounding: hidden states are of size 1, 2 layers of sums of up to 48 terms. */
+/* Merged weights give what adapters give, to f32 rounding: hidden states are of size 1, 2 layers of sums of up to 48
+ * terms. */
 static void test_merge(void **state) {
     (void)state;
     static const char *const targets[] = {"all-linear", "q_proj,o_proj", "k_proj,v_proj,gate_proj", "down_proj"};
@@ -204,7 +209,7 @@ static void test_merge(void **state) {
     }
 }
 
-/* --- gradients ------------------------------------------------------------------------------------------------------ */
+/* --- gradients ---------------------------------------------------------------------------------------------------- */
 
 /* sum of weight . hidden, in double. */
 static double objective(const model *m, model_workspace *w, const float *weight, bool keep) {
@@ -215,8 +220,8 @@ static double objective(const model *m, model_workspace *w, const float *weight,
     return sum;
 }
 
-/* Along a random direction in each tensor, against central differences: relative error 2e-2, which f32 forward passes allow (differences of 1e-2
- * of values that carry 1e-6). */
+/* Along a random direction in each tensor, against central differences: relative error 2e-2, which f32 forward passes
+ * allow (differences of 1e-2 of values that carry 1e-6). */
 static void test_gradients(void **state) {
     (void)state;
     model *m = make_model(HEAD_LM);
@@ -226,7 +231,8 @@ static void test_gradients(void **state) {
     const struct lora *a = m->lora;
     size_t n = T * m->config.C;
     float *weight = mem_calloc(n, sizeof *weight), *dhidden = mem_calloc(n, sizeof *dhidden);
-    float *grads = mem_calloc(a->n, sizeof *grads), *recomputed = mem_calloc(a->n, sizeof *grads), *direction = mem_calloc(a->n, sizeof *direction);
+    float *grads = mem_calloc(a->n, sizeof *grads), *recomputed = mem_calloc(a->n, sizeof *grads),
+          *direction = mem_calloc(a->n, sizeof *direction);
     rng r = rng_make(9, RNG_TEST, 0, 0, 0);
     for (size_t i = 0; i < n; i++) weight[i] = (float)rng_normal(&r);
     assert_int_equal(model_workspace_create(m, &w), WR_OK);
@@ -267,7 +273,7 @@ static void test_gradients(void **state) {
     model_free(m);
 }
 
-/* --- files ---------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static const char *at(const char *name) {
     static char path[PATH_CAP];
@@ -316,8 +322,10 @@ static wr_status load(const char *name, model_head head, model **out) {
     model *m = make_model(head);
     wr_status status = lora_load(m, at(name));
     if (status < 0) assert_null(m->lora);
-    if (status < 0 || !out) model_free(m);
-    else *out = m;
+    if (status < 0 || !out)
+        model_free(m);
+    else
+        *out = m;
     return status;
 }
 
@@ -329,7 +337,9 @@ static void test_configs(void **state) {
     attach(m, 3, "q_proj");
     randomize(m);
     save(m, "config");
-    static const struct { const char *members, *names; } refused[] = {
+    static const struct {
+        const char *members, *names;
+    } refused[] = {
         {"\"peft_type\":\"IA3\"", "peft_type"},
         {"\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6", "target_modules"},
         {"\"peft_type\":\"LORA\",\"lora_alpha\":6,\"target_modules\":[\"q_proj\"]", "r "},
@@ -353,11 +363,14 @@ static void test_configs(void **state) {
         write_config("config", refused[i].members);
         wr_status status = load("config", HEAD_LM, NULL);
         if (status != WR_E_FORMAT && status != WR_E_MISMATCH) fail_msg("%s: status %d", refused[i].members, status);
-        if (!strstr(wr_error(), refused[i].names) || !strstr(wr_error(), "config/adapter_")) fail_msg("%s: %s", refused[i].members, wr_error());
+        if (!strstr(wr_error(), refused[i].names) || !strstr(wr_error(), "config/adapter_"))
+            fail_msg("%s: %s", refused[i].members, wr_error());
     }
     /* What PEFT writes where nothing is changed is fine. */
-    write_config("config", PLAIN ",\"bias\":\"none\",\"use_dora\":false,\"rank_pattern\":{},\"loftq_config\":{},\"layers_to_transform\":null,\"lora_dropout\":0.1,"
-                           "\"init_lora_weights\":true,\"megatron_core\":\"megatron.core\",\"qalora_group_size\":16,\"peft_version\":\"0.21.2\"");
+    write_config("config", PLAIN ",\"bias\":\"none\",\"use_dora\":false,\"rank_pattern\":{},\"loftq_config\":{},"
+                                 "\"layers_to_transform\":null,\"lora_dropout\":0.1,"
+                                 "\"init_lora_weights\":true,\"megatron_core\":\"megatron.core\",\"qalora_group_size\":"
+                                 "16,\"peft_version\":\"0.21.2\"");
     assert_int_equal(load("config", HEAD_LM, &back), WR_OK);
     assert_true(back->lora->alpha == 6);
     model_free(back);
@@ -382,12 +395,18 @@ static void test_some_layers(void **state) {
     st_tensor t[2];
     for (int i = 0; i < 2; i++) {
         const tensor_info *info = tensor(m, names[i]);
-        t[i] = (st_tensor){.name = names[i], .dtype = ST_F32, .n_dims = 2, .dims = {info->dims[0], info->dims[1]},
-                           .data = m->lora->values + info->offset, .bytes = info->count * sizeof(float)};
+        t[i] = (st_tensor){.name = names[i],
+                           .dtype = ST_F32,
+                           .n_dims = 2,
+                           .dims = {info->dims[0], info->dims[1]},
+                           .data = m->lora->values + info->offset,
+                           .bytes = info->count * sizeof(float)};
     }
     snprintf(path, sizeof path, "%s/adapter_model.safetensors", at("some"));
     assert_int_equal(safetensors_write(path, t, 2, NULL), WR_OK);
-    write_config("some", "\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6,\"target_modules\":[\"model.layers.1.self_attn.q_proj\"]");
+    write_config(
+        "some",
+        "\"peft_type\":\"LORA\",\"r\":3,\"lora_alpha\":6,\"target_modules\":[\"model.layers.1.self_attn.q_proj\"]");
     assert_int_equal(load("some", HEAD_LM, &one), WR_OK);
     assert_true(one->lora->pairs[LAYER_Q].a == SIZE_MAX);
     assert_int_equal(one->lora->pairs[LAYER_KINDS + LAYER_Q].a, 0);
@@ -426,10 +445,12 @@ static void test_damaged_files(void **state) {
     assert_int_equal(load("damage", HEAD_LM, NULL), WR_E_FORMAT);
     assert_non_null(strstr(wr_error(), "score.weight"));
     /* Another rank than the config says; fewer and more targets. */
-    write_config("damage", "\"peft_type\":\"LORA\",\"r\":4,\"lora_alpha\":6,\"target_modules\":[\"q_proj\"],\"modules_to_save\":[\"classifier\",\"score\"]");
+    write_config("damage", "\"peft_type\":\"LORA\",\"r\":4,\"lora_alpha\":6,\"target_modules\":[\"q_proj\"],\"modules_"
+                           "to_save\":[\"classifier\",\"score\"]");
     assert_int_equal(load("damage", HEAD_SCORE, NULL), WR_E_MISMATCH);
     assert_non_null(strstr(wr_error(), "shape (2, 32)"));
-    write_config("damage", "\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":6,\"target_modules\":[\"q_proj\",\"k_proj\"],\"modules_to_save\":[\"score\"]");
+    write_config("damage", "\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":6,\"target_modules\":[\"q_proj\",\"k_proj\"],"
+                           "\"modules_to_save\":[\"score\"]");
     assert_int_equal(load("damage", HEAD_SCORE, NULL), WR_E_FORMAT);
     assert_non_null(strstr(wr_error(), "k_proj"));
     /* The score head is in the file but not announced. */
@@ -456,7 +477,8 @@ static void test_bf16(void **state) {
     assert_non_null(m->lora->values16);
     randomize(m); /* publishes */
     for (size_t i = 0; i < m->lora->n; i++) assert_int_equal(m->lora->values16[i], bf16_from_f32(m->lora->values[i]));
-    /* bf16 keeps 8 bits: 2^-9 relative a rounding, a few dozen of them in two layers, on hidden states of size 1 (largest about 3). */
+    /* bf16 keeps 8 bits: 2^-9 relative a rounding, a few dozen of them in two layers, on hidden states of size 1
+     * (largest about 3). */
     float *rounded = hidden_of(m), *hidden = hidden_of(exact);
     double worst = largest_difference(rounded, hidden, T * m->config.C);
     assert_true(worst > 0);
@@ -470,10 +492,16 @@ static void test_bf16(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attach), cmocka_unit_test(test_first_values), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_configs),
-        cmocka_unit_test(test_some_layers), cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_fresh_adapters_change_nothing),
-        cmocka_unit_test(test_merge), cmocka_unit_test(test_gradients), cmocka_unit_test(test_bf16)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_attach),
+                                       cmocka_unit_test(test_first_values),
+                                       cmocka_unit_test(test_round_trip),
+                                       cmocka_unit_test(test_configs),
+                                       cmocka_unit_test(test_some_layers),
+                                       cmocka_unit_test(test_damaged_files),
+                                       cmocka_unit_test(test_fresh_adapters_change_nothing),
+                                       cmocka_unit_test(test_merge),
+                                       cmocka_unit_test(test_gradients),
+                                       cmocka_unit_test(test_bf16)};
     strcpy(folder, "/tmp/wildreward-test-XXXXXX");
     if (!mkdtemp(folder)) return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,10 +76,22 @@ static void check_products(const kernels_table *t, size_t M, size_t N, size_t K,
 
 static void test_values(void **state) {
     (void)state;
-    static const size_t shapes[][3] = {{1, 1, 1},     {1, 3, 7},     {2, 5, 16},    {3, 40, 17},   {7, 33, 31},
-                                       {8, 32, 64},   {9, 64, 257},  {17, 66, 300}, {63, 19, 130}, {64, 96, 64},
-                                       {130, 70, 45}, {300, 40, 33}, {1030, 35, 20},
-                                       {79, 33, 1300}, {65, 1040, 30}}; /* several passes over K, several blocks of columns */
+    static const size_t shapes[][3] = {{1, 1, 1},
+                                       {1, 3, 7},
+                                       {2, 5, 16},
+                                       {3, 40, 17},
+                                       {7, 33, 31},
+                                       {8, 32, 64},
+                                       {9, 64, 257},
+                                       {17, 66, 300},
+                                       {63, 19, 130},
+                                       {64, 96, 64},
+                                       {130, 70, 45},
+                                       {300, 40, 33},
+                                       {1030, 35, 20},
+                                       /* several passes over K, several blocks of columns */
+                                       {79, 33, 1300},
+                                       {65, 1040, 30}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int add = 0; add < 2; add++) {
             for (size_t t = 0; t < TABLES; t++)
@@ -97,12 +109,16 @@ static void check_rows(const kernels_table *t, size_t N, size_t K) {
     float *X = random_floats(ALL * K, 11), *W = random_floats(N * K, 12), *Y = random_floats(ALL * N, 13),
           *part = random_floats(64 * N, 14);
     const char *name = t ? t->name : "matmul_xwt";
-    if (t) t->xwt(ALL, N, K, X, K, W, Y, N, false);
-    else forward(ALL, N, K, X, W, Y, false);
+    if (t)
+        t->xwt(ALL, N, K, X, K, W, Y, N, false);
+    else
+        forward(ALL, N, K, X, W, Y, false);
     for (size_t M = 1; M <= 64; M += M < 20 ? 1 : 11) {
         const size_t first = (M * 37) % (ALL - M);
-        if (t) t->xwt(M, N, K, X + first * K, K, W, part, N, false);
-        else forward(M, N, K, X + first * K, W, part, false);
+        if (t)
+            t->xwt(M, N, K, X + first * K, K, W, part, N, false);
+        else
+            forward(M, N, K, X + first * K, W, part, false);
         if (memcmp(part, Y + first * N, M * N * sizeof *Y) != 0)
             fail_msg("%s: N = %zu, K = %zu: rows of a product of %zu rows differ from those of %d", name, N, K, M,
                      (int)ALL);
@@ -125,8 +141,8 @@ static void test_thread_count(void **state) {
     enum { COUNTS = 4 };
     static const int counts[COUNTS] = {1, 2, 3, 17}; /* the last: more than 65 rows have blocks */
     const int threads = omp_get_max_threads();
-    static const size_t shapes[][3] = {
-        {2048, 256, 128}, {512, 960, 576}, {300, 128, 384}, {65, 768, 128}, {1000, 100, 70}, {130, 1100, 700}};
+    static const size_t shapes[][3] = {{2048, 256, 128}, {512, 960, 576}, {300, 128, 384},
+                                       {65, 768, 128},   {1000, 100, 70}, {130, 1100, 700}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         const size_t M = shapes[s][0], N = shapes[s][1], K = shapes[s][2];
         float *X = random_floats(M * K, 21), *W = random_floats(N * K, 22), *Y = random_floats(M * N, 23);
@@ -160,8 +176,10 @@ static void test_thread_count(void **state) {
 static void test_row_strides(void **state) {
     (void)state;
     enum { M = 70, N = 65, K = 130, LDX = 140, LDY = 81 };
-    float *X = random_floats(M * LDX, 31), *W = random_floats(N * K, 32), *Y = random_floats(M * LDY, 33), *want = random_floats(M * LDY, 33);
-    float *x = mem_calloc(M * K, sizeof *x), *y = mem_calloc(M * N, sizeof *y), *dx = mem_calloc(M * K, sizeof *dx), *dw = mem_calloc(N * K, sizeof *dw);
+    float *X = random_floats(M * LDX, 31), *W = random_floats(N * K, 32), *Y = random_floats(M * LDY, 33),
+          *want = random_floats(M * LDY, 33);
+    float *x = mem_calloc(M * K, sizeof *x), *y = mem_calloc(M * N, sizeof *y), *dx = mem_calloc(M * K, sizeof *dx),
+          *dw = mem_calloc(N * K, sizeof *dw);
     float *dx2 = mem_calloc(M * K, sizeof *dx), *dw2 = mem_calloc(N * K, sizeof *dw);
     for (size_t i = 0; i < M; i++) memcpy(x + i * K, X + i * LDX, K * sizeof *x);
     forward(M, N, K, x, W, y, false);

@@ -1,5 +1,5 @@
-/* Products in bf16 against double loops over the same rounded numbers: |error| <= 1e-5 (1 + K/16) with an f32 result, and 2^-8 relative beside
- * it with a bf16 result. Skipped where oneDNN has no such product. */
+/* Products in bf16 against double loops over the same rounded numbers: |error| <= 1e-5 (1 + K/16) with an f32 result,
+ * and 2^-8 relative beside it with a bf16 result. Skipped where oneDNN has no such product. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,20 +37,26 @@ static void close_to(double want, double got, double scale, bool f32) {
     if (!(fabs(want - got) <= bound)) fail_msg("%.9g, expected %.9g (bound %g)", got, want, bound);
 }
 
-static double value(const void *p, size_t i, bool f32) { return f32 ? ((const float *)p)[i] : bf16_to_f32(((const bf16 *)p)[i]); }
+static double value(const void *p, size_t i, bool f32) {
+    return f32 ? ((const float *)p)[i] : bf16_to_f32(((const bf16 *)p)[i]);
+}
 
 static void fill(void *p, size_t n, bool f32) {
     for (size_t i = 0; i < n; i++) {
         const float x = (float)(i % 7) - 3.0f;
-        if (f32) ((float *)p)[i] = x;
-        else ((bf16 *)p)[i] = bf16_from_f32(x);
+        if (f32)
+            ((float *)p)[i] = x;
+        else
+            ((bf16 *)p)[i] = bf16_from_f32(x);
     }
 }
 
 static void check(matmul *c, size_t M, size_t N, size_t K, size_t pad, bool f32, bool add) {
     const size_t ldx = K + pad, ldy = N + pad;
-    bf16 *X = random_bf16(M * ldx, 1), *W = random_bf16(N * K, 2), *dY = random_bf16(M * ldy, 3), *dense = random_bf16(M * K, 4);
-    void *Y = mem_calloc(M * ldy, 4), *packed_Y = mem_calloc(M * ldy, 4), *dX = mem_calloc(M * K, 4), *dW = mem_calloc(N * K, 4);
+    bf16 *X = random_bf16(M * ldx, 1), *W = random_bf16(N * K, 2), *dY = random_bf16(M * ldy, 3),
+         *dense = random_bf16(M * K, 4);
+    void *Y = mem_calloc(M * ldy, 4), *packed_Y = mem_calloc(M * ldy, 4), *dX = mem_calloc(M * K, 4),
+         *dW = mem_calloc(N * K, 4);
     packed_matrix *packed = NULL;
     fill(Y, M * ldy, f32), fill(packed_Y, M * ldy, f32), fill(dX, M * K, f32), fill(dW, N * K, true);
     assert_int_equal(matmul_xwt(c, PRECISION_BF16, M, N, K, X, ldx, W, Y, ldy, f32, add), WR_OK);
@@ -63,7 +69,8 @@ static void check(matmul *c, size_t M, size_t N, size_t K, size_t pad, bool f32,
         for (size_t n = 0; n < ldy; n++) {
             const double old = (double)((m * ldy + n) % 7) - 3;
             double s = add || n >= N ? old : 0;
-            for (size_t k = 0; n < N && k < K; k++) s += (double)bf16_to_f32(X[m * ldx + k]) * bf16_to_f32(W[n * K + k]);
+            for (size_t k = 0; n < N && k < K; k++)
+                s += (double)bf16_to_f32(X[m * ldx + k]) * bf16_to_f32(W[n * K + k]);
             close_to(s, value(Y, m * ldy + n, f32), 1 + (double)K / 16, f32);
             close_to(s, value(packed_Y, m * ldy + n, f32), 1 + (double)K / 16, f32);
         }
@@ -84,11 +91,13 @@ static void check(matmul *c, size_t M, size_t N, size_t K, size_t pad, bool f32,
 }
 
 static void test_values(void **state) {
-    static const size_t shapes[][3] = {{1, 1, 2}, {1, 3, 7}, {2, 5, 16}, {3, 40, 17}, {7, 33, 31}, {9, 64, 257}, {17, 66, 300}, {64, 96, 64}, {130, 70, 45}};
+    static const size_t shapes[][3] = {{1, 1, 2},    {1, 3, 7},     {2, 5, 16},   {3, 40, 17},  {7, 33, 31},
+                                       {9, 64, 257}, {17, 66, 300}, {64, 96, 64}, {130, 70, 45}};
     (void)state;
     matmul *c = context();
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
-        for (int kind = 0; kind < 8; kind++) check(c, shapes[s][0], shapes[s][1], shapes[s][2], kind & 1 ? 13 : 0, (kind & 2) != 0, (kind & 4) != 0);
+        for (int kind = 0; kind < 8; kind++)
+            check(c, shapes[s][0], shapes[s][1], shapes[s][2], kind & 1 ? 13 : 0, (kind & 2) != 0, (kind & 4) != 0);
     matmul_free(c);
 }
 
@@ -109,7 +118,8 @@ static void test_many_shapes(void **state) {
     matmul_free(c);
 }
 
-/* Not a promise, but a fact worth knowing: does a row depend on how many rows are multiplied with it? And the same call twice must give the same bits. */
+/* Not a promise, but a fact worth knowing: does a row depend on how many rows are multiplied with it? And the same call
+ * twice must give the same bits. */
 static void test_rows(void **state) {
     static const size_t weights[][2] = {{960, 576}, {576, 1536}, {3072, 576}};
     enum { ALL = 2048 };
@@ -119,7 +129,8 @@ static void test_rows(void **state) {
     for (size_t s = 0; s < sizeof weights / sizeof *weights; s++) {
         const size_t N = weights[s][0], K = weights[s][1];
         bf16 *X = random_bf16(ALL * K, 11), *W = random_bf16(N * K, 12);
-        float *Y = mem_calloc(ALL * N, sizeof *Y), *part = mem_calloc(64 * N, sizeof *part), *again = mem_calloc(64 * N, sizeof *again);
+        float *Y = mem_calloc(ALL * N, sizeof *Y), *part = mem_calloc(64 * N, sizeof *part),
+              *again = mem_calloc(64 * N, sizeof *again);
         assert_int_equal(matmul_xwt(c, PRECISION_BF16, ALL, N, K, X, K, W, Y, N, true, false), WR_OK);
         for (size_t M = 1; M <= 64; M += M < 9 ? 1 : 11) {
             const size_t first = (M * 37) % (ALL - M);
@@ -131,11 +142,13 @@ static void test_rows(void **state) {
         }
         free(X), free(W), free(Y), free(part), free(again);
     }
-    print_message("# bf16: rows of %zu of %zu products of 1 to 64 rows have the bits that they have among %d\n", same, tried, (int)ALL);
+    print_message("# bf16: rows of %zu of %zu products of 1 to 64 rows have the bits that they have among %d\n", same,
+                  tried, (int)ALL);
     matmul_free(c);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_many_shapes), cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_many_shapes),
+                                       cmocka_unit_test(test_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

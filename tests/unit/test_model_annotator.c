@@ -1,10 +1,12 @@
-/* The model annotator on a tiny random checkpoint: its answers are those of a plain comparison of log-probabilities, turn by turn, in double precision; they
- * do not depend on what is asked together; what does not fit, is not finite or ties gets no label and is counted; vectors are plain means. */
+/* The model annotator on a tiny random checkpoint: its answers are those of a plain comparison of log-probabilities,
+ * turn by turn, in double precision; they do not depend on what is asked together; what does not fit, is not finite or
+ * ties gets no label and is counted; vectors are plain means. */
 #include "tests/support/model_annotator_fixture.h"
 
-/* --- the plain computation ---------------------------------------------------------------------------------------------------------------- */
+/* --- the plain computation ---------------------------------------------------------------------------------------- */
 
-static void render(const fixture *f, bool chat, model_question q, const annotated_turn *t, size_t skip, token_ids *out) {
+static void render(const fixture *f, bool chat, model_question q, const annotated_turn *t, size_t skip,
+                   token_ids *out) {
     model_prompt *p = NULL;
     strbuf text = {0};
     size_t clipped = 0;
@@ -34,7 +36,8 @@ static double plain_logprob(const fixture *f, const token_ids *prompt, const cha
     return sum;
 }
 
-static void plain_answers(const fixture *f, bool chat, model_question q, const annotated_turn *t, size_t skip, double *logprob) {
+static void plain_answers(const fixture *f, bool chat, model_question q, const annotated_turn *t, size_t skip,
+                          double *logprob) {
     token_ids prompt = {0};
     render(f, chat, q, t, skip, &prompt);
     for (int k = 0; k < (q == ASK_LEVEL ? 5 : 3); k++) {
@@ -46,7 +49,8 @@ static void plain_answers(const fixture *f, bool chat, model_question q, const a
 }
 
 /* The answer, counted from 0; *margin over the next best. */
-static int plain_answer(const fixture *f, bool chat, model_question q, const annotated_turn *t, bool calibrate, double *margin) {
+static int plain_answer(const fixture *f, bool chat, model_question q, const annotated_turn *t, bool calibrate,
+                        double *margin) {
     double logprob[5], bias[5];
     const int n = q == ASK_LEVEL ? 5 : 3;
     plain_answers(f, chat, q, t, 0, logprob);
@@ -65,7 +69,7 @@ static int plain_answer(const fixture *f, bool chat, model_question q, const ann
     return best;
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- tests -------------------------------------------------------------------------------------------------------- */
 
 static void check_levels(const fixture *f, bool chat, bool calibrate) {
     annotator *a = create(f, chat, (model_annotator_options){.calibrate = calibrate});
@@ -138,7 +142,8 @@ static void test_batches(void **state) {
     free(many);
 }
 
-/* What the cache knows is not read again, by another annotator or rank either; what the answer depends on makes another question of it. */
+/* What the cache knows is not read again, by another annotator or rank either; what the answer depends on makes another
+ * question of it. */
 static void test_cache(void **state) {
     fixture *f = *state;
     char cache[PATH_CAP];
@@ -291,12 +296,14 @@ static double plain_cosine(const fixture *f, const turn_text *x, const turn_text
         token_ids_free(&ids);
         strbuf_free(&text);
     }
-    for (size_t c = 0; c < 32; c++) dot[0] += v[0][c] * v[1][c], dot[1] += v[0][c] * v[0][c], dot[2] += v[1][c] * v[1][c];
+    for (size_t c = 0; c < 32; c++)
+        dot[0] += v[0][c] * v[1][c], dot[1] += v[0][c] * v[0][c], dot[2] += v[1][c] * v[1][c];
     return dot[0] / sqrt(dot[1] * dot[2]);
 }
 
 static turn_text text_of(const annotated_turn *t) {
-    return (turn_text){t->query ? t->query->content : "", t->query ? t->query->length : 0, t->followup->content, t->followup->length};
+    return (turn_text){t->query ? t->query->content : "", t->query ? t->query->length : 0, t->followup->content,
+                       t->followup->length};
 }
 
 static void test_cosines(void **state) {
@@ -305,7 +312,8 @@ static void test_cosines(void **state) {
     turn_text *x = calloc(MANY, sizeof *x), *y = calloc(MANY, sizeof *y);
     double *cosine = calloc(MANY, sizeof *cosine), one;
     annotator *a = create(f, true, (model_annotator_options){.batch_tokens = 300});
-    for (size_t i = 0; i < MANY; i++) x[i] = text_of(&f->turns[i % TURNS]), y[i] = text_of(&f->turns[(i + 1 + i / TURNS) % TURNS]);
+    for (size_t i = 0; i < MANY; i++)
+        x[i] = text_of(&f->turns[i % TURNS]), y[i] = text_of(&f->turns[(i + 1 + i / TURNS) % TURNS]);
     assert_int_equal(a->cosines(a, x, y, TURNS, cosine), WR_OK);
     assert_int_equal(count(a, "similarity_texts"), TURNS); /* each is one of two pairs, and computed once */
     for (size_t i = 0; i < TURNS; i++) {
@@ -331,13 +339,14 @@ static void test_long_texts(void **state) {
     const fixture *f = *state;
     char *words = calloc(3 * LONGEST + 1, 1);
     for (size_t i = 0; i < LONGEST; i++) memcpy(words + 3 * i, i == LONGEST - 1 ? "two" : "no ", 3);
-    const turn_text x = {words, 3 * LONGEST, "Paris", 5}, end = {words, 3 * LONGEST - 3, "Paris", 5}, followup = {words, 3 * LONGEST, "cat", 3};
+    const turn_text x = {words, 3 * LONGEST, "Paris", 5}, end = {words, 3 * LONGEST - 3, "Paris", 5},
+                    followup = {words, 3 * LONGEST, "cat", 3};
     annotator *a = create(f, true, (model_annotator_options){.max_length = 400});
     double cosine[2];
     assert_int_equal(a->cosines(a, (const turn_text[]){x, x}, (const turn_text[]){end, followup}, 2, cosine), WR_OK);
     assert_int_equal(count(a, "similarity_shortened"), 3);
-    assert_true(fabs(cosine[0] - 1) < 1e-12);    /* the ends of the queries differ */
-    assert_true(fabs(cosine[1] - 1) > 1e-9);     /* the follow-ups do, and are kept */
+    assert_true(fabs(cosine[0] - 1) < 1e-12); /* the ends of the queries differ */
+    assert_true(fabs(cosine[1] - 1) > 1e-9);  /* the follow-ups do, and are kept */
     assert_true(count(a, "tokens") <= 3 * 400);
     annotator_free(a);
     free(words);
@@ -345,7 +354,9 @@ static void test_long_texts(void **state) {
 
 int main(void) {
     printf("# seed %d\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels), cmocka_unit_test(test_refusals),  cmocka_unit_test(test_batches), cmocka_unit_test(test_cache),
-                                       cmocka_unit_test(test_length), cmocka_unit_test(test_no_answer), cmocka_unit_test(test_cosines), cmocka_unit_test(test_long_texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels),  cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_batches), cmocka_unit_test(test_cache),
+                                       cmocka_unit_test(test_length),  cmocka_unit_test(test_no_answer),
+                                       cmocka_unit_test(test_cosines), cmocka_unit_test(test_long_texts)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

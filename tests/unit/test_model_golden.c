@@ -1,9 +1,11 @@
-/* Values, gradients and three AdamW steps against Hugging Face transformers and torch (tests/oracle/make_model_goldens.py), for every model directory in
- * tests/golden/model, or in the folder that the environment variable WILDREWARD_GOLDENS names.
+/* Values, gradients and three AdamW steps against Hugging Face transformers and torch
+ * (tests/oracle/make_model_goldens.py), for every model directory in tests/golden/model, or in the folder that the
+ * environment variable WILDREWARD_GOLDENS names.
  *
- * f32: logits and log-probabilities within 1e-4 of the largest, gradients and updated parameters within 1e-3 of each tensor's norm.
- * bf16: RMS distance of logits from transformers' f32 at most 1.5 times that of transformers' own bf16. Gradients likewise, but each is one draw of rounding
- * errors that all layers below share, so that 1.5 is asked of the geometric mean over the models and 4 of each. */
+ * f32: logits and log-probabilities within 1e-4 of the largest, gradients and updated parameters within 1e-3 of each
+ * tensor's norm. bf16: RMS distance of logits from transformers' f32 at most 1.5 times that of transformers' own bf16.
+ * Gradients likewise, but each is one draw of rounding errors that all layers below share, so that 1.5 is asked of the
+ * geometric mean over the models and 4 of each. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -74,7 +76,9 @@ static float *read_floats(const golden *g, const char *name, size_t *n) {
     return x;
 }
 
-static size_t outputs(const golden *g) { return g->m->config.head == HEAD_SCORE ? g->m->config.n_labels : g->m->config.V; }
+static size_t outputs(const golden *g) {
+    return g->m->config.head == HEAD_SCORE ? g->m->config.n_labels : g->m->config.V;
+}
 
 static void open_golden(golden *g, const char *root, const char *name, precision p, bool frozen) {
     char path[PATH_CAP];
@@ -83,7 +87,8 @@ static void open_golden(golden *g, const char *root, const char *name, precision
     snprintf(path, sizeof path, "%s/%s/golden.safetensors", root, name);
     if (safetensors_open(path, &g->file) < 0) fail_msg("%s", wr_error());
     snprintf(path, sizeof path, "%s/%s", root, name);
-    const model_load_options o = {.head = HEAD_NONE, .quiet = true, .precision = p, .frozen = frozen, .check_weights = true};
+    const model_load_options o = {
+        .head = HEAD_NONE, .quiet = true, .precision = p, .frozen = frozen, .check_weights = true};
     if (model_load(path, &o, &g->m) < 0) fail_msg("%s", wr_error());
     int64_t *ids = read_ints(g, "ids", &g->T), *offsets = read_ints(g, "offsets", &n);
     g->B = n - 1;
@@ -113,7 +118,8 @@ static void open_golden(golden *g, const char *root, const char *name, precision
 static void close_golden(golden *g) {
     safetensors_close(g->file);
     model_free(g->m);
-    free(g->offsets), free(g->ids), free(g->targets), free(g->rows), free(g->labels), free(g->logits), free(g->logprobs), free(g->grads);
+    free(g->offsets), free(g->ids), free(g->targets), free(g->rows), free(g->labels), free(g->logits),
+        free(g->logprobs), free(g->grads);
 }
 
 /* Forward, and backward where `train`; fills the results. */
@@ -146,14 +152,17 @@ static void step(golden *g, model_workspace *w, bool train) {
             slope[i] = -1.0f / (float)g->n;
         }
         if (train)
-            assert_int_equal(lm_logprobs_backward(g->m, w, hidden, g->n, g->rows, g->targets, slope, dhidden, g->grads), WR_OK);
+            assert_int_equal(lm_logprobs_backward(g->m, w, hidden, g->n, g->rows, g->targets, slope, dhidden, g->grads),
+                             WR_OK);
     }
     if (train && model_backward(g->m, &b, w, dhidden, g->grads) < 0) fail_msg("%s: %s", g->name, wr_error());
     free(dhidden), free(slope);
 }
 
 /* |got - want|, and |want|, as root mean squares and as largest values. */
-typedef struct distance { double rms, size, largest, largest_size; } distance;
+typedef struct distance {
+    double rms, size, largest, largest_size;
+} distance;
 
 static distance compare(const golden *g, const char *what, size_t n, const float *want, const float *got) {
     distance d = {0};
@@ -181,7 +190,8 @@ static distance compare_logits(const golden *g) {
 }
 
 static void check_max(const golden *g, const char *what, distance d) {
-    if (!(d.largest <= LOGITS_TOLERANCE * d.largest_size)) fail_msg("%s: %s off by %g of %g", g->name, what, d.largest, d.largest_size);
+    if (!(d.largest <= LOGITS_TOLERANCE * d.largest_size))
+        fail_msg("%s: %s off by %g of %g", g->name, what, d.largest, d.largest_size);
 }
 
 /* `kind`.NAME of every tensor. Checked where `check` is set; returns |difference| / |value| over all of them. */
@@ -195,7 +205,8 @@ static double compare_tensors(const golden *g, const char *kind, const float *va
         float *want = read_floats(g, name, &n);
         assert_int_equal(n, t->count);
         const distance d = compare(g, name, n, want, values + t->offset);
-        if (check && !(d.rms <= NORM_TOLERANCE * d.size)) fail_msg("%s: %s: |difference| %g, |value| %g (RMS)", g->name, name, d.rms, d.size);
+        if (check && !(d.rms <= NORM_TOLERANCE * d.size))
+            fail_msg("%s: %s: |difference| %g, |value| %g (RMS)", g->name, name, d.rms, d.size);
         difference += d.rms * d.rms * (double)n, size += d.size * d.size * (double)n;
         free(want);
     }
@@ -211,7 +222,8 @@ static void check_f32(golden *g, model_workspace *w) {
         step(g, w, true);
         if (s == 0) {
             float *want = read_floats(g, "loss", &n);
-            if (!(fabs(g->loss - (double)want[0]) <= 1e-5 * fabs((double)want[0]))) fail_msg("%s: loss %.9g, not %.9g", g->name, g->loss, (double)want[0]);
+            if (!(fabs(g->loss - (double)want[0]) <= 1e-5 * fabs((double)want[0])))
+                fail_msg("%s: loss %.9g, not %.9g", g->name, g->loss, (double)want[0]);
             free(want);
             check_max(g, "logits", compare_logits(g));
             if (!g->labels) {
@@ -222,7 +234,8 @@ static void check_f32(golden *g, model_workspace *w) {
             } else {
                 want = read_floats(g, "pooled", &n);
                 float *got = mem_calloc(n, sizeof *got);
-                for (size_t i = 0; i < n; i++) got[i] = g->logits[g->rows[i / outputs(g)] * outputs(g) + i % outputs(g)];
+                for (size_t i = 0; i < n; i++)
+                    got[i] = g->logits[g->rows[i / outputs(g)] * outputs(g) + i % outputs(g)];
                 check_max(g, "pooled", compare(g, "pooled", n, want, got));
                 free(want), free(got);
             }
@@ -240,11 +253,14 @@ static double check_bf16(golden *g, model_workspace *w) {
     size_t n = 0;
     float *theirs = read_floats(g, "bf16", &n);
     step(g, w, true);
-    const double logits = compare_logits(g).rms / (double)theirs[0], grads = compare_tensors(g, "grad", g->grads, false) / (double)theirs[1];
+    const double logits = compare_logits(g).rms / (double)theirs[0],
+                 grads = compare_tensors(g, "grad", g->grads, false) / (double)theirs[1];
     free(theirs);
     print_message("# %s: bf16 over transformers' bf16: logits %.2f, gradients %.2f\n", g->name, logits, grads);
-    if (!(logits <= BF16_RATIO)) fail_msg("%s: logits are %.2f times as far from f32 as transformers' bf16", g->name, logits);
-    if (!(grads <= BF16_RATIO_EACH)) fail_msg("%s: gradients are %.2f times as far from f32 as transformers' bf16", g->name, grads);
+    if (!(logits <= BF16_RATIO))
+        fail_msg("%s: logits are %.2f times as far from f32 as transformers' bf16", g->name, logits);
+    if (!(grads <= BF16_RATIO_EACH))
+        fail_msg("%s: gradients are %.2f times as far from f32 as transformers' bf16", g->name, grads);
     return grads;
 }
 
@@ -269,7 +285,8 @@ static void run_all(precision p, bool recompute, bool frozen) {
             open_golden(&still, golden_root(), names[i], p, true);
             assert_int_equal(model_workspace_create(still.m, &v), WR_OK);
             step(&g, w, false), step(&still, v, false);
-            if (memcmp(g.logits, still.logits, g.T * outputs(&g) * sizeof *g.logits)) fail_msg("%s: a frozen model gives other logits", names[i]);
+            if (memcmp(g.logits, still.logits, g.T * outputs(&g) * sizeof *g.logits))
+                fail_msg("%s: a frozen model gives other logits", names[i]);
             model_workspace_free(v);
             close_golden(&still);
         } else if (p == PRECISION_F32) {
@@ -280,7 +297,8 @@ static void run_all(precision p, bool recompute, bool frozen) {
         model_workspace_free(w);
         close_golden(&g);
     }
-    if (!(exp(log_ratios / (double)n) <= BF16_RATIO)) fail_msg("gradients are %.2f times as far from f32 as transformers' bf16", exp(log_ratios / (double)n));
+    if (!(exp(log_ratios / (double)n) <= BF16_RATIO))
+        fail_msg("gradients are %.2f times as far from f32 as transformers' bf16", exp(log_ratios / (double)n));
     names_free(names, n);
 }
 
@@ -315,7 +333,8 @@ static void test_bf16_frozen(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_f32),  cmocka_unit_test(test_f32_recompute),  cmocka_unit_test(test_f32_frozen),
-                                       cmocka_unit_test(test_bf16), cmocka_unit_test(test_bf16_recompute), cmocka_unit_test(test_bf16_frozen)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_f32),  cmocka_unit_test(test_f32_recompute),  cmocka_unit_test(test_f32_frozen),
+        cmocka_unit_test(test_bf16), cmocka_unit_test(test_bf16_recompute), cmocka_unit_test(test_bf16_frozen)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

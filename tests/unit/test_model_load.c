@@ -1,4 +1,5 @@
-/* Loading and saving of small random models of every family: masters, mapped, converted; shards; what is refused, by name; damaged files. */
+/* Loading and saving of small random models of every family: masters, mapped, converted; shards; what is refused, by
+ * name; damaged files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,7 +71,8 @@ static void refuse(const model_load_options *o, wr_status code, const char *word
 
 /* What computing reads element k of tensor i as. */
 static float weight(const model *m, size_t i, size_t k) {
-    return weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(((const bf16 *)m->weights[i])[k]) : ((const float *)m->weights[i])[k];
+    return weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(((const bf16 *)m->weights[i])[k])
+                                                    : ((const float *)m->weights[i])[k];
 }
 
 /* got computes with want's masters, which a file of type `stored` kept and got reads in its precision. */
@@ -79,17 +81,20 @@ static void check_weights(const model *want, const model *got, precision stored)
     for (size_t i = 0; i < got->n_tensors; i++)
         for (size_t k = 0; k < got->tensors[i].count; k++) {
             float x = want->params[want->tensors[i].offset + k];
-            if (stored == PRECISION_BF16 || weight_precision(got, i) == PRECISION_BF16) x = bf16_to_f32(bf16_from_f32(x));
+            if (stored == PRECISION_BF16 || weight_precision(got, i) == PRECISION_BF16)
+                x = bf16_to_f32(bf16_from_f32(x));
             if (weight(got, i, k) != x)
-                fail_msg("%s: %s[%zu] is %g, not %g", want->config.model_type, got->tensors[i].name, k, (double)weight(got, i, k), (double)x);
+                fail_msg("%s: %s[%zu] is %g, not %g", want->config.model_type, got->tensors[i].name, k,
+                         (double)weight(got, i, k), (double)x);
         }
 }
 
-/* --- round trips ------------------------------------------------------------------------------------------------- */
+/* --- round trips -------------------------------------------------------------------------------------------------- */
 
 /* Of what model_save(m, stored) wrote, as masters or frozen, computing in p. */
 static void check_loaded(const model *m, precision stored, precision p, bool frozen, bool save_again) {
-    model *got = load(&(model_load_options){.quiet = true, .head = HEAD_NONE, .frozen = frozen, .precision = p, .check_weights = true});
+    model *got = load(&(model_load_options){
+        .quiet = true, .head = HEAD_NONE, .frozen = frozen, .precision = p, .check_weights = true});
     const bool mapped = frozen && stored == p;
     assert_memory_equal(&got->config, &m->config, sizeof m->config);
     check_weights(m, got, stored);
@@ -124,7 +129,8 @@ static void test_round_trips(void **state) {
                 model *m = make(types[t], head, how & 2);
                 save(m, stored);
                 for (int use = 0; use < 4; use++)
-                    check_loaded(m, stored, use & 1 ? PRECISION_BF16 : PRECISION_F32, use & 2, strcmp(types[t], "qwen2") == 0 && head == HEAD_SCORE && how < 2);
+                    check_loaded(m, stored, use & 1 ? PRECISION_BF16 : PRECISION_F32, use & 2,
+                                 strcmp(types[t], "qwen2") == 0 && head == HEAD_SCORE && how < 2);
                 model_free(m);
             }
 }
@@ -146,12 +152,14 @@ static void test_names(void **state) {
     for (int tied = 0; tied < 2; tied++) {
         model *m = make("qwen3", HEAD_LM, tied);
         save(m, PRECISION_F32);
-        assert_true(stored_there("lm_head.weight") == !tied && stored_there("model.norm.weight") && !stored_there("score.weight"));
+        assert_true(stored_there("lm_head.weight") == !tied && stored_there("model.norm.weight") &&
+                    !stored_there("score.weight"));
         model_free(m);
     }
     model *m = make("qwen3", HEAD_NONE, true), *got;
     save(m, PRECISION_F32);
-    assert_true(stored_there("embed_tokens.weight") && stored_there("layers.1.self_attn.q_norm.weight") && !stored_there("model.norm.weight"));
+    assert_true(stored_there("embed_tokens.weight") && stored_there("layers.1.self_attn.q_norm.weight") &&
+                !stored_there("model.norm.weight"));
     /* a base model's weights under a language model's config, and the other way round */
     model_config c = m->config;
     for (model_head head = HEAD_LM; head <= HEAD_NONE; head += HEAD_NONE - HEAD_LM) {
@@ -183,13 +191,14 @@ static void test_fresh_score(void **state) {
         assert_string_equal(frozen->config.architecture, "LlamaForSequenceClassification");
         const size_t i = index_head(frozen);
         assert_string_equal(frozen->tensors[i].name, "score.weight");
-        for (size_t k = 0; k < frozen->tensors[i].count; k++) assert_true(weight(frozen, i, k) == weight(masters, i, k) && weight(frozen, i, k) != 0);
+        for (size_t k = 0; k < frozen->tensors[i].count; k++)
+            assert_true(weight(frozen, i, k) == weight(masters, i, k) && weight(frozen, i, k) != 0);
         model_free(masters), model_free(frozen);
     }
     model_free(m);
 }
 
-/* --- files made by others ---------------------------------------------------------------------------------------- */
+/* --- files made by others ----------------------------------------------------------------------------------------- */
 
 static void read_file(char **bytes, size_t *n) { assert_int_equal(file_read(path, 0, bytes, n), WR_OK); }
 
@@ -235,7 +244,8 @@ static void test_f16(void **state) {
     size_t n = 0;
     save(m, PRECISION_BF16);
     read_file(&bytes, &n);
-    for (char *at = bytes + 8; (at = memmem(at, n - (size_t)(at - bytes), ":\"BF16\"", 7)) != NULL;) memcpy(at, ": \"F16\"", 7);
+    for (char *at = bytes + 8; (at = memmem(at, n - (size_t)(at - bytes), ":\"BF16\"", 7)) != NULL;)
+        memcpy(at, ": \"F16\"", 7);
     write_file(bytes, n);
     free(bytes);
     safetensors *s = NULL;
@@ -247,7 +257,10 @@ static void test_f16(void **state) {
     }
     safetensors_close(s);
     for (int how = 0; how < 4; how++) {
-        model *got = load(&(model_load_options){.quiet = true, .head = HEAD_NONE, .frozen = how & 1, .precision = how & 2 ? PRECISION_BF16 : PRECISION_F32});
+        model *got = load(&(model_load_options){.quiet = true,
+                                                .head = HEAD_NONE,
+                                                .frozen = how & 1,
+                                                .precision = how & 2 ? PRECISION_BF16 : PRECISION_F32});
         assert_null(how & 1 && got->mapping ? got->mapping->files : NULL);
         check_weights(m, got, PRECISION_F32);
         model_free(got);
@@ -298,7 +311,8 @@ static void test_shards(void **state) {
 
 static void test_generation_config(void **state) {
     (void)state;
-    static const char text[] = "{\"temperature\":0.6,\"top_p\":0.90,\"do_sample\":true,\"eos_token_id\":[5,2],\"bos_token_id\":7,\"pad_token_id\":4}";
+    static const char text[] = "{\"temperature\":0.6,\"top_p\":0.90,\"do_sample\":true,\"eos_token_id\":[5,2],\"bos_"
+                               "token_id\":7,\"pad_token_id\":4}";
     char file[PATH_CAP], *saved = NULL;
     size_t n = 0;
     model *m = make("llama", HEAD_LM, true), *got;
@@ -309,7 +323,7 @@ static void test_generation_config(void **state) {
     assert_int_equal(got->config.n_eos, 2);
     save(got, PRECISION_F32);
     assert_int_equal(file_read(file, 0, &saved, &n), WR_OK);
-    static const char *const parts[] = {"\"temperature\":0.6",   "\"top_p\":0.90",      "\"do_sample\":true",
+    static const char *const parts[] = {"\"temperature\":0.6",    "\"top_p\":0.90",      "\"do_sample\":true",
                                         "\"eos_token_id\":[2,5]", "\"bos_token_id\":1,", "\"pad_token_id\":4"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (!strstr(saved, parts[i])) fail_msg("%s has no %s", saved, parts[i]);
@@ -319,7 +333,7 @@ static void test_generation_config(void **state) {
     unlink(file);
 }
 
-/* --- refused ----------------------------------------------------------------------------------------------------- */
+/* --- refused ------------------------------------------------------------------------------------------------------ */
 
 static void test_check_weights(void **state) {
     (void)state;
@@ -346,17 +360,20 @@ static void test_shapes(void **state) {
     (void)state;
     static const struct {
         const char *from, *to, *names;
-    } lies[] = {{"\"hidden_size\":16", "\"hidden_size\":32", "embed_tokens"},
-                {"\"vocab_size\":23", "\"vocab_size\":24", "embed_tokens"},
-                {"\"head_dim\":6", "\"head_dim\":8", "q_proj"},
-                {"\"num_attention_heads\":4", "\"num_attention_heads\":2", "q_proj"},
-                {"\"num_key_value_heads\":2", "\"num_key_value_heads\":4", "k_proj"},
-                {"\"intermediate_size\":20", "\"intermediate_size\":21", "gate_proj"},
-                {"\"num_hidden_layers\":2", "\"num_hidden_layers\":3", "model.layers.2.input_layernorm.weight\" is missing"},
-                {"\"num_hidden_layers\":2", "\"num_hidden_layers\":1", "unexpected tensor \"model.layers.1."},
-                {"\"tie_word_embeddings\":true", "\"tie_word_embeddings\":false", "\"lm_head.weight\" is missing"},
-                {"Qwen2ForCausalLM\"],\"model_type\":\"qwen2", "LlamaForCausalLM\"],\"model_type\":\"llama", "unexpected tensor"},
-                {"Qwen2ForCausalLM\"],\"model_type\":\"qwen2", "Qwen3ForCausalLM\"],\"model_type\":\"qwen3", "q_norm.weight\" is missing"}};
+    } lies[] = {
+        {"\"hidden_size\":16", "\"hidden_size\":32", "embed_tokens"},
+        {"\"vocab_size\":23", "\"vocab_size\":24", "embed_tokens"},
+        {"\"head_dim\":6", "\"head_dim\":8", "q_proj"},
+        {"\"num_attention_heads\":4", "\"num_attention_heads\":2", "q_proj"},
+        {"\"num_key_value_heads\":2", "\"num_key_value_heads\":4", "k_proj"},
+        {"\"intermediate_size\":20", "\"intermediate_size\":21", "gate_proj"},
+        {"\"num_hidden_layers\":2", "\"num_hidden_layers\":3", "model.layers.2.input_layernorm.weight\" is missing"},
+        {"\"num_hidden_layers\":2", "\"num_hidden_layers\":1", "unexpected tensor \"model.layers.1."},
+        {"\"tie_word_embeddings\":true", "\"tie_word_embeddings\":false", "\"lm_head.weight\" is missing"},
+        {"Qwen2ForCausalLM\"],\"model_type\":\"qwen2", "LlamaForCausalLM\"],\"model_type\":\"llama",
+         "unexpected tensor"},
+        {"Qwen2ForCausalLM\"],\"model_type\":\"qwen2", "Qwen3ForCausalLM\"],\"model_type\":\"qwen3",
+         "q_norm.weight\" is missing"}};
     char config[PATH_CAP], *text = NULL;
     size_t n = 0;
     model *m = make("qwen2", HEAD_LM, true);
@@ -371,20 +388,23 @@ static void test_shapes(void **state) {
         strbuf_puts(&changed, lies[i].to);
         strbuf_puts(&changed, at + strlen(lies[i].from));
         assert_int_equal(file_write_atomic(config, changed.data, changed.len), WR_OK);
-        for (int frozen = 0; frozen < 2; frozen++) refuse(&(model_load_options){.quiet = true, .frozen = frozen}, WR_E_FORMAT, lies[i].names);
+        for (int frozen = 0; frozen < 2; frozen++)
+            refuse(&(model_load_options){.quiet = true, .frozen = frozen}, WR_E_FORMAT, lies[i].names);
         strbuf_free(&changed);
     }
     free(text);
     model_free(m);
 }
 
-/* Truncated anywhere: refused. Any bit of the header changed, or a byte of the data: refused or loaded, and never anything else. */
+/* Truncated anywhere: refused. Any bit of the header changed, or a byte of the data: refused or loaded, and never
+ * anything else. */
 static void test_damaged(void **state) {
     (void)state;
     char *bytes = NULL;
     size_t n = 0, refused = 0;
     uint64_t header = 0;
-    const model_load_options o[] = {{.quiet = true, .check_weights = true}, {.quiet = true, .frozen = true, .hash = "x"},
+    const model_load_options o[] = {{.quiet = true, .check_weights = true},
+                                    {.quiet = true, .frozen = true, .hash = "x"},
                                     {.quiet = true, .frozen = true, .precision = PRECISION_BF16, .hash = "x"}};
     model *m = make("qwen3", HEAD_LM, true), *got = NULL;
     save(m, PRECISION_F32);
@@ -415,7 +435,7 @@ static void test_damaged(void **state) {
     model_free(m);
 }
 
-/* --- shared memory ----------------------------------------------------------------------------------------------- */
+/* --- shared memory ------------------------------------------------------------------------------------------------ */
 
 static void test_image(void **state) {
     (void)state;
@@ -423,7 +443,8 @@ static void test_image(void **state) {
         const precision stored = how & 1 ? PRECISION_BF16 : PRECISION_F32, p = how & 2 ? PRECISION_BF16 : PRECISION_F32;
         model *m = make("qwen2", HEAD_SCORE, true), *twin = NULL;
         save(m, stored);
-        model *got = load(&(model_load_options){.quiet = true, .head = HEAD_NONE, .frozen = how & 4, .precision = p, .hash = "given"});
+        model *got = load(&(model_load_options){
+            .quiet = true, .head = HEAD_NONE, .frozen = how & 4, .precision = p, .hash = "given"});
         assert_string_equal(got->parent_hash, "given");
         void *image = mem_aligned(weight_image_bytes(got, p), 1);
         weight_image_fill(got, image);
@@ -440,8 +461,16 @@ static void test_image(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trips), cmocka_unit_test(test_names), cmocka_unit_test(test_fresh_score), cmocka_unit_test(test_unaligned),
-                                       cmocka_unit_test(test_f16), cmocka_unit_test(test_shards), cmocka_unit_test(test_generation_config), cmocka_unit_test(test_check_weights),
-                                       cmocka_unit_test(test_shapes), cmocka_unit_test(test_damaged), cmocka_unit_test(test_image)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trips),
+                                       cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_fresh_score),
+                                       cmocka_unit_test(test_unaligned),
+                                       cmocka_unit_test(test_f16),
+                                       cmocka_unit_test(test_shards),
+                                       cmocka_unit_test(test_generation_config),
+                                       cmocka_unit_test(test_check_weights),
+                                       cmocka_unit_test(test_shapes),
+                                       cmocka_unit_test(test_damaged),
+                                       cmocka_unit_test(test_image)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,4 +1,5 @@
-/* Saved and loaded again: the same parameters and the same configuration for every golden model; heads change as documented. */
+/* Saved and loaded again: the same parameters and the same configuration for every golden model; heads change as
+ * documented. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,11 +25,15 @@ static model *load(const char *dir, model_head head) {
 }
 
 static void check_same_config(const model_config *a, const model_config *b) {
-    assert_true(a->C == b->C && a->H == b->H && a->G == b->G && a->D == b->D && a->F == b->F && a->V == b->V && a->L == b->L);
-    assert_true(a->max_positions == b->max_positions && a->rope_theta == b->rope_theta && a->rope == b->rope && a->norm_eps == b->norm_eps);
+    assert_true(a->C == b->C && a->H == b->H && a->G == b->G && a->D == b->D && a->F == b->F && a->V == b->V &&
+                a->L == b->L);
+    assert_true(a->max_positions == b->max_positions && a->rope_theta == b->rope_theta && a->rope == b->rope &&
+                a->norm_eps == b->norm_eps);
     assert_true(a->rope_factor == b->rope_factor && a->rope_low_freq_factor == b->rope_low_freq_factor);
-    assert_true(a->rope_high_freq_factor == b->rope_high_freq_factor && a->rope_original_positions == b->rope_original_positions);
-    assert_true(a->qkv_bias == b->qkv_bias && a->qk_norm == b->qk_norm && a->tied == b->tied && a->head == b->head && a->n_labels == b->n_labels);
+    assert_true(a->rope_high_freq_factor == b->rope_high_freq_factor &&
+                a->rope_original_positions == b->rope_original_positions);
+    assert_true(a->qkv_bias == b->qkv_bias && a->qk_norm == b->qk_norm && a->tied == b->tied && a->head == b->head &&
+                a->n_labels == b->n_labels);
     assert_true(a->bos_id == b->bos_id && a->eos_id == b->eos_id && a->pad_id == b->pad_id);
     assert_string_equal(a->architecture, b->architecture);
     assert_string_equal(a->model_type, b->model_type);
@@ -46,14 +51,18 @@ static void test_round_trip(void **state) {
             snprintf(path, sizeof path, GOLDEN "/%s", names[i]);
             model *m = load(path, HEAD_NONE);
             const bool score = m->config.head == HEAD_SCORE;
-            const model_provenance p = {.config_hash = "c", .data_hash = "d", .parent_hash = m->parent_hash, .template_text = score ? "{reply}" : NULL};
+            const model_provenance p = {.config_hash = "c",
+                                        .data_hash = "d",
+                                        .parent_hash = m->parent_hash,
+                                        .template_text = score ? "{reply}" : NULL};
             if (model_save(m, dir, NULL, &p, (precision)stored) < 0) fail_msg("%s: %s", names[i], wr_error());
             model *again = load(dir, HEAD_NONE);
             check_same_config(&m->config, &again->config);
             assert_int_equal(again->n_params, m->n_params);
             for (size_t k = 0; k < m->n_params; k++) {
                 const float want = stored == PRECISION_BF16 ? bf16_to_f32(bf16_from_f32(m->params[k])) : m->params[k];
-                if (again->params[k] != want) fail_msg("%s: parameter %zu is %g, not %g", names[i], k, (double)again->params[k], (double)want);
+                if (again->params[k] != want)
+                    fail_msg("%s: parameter %zu is %g, not %g", names[i], k, (double)again->params[k], (double)want);
             }
             if (score) assert_string_equal(again->template_text, "{reply}");
             model_free(m), model_free(again);
@@ -68,7 +77,8 @@ static void test_heads(void **state) {
     (void)state;
     model *m = NULL;
     model_load_options o = {.head = HEAD_LM, .quiet = true};
-    assert_int_equal(model_load(GOLDEN "/llama-score", &o, &m), WR_E_MISMATCH); /* an untied score model has no lm head */
+    /* an untied score model has no lm head */
+    assert_int_equal(model_load(GOLDEN "/llama-score", &o, &m), WR_E_MISMATCH);
     o = (model_load_options){.head = HEAD_SCORE, .n_labels = 4, .quiet = true};
     assert_int_equal(model_load(GOLDEN "/llama-score", &o, &m), WR_E_MISMATCH); /* 3 outputs */
     o.n_labels = 3, o.seed = 9;
@@ -109,6 +119,7 @@ static void test_templates(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_templates), cmocka_unit_test(test_heads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_templates),
+                                       cmocka_unit_test(test_heads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,14 @@ static const option_spec own[] = {
     {.name = "data", .kind = OPT_STRING, .arg = "DIR", .help = "the shards", .required = true},
     {.name = "steps", .kind = OPT_INT, .default_value = "10", .arg = "N", .help = "how many", .min = 1, .max = 1000},
     {.name = "global-batch", .kind = OPT_INT, .arg = "N", .help = "records a step"},
-    {.name = "lr", .section = "optim", .kind = OPT_FLOAT, .default_value = "1e-3", .arg = "X", .help = "rate", .min = 0, .max = 1},
+    {.name = "lr",
+     .section = "optim",
+     .kind = OPT_FLOAT,
+     .default_value = "1e-3",
+     .arg = "X",
+     .help = "rate",
+     .min = 0,
+     .max = 1},
     {.name = "grad-clip", .section = "optim", .kind = OPT_FLOAT, .default_value = "1.0", .arg = "X", .help = "norm"},
     {.name = "resume", .kind = OPT_FLAG, .help = "go on"},
     {.name = "no-tokens", .kind = OPT_FLAG, .help = "text only"},
@@ -62,8 +69,8 @@ static void test_command_line(void **state) {
     (void)state;
     options *o = NULL;
     bool help = true;
-    assert_int_equal(PARSE(&o, &help, "--data=d2", "a.jsonl", "--steps=20", "--resume", "--no-probe", "--resume", "-", "--lr", "0.5", "--note", "-1",
-                           "--no-tokens", "--", "--steps"),
+    assert_int_equal(PARSE(&o, &help, "--data=d2", "a.jsonl", "--steps=20", "--resume", "--no-probe", "--resume", "-",
+                           "--lr", "0.5", "--note", "-1", "--no-tokens", "--", "--steps"),
                      WR_OK);
     assert_false(help);
     assert_string_equal(options_str(o, "data"), "d2");
@@ -133,12 +140,39 @@ static void test_given_twice(void **state) {
 /* A number has one reading, everywhere that it may stand. */
 static void test_numbers(void **state) {
     (void)state;
-    static const char *const whole_bad[] = {"017", "-017", "+007", "00", "0x10", "0o17", "0b1", "1_000", "1,000", "1.0", "1e2", "1.", " 7", "7 ", "", "-", "+",
-                                            "--1", "7a", "\xEF\xBC\x97", "1:30", "9223372036854775808", "99999999999999999999", "nan", "true"};
-    static const char *const real_bad[] = {"01.5", "-00.5", "0x1p-3", "0x10", "1_0.0", "1,5", " 0.5", "0.5 ", "", ".", "-", "e5", "1e", "1e+", "1e400", "1e-400", "inf",
-                                           "-inf", "nan", ".nan", ".inf", "infinity", "0.5f", "1e5.0", "1d3"};
-    static const struct { const char *text; double value; } real_good[] = {
-        {"0.5", 0.5}, {".5", 0.5}, {"1.", 1}, {"1", 1}, {"0", 0}, {"-0", 0}, {"+0.25", 0.25}, {"1e-4", 1e-4}, {"1E-4", 1e-4}, {"2.5e-1", 0.25}, {"0e5", 0}, {"0.007", 0.007}};
+    static const char *const whole_bad[] = {"017",
+                                            "-017",
+                                            "+007",
+                                            "00",
+                                            "0x10",
+                                            "0o17",
+                                            "0b1",
+                                            "1_000",
+                                            "1,000",
+                                            "1.0",
+                                            "1e2",
+                                            "1.",
+                                            " 7",
+                                            "7 ",
+                                            "",
+                                            "-",
+                                            "+",
+                                            "--1",
+                                            "7a",
+                                            "\xEF\xBC\x97",
+                                            "1:30",
+                                            "9223372036854775808",
+                                            "99999999999999999999",
+                                            "nan",
+                                            "true"};
+    static const char *const real_bad[] = {
+        "01.5", "-00.5", "0x1p-3", "0x10", "1_0.0", "1,5", " 0.5", "0.5 ", "",         ".",    "-",     "e5", "1e",
+        "1e+",  "1e400", "1e-400", "inf",  "-inf",  "nan", ".nan", ".inf", "infinity", "0.5f", "1e5.0", "1d3"};
+    static const struct {
+        const char *text;
+        double value;
+    } real_good[] = {{"0.5", 0.5},    {".5", 0.5},    {"1.", 1},      {"1", 1},         {"0", 0},   {"-0", 0},
+                     {"+0.25", 0.25}, {"1e-4", 1e-4}, {"1E-4", 1e-4}, {"2.5e-1", 0.25}, {"0e5", 0}, {"0.007", 0.007}};
     char text[128];
     for (size_t i = 0; i < sizeof whole_bad / sizeof *whole_bad; i++) {
         options *o = NULL;
@@ -156,7 +190,8 @@ static void test_numbers(void **state) {
         snprintf(text, sizeof text, "--grad-clip=%s", real_bad[i]);
         expect_usage(PARSE(&o, &help, "--data", "d", text), o, "is not a finite number", (int)i);
         snprintf(text, sizeof text, "data: d\noptim: {grad_clip: '%s'}\n", real_bad[i]);
-        expect_usage(PARSE(&o, &help, "--config", (char *)(uintptr_t)config(text)), o, "is not a finite number", (int)i);
+        expect_usage(PARSE(&o, &help, "--config", (char *)(uintptr_t)config(text)), o, "is not a finite number",
+                     (int)i);
     }
     for (size_t i = 0; i < sizeof real_good / sizeof *real_good; i++) {
         options *o = NULL;
@@ -218,8 +253,10 @@ static void test_precedence(void **state) {
     (void)state;
     options *o = NULL;
     bool help;
-    char *path = (char *)(uintptr_t)config("# a run\ndata: from file\nsteps: 3\nglobal-batch: 7\nresume: yes\noptim:\n  lr: 0.25\n  grad_clip: 2\nnote: null\n");
-    assert_int_equal(PARSE(&o, &help, "--set", "steps=4", "--set=optim.lr=0.125", "--steps", "5", "--config", path), WR_OK);
+    char *path = (char *)(uintptr_t)config("# a run\ndata: from file\nsteps: 3\nglobal-batch: 7\nresume: yes\noptim:\n "
+                                           " lr: 0.25\n  grad_clip: 2\nnote: null\n");
+    assert_int_equal(PARSE(&o, &help, "--set", "steps=4", "--set=optim.lr=0.125", "--steps", "5", "--config", path),
+                     WR_OK);
     assert_string_equal(options_str(o, "data"), "from file");
     assert_int_equal(options_int(o, "steps"), 5);
     assert_int_equal(options_int(o, "global-batch"), 7);
@@ -236,7 +273,9 @@ static void test_precedence(void **state) {
 
 static void test_bad_files(void **state) {
     (void)state;
-    static const struct { const char *text, *part; } cases[] = {
+    static const struct {
+        const char *text, *part;
+    } cases[] = {
         {"data: d\nstps: 3\n", "run.yaml:2: unknown key 'stps'; did you mean 'steps'"},
         {"data: d\nsteps: x\n", "run.yaml:2: steps: 'x' is not a whole number"},
         {"data: d\noptim:\n  lr: 0.1\n  lrr: 2\n", "run.yaml:4: unknown key 'optim.lrr'"},
@@ -282,8 +321,23 @@ static void test_bad_files(void **state) {
 /* What options_yaml writes, --config reads back to the same values. */
 static void test_round_trip(void **state) {
     (void)state;
-    static char *const notes[] = {"plain", "", "null", "~", "true", "3", "-", "a: b", "# no comment", "quote\" back\\slash", "two\nlines\ttab",
-                                  " spaces ", "\xE4\xBD\xA0\xE5\xA5\xBD", "{x}", "*a", "/path/to-a_file.jsonl.zst", "é|>%@`'"};
+    static char *const notes[] = {"plain",
+                                  "",
+                                  "null",
+                                  "~",
+                                  "true",
+                                  "3",
+                                  "-",
+                                  "a: b",
+                                  "# no comment",
+                                  "quote\" back\\slash",
+                                  "two\nlines\ttab",
+                                  " spaces ",
+                                  "\xE4\xBD\xA0\xE5\xA5\xBD",
+                                  "{x}",
+                                  "*a",
+                                  "/path/to-a_file.jsonl.zst",
+                                  "é|>%@`'"};
     for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
         options *o = NULL, *again = NULL;
         bool help;
@@ -344,8 +398,10 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_command_line), cmocka_unit_test(test_errors), cmocka_unit_test(test_given_twice), cmocka_unit_test(test_numbers), cmocka_unit_test(test_words_of_yaml), cmocka_unit_test(test_other_names), cmocka_unit_test(test_precedence), cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_help_and_names),
+        cmocka_unit_test(test_command_line),   cmocka_unit_test(test_errors),        cmocka_unit_test(test_given_twice),
+        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_words_of_yaml), cmocka_unit_test(test_other_names),
+        cmocka_unit_test(test_precedence),     cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_help_and_names),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -74,7 +74,9 @@ static void test_output_errors(void **state) {
     memset(block, 'z', sizeof block);
     wr_status status = outstream_create("/dev/full", &out);
     assert_int_equal(status, WR_OK);
-    for (int i = 0; i < 1000 && status >= 0; i++) { status = outstream_write(out, block, sizeof block); }
+    for (int i = 0; i < 1000 && status >= 0; i++) {
+        status = outstream_write(out, block, sizeof block);
+    }
     assert_int_equal(status, WR_E_IO);
     assert_non_null(strstr(wr_error(), "/dev/full"));
     assert_non_null(strstr(wr_error(), "No space left"));

@@ -1,4 +1,5 @@
-/* Pair choice: best and worst of one prompt, ties, margins, missing rewards, records over the wire; prompt order; reply statistics; intervals. */
+/* Pair choice: best and worst of one prompt, ties, margins, missing rewards, records over the wire; prompt order; reply
+ * statistics; intervals. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -14,16 +15,33 @@
 #include "dpo/pairs.h"
 
 enum { MAX_REPLIES = 16 };
-typedef struct fixture { rollout_group g; rollout_reply replies[MAX_REPLIES]; int32_t ids[MAX_REPLIES][4]; int32_t prompt[3]; } fixture;
+typedef struct fixture {
+    rollout_group g;
+    rollout_reply replies[MAX_REPLIES];
+    int32_t ids[MAX_REPLIES][4];
+    int32_t prompt[3];
+} fixture;
 
 static void make(fixture *f, uint64_t draw, const double *rewards, size_t n) {
     memset(f, 0, sizeof *f);
     for (int k = 0; k < 3; k++) f->prompt[k] = (int32_t)draw + k;
-    f->g = (rollout_group){.draw = draw, .prompt = (uint32_t)(draw % 5), .prompt_ids = f->prompt, .n_prompt = 3, .replies = f->replies, .n_replies = n};
+    f->g = (rollout_group){.draw = draw,
+                           .prompt = (uint32_t)(draw % 5),
+                           .prompt_ids = f->prompt,
+                           .n_prompt = 3,
+                           .replies = f->replies,
+                           .n_replies = n};
     for (size_t j = 0; j < n; j++) {
         for (int k = 0; k < 4; k++) f->ids[j][k] = (int32_t)(100 * draw + 10 * j + (size_t)k);
-        f->replies[j] = (rollout_reply){.draw = draw, .ids = f->ids[j], .n = 1 + j % 4, .text = "reply", .text_length = 5, .reward = rewards[j],
-                                        .quality = NAN, .logprob = -1.5 * (double)j, .stopped = j % 2};
+        f->replies[j] = (rollout_reply){.draw = draw,
+                                        .ids = f->ids[j],
+                                        .n = 1 + j % 4,
+                                        .text = "reply",
+                                        .text_length = 5,
+                                        .reward = rewards[j],
+                                        .quality = NAN,
+                                        .logprob = -1.5 * (double)j,
+                                        .stopped = j % 2};
     }
 }
 
@@ -109,9 +127,11 @@ static void test_many_and_wire(void **state) {
     assert_int_equal(counts.made + counts.ties + counts.low_margin + counts.too_few + counts.skipped_prompts, GROUPS);
     for (size_t i = 0; i < n; i++) {
         const rollout_group *g = &groups[pairs[i].draw];
-        assert_true(pairs[i].chosen.draw == g->draw && pairs[i].rejected.draw == g->draw && pairs[i].prompt == g->prompt);
+        assert_true(pairs[i].chosen.draw == g->draw && pairs[i].rejected.draw == g->draw &&
+                    pairs[i].prompt == g->prompt);
         for (size_t j = 0; j < g->n_replies; j++) {
-            assert_false(g->replies[j].reward > pairs[i].chosen.reward || g->replies[j].reward < pairs[i].rejected.reward);
+            assert_false(g->replies[j].reward > pairs[i].chosen.reward ||
+                         g->replies[j].reward < pairs[i].rejected.reward);
         }
     }
     strbuf packed = {0};
@@ -120,13 +140,16 @@ static void test_many_and_wire(void **state) {
     assert_int_equal(pairs_unpack(packed.data, packed.len, a, &back, &n_back), WR_OK);
     assert_int_equal(n_back, n);
     for (size_t i = 0; i < n; i++) {
-        assert_true(back[i].draw == pairs[i].draw && back[i].prompt == pairs[i].prompt && back[i].n_prompt == pairs[i].n_prompt);
-        assert_true(back[i].chosen.reward == pairs[i].chosen.reward && back[i].rejected.logprob == pairs[i].rejected.logprob);
+        assert_true(back[i].draw == pairs[i].draw && back[i].prompt == pairs[i].prompt &&
+                    back[i].n_prompt == pairs[i].n_prompt);
+        assert_true(back[i].chosen.reward == pairs[i].chosen.reward &&
+                    back[i].rejected.logprob == pairs[i].rejected.logprob);
         assert_int_equal(back[i].rejected.n, pairs[i].rejected.n);
         assert_memory_equal(back[i].rejected.ids, pairs[i].rejected.ids, pairs[i].rejected.n * sizeof(int32_t));
         assert_memory_equal(back[i].prompt_ids, pairs[i].prompt_ids, pairs[i].n_prompt * sizeof(int32_t));
     }
-    for (size_t cut = 0; cut < packed.len; cut += 1 + packed.len / 500) assert_true(pairs_unpack(packed.data, cut, a, &back, &n_back) < 0);
+    for (size_t cut = 0; cut < packed.len; cut += 1 + packed.len / 500)
+        assert_true(pairs_unpack(packed.data, cut, a, &back, &n_back) < 0);
     pairs[0].rejected.draw++;
     strbuf_clear(&packed);
     pairs_pack(pairs, n, &packed);
@@ -138,7 +161,8 @@ static void test_many_and_wire(void **state) {
     assert_int_equal(rollout_groups_unpack(packed.data, packed.len, a, &got, &n_back), WR_OK);
     assert_int_equal(n_back, GROUPS);
     for (size_t i = 0; i < GROUPS; i++) {
-        assert_true(got[i].draw == groups[i].draw && got[i].skipped == groups[i].skipped && got[i].n_replies == groups[i].n_replies);
+        assert_true(got[i].draw == groups[i].draw && got[i].skipped == groups[i].skipped &&
+                    got[i].n_replies == groups[i].n_replies);
         for (size_t j = 0; j < got[i].n_replies; j++) {
             const rollout_reply *x = &got[i].replies[j], *y = &groups[i].replies[j];
             assert_true(x->draw == y->draw && x->n == y->n && x->stopped == y->stopped && x->logprob == y->logprob);
@@ -147,7 +171,8 @@ static void test_many_and_wire(void **state) {
             assert_string_equal(x->text, "reply");
         }
     }
-    for (size_t cut = 0; cut < packed.len; cut += 1 + packed.len / 500) assert_true(rollout_groups_unpack(packed.data, cut, a, &got, &n_back) < 0);
+    for (size_t cut = 0; cut < packed.len; cut += 1 + packed.len / 500)
+        assert_true(rollout_groups_unpack(packed.data, cut, a, &got, &n_back) < 0);
     arena_free(a);
     strbuf_free(&packed);
 }
@@ -184,20 +209,24 @@ static void test_statistics(void **state) {
     dpo_pair pair = {.chosen = {.reward = 4}, .rejected = {.reward = 1}};
     reply_stats_of(&f.g, 1, &pair, 1, &s);
     assert_int_equal(s.replies, 5);
-    assert_true(fabs(s.reward_mean - 2.5) < 1e-12 && fabs(s.reward_std - sqrt(5.0 / 3)) < 1e-12 && fabs(s.reward_margin - 3) < 1e-12);
-    assert_true(fabs(s.reward_length_corr - 1) < 1e-12 && fabs(s.reply_tokens - 2.2) < 1e-12 && fabs(s.stop_share - 0.4) < 1e-12);
+    assert_true(fabs(s.reward_mean - 2.5) < 1e-12 && fabs(s.reward_std - sqrt(5.0 / 3)) < 1e-12 &&
+                fabs(s.reward_margin - 3) < 1e-12);
+    assert_true(fabs(s.reward_length_corr - 1) < 1e-12 && fabs(s.reply_tokens - 2.2) < 1e-12 &&
+                fabs(s.stop_share - 0.4) < 1e-12);
     assert_true(isnan(s.true_quality));
     reply_stats_of(NULL, 0, NULL, 0, &s);
     assert_true(isnan(s.reward_mean) && isnan(s.reward_margin) && isnan(s.reward_length_corr));
 
     double x[] = {0, 1, 0, 1};
     interval v = mean_interval(x, 4);
-    assert_true(fabs(v.mean - 0.5) < 1e-12 && fabs(v.high - 0.5 - 1.96 * sqrt(1.0 / 3 / 4)) < 1e-12 && fabs(v.high + v.low - 1) < 1e-12);
+    assert_true(fabs(v.mean - 0.5) < 1e-12 && fabs(v.high - 0.5 - 1.96 * sqrt(1.0 / 3 / 4)) < 1e-12 &&
+                fabs(v.high + v.low - 1) < 1e-12);
     assert_true(isnan(mean_interval(x, 0).mean) && isnan(mean_interval(x, 1).low) && mean_interval(x, 1).mean == 0);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_choice), cmocka_unit_test(test_ties_and_missing), cmocka_unit_test(test_mixed_prompts),
-                                       cmocka_unit_test(test_many_and_wire), cmocka_unit_test(test_prompt_order), cmocka_unit_test(test_statistics)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_choice),        cmocka_unit_test(test_ties_and_missing),
+                                       cmocka_unit_test(test_mixed_prompts), cmocka_unit_test(test_many_and_wire),
+                                       cmocka_unit_test(test_prompt_order),  cmocka_unit_test(test_statistics)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,8 @@ static model *make(const char *type, model_head head, bool tied) {
 
 /* What computing reads element k of tensor i as. */
 static float weight(const model *m, size_t i, size_t k) {
-    return weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(((const bf16 *)m->weights[i])[k]) : ((const float *)m->weights[i])[k];
+    return weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(((const bf16 *)m->weights[i])[k])
+                                                    : ((const float *)m->weights[i])[k];
 }
 
 /* What m computes from is its masters, rounded where it computes in bf16. */
@@ -43,7 +44,8 @@ static void check_bound(const model *m) {
     for (size_t i = 0; i < m->n_tensors; i++)
         for (size_t k = 0; k < m->tensors[i].count; k++) {
             const float x = m->params[m->tensors[i].offset + k];
-            assert_true(weight(m, i, k) == (weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(bf16_from_f32(x)) : x));
+            assert_true(weight(m, i, k) ==
+                        (weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(bf16_from_f32(x)) : x));
         }
 }
 
@@ -65,17 +67,24 @@ static void test_table(void **state) {
                 assert_int_equal(at, m->n_params);
                 assert_string_equal(m->tensors[index_embedding(m)].name, "model.embed_tokens.weight");
                 assert_string_equal(m->tensors[index_final_norm(m)].name, "model.norm.weight");
-                assert_string_equal(m->tensors[index_layer(m, 1, LAYER_DOWN)].name, "model.layers.1.mlp.down_proj.weight");
-                assert_string_equal(m->tensors[index_head(m)].name, head == HEAD_SCORE ? "score.weight" : own ? "lm_head.weight" : "model.embed_tokens.weight");
+                assert_string_equal(m->tensors[index_layer(m, 1, LAYER_DOWN)].name,
+                                    "model.layers.1.mlp.down_proj.weight");
+                assert_string_equal(m->tensors[index_head(m)].name, head == HEAD_SCORE ? "score.weight"
+                                                                    : own              ? "lm_head.weight"
+                                                                                       : "model.embed_tokens.weight");
                 /* one matrix to the products */
                 assert_int_equal(offset_layer(m, 1, LAYER_K), offset_layer(m, 1, LAYER_Q) + c->H * c->D * c->C);
                 assert_int_equal(offset_layer(m, 1, LAYER_UP), offset_layer(m, 1, LAYER_GATE) + c->F * c->C);
                 assert_int_equal(index_layer(m, 1, LAYER_Q_BIAS) != SIZE_MAX, t == 1);
                 assert_int_equal(index_layer(m, 0, LAYER_K_NORM) != SIZE_MAX, t == 2);
-                if (t == 0) assert_true(offset_layer(m, 0, LAYER_Q_BIAS) == SIZE_MAX && offset_layer(m, 0, LAYER_Q_NORM) == SIZE_MAX);
+                if (t == 0)
+                    assert_true(offset_layer(m, 0, LAYER_Q_BIAS) == SIZE_MAX &&
+                                offset_layer(m, 0, LAYER_Q_NORM) == SIZE_MAX);
                 if (t == 1) {
-                    assert_string_equal(m->tensors[index_layer(m, 1, LAYER_V_BIAS)].name, "model.layers.1.self_attn.v_proj.bias");
-                    assert_int_equal(offset_layer(m, 1, LAYER_V_BIAS), offset_layer(m, 1, LAYER_Q_BIAS) + (c->H + c->G) * c->D);
+                    assert_string_equal(m->tensors[index_layer(m, 1, LAYER_V_BIAS)].name,
+                                        "model.layers.1.self_attn.v_proj.bias");
+                    assert_int_equal(offset_layer(m, 1, LAYER_V_BIAS),
+                                     offset_layer(m, 1, LAYER_Q_BIAS) + (c->H + c->G) * c->D);
                     assert_false(m->tensors[index_layer(m, 1, LAYER_V_BIAS)].decay);
                 }
                 model_free(m);
@@ -96,7 +105,9 @@ static void test_init(void **state) {
             for (size_t r = 0; r < info->dims[0]; r++) {
                 rng g = rng_make(99, RNG_INIT, i, r, 0);
                 for (size_t k = 0; k < info->dims[1]; k++) {
-                    const float want = info->n_dims == 2 ? (float)(std * rng_normal(&g)) : strstr(info->name, "bias") ? 0.0f : 1.0f;
+                    const float want = info->n_dims == 2            ? (float)(std * rng_normal(&g))
+                                       : strstr(info->name, "bias") ? 0.0f
+                                                                    : 1.0f;
                     if (p[r * info->dims[1] + k] != want) fail_msg("%s[%zu, %zu]", info->name, r, k);
                 }
             }
@@ -109,12 +120,14 @@ static void test_precision(void **state) {
     (void)state;
     model *m = make("qwen2", HEAD_SCORE, false);
     const trainables before = model_trainables(m);
-    assert_true(before.tensors == m->tensors && before.n_tensors == m->n_tensors && before.n == m->n_params && before.values == m->params);
+    assert_true(before.tensors == m->tensors && before.n_tensors == m->n_tensors && before.n == m->n_params &&
+                before.values == m->params);
     check_bound(m);
     assert_int_equal(model_set_precision(m, PRECISION_BF16), WR_OK);
     check_bound(m);
     const size_t score = index_head(m), q = index_layer(m, 1, LAYER_Q);
-    assert_true(weight_precision(m, score) == PRECISION_F32 && weight_precision(m, index_layer(m, 1, LAYER_Q_BIAS)) == PRECISION_F32);
+    assert_true(weight_precision(m, score) == PRECISION_F32 &&
+                weight_precision(m, index_layer(m, 1, LAYER_Q_BIAS)) == PRECISION_F32);
     assert_true(weight_precision(m, q) == PRECISION_BF16 && m->params16 != NULL);
     m->params[m->tensors[q].offset] = 1234.5f;
     model_publish(m);
@@ -148,7 +161,7 @@ static void test_first_nonfinite(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_init), cmocka_unit_test(test_precision),
-                                       cmocka_unit_test(test_first_nonfinite)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_init),
+                                       cmocka_unit_test(test_precision), cmocka_unit_test(test_first_nonfinite)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

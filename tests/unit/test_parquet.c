@@ -1,4 +1,5 @@
-/* Parquet files that pyarrow wrote against the same rows as JSON (tests/oracle/parquet_golden.py made both); what is refused and how; damage anywhere. */
+/* Parquet files that pyarrow wrote against the same rows as JSON (tests/oracle/parquet_golden.py made both); what is
+ * refused and how; damage anywhere. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -98,7 +99,8 @@ static void check_golden(const char *name, const char *fields) {
             size_t at = 0, from;
             while (s.text.data[at] == want.data[at]) at++;
             from = at < 40 ? 0 : at - 40;
-            fail_msg("%s, header %d, byte %zu:\n  got  %.100s\n  want %.100s", name, header, at, s.text.data + from, want.data + from);
+            fail_msg("%s, header %d, byte %zu:\n  got  %.100s\n  want %.100s", name, header, at, s.text.data + from,
+                     want.data + from);
         }
         strbuf_free(&s.text);
         strbuf_free(&want);
@@ -215,7 +217,8 @@ static void test_refused(void **state) {
         assert_int_equal(read_all(path, NULL, &o, &s), WR_E_FORMAT);
         if (strncmp(wr_error(), path, strlen(path)) != 0) fail_msg("no file in: %s", wr_error());
         for (size_t k = 0; k < 3; k++)
-            if (!strstr(wr_error(), cases[i].say[k])) fail_msg("%s: no \"%s\" in: %s", cases[i].name, cases[i].say[k], wr_error());
+            if (!strstr(wr_error(), cases[i].say[k]))
+                fail_msg("%s: no \"%s\" in: %s", cases[i].name, cases[i].say[k], wr_error());
         strbuf_free(&s.text);
     }
     sink s = {0};
@@ -224,7 +227,8 @@ static void test_refused(void **state) {
     assert_int_equal(s.rows, 1);
     strbuf_free(&s.text);
     s = (sink){0};
-    assert_int_equal(read_all(GOLDEN "refused/no_list.parquet", NULL, &o, &s), WR_OK); /* messages may be JSON text, which this is not */
+    /* messages may be JSON text, which this is not */
+    assert_int_equal(read_all(GOLDEN "refused/no_list.parquet", NULL, &o, &s), WR_OK);
     assert_string_equal(s.text.data, "field missing or of a wrong type\n");
     strbuf_free(&s.text);
     const field_map *map;
@@ -263,7 +267,8 @@ static wr_status read_damaged(const char *bytes, size_t n, strbuf *out) {
     return status;
 }
 
-static const char *const damaged_names[] = {"many_pages_v1", "zstd_v2_dictionary", "delta", "delta_length", "few_columns"};
+static const char *const damaged_names[] = {"many_pages_v1", "zstd_v2_dictionary", "delta", "delta_length",
+                                            "few_columns"};
 
 static void test_truncation(void **state) {
     (void)state;
@@ -274,7 +279,8 @@ static void test_truncation(void **state) {
         assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
         for (size_t cut = 0; cut < n; cut++) {
             wr_status status = read_damaged(bytes, cut, NULL);
-            if (status != WR_E_FORMAT && status != WR_E_IO) fail_msg("%s cut to %zu bytes: status %d", damaged_names[k], cut, status);
+            if (status != WR_E_FORMAT && status != WR_E_IO)
+                fail_msg("%s cut to %zu bytes: status %d", damaged_names[k], cut, status);
         }
         free(bytes);
     }
@@ -299,8 +305,8 @@ static void test_byte_flips(void **state) {
     }
 }
 
-/* A page whose bytes have changed is found by its checksum. Its header is no part of that, but what must stand in it does, and the pages of a chunk end
- * where the chunk does. */
+/* A page whose bytes have changed is found by its checksum. Its header is no part of that, but what must stand in it
+ * does, and the pages of a chunk end where the chunk does. */
 static void test_checksum(void **state) {
     (void)state;
     char *bytes;
@@ -320,7 +326,8 @@ static void test_checksum(void **state) {
         strbuf_free(&text);
         bytes[i] ^= 0x20;
     }
-    if (refused < (n - footer) / 3 || other > 0) fail_msg("%zu bytes: %zu found by checksum, %zu give other rows", n - footer, refused, other);
+    if (refused < (n - footer) / 3 || other > 0)
+        fail_msg("%zu bytes: %zu found by checksum, %zu give other rows", n - footer, refused, other);
     strbuf_free(&good);
     free(bytes);
 }
@@ -338,7 +345,8 @@ static char *footer_field(char *bytes, size_t n, int id) {
     return bytes + (t.at - (const uint8_t *)bytes) - 1; /* its end */
 }
 
-/* What a footer says twice must agree: rows of the file and of its groups, names and types of columns and of their chunks. */
+/* What a footer says twice must agree: rows of the file and of its groups, names and types of columns and of their
+ * chunks. */
 static void test_footer_agrees(void **state) {
     (void)state;
     char *bytes;
@@ -354,7 +362,8 @@ static void test_footer_agrees(void **state) {
     assert_int_equal(file_read(GOLDEN "many_pages_v1.parquet", 0, &bytes, &n), WR_OK);
     static const char *const columns[] = {"hashed_ip", "toxic", "language", "timestamp"};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) { /* of the schema, where it comes first */
-        char *schema = footer_field(bytes, n, 2), *name = memmem(schema, (size_t)(bytes + n - schema), columns[i], strlen(columns[i]));
+        char *schema = footer_field(bytes, n, 2),
+             *name = memmem(schema, (size_t)(bytes + n - schema), columns[i], strlen(columns[i]));
         if (!name) continue;
         name[1] ^= 1;
         assert_int_equal(read_damaged(bytes, n, NULL), WR_E_FORMAT);
@@ -404,14 +413,16 @@ static wr_status read_as_source(const char *path, size_t *rows) {
     source_options o = {0};
     *rows = 0;
     TRY(sources_open(&path, 1, &o, &s));
-    for (size_t block = 0; (status = sources_read(s, 0, block, count_row, rows, NULL)) == WR_OK; block++) {}
+    for (size_t block = 0; (status = sources_read(s, 0, block, count_row, rows, NULL)) == WR_OK; block++) {
+    }
     TRY(status);
 cleanup:
     sources_close(s);
     return status;
 }
 
-/* A file that is called Parquet is never taken for text: not an empty one, a pointer to one, or one whose first bytes are damaged. */
+/* A file that is called Parquet is never taken for text: not an empty one, a pointer to one, or one whose first bytes
+ * are damaged. */
 static void test_by_name(void **state) {
     (void)state;
     char folder[] = "/tmp/wildreward-test-XXXXXX", path[PATH_CAP], *bytes;
@@ -441,9 +452,10 @@ static void test_by_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden), cmocka_unit_test(test_fields),    cmocka_unit_test(test_groups),     cmocka_unit_test(test_toxic_redacted), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_truncation), cmocka_unit_test(test_byte_flips), cmocka_unit_test(test_checksum),       cmocka_unit_test(test_footer_agrees), cmocka_unit_test(test_empty_list),
-        cmocka_unit_test(test_by_name),
+        cmocka_unit_test(test_golden),         cmocka_unit_test(test_fields),   cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_toxic_redacted), cmocka_unit_test(test_refused),  cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_byte_flips),     cmocka_unit_test(test_checksum), cmocka_unit_test(test_footer_agrees),
+        cmocka_unit_test(test_empty_list),     cmocka_unit_test(test_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* prefix_batch: rows hold the right tokens whatever is shared; every segment has tokens; nothing is computed twice that a group shares; memory is used
- * again. prefix_groups: as good as trying every cut. prefix_batch_end: within the budget, groups whole. */
+/* prefix_batch: rows hold the right tokens whatever is shared; every segment has tokens; nothing is computed twice that
+ * a group shares; memory is used again. prefix_groups: as good as trying every cut. prefix_batch_end: within the
+ * budget, groups whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -154,16 +155,20 @@ static void test_batch_end(void **state) {
             end = prefix_batch_end(t.n, t.ids, t.lengths, t.group, min_shared, from, budget);
             assert_true(end > from && end <= t.n);
             prefix_batch p = {0};
-            assert_int_equal(prefix_batch_build(end - from, t.ids + from, t.lengths + from, t.group + from, min_shared, &p), WR_OK);
+            assert_int_equal(
+                prefix_batch_build(end - from, t.ids + from, t.lengths + from, t.group + from, min_shared, &p), WR_OK);
             size_t tokens = p.batch.offsets[p.batch.B];
             assert_true(tokens <= budget || end == from + 1);
-            if (end < t.n) { /* no more would have fitted: neither the next group nor, in a group that is cut, the next sequence */
+            /* no more would have fitted: neither the next group nor, in a group that is cut, the next sequence */
+            if (end < t.n) {
                 size_t next = end + 1;
                 while (next < t.n && t.group[next] == t.group[end]) next++;
                 bool cut = t.group[end] == t.group[end - 1];
                 if (cut) assert_true(t.group[from] == t.group[end]);
                 size_t upto = cut ? end + 1 : next;
-                assert_int_equal(prefix_batch_build(upto - from, t.ids + from, t.lengths + from, t.group + from, min_shared, &p), WR_OK);
+                assert_int_equal(
+                    prefix_batch_build(upto - from, t.ids + from, t.lengths + from, t.group + from, min_shared, &p),
+                    WR_OK);
                 assert_true(p.batch.offsets[p.batch.B] > budget);
             }
             prefix_batch_free(&p);
@@ -173,7 +178,7 @@ static void test_batch_end(void **state) {
 
 int main(void) {
     printf("# seed %d\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_batches), cmocka_unit_test(test_whole_sequences), cmocka_unit_test(test_groups),
-                                       cmocka_unit_test(test_batch_end)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_batches), cmocka_unit_test(test_whole_sequences),
+                                       cmocka_unit_test(test_groups), cmocka_unit_test(test_batch_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* prepare as a whole on a small made-up file: bad rows counted, users apart, labels right, same bytes again, nothing left behind. */
+/* prepare as a whole on a small made-up file: bad rows counted, users apart, labels right, same bytes again, nothing
+ * left behind. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -24,24 +25,38 @@ static char dir[64], chats[PATH_CAP], rated[PATH_CAP];
 static void put_rows(void) {
     FILE *f = fopen(chats, "w");
     assert_non_null(f);
-    static const char *const says[] = {"No, that's wrong.", "Great! Now list four more animals, please.", "This is useless.", "Thanks, perfect!", "And how tall is a giraffe?"};
+    static const char *const says[] = {"No, that's wrong.", "Great! Now list four more animals, please.",
+                                       "This is useless.", "Thanks, perfect!", "And how tall is a giraffe?"};
     for (int i = 0; i < USERS * 5; i++) {
-        fprintf(f, "{\"conversation_hash\":\"c%d\",\"hashed_ip\":\"u%d\",\"language\":\"English\",\"model\":\"m\",\"conversation\":["
-                   "{\"role\":\"user\",\"content\":\"Please list three animals of the savanna (%d).\",\"turn_identifier\":0},"
-                   "{\"role\":\"assistant\",\"content\":\"Three animals of the savanna are the lion, the zebra and the giraffe.\",\"turn_identifier\":1},"
-                   "{\"role\":\"user\",\"content\":\"%s\",\"turn_identifier\":2},{\"role\":\"assistant\",\"content\":\"ok\",\"turn_identifier\":3}]}\n",
-                i, i % USERS, i, says[i % 5]);
+        fprintf(
+            f,
+            "{\"conversation_hash\":\"c%d\",\"hashed_ip\":\"u%d\",\"language\":\"English\",\"model\":\"m\","
+            "\"conversation\":["
+            "{\"role\":\"user\",\"content\":\"Please list three animals of the savanna (%d).\",\"turn_identifier\":0},"
+            "{\"role\":\"assistant\",\"content\":\"Three animals of the savanna are the lion, the zebra and the "
+            "giraffe.\",\"turn_identifier\":1},"
+            "{\"role\":\"user\",\"content\":\"%s\",\"turn_identifier\":2},{\"role\":\"assistant\",\"content\":\"ok\","
+            "\"turn_identifier\":3}]}\n",
+            i, i % USERS, i, says[i % 5]);
         if (i == 3) {
-            fputs("not json\n[1,2]\n{\"conversation_hash\":\"x\"}\n{\"conversation_hash\":\"y\",\"conversation\":[{\"role\":\"user\",\"content\":null}]}\n", f);
+            fputs("not "
+                  "json\n[1,2]\n{\"conversation_hash\":\"x\"}\n{\"conversation_hash\":\"y\",\"conversation\":[{"
+                  "\"role\":\"user\",\"content\":null}]}\n",
+                  f);
             fputs("{\"conversation_hash\":\"z\",\"conversation\":[]}\n{\"a\":\"\xff\"}\n\n", f);
         }
     }
-    fputs("{\"conversation_hash\":\"c0\",\"hashed_ip\":\"u0\",\"conversation\":[{\"role\":\"user\",\"content\":\"again\"}]}\n", f);
+    fputs("{\"conversation_hash\":\"c0\",\"hashed_ip\":\"u0\",\"conversation\":[{\"role\":\"user\",\"content\":"
+          "\"again\"}]}\n",
+          f);
     fclose(f);
     f = fopen(rated, "w");
     assert_non_null(f);
-    for (int i = 0; i < 60; i++) fprintf(f, "{\"response\":\"reply %d\",\"label\":%d,\"query\":\"q\",\"user\":\"u%d\"}\n", i, 1 + i % 5, i % 12);
-    fputs("{\"response\":\"r\",\"label\":0}\n{\"response\":\"r\",\"label\":1.5}\n{\"label\":1}\n{\"response\":\"r\",\"label\":2,\"history\":7}\n", f);
+    for (int i = 0; i < 60; i++)
+        fprintf(f, "{\"response\":\"reply %d\",\"label\":%d,\"query\":\"q\",\"user\":\"u%d\"}\n", i, 1 + i % 5, i % 12);
+    fputs("{\"response\":\"r\",\"label\":0}\n{\"response\":\"r\",\"label\":1.5}\n{\"label\":1}\n{\"response\":\"r\","
+          "\"label\":2,\"history\":7}\n",
+          f);
     fputs("{\"response\":\"r\",\"label\":2,\"history\":[{\"role\":\"user\",\"content\":\"h\"}]}\n", f);
     fclose(f);
 }
@@ -63,8 +78,16 @@ static int tear_down(void **state) {
 
 static prepare_options options_for(const char *const *source, const char *out, const char *format) {
     /* The defaults ask for ten words of a reply and five of a query. */
-    return (prepare_options){.sources = source, .n_sources = 1, .out_dir = out, .format = format, .vocab_size = 300, .seed = 3, .test_instances = -1,
-                             .max_length = 512, .shard_records = 50, .filters = filter_options_default()};
+    return (prepare_options){.sources = source,
+                             .n_sources = 1,
+                             .out_dir = out,
+                             .format = format,
+                             .vocab_size = 300,
+                             .seed = 3,
+                             .test_instances = -1,
+                             .max_length = 512,
+                             .shard_records = 50,
+                             .filters = filter_options_default()};
 }
 
 static int64_t count(const json_value *meta, const char *stage, const char *name) {
@@ -196,7 +219,8 @@ static void wildchat(void **state) {
     const json_value *meta = load_meta(a, out);
     assert_int_equal(count(meta, "rows", "read"), USERS * 5 + 7);
     assert_int_equal(count(meta, "rows", "good"), USERS * 5);
-    static const char *const faults[] = {"not JSON", "not an object", "no messages", "invalid UTF-8", "conversation seen before"};
+    static const char *const faults[] = {"not JSON", "not an object", "no messages", "invalid UTF-8",
+                                         "conversation seen before"};
     for (size_t i = 0; i < 5; i++) assert_int_equal(count(meta, "rows", faults[i]), 1);
     assert_int_equal(count(meta, "rows", "field missing or of a wrong type"), 2);
     assert_int_equal(count(meta, "dropped", "neutral"), USERS);
@@ -223,7 +247,8 @@ static void wildchat(void **state) {
 }
 
 /* Records of one set, each given to check. */
-static void each_record(const char *out, const char *prefix, void (*check)(void *context, const instance *x), void *context) {
+static void each_record(const char *out, const char *prefix, void (*check)(void *context, const instance *x),
+                        void *context) {
     dataset_index d;
     dataset_reader *r;
     arena *a = arena_create();
@@ -248,20 +273,24 @@ typedef struct long_talk {
     size_t max_length, seen, shortened;
 } long_talk;
 
-/* What the shard holds is what the one template function makes of its texts, with the oldest messages gone and the reply whole. */
+/* What the shard holds is what the one template function makes of its texts, with the oldest messages gone and the
+ * reply whole. */
 static void check_rendering(void *context, const instance *x) {
     long_talk *l = context;
     token_ids ids = {0};
     strbuf text = {0};
     size_t dropped;
-    assert_int_equal(reward_template_encode(l->template, l->tok, x->history, x->n_history, x->query, x->query_length, x->response, x->response_length, l->max_length, &ids, &dropped), WR_OK);
+    assert_int_equal(reward_template_encode(l->template, l->tok, x->history, x->n_history, x->query, x->query_length,
+                                            x->response, x->response_length, l->max_length, &ids, &dropped),
+                     WR_OK);
     assert_int_equal(ids.n, x->n_ids);
     assert_memory_equal(ids.ids, x->ids, ids.n * sizeof *ids.ids);
     assert_true(x->n_ids <= l->max_length);
     assert_int_equal(tokenizer_decode(l->tok, x->ids, x->n_ids, false, &text), WR_OK);
     assert_non_null(strstr(text.data, x->response));
     assert_non_null(strstr(text.data, x->query));
-    for (size_t i = 0; i < x->n_history; i++) assert_true((strstr(text.data, x->history[i].content) != NULL) == (i >= dropped));
+    for (size_t i = 0; i < x->n_history; i++)
+        assert_true((strstr(text.data, x->history[i].content) != NULL) == (i >= dropped));
     l->seen++;
     l->shortened += dropped > 0;
     token_ids_free(&ids);
@@ -277,10 +306,16 @@ static void mistake_03_one_template_and_mistake_12_oldest_history_goes_first(voi
     path_join(file, dir, "long.jsonl");
     FILE *f = fopen(file, "w");
     for (int c = 0; c < 20; c++) {
-        fprintf(f, "{\"conversation_hash\":\"long%d\",\"hashed_ip\":\"u%d\",\"language\":\"English\",\"conversation\":[", c, c);
+        fprintf(f,
+                "{\"conversation_hash\":\"long%d\",\"hashed_ip\":\"u%d\",\"language\":\"English\",\"conversation\":[",
+                c, c);
         for (int i = 0; i < 8; i++) {
-            fprintf(f, "%s{\"role\":\"user\",\"content\":\"%sNow tell me about animal number %d-%d in some detail.\"},", i ? "," : "", i ? "Thanks, that is perfect! " : "", c, i);
-            fprintf(f, "{\"role\":\"assistant\",\"content\":\"Animal number %d-%d lives in the savanna, eats grass all day long, and sleeps under a tree at night.\"}", c, i);
+            fprintf(f, "%s{\"role\":\"user\",\"content\":\"%sNow tell me about animal number %d-%d in some detail.\"},",
+                    i ? "," : "", i ? "Thanks, that is perfect! " : "", c, i);
+            fprintf(f,
+                    "{\"role\":\"assistant\",\"content\":\"Animal number %d-%d lives in the savanna, eats grass all "
+                    "day long, and sleeps under a tree at night.\"}",
+                    c, i);
         }
         fputs("]}\n", f);
     }
@@ -298,7 +333,7 @@ static void mistake_03_one_template_and_mistake_12_oldest_history_goes_first(voi
 }
 
 static void seen_once(void *context, const instance *x) {
-    char (*ids)[24] = context;
+    char(*ids)[24] = context;
     size_t i = 0;
     for (; ids[i][0]; i++) assert_string_not_equal(ids[i], x->id);
     snprintf(ids[i], sizeof ids[i], "%s", x->id);
@@ -314,13 +349,18 @@ static void mistake_08_no_turn_twice(void **state) {
     path_join(file, dir, "hindsight.jsonl");
     FILE *f = fopen(file, "w");
     for (int c = 0; c < 40; c++) {
-        static const char *const says[] = {"How many stripes does zebra %d have on its back, please?", "And how long are the stripes of zebra %d on its back?", "Thanks, great! And the stripes on the legs of zebra %d?",
+        static const char *const says[] = {"How many stripes does zebra %d have on its back, please?",
+                                           "And how long are the stripes of zebra %d on its back?",
+                                           "Thanks, great! And the stripes on the legs of zebra %d?",
                                            "Thanks, perfect! And the stripes on the tail of zebra %d?"};
-        fprintf(f, "{\"conversation_hash\":\"h%d\",\"hashed_ip\":\"u%d\",\"language\":\"English\",\"conversation\":[", c, c % 9);
+        fprintf(f, "{\"conversation_hash\":\"h%d\",\"hashed_ip\":\"u%d\",\"language\":\"English\",\"conversation\":[",
+                c, c % 9);
         for (int i = 0; i < 4; i++) {
             fprintf(f, "%s{\"role\":\"user\",\"content\":\"", i ? "," : "");
             fprintf(f, says[i], c);
-            fputs("\"},{\"role\":\"assistant\",\"content\":\"The zebra has some forty stripes there, and they are as long as its back is wide.\"}", f);
+            fputs("\"},{\"role\":\"assistant\",\"content\":\"The zebra has some forty stripes there, and they are as "
+                  "long as its back is wide.\"}",
+                  f);
         }
         fputs("]}\n", f);
     }
@@ -377,7 +417,8 @@ static void nothing_usable(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(wildchat), cmocka_unit_test(mistake_03_one_template_and_mistake_12_oldest_history_goes_first), cmocka_unit_test(mistake_08_no_turn_twice),
-                                       cmocka_unit_test(labelled), cmocka_unit_test(nothing_usable)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wildchat), cmocka_unit_test(mistake_03_one_template_and_mistake_12_oldest_history_goes_first),
+        cmocka_unit_test(mistake_08_no_turn_twice), cmocka_unit_test(labelled), cmocka_unit_test(nothing_usable)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

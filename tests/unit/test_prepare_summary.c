@@ -67,8 +67,10 @@ static void write_folder(void) {
     const instance train[] = {reply("c1:4", "ann", "yes", 4, "lexicon"), reply("c2:4", "ann", "no", 1, "refusal"),
                               reply("c3:4", "bob", long_reply, 2, "lexicon")};
     const instance test[] = {reply("c4:4", "cy", "mm\xe4\xb8\xad", 4, "mined")};
-    static const chat_message talk[4] = {
-        {"user", "first", 5, NULL}, {"assistant", "reply", 5, NULL}, {"user", "why & how", 9, NULL}, {"assistant", "yes", 3, NULL}};
+    static const chat_message talk[4] = {{"user", "first", 5, NULL},
+                                         {"assistant", "reply", 5, NULL},
+                                         {"user", "why & how", 9, NULL},
+                                         {"assistant", "yes", 3, NULL}};
     chat_message longer[6];
     memcpy(longer, talk, sizeof talk);
     longer[4] = (chat_message){"user", "thanks <b>", 10, NULL};

@@ -18,28 +18,35 @@
 #include <utf8proc.h>
 
 static const char gpt2[] = "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}";
-#define SPLIT(digits)                                                                                                                                   \
-    "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?"   \
-    "\\\\p{L}+|" digits "| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"},\"behavior\":\"Isolated\",\"invert\":false}," \
+#define SPLIT(digits)                                                                                                  \
+    "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?i:'s|'t|'re|'ve|'m|'ll|" \
+    "'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?"                                                                               \
+    "\\\\p{L}+|" digits "| "                                                                                           \
+    "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"},"                           \
+    "\"behavior\":\"Isolated\",\"invert\":false},"                                                                     \
     "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]}"
 static const char qwen2[] = SPLIT("\\\\p{N}"), llama3[] = SPLIT("\\\\p{N}{1,3}");
 static const char *const layouts[] = {gpt2, qwen2, llama3};
 enum { N_LAYOUTS = 3 };
 
-typedef struct pair { arena *a; unicode_table *table; pretokenizer *by_hand, *by_regex; pretokenize_scratch s1, s2; } pair;
+typedef struct pair {
+    arena *a;
+    unicode_table *table;
+    pretokenizer *by_hand, *by_regex;
+    pretokenize_scratch s1, s2;
+} pair;
 
-static pair make(const char *layout)
-{
+static pair make(const char *layout) {
     pair p = {.a = arena_create()};
     const json_value *config;
     assert_int_equal(json_parse(p.a, layout, strlen(layout), &config), WR_OK);
     assert_int_equal(unicode_table_create(&p.table), WR_OK);
-    if (pretokenizer_load(config, p.table, &p.by_hand) < 0 || pretokenizer_load(config, NULL, &p.by_regex) < 0) fail_msg("%s", wr_error());
+    if (pretokenizer_load(config, p.table, &p.by_hand) < 0 || pretokenizer_load(config, NULL, &p.by_regex) < 0)
+        fail_msg("%s", wr_error());
     return p;
 }
 
-static void drop(pair *p)
-{
+static void drop(pair *p) {
     pretokenize_scratch_free(&p->s1);
     pretokenize_scratch_free(&p->s2);
     pretokenizer_free(p->by_hand);
@@ -48,26 +55,24 @@ static void drop(pair *p)
     arena_free(p->a);
 }
 
-static void compare(pair *p, const char *text, size_t n)
-{
+static void compare(pair *p, const char *text, size_t n) {
     const piece_list *x, *y;
     assert_int_equal(pretokenize(p->by_hand, &p->s1, text, n, &x), WR_OK);
     assert_int_equal(pretokenize(p->by_regex, &p->s2, text, n, &y), WR_OK);
     for (size_t i = 0; i < x->n && i < y->n; i++)
         if (x->items[i].text != y->items[i].text || x->items[i].n != y->items[i].n)
-            fail_msg("word %zu of \"%.*s\" differs at \"%.*s\"", i, (int)(n < 200 ? n : 200), text, (int)y->items[i].n, y->items[i].text);
+            fail_msg("word %zu of \"%.*s\" differs at \"%.*s\"", i, (int)(n < 200 ? n : 200), text, (int)y->items[i].n,
+                     y->items[i].text);
     assert_int_equal(x->n, y->n);
 }
 
-static void put(strbuf *b, uint32_t code)
-{
+static void put(strbuf *b, uint32_t code) {
     char bytes[4];
     strbuf_append(b, bytes, utf8_encode(code, bytes));
 }
 
 /* Each code point after and before each kind of neighbour. */
-static void test_every_code_point(void **state)
-{
+static void test_every_code_point(void **state) {
     (void)state;
     static const char *const around[] = {"a", "1", " ", "!", "\n", "'", " \n", "  "};
     for (size_t k = 0; k < N_LAYOUTS; k++) {
@@ -91,17 +96,17 @@ static void test_every_code_point(void **state)
     }
 }
 
-static uint32_t random_code(rng *r)
-{
-    static const uint32_t pool[] = {'a', 'Z', 's', 'T', 'r', 'e', 'v', 'l', 'L', 'm', 'd', '\'', '\'', ' ', ' ', ' ', '\n', '\r', '\t', '1', '9', '!', '.', '(',
-                                    0x17F, 0xA0, 0x85, 0x3000, 0x4F60, 0xE9, 0x301, 0x663, 0xBD, 0x2167, 0x1F600, 0x200D, 0x1C8A, 0x10D40, 0x2028, 0x180E, 0};
+static uint32_t random_code(rng *r) {
+    static const uint32_t pool[] = {'a',    'Z',     's',    'T',    'r',     'e',    'v',    'l',  'L',   'm',   'd',
+                                    '\'',   '\'',    ' ',    ' ',    ' ',     '\n',   '\r',   '\t', '1',   '9',   '!',
+                                    '.',    '(',     0x17F,  0xA0,   0x85,    0x3000, 0x4F60, 0xE9, 0x301, 0x663, 0xBD,
+                                    0x2167, 0x1F600, 0x200D, 0x1C8A, 0x10D40, 0x2028, 0x180E, 0};
     if (rng_below(r, 8)) return pool[rng_below(r, sizeof pool / sizeof *pool)];
     uint32_t code = (uint32_t)rng_below(r, rng_below(r, 2) ? 0x3000 : 0x110000);
     return code >= 0xD800 && code < 0xE000 ? 'x' : code;
 }
 
-static void test_random_texts(void **state)
-{
+static void test_random_texts(void **state) {
     (void)state;
     rng r = rng_make(5, RNG_TEST, 0, 0, 0);
     for (size_t k = 0; k < N_LAYOUTS; k++) {
@@ -117,8 +122,7 @@ static void test_random_texts(void **state)
     }
 }
 
-static normalizer *form(const char *name, const unicode_table *table)
-{
+static normalizer *form(const char *name, const unicode_table *table) {
     char text[64];
     const json_value *config;
     normalizer *m = NULL;
@@ -130,22 +134,27 @@ static normalizer *form(const char *name, const unicode_table *table)
     return m;
 }
 
-static uint32_t random_composing(rng *r)
-{
-    static const uint32_t starts[] = {'a', 0xE9, 0x1100, 0xAC00, 0x915, 0x0DD9, 0x1E9B, 0x2126, 0xFB01, 0x3099, 0x344, 0x1D15E}, marks[] = {
-        0x300, 0x301, 0x327, 0x334, 0x345, 0x323, 0x1161, 0x11A8, 0x93C, 0x0DCA, 0x3099, 0x5B0};
+static uint32_t random_composing(rng *r) {
+    static const uint32_t starts[] = {'a',    0xE9,   0x1100, 0xAC00, 0x915, 0x0DD9,
+                                      0x1E9B, 0x2126, 0xFB01, 0x3099, 0x344, 0x1D15E},
+                          marks[] = {0x300,  0x301,  0x327, 0x334,  0x345,  0x323,
+                                     0x1161, 0x11A8, 0x93C, 0x0DCA, 0x3099, 0x5B0};
     switch (rng_below(r, 4)) {
-    case 0: return starts[rng_below(r, 12)];
-    case 1: case 2: return marks[rng_below(r, 12)];
-    default: return (uint32_t)rng_below(r, 0x3200);
+    case 0:
+        return starts[rng_below(r, 12)];
+    case 1:
+    case 2:
+        return marks[rng_below(r, 12)];
+    default:
+        return (uint32_t)rng_below(r, 0x3200);
     }
 }
 
-static void test_normal_forms(void **state)
-{
+static void test_normal_forms(void **state) {
     (void)state;
     static const char *const names[] = {"NFC", "NFD", "NFKC", "NFKD"};
-    static const int options[] = {UTF8PROC_COMPOSE, UTF8PROC_DECOMPOSE, UTF8PROC_COMPOSE | UTF8PROC_COMPAT, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT};
+    static const int options[] = {UTF8PROC_COMPOSE, UTF8PROC_DECOMPOSE, UTF8PROC_COMPOSE | UTF8PROC_COMPAT,
+                                  UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT};
     rng r = rng_make(6, RNG_TEST, 0, 0, 0);
     unicode_table *table;
     normalize_scratch scratch = {0};
@@ -166,7 +175,8 @@ static void test_normal_forms(void **state)
             utf8proc_ssize_t n = utf8proc_map((utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.len, &want,
                                               (utf8proc_option_t)(options[k] | UTF8PROC_STABLE));
             assert_int_equal(normalize(m, &scratch, text.data, text.len, &got, &n_got), WR_OK);
-            if (n_got != (size_t)n || memcmp(got, want, n_got) != 0) fail_msg("%s of \"%s\": \"%.*s\", not \"%s\"", names[k], text.data, (int)n_got, got, want);
+            if (n_got != (size_t)n || memcmp(got, want, n_got) != 0)
+                fail_msg("%s of \"%s\": \"%.*s\", not \"%s\"", names[k], text.data, (int)n_got, got, want);
             free(want);
             strbuf_free(&text);
         }
@@ -177,8 +187,7 @@ static void test_normal_forms(void **state)
 }
 
 /* A megabyte of marks in the wrong order: a sort that moves them one by one would take hours. */
-static void test_mark_runs(void **state)
-{
+static void test_mark_runs(void **state) {
     (void)state;
     normalizer *m = form("NFC", NULL);
     normalize_scratch scratch = {0};
@@ -200,12 +209,13 @@ static void test_mark_runs(void **state)
 }
 
 /* Replacements may not blow a text up. */
-static void test_growth(void **state)
-{
+static void test_growth(void **state) {
     (void)state;
     static const char config[] = "{\"type\":\"Sequence\",\"normalizers\":["
-        "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"},"
-        "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}]}";
+                                 "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":"
+                                 "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"},"
+                                 "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":"
+                                 "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}]}";
     arena *a = arena_create();
     const json_value *v;
     normalizer *m = NULL;
@@ -224,11 +234,11 @@ static void test_growth(void **state)
     arena_free(a);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_code_point), cmocka_unit_test(test_random_texts), cmocka_unit_test(test_normal_forms),
-        cmocka_unit_test(test_mark_runs), cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_every_code_point), cmocka_unit_test(test_random_texts),
+        cmocka_unit_test(test_normal_forms),     cmocka_unit_test(test_mark_runs),
+        cmocka_unit_test(test_growth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Inputs joined from pieces are those of the whole text: every golden vocabulary, random conversations full of what pre-tokenizers care about. */
+/* Inputs joined from pieces are those of the whole text: every golden vocabulary, random conversations full of what
+ * pre-tokenizers care about. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,9 +13,45 @@
 #include <string.h>
 
 enum { MESSAGES = 8, TEXT = 60 };
-static const char *const bits[] = {" ", "  ", "\n", "\r\n", "\n\n", "\t", "a", "B", "word", " word", "'s", "'", ":", "!!", "...", "1", "234", "5678", "好", "你", "é",
-                                   "e\xCC\x81", "\xCC\x81", "🙂", "\xEF\xBC\xA1", "\xC2\xA0", "\xE2\x80\xA8", "\xC2\x85", "_", "<|im_end|>", "User: x", "\nUser: ",
-                                   "\nSatisfaction:", "\xFF", "\xE5\xA5", "", "٣", "Ⅷ", "\xE1\x84\x80\xE1\x85\xA1"};
+static const char *const bits[] = {" ",
+                                   "  ",
+                                   "\n",
+                                   "\r\n",
+                                   "\n\n",
+                                   "\t",
+                                   "a",
+                                   "B",
+                                   "word",
+                                   " word",
+                                   "'s",
+                                   "'",
+                                   ":",
+                                   "!!",
+                                   "...",
+                                   "1",
+                                   "234",
+                                   "5678",
+                                   "好",
+                                   "你",
+                                   "é",
+                                   "e\xCC\x81",
+                                   "\xCC\x81",
+                                   "🙂",
+                                   "\xEF\xBC\xA1",
+                                   "\xC2\xA0",
+                                   "\xE2\x80\xA8",
+                                   "\xC2\x85",
+                                   "_",
+                                   "<|im_end|>",
+                                   "User: x",
+                                   "\nUser: ",
+                                   "\nSatisfaction:",
+                                   "\xFF",
+                                   "\xE5\xA5",
+                                   "",
+                                   "٣",
+                                   "Ⅷ",
+                                   "\xE1\x84\x80\xE1\x85\xA1"};
 
 static uint32_t random_below(uint64_t *state, uint32_t n) {
     *state += 0x9E3779B97F4A7C15u;
@@ -44,18 +81,22 @@ static void fill(random_chat *c, uint64_t *state) {
     }
 }
 
-static void compare(const reward_template *t, const tokenizer *tok, reward_encoder *e, const random_chat *c, size_t n_history, size_t limit, const char *name) {
+static void compare(const reward_template *t, const tokenizer *tok, reward_encoder *e, const random_chat *c,
+                    size_t n_history, size_t limit, const char *name) {
     token_ids got = {0}, want = {0};
     size_t dropped = 77, dropped_whole = 77;
     const chat_message *query = &c->messages[n_history], *response = query + 1;
-    wr_status whole = reward_template_encode(t, tok, c->messages, n_history, query->content, query->length, response->content, response->length, limit, &want,
-                                             &dropped_whole);
+    wr_status whole = reward_template_encode(t, tok, c->messages, n_history, query->content, query->length,
+                                             response->content, response->length, limit, &want, &dropped_whole);
     wr_status joined = reward_encoder_encode(e, c->messages, n_history, limit, &got, &dropped);
     assert_int_equal(joined, whole);
-    if (got.n != want.n || dropped != dropped_whole || (got.n && memcmp(got.ids, want.ids, got.n * sizeof *got.ids) != 0)) {
+    if (got.n != want.n || dropped != dropped_whole ||
+        (got.n && memcmp(got.ids, want.ids, got.n * sizeof *got.ids) != 0)) {
         strbuf text = {0};
-        reward_template_render(t, c->messages, n_history, query->content, query->length, response->content, response->length, &text);
-        print_message("%s: %zu ids, %zu whole; %zu messages left out, %zu whole; of:\n%s\n", name, got.n, want.n, dropped, dropped_whole, strbuf_str(&text));
+        reward_template_render(t, c->messages, n_history, query->content, query->length, response->content,
+                               response->length, &text);
+        print_message("%s: %zu ids, %zu whole; %zu messages left out, %zu whole; of:\n%s\n", name, got.n, want.n,
+                      dropped, dropped_whole, strbuf_str(&text));
         fail();
     }
     token_ids_free(&got);

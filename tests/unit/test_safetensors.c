@@ -120,18 +120,21 @@ static void test_conversions(void **state) {
     bf16 *h = mem_calloc(N, sizeof *h);
     int64_t id = 7;
     for (size_t i = 0; i < N; i++) x[i] = sinf((float)i) * (float)(i + 1), h[i] = bf16_from_f32(-x[i]);
-    const st_tensor t[] = {{.name = "x", .dtype = ST_F32, .n_dims = 2, .dims = {100, N / 100}, .data = x, .bytes = N * 4},
-                           {.name = "h", .dtype = ST_BF16, .n_dims = 1, .dims = {N}, .data = h, .bytes = N * 2},
-                           {.name = "id", .dtype = ST_I64, .n_dims = 1, .dims = {1}, .data = &id, .bytes = 8}};
+    const st_tensor t[] = {
+        {.name = "x", .dtype = ST_F32, .n_dims = 2, .dims = {100, N / 100}, .data = x, .bytes = N * 4},
+        {.name = "h", .dtype = ST_BF16, .n_dims = 1, .dims = {N}, .data = h, .bytes = N * 2},
+        {.name = "id", .dtype = ST_I64, .n_dims = 1, .dims = {1}, .data = &id, .bytes = 8}};
     for (int stored = ST_F32; stored <= ST_OTHER; stored++) {
         if (stored == ST_F16 || stored == ST_I64) continue;
         assert_int_equal(safetensors_write_as(path, t, 3, (st_dtype)stored, NULL), WR_OK);
         assert_int_equal(safetensors_open(path, &s), WR_OK);
         const st_tensor *a = safetensors_find(s, "x"), *b = safetensors_find(s, "h"), *c = safetensors_find(s, "id");
-        assert_true(a->dtype == (stored == ST_OTHER ? ST_F32 : (st_dtype)stored) && b->dtype == (stored == ST_OTHER ? ST_BF16 : (st_dtype)stored));
+        assert_true(a->dtype == (stored == ST_OTHER ? ST_F32 : (st_dtype)stored) &&
+                    b->dtype == (stored == ST_OTHER ? ST_BF16 : (st_dtype)stored));
         assert_true(c->dtype == ST_I64 && memcmp(c->data, &id, 8) == 0);
         assert_int_equal(st_tensor_to_f32(a, back), WR_OK);
-        for (size_t i = 0; i < N; i++) assert_true(back[i] == (stored == ST_BF16 ? bf16_to_f32(bf16_from_f32(x[i])) : x[i]));
+        for (size_t i = 0; i < N; i++)
+            assert_true(back[i] == (stored == ST_BF16 ? bf16_to_f32(bf16_from_f32(x[i])) : x[i]));
         assert_int_equal(st_tensor_to_f32(b, back), WR_OK);
         for (size_t i = 0; i < N; i++) assert_true(back[i] == bf16_to_f32(h[i]));
         safetensors_close(s);
@@ -153,12 +156,16 @@ static void test_nonfinite(void **state) {
     static const struct {
         st_dtype type;
         uint32_t largest, infinity, nan;
-    } types[] = {{ST_F32, 0x7f7fffff, 0xff800000, 0x7fc00000}, {ST_BF16, 0xff7f, 0x7f80, 0xffc1}, {ST_F16, 0x7bff, 0xfc00, 0x7c01}};
+    } types[] = {{ST_F32, 0x7f7fffff, 0xff800000, 0x7fc00000},
+                 {ST_BF16, 0xff7f, 0x7f80, 0xffc1},
+                 {ST_F16, 0x7bff, 0xfc00, 0x7c01}};
     for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
         enum { N = 1001 };
         const size_t size = types[k].type == ST_F32 ? 4 : 2;
         unsigned char bytes[N * 4 + 1] = {0};
-        const st_tensor t = {.name = "t", .dtype = types[k].type, .n_dims = 1, .dims = {N}, .data = bytes + 1, .bytes = N * size}; /* not aligned */
+        /* not aligned */
+        const st_tensor t = {
+            .name = "t", .dtype = types[k].type, .n_dims = 1, .dims = {N}, .data = bytes + 1, .bytes = N * size};
         size_t at = 0;
         for (size_t i = 0; i < N; i++) memcpy(bytes + 1 + i * size, &types[k].largest, size);
         assert_false(st_tensor_has_nonfinite(&t, &at));
@@ -257,9 +264,10 @@ static void test_lies(void **state) {
     assert_true(open_and_read() < 0);
 }
 
-/* What the Rust package (safetensors 0.8, by its Python wheel) refuses and takes beyond what is plain: numbers that are no integer literals, white space, members
- * that are there twice, what a JSON parser may read or not. */
-#define ENTRY(name, type, shape, offsets) "\"" name "\":{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+/* What the Rust package (safetensors 0.8, by its Python wheel) refuses and takes beyond what is plain: numbers that are
+ * no integer literals, white space, members that are there twice, what a JSON parser may read or not. */
+#define ENTRY(name, type, shape, offsets)                                                                              \
+    "\"" name "\":{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 #define F32(shape, offsets) "{" ENTRY("a", "F32", shape, offsets) "}"
 
 static void test_as_reference(void **state) {
@@ -269,15 +277,33 @@ static void test_as_reference(void **state) {
         size_t data;
         bool taken;
     } cases[] = {
-        {F32("[2]", "[0.0,8]"), 8, false},          {F32("[2]", "[0e0,8]"), 8, false},           {F32("[2]", "[-0,8]"), 8, false},
-        {F32("[2]", "[0,8.0]"), 8, false},          {F32("[2]", "[0,8e0]"), 8, false},           {F32("[2]", "[0,0.8e1]"), 8, false},
-        {F32("[2]", "[0,\"8\"]"), 8, false},        {F32("[2]", "[0,08]"), 8, false},            {F32("[2]", "[0,8,8]"), 8, false},
-        {F32("[2]", "[0,null]"), 8, false},         {F32("[2]", "[0,18446744073709551624]"), 8, false}, {F32("[2.0]", "[0,8]"), 8, false},
-        {F32("[2e0]", "[0,8]"), 8, false},          {F32("[\"2\"]", "[0,8]"), 8, false},         {F32("[-2]", "[0,8]"), 8, false},
-        {F32("[ 2 ]", "[ 0 , 8 ]"), 8, true},       {F32("[]", "[0,4]"), 4, true},               {F32("[0]", "[0,0]"), 0, true},
-        {" " F32("[2]", "[0,8]"), 8, true},         {"\n\t" F32("[2]", "[0,8]") "  ", 8, true},  {"\xef\xbb\xbf" F32("[2]", "[0,8]"), 8, false},
-        {F32("[2]", "[0,8]") "x", 8, false},        {F32("[2]", "[0,8]"), 9, false},             {F32("[2]", "[0,8]"), 7, false},
-        {" {}", 0, true},                           {"null", 0, false},                          {"{\"a\":null}", 0, false},
+        {F32("[2]", "[0.0,8]"), 8, false},
+        {F32("[2]", "[0e0,8]"), 8, false},
+        {F32("[2]", "[-0,8]"), 8, false},
+        {F32("[2]", "[0,8.0]"), 8, false},
+        {F32("[2]", "[0,8e0]"), 8, false},
+        {F32("[2]", "[0,0.8e1]"), 8, false},
+        {F32("[2]", "[0,\"8\"]"), 8, false},
+        {F32("[2]", "[0,08]"), 8, false},
+        {F32("[2]", "[0,8,8]"), 8, false},
+        {F32("[2]", "[0,null]"), 8, false},
+        {F32("[2]", "[0,18446744073709551624]"), 8, false},
+        {F32("[2.0]", "[0,8]"), 8, false},
+        {F32("[2e0]", "[0,8]"), 8, false},
+        {F32("[\"2\"]", "[0,8]"), 8, false},
+        {F32("[-2]", "[0,8]"), 8, false},
+        {F32("[ 2 ]", "[ 0 , 8 ]"), 8, true},
+        {F32("[]", "[0,4]"), 4, true},
+        {F32("[0]", "[0,0]"), 0, true},
+        {" " F32("[2]", "[0,8]"), 8, true},
+        {"\n\t" F32("[2]", "[0,8]") "  ", 8, true},
+        {"\xef\xbb\xbf" F32("[2]", "[0,8]"), 8, false},
+        {F32("[2]", "[0,8]") "x", 8, false},
+        {F32("[2]", "[0,8]"), 9, false},
+        {F32("[2]", "[0,8]"), 7, false},
+        {" {}", 0, true},
+        {"null", 0, false},
+        {"{\"a\":null}", 0, false},
         {"{" ENTRY("a", "F32", "[1]", "[0,8]") "," ENTRY("a", "F32", "[1]", "[0,4]") "}", 4, true},
         {"{" ENTRY("a", "F33", "[1]", "[0,4]") "," ENTRY("a", "F32", "[1]", "[0,4]") "}", 4, false},
         {"{" ENTRY("a", "F32", "[1]", "[0,4]") "," ENTRY("b", "F32", "[1]", "[0,4]") "}", 4, false},
@@ -290,13 +316,18 @@ static void test_as_reference(void **state) {
         {"{\"a\":{\"dtype\":\"F32\",\"x\":1,\"x\":{},\"shape\":[1],\"data_offsets\":[0,4]}}", 4, true},
         {"{\"a\":{\"dtype\":\"F32\",\"x\":1e400,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, false},
         {"{\"a\":[\"F32\",[1],[0,4]]}", 4, true},
-        {"{\"__metadata__\":null}", 0, true},       {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, false}, {"{\"__metadata__\":{\"a\":null}}", 0, false},
+        {"{\"__metadata__\":null}", 0, true},
+        {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, false},
+        {"{\"__metadata__\":{\"a\":null}}", 0, false},
         {"{" ENTRY("\\ud83d", "F32", "[1]", "[0,4]") "}", 4, false},
         {"{" ENTRY("\\ud83d\\ude00", "F32", "[1]", "[0,4]") "}", 4, true},
         {"{" ENTRY("\\\\ud83d", "F32", "[1]", "[0,4]") "}", 4, true},
-        {"{" ENTRY("a", "F8_E8M0", "[4]", "[0,4]") "}", 4, true}, {"{" ENTRY("a", "C64", "[1]", "[0,8]") "}", 8, true},
-        {"{" ENTRY("a", "F4", "[8]", "[0,4]") "}", 4, true},      {"{" ENTRY("a", "F4", "[7]", "[0,4]") "}", 4, false},
-        {"{" ENTRY("a", "F6_E2M3", "[4]", "[0,3]") "}", 3, true}, {"{" ENTRY("a", "f32", "[1]", "[0,4]") "}", 4, false},
+        {"{" ENTRY("a", "F8_E8M0", "[4]", "[0,4]") "}", 4, true},
+        {"{" ENTRY("a", "C64", "[1]", "[0,8]") "}", 8, true},
+        {"{" ENTRY("a", "F4", "[8]", "[0,4]") "}", 4, true},
+        {"{" ENTRY("a", "F4", "[7]", "[0,4]") "}", 4, false},
+        {"{" ENTRY("a", "F6_E2M3", "[4]", "[0,3]") "}", 3, true},
+        {"{" ENTRY("a", "f32", "[1]", "[0,4]") "}", 4, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put_file(strlen(cases[i].header), cases[i].header, cases[i].data);
@@ -305,8 +336,7 @@ static void test_as_reference(void **state) {
     }
 }
 
-/* --- model directories
- * -------------------------------------------------------------------------------------------------- */
+/* --- model directories -------------------------------------------------------------------------------------------- */
 
 static void put_config(void) {
     char name[PATH_CAP];
@@ -401,9 +431,13 @@ static void test_model_tensors(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_conversions),
-                                       cmocka_unit_test(test_nonfinite), cmocka_unit_test(test_truncated_everywhere),
-                                       cmocka_unit_test(test_changed_header_bytes), cmocka_unit_test(test_lies), cmocka_unit_test(test_as_reference),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
+                                       cmocka_unit_test(test_conversions),
+                                       cmocka_unit_test(test_nonfinite),
+                                       cmocka_unit_test(test_truncated_everywhere),
+                                       cmocka_unit_test(test_changed_header_bytes),
+                                       cmocka_unit_test(test_lies),
+                                       cmocka_unit_test(test_as_reference),
                                        cmocka_unit_test(test_model_tensors)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -15,11 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- one token -------------------------------------------------------------------------------------------------------------- */
+/* --- one token ---------------------------------------------------------------------------------------------------- */
 
 /* Reference: probability of every id after temperature, top-k, top-p, by repeated search for the largest. */
-static void reference(const float *logits, size_t V, const sampling_options *o, double *p)
-{
+static void reference(const float *logits, size_t V, const sampling_options *o, double *p) {
     double total = 0.0, kept = 0.0, sum = 0.0;
     bool *used = calloc(V, sizeof *used);
     size_t *order = malloc(V * sizeof *order);
@@ -41,9 +40,9 @@ static void reference(const float *logits, size_t V, const sampling_options *o, 
     free(order);
 }
 
-/* Chi-square of 40,000 draws against the reference; ids of probability 0 never come. Bound: mean + 5 standard deviations. */
-static void check_distribution(const sampling_options *o, uint64_t seed, bool ties)
-{
+/* Chi-square of 40,000 draws against the reference; ids of probability 0 never come. Bound: mean + 5 standard
+ * deviations. */
+static void check_distribution(const sampling_options *o, uint64_t seed, bool ties) {
     enum { V = 40, DRAWS = 40000 };
     float logits[V];
     double p[V] = {0}, chi = 0.0;
@@ -71,24 +70,28 @@ static void check_distribution(const sampling_options *o, uint64_t seed, bool ti
         cells++;
     }
     double freedom = cells > 1 ? (double)cells - 1 : 1;
-    if (!(chi < freedom + 5.0 * sqrt(2.0 * freedom) + 5.0)) fail_msg("seed %d: chi-square %.1f with %zu cells", (int)seed, chi, cells);
+    if (!(chi < freedom + 5.0 * sqrt(2.0 * freedom) + 5.0))
+        fail_msg("seed %d: chi-square %.1f with %zu cells", (int)seed, chi, cells);
     pick_scratch_free(&s);
 }
 
-static void test_distribution(void **state)
-{
+static void test_distribution(void **state) {
     (void)state;
     static const sampling_options cases[] = {
-        {.temperature = 1.0, .top_p = 1.0}, {.temperature = 0.5, .top_p = 1.0}, {.temperature = 2.0, .top_p = 1.0, .top_k = 7},
-        {.temperature = 1.0, .top_p = 0.9}, {.temperature = 1.0, .top_p = 0.5, .top_k = 10}, {.temperature = 1.0, .top_p = 1.0, .top_k = 1},
-        {.temperature = 1.5, .top_p = 0.99, .top_k = 100}, {.temperature = 1.0, .top_p = 1e-6},
+        {.temperature = 1.0, .top_p = 1.0},
+        {.temperature = 0.5, .top_p = 1.0},
+        {.temperature = 2.0, .top_p = 1.0, .top_k = 7},
+        {.temperature = 1.0, .top_p = 0.9},
+        {.temperature = 1.0, .top_p = 0.5, .top_k = 10},
+        {.temperature = 1.0, .top_p = 1.0, .top_k = 1},
+        {.temperature = 1.5, .top_p = 0.99, .top_k = 100},
+        {.temperature = 1.0, .top_p = 1e-6},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int ties = 0; ties < 2; ties++) check_distribution(&cases[i], 20 + i, ties);
 }
 
-static void test_greedy(void **state)
-{
+static void test_greedy(void **state) {
     (void)state;
     float logits[] = {0.0f, 3.0f, 1.0f, 3.0f, -INFINITY};
     sampling_options o = {.temperature = 0.0, .top_p = 1.0};
@@ -98,7 +101,7 @@ static void test_greedy(void **state)
     assert_int_equal(pick_scratch_alloc(5, &s), WR_OK);
     assert_int_equal(pick_token(logits, 5, &o, NULL, &s, &id, &logprob), WR_OK);
     assert_int_equal(id, 1); /* lowest id among equals */
-    o.temperature = 1e-9; /* almost greedy must not overflow */
+    o.temperature = 1e-9;    /* almost greedy must not overflow */
     rng r = rng_make(1, RNG_TEST, 0, 0, 0);
     assert_int_equal(pick_token(logits, 5, &o, &r, &s, &id, &logprob), WR_OK);
     assert_true(id == 1 || id == 3);
@@ -109,15 +112,15 @@ static void test_greedy(void **state)
     pick_scratch_free(&s);
 }
 
-/* --- whole replies ----------------------------------------------------------------------------------------------------------- */
+/* --- whole replies ------------------------------------------------------------------------------------------------ */
 
 enum { PROMPTS = 9, N = 3, V = 97 };
 
-static model *make_model(void)
-{
+static model *make_model(void) {
     model_config c;
     model *m;
-    assert_int_equal(model_config_from_spec("layers=2,hidden=32,heads=4,kv-heads=2,ffn=48,max-positions=64,tied=1", &c), WR_OK);
+    assert_int_equal(model_config_from_spec("layers=2,hidden=32,heads=4,kv-heads=2,ffn=48,max-positions=64,tied=1", &c),
+                     WR_OK);
     c.V = V;
     c.init_std = 0.4; /* far from uniform, so that greedy replies differ */
     assert_int_equal(model_create(&c, &m), WR_OK);
@@ -127,8 +130,7 @@ static model *make_model(void)
 }
 
 static int32_t prompt_ids[PROMPTS][24];
-static void make_prompts(sample_prompt *prompts)
-{
+static void make_prompts(sample_prompt *prompts) {
     rng r = rng_make(3, RNG_TEST, 0, 0, 0);
     for (size_t i = 0; i < PROMPTS; i++) {
         size_t n = 1 + rng_below(&r, 24);
@@ -137,16 +139,14 @@ static void make_prompts(sample_prompt *prompts)
     }
 }
 
-static void assert_same(const sample_reply *a, const sample_reply *b)
-{
+static void assert_same(const sample_reply *a, const sample_reply *b) {
     assert_int_equal(a->n, b->n);
     assert_memory_equal(a->ids, b->ids, a->n * sizeof *a->ids);
     assert_true(a->logprob == b->logprob);
     assert_int_equal(a->finish, b->finish);
 }
 
-static void test_grouping(void **state)
-{
+static void test_grouping(void **state) {
     (void)state;
     static const stop_tokens stops = {.ids = {7, 11}, .n = 2};
     model *m = make_model();
@@ -156,7 +156,8 @@ static void test_grouping(void **state)
     for (size_t i = 0; i < PROMPTS; i++) prompts[i].stops = i % 3 ? &stops : NULL; /* each prompt has its own */
     assert_int_equal(sampler_create(m, &s), WR_OK);
     for (int greedy = 0; greedy < 2; greedy++) {
-        sampling_options o = {.n = N, .max_tokens = 20, .temperature = greedy ? 0.0 : 1.0, .top_p = 0.95, .seed = 9, .step = 4};
+        sampling_options o = {
+            .n = N, .max_tokens = 20, .temperature = greedy ? 0.0 : 1.0, .top_p = 0.95, .seed = 9, .step = 4};
         sample_reply all[PROMPTS * N], one[N * PROMPTS];
         size_t stopped = 0;
         assert_int_equal(sampler_generate(s, PROMPTS, prompts, &o, NULL, NULL, all), WR_OK);
@@ -189,8 +190,7 @@ static void test_grouping(void **state)
 }
 
 /* The reply's log-probability, and greedy choice, against the full forward over prompt and reply. */
-static void test_logprob(void **state)
-{
+static void test_logprob(void **state) {
     (void)state;
     model *m = make_model();
     sampler *s;
@@ -203,7 +203,8 @@ static void test_logprob(void **state)
     assert_int_equal(sampler_create(m, &s), WR_OK);
     assert_int_equal(model_workspace_create(m, &w), WR_OK);
     for (int greedy = 0; greedy < 2; greedy++) {
-        sampling_options o = {.n = 1, .max_tokens = 30, .temperature = greedy ? 0.0 : 1.3, .top_k = greedy ? 0 : 5, .top_p = 1.0};
+        sampling_options o = {
+            .n = 1, .max_tokens = 30, .temperature = greedy ? 0.0 : 1.3, .top_k = greedy ? 0 : 5, .top_p = 1.0};
         assert_int_equal(sampler_generate(s, PROMPTS, prompts, &o, NULL, NULL, replies), WR_OK);
         for (size_t i = 0; i < PROMPTS; i++) {
             int32_t ids[64];
@@ -218,7 +219,8 @@ static void test_logprob(void **state)
             assert_int_equal(model_forward(m, &b, w, false, &hidden), WR_OK);
             assert_int_equal(lm_logprobs(m, w, hidden, n, rows, ids + P, logprob), WR_OK);
             for (size_t k = 0; k < n; k++) sum += logprob[k];
-            if (!(fabs(sum - replies[i].logprob) < 1e-4)) fail_msg("reply %zu: %.7f against %.7f", i, replies[i].logprob, sum);
+            if (!(fabs(sum - replies[i].logprob) < 1e-4))
+                fail_msg("reply %zu: %.7f against %.7f", i, replies[i].logprob, sum);
             for (size_t k = 0; greedy && k < n; k++) {
                 assert_int_equal(extend_logits(m, heads, 1, hidden + rows[k] * m->config.C, logits), WR_OK);
                 for (size_t v = 0; v < V; v++) assert_true(logits[v] <= logits[ids[P + k]] + 1e-4f);
@@ -232,13 +234,9 @@ static void test_logprob(void **state)
     model_free(m);
 }
 
-static bool stop_at_third(void *context)
-{
-    return ++*(int *)context == 3;
-}
+static bool stop_at_third(void *context) { return ++*(int *)context == 3; }
 
-static void test_edges(void **state)
-{
+static void test_edges(void **state) {
     (void)state;
     model *m = make_model();
     sampler *s;
@@ -248,7 +246,8 @@ static void test_edges(void **state)
     sampling_options o = {.n = 1, .max_tokens = 1000, .temperature = 1.0, .top_p = 1.0};
     assert_int_equal(sampler_create(m, &s), WR_OK);
     assert_int_equal(sampler_generate(s, 0, NULL, &o, NULL, NULL, r), WR_OK);
-    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 60, 1, NULL}, &o, NULL, NULL, r), WR_OK); /* positions end the reply */
+    /* positions end the reply */
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 60, 1, NULL}, &o, NULL, NULL, r), WR_OK);
     assert_int_equal(r[0].n, 4);
     assert_int_equal(r[0].finish, FINISH_LENGTH);
     sample_replies_free(r, 1);
@@ -257,7 +256,8 @@ static void test_edges(void **state)
     sample_replies_free(r, 1);
     assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 64, 1, NULL}, &o, NULL, NULL, r), WR_E_FORMAT);
     assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 0, 1, NULL}, &o, NULL, NULL, r), WR_E_FORMAT);
-    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1, NULL}, &o, stop_at_third, &polls, r), WR_E_INTERRUPTED);
+    assert_int_equal(sampler_generate(s, 1, &(sample_prompt){ids, 5, 1, NULL}, &o, stop_at_third, &polls, r),
+                     WR_E_INTERRUPTED);
     assert_int_equal(polls, 3);
     assert_null(r[0].ids);
     o.top_p = 0.0;
@@ -270,9 +270,9 @@ static void test_edges(void **state)
     model_free(m);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_distribution), cmocka_unit_test(test_greedy), cmocka_unit_test(test_grouping),
-                                       cmocka_unit_test(test_logprob), cmocka_unit_test(test_edges)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_distribution), cmocka_unit_test(test_greedy),
+                                       cmocka_unit_test(test_grouping), cmocka_unit_test(test_logprob),
+                                       cmocka_unit_test(test_edges)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

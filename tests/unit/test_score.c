@@ -18,15 +18,32 @@ enum { SEED = 8, MOST = 60, VOCABULARY = 50, LABELS = 4, PAD = 0 };
 
 static model *make(size_t C, size_t H, size_t G, size_t D, bool norms) {
     model *m = NULL;
-    model_config c = {.C = C, .H = H, .G = G, .D = D, .F = 2 * C + 8, .V = VOCABULARY, .L = 3, .max_positions = 2048, .rope_theta = 10000, .norm_eps = 1e-5,
-                      .qk_norm = norms, .qkv_bias = !norms, .head = HEAD_SCORE, .n_labels = LABELS, .init_std = 0.2, .bos_id = -1, .eos_id = -1, .pad_id = PAD};
+    model_config c = {.C = C,
+                      .H = H,
+                      .G = G,
+                      .D = D,
+                      .F = 2 * C + 8,
+                      .V = VOCABULARY,
+                      .L = 3,
+                      .max_positions = 2048,
+                      .rope_theta = 10000,
+                      .norm_eps = 1e-5,
+                      .qk_norm = norms,
+                      .qkv_bias = !norms,
+                      .head = HEAD_SCORE,
+                      .n_labels = LABELS,
+                      .init_std = 0.2,
+                      .bos_id = -1,
+                      .eos_id = -1,
+                      .pad_id = PAD};
     assert_int_equal(model_create(&c, &m), WR_OK);
     assert_int_equal(model_alloc_params(m), WR_OK);
     model_init_params(m, SEED);
     return m;
 }
 
-/* Groups of 1 … 8 texts after one prompt of up to 200 tokens; among them the prompt alone, the same text twice, and padding at the end. */
+/* Groups of 1 … 8 texts after one prompt of up to 200 tokens; among them the prompt alone, the same text twice, and
+ * padding at the end. */
 static void make_texts(rng *r, size_t n, token_ids *texts) {
     int32_t prompt[200];
     size_t n_prompt = 0, left = 0;
@@ -77,14 +94,17 @@ static void check_neighbours(size_t C, size_t H, size_t G, size_t D, bool norms)
     assert_int_equal(score_scratch_create(&reward, &s), WR_OK);
     make_texts(&r, MOST, texts);
     assert_true(shared_tokens(MOST, texts) > 500);
-    for (size_t i = 0; i < MOST; i++) assert_int_equal(score_ids(&reward, s, 1, &texts[i], 1, alone + i, alone_logits + i * LABELS), WR_OK);
+    for (size_t i = 0; i < MOST; i++)
+        assert_int_equal(score_ids(&reward, s, 1, &texts[i], 1, alone + i, alone_logits + i * LABELS), WR_OK);
     for (size_t b = 0; b < sizeof budgets / sizeof *budgets; b++) {
         memset(scores, 0, sizeof scores);
         memset(logits, 0, sizeof logits);
         assert_int_equal(score_ids(&reward, s, MOST, texts, budgets[b], scores, logits), WR_OK);
         for (size_t i = 0; i < MOST; i++) {
-            if (memcmp(logits + i * LABELS, alone_logits + i * LABELS, LABELS * sizeof *logits) != 0 || scores[i] != alone[i])
-                fail_msg("text %zu of %zu tokens, budget %zu: %.9g, alone %.9g", i, texts[i].n, budgets[b], scores[i], alone[i]);
+            if (memcmp(logits + i * LABELS, alone_logits + i * LABELS, LABELS * sizeof *logits) != 0 ||
+                scores[i] != alone[i])
+                fail_msg("text %zu of %zu tokens, budget %zu: %.9g, alone %.9g", i, texts[i].n, budgets[b], scores[i],
+                         alone[i]);
         }
     }
     for (size_t i = 1; i < MOST; i++) /* the numbers depend on the texts at all */
@@ -124,6 +144,7 @@ static void test_pool_row(void **state) {
 
 int main(void) {
     printf("# seed %d\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_neighbours), cmocka_unit_test(test_no_tokens), cmocka_unit_test(test_pool_row)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_neighbours), cmocka_unit_test(test_no_tokens),
+                                       cmocka_unit_test(test_pool_row)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,9 +35,21 @@ static instance make(int i, char buffer[64], int32_t ids[16]) {
     snprintf(buffer, 64, "conversation%d:2", i);
     size_t n = (size_t)(i % 16);
     for (size_t k = 0; k < n; k++) ids[k] = (int32_t)(i * 31 + (int)k);
-    return (instance){.id = buffer, .user = i % 3 ? "ann" : "bob", .language = "English", .model = "m", .how = "lexicon", .turn = i, .label = 1 + i % 4,
-                      .history = history, .n_history = (size_t)(i % 3), .query = "what\0is", .query_length = 7, .response = "你好", .response_length = 6,
-                      .ids = ids, .n_ids = n};
+    return (instance){.id = buffer,
+                      .user = i % 3 ? "ann" : "bob",
+                      .language = "English",
+                      .model = "m",
+                      .how = "lexicon",
+                      .turn = i,
+                      .label = 1 + i % 4,
+                      .history = history,
+                      .n_history = (size_t)(i % 3),
+                      .query = "what\0is",
+                      .query_length = 7,
+                      .response = "你好",
+                      .response_length = 6,
+                      .ids = ids,
+                      .n_ids = n};
 }
 
 static void write_shard(const char *path, int records) {
@@ -58,10 +70,11 @@ static bool same(const instance *x, int i) {
     char buffer[64];
     int32_t ids[16];
     instance y = make(i, buffer, ids);
-    bool good = strcmp(x->id, y.id) == 0 && strcmp(x->user, y.user) == 0 && strcmp(x->language, y.language) == 0 && strcmp(x->how, y.how) == 0 &&
-                x->turn == y.turn && x->label == y.label && x->n_history == y.n_history && x->query_length == y.query_length &&
-                memcmp(x->query, y.query, y.query_length) == 0 && x->response_length == y.response_length &&
-                memcmp(x->response, y.response, y.response_length) == 0 && x->n_ids == y.n_ids && memcmp(x->ids, y.ids, 4 * y.n_ids) == 0;
+    bool good = strcmp(x->id, y.id) == 0 && strcmp(x->user, y.user) == 0 && strcmp(x->language, y.language) == 0 &&
+                strcmp(x->how, y.how) == 0 && x->turn == y.turn && x->label == y.label && x->n_history == y.n_history &&
+                x->query_length == y.query_length && memcmp(x->query, y.query, y.query_length) == 0 &&
+                x->response_length == y.response_length && memcmp(x->response, y.response, y.response_length) == 0 &&
+                x->n_ids == y.n_ids && memcmp(x->ids, y.ids, 4 * y.n_ids) == 0;
     for (size_t k = 0; good && k < x->n_history; k++) good = strcmp(x->history[k].content, history[k].content) == 0;
     return good;
 }
@@ -135,7 +148,14 @@ static void chats(void **state) {
     shard_reader *r;
     int32_t ids[6] = {1, 2, 3, 4, 5, 6};
     size_t spans[2] = {2, 6};
-    chat_record x = {.id = "c", .user = "u", .messages = history, .n_messages = 2, .ids = ids, .n_ids = 6, .spans = spans, .n_spans = 1};
+    chat_record x = {.id = "c",
+                     .user = "u",
+                     .messages = history,
+                     .n_messages = 2,
+                     .ids = ids,
+                     .n_ids = 6,
+                     .spans = spans,
+                     .n_spans = 1};
     path_join(path, dir, "chats.wrs");
     assert_int_equal(shard_writer_create(path, &meta, &w), WR_OK);
     assert_int_equal(shard_writer_add_chat(w, &x), WR_OK);
@@ -255,8 +275,8 @@ static void flips(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip), cmocka_unit_test(empty_shard), cmocka_unit_test(chats), cmocka_unit_test(bad_records),
-        cmocka_unit_test(truncation), cmocka_unit_test(flips),
+        cmocka_unit_test(round_trip),  cmocka_unit_test(empty_shard), cmocka_unit_test(chats),
+        cmocka_unit_test(bad_records), cmocka_unit_test(truncation),  cmocka_unit_test(flips),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,5 @@
-/* Sources: blocks of every kind of file hold all rows once and in order, whatever the block size and in whatever order they are asked for; arrays, odd
- * lines, archives, cut files. */
+/* Sources: blocks of every kind of file hold all rows once and in order, whatever the block size and in whatever order
+ * they are asked for; arrays, odd lines, archives, cut files. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -45,8 +45,7 @@ static void put_archive(const char *name, int filter, int format, const member *
     archive_write_free(a);
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static sources *open_one(const char *name, size_t block_bytes) {
     sources *s;
@@ -70,7 +69,8 @@ static void check_blocks(const char *name, size_t block_bytes, const char *expec
     seen all = {0};
     uint64_t bytes = 0;
     size_t blocks = read_all(s, 0, &all, &bytes), told;
-    if (strcmp(strbuf_str(&all.ids), expected) != 0) fail_msg("%s, blocks of %zu: %s\nnot %s", name, block_bytes, strbuf_str(&all.ids), expected);
+    if (strcmp(strbuf_str(&all.ids), expected) != 0)
+        fail_msg("%s, blocks of %zu: %s\nnot %s", name, block_bytes, strbuf_str(&all.ids), expected);
     assert_int_equal(sources_blocks(s, 0, &told), WR_OK);
     assert_true(told == SIZE_MAX || told == blocks);
     size_t step = blocks > 400 ? blocks / 40 : 1;
@@ -119,16 +119,17 @@ static void check_all(const char *name, const char *expected) {
         /* One byte a block means a block for every byte: only where that is few. */
         struct stat info;
         assert_int_equal(stat(in_folder(name), &info), 0);
-        if (info.st_size / (off_t)(block_sizes[i] < 1 << 20 ? block_sizes[i] : 1 << 20) < 3000) check_blocks(name, block_sizes[i], expected);
+        if (info.st_size / (off_t)(block_sizes[i] < 1 << 20 ? block_sizes[i] : 1 << 20) < 3000)
+            check_blocks(name, block_sizes[i], expected);
     }
 }
 
-/* --- rows
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------------------------- */
 
 static void row_text(strbuf *out, const char *id, size_t length) {
     strbuf_printf(out, "{\"conversation_hash\":\"%s\",\"conversation\":[{\"role\":\"user\",\"content\":\"", id);
-    for (size_t i = 0; i < length; i++) strbuf_puts(out, i % 9 == 8 ? "\\\"" : i % 11 == 10 ? "," : i % 13 == 12 ? "]" : "x");
+    for (size_t i = 0; i < length; i++)
+        strbuf_puts(out, i % 9 == 8 ? "\\\"" : i % 11 == 10 ? "," : i % 13 == 12 ? "]" : "x");
     strbuf_puts(out, "\"}]}");
 }
 
@@ -261,8 +262,10 @@ static void arrays(void **state) {
     strbuf_puts(&text, "]");
     put_file("line.json", text.data, text.len);
     check_all("line.json", expected.data);
-    static const char pretty[] = "\xEF\xBB\xBF[\n  {\n    \"conversation_hash\": \"a\",\n    \"conversation\": [\n      {\"role\": \"user\", \"content\": \"],{[\\\\\\\"\"}\n    ]\n  },\n  "
-                                 "7,\n  \"x]\",\n  {\"conversation_hash\": \"b\", \"conversation\": [{\"role\": \"user\", \"content\": \"x\"}]}\n]\n";
+    static const char pretty[] = "\xEF\xBB\xBF[\n  {\n    \"conversation_hash\": \"a\",\n    \"conversation\": [\n     "
+                                 " {\"role\": \"user\", \"content\": \"],{[\\\\\\\"\"}\n    ]\n  },\n  "
+                                 "7,\n  \"x]\",\n  {\"conversation_hash\": \"b\", \"conversation\": [{\"role\": "
+                                 "\"user\", \"content\": \"x\"}]}\n]\n";
     put_file("pretty.json", pretty, sizeof pretty - 1);
     check_all("pretty.json", "a not an object not an object b ");
     s = open_one("pretty.json", 0);
@@ -311,7 +314,10 @@ static void archives(void **state) {
     strbuf three = {0};
     strbuf_puts(&three, "\xEF\xBB\xBF");
     many_rows(&three, &expected, 70, 30, "\n");
-    const member members[] = {{"b/one.jsonl", one.data, one.len}, {"none.jsonl", "", 0}, {"a/two.json", two.data, two.len}, {"three.jsonl", three.data, three.len}};
+    const member members[] = {{"b/one.jsonl", one.data, one.len},
+                              {"none.jsonl", "", 0},
+                              {"a/two.json", two.data, two.len},
+                              {"three.jsonl", three.data, three.len}};
     static const struct {
         const char *name;
         int filter, format;
@@ -344,7 +350,8 @@ static void archives(void **state) {
     strbuf_free(&places);
 }
 
-/* Cut anywhere, a container gives its first rows and then an error that names it, or (a plain file) a bad last row. Never wrong rows. */
+/* Cut anywhere, a container gives its first rows and then an error that names it, or (a plain file) a bad last row.
+ * Never wrong rows. */
 static void truncated(void **state) {
     (void)state;
     strbuf text = {0}, expected = {0};
@@ -373,11 +380,13 @@ static void truncated(void **state) {
             wr_status status = WR_OK;
             for (size_t block = 0; status == WR_OK; block++) status = sources_read(s, 0, block, note, &all, NULL);
             bool whole = all.rows == 300 * kinds[k].members; /* cut behind the last row: in the padding of a tar, say */
-            if (status == WR_END && !whole) fail_msg("%s cut to %zu of %zu: %zu rows and no error", kinds[k].name, cut, n, all.rows);
+            if (status == WR_END && !whole)
+                fail_msg("%s cut to %zu of %zu: %zu rows and no error", kinds[k].name, cut, n, all.rows);
             if (status < 0) {
                 assert_true(status == WR_E_FORMAT || status == WR_E_IO);
                 assert_non_null(strstr(wr_error(), kinds[k].name));
-                if (status == WR_E_FORMAT && kinds[k].members > 1 && all.rows > 300 && !strstr(wr_error(), "two.jsonl") && !strstr(kinds[k].name, "tar"))
+                if (status == WR_E_FORMAT && kinds[k].members > 1 && all.rows > 300 &&
+                    !strstr(wr_error(), "two.jsonl") && !strstr(kinds[k].name, "tar"))
                     fail_msg("%s cut to %zu: %s", kinds[k].name, cut, wr_error());
             }
             /* What came before the error is the beginning of what there is. */
@@ -406,7 +415,8 @@ static void truncated(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_lines), cmocka_unit_test(odd_lines), cmocka_unit_test(arrays),  cmocka_unit_test(archives),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_lines), cmocka_unit_test(odd_lines),
+                                       cmocka_unit_test(arrays), cmocka_unit_test(archives),
                                        cmocka_unit_test(truncated)};
     return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

@@ -60,13 +60,17 @@ static void stratified(void **state) {
         rng r = rng_make(seed, RNG_TEST, 0, 0, 0);
         for (uint32_t i = 0; i < MANY; i++) {
             snprintf(name, sizeof name, "u%u", i);
-            uint32_t much = 1 + (uint32_t)rng_below(&r, 4), kind = i % 100 < 3 ? 3 : i % 100 < 17 ? 1 : i % 100 < 60 ? 0 : 2;
+            uint32_t much = 1 + (uint32_t)rng_below(&r, 4), kind = i % 100 < 3    ? 3
+                                                                   : i % 100 < 17 ? 1
+                                                                   : i % 100 < 60 ? 0
+                                                                                  : 2;
             u[i] = user(name, kind == 0 ? much : 0, kind == 1 ? much : 0, kind == 2 ? much : 0, kind == 3 ? much : 0);
             if (i == 0) u[i].instances[2] = 4000; /* a giant */
         }
         assert_int_equal(split_users(u, MANY, seed, 500, &n), WR_OK);
         for (size_t i = 0; i < MANY; i++) {
-            for (int k = 0; k < SPLIT_STRATA; k++) all[k] += u[i].instances[k], test[k] += u[i].test ? u[i].instances[k] : 0;
+            for (int k = 0; k < SPLIT_STRATA; k++)
+                all[k] += u[i].instances[k], test[k] += u[i].test ? u[i].instances[k] : 0;
             total += split_instances(&u[i]);
         }
         assert_false(u[0].test);
@@ -83,7 +87,8 @@ static void stratified(void **state) {
 static void edges(void **state) {
     (void)state;
     uint64_t n;
-    split_user one[] = {user("a", 10, 0, 0, 0)}, two[] = {user("a", 1000, 0, 0, 0), user("b", 3, 0, 0, 0)}, none[] = {user("a", 0, 0, 0, 0)};
+    split_user one[] = {user("a", 10, 0, 0, 0)}, two[] = {user("a", 1000, 0, 0, 0), user("b", 3, 0, 0, 0)},
+               none[] = {user("a", 0, 0, 0, 0)};
     assert_int_equal(split_users(one, 1, 1, 1, &n), WR_OK);
     assert_int_equal(n, 0); /* the only user stays on the train side */
     assert_int_equal(split_users(two, 2, 1, 100, &n), WR_OK);
@@ -116,7 +121,7 @@ static void table(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(mistake_09_split_by_user_and_seeded), cmocka_unit_test(stratified), cmocka_unit_test(edges),
-                                       cmocka_unit_test(table)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(mistake_09_split_by_user_and_seeded),
+                                       cmocka_unit_test(stratified), cmocka_unit_test(edges), cmocka_unit_test(table)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,8 @@ static int set_up(void **state) {
     static const char *const special[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", NULL};
     bpe_trainer *t;
     snprintf(dir, sizeof dir, "/tmp/test_template_XXXXXX");
-    if (!mkdtemp(dir) || bpe_trainer_create(270, special, &t) < 0 || bpe_trainer_add(t, "User: the the", 13) < 0) return -1;
+    if (!mkdtemp(dir) || bpe_trainer_create(270, special, &t) < 0 || bpe_trainer_add(t, "User: the the", 13) < 0)
+        return -1;
     wr_status s = bpe_trainer_finish(t, dir);
     bpe_trainer_free(t);
     return s < 0 || tokenizer_load(dir, &tok) < 0 ? -1 : 0;
@@ -33,7 +34,10 @@ static int tear_down(void **state) {
     return dir_remove_tree(dir) < 0 ? -1 : 0;
 }
 
-static const chat_message history[4] = {{"user", "first", 5, NULL}, {"assistant", "second", 6, NULL}, {"user", "third", 5, NULL}, {"assistant", "fourth", 6, NULL}};
+static const chat_message history[4] = {{"user", "first", 5, NULL},
+                                        {"assistant", "second", 6, NULL},
+                                        {"user", "third", 5, NULL},
+                                        {"assistant", "fourth", 6, NULL}};
 
 static void rendering(void **state) {
     (void)state;
@@ -62,7 +66,9 @@ static void rendering(void **state) {
 /* What other programs read of a saved reward model gives the text that this one scores. */
 static void as_chat_template(void **state) {
     (void)state;
-    static const char *const texts[] = {NULL, "{history}{query}{response}", "It's \\n \"so\" {{ x }} {% if %}\r\n\n{query}\n|{history}|\n'{response}'\n\n", "  {history}  \n {query}\t{response} "};
+    static const char *const texts[] = {NULL, "{history}{query}{response}",
+                                        "It's \\n \"so\" {{ x }} {% if %}\r\n\n{query}\n|{history}|\n'{response}'\n\n",
+                                        "  {history}  \n {query}\t{response} "};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         reward_template *t;
         jinja *c = NULL;
@@ -78,12 +84,15 @@ static void as_chat_template(void **state) {
             m[n] = (chat_message){"user", " q '{{1}}' \n", 11, NULL};
             m[n + 1] = (chat_message){"assistant", "\nr ", 3, NULL};
             strbuf_clear(&want);
-            assert_int_equal(reward_template_render(t, history, n, m[n].content, m[n].length, m[n + 1].content, m[n + 1].length, &want), WR_OK);
+            assert_int_equal(reward_template_render(t, history, n, m[n].content, m[n].length, m[n + 1].content,
+                                                    m[n + 1].length, &want),
+                             WR_OK);
             if (jinja_render(c, &(jinja_chat){.messages = m, .n = n + 2}, a, &got) < 0) fail_msg("%s", wr_error());
             assert_int_equal(got.n, want.len);
             assert_memory_equal(got.bytes, want.data, want.len);
         }
-        assert_true(jinja_render(c, &(jinja_chat){.messages = history, .n = 1}, a, &got) < 0); /* no reply to be scored */
+        /* no reply to be scored */
+        assert_true(jinja_render(c, &(jinja_chat){.messages = history, .n = 1}, a, &got) < 0);
         jinja_free(c);
         arena_free(a);
         reward_template_free(t);
@@ -94,9 +103,11 @@ static void as_chat_template(void **state) {
 
 static void faults(void **state) {
     (void)state;
-    static const char *const wrong[] = {"", "{history}{query}", "{history}{query}{response}{query}", "{response}{query}{history}", "{history}{response}{query}"};
+    static const char *const wrong[] = {"", "{history}{query}", "{history}{query}{response}{query}",
+                                        "{response}{query}{history}", "{history}{response}{query}"};
     reward_template *t;
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_int_equal(reward_template_from_text(wrong[i], &t), WR_E_FORMAT);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(reward_template_from_text(wrong[i], &t), WR_E_FORMAT);
     assert_int_equal(reward_template_load("/nonexistent/template", &t), WR_E_IO);
 }
 
@@ -121,7 +132,9 @@ static void truncation(void **state) {
         assert_true(ids.n <= limit && dropped >= before && dropped <= before + 1);
         before = dropped;
         want.n = 0;
-        assert_int_equal(reward_template_encode(t, tok, history + dropped, 4 - dropped, "why?", 4, "because", 7, 0, &want, NULL), WR_OK);
+        assert_int_equal(
+            reward_template_encode(t, tok, history + dropped, 4 - dropped, "why?", 4, "because", 7, 0, &want, NULL),
+            WR_OK);
         assert_int_equal(ids.n, want.n);
         assert_memory_equal(ids.ids, want.ids, want.n * sizeof *want.ids);
     }
@@ -138,6 +151,7 @@ static void truncation(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rendering), cmocka_unit_test(faults), cmocka_unit_test(as_chat_template), cmocka_unit_test(truncation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rendering), cmocka_unit_test(faults),
+                                       cmocka_unit_test(as_chat_template), cmocka_unit_test(truncation)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

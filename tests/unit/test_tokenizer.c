@@ -22,8 +22,7 @@
 
 #define GOLDEN "tests/golden/tokenizer/"
 
-static void assert_ids(const token_ids *got, const json_value *want, const char *text)
-{
+static void assert_ids(const token_ids *got, const json_value *want, const char *text) {
     size_t i = 0;
     for (const json_value *v = want->first; v; v = v->next, i++) {
         int64_t id = -1;
@@ -34,8 +33,7 @@ static void assert_ids(const token_ids *got, const json_value *want, const char 
 }
 
 /* Id by id: whole characters each time, and in all what decoding at once gives. */
-static void check_stream(const tokenizer *t, const token_ids *ids, bool skip, const char *want, size_t n)
-{
+static void check_stream(const tokenizer *t, const token_ids *ids, bool skip, const char *want, size_t n) {
     strbuf text = {0};
     tokenizer_stream *s = NULL;
     assert_int_equal(tokenizer_stream_create(t, skip, &s), WR_OK);
@@ -54,8 +52,7 @@ static void check_stream(const tokenizer *t, const token_ids *ids, bool skip, co
     strbuf_free(&text);
 }
 
-static void check_decode(const tokenizer *t, const json_value *row, const char *field, bool skip)
-{
+static void check_decode(const tokenizer *t, const json_value *row, const char *field, bool skip) {
     token_ids ids = {0};
     strbuf text = {0};
     const char *want;
@@ -74,8 +71,7 @@ static void check_decode(const tokenizer *t, const json_value *row, const char *
     strbuf_free(&text);
 }
 
-static void check_golden(const char *name)
-{
+static void check_golden(const char *name) {
     char path[256];
     tokenizer *t = NULL;
     instream *in = NULL;
@@ -106,24 +102,43 @@ static void check_golden(const char *name)
     arena_free(a);
 }
 
-static void test_digits(void **state) { (void)state; check_golden("digits"); }
-static void test_gpt2(void **state) { (void)state; check_golden("gpt2"); }
-static void test_llama3(void **state) { (void)state; check_golden("llama3"); }
-static void test_qwen2(void **state) { (void)state; check_golden("qwen2"); }
-static void test_sentence(void **state) { (void)state; check_golden("sentence"); }
-static void test_metaspace(void **state) { (void)state; check_golden("metaspace"); }
-static void test_unknown(void **state) { (void)state; check_golden("unknown"); }
+static void test_digits(void **state) {
+    (void)state;
+    check_golden("digits");
+}
+static void test_gpt2(void **state) {
+    (void)state;
+    check_golden("gpt2");
+}
+static void test_llama3(void **state) {
+    (void)state;
+    check_golden("llama3");
+}
+static void test_qwen2(void **state) {
+    (void)state;
+    check_golden("qwen2");
+}
+static void test_sentence(void **state) {
+    (void)state;
+    check_golden("sentence");
+}
+static void test_metaspace(void **state) {
+    (void)state;
+    check_golden("metaspace");
+}
+static void test_unknown(void **state) {
+    (void)state;
+    check_golden("unknown");
+}
 
-static tokenizer *load(const char *name)
-{
+static tokenizer *load(const char *name) {
     tokenizer *t = NULL;
     if (tokenizer_load(name, &t) < 0) fail_msg("%s", wr_error());
     return t;
 }
 
 /* Without TOK_MATCH_SPECIAL a special token's text is plain text, and comes back as it was. */
-static void test_plain_text(void **state)
-{
+static void test_plain_text(void **state) {
     (void)state;
     static const char text[] = "a <|im_end|> b";
     tokenizer *t = load(GOLDEN "digits/tokenizer.json");
@@ -144,12 +159,12 @@ static void test_plain_text(void **state)
 }
 
 /* Invalid bytes are read as U+FFFD, one for each maximal subpart; random bytes never fail. */
-static void test_invalid_utf8(void **state)
-{
+static void test_invalid_utf8(void **state) {
     (void)state;
     tokenizer *t = load(GOLDEN "digits");
     token_ids a = {0}, b = {0};
-    static const char broken[] = "x\xE4\xBD y\xFF\xC0\xAF", clean[] = "x\xEF\xBF\xBD y\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD";
+    static const char broken[] = "x\xE4\xBD y\xFF\xC0\xAF",
+                      clean[] = "x\xEF\xBF\xBD y\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD";
     assert_int_equal(tokenizer_encode(t, broken, sizeof broken - 1, 3, &a), WR_OK);
     assert_int_equal(tokenizer_encode(t, clean, sizeof clean - 1, 3, &b), WR_OK);
     assert_int_equal(a.n, b.n);
@@ -174,10 +189,10 @@ static void test_invalid_utf8(void **state)
 }
 
 /* Words and gaps of a megabyte: neither quadratic time nor a stack overflow, in every kind of pattern. */
-static void test_long_words(void **state)
-{
+static void test_long_words(void **state) {
     (void)state;
-    static const char *const names[] = {"digits", "gpt2", "llama3", "qwen2", "sentence", "metaspace"}, *const units[] = {"a", " ", "\n", "=", "7", "\xE4\xBD\xA0", "ab", " \n"};
+    static const char *const names[] = {"digits", "gpt2", "llama3", "qwen2", "sentence", "metaspace"},
+                             *const units[] = {"a", " ", "\n", "=", "7", "\xE4\xBD\xA0", "ab", " \n"};
     enum { BYTES = 1000000 };
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         char path[128];
@@ -205,8 +220,7 @@ static void test_long_words(void **state)
 }
 
 /* Random ids, streamed and at once: broken characters, runs of byte tokens that are no text, marks at the begin. */
-static void test_random_streams(void **state)
-{
+static void test_random_streams(void **state) {
     (void)state;
     static const char *const names[] = {"digits", "qwen2", "sentence", "metaspace", "unknown"};
     rng r = rng_make(12, RNG_TEST, 0, 0, 0);
@@ -230,19 +244,32 @@ static void test_random_streams(void **state)
     }
 }
 
-/* A run of byte tokens that is no UTF-8 becomes one U+FFFD a byte, and is held until it ends; one that is comes as its characters. */
-static void test_byte_runs(void **state)
-{
+/* A run of byte tokens that is no UTF-8 becomes one U+FFFD a byte, and is held until it ends; one that is comes as its
+ * characters. */
+static void test_byte_runs(void **state) {
     (void)state;
     tokenizer *t = load(GOLDEN "sentence");
     tokenizer_stream *s = NULL;
     strbuf text = {0};
-    int32_t a = tokenizer_id(t, "a"), c3 = tokenizer_id(t, "<0xC3>"), a9 = tokenizer_id(t, "<0xA9>"), mark = tokenizer_id(t, "\xE2\x96\x81");
+    int32_t a = tokenizer_id(t, "a"), c3 = tokenizer_id(t, "<0xC3>"), a9 = tokenizer_id(t, "<0xA9>"),
+            mark = tokenizer_id(t, "\xE2\x96\x81");
     assert_true(a >= 0 && c3 >= 0 && a9 >= 0 && mark >= 0);
     assert_int_equal(tokenizer_stream_create(t, false, &s), WR_OK);
     const int32_t ids[] = {mark, a, c3, a9, a, c3, a9, c3, mark};
-    static const char *const after[] = {"", "a", "a", "a", "a\xC3\xA9" "a", "a\xC3\xA9" "a", "a\xC3\xA9" "a", "a\xC3\xA9" "a",
-                                        "a\xC3\xA9" "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD "};
+    static const char *const after[] = {"",
+                                        "a",
+                                        "a",
+                                        "a",
+                                        "a\xC3\xA9"
+                                        "a",
+                                        "a\xC3\xA9"
+                                        "a",
+                                        "a\xC3\xA9"
+                                        "a",
+                                        "a\xC3\xA9"
+                                        "a",
+                                        "a\xC3\xA9"
+                                        "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD "};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         assert_int_equal(tokenizer_stream_push(s, ids[i], &text), WR_OK);
         assert_string_equal(strbuf_str(&text), after[i]);
@@ -253,12 +280,14 @@ static void test_byte_runs(void **state)
 }
 
 /* A merge over the begin of a run of marks forbids to cut the text there. */
-static void test_merge_over_marks(void **state)
-{
+static void test_merge_over_marks(void **state) {
     (void)state;
-    static const char file[] = "{\"added_tokens\":[],\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\xE2\x96\x81\"},"
-        "\"pre_tokenizer\":null,\"post_processor\":null,\"decoder\":{\"type\":\"Fuse\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"\xE2\x96\x81\":1,"
-        "\"a\xE2\x96\x81\":2,\"\xE2\x96\x81" "a\":3},\"merges\":[%s\"\xE2\x96\x81 a\"]}}";
+    static const char file[] = "{\"added_tokens\":[],\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" "
+                               "\"},\"content\":\"\xE2\x96\x81\"},"
+                               "\"pre_tokenizer\":null,\"post_processor\":null,\"decoder\":{\"type\":\"Fuse\"},"
+                               "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"\xE2\x96\x81\":1,"
+                               "\"a\xE2\x96\x81\":2,\"\xE2\x96\x81"
+                               "a\":3},\"merges\":[%s\"\xE2\x96\x81 a\"]}}";
     for (int over = 0; over < 2; over++) {
         char path[] = "/tmp/test_tokenizer_XXXXXX";
         FILE *f = fdopen(mkstemp(path), "w");
@@ -277,8 +306,7 @@ static void test_merge_over_marks(void **state)
 }
 
 /* Calls of several threads share the tokenizer and its caches. */
-static void test_threads(void **state)
-{
+static void test_threads(void **state) {
     (void)state;
     enum { TEXTS = 400 };
     tokenizer *t = load(GOLDEN "qwen2");
@@ -290,8 +318,8 @@ static void test_threads(void **state)
             token_ids ids = {0};
             strbuf back = {0};
             int n = snprintf(text, sizeof text, "word%d and the %d, caf\xC3\xA9 n\xC2\xBA%d", i, i * 7, i % 13);
-            if (tokenizer_encode(t, text, (size_t)n, 0, &ids) < 0 || tokenizer_decode(t, ids.ids, ids.n, false, &back) < 0 ||
-                strcmp(strbuf_str(&back), text) != 0)
+            if (tokenizer_encode(t, text, (size_t)n, 0, &ids) < 0 ||
+                tokenizer_decode(t, ids.ids, ids.n, false, &back) < 0 || strcmp(strbuf_str(&back), text) != 0)
                 wrong++;
             token_ids_free(&ids);
             strbuf_free(&back);
@@ -301,8 +329,7 @@ static void test_threads(void **state)
     tokenizer_free(t);
 }
 
-static void test_bad_ids(void **state)
-{
+static void test_bad_ids(void **state) {
     (void)state;
     tokenizer *t = load(GOLDEN "digits");
     strbuf text = {0};
@@ -318,9 +345,9 @@ static void test_bad_ids(void **state)
     tokenizer_free(t);
 }
 
-/* A file of GOLDEN with `from` replaced by `to` must be refused with a message that names `word`; accepted when `word` is NULL. */
-static void check_changed(const char *file, const char *from, const char *to, const char *word)
-{
+/* A file of GOLDEN with `from` replaced by `to` must be refused with a message that names `word`; accepted when `word`
+ * is NULL. */
+static void check_changed(const char *file, const char *from, const char *to, const char *word) {
     char *bytes, path[] = "/tmp/test_tokenizer_XXXXXX";
     size_t n;
     strbuf changed = {0};
@@ -350,13 +377,11 @@ static void check_changed(const char *file, const char *from, const char *to, co
     strbuf_free(&changed);
 }
 
-static void check_refused(const char *from, const char *to, const char *word)
-{
+static void check_refused(const char *from, const char *to, const char *word) {
     check_changed(GOLDEN "digits/tokenizer.json", from, to, word);
 }
 
-static void test_unsupported(void **state)
-{
+static void test_unsupported(void **state) {
     (void)state;
     check_refused("\"type\":\"BPE\"", "\"type\":\"Unigram\"", "Unigram");
     check_refused("\"type\":\"Digits\"", "\"type\":\"UnicodeScripts\"", "UnicodeScripts");
@@ -368,19 +393,23 @@ static void test_unsupported(void **state)
     check_refused("\"<|im_end|>\":2", "\"<|im_end|>\":-2", "im_end");
     check_refused("\"type\":\"BPE\"", "\"type\":\"WordPiece\"", "WordPiece");
     check_refused("\"type\":\"BPE\"", "\"type\":\"WordLevel\"", "WordLevel");
-    check_refused("\"continuing_subword_prefix\":null", "\"continuing_subword_prefix\":\"##\"", "continuing_subword_prefix");
-    check_refused("\"normalizer\":null", "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(a)\\\\1\"},\"content\":\"b\"}", "Replace");
+    check_refused("\"continuing_subword_prefix\":null", "\"continuing_subword_prefix\":\"##\"",
+                  "continuing_subword_prefix");
+    check_refused("\"normalizer\":null",
+                  "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(a)\\\\1\"},\"content\":\"b\"}",
+                  "Replace");
     check_refused("\"version\"", "version", "JSON");
-    check_changed(GOLDEN "digits/tokenizer.json", "\"unk_token\":null", "\"unk_token\":\"not there, never needed\"", NULL);
+    check_changed(GOLDEN "digits/tokenizer.json", "\"unk_token\":null", "\"unk_token\":\"not there, never needed\"",
+                  NULL);
     static const char sentence[] = GOLDEN "sentence/tokenizer.json", metaspace[] = GOLDEN "metaspace/tokenizer.json";
     check_changed(sentence, "{\"type\":\"Fuse\"}", "{\"type\":\"CTC\"}", "CTC");
-    check_changed(sentence, "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}", "{\"type\":\"Fuse\"},{\"type\":\"ByteFallback\"}", "ByteFallback");
+    check_changed(sentence, "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}",
+                  "{\"type\":\"Fuse\"},{\"type\":\"ByteFallback\"}", "ByteFallback");
     check_changed(metaspace, "\"prepend_scheme\":\"first\"", "\"prepend_scheme\":\"last\"", "prepend_scheme");
     check_changed(metaspace, "\"replacement\":\"\xE2\x96\x81\"", "\"replacement\":\"ab\"", "replacement");
 }
 
-static void test_truncated_file(void **state)
-{
+static void test_truncated_file(void **state) {
     (void)state;
     char *bytes, path[] = "/tmp/test_tokenizer_XXXXXX";
     size_t n;
@@ -400,14 +429,17 @@ static void test_truncated_file(void **state)
     free(bytes);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_digits), cmocka_unit_test(test_gpt2), cmocka_unit_test(test_llama3), cmocka_unit_test(test_qwen2),
-        cmocka_unit_test(test_sentence), cmocka_unit_test(test_metaspace), cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_random_streams), cmocka_unit_test(test_byte_runs), cmocka_unit_test(test_merge_over_marks),
-        cmocka_unit_test(test_threads), cmocka_unit_test(test_plain_text), cmocka_unit_test(test_invalid_utf8), cmocka_unit_test(test_long_words), cmocka_unit_test(test_bad_ids),
-        cmocka_unit_test(test_unsupported), cmocka_unit_test(test_truncated_file),
+        cmocka_unit_test(test_digits),         cmocka_unit_test(test_gpt2),
+        cmocka_unit_test(test_llama3),         cmocka_unit_test(test_qwen2),
+        cmocka_unit_test(test_sentence),       cmocka_unit_test(test_metaspace),
+        cmocka_unit_test(test_unknown),        cmocka_unit_test(test_random_streams),
+        cmocka_unit_test(test_byte_runs),      cmocka_unit_test(test_merge_over_marks),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_plain_text),
+        cmocka_unit_test(test_invalid_utf8),   cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_bad_ids),        cmocka_unit_test(test_unsupported),
+        cmocka_unit_test(test_truncated_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

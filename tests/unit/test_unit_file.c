@@ -123,6 +123,7 @@ static void counts_that_lie(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(cut_anywhere), cmocka_unit_test(flipped_anywhere), cmocka_unit_test(counts_that_lie)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(cut_anywhere),
+                                       cmocka_unit_test(flipped_anywhere), cmocka_unit_test(counts_that_lie)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,5 @@
-/* Rows read in one pass: the same as through a DOM, on written cases, on real rows and on many mutations of both; the JSON scanner against json_parse;
- * the packed form, cut and damaged. */
+/* Rows read in one pass: the same as through a DOM, on written cases, on real rows and on many mutations of both; the
+ * JSON scanner against json_parse; the packed form, cut and damaged. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -102,7 +102,9 @@ static const struct {
     {"{\"conversation_hash\":\"\",\"conversation\":[" SAY("user", "\"x\"") "]}", ROW_FIELD},
     {"{\"conversation_hash\":7,\"conversation\":[" SAY("user", "\"x\"") "]}", ROW_FIELD},
     /* the last of several members counts */
-    {"{\"conversation_hash\":7,\"conversation_hash\":\"c\",\"conversation\":[7],\"conversation\":[" SAY("user", "\"x\"") "]}", ROW_GOOD},
+    {"{\"conversation_hash\":7,\"conversation_hash\":\"c\",\"conversation\":[7],\"conversation\":[" SAY("user",
+                                                                                                        "\"x\"") "]}",
+     ROW_GOOD},
     {"{\"conversation_hash\":\"c\",\"conversation\":[" SAY("user", "\"x\"") "],\"conversation\":null}", ROW_FIELD},
     {ROW("[{\"role\":\"user\",\"content\":\"x\",\"content\":1}]"), ROW_FIELD},
     /* a syntax error behind a bad message */
@@ -115,17 +117,20 @@ static void written(void **state) {
     conversation c;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         row_fault fault = fault_of(cases[i].line, strlen(cases[i].line), &c);
-        if (fault != cases[i].fault) fail_msg("%s: %s, not %s", cases[i].line, row_fault_name(fault), row_fault_name(cases[i].fault));
+        if (fault != cases[i].fault)
+            fail_msg("%s: %s, not %s", cases[i].line, row_fault_name(fault), row_fault_name(cases[i].fault));
     }
 }
 
 static void values(void **state) {
     (void)state;
     conversation c;
-    static const char line[] =
-        "{\"conversation_hash\":\"h\",\"toxic\":true,\"redacted\":false,\"hashed_ip\":\"\",\"timestamp\":\"2023-04-09 00:02:53\",\"l\\u0061nguage\":\"English\","
-        "\"model\":\"gpt\\u002d4\",\"conversation\":[{\"turn_identifier\":12,\"role\":\"user\",\"content\":\"a\\u0000b\\n\\ud83d\\ude00\\ud800z\\/\"},"
-        "{\"hashed_ip\":\"ip\",\"role\":\"assistant\",\"content\":\"plain \xe4\xbd\xa0\"},{\"role\":\"tool\",\"content\":\"\",\"turn_identifier\":1e3}]}";
+    static const char line[] = "{\"conversation_hash\":\"h\",\"toxic\":true,\"redacted\":false,\"hashed_ip\":\"\","
+                               "\"timestamp\":\"2023-04-09 00:02:53\",\"l\\u0061nguage\":\"English\","
+                               "\"model\":\"gpt\\u002d4\",\"conversation\":[{\"turn_identifier\":12,\"role\":\"user\","
+                               "\"content\":\"a\\u0000b\\n\\ud83d\\ude00\\ud800z\\/\"},"
+                               "{\"hashed_ip\":\"ip\",\"role\":\"assistant\",\"content\":\"plain "
+                               "\xe4\xbd\xa0\"},{\"role\":\"tool\",\"content\":\"\",\"turn_identifier\":1e3}]}";
     assert_int_equal(fault_of(line, sizeof line - 1, &c), ROW_GOOD);
     assert_string_equal(c.id, "h");
     assert_string_equal(c.user, "ip");
@@ -143,16 +148,19 @@ static void values(void **state) {
     assert_int_equal(c.turns[0], 12);
     assert_int_equal(c.turns[1], 1);
     assert_int_equal(c.turns[2], 1000);
-    static const char times[] = "{\"conversation_hash\":\"h\",\"timestamp\":1680998573000,\"conversation\":[" SAY("user", "\"x\"") "]}";
+    static const char times[] =
+        "{\"conversation_hash\":\"h\",\"timestamp\":1680998573000,\"conversation\":[" SAY("user", "\"x\"") "]}";
     assert_int_equal(fault_of(times, sizeof times - 1, &c), ROW_GOOD);
     assert_string_equal(c.timestamp, "2023-04-09T00:02:53Z");
     assert_string_equal(c.user, "conversation:h");
-    static const char early[] = "{\"conversation_hash\":\"h\",\"timestamp\":17,\"conversation\":[" SAY("user", "\"x\"") "]}"; /* no time at all */
+    /* no time at all */
+    static const char early[] =
+        "{\"conversation_hash\":\"h\",\"timestamp\":17,\"conversation\":[" SAY("user", "\"x\"") "]}";
     assert_int_equal(fault_of(early, sizeof early - 1, &c), ROW_GOOD);
     assert_string_equal(c.timestamp, "");
     /* What a first array of messages said of the user goes with it. */
-    static const char twice[] = "{\"conversation_hash\":\"h\",\"conversation\":[{\"role\":\"user\",\"content\":\"x\",\"hashed_ip\":\"a\",\"header\":{}}],\"conversation\":["
-                                SAY("user", "\"x\"") "]}";
+    static const char twice[] = "{\"conversation_hash\":\"h\",\"conversation\":[{\"role\":\"user\",\"content\":\"x\","
+                                "\"hashed_ip\":\"a\",\"header\":{}}],\"conversation\":[" SAY("user", "\"x\"") "]}";
     assert_int_equal(fault_of(twice, sizeof twice - 1, &c), ROW_GOOD);
     assert_string_equal(c.user, "conversation:h");
 }
@@ -160,7 +168,8 @@ static void values(void **state) {
 /* The header is hashed as written without white space, whatever its spelling. */
 static void users(void **state) {
     (void)state;
-    static const char *const spellings[] = {"{\"a\":\"x y\",\"b\":null,\"c\":1.50}", "{ \"a\" : \"x y\",\t\"b\":null, \"c\":1.50 }",
+    static const char *const spellings[] = {"{\"a\":\"x y\",\"b\":null,\"c\":1.50}",
+                                            "{ \"a\" : \"x y\",\t\"b\":null, \"c\":1.50 }",
                                             "{\"\\u0061\":\"x\\u0020y\",\"b\":null,\"c\":1.50}"};
     const char *expected;
     char line[512];
@@ -170,8 +179,11 @@ static void users(void **state) {
     assert_int_equal(strlen(expected), 2 + 17);
     for (size_t i = 0; i < 3; i++) {
         for (int inside = 0; inside < 2; inside++) {
-            int n = snprintf(line, sizeof line, "{\"conversation_hash\":\"h\",\"hashed_ip\":\"ip\",%s%s%s\"conversation\":[{\"role\":\"user\",\"content\":\"\"%s%s}]}",
-                             inside ? "" : "\"header\":", inside ? "" : spellings[i], inside ? "" : ",", inside ? ",\"header\":" : "", inside ? spellings[i] : "");
+            int n = snprintf(line, sizeof line,
+                             "{\"conversation_hash\":\"h\",\"hashed_ip\":\"ip\",%s%s%s\"conversation\":[{\"role\":"
+                             "\"user\",\"content\":\"\"%s%s}]}",
+                             inside ? "" : "\"header\":", inside ? "" : spellings[i], inside ? "" : ",",
+                             inside ? ",\"header\":" : "", inside ? spellings[i] : "");
             assert_int_equal(wildchat_parse(memory, line, (size_t)n, true, &c, &fault), WR_OK);
             assert_int_equal(fault, ROW_GOOD);
             assert_string_equal(c.user, expected);
@@ -192,7 +204,8 @@ static void limits(void **state) {
         assert_int_equal(fault_of(b.data, b.len, &c), over ? ROW_LONG : ROW_GOOD);
         strbuf_clear(&b);
         strbuf_puts(&b, "{\"conversation_hash\":\"c\",\"conversation\":[");
-        for (int i = 0; i < ROW_MESSAGES_LIMIT + over; i++) strbuf_puts(&b, i ? "," SAY("user", "\"x\"") : SAY("user", "\"x\""));
+        for (int i = 0; i < ROW_MESSAGES_LIMIT + over; i++)
+            strbuf_puts(&b, i ? "," SAY("user", "\"x\"") : SAY("user", "\"x\""));
         strbuf_puts(&b, "]}");
         assert_int_equal(fault_of(b.data, b.len, &c), over ? ROW_MANY : ROW_GOOD);
         /* the row, and arrays in it */
@@ -208,19 +221,40 @@ static void limits(void **state) {
     strbuf_free(&b);
 }
 
-/* Strings of every length with every kind of escape, sequence or fault at every place: what a block of 16 or 64 bytes ends in must not matter. */
+/* Strings of every length with every kind of escape, sequence or fault at every place: what a block of 16 or 64 bytes
+ * ends in must not matter. */
 static void seams(void **state) {
     (void)state;
-    static const char *const pieces[] = {"\\n", "\\\\", "\\\"", "\\u00e9", "\\ud83d\\ude00", "\\ud83d", "\xc3\xa9", "\xe4\xbd\xa0", "\xf0\x9f\x98\x80",
-                                         "\"", "\x1f", "\xff", "\\x", "\\u00g0", "\xed\xa0\x80", "\\\\\\\\\\\\\\\\\\\\", "\\"};
+    static const char *const pieces[] = {"\\n",
+                                         "\\\\",
+                                         "\\\"",
+                                         "\\u00e9",
+                                         "\\ud83d\\ude00",
+                                         "\\ud83d",
+                                         "\xc3\xa9",
+                                         "\xe4\xbd\xa0",
+                                         "\xf0\x9f\x98\x80",
+                                         "\"",
+                                         "\x1f",
+                                         "\xff",
+                                         "\\x",
+                                         "\\u00g0",
+                                         "\xed\xa0\x80",
+                                         "\\\\\\\\\\\\\\\\\\\\",
+                                         "\\"};
     char line[1024];
     for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++) {
         for (int before = 0; before < 150; before++) {
             for (int behind = 0; behind < 70; behind += 1 + behind / 3) {
-                int n = snprintf(line, sizeof line, "{\"conversation_hash\":\"c\",\"conversation\":[{\"role\":\"user\",\"content\":\"%.*s%s%.*s\"}]}", before,
-                                 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-                                 "01234567890123456789012345678901234567890123456789",
-                                 pieces[k], behind, "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz");
+                int n = snprintf(
+                    line, sizeof line,
+                    "{\"conversation_hash\":\"c\",\"conversation\":[{\"role\":\"user\",\"content\":\"%.*s%s%.*s\"}]}",
+                    before,
+                    "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+                    "89"
+                    "01234567890123456789012345678901234567890123456789",
+                    pieces[k], behind,
+                    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz");
                 agree(line, (size_t)n, maps[0]);
             }
         }
@@ -233,8 +267,12 @@ static void mutate(rng *r, char *line, size_t *n, size_t room) {
     for (uint64_t k = rng_below(r, 4) + 1; k > 0; k--) {
         size_t at = rng_below(r, *n);
         switch (rng_below(r, 4)) {
-        case 0: line[at] = bytes[rng_below(r, sizeof bytes)]; break;
-        case 1: line[at] = (char)rng_below(r, 256); break;
+        case 0:
+            line[at] = bytes[rng_below(r, sizeof bytes)];
+            break;
+        case 1:
+            line[at] = (char)rng_below(r, 256);
+            break;
         case 2:
             if (*n > 1) {
                 memmove(line + at, line + at + 1, *n - at - 1);
@@ -256,9 +294,13 @@ static void mutations(void **state) {
     rng r = rng_make(11, RNG_TEST, 1, 0, 0);
     char line[1024];
     static const char *const rows[3] = {
-        "{\"conversation_hash\":\"c\\u0061\",\"hashed_ip\":\"ip\",\"header\":{\"accept-language\":\"en\"},\"timestamp\":1.5,\"toxic\":true,\"conversation\":[{\"role\":\"user\","
-        "\"content\":\"one\\ntwo \xe4\xbd\xa0\xe5\xa5\xbd\",\"turn_identifier\":3},{\"role\":\"assistant\",\"content\":\"\\ud83d\\ude00\\\\\"}],\"x\":[null,-1.5e-3,{\"y\":[]}]}",
-        "{\"conversation_id\":12,\"model\":\"v\",\"conversation\":[{\"content\":\"a\",\"role\":\"user\"},{\"content\":\"b\",\"role\":\"assistant\"}],\"redacted\":true}",
+        "{\"conversation_hash\":\"c\\u0061\",\"hashed_ip\":\"ip\",\"header\":{\"accept-language\":\"en\"},"
+        "\"timestamp\":1.5,\"toxic\":true,\"conversation\":[{\"role\":\"user\","
+        "\"content\":\"one\\ntwo "
+        "\xe4\xbd\xa0\xe5\xa5\xbd\",\"turn_identifier\":3},{\"role\":\"assistant\",\"content\":\"\\ud83d\\ude00\\\\\"}]"
+        ",\"x\":[null,-1.5e-3,{\"y\":[]}]}",
+        "{\"conversation_id\":12,\"model\":\"v\",\"conversation\":[{\"content\":\"a\",\"role\":\"user\"},{\"content\":"
+        "\"b\",\"role\":\"assistant\"}],\"redacted\":true}",
         "{\"conversations\":[{\"from\":\"human\",\"value\":\"h\"},{\"from\":\"gpt\",\"value\":\"g\"}]}"};
     for (int i = 0; i < 60000; i++) {
         size_t n = strlen(rows[i % 3]);
@@ -300,8 +342,10 @@ static void real(void **state) {
 /* Every prefix and every single wrong byte of a packed conversation is refused or read, never more than its bytes. */
 static void packed(void **state) {
     (void)state;
-    static const char line[] = "{\"conversation_hash\":\"h\",\"toxic\":true,\"timestamp\":\"t\",\"conversation\":[{\"role\":\"user\",\"content\":\"a\\u0000b\","
-                               "\"turn_identifier\":-5},{\"role\":\"tool\",\"content\":\"long 01234567890123456789012345678901234567890123456789012345678901234567890123456789"
+    static const char line[] = "{\"conversation_hash\":\"h\",\"toxic\":true,\"timestamp\":\"t\",\"conversation\":[{"
+                               "\"role\":\"user\",\"content\":\"a\\u0000b\","
+                               "\"turn_identifier\":-5},{\"role\":\"tool\",\"content\":\"long "
+                               "01234567890123456789012345678901234567890123456789012345678901234567890123456789"
                                "01234567890123456789012345678901234567890123456789\"}]}";
     conversation c, again;
     strbuf b = {0};
@@ -320,7 +364,9 @@ static void packed(void **state) {
             arena_reset(scratch);
             status = conversation_unpack(scratch, cut, n, &again);
             assert_true(status == WR_OK || status == WR_E_FORMAT);
-            for (size_t i = 0; status == WR_OK && i < again.n; i++) assert_true(again.messages[i].content >= cut && again.messages[i].content + again.messages[i].length < cut + n);
+            for (size_t i = 0; status == WR_OK && i < again.n; i++)
+                assert_true(again.messages[i].content >= cut &&
+                            again.messages[i].content + again.messages[i].length < cut + n);
             cut[k / 256] = was;
         }
         free(cut);
@@ -329,7 +375,8 @@ static void packed(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(written), cmocka_unit_test(values),    cmocka_unit_test(users), cmocka_unit_test(limits),
-                                       cmocka_unit_test(seams),   cmocka_unit_test(mutations), cmocka_unit_test(real),  cmocka_unit_test(packed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(written), cmocka_unit_test(values), cmocka_unit_test(users),
+                                       cmocka_unit_test(limits),  cmocka_unit_test(seams),  cmocka_unit_test(mutations),
+                                       cmocka_unit_test(real),    cmocka_unit_test(packed)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -91,7 +91,8 @@ static void test_compresses(void **state) {
     strbuf_free(&framed);
 }
 
-/* A damaged message is an error, never a crash. (A flipped byte inside an uncompressed body may still be valid msgpack: transport is MPI's business.) */
+/* A damaged message is an error, never a crash. (A flipped byte inside an uncompressed body may still be valid msgpack:
+ * transport is MPI's business.) */
 static void damage(size_t ids, int compressed) {
     strbuf body = {0}, framed = {0}, back = {0};
     msgpack_unpacked u;
@@ -129,17 +130,20 @@ static void test_damage(void **state) {
 /* Claims of more than there is must not lead to memory being taken for it. */
 static void test_hostile(void **state) {
     (void)state;
-    static const struct { const char *bytes; size_t n; } bad[] = {
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } bad[] = {
         {"", 0},
-        {"\xdd\xff\xff\xff\xff", 5},                 /* array of 4 G items */
-        {"\xdf\xff\xff\xff\xff", 5},                 /* map of 4 G pairs */
-        {"\xdb\x40\x00\x00\x00zz", 7},               /* string of 1 GiB */
-        {"\xc6\xff\xff\xff\xff", 5},                 /* bin of 4 GiB */
-        {"\xc1", 1},                                  /* never used */
-        {"\xc7\x01\x01x", 4},                         /* extension */
-        {"\x01\x02", 2},                              /* two values */
-        {"\xcf\x01\x02", 3},                          /* cut integer */
-        {"\x81\xa1k", 3},                             /* pair without value */
+        {"\xdd\xff\xff\xff\xff", 5},   /* array of 4 G items */
+        {"\xdf\xff\xff\xff\xff", 5},   /* map of 4 G pairs */
+        {"\xdb\x40\x00\x00\x00zz", 7}, /* string of 1 GiB */
+        {"\xc6\xff\xff\xff\xff", 5},   /* bin of 4 GiB */
+        {"\xc1", 1},                   /* never used */
+        {"\xc7\x01\x01x", 4},          /* extension */
+        {"\x01\x02", 2},               /* two values */
+        {"\xcf\x01\x02", 3},           /* cut integer */
+        {"\x81\xa1k", 3},              /* pair without value */
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char *exact = malloc(bad[i].n + 1);
@@ -171,7 +175,7 @@ static void test_hostile(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_compresses), cmocka_unit_test(test_damage),
-                                       cmocka_unit_test(test_hostile)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_compresses),
+                                       cmocka_unit_test(test_damage), cmocka_unit_test(test_hostile)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
