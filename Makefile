@@ -66,10 +66,11 @@ model/kernels/kernels_avx512_CFLAGS := -ffp-contract=fast -mavx2 -mfma -mavx512f
 model/kernels/kernels_avx512bf16_CFLAGS := $(model/kernels/kernels_avx512_CFLAGS) -mavx512bf16
 endif
 
-MODULES  := base model mpi data sampler trainer report dpo cli
-SOURCES  := $(foreach m,$(MODULES),$(sort $(wildcard $(m)/*.c $(m)/*/*.c)))
+# The folders of the program stand in rooms.txt alone.
+ROOMS    := $(shell sed -n 's/^\([a-z][a-z/]*\) *|.*/\1/p' rooms.txt)
+SOURCES  := $(foreach room,$(ROOMS),$(sort $(wildcard $(room)/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
-# Rule files (data/rules/*.txt) become C arrays: rules_NAME, rules_NAME_size (data/match/rules_builtin.h).
+# Rule files (data/rules/*.txt) become C arrays: rules_NAME, rules_NAME_size (data/label/match/rules_builtin.h).
 RULES    := $(sort $(wildcard data/rules/*.txt))
 OBJECTS  += $(RULES:data/rules/%.txt=$(BUILD)/rules/%.o)
 LIBOBJ   := $(filter-out $(BUILD)/cli/main.o,$(OBJECTS))
@@ -118,11 +119,11 @@ CPPFLAGS += -I$(BUILD)/generated
 $(BUILD)/generated/%.inc: %.txt
 	@mkdir -p $(@D)
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
-$(BUILD)/data/annotate/annotation_prompt.o build/fuzz/obj/data/annotate/annotation_prompt.o: $(PROMPTS)
+$(BUILD)/data/label/annotate/annotation_prompt.o build/fuzz/obj/data/label/annotate/annotation_prompt.o: $(PROMPTS)
 
 build/rules/%.c: data/rules/%.txt Makefile
 	@mkdir -p $(@D)
-	$(Q){ printf '#include "data/match/rules_builtin.h"\nconst unsigned char rules_%s[] = {\n' $*; \
+	$(Q){ printf '#include "data/label/match/rules_builtin.h"\nconst unsigned char rules_%s[] = {\n' $*; \
 	  od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g'; \
 	  printf '0};\nconst size_t rules_%s_size = sizeof rules_%s - 1;\n' $* $*; } > $@.$$$$ && mv $@.$$$$ $@
 $(BUILD)/rules/%.o: build/rules/%.c
@@ -172,9 +173,9 @@ bench: $(BIN) $(BENCHES) $(TESTPROGS)
 lint: $(PROMPTS)
 	$(Q)LINT_FILE_FLAGS='$(foreach s,$(SOURCES),$(if $($(s:.c=_CFLAGS)),$(s) $($(s:.c=_CFLAGS));))' ./tests/lint.sh $(CPPFLAGS)
 
-## check-deps: folders include only what docs/architecture.md allows
-check-deps:
-	$(Q)./tests/check-deps.sh
+## check-deps: folders include and call only what rooms.txt allows
+check-deps: $(OBJECTS)
+	$(Q)./tests/check-deps.sh $(BUILD)
 
 ## format: clang-format in place
 format:

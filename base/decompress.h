@@ -2,8 +2,8 @@
  * is only reported when every member or frame has been read and whatever the formats carry of checksums and lengths
  * agrees; behind the last one nothing may follow (gzip: zeros may). Only base/instream.c and tests include this. LOCAL;
  * a handle belongs to one thread. */
-#ifndef WR_BASE_UNPACK_H
-#define WR_BASE_UNPACK_H
+#ifndef WR_BASE_DECOMPRESS_H
+#define WR_BASE_DECOMPRESS_H
 
 #include "base/file_kind.h"
 #include <stdint.h>

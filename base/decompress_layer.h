@@ -1,7 +1,7 @@
 /* What base/decompress.c (the chain of layers) and base/decompress_*.c (the formats) share. A layer has bytes that
  * nobody has taken, and makes more of those of the layer below; the lowest one is the file. LOCAL. */
-#ifndef WR_BASE_UNPACK_LAYER_H
-#define WR_BASE_UNPACK_LAYER_H
+#ifndef WR_BASE_DECOMPRESS_LAYER_H
+#define WR_BASE_DECOMPRESS_LAYER_H
 
 #include "base/decompress.h"
 

@@ -4,10 +4,10 @@
  */
 #include "base/hash.h"
 #include "base/stream.h"
-#include "data/match/filters.h"
-#include "data/match/lexicon.h"
-#include "data/mine/mining.h"
-#include "data/match/refusal.h"
+#include "data/label/match/filters.h"
+#include "data/label/match/lexicon.h"
+#include "data/label/mine/mining.h"
+#include "data/label/match/refusal.h"
 #include "data/source/wildchat.h"
 
 #include <stdio.h>

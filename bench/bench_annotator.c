@@ -5,7 +5,7 @@
  * are never looked at. Prints tables on stderr and one line of JSON on stdout. */
 #include "base/stream.h"
 #include "base/string_map.h"
-#include "data/match/lexicon.h"
+#include "data/label/match/lexicon.h"
 #include "data/source/wildchat.h"
 
 #include <inttypes.h>

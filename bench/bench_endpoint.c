@@ -4,7 +4,7 @@
  * server's latency, and rounds of fresh turns. A table on stderr, one line of JSON on stdout. */
 #include "base/log.h"
 #include "base/rng.h"
-#include "data/annotate/endpoint.h"
+#include "data/label/annotate/endpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>

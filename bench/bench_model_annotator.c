@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/stream.h"
 #include "base/string_map.h"
-#include "data/annotate/model_annotator.h"
+#include "data/label/annotate/model_annotator.h"
 #include "data/source/wildchat.h"
 
 #include <inttypes.h>

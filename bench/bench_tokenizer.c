@@ -4,7 +4,7 @@
  * machine does changes neither figure much. */
 #include "base/file.h"
 #include "base/log.h"
-#include "model/tokenizer/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "model/kernels/matmul.h"
 #include "model/weights/params.h"
 #include "model/prefix.h"
-#include "trainer/loss.h"
+#include "reward/loss.h"
 #include "trainer/optimizer.h"
 
 #include <cblas.h>

@@ -2,9 +2,9 @@
 #ifndef WR_CLI_AGREE_OUTPUT_H
 #define WR_CLI_AGREE_OUTPUT_H
 
-#include "data/agree/agree_read.h"
-#include "data/agree/agreement.h"
-#include "data/agree/dawid_skene.h"
+#include "data/label/agree/agree_read.h"
+#include "data/label/agree/agreement.h"
+#include "data/label/agree/dawid_skene.h"
 
 typedef struct measured {
     answers in;

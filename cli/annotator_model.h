@@ -3,8 +3,8 @@
 #define WR_CLI_ANNOTATOR_MODEL_H
 
 #include "cli/command.h"
-#include "data/annotate/model_annotator.h"
-#include "dpo/frozen.h"
+#include "data/label/annotate/model_annotator.h"
+#include "model/host/frozen.h"
 
 extern const option_spec annotator_model_options[]; /* --annotator-model … */
 

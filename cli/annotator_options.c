@@ -1,8 +1,8 @@
 #include "cli/annotator_options.h"
 
 #include "base/file.h"
-#include "data/annotate/endpoint.h"
-#include "data/annotate/lexicon_annotator.h"
+#include "data/label/annotate/endpoint.h"
+#include "data/label/annotate/lexicon_annotator.h"
 
 #include <stdio.h>
 #include <string.h>

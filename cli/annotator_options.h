@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "cli/annotator_model.h"
 #include "cli/command.h"
-#include "data/annotate/annotator.h"
+#include "data/label/annotate/annotator.h"
 
 /* --annotator --similarity --refusals --answer-cache --prompts --endpoint… */
 extern const option_spec annotator_options[];
@@ -22,7 +22,7 @@ typedef struct annotator_set {
     annotator *levels[ANNOTATORS_MAX]; /* (n) in the order of --annotator, no two alike */
     size_t n;
     annotator *refusals;
-    annotator *similarity;            /* NULL: data/mine/mining.h's TF-IDF */
+    annotator *similarity;            /* NULL: data/label/mine/mining.h's TF-IDF */
     annotator *owned[ANNOTATORS_MAX]; /* each of the above once */
     size_t n_owned;
     annotator_model model; /* what the model annotator borrows */

@@ -11,7 +11,7 @@
 #include "mpi/reduce.h"
 #include "sampler/sampler.h"
 #include "trainer/optimizer.h"
-#include "trainer/score.h"
+#include "reward/score.h"
 
 #include <cblas.h> /* only as the limit that the project's own products are compared with */
 #include <stdio.h>

@@ -8,10 +8,10 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/stream.h"
-#include "dpo/policy_eval.h"
-#include "trainer/evaluate.h"
-#include "trainer/train_setup.h"
-#include "trainer/truth.h"
+#include "evaluate/policy_eval.h"
+#include "evaluate/evaluate.h"
+#include "model/host/model_share.h"
+#include "evaluate/truth.h"
 
 #include <math.h>
 #include <stdio.h>

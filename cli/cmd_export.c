@@ -2,7 +2,7 @@
 #include "cli/command.h"
 
 #include "base/log.h"
-#include "data/shard/export.h"
+#include "data/export/export.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "cli/command.h"
 
 #include "base/log.h"
-#include "data/prepare/user_pairs.h"
+#include "data/export/user_pairs.h"
 
 #include <inttypes.h>
 #include <string.h>

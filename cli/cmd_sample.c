@@ -3,7 +3,7 @@
 #include "cli/lm_tool.h"
 #include "cli/model_options.h"
 #include "cli/sampling_options.h"
-#include "model/chat/chat_read.h"
+#include "text/chat/chat_read.h"
 
 #include <stdlib.h>
 #include <string.h>

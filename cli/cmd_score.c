@@ -4,8 +4,8 @@
 #include "cli/model_options.h"
 
 #include "base/mem.h"
-#include "model/chat/chat_read.h"
-#include "trainer/score.h"
+#include "text/chat/chat_read.h"
+#include "reward/score.h"
 
 #include <math.h>
 #include <stdlib.h>

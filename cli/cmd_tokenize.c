@@ -1,7 +1,7 @@
 /* wildreward tokenize: {"text"} or {"messages"} -> ids, or with --decode {"ids"} -> text. */
 #include "cli/command.h"
 #include "cli/lm_tool.h"
-#include "model/chat/chat_read.h"
+#include "text/chat/chat_read.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/printable.h"
-#include "data/agree/refusal_report.h"
+#include "data/label/agree/refusal_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #define WR_CLI_LM_TOOL_H
 
 #include "cli/jsonl.h"
-#include "model/chat/chat_template.h"
+#include "text/chat/chat_template.h"
 #include "model/model.h"
 
 extern const option_spec lm_options[];   /* --model --max-length */

@@ -1,6 +1,6 @@
 #include "dpo/dpo_loss.h"
 
-#include "trainer/loss.h"
+#include "reward/loss.h"
 
 #include <math.h>
 

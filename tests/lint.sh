@@ -11,7 +11,7 @@ limit=${LINT_LIMIT:-1100}
 mapfile -t sources < <(if [ -n "${LINT_FILES:-}" ]; then
         tr -s ' ' '\n' <<<"${LINT_FILES% }"
     else
-        find base model mpi data sampler trainer report dpo cli -name '*.c' | sort
+        sed -n 's/^\([a-z][a-z/]*\) *|.*/\1/p' rooms.txt | while read -r room; do find "$room" -maxdepth 1 -name '*.c'; done | sort
     fi)
 mapfile -t scripts < <(
     find tests slurm bench findings -name '*.sh' -o -name '*.sbatch' | sort

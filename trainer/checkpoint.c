@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "model/chat/chat_source.h"
+#include "text/chat/chat_source.h"
 #include "model/weights/lora.h"
 #include "model/weights/safetensors.h"
 #include "mpi/reduce.h"

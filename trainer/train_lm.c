@@ -1,4 +1,4 @@
-#include "trainer/evaluate.h"
+#include "evaluate/evaluate.h"
 #include "trainer/train_loop.h"
 
 #include <math.h>

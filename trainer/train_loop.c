@@ -2,9 +2,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "trainer/batch.h"
+#include "trainer/packing/batch.h"
 #include "trainer/checkpoint.h"
-#include "trainer/evaluate.h"
+#include "evaluate/evaluate.h"
 #include "trainer/replicas.h"
 #include "trainer/step_order.h"
 #include "trainer/train_setup.h"

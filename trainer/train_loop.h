@@ -3,8 +3,8 @@
 #define WR_TRAINER_TRAIN_LOOP_H
 
 #include "base/json.h"
-#include "trainer/record_source.h"
-#include "trainer/sequence.h"
+#include "data/shard/record_source.h"
+#include "trainer/packing/sequence.h"
 #include "trainer/train.h"
 
 /* Sums of this rank's share of a step. */

@@ -1,6 +1,6 @@
-#include "trainer/evaluate.h"
-#include "trainer/loss.h"
-#include "trainer/metrics.h"
+#include "evaluate/evaluate.h"
+#include "reward/loss.h"
+#include "evaluate/metrics.h"
 #include "trainer/train_loop.h"
 
 #include <math.h>

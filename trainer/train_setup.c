@@ -2,46 +2,16 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "data/shard/template.h"
-#include "model/tokenizer/tokenizer.h"
-#include "mpi/reduce.h"
+#include "model/host/model_share.h"
+#include "reward/template.h"
+#include "text/tokenizer/tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-wr_status model_share(world *w, precision p, model **m) {
-    typedef struct shared_model {
-        model_config config;
-        char parent_hash[33];
-    } shared_model; /* plain bytes of one program */
-    wr_status status = WR_OK;
-    strbuf bytes = {0};
-    bool root = world_rank(w) == 0;
-    if (root) {
-        shared_model s;
-        memset(&s, 0, sizeof s);
-        s.config = (*m)->config;
-        memcpy(s.parent_hash, (*m)->parent_hash, sizeof s.parent_hash);
-        strbuf_append(&bytes, &s, sizeof s);
-    }
-    TRY(world_agree(w, strbuf_status(&bytes)));
-    TRY(world_bcast(w, 0, &bytes));
-    if (!root) {
-        const shared_model *s = (const void *)bytes.data;
-        status = model_create(&s->config, m);
-        if (status >= 0) status = model_alloc_params(*m);
-        if (status >= 0) memcpy((*m)->parent_hash, s->parent_hash, sizeof s->parent_hash);
-    }
-    TRY(world_agree(w, status));
-    TRY(reduce_bcast(w, 0, (*m)->params, (*m)->n_params));
-    TRY(world_agree(w, model_set_precision(*m, p)));
-cleanup:
-    strbuf_free(&bytes);
-    return status;
-}
-
-wr_status text_share(world *w, const char *path, strbuf *out) {
+/* COLLECTIVE. The text of a file as the lowest rank that can read it has it; empty when none can. */
+static wr_status text_share(world *w, const char *path, strbuf *out) {
     enum { TEXT_LIMIT = 1 << 20 };
     wr_status status = WR_OK;
     int ranks = world_size(w);

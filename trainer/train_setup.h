@@ -19,10 +19,4 @@ typedef struct train_start {
 wr_status train_start_open(world *w, const train_options *o, model_head head, const dataset_index *d, train_start *out);
 void train_start_close(train_start *s);
 
-/* COLLECTIVE. *m of rank 0 (with f32 masters, without adapters) to all (others: *m is created); it computes in p on all
- * of them then. */
-wr_status model_share(world *w, precision p, model **m);
-/* COLLECTIVE. The text of a file as the lowest rank that can read it has it; empty when none can. */
-wr_status text_share(world *w, const char *path, strbuf *out);
-
 #endif

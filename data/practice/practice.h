@@ -1,8 +1,8 @@
 /* The practice world: simulated people ask small tasks whose answer a program can check; a noisy assistant answers; the
  * next message of each person follows from the reply's true quality and from the person. Used to measure *true* policy
  * quality, not only reward. LOCAL. */
-#ifndef WR_DATA_PRACTICE_H
-#define WR_DATA_PRACTICE_H
+#ifndef WR_DATA_PRACTICE_PRACTICE_H
+#define WR_DATA_PRACTICE_PRACTICE_H
 
 #include "base/json.h"
 #include "base/rng.h"

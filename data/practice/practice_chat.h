@@ -1,7 +1,7 @@
 /* One conversation of the practice world: who says what, and its JSON. Only data/practice/practice_*.c include this.
  * LOCAL. */
-#ifndef WR_DATA_PRACTICE_CHAT_H
-#define WR_DATA_PRACTICE_CHAT_H
+#ifndef WR_DATA_PRACTICE_PRACTICE_CHAT_H
+#define WR_DATA_PRACTICE_PRACTICE_CHAT_H
 
 #include "base/hash.h"
 #include "data/practice/practice_world.h"

@@ -1,6 +1,6 @@
 /* The checks of the task kinds, below practice_check. Only data/practice/practice_check*.c include this. LOCAL. */
-#ifndef WR_DATA_PRACTICE_CHECKS_H
-#define WR_DATA_PRACTICE_CHECKS_H
+#ifndef WR_DATA_PRACTICE_PRACTICE_CHECKS_H
+#define WR_DATA_PRACTICE_PRACTICE_CHECKS_H
 
 #include "data/practice/practice_text.h"
 #include "data/practice/practice_world.h"

@@ -1,7 +1,7 @@
 /* Reading a reply for the checker: words, sentences, numbers. Text is lower-cased ASCII with UTF-8 left as it is.
  * LOCAL. */
-#ifndef WR_DATA_PRACTICE_TEXT_H
-#define WR_DATA_PRACTICE_TEXT_H
+#ifndef WR_DATA_PRACTICE_PRACTICE_TEXT_H
+#define WR_DATA_PRACTICE_PRACTICE_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* Inside the practice world: its words, its tasks and its actors. Only data/practice/practice_*.c and their test
  * include this. LOCAL. */
-#ifndef WR_DATA_PRACTICE_WORLD_H
-#define WR_DATA_PRACTICE_WORLD_H
+#ifndef WR_DATA_PRACTICE_PRACTICE_WORLD_H
+#define WR_DATA_PRACTICE_PRACTICE_WORLD_H
 
 #include "base/strbuf.h"
 #include "data/practice/practice.h"

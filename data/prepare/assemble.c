@@ -3,7 +3,7 @@
 #include "data/prepare/prepare_result.h"
 #include "data/prepare/unit_labels.h"
 #include "data/prepare/unit_part.h"
-#include "model/chat/chat_source.h"
+#include "text/chat/chat_source.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "data/prepare/consensus.h"
 
-#include "data/agree/dawid_skene.h"
+#include "data/label/agree/dawid_skene.h"
 
 static void put_meta(pipeline *p, const dawid_skene *d) {
     json_writer w = json_writer_make(&p->extra);

@@ -4,8 +4,8 @@
  * are compared by 64-bit hashes of every beginning: among 5 million conversations a false match has a chance of about 1
  * in 100,000. Memory: about 25 bytes a conversation (the two tables are there one after the other), and a bit.
  * LOCAL. */
-#ifndef WR_DATA_DEDUPE_H
-#define WR_DATA_DEDUPE_H
+#ifndef WR_DATA_PREPARE_DEDUPE_H
+#define WR_DATA_PREPARE_DEDUPE_H
 
 #include "base/status.h"
 #include "base/strbuf.h"

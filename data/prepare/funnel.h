@@ -1,7 +1,7 @@
 /* The counted table of what each stage kept and dropped: printed, and saved in meta.json. Stage and name are string
  * literals. LOCAL. */
-#ifndef WR_DATA_FUNNEL_H
-#define WR_DATA_FUNNEL_H
+#ifndef WR_DATA_PREPARE_FUNNEL_H
+#define WR_DATA_PREPARE_FUNNEL_H
 
 #include "base/json.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/utf8.h"
 #include "data/source/wildchat.h"
-#include "model/chat/chat_read.h"
+#include "text/chat/chat_read.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -13,22 +13,22 @@
  * and files are joined in order, so the result does not depend on the number of ranks nor on who did what. A unit whose
  * file is there is not done again: that is all there is to resuming. What one rank holds: blocks of text of its unit;
  * rank 0 also 25 bytes a conversation and 50 a user. */
-#ifndef WR_DATA_PIPELINE_H
-#define WR_DATA_PIPELINE_H
+#ifndef WR_DATA_PREPARE_PIPELINE_H
+#define WR_DATA_PREPARE_PIPELINE_H
 
 #include "base/log.h"
 #include "base/string_map.h"
-#include "data/annotate/annotator.h"
+#include "data/label/annotate/annotator.h"
 #include "data/prepare/dedupe.h"
-#include "data/match/filters.h"
+#include "data/label/match/filters.h"
 #include "data/prepare/funnel.h"
-#include "data/mine/mining.h"
+#include "data/label/mine/mining.h"
 #include "data/prepare/prepare_dir.h"
-#include "data/match/refusal.h"
+#include "data/label/match/refusal.h"
 #include "data/shard/shard.h"
 #include "data/source/sources.h"
 #include "data/prepare/split.h"
-#include "data/shard/template.h"
+#include "reward/template.h"
 #include "data/prepare/unit_file.h"
 #include "mpi/work.h"
 

@@ -1,11 +1,11 @@
 /* prepare: raw chats -> turns -> feedback level -> mining -> refusal validation -> filters -> split by user -> tokens
  * -> shards. One file per stage (wildchat.h, annotator.h, mining.h, refusal.h, filters.h, split.h); this header is the
  * whole of it, data/prepare/pipeline.h the way it is done. */
-#ifndef WR_DATA_PREPARE_H
-#define WR_DATA_PREPARE_H
+#ifndef WR_DATA_PREPARE_PREPARE_H
+#define WR_DATA_PREPARE_PREPARE_H
 
 #include "base/status.h"
-#include "data/match/filters.h"
+#include "data/label/match/filters.h"
 #include "mpi/world.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,10 +40,10 @@ typedef struct prepare_options {
     bool overwrite;            /* replace a prepared folder; drop unfinished work of other options */
 
     /* Who answers. Borrowed; every rank its own. */
-    /* (n_annotators) none: the lexicon; several: their consensus (data/agree/dawid_skene.h) */
+    /* (n_annotators) none: the lexicon; several: their consensus (data/label/agree/dawid_skene.h) */
     annotator *const *annotators;
     size_t n_annotators;
-    annotator *similarity;       /* topic similarity by its cosines(); NULL: TF-IDF (data/mine/mining.h) */
+    annotator *similarity;       /* topic similarity by its cosines(); NULL: TF-IDF (data/label/mine/mining.h) */
     double similarity_threshold; /* of those cosines; 0: 0.5 */
     annotator *refusals;         /* judges replies that look like refusals by its refusals(); NULL: the word lists */
 } prepare_options;

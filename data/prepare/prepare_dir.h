@@ -1,7 +1,7 @@
 /* OUT.partial, where prepare works: a lock, job.json (what is being made), work/ (data/prepare/unit_file.h), result/
  * (what becomes OUT). LOCAL: rank 0's. */
-#ifndef WR_DATA_PREPARE_DIR_H
-#define WR_DATA_PREPARE_DIR_H
+#ifndef WR_DATA_PREPARE_PREPARE_DIR_H
+#define WR_DATA_PREPARE_PREPARE_DIR_H
 
 #include "base/file.h"
 #include "data/prepare/prepare.h"

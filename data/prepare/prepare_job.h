@@ -1,7 +1,7 @@
 /* --format labelled, which rank 0 does alone: its users and the lines of its sources and of its spill file. Only
  * data/prepare/labelled.c and data/prepare/prepare*.c include this. LOCAL. */
-#ifndef WR_DATA_PREPARE_JOB_H
-#define WR_DATA_PREPARE_JOB_H
+#ifndef WR_DATA_PREPARE_PREPARE_JOB_H
+#define WR_DATA_PREPARE_PREPARE_JOB_H
 
 #include "base/file.h"
 #include "base/log.h"

@@ -2,8 +2,8 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "data/annotate/annotator.h"
-#include "data/match/filters.h"
+#include "data/label/annotate/annotator.h"
+#include "data/label/match/filters.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /* Files of a prepared folder that both formats write the same way. LOCAL. */
-#ifndef WR_DATA_PREPARE_RESULT_H
-#define WR_DATA_PREPARE_RESULT_H
+#ifndef WR_DATA_PREPARE_PREPARE_RESULT_H
+#define WR_DATA_PREPARE_PREPARE_RESULT_H
 
 #include "base/stream.h"
 #include "data/prepare/funnel.h"
 #include "data/prepare/prepare.h"
 #include "data/shard/shard_set.h"
 #include "data/prepare/split.h"
-#include "data/shard/template.h"
+#include "reward/template.h"
 
 typedef struct prepare_result {
     const prepare_options *o;

@@ -7,7 +7,7 @@
  *   "turns"     from turns.jsonl.zst: {"n","bad_lines","levels": [none, 1 … 5],"final": […],
  *               "flow": [{"level","final","outcome","n"}],"how": [{"name","n"}],"dropped": […],
  *               "languages": [{"name","turns","kept"}],"models","months"}
- *   "refusals"  from turns.jsonl.zst: data/agree/refusal_report.h
+ *   "refusals"  from turns.jsonl.zst: data/label/agree/refusal_report.h
  *   "users"     from users.jsonl.zst: {"n","train","test","turns","instances","with_instances","largest","gini",
  *               "top_percent_share","lorenz": [[share of users, share of instances]],"histogram": [{"from","to","n"}]};
  *               gini and Lorenz curve over users with instances
@@ -19,8 +19,8 @@
  *               label and way the label came, chosen by a hash of their id; follow-ups where a chats shard has them;
  *               texts cut at SUMMARY_TEXT bytes
  * LOCAL. */
-#ifndef WR_DATA_PREPARE_SUMMARY_H
-#define WR_DATA_PREPARE_SUMMARY_H
+#ifndef WR_DATA_PREPARE_PREPARE_SUMMARY_H
+#define WR_DATA_PREPARE_PREPARE_SUMMARY_H
 
 #include "base/strbuf.h"
 

@@ -1,7 +1,7 @@
 /* Split by user, seeded and stratified: all records of a user are on one side, and the test side has of every label
  * about the share it has of all. Memory: 40 bytes a user and 24 while splitting. LOCAL. */
-#ifndef WR_DATA_SPLIT_H
-#define WR_DATA_SPLIT_H
+#ifndef WR_DATA_PREPARE_SPLIT_H
+#define WR_DATA_PREPARE_SPLIT_H
 
 #include "base/status.h"
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* The parts of data/prepare/prepare_summary.h, one file each; each writes its members into an open JSON object, or
  * nothing where its file is absent. LOCAL. */
-#ifndef WR_DATA_SUMMARY_PARTS_H
-#define WR_DATA_SUMMARY_PARTS_H
+#ifndef WR_DATA_PREPARE_SUMMARY_PARTS_H
+#define WR_DATA_PREPARE_SUMMARY_PARTS_H
 
 #include "base/json.h"
 #include "data/shard/tally.h"

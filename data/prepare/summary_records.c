@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "data/shard/record_walk.h"
-#include "data/shard/template.h"
+#include "reward/template.h"
 
 #include <math.h>
 #include <stdio.h>

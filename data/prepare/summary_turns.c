@@ -3,7 +3,7 @@
 #include "data/prepare/summary_parts.h"
 
 #include "base/file.h"
-#include "data/agree/refusal_report.h"
+#include "data/label/agree/refusal_report.h"
 
 #include <stdio.h>
 #include <string.h>

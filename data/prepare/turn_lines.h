@@ -1,6 +1,6 @@
 /* Lines of turns.jsonl.zst and audit.jsonl.zst. LOCAL. */
-#ifndef WR_DATA_TURN_LINES_H
-#define WR_DATA_TURN_LINES_H
+#ifndef WR_DATA_PREPARE_TURN_LINES_H
+#define WR_DATA_PREPARE_TURN_LINES_H
 
 #include "data/prepare/pipeline.h"
 

@@ -1,7 +1,7 @@
 /* Reading one unit, and what it counts. Only data/prepare/unit_read*.c and data/prepare/unit_dedupe.c include this.
  * LOCAL. */
-#ifndef WR_DATA_UNIT_COUNTS_H
-#define WR_DATA_UNIT_COUNTS_H
+#ifndef WR_DATA_PREPARE_UNIT_COUNTS_H
+#define WR_DATA_PREPARE_UNIT_COUNTS_H
 
 #include "data/shard/bytes.h"
 #include "data/prepare/pipeline.h"

@@ -9,8 +9,8 @@
  * up: they are not fsynced, because waiting for the disk would cost more than the work itself. After a machine has
  * crashed the trailer and the sums of table and body tell what is torn; unit_present removes what has no trailer, so
  * that it is made again. LOCAL. */
-#ifndef WR_DATA_UNIT_FILE_H
-#define WR_DATA_UNIT_FILE_H
+#ifndef WR_DATA_PREPARE_UNIT_FILE_H
+#define WR_DATA_PREPARE_UNIT_FILE_H
 
 #include "base/file.h"
 #include "base/strbuf.h"

@@ -1,7 +1,7 @@
 /* A .label file: the fate of every follow-up of a unit, its users, and counts. Only prepare's phases include this.
  * LOCAL. */
-#ifndef WR_DATA_UNIT_LABELS_H
-#define WR_DATA_UNIT_LABELS_H
+#ifndef WR_DATA_PREPARE_UNIT_LABELS_H
+#define WR_DATA_PREPARE_UNIT_LABELS_H
 
 #include "data/shard/bytes.h"
 #include "data/prepare/pipeline.h"

@@ -1,8 +1,8 @@
 /* Little-endian numbers and strings, one after another: the side tables of prepare's working files. Writing appends to
  * a strbuf; reading checks bounds, and after the first read past the end `bad` stays set and everything read is 0 or
  * "". LOCAL. */
-#ifndef WR_DATA_BYTES_H
-#define WR_DATA_BYTES_H
+#ifndef WR_DATA_SHARD_BYTES_H
+#define WR_DATA_SHARD_BYTES_H
 
 #include "base/strbuf.h"
 #include <stdint.h>

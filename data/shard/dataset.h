@@ -5,8 +5,8 @@
  *   turns.jsonl.zst           every follow-up and what became of it       users.jsonl.zst
  * {"user","split","turns","instances"} Record order over a dataset is a pure function of (seed, epoch, footer indexes):
  * shuffled frames, then a shuffled window. */
-#ifndef WR_DATA_DATASET_H
-#define WR_DATA_DATASET_H
+#ifndef WR_DATA_SHARD_DATASET_H
+#define WR_DATA_SHARD_DATASET_H
 
 #include "data/shard/shard.h"
 

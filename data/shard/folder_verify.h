@@ -1,7 +1,7 @@
 /* Checks of a prepared folder that go beyond what opening its shards checks. LOCAL; errors name file, frame, record or
  * user. */
-#ifndef WR_DATA_FOLDER_VERIFY_H
-#define WR_DATA_FOLDER_VERIFY_H
+#ifndef WR_DATA_SHARD_FOLDER_VERIFY_H
+#define WR_DATA_SHARD_FOLDER_VERIFY_H
 
 #include "base/json.h"
 #include "data/shard/shard.h"

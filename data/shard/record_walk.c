@@ -1,7 +1,7 @@
 #include "data/shard/record_walk.h"
 
 #include "base/file.h"
-#include "data/shard/template.h"
+#include "reward/template.h"
 
 #include <stdio.h>
 #include <stdlib.h>

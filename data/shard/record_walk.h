@@ -1,6 +1,6 @@
 /* All records of one kind in a prepared folder, in the order of the shards, train before test. LOCAL. */
-#ifndef WR_DATA_RECORD_WALK_H
-#define WR_DATA_RECORD_WALK_H
+#ifndef WR_DATA_SHARD_RECORD_WALK_H
+#define WR_DATA_SHARD_RECORD_WALK_H
 
 #include "data/shard/shard.h"
 

@@ -8,10 +8,10 @@
  *   trailer  u64 footer offset, u64 footer bytes, u64 XXH64 of the footer, "WRSFOOT1" (8)
  *
  * A reader checks all of it: a damaged shard is WR_E_FORMAT naming file and frame, never a wrong record. */
-#ifndef WR_DATA_SHARD_H
-#define WR_DATA_SHARD_H
+#ifndef WR_DATA_SHARD_SHARD_H
+#define WR_DATA_SHARD_SHARD_H
 
-#include "data/shard/instance.h"
+#include "reward/instance.h"
 
 typedef enum shard_kind { SHARD_REWARD, SHARD_CHAT } shard_kind;
 

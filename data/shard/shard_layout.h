@@ -1,6 +1,6 @@
 /* Numbers of the shard layout that writer and reader share (the layout itself: data/shard/shard.h). */
-#ifndef WR_DATA_SHARD_LAYOUT_H
-#define WR_DATA_SHARD_LAYOUT_H
+#ifndef WR_DATA_SHARD_SHARD_LAYOUT_H
+#define WR_DATA_SHARD_SHARD_LAYOUT_H
 
 #include <stddef.h>
 #include <stdint.h>

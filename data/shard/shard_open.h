@@ -1,7 +1,7 @@
 /* An open shard, shared by the two files that read it (data/shard/shard_reader.c: header and footer;
  * data/shard/shard_frames.c: records). */
-#ifndef WR_DATA_SHARD_OPEN_H
-#define WR_DATA_SHARD_OPEN_H
+#ifndef WR_DATA_SHARD_SHARD_OPEN_H
+#define WR_DATA_SHARD_SHARD_OPEN_H
 
 #include "data/shard/shard.h"
 #include "data/shard/shard_layout.h"

@@ -1,6 +1,6 @@
 /* A row of shard files PREFIX-00000.wrs, PREFIX-00001.wrs, …, opened when needed. LOCAL. */
-#ifndef WR_DATA_SHARD_SET_H
-#define WR_DATA_SHARD_SET_H
+#ifndef WR_DATA_SHARD_SHARD_SET_H
+#define WR_DATA_SHARD_SHARD_SET_H
 
 #include "data/shard/shard_frame.h"
 

@@ -1,6 +1,6 @@
 /* Counters by name: a few columns for each of any number of names (languages, models, months). LOCAL. */
-#ifndef WR_DATA_TALLY_H
-#define WR_DATA_TALLY_H
+#ifndef WR_DATA_SHARD_TALLY_H
+#define WR_DATA_SHARD_TALLY_H
 
 #include "base/status.h"
 

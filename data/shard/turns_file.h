@@ -1,7 +1,7 @@
 /* Reads DIR/turns.jsonl.zst, one line a follow-up, as prepare writes it (docs/data.md lists the fields). Fields that a
  * file lacks are NULL, 0 or REFUSAL_UNKNOWN, so that files of earlier versions can be read. LOCAL. */
-#ifndef WR_DATA_TURNS_FILE_H
-#define WR_DATA_TURNS_FILE_H
+#ifndef WR_DATA_SHARD_TURNS_FILE_H
+#define WR_DATA_SHARD_TURNS_FILE_H
 
 #include "base/json.h"
 

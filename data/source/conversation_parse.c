@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/json_scan.h"
 #include "base/utf8.h"
-#include "model/chat/chat_read.h"
+#include "text/chat/chat_read.h"
 
 #include <string.h>
 #include <time.h>

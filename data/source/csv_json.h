@@ -2,8 +2,8 @@
  * row. The first row names the columns. A field without quotes that is empty is no value, as in PostgreSQL's COPY: its
  * member is left out. Blanks belong to a field; a quote within one is doubled, and the field quoted. Anything else is
  * refused, for no rule says where rows begin behind it. LOCAL; a handle belongs to one thread. */
-#ifndef WR_DATA_CSV_JSON_H
-#define WR_DATA_CSV_JSON_H
+#ifndef WR_DATA_SOURCE_CSV_JSON_H
+#define WR_DATA_SOURCE_CSV_JSON_H
 
 #include "base/strbuf.h"
 #include <stdbool.h>

@@ -2,8 +2,8 @@
  * (LMSYS-Chat-1M), "sharegpt" (ShareGPT dumps), "openai" ({"messages": [{role, content} …]}); any other log is
  * described by a YAML file. And the reader of one JSON row by such a map, in one pass over the line. LOCAL; a map is
  * immutable once opened. */
-#ifndef WR_DATA_FIELDS_H
-#define WR_DATA_FIELDS_H
+#ifndef WR_DATA_SOURCE_FIELDS_H
+#define WR_DATA_SOURCE_FIELDS_H
 
 #include "data/source/wildchat.h"
 

@@ -1,8 +1,8 @@
 #include "data/source/parquet.h"
 
-#include "data/source/parquet_json.h"
+#include "data/source/parquet/parquet_json.h"
 #include "data/source/parquet_rows.h"
-#include "model/chat/chat_read.h"
+#include "text/chat/chat_read.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* Parquet files of conversations, as WildChat publishes them: footer, row groups, pages (v1, v2; plain, dictionary,
  * RLE, delta and byte-stream-split encodings; uncompressed, snappy, gzip, zstd). What the reader does not know is
  * WR_E_FORMAT naming file, column and feature. LOCAL; a handle belongs to one thread. */
-#ifndef WR_DATA_PARQUET_H
-#define WR_DATA_PARQUET_H
+#ifndef WR_DATA_SOURCE_PARQUET_H
+#define WR_DATA_SOURCE_PARQUET_H
 
 #include "data/source/fields.h"
 #include "data/source/sources.h"

@@ -1,9 +1,9 @@
 /* The columns of a field map within a Parquet schema, found by their paths. LOCAL. */
-#ifndef WR_DATA_PARQUET_COLUMNS_H
-#define WR_DATA_PARQUET_COLUMNS_H
+#ifndef WR_DATA_SOURCE_PARQUET_COLUMNS_H
+#define WR_DATA_SOURCE_PARQUET_COLUMNS_H
 
 #include "data/source/fields.h"
-#include "data/source/parquet_footer.h"
+#include "data/source/parquet/parquet_footer.h"
 
 enum { NO_SLOT = -1 };
 typedef enum parquet_wanted {

@@ -1,8 +1,8 @@
 /* Rows of one row group, put together from its columns. LOCAL. */
-#ifndef WR_DATA_PARQUET_ROWS_H
-#define WR_DATA_PARQUET_ROWS_H
+#ifndef WR_DATA_SOURCE_PARQUET_ROWS_H
+#define WR_DATA_SOURCE_PARQUET_ROWS_H
 
-#include "data/source/parquet_column.h"
+#include "data/source/parquet/parquet_column.h"
 #include "data/source/parquet_columns.h"
 #include "data/source/sources.h"
 

@@ -3,8 +3,8 @@
  * libarchive opens (its members one behind the other, each of them JSONL or one JSON array). What is in a block depends
  * on the file and block_bytes alone; it may be nothing. The order of rows is (file, block, row). LOCAL; a handle
  * belongs to one thread; every rank opens its own. */
-#ifndef WR_DATA_SOURCES_H
-#define WR_DATA_SOURCES_H
+#ifndef WR_DATA_SOURCE_SOURCES_H
+#define WR_DATA_SOURCE_SOURCES_H
 
 #include "data/source/wildchat.h"
 

@@ -1,7 +1,7 @@
 /* What data/source/sources.c (which files there are), sources_read.c (blocks of text) and sources_parquet.c share.
  * LOCAL. */
-#ifndef WR_DATA_SOURCES_INTERNAL_H
-#define WR_DATA_SOURCES_INTERNAL_H
+#ifndef WR_DATA_SOURCE_SOURCES_INTERNAL_H
+#define WR_DATA_SOURCE_SOURCES_INTERNAL_H
 
 #include "data/source/fields.h"
 #include "data/source/sources.h"

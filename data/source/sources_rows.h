@@ -2,8 +2,8 @@
  * every member of a compressed one or an archive. Only where rows begin and end is found here, not what they hold. A
  * row's place is the position of its first byte in the uncompressed text of the whole file. Only data/source/sources*.c
  * and tests include this. LOCAL. */
-#ifndef WR_DATA_SOURCES_ROWS_H
-#define WR_DATA_SOURCES_ROWS_H
+#ifndef WR_DATA_SOURCE_SOURCES_ROWS_H
+#define WR_DATA_SOURCE_SOURCES_ROWS_H
 
 #include "data/source/csv_json.h"
 #include "data/source/wildchat.h"

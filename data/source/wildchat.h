@@ -1,11 +1,11 @@
 /* Rows of WildChat (one conversation a line), checked and reduced to what the pipeline needs; and the same in the
  * binary form that later phases read. What a conversation points to lives in the arena or in the bytes it was read
  * from. LOCAL. */
-#ifndef WR_DATA_WILDCHAT_H
-#define WR_DATA_WILDCHAT_H
+#ifndef WR_DATA_SOURCE_WILDCHAT_H
+#define WR_DATA_SOURCE_WILDCHAT_H
 
 #include "base/json.h"
-#include "model/chat/chat_template.h"
+#include "text/chat/chat_template.h"
 
 enum { ROW_MESSAGE_LIMIT = 1 << 20, ROW_MESSAGES_LIMIT = 2000 }; /* bytes of a message; messages of a conversation */
 

@@ -5,8 +5,8 @@
  * which holds the tree's tokens up to the last one that the part sees. The sums of a tree's parts are then added in
  * order. Everything here follows from the shapes alone, so results do not depend on the number of threads; memory is
  * linear in the tokens. */
-#ifndef WR_MODEL_ATTENTION_PLAN_H
-#define WR_MODEL_ATTENTION_PLAN_H
+#ifndef WR_MODEL_KERNELS_ATTENTION_PLAN_H
+#define WR_MODEL_KERNELS_ATTENTION_PLAN_H
 
 #include "model/kernels/kernels.h"
 

@@ -1,7 +1,7 @@
 /* Attention by the definition, in double: the oracle of the attention kernels and of their backward pass. Plain loops
  * over all pairs of queries and keys, no threads. LOCAL. */
-#ifndef WR_MODEL_ATTENTION_REF_H
-#define WR_MODEL_ATTENTION_REF_H
+#ifndef WR_MODEL_KERNELS_ATTENTION_REF_H
+#define WR_MODEL_KERNELS_ATTENTION_REF_H
 
 #include "model/kernels/kernels.h"
 

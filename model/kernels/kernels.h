@@ -6,8 +6,8 @@
  * bf16. Sums and everything between a load and a store are f32 in both; in bf16, attention may multiply pairs of bf16
  * (with f32 sums) where the CPU has that. Every kernel has an obvious scalar twin in kernels_ref.h, its oracle. Results
  * do not depend on the number of OpenMP threads, and row i of a result depends only on row i of the input. */
-#ifndef WR_MODEL_KERNELS_H
-#define WR_MODEL_KERNELS_H
+#ifndef WR_MODEL_KERNELS_KERNELS_H
+#define WR_MODEL_KERNELS_KERNELS_H
 
 #include "model/kernels/precision.h"
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* The obvious scalar form, in double, of every kernel but attention (attention_ref.h): the oracle of the fast ones.
  * LOCAL. */
-#ifndef WR_MODEL_KERNELS_REF_H
-#define WR_MODEL_KERNELS_REF_H
+#ifndef WR_MODEL_KERNELS_KERNELS_REF_H
+#define WR_MODEL_KERNELS_KERNELS_REF_H
 
 #include <stddef.h>
 #include <stdint.h>

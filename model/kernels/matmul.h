@@ -8,8 +8,8 @@
  * promised: it is the library's choice how it cuts the sum over K (2.6.3 with AVX512_BF16 keeps it in the shapes that
  * tests/unit/test_matmul_bf16.c tries, and the test prints what it finds). Threads: OpenMP; inside a parallel region
  * the caller's thread alone. */
-#ifndef WR_MODEL_MATMUL_H
-#define WR_MODEL_MATMUL_H
+#ifndef WR_MODEL_KERNELS_MATMUL_H
+#define WR_MODEL_KERNELS_MATMUL_H
 
 #include "model/kernels/precision.h"
 

@@ -1,6 +1,6 @@
 /* bf16 products by oneDNN, for model/kernels/matmul.c alone. LOCAL. */
-#ifndef WR_MODEL_MATMUL_ONEDNN_H
-#define WR_MODEL_MATMUL_ONEDNN_H
+#ifndef WR_MODEL_KERNELS_MATMUL_ONEDNN_H
+#define WR_MODEL_KERNELS_MATMUL_ONEDNN_H
 
 #include "model/kernels/matmul.h"
 

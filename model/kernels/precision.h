@@ -1,6 +1,6 @@
 /* Number formats of the arithmetic: f32, or bf16 with f32 accumulation. LOCAL. */
-#ifndef WR_MODEL_PRECISION_H
-#define WR_MODEL_PRECISION_H
+#ifndef WR_MODEL_KERNELS_PRECISION_H
+#define WR_MODEL_KERNELS_PRECISION_H
 
 #include "base/status.h"
 #include <stdbool.h>

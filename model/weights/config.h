@@ -2,8 +2,8 @@
  * written to a Hugging Face config.json. Letters used everywhere: B sequences, T tokens of a packed batch, C channels
  * (hidden_size), H query heads, G key/value heads, D head_dim, F feed-forward width (intermediate_size), V vocabulary,
  * L layers. */
-#ifndef WR_MODEL_CONFIG_H
-#define WR_MODEL_CONFIG_H
+#ifndef WR_MODEL_WEIGHTS_CONFIG_H
+#define WR_MODEL_WEIGHTS_CONFIG_H
 
 #include "base/json.h"
 #include "base/status.h"

@@ -1,7 +1,7 @@
 /* Fields of a config.json, each read or refused by name; and the parts of model/weights/config.h that have a file of
  * their own. Internal to model/. LOCAL. */
-#ifndef WR_MODEL_CONFIG_FIELDS_H
-#define WR_MODEL_CONFIG_FIELDS_H
+#ifndef WR_MODEL_WEIGHTS_CONFIG_FIELDS_H
+#define WR_MODEL_WEIGHTS_CONFIG_FIELDS_H
 
 #include "model/weights/config.h"
 

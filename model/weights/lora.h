@@ -5,8 +5,8 @@
  * With adapters, gradients and optimizer see the adapters alone (model_trainables), and the same model without them is
  * the DPO reference. A score head (HEAD_SCORE) is trained whole beside the adapters and saved with them, as PEFT does
  * for sequence classification. */
-#ifndef WR_MODEL_LORA_H
-#define WR_MODEL_LORA_H
+#ifndef WR_MODEL_WEIGHTS_LORA_H
+#define WR_MODEL_WEIGHTS_LORA_H
 
 #include "model/model.h"
 

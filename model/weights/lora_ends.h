@@ -1,8 +1,8 @@
 /* What an adapter says about the two ends of a model, embed_tokens and lm_head: updates, and whole matrices. They are
  * put into the weights when the adapter is loaded: the vocabulary's matrices are read in many places (gathered rows,
  * blocks of logits, packed for decoding), and nothing switches loaded adapters off. Internal to model/. LOCAL. */
-#ifndef WR_MODEL_LORA_ENDS_H
-#define WR_MODEL_LORA_ENDS_H
+#ifndef WR_MODEL_WEIGHTS_LORA_ENDS_H
+#define WR_MODEL_WEIGHTS_LORA_ENDS_H
 
 #include "model/weights/lora_plan.h"
 #include "model/weights/safetensors.h"

@@ -1,6 +1,6 @@
 /* What lora.c (life, initial values, merge) and lora_file.c (PEFT's files) share. Internal to model/. LOCAL. */
-#ifndef WR_MODEL_LORA_PARTS_H
-#define WR_MODEL_LORA_PARTS_H
+#ifndef WR_MODEL_WEIGHTS_LORA_PARTS_H
+#define WR_MODEL_WEIGHTS_LORA_PARTS_H
 
 #include "model/weights/lora.h"
 #include "model/weights/params.h"

@@ -1,8 +1,8 @@
 /* What an adapter_config.json asks for on one model: which modules, of which rank, scaled how. The rules are PEFT's
  * (0.21.2: check_target_module_exists, get_pattern_key), on the module names that the model has in transformers.
  * Internal to model/. LOCAL. */
-#ifndef WR_MODEL_LORA_PLAN_H
-#define WR_MODEL_LORA_PLAN_H
+#ifndef WR_MODEL_WEIGHTS_LORA_PLAN_H
+#define WR_MODEL_WEIGHTS_LORA_PLAN_H
 
 #include "base/json.h"
 #include "model/weights/lora_parts.h"

@@ -3,8 +3,8 @@
  * Order: embedding, then per layer the kinds of LAYER_TENSORS that the config has, then final norm, then the head. q,
  * k, v are neighbours, and so are gate and up: each group is one matrix to the products ((H+2G)D rows, 2F rows), and so
  * are their biases. */
-#ifndef WR_MODEL_PARAMS_H
-#define WR_MODEL_PARAMS_H
+#ifndef WR_MODEL_WEIGHTS_PARAMS_H
+#define WR_MODEL_WEIGHTS_PARAMS_H
 
 #include "model/model.h"
 

@@ -1,6 +1,6 @@
 /* The safetensors file format: validated header, mapped data; writer. LOCAL. */
-#ifndef WR_MODEL_SAFETENSORS_H
-#define WR_MODEL_SAFETENSORS_H
+#ifndef WR_MODEL_WEIGHTS_SAFETENSORS_H
+#define WR_MODEL_WEIGHTS_SAFETENSORS_H
 
 #include "model/kernels/precision.h"
 

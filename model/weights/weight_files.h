@@ -1,7 +1,7 @@
 /* The safetensors files of a model directory, and which of their tensors are which of the model's. Internal to model/.
  * LOCAL. */
-#ifndef WR_MODEL_WEIGHT_FILES_H
-#define WR_MODEL_WEIGHT_FILES_H
+#ifndef WR_MODEL_WEIGHTS_WEIGHT_FILES_H
+#define WR_MODEL_WEIGHTS_WEIGHT_FILES_H
 
 #include "model/model.h"
 #include "model/weights/safetensors.h"

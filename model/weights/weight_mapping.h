@@ -5,8 +5,8 @@
  * params16:
  *   | norm, bias, … score (f32) | pad | all tensors at their table offsets (bf16) |
  * It may lie in memory that several processes share. */
-#ifndef WR_MODEL_WEIGHT_MAPPING_H
-#define WR_MODEL_WEIGHT_MAPPING_H
+#ifndef WR_MODEL_WEIGHTS_WEIGHT_MAPPING_H
+#define WR_MODEL_WEIGHTS_WEIGHT_MAPPING_H
 
 #include "model/model.h"
 #include "model/weights/safetensors.h"

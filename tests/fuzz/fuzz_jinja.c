@@ -1,6 +1,6 @@
 /* The input is a chat template, or a file of slots: refused, or rendered, every byte with an origin that exists. */
-#include "model/chat/chat_slots.h"
-#include "model/chat/jinja.h"
+#include "text/chat/chat_slots.h"
+#include "text/chat/jinja.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

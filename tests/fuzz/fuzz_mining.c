@@ -1,7 +1,7 @@
 /* Any bytes as what another rank observed: merged or refused. The checksum is put right first, so that the reader
  * behind it is reached. */
 #include "base/hash.h"
-#include "data/mine/mining.h"
+#include "data/label/mine/mining.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* Any bytes as a rule file, and as a text for the built-in rules: a file is read or refused, and verdicts do not depend
  * on the prefilter. */
-#include "data/match/lexicon.h"
-#include "data/match/prefilter.h"
-#include "data/match/rules.h"
+#include "data/label/match/lexicon.h"
+#include "data/label/match/prefilter.h"
+#include "data/label/match/rules.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The input is a tokenizer.json: refused, or usable on a few texts. */
-#include "model/tokenizer/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 #include <stdio.h>
 #include <string.h>

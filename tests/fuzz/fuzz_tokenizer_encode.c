@@ -3,8 +3,8 @@
  * come back as it was where nothing normalises it; decoding as a stream must equal decoding at once. */
 #include "base/json.h"
 #include "base/utf8.h"
-#include "model/tokenizer/text_bytes.h"
-#include "model/tokenizer/tokenizer.h"
+#include "text/tokenizer/text_bytes.h"
+#include "text/tokenizer/tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

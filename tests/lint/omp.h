@@ -1,6 +1,6 @@
 /* The OpenMP functions in use, for clang-tidy where clang has no <omp.h> of its own. */
-#ifndef WR_LINT_OMP_H
-#define WR_LINT_OMP_H
+#ifndef WR_TESTS_LINT_OMP_H
+#define WR_TESTS_LINT_OMP_H
 int omp_get_max_threads(void);
 int omp_get_num_threads(void);
 int omp_get_thread_num(void);

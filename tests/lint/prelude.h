@@ -1,7 +1,7 @@
 /* Put in front of every file that clang-tidy reads. The analyzer looks at one file at a time and cannot know that
  * wr_fail() returns the (negative) code it was given; without this it follows every error path on as a success. */
-#ifndef WR_LINT_PRELUDE_H
-#define WR_LINT_PRELUDE_H
+#ifndef WR_TESTS_LINT_PRELUDE_H
+#define WR_TESTS_LINT_PRELUDE_H
 
 #include "base/status.h"
 

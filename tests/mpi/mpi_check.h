@@ -1,7 +1,7 @@
 /* Assertions for tests that run on several ranks: a rank that fails alone would leave the others waiting, so it ends
  * the whole job. */
-#ifndef WR_TESTS_MPI_CHECK_H
-#define WR_TESTS_MPI_CHECK_H
+#ifndef WR_TESTS_MPI_MPI_CHECK_H
+#define WR_TESTS_MPI_MPI_CHECK_H
 
 #include "mpi/world.h"
 #include <stdarg.h>

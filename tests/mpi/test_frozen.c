@@ -1,7 +1,7 @@
 /* Frozen models: the same weights on every rank whether they are mapped or converted into shared memory, in both
  * precisions; a copy of a model that changes stays as it was; a directory that cannot be read fails everywhere. */
 #include "base/file.h"
-#include "dpo/frozen.h"
+#include "model/host/frozen.h"
 #include "model/weights/weight_mapping.h"
 
 static world *the_world;

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/shard/shard.h"
-#include "trainer/record_source.h"
+#include "data/shard/record_source.h"
 
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes model/tokenizer/unicode_data.c and unicode_data_sets.c: categories, scripts, a few properties and the case folds as the regular expressions of Hugging Face
+"""Writes text/tokenizer/unicode_data.c and unicode_data_sets.c: categories, scripts, a few properties and the case folds as the regular expressions of Hugging Face
 tokenizers know them, asked of the package itself, code point by code point.
 
 usage: tokenizer_tables.py [OUT.c]        (needs: tokenizers; five minutes)
@@ -141,7 +141,7 @@ def main():
     with open(out, "w", encoding="ascii") as f:
         p = lambda *a: print(*a, file=f)
         p("/* Written by tests/oracle/tokenizer_tables.py; Unicode 16. */")
-        p('#include "model/tokenizer/unicode_data.h"\n')
+        p('#include "text/tokenizer/unicode_data.h"\n')
         p("/* clang-format off */")
         p("const char unicode_category_names[][3] = {\n" + wrap([f'"{c}"' for c in CATEGORIES]) + "\n};\n")
         items = breaks(category)
@@ -155,7 +155,7 @@ def main():
     with open(out.replace("_data", "_data_sets"), "w", encoding="ascii") as f:
         p = lambda *a: print(*a, file=f)
         p("/* Written by tests/oracle/tokenizer_tables.py; Unicode 16. */")
-        p('#include "model/tokenizer/unicode_data.h"\n')
+        p('#include "text/tokenizer/unicode_data.h"\n')
         p("/* clang-format off */")
         for name, runs in properties.items():
             p(f"static const unicode_range {name.lower()}[] = {{\n{wrap([f'{{0x{a:X}, 0x{b:X}}}' for a, b in runs])}\n}};")

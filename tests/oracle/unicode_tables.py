@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes model/chat/jinja_unicode_tables.inc: what Python's str methods know of characters, for the Jinja of chat templates.
+"""Writes text/chat/jinja_unicode_tables.inc: what Python's str methods know of characters, for the Jinja of chat templates.
 
 usage: unicode_tables.py        (Python 3.11: Unicode 14.0; another version is refused, so that the tables do not change by chance)
 """

@@ -1,7 +1,7 @@
 /* The obvious way to read a row: a DOM (base/json.h), members by name, everything copied. What
  * data/source/conversation_parse.c must agree with. */
-#ifndef WR_TESTS_CONVERSATION_DOM_H
-#define WR_TESTS_CONVERSATION_DOM_H
+#ifndef WR_TESTS_SUPPORT_CONVERSATION_DOM_H
+#define WR_TESTS_SUPPORT_CONVERSATION_DOM_H
 
 #include "data/source/fields.h"
 

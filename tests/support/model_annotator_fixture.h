@@ -1,8 +1,8 @@
 /* What the tests of the model annotator share: a tiny random checkpoint with its tokenizer, template and prompts in a
  * folder of their own, and turns to ask about. `setup` makes a fixture as cmocka's state, `teardown` removes it; one
  * test program at a time. LOCAL. */
-#ifndef WR_TESTS_MODEL_ANNOTATOR_FIXTURE_H
-#define WR_TESTS_MODEL_ANNOTATOR_FIXTURE_H
+#ifndef WR_TESTS_SUPPORT_MODEL_ANNOTATOR_FIXTURE_H
+#define WR_TESTS_SUPPORT_MODEL_ANNOTATOR_FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "cli/annotator_model.h"
-#include "data/annotate/model_annotator.h"
-#include "data/annotate/model_prompts.h"
+#include "data/label/annotate/model_annotator.h"
+#include "data/label/annotate/model_prompts.h"
 #include "tests/support/ref_double.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* The whole model once more in double precision, in plain loops that share nothing with the program's kernels: values
  * and losses for central differences. A segment that continues others is computed as one sequence with them, which is
  * what token_batch.parent promises to equal. */
-#ifndef WR_TESTS_REF_DOUBLE_H
-#define WR_TESTS_REF_DOUBLE_H
+#ifndef WR_TESTS_SUPPORT_REF_DOUBLE_H
+#define WR_TESTS_SUPPORT_REF_DOUBLE_H
 
 #include "model/model.h"
 

@@ -1,6 +1,6 @@
 /* What sources_read gives, as two texts to compare. */
-#ifndef WR_TESTS_SEEN_ROWS_H
-#define WR_TESTS_SEEN_ROWS_H
+#ifndef WR_TESTS_SUPPORT_SEEN_ROWS_H
+#define WR_TESTS_SUPPORT_SEEN_ROWS_H
 
 #include "base/strbuf.h"
 #include "data/source/sources.h"

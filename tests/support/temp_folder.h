@@ -1,6 +1,6 @@
 /* A folder of a test program's own: made by folder_set_up, gone after folder_tear_down (a cmocka group's). */
-#ifndef WR_TESTS_TEMP_FOLDER_H
-#define WR_TESTS_TEMP_FOLDER_H
+#ifndef WR_TESTS_SUPPORT_TEMP_FOLDER_H
+#define WR_TESTS_SUPPORT_TEMP_FOLDER_H
 
 #include <stddef.h>
 

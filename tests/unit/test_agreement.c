@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "data/agree/agreement.h"
+#include "data/label/agree/agreement.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Prompts: built in and from files, slots, clipping; and what counts as an answer. */
 #include "base/file.h"
 #include "base/utf8.h"
-#include "data/annotate/annotation_prompt.h"
+#include "data/label/annotate/annotation_prompt.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

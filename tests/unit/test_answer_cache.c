@@ -1,8 +1,8 @@
 /* The cache of answers: what is written is found again, in any process and on any rank; a file cut or changed at any
  * byte loses that record and no other. */
 #include "base/file.h"
-#include "data/annotate/answer_cache.h"
-#include "data/annotate/answer_record.h"
+#include "data/label/annotate/answer_cache.h"
+#include "data/label/annotate/answer_record.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

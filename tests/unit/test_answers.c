@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/chat/answers.h"
+#include "data/label/annotate/answers.h"
 #include "tests/support/ref_double.h"
 
 #include <math.h>

@@ -2,8 +2,8 @@
  * not depend on how it is asked for. */
 #include "base/mem.h"
 #include "base/rng.h"
-#include "trainer/batch.h"
-#include "trainer/sequence.h"
+#include "trainer/packing/batch.h"
+#include "trainer/packing/sequence.h"
 #include "trainer/step_order.h"
 
 #include <setjmp.h>

@@ -9,8 +9,8 @@
 
 #include "base/file.h"
 #include "base/stream.h"
-#include "model/chat/chat_read.h"
-#include "model/chat/chat_template.h"
+#include "text/chat/chat_read.h"
+#include "text/chat/chat_template.h"
 
 #include <stdlib.h>
 #include <string.h>

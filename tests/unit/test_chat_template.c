@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/stream.h"
-#include "model/chat/chat_template.h"
+#include "text/chat/chat_template.h"
 
 #include <stdlib.h>
 #include <stdio.h>

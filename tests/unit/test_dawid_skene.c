@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "data/agree/dawid_skene.h"
+#include "data/label/agree/dawid_skene.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -6,9 +6,9 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "data/shard/export.h"
-#include "data/shard/template.h"
-#include "data/prepare/user_pairs.h"
+#include "data/export/export.h"
+#include "reward/template.h"
+#include "data/export/user_pairs.h"
 
 #include <stdio.h>
 #include <stdlib.h>

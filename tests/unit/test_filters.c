@@ -7,9 +7,9 @@
 
 #include "base/rng.h"
 #include "base/strbuf.h"
-#include "data/match/filters.h"
-#include "data/match/pattern.h"
-#include "data/match/rules.h"
+#include "data/label/match/filters.h"
+#include "data/label/match/pattern.h"
+#include "data/label/match/rules.h"
 
 #include <ctype.h>
 #include <string.h>

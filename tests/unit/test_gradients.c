@@ -11,7 +11,7 @@
 #include "base/rng.h"
 #include "model/weights/lora.h"
 #include "tests/support/ref_double.h"
-#include "trainer/loss.h"
+#include "reward/loss.h"
 
 #include <math.h>
 #include <omp.h>

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/stream.h"
 #include "base/utf8.h"
-#include "model/chat/jinja.h"
+#include "text/chat/jinja.h"
 
 #include <stdio.h>
 #include <stdlib.h>

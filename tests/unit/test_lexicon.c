@@ -7,9 +7,9 @@
 
 #include "base/rng.h"
 #include "base/strbuf.h"
-#include "data/match/lexicon.h"
-#include "data/match/refusal.h"
-#include "data/match/rules.h"
+#include "data/label/match/lexicon.h"
+#include "data/label/match/refusal.h"
+#include "data/label/match/rules.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Ordinal loss: values and gradient of torch's binary_cross_entropy_with_logits (computed in double, mean over batch
  * and K-1), finite differences, extremes. */
 #include "base/rng.h"
-#include "trainer/loss.h"
-#include "trainer/metrics.h"
+#include "reward/loss.h"
+#include "evaluate/metrics.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
  * Python. */
 #include "base/mem.h"
 #include "base/rng.h"
-#include "trainer/metrics.h"
+#include "evaluate/metrics.h"
 
 #include <math.h>
 #include <setjmp.h>

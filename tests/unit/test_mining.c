@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "data/mine/mining.h"
-#include "data/mine/term_bag.h"
+#include "data/label/mine/mining.h"
+#include "data/label/mine/term_bag.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -16,9 +16,9 @@
 #include "base/mem.h"
 #include "model/extend.h"
 #include "model/weights/safetensors.h"
-#include "trainer/loss.h"
+#include "reward/loss.h"
 #include "trainer/optimizer.h"
-#include "trainer/score.h"
+#include "reward/score.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "dpo/eval_summary.h"
+#include "evaluate/eval_summary.h"
 #include "dpo/online.h"
 #include "dpo/pairs.h"
 

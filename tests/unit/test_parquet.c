@@ -10,7 +10,7 @@
 #include "base/rng.h"
 #include "base/stream.h"
 #include "data/source/parquet.h"
-#include "data/source/parquet_thrift.h"
+#include "data/source/parquet/parquet_thrift.h"
 
 #include <stdio.h>
 #include <stdlib.h>

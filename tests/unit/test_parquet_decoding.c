@@ -6,9 +6,9 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "data/source/parquet_encoding.h"
-#include "data/source/parquet_page.h"
-#include "data/source/parquet_snappy.h"
+#include "data/source/parquet/parquet_encoding.h"
+#include "data/source/parquet/parquet_page.h"
+#include "data/source/parquet/parquet_snappy.h"
 
 #include <snappy-c.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 #include "base/stream.h"
 #include "data/shard/dataset.h"
 #include "data/prepare/prepare.h"
-#include "data/shard/template.h"
+#include "reward/template.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/utf8.h"
-#include "model/tokenizer/normalizer.h"
-#include "model/tokenizer/pretokenize.h"
+#include "text/tokenizer/normalizer.h"
+#include "text/tokenizer/pretokenize.h"
 
 #include <stdio.h>
 #include <stdlib.h>

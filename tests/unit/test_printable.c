@@ -3,8 +3,8 @@
 #include "base/printable.h"
 #include "base/status.h"
 #include "base/utf8.h"
-#include "data/annotate/http_message.h"
-#include "data/annotate/http_secret.h"
+#include "net/http_message.h"
+#include "net/http_secret.h"
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "data/agree/refusal_report.h"
+#include "data/label/agree/refusal_report.h"
 
 #include <math.h>
 #include <stdio.h>

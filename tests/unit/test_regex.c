@@ -11,8 +11,8 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
-#include "model/tokenizer/pretokenize.h"
-#include "model/tokenizer/unicode_data.h"
+#include "text/tokenizer/pretokenize.h"
+#include "text/tokenizer/unicode_data.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "data/shard/reward_encoder.h"
+#include "reward/reward_encoder.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/prefix.h"
-#include "trainer/score.h"
+#include "reward/score.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "data/shard/template.h"
-#include "model/chat/jinja.h"
+#include "reward/template.h"
+#include "text/chat/jinja.h"
 
 #include <stdio.h>
 #include <stdlib.h>

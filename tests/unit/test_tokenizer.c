@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "base/stream.h"
 #include "base/utf8.h"
-#include "model/tokenizer/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,58 @@
+/* Evaluation on shard records, spread over the ranks. Batches are cut from the record list alone, so no figure depends
+ * on the rank count. */
+#ifndef WR_EVALUATE_EVALUATE_H
+#define WR_EVALUATE_EVALUATE_H
+
+#include "data/shard/record_source.h"
+#include "trainer/packing/sequence.h"
+
+/* Values of one packed batch: (n, width), row i for sequence i. LOCAL. */
+typedef wr_status (*evaluate_fn)(void *context, const packed *p, const sequence *sequences, size_t n, double *values);
+typedef struct evaluate_job {
+    record_source *source;
+    const uint32_t *records;
+    size_t n; /* record indices */
+    sequence_rule rule;
+    int32_t pad_id;
+    size_t max_tokens; /* of a batch */
+    size_t width;
+    evaluate_fn fn;
+    void *context;
+    bool stoppable; /* WR_E_INTERRUPTED after a stop signal */
+    bool show;      /* progress line */
+} evaluate_job;
+/* COLLECTIVE. values (n, width): row i belongs to records[i]; the same on every rank. */
+wr_status evaluate_records(world *w, const evaluate_job *job, double *values);
+
+/* Records of the index that the rule accepts, in index order, `limit` at most (0 = all); fresh array. LOCAL. */
+wr_status evaluate_select(const dataset_index *d, const sequence_rule *rule, size_t limit, uint32_t **records,
+                          size_t *n);
+/* COLLECTIVE. *any: one of the records (indices as above, those of the index that evaluate_select lists) has something
+ * to predict. Reads until the first that has. The same on every rank. */
+wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, size_t limit, bool *any);
+
+typedef struct reward_figures {
+    size_t records;
+    /* mae: |score - label|; accuracy and kappa: of the class (evaluate/metrics.h) */
+    double loss, accuracy, mae, spearman, kappa;
+    double mean_score[32];
+    size_t count[32]; /* by label - 1, for up to 32 classes */
+    int classes;
+} reward_figures;
+typedef struct evaluate_options {
+    size_t max_length, max_tokens, limit;
+    bool loss_on_all, stoppable, show;
+} evaluate_options;
+/* COLLECTIVE. No record that fits: records is 0, and the figures are NaN. */
+wr_status evaluate_reward(world *w, const model *m, model_workspace *work, record_source *s, const evaluate_options *o,
+                          reward_figures *out);
+
+typedef struct lm_figures {
+    size_t records, tokens;
+    double loss; /* mean over target tokens */
+} lm_figures;
+/* COLLECTIVE. No target token in any record: tokens is 0, and the loss NaN. */
+wr_status evaluate_lm(world *w, const model *m, model_workspace *work, record_source *s, const evaluate_options *o,
+                      lm_figures *out);
+
+#endif

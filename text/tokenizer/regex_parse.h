@@ -1,0 +1,41 @@
+/* Reads a regular expression of tokenizer.json, which is Oniguruma's Ruby syntax, into one for PCRE2 that knows sets of
+ * characters and no modes: what Unicode, case and lines have to do with is written out. LOCAL. */
+#ifndef WR_TEXT_TOKENIZER_REGEX_PARSE_H
+#define WR_TEXT_TOKENIZER_REGEX_PARSE_H
+
+#include "base/strbuf.h"
+#include "text/tokenizer/code_set.h"
+
+/* text: PCRE2 syntax in ASCII; a set stands as three bytes, REGEX_SET and its index in two of seven bits each with the
+ * highest bit set. */
+enum { REGEX_SET = 1, REGEX_MAX_SETS = 512 };
+typedef struct regex_parts {
+    strbuf text;
+    code_set *sets;
+    size_t n, capacity;
+} regex_parts;
+void regex_parts_free(regex_parts *p);
+
+/* WR_E_FORMAT: not a valid pattern, or a construct that is not supported, which it names. */
+wr_status regex_parse(const char *pattern, size_t n, regex_parts *out);
+
+/* --- shared by the parser's two files ----------------------------------------------------------------------------- */
+typedef struct regex_reader {
+    const char *at, *end;
+    regex_parts *out;
+    bool ignore_case, dot_all, extended;
+    uint32_t previous; /* the character that stands just before, where case is ignored; 0: none */
+    int depth;
+} regex_reader;
+
+wr_status regex_unsupported(const char *what);
+wr_status regex_put_set(regex_reader *p, code_set *s); /* takes what s holds */
+uint32_t regex_next_code(regex_reader *p);             /* at < end */
+/* The character of an escape, `at` behind the backslash; *found false (and nothing read) where it is not one. */
+wr_status regex_read_escape(regex_reader *p, uint32_t *code, bool *found);
+/* A set of \d \s \w \h \p{…} and their capitals; the same. bare: outside of brackets. */
+wr_status regex_read_kind(regex_reader *p, bool bare, code_set *out, bool *found);
+/* A bracketed class, `at` behind the bracket. */
+wr_status regex_read_class(regex_reader *p, code_set *out);
+
+#endif

@@ -1,0 +1,65 @@
+#include "trainer/packing/batch.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct sized_item {
+    uint32_t length, index;
+} sized_item;
+
+static int longest_first(const void *a, const void *b) {
+    const sized_item *x = a, *y = b;
+    if (x->length != y->length) return x->length > y->length ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+wr_status plan_rank(const uint32_t *lengths, size_t n, int world_size, int rank, size_t max_tokens, rank_plan *out) {
+    wr_status status = WR_OK;
+    *out = (rank_plan){0};
+    sized_item *order = mem_calloc(n ? n : 1, sizeof *order);
+    uint64_t *load = mem_calloc((size_t)world_size, sizeof *load);
+    int *owner = mem_calloc(n ? n : 1, sizeof *owner);
+    TRY_ALLOC(order);
+    TRY_ALLOC(load);
+    TRY_ALLOC(owner);
+    for (size_t i = 0; i < n; i++) order[i] = (sized_item){lengths[i], (uint32_t)i};
+    qsort(order, n, sizeof *order, longest_first);
+    size_t mine = 0;
+    for (size_t i = 0; i < n; i++) {
+        int least = 0;
+        for (int r = 1; r < world_size; r++)
+            if (load[r] < load[least]) least = r;
+        load[least] += order[i].length ? order[i].length : 1;
+        owner[order[i].index] = least;
+        mine += least == rank;
+    }
+    out->items = mem_calloc(mine ? mine : 1, sizeof *out->items);
+    out->micro = mem_calloc(mine ? mine : 1, sizeof *out->micro);
+    TRY_ALLOC(out->items);
+    TRY_ALLOC(out->micro);
+    size_t tokens = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (owner[i] != rank) continue;
+        if (!out->n_micro || tokens + lengths[i] > max_tokens) {
+            out->micro[out->n_micro++] = (micro_batch){out->n_items, 0};
+            tokens = 0;
+        }
+        out->items[out->n_items++] = (uint32_t)i;
+        out->micro[out->n_micro - 1].count++;
+        tokens += lengths[i];
+    }
+cleanup:
+    free(order);
+    free(load);
+    free(owner);
+    if (status < 0) rank_plan_free(out);
+    return status;
+}
+
+void rank_plan_free(rank_plan *p) {
+    free(p->items);
+    free(p->micro);
+    *p = (rank_plan){0};
+}

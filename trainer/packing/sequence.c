@@ -1,0 +1,85 @@
+#include "trainer/packing/sequence.h"
+
+#include "reward/score.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static wr_status from_instance(const sequence_rule *rule, const void *bytes, size_t n, arena *a, sequence *out) {
+    instance x;
+    wr_status status = instance_decode(bytes, n, a, &x);
+    if (status < 0) return status;
+    if (!x.n_ids || x.n_ids > rule->max_length)
+        return wr_fail(WR_E_FORMAT, "record %s has %zu tokens, wanted 1 to %zu", x.id, x.n_ids, rule->max_length);
+    if (x.label < 1 || x.label > rule->classes)
+        return wr_fail(WR_E_FORMAT, "record %s has label %d, outside 1 to %d", x.id, x.label, rule->classes);
+    *out = (sequence){.ids = x.ids, .n = x.n_ids, .label = x.label, .user = x.user};
+    return WR_OK;
+}
+
+static wr_status from_chat(const sequence_rule *rule, const void *bytes, size_t n, arena *a, sequence *out) {
+    chat_record x;
+    wr_status status = chat_decode(bytes, n, a, &x);
+    if (status < 0) return status;
+    if (!x.n_ids) return wr_fail(WR_E_FORMAT, "chat %s has no tokens", x.id);
+    size_t length = x.n_ids < rule->max_length ? x.n_ids : rule->max_length;
+    uint32_t *targets = arena_alloc(a, length * sizeof *targets);
+    if (!targets) return wr_fail(WR_E_NOMEM, "out of memory for chat %s", x.id);
+    size_t n_targets = 0;
+    if (rule->loss_on_all)
+        for (size_t i = 1; i < length; i++) targets[n_targets++] = (uint32_t)i;
+    else
+        for (size_t s = 0, done = 1; s < x.n_spans; s++) {
+            size_t from = x.spans[2 * s] > done ? x.spans[2 * s] : done,
+                   to = x.spans[2 * s + 1] < length ? x.spans[2 * s + 1] : length;
+            for (; from < to; from++) targets[n_targets++] = (uint32_t)from;
+            done = to > done ? to : done; /* spans that overlap would count a token twice and overrun the array */
+        }
+    *out = (sequence){.ids = x.ids, .n = length, .targets = targets, .n_targets = n_targets, .user = x.user};
+    return WR_OK;
+}
+
+wr_status sequence_decode(const sequence_rule *rule, const void *bytes, size_t n, arena *a, sequence *out) {
+    return rule->kind == SHARD_REWARD ? from_instance(rule, bytes, n, a, out) : from_chat(rule, bytes, n, a, out);
+}
+
+wr_status packed_fill(packed *p, const sequence_rule *rule, const sequence *sequences, size_t n, int32_t pad_id) {
+    wr_status status = WR_OK;
+    size_t T = 0, N = 0;
+    for (size_t i = 0; i < n; i++) {
+        T += sequences[i].n;
+        N += rule->kind == SHARD_REWARD ? 1 : sequences[i].n_targets;
+    }
+    TRY(mem_reserve((void **)&p->ids, &p->ids_capacity, T, sizeof *p->ids));
+    TRY(mem_reserve((void **)&p->offsets, &p->offsets_capacity, n + 1, sizeof *p->offsets));
+    TRY(mem_reserve((void **)&p->rows, &p->rows_capacity, N, sizeof *p->rows));
+    TRY(mem_reserve((void **)&p->targets, &p->targets_capacity, N, sizeof *p->targets));
+    p->N = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        const sequence *s = &sequences[i];
+        p->offsets[i] = at;
+        memcpy(p->ids + at, s->ids, s->n * sizeof *p->ids);
+        if (rule->kind == SHARD_REWARD) {
+            p->rows[p->N] = at + score_pool_row(s->ids, s->n, pad_id);
+            p->targets[p->N++] = s->label;
+        }
+        for (size_t t = 0; t < s->n_targets; t++) { /* the hidden state at i - 1 predicts token i */
+            p->rows[p->N] = at + s->targets[t] - 1;
+            p->targets[p->N++] = s->ids[s->targets[t]];
+        }
+        at += s->n;
+    }
+    p->offsets[n] = at;
+    p->batch = (token_batch){n, p->offsets, p->ids, NULL};
+cleanup:
+    return status;
+}
+
+void packed_free(packed *p) {
+    free(p->ids);
+    free(p->offsets);
+    free(p->rows);
+    free(p->targets);
+    *p = (packed){0};
+}
