@@ -172,7 +172,7 @@ pair_with() {
 }
 if [ "$FULL" = 0 ]; then
     input prepare chats.jsonl.zst
-    input prepare text/tokenizer.json --tokenizer model
+    input prepare model/tokenizer.json --tokenizer model
     input "train lm" model/model.safetensors
     input "train reward" template.txt --template template.txt
     input evaluate data/meta.json

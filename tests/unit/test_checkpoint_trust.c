@@ -123,7 +123,7 @@ static void flip(const char *path, size_t byte, int bit) {
 static void test_flips(void **state) {
     (void)state;
     static const char *const files[] = {"state.json",        "optimizer.safetensors", "model/model.safetensors",
-                                        "model/config.json", "text/tokenizer.json",   "model/template.txt",
+                                        "model/config.json", "model/tokenizer.json",   "model/template.txt",
                                         "config.yaml",       "../../metrics.jsonl"};
     enum { FILES = sizeof files / sizeof *files };
     const char *wanted = getenv("FLIPS");
