@@ -1,6 +1,6 @@
 /* Phase read: which units there are is found on the way. Plain files tell how many blocks they have; a compressed
  * stream ends when a rank that was given a block of it finds none. */
-#include "data/prepare/unit_counts.h"
+#include "data/prepare/read_counts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,12 +2,12 @@
  * order of everything is (file, block, row). Phases, each done for all units before the next begins:
  *
  *   read     pulled   rows are checked and spilled (.read) with the annotators' levels and keys of duplicates unit_read.c
- *   dedupe   rank 0   which conversations are kept                                                          unit_dedupe.c
- *   count    pulled   terms of the kept turns, for the mining's weights and thresholds                      unit_count.c
- *   label    pulled   consensus, mining, refusals, filters: the fate of every turn (.label)                 unit_label.c
- *   split    rank 0   users to train and test; tokenizer                                                    unit_split.c
- *   write    pulled   tokens, frames of shards, lines of turns.jsonl.zst (.part)                            unit_write.c
- *   assemble rank 0   parts joined in source order, users.jsonl.zst, meta.json                              assemble.c
+ *   dedupe   rank 0   which conversations are kept                                                          phase_dedupe.c
+ *   count    pulled   terms of the kept turns, for the mining's weights and thresholds                      phase_count.c
+ *   label    pulled   consensus, mining, refusals, filters: the fate of every turn (.label)                 phase_label.c
+ *   split    rank 0   users to train and test; tokenizer                                                    phase_split.c
+ *   write    pulled   tokens, frames of shards, lines of turns.jsonl.zst (.part)                            phase_write.c
+ *   assemble rank 0   parts joined in source order, users.jsonl.zst, meta.json                              phase_assemble.c
  *
  * Pulled phases give units to whoever asks; what a unit's file holds depends on the unit and the phases before alone,
  * and files are joined in order, so the result does not depend on the number of ranks nor on who did what. A unit whose

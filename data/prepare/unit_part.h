@@ -1,7 +1,7 @@
-/* A .part file: what a unit contributes to each file of the result, ready to be joined. Only data/prepare/unit_write.c
- * and data/prepare/assemble.c include this. LOCAL. */
-#ifndef WR_DATA_PREPARE_UNIT_PART_H
-#define WR_DATA_PREPARE_UNIT_PART_H
+/* A .part file: what a unit contributes to each file of the result, ready to be joined. Only data/prepare/phase_write.c
+ * and data/prepare/phase_assemble.c include this. LOCAL. */
+#ifndef WR_DATA_UNIT_PART_H
+#define WR_DATA_UNIT_PART_H
 
 #include "data/shard/bytes.h"
 #include "data/prepare/pipeline.h"

@@ -1,7 +1,7 @@
 /* Phase read: a unit's rows are checked; the good ones are spilled with the annotators' answers to their follow-ups and
  * the keys by which duplicates are found. Table of a .read file: answers, counts, keys. */
 #include "data/shard/bytes.h"
-#include "data/prepare/unit_counts.h"
+#include "data/prepare/read_counts.h"
 
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@ enum { BLOCK = 256 << 10, BLOCK_SLOW = 4 << 20, POLL_ROWS = 64, BATCH_SLOW = 256
 typedef struct read_state {
     pipeline *p;
     unit_writer *out;
-    unit_counts counts;
+    read_counts counts;
     strbuf block, slim, keys, answers; /* block: conversations not spilled yet */
     uint32_t numbers;                  /* number of the first of them */
     conversation *conversations;       /* (in_block) during flush_block */
@@ -158,7 +158,7 @@ static wr_status put_table(read_state *s) {
     strbuf table = {0};
     bytes_put_u64(&table, s->counts.turns);
     strbuf_append(&table, strbuf_str(&s->answers), s->answers.len);
-    unit_counts_pack(&s->counts, &table);
+    read_counts_pack(&s->counts, &table);
     strbuf_append(&table, strbuf_str(&s->keys), s->keys.len);
     TRY(strbuf_status(&s->answers));
     TRY(strbuf_status(&s->keys));
@@ -192,7 +192,7 @@ wr_status unit_read(pipeline *p, unit_id id, uint64_t *bytes, bool *end) {
     TRY(put_table(&s));
 cleanup:
     unit_discard(s.out);
-    unit_counts_free(&s.counts);
+    read_counts_free(&s.counts);
     strbuf_free(&s.block);
     strbuf_free(&s.slim);
     strbuf_free(&s.keys);

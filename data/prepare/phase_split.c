@@ -1,6 +1,6 @@
 /* Phase split: rank 0 adds up users and labels of all units and says who is a test user; then there is a tokenizer,
  * trained on the train users' text if none was given. */
-#include "data/prepare/unit_labels.h"
+#include "data/prepare/label_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 static const char *const level_names[] = {"none",      "1 rejection",           "2 correction",
                                           "3 neutral", "4 positive engagement", "5 explicit satisfaction"};
 
-static wr_status add_unit(pipeline *p, const unit_labels *l) {
+static wr_status add_unit(pipeline *p, const label_file *l) {
     wr_status status = WR_OK;
     funnel *f = &p->funnel;
     for (int i = 0; i < 6; i++) TRY(funnel_count(f, "level", level_names[i], l->counts.levels[i]));
@@ -64,12 +64,12 @@ static int by_hash(const void *a, const void *b) {
 
 static wr_status split(pipeline *p) {
     wr_status status = WR_OK;
-    unit_labels l = {0};
+    label_file l = {0};
     uint64_t test_instances, users[2] = {0, 0};
     for (size_t i = 0; i < p->n_units; i++) {
-        TRY(unit_labels_open(p, p->units[i].id, &l));
+        TRY(label_file_open(p, p->units[i].id, &l));
         TRY(add_unit(p, &l));
-        unit_labels_close(&l);
+        label_file_close(&l);
     }
     TRY(put_mining(p));
     uint64_t tenth = p->instances / 10;
@@ -87,7 +87,7 @@ static wr_status split(pipeline *p) {
     TRY(funnel_count(&p->funnel, "split", "train users", users[0]));
     TRY(funnel_count(&p->funnel, "split", "test users", users[1]));
 cleanup:
-    unit_labels_close(&l);
+    label_file_close(&l);
     return status;
 }
 

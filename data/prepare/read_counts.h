@@ -1,20 +1,20 @@
-/* Reading one unit, and what it counts. Only data/prepare/unit_read*.c and data/prepare/unit_dedupe.c include this.
+/* Reading one unit, and what it counts. Only data/prepare/unit_read.c and data/prepare/phase_dedupe.c include this.
  * LOCAL. */
-#ifndef WR_DATA_PREPARE_UNIT_COUNTS_H
-#define WR_DATA_PREPARE_UNIT_COUNTS_H
+#ifndef WR_DATA_READ_COUNTS_H
+#define WR_DATA_READ_COUNTS_H
 
 #include "data/shard/bytes.h"
 #include "data/prepare/pipeline.h"
 
-typedef struct unit_counts {
+typedef struct read_counts {
     uint64_t rows, bytes, messages, turns, conversations;
     uint64_t faults[ROW_FAULTS];
     strbuf first[ROW_FAULTS]; /* place of the first row of each fault */
-} unit_counts;
+} read_counts;
 
-void unit_counts_pack(const unit_counts *c, strbuf *out);
-wr_status unit_counts_read(bytes_reader *r, unit_counts *c); /* replaces *c */
-void unit_counts_free(unit_counts *c);
+void read_counts_pack(const read_counts *c, strbuf *out);
+wr_status read_counts_unpack(bytes_reader *r, read_counts *c); /* replaces *c */
+void read_counts_free(read_counts *c);
 
 /* Makes the unit's .read file, or its .end file (and sets *end) when the source file has no such block. *bytes +=
  * uncompressed bytes read. */

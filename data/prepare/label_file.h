@@ -1,7 +1,7 @@
 /* A .label file: the fate of every follow-up of a unit, its users, and counts. Only prepare's phases include this.
  * LOCAL. */
-#ifndef WR_DATA_PREPARE_UNIT_LABELS_H
-#define WR_DATA_PREPARE_UNIT_LABELS_H
+#ifndef WR_DATA_LABEL_FILE_H
+#define WR_DATA_LABEL_FILE_H
 
 #include "data/shard/bytes.h"
 #include "data/prepare/pipeline.h"
@@ -15,19 +15,19 @@ typedef struct label_user {
     uint32_t turns, instances[SPLIT_STRATA];
 } label_user;
 
-typedef struct unit_labels {
+typedef struct label_file {
     unit_reader *file;
     label_counts counts;
     label_user *users; /* (n_users) in the order of their first conversation */
     size_t n_users;
     turn_state *turns; /* (n_turns) of all conversations of the unit, also of dropped ones */
     size_t n_turns;
-} unit_labels;
+} label_file;
 
-wr_status unit_labels_open(pipeline *p, unit_id id, unit_labels *out);
-void unit_labels_close(unit_labels *l);
+wr_status label_file_open(pipeline *p, unit_id id, label_file *out);
+void label_file_close(label_file *l);
 /* users: names at users[i].name, counts in table->users[i]. */
-wr_status unit_labels_write(const char *path, const label_counts *counts, const user_table *users,
-                            const char *const *names, const turn_state *turns, size_t n_turns, bool weighted);
+wr_status label_file_write(const char *path, const label_counts *counts, const user_table *users,
+                           const char *const *names, const turn_state *turns, size_t n_turns, bool weighted);
 
 #endif

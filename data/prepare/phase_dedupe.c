@@ -2,7 +2,7 @@
  * Reads the tables of the .read files, never their rows. */
 #include "data/label/annotate/answer_pattern.h"
 #include "data/prepare/consensus.h"
-#include "data/prepare/unit_counts.h"
+#include "data/prepare/read_counts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ cleanup:
 /* One round over the tables of all units. counts: of the unit at hand; item: called for each conversation. */
 typedef struct dedupe_round {
     pipeline *p;
-    wr_status (*unit)(struct dedupe_round *r, unit_entry *u, const unit_counts *c, const uint8_t *answers);
+    wr_status (*unit)(struct dedupe_round *r, unit_entry *u, const read_counts *c, const uint8_t *answers);
     wr_status (*item)(struct dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns);
     uint64_t *patterns; /* (6^annotators) */
     uint64_t turns, faults[2];
@@ -41,7 +41,7 @@ static wr_status round_of(dedupe_round *round) {
     wr_status status = WR_OK;
     pipeline *p = round->p;
     unit_reader *file = NULL;
-    unit_counts counts = {0};
+    read_counts counts = {0};
     char path[PATH_CAP];
     size_t number = 0;
     arena *a = arena_create();
@@ -54,7 +54,7 @@ static wr_status round_of(dedupe_round *round) {
         bytes_reader r = bytes_reader_make(table, n);
         size_t turns = bytes_get_count(&r, p->n_annotators), at = 0;
         const uint8_t *answers = bytes_take(&r, turns * p->n_annotators);
-        TRY(wr_context(unit_counts_read(&r, &counts), "%s", path));
+        TRY(wr_context(read_counts_unpack(&r, &counts), "%s", path));
         if (turns != counts.turns) TRY(unit_damaged(file, "answers"));
         if (round->unit) TRY(round->unit(round, &p->units[i], &counts, answers));
         for (size_t k = 0; round->item && k < counts.conversations; k++) {
@@ -72,12 +72,12 @@ static wr_status round_of(dedupe_round *round) {
     }
 cleanup:
     unit_close(file);
-    unit_counts_free(&counts);
+    read_counts_free(&counts);
     arena_free(a);
     return status;
 }
 
-static wr_status add_counts(dedupe_round *round, unit_entry *u, const unit_counts *c, const uint8_t *answers) {
+static wr_status add_counts(dedupe_round *round, unit_entry *u, const read_counts *c, const uint8_t *answers) {
     wr_status status = WR_OK;
     pipeline *p = round->p;
     funnel *f = &p->funnel;

@@ -1,7 +1,7 @@
 /* Phase assemble, on rank 0: the parts of all units are joined in source order into the files of the result. Frames are
  * copied, never unpacked; a stopped assembly begins again. */
 #include "data/prepare/prepare_result.h"
-#include "data/prepare/unit_labels.h"
+#include "data/prepare/label_file.h"
 #include "data/prepare/unit_part.h"
 #include "text/chat/chat_source.h"
 
@@ -90,23 +90,23 @@ cleanup:
 static wr_status write_users(assembly *a) {
     wr_status status = WR_OK;
     pipeline *p = a->p;
-    unit_labels l = {0};
+    label_file l = {0};
     char path[PATH_CAP];
     TRY(path_join(path, p->dir.result, "users.jsonl.zst"));
     TRY(outstream_create(path, &a->users));
     for (size_t i = 0; i < p->n_units; i++) {
-        TRY(unit_labels_open(p, p->units[i].id, &l));
+        TRY(label_file_open(p, p->units[i].id, &l));
         for (size_t k = 0; k < l.n_users; k++) {
             split_user *u = user_table_find(&p->users, l.users[k].name, strlen(l.users[k].name));
             if (!u || u->listed) continue;
             u->listed = true;
             TRY(result_user(a->users, &a->line, l.users[k].name, u));
         }
-        unit_labels_close(&l);
+        label_file_close(&l);
     }
     TRY(outstream_commit(&a->users));
 cleanup:
-    unit_labels_close(&l);
+    label_file_close(&l);
     return status;
 }
 

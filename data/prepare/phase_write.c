@@ -3,7 +3,7 @@
  * frames that only have to be joined. */
 #include "base/stream.h"
 #include "data/prepare/turn_lines.h"
-#include "data/prepare/unit_labels.h"
+#include "data/prepare/label_file.h"
 #include "data/prepare/unit_part.h"
 #include "reward/reward_encoder.h"
 
@@ -25,7 +25,7 @@ typedef struct part_out {
 struct write_state {
     pipeline *p;
     const unit_task *task;
-    unit_labels labels;
+    label_file labels;
     const uint8_t *answers;
     unit_writer *file;
     part_counts counts;
@@ -248,7 +248,7 @@ static wr_status write_unit(pipeline *p, void *context, const unit_task *task) {
                                      &s.out[k], &s.out[k].builder));
     }
     if (p->tok) TRY(reward_encoder_create(p->template, p->tok, &s.encoder));
-    TRY(unit_labels_open(p, task->id, &s.labels));
+    TRY(label_file_open(p, task->id, &s.labels));
     TRY(spill_reader_open(p, task->id, &r));
     s.answers = spill_reader_answers(r, &turns);
     if (turns != s.labels.n_turns) TRY(wr_fail(WR_E_FORMAT, "working files of prepare do not belong together"));
@@ -265,7 +265,7 @@ static wr_status write_unit(pipeline *p, void *context, const unit_task *task) {
     TRY(commit_part(&s));
 cleanup:
     spill_reader_close(r);
-    unit_labels_close(&s.labels);
+    label_file_close(&s.labels);
     unit_discard(s.file);
     for (int k = 0; k < PART_STREAMS; k++) {
         frame_builder_free(s.out[k].builder);

@@ -3,7 +3,7 @@
  * that a judge behind a network is asked many things at once. */
 #include "base/hash.h"
 #include "data/prepare/consensus.h"
-#include "data/prepare/unit_labels.h"
+#include "data/prepare/label_file.h"
 
 #include <stdlib.h>
 
@@ -232,8 +232,8 @@ static wr_status label_unit(pipeline *p, void *context, const unit_task *task) {
         TRY(pipeline_stopped(p));
     }
     TRY(unit_path(path, p->dir.work, task->id, ".label"));
-    TRY(unit_labels_write(path, &s.counts, &s.users, (const char *const *)s.names, s.turns, s.n_answers,
-                          p->n_annotators > 1));
+    TRY(label_file_write(path, &s.counts, &s.users, (const char *const *)s.names, s.turns, s.n_answers,
+                         p->n_annotators > 1));
 cleanup:
     spill_reader_close(r);
     user_table_free(&s.users);

@@ -1,9 +1,9 @@
-#include "data/prepare/unit_labels.h"
+#include "data/prepare/label_file.h"
 
 #include <stdlib.h>
 
-wr_status unit_labels_write(const char *path, const label_counts *counts, const user_table *users,
-                            const char *const *names, const turn_state *turns, size_t n_turns, bool weighted) {
+wr_status label_file_write(const char *path, const label_counts *counts, const user_table *users,
+                           const char *const *names, const turn_state *turns, size_t n_turns, bool weighted) {
     wr_status status = WR_OK;
     strbuf t = {0};
     unit_writer *u = NULL;
@@ -34,7 +34,7 @@ cleanup:
     return status;
 }
 
-static wr_status read_users(bytes_reader *r, unit_labels *l) {
+static wr_status read_users(bytes_reader *r, label_file *l) {
     wr_status status = WR_OK;
     l->n_users = bytes_get_count(r, 9 + 4 * SPLIT_STRATA);
     TRY_ALLOC(l->users = mem_calloc(l->n_users + 1, sizeof *l->users));
@@ -47,11 +47,11 @@ cleanup:
     return status;
 }
 
-wr_status unit_labels_open(pipeline *p, unit_id id, unit_labels *l) {
+wr_status label_file_open(pipeline *p, unit_id id, label_file *l) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     size_t n;
-    *l = (unit_labels){0};
+    *l = (label_file){0};
     TRY(unit_path(path, p->dir.work, id, ".label"));
     TRY(unit_open(path, &l->file));
     const void *table = unit_table(l->file, &n);
@@ -81,13 +81,13 @@ wr_status unit_labels_open(pipeline *p, unit_id id, unit_labels *l) {
     }
     if (r.bad) TRY(unit_damaged(l->file, "labels"));
 cleanup:
-    if (status < 0) unit_labels_close(l);
+    if (status < 0) label_file_close(l);
     return status;
 }
 
-void unit_labels_close(unit_labels *l) {
+void label_file_close(label_file *l) {
     unit_close(l->file);
     free(l->users);
     free(l->turns);
-    *l = (unit_labels){0};
+    *l = (label_file){0};
 }

@@ -1,6 +1,6 @@
-#include "data/prepare/unit_counts.h"
+#include "data/prepare/read_counts.h"
 
-void unit_counts_pack(const unit_counts *c, strbuf *out) {
+void read_counts_pack(const read_counts *c, strbuf *out) {
     const uint64_t numbers[] = {c->rows, c->bytes, c->messages, c->turns, c->conversations};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) bytes_put_u64(out, numbers[i]);
     for (int f = 0; f < ROW_FAULTS; f++) {
@@ -9,7 +9,7 @@ void unit_counts_pack(const unit_counts *c, strbuf *out) {
     }
 }
 
-wr_status unit_counts_read(bytes_reader *r, unit_counts *c) {
+wr_status read_counts_unpack(bytes_reader *r, read_counts *c) {
     uint64_t *numbers[] = {&c->rows, &c->bytes, &c->messages, &c->turns, &c->conversations};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) *numbers[i] = bytes_get_u64(r);
     for (int f = 0; f < ROW_FAULTS; f++) {
@@ -23,6 +23,6 @@ wr_status unit_counts_read(bytes_reader *r, unit_counts *c) {
     return r->bad ? wr_fail(WR_E_FORMAT, "counts are damaged") : WR_OK;
 }
 
-void unit_counts_free(unit_counts *c) {
+void read_counts_free(read_counts *c) {
     for (int f = 0; f < ROW_FAULTS; f++) strbuf_free(&c->first[f]);
 }
