@@ -2,8 +2,15 @@
 
 #include "data/label/agree/dawid_skene.h"
 
-static void put_meta(pipeline *p, const dawid_skene *d) {
-    json_writer w = json_writer_make(&p->extra);
+#include <stdlib.h>
+
+void consensus_free(consensus *c) {
+    free(c->level);
+    free(c->weight);
+}
+
+static void put_meta(const annotator_panel *p, const dawid_skene *d, strbuf *meta) {
+    json_writer w = json_writer_make(meta);
     json_begin_object(&w);
     json_key(&w, "converged"), json_bool(&w, dawid_skene_converged(d) != 0);
     json_key(&w, "iterations"), json_int(&w, (int64_t)dawid_skene_iterations(d));
@@ -11,7 +18,7 @@ static void put_meta(pipeline *p, const dawid_skene *d) {
     for (int k = 0; k < PATTERN_LEVELS; k++) json_double(&w, dawid_skene_prior(d)[k]);
     json_end_array(&w);
     json_key(&w, "confusion"), json_begin_object(&w);
-    for (size_t a = 0; a < p->n_annotators; a++) {
+    for (size_t a = 0; a < p->n; a++) {
         json_key(&w, p->annotators[a]->name), json_begin_array(&w);
         for (int k = 0; k < PATTERN_LEVELS; k++) {
             json_begin_array(&w);
@@ -25,54 +32,53 @@ static void put_meta(pipeline *p, const dawid_skene *d) {
     json_end_object(&w);
 }
 
-wr_status consensus_fit(pipeline *p, const uint64_t *patterns) {
+wr_status consensus_fit(consensus *c, const annotator_panel *panel, const uint64_t *patterns, strbuf *meta) {
     wr_status status = WR_OK;
     dawid_skene *d = NULL;
-    size_t n = pattern_count(p->n_annotators);
-    TRY(dawid_skene_fit(p->n_annotators, patterns, NULL, &d));
-    TRY_ALLOC(p->consensus_level = mem_calloc(n, 1));
-    TRY_ALLOC(p->consensus_weight = mem_calloc(n, sizeof *p->consensus_weight));
-    for (size_t i = 0; i < n; i++)
-        p->consensus_level[i] = (uint8_t)dawid_skene_level(d, (uint32_t)i, &p->consensus_weight[i]);
-    strbuf_puts(&p->extra, "\"consensus\":");
-    put_meta(p, d);
-    strbuf_putc(&p->extra, ',');
-    TRY(strbuf_status(&p->extra));
+    size_t n = pattern_count(c->n_annotators);
+    TRY(dawid_skene_fit(c->n_annotators, patterns, NULL, &d));
+    TRY_ALLOC(c->level = mem_calloc(n, 1));
+    TRY_ALLOC(c->weight = mem_calloc(n, sizeof *c->weight));
+    for (size_t i = 0; i < n; i++) c->level[i] = (uint8_t)dawid_skene_level(d, (uint32_t)i, &c->weight[i]);
+    strbuf_puts(meta, "\"consensus\":");
+    put_meta(panel, d, meta);
+    strbuf_putc(meta, ',');
+    TRY(strbuf_status(meta));
 cleanup:
     dawid_skene_free(d);
     return status;
 }
 
-wr_status consensus_share(pipeline *p) {
+wr_status consensus_share(consensus *c, const prepare_context *context) {
     wr_status status = WR_OK;
-    size_t n = pattern_count(p->n_annotators);
+    size_t n = pattern_count(c->n_annotators);
     strbuf bytes = {0};
-    if (!p->w) return WR_OK;
-    if (p->root) {
-        strbuf_append(&bytes, p->consensus_level, n);
-        strbuf_append(&bytes, p->consensus_weight, n * sizeof *p->consensus_weight);
+    if (!context->w) return WR_OK;
+    if (context->root) {
+        strbuf_append(&bytes, c->level, n);
+        strbuf_append(&bytes, c->weight, n * sizeof *c->weight);
     }
-    TRY(world_bcast(p->w, 0, &bytes));
-    if (!p->root) {
-        p->consensus_level = mem_calloc(n, 1);
-        p->consensus_weight = mem_calloc(n, sizeof *p->consensus_weight);
-        if (!p->consensus_level || !p->consensus_weight) {
-            status = wr_fail(WR_E_NOMEM, "out of memory for the consensus of %zu annotators", p->n_annotators);
+    TRY(world_bcast(context->w, 0, &bytes));
+    if (!context->root) {
+        c->level = mem_calloc(n, 1);
+        c->weight = mem_calloc(n, sizeof *c->weight);
+        if (!c->level || !c->weight) {
+            status = wr_fail(WR_E_NOMEM, "out of memory for the consensus of %zu annotators", c->n_annotators);
         } else {
-            memcpy(p->consensus_level, bytes.data, n);
-            memcpy(p->consensus_weight, bytes.data + n, n * sizeof *p->consensus_weight);
+            memcpy(c->level, bytes.data, n);
+            memcpy(c->weight, bytes.data + n, n * sizeof *c->weight);
         }
     }
-    TRY(pipeline_agree(p, status));
+    TRY(prepare_agree(context, status));
 cleanup:
     strbuf_free(&bytes);
     return status;
 }
 
-int consensus_of(const pipeline *p, const uint8_t *answers, double *weight) {
+int consensus_of(const consensus *c, const uint8_t *answers, double *weight) {
     *weight = 1;
-    if (p->n_annotators == 1) return answers[0];
-    uint32_t pattern = pattern_of(answers, p->n_annotators);
-    if (p->consensus_level[pattern]) *weight = p->consensus_weight[pattern];
-    return p->consensus_level[pattern];
+    if (c->n_annotators == 1) return answers[0];
+    uint32_t pattern = pattern_of(answers, c->n_annotators);
+    if (c->level[pattern]) *weight = c->weight[pattern];
+    return c->level[pattern];
 }

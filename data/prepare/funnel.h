@@ -24,4 +24,10 @@ void funnel_print(const funnel *f);                /* to stderr; lines with coun
 void funnel_json(const funnel *f, json_writer *w); /* {"stage": {"name": count, …}, …} */
 void funnel_free(funnel *f);
 
+/* What meta.json tells of the work: the table, and further members ("key":value,…). Rank 0's. */
+typedef struct prepare_account {
+    funnel funnel;
+    strbuf extra;
+} prepare_account;
+
 #endif

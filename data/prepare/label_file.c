@@ -1,5 +1,7 @@
 #include "data/prepare/label_file.h"
 
+#include "data/match/filters.h"
+
 #include <stdlib.h>
 
 wr_status label_file_write(const char *path, const label_counts *counts, const user_table *users,
@@ -47,12 +49,12 @@ cleanup:
     return status;
 }
 
-wr_status label_file_open(pipeline *p, unit_id id, label_file *l) {
+wr_status label_file_open(const char *dir, unit_id id, label_file *l) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     size_t n;
     *l = (label_file){0};
-    TRY(unit_path(path, p->dir.work, id, ".label"));
+    TRY(unit_path(path, dir, id, ".label"));
     TRY(unit_open(path, &l->file));
     const void *table = unit_table(l->file, &n);
     bytes_reader r = bytes_reader_make(table, n);

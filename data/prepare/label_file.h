@@ -3,8 +3,10 @@
 #ifndef WR_DATA_LABEL_FILE_H
 #define WR_DATA_LABEL_FILE_H
 
+#include "data/prepare/split.h"
+#include "data/prepare/turns.h"
+#include "data/prepare/unit_file.h"
 #include "data/shard/bytes.h"
-#include "data/prepare/pipeline.h"
 
 typedef struct label_counts {
     uint64_t levels[6], mined[2], refusals[2]; /* 4, 5; false, justified */
@@ -24,7 +26,8 @@ typedef struct label_file {
     size_t n_turns;
 } label_file;
 
-wr_status label_file_open(pipeline *p, unit_id id, label_file *out);
+/* dir: where the working files are. */
+wr_status label_file_open(const char *dir, unit_id id, label_file *out);
 void label_file_close(label_file *l);
 /* users: names at users[i].name, counts in table->users[i]. */
 wr_status label_file_write(const char *path, const label_counts *counts, const user_table *users,

@@ -96,7 +96,7 @@ static wr_status parse(labelled *p, const char *line, size_t n, row *out, row_fa
         *fault = ROW_JSON;
     } else if (!json_is(v, JSON_OBJECT)) {
         *fault = ROW_OBJECT;
-    } else if ((out->wrong = take_fields(p->job->p->o, v, out))) {
+    } else if ((out->wrong = take_fields(p->job->c->o, v, out))) {
         *fault = ROW_FIELD;
     } else if (out->response_length > ROW_MESSAGE_LIMIT || out->query_length > ROW_MESSAGE_LIMIT) {
         *fault = ROW_LONG;
@@ -129,15 +129,15 @@ static wr_status read_row(void *context, const char *line, size_t n, row_fault f
     split_user *user;
     p->rows++;
     arena_reset(p->arena);
-    TRY(funnel_count(&p->job->p->funnel, "rows", "read", 1));
+    TRY(funnel_count(p->job->funnel, "rows", "read", 1));
     if (fault == ROW_CSV) r.wrong = line;
     if (fault == ROW_GOOD) TRY(parse(p, line, n, &r, &fault));
-    if (fault == ROW_GOOD && string_map_find(&p->job->p->excluded, r.user, strlen(r.user))) fault = ROW_EXCLUDED;
+    if (fault == ROW_GOOD && string_map_find(&p->job->t->excluded, r.user, strlen(r.user))) fault = ROW_EXCLUDED;
     if (fault != ROW_GOOD) {
         TRY(count_fault(p, fault, r.wrong, where));
         return WR_OK;
     }
-    TRY(funnel_count(&p->job->p->funnel, "rows", "good", 1));
+    TRY(funnel_count(p->job->funnel, "rows", "good", 1));
     TRY(job_user(p->job, r.user, &user));
     user->turns++;
     if (r.label > p->largest) p->largest = r.label;
@@ -184,7 +184,7 @@ static wr_status train_row(void *context, const char *line, size_t n, const char
     strbuf text = {0};
     TRY(respilled(p, line, n, &r, &user));
     if (user->test) goto cleanup;
-    TRY(reward_template_render(p->job->p->template, r.history, r.n_history, r.query, r.query_length, r.response,
+    TRY(reward_template_render(p->job->t->template, r.history, r.n_history, r.query, r.query_length, r.response,
                                r.response_length, &text));
     TRY(bpe_trainer_add(p->trainer, text.data, text.len));
 cleanup:
@@ -212,20 +212,20 @@ static wr_status write_row(void *context, const char *line, size_t n, const char
                   .query_length = r.query_length,
                   .response = r.response,
                   .response_length = r.response_length};
-    if (p->job->p->tok) {
+    if (p->job->t->tok) {
         size_t left_out = 0;
         p->ids.n = 0;
         wr_status s =
-            reward_template_encode(p->job->p->template, p->job->p->tok, x.history, x.n_history, x.query, x.query_length,
-                                   x.response, x.response_length, p->job->p->o->max_length, &p->ids, &left_out);
+            reward_template_encode(p->job->t->template, p->job->t->tok, x.history, x.n_history, x.query, x.query_length,
+                                   x.response, x.response_length, p->job->c->o->max_length, &p->ids, &left_out);
         if (s == WR_E_FORMAT) {
             user->instances[split_stratum(x.label, p->job->classes)]--;
-            return funnel_count(&p->job->p->funnel, "dropped", "too_long", 1);
+            return funnel_count(p->job->funnel, "dropped", "too_long", 1);
         }
         TRY(s);
         x.ids = p->ids.ids;
         x.n_ids = p->ids.n;
-        if (left_out) TRY(funnel_count(&p->job->p->funnel, "tokens", "histories shortened", 1));
+        if (left_out) TRY(funnel_count(p->job->funnel, "tokens", "histories shortened", 1));
     }
     TRY(shard_set_add(&p->reward[user->test], &x));
 cleanup:
@@ -248,24 +248,26 @@ cleanup:
 static wr_status write_all(labelled *p) {
     wr_status status = WR_OK;
     prepare_job *job = p->job;
-    funnel *f = &job->p->funnel;
+    funnel *f = job->funnel;
+    const prepare_options *o = job->c->o;
+    const prepare_tools *t = job->t;
     uint64_t users[2] = {0, 0};
     strbuf none = {0};
-    bool given = job->p->tok != NULL;
+    bool given = t->tok != NULL;
     TRY(job_tokenizer(job, train_row, p, &p->trainer));
-    prepare_result r = {.o = job->p->o,
-                        .dir = job->p->dir.result,
+    prepare_result r = {.o = o,
+                        .dir = job->c->dir.result,
                         .classes = job->classes,
-                        .tok = job->p->tok,
-                        .template = job->p->template,
+                        .tok = t->tok,
+                        .template = t->template,
                         .extra = &none,
                         .funnel = f};
-    if (given) TRY(result_tokenizer(&r, job->p->o->tokenizer));
+    if (given) TRY(result_tokenizer(&r, o->tokenizer));
     p->reward[0] = result_shards(&r, "reward-train", SHARD_REWARD);
     p->reward[1] = result_shards(&r, "reward-test", SHARD_REWARD);
     TRY(job_each_spilled(job, "shards", write_row, p));
     for (int s = 0; s < 2; s++) TRY(shard_set_finish(&p->reward[s]));
-    for (size_t i = 0; i < job->p->users.n; i++) users[job->p->users.users[i].test]++;
+    for (size_t i = 0; i < job->users.n; i++) users[job->users.users[i].test]++;
     TRY(funnel_count(f, "split", "train users", users[0]));
     TRY(funnel_count(f, "split", "test users", users[1]));
     TRY(funnel_count(f, "kept", "instances, train", p->reward[0].records));
@@ -277,25 +279,25 @@ cleanup:
     return status;
 }
 
-wr_status prepare_labelled(pipeline *shared) {
+wr_status prepare_labelled(const prepare_context *c, prepare_tools *t, prepare_account *account, bool *nothing) {
     wr_status status = WR_OK;
-    const prepare_options *o = shared->o;
-    prepare_job job = {.p = shared};
+    const prepare_options *o = c->o;
+    prepare_job job = {.c = c, .t = t, .funnel = &account->funnel};
     labelled p = {.job = &job};
     TRY_ALLOC(p.arena = arena_create());
     if (o->classes && (o->classes < 2 || o->classes > LARGEST_LABEL))
         TRY(wr_fail(WR_E_USAGE, "--classes %d: must be between 2 and %d", o->classes, LARGEST_LABEL));
-    TRY(dir_remove_tree(shared->dir.result)); /* what a stopped run left: rated replies are quick to read again */
-    TRY(dir_make(shared->dir.result));
-    TRY(path_join(job.spill, shared->dir.work, "spill.jsonl.zst"));
+    TRY(dir_remove_tree(c->dir.result)); /* what a stopped run left: rated replies are quick to read again */
+    TRY(dir_make(c->dir.result));
+    TRY(path_join(job.spill, c->dir.work, "spill.jsonl.zst"));
     TRY(outstream_create(job.spill, &job.spill_out));
     TRY(job_read_sources(&job, read_row, &p));
     TRY(job_spill_done(&job));
-    uint64_t good = funnel_get(&shared->funnel, "rows", "good");
+    uint64_t good = funnel_get(job.funnel, "rows", "good");
     job.classes = o->classes ? o->classes : (int)p.largest;
     if (!good || job.classes < 2) {
-        funnel_print(&shared->funnel);
-        shared->nothing = true;
+        funnel_print(job.funnel);
+        *nothing = true;
         TRY(wr_fail(WR_E_FORMAT,
                     "%s: %llu usable rows with %lld classes; rows need \"response\" and an integer \"label\" from 1, "
                     "and two classes",
@@ -309,6 +311,7 @@ cleanup:
     bpe_trainer_free(p.trainer);
     outstream_discard(job.spill_out);
     free(job.user_names);
+    user_table_free(&job.users);
     strbuf_free(&p.line);
     strbuf_free(&p.where);
     token_ids_free(&p.ids);

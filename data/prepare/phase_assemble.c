@@ -1,7 +1,9 @@
 /* Phase assemble, on rank 0: the parts of all units are joined in source order into the files of the result. Frames are
  * copied, never unpacked; a stopped assembly begins again. */
-#include "data/prepare/prepare_result.h"
+#include "base/log.h"
 #include "data/prepare/label_file.h"
+#include "data/prepare/pipeline.h"
+#include "data/prepare/prepare_result.h"
 #include "data/prepare/unit_part.h"
 #include "text/chat/chat_source.h"
 
@@ -10,7 +12,10 @@
 #include <stdlib.h>
 
 typedef struct assembly {
-    pipeline *p;
+    const prepare_context *c;
+    const unit_list *units;
+    user_table *table;
+    prepare_account *account;
     prepare_result result;
     shard_set shards[PART_TURNS];
     outstream *text[PART_STREAMS]; /* of the text streams: their zstd frames, as they are */
@@ -52,11 +57,10 @@ cleanup:
 
 static wr_status join_unit(assembly *a, unit_id id) {
     wr_status status = WR_OK;
-    pipeline *p = a->p;
     unit_reader *file = NULL;
     char path[PATH_CAP];
     size_t n;
-    TRY(unit_path(path, p->dir.work, id, ".part"));
+    TRY(unit_path(path, a->c->dir.work, id, ".part"));
     TRY(unit_open(path, &file));
     const void *table = unit_table(file, &n);
     bytes_reader r = bytes_reader_make(table, n);
@@ -74,7 +78,7 @@ static wr_status join_unit(assembly *a, unit_id id) {
         size_t length;
         const char *name = bytes_get_string(&r, &length);
         uint32_t stratum = bytes_get_u32(&r);
-        split_user *u = user_table_find(&p->users, name, length);
+        split_user *u = user_table_find(a->table, name, length);
         if (r.bad || !u || stratum >= SPLIT_STRATA || !u->instances[stratum]) TRY(unit_damaged(file, "users"));
         u->instances[stratum]--;
     }
@@ -89,15 +93,14 @@ cleanup:
 /* After the parts, when every user's count is final: users in the order of their first conversation. */
 static wr_status write_users(assembly *a) {
     wr_status status = WR_OK;
-    pipeline *p = a->p;
     label_file l = {0};
     char path[PATH_CAP];
-    TRY(path_join(path, p->dir.result, "users.jsonl.zst"));
+    TRY(path_join(path, a->c->dir.result, "users.jsonl.zst"));
     TRY(outstream_create(path, &a->users));
-    for (size_t i = 0; i < p->n_units; i++) {
-        TRY(label_file_open(p, p->units[i].id, &l));
+    for (size_t i = 0; i < a->units->n; i++) {
+        TRY(label_file_open(a->c->dir.work, a->units->units[i].id, &l));
         for (size_t k = 0; k < l.n_users; k++) {
-            split_user *u = user_table_find(&p->users, l.users[k].name, strlen(l.users[k].name));
+            split_user *u = user_table_find(a->table, l.users[k].name, strlen(l.users[k].name));
             if (!u || u->listed) continue;
             u->listed = true;
             TRY(result_user(a->users, &a->line, l.users[k].name, u));
@@ -112,7 +115,7 @@ cleanup:
 
 static wr_status put_outcome(assembly *a) {
     wr_status status = WR_OK;
-    funnel *f = &a->p->funnel;
+    funnel *f = &a->account->funnel;
     const part_counts *c = &a->counts;
     for (int i = FILTER_KEEP + 1; i < FILTERS; i++)
         TRY(funnel_count(f, "dropped", filter_name((filter)i), c->dropped[i]));
@@ -135,26 +138,26 @@ cleanup:
     return status;
 }
 
-static wr_status begin(assembly *a) {
+static wr_status begin(assembly *a, const prepare_tools *t) {
     wr_status status = WR_OK;
-    pipeline *p = a->p;
+    const char *dir = a->c->dir.result;
     static const char *const prefixes[] = {"reward-train", "reward-test", "chats-train", "chats-test"};
     TRY_ALLOC(a->arena = arena_create());
-    TRY(dir_remove_tree(p->dir.result));
-    TRY(dir_make(p->dir.result));
-    a->result = (prepare_result){.o = p->o,
-                                 .dir = p->dir.result,
+    TRY(dir_remove_tree(dir));
+    TRY(dir_make(dir));
+    a->result = (prepare_result){.o = a->c->o,
+                                 .dir = dir,
                                  .classes = CLASSES,
-                                 .tok = p->tok,
-                                 .template = p->template,
-                                 .extra = &p->extra,
-                                 .funnel = &p->funnel};
+                                 .tok = t->tok,
+                                 .template = t->template,
+                                 .extra = &a->account->extra,
+                                 .funnel = &a->account->funnel};
     for (int k = 0; k < PART_TURNS; k++)
         a->shards[k] = result_shards(&a->result, prefixes[k], k <= PART_REWARD_TEST ? SHARD_REWARD : SHARD_CHAT);
     for (int k = PART_TURNS; k < PART_STREAMS; k++) {
         char name[64];
         snprintf(name, sizeof name, ".joining-%d", k); /* not .zst: it is compressed already */
-        TRY(path_join(a->made[k], p->dir.result, name));
+        TRY(path_join(a->made[k], dir, name));
         TRY(outstream_create(a->made[k], &a->text[k]));
     }
 cleanup:
@@ -170,48 +173,62 @@ static wr_status finish_text(assembly *a, part_stream k) {
         TRY(outstream_write(a->text[k], empty.data, empty.len));
     }
     TRY(outstream_commit(&a->text[k]));
-    TRY(path_join(path, a->p->dir.result, text_names[k]));
+    TRY(path_join(path, a->c->dir.result, text_names[k]));
     if (rename(a->made[k], path) != 0) TRY(wr_fail(WR_E_IO, "cannot write %s: %s", path, strerror(errno)));
 cleanup:
     strbuf_free(&empty);
     return status;
 }
 
-static wr_status assemble(pipeline *p) {
+/* The tokenizer's files beside the shards. */
+static wr_status put_tokenizer(const assembly *a, const prepare_tools *t) {
     wr_status status = WR_OK;
-    char path[PATH_CAP];
-    assembly a = {.p = p};
-    progress *shown = progress_create("prepare: joining", "units", p->n_units);
-    TRY(begin(&a));
-    for (size_t i = 0; i < p->n_units; i++) {
-        TRY(join_unit(&a, p->units[i].id));
-        progress_update(shown, i + 1, NULL);
-        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
-    }
-    bool chats = !p->o->no_chats && (p->chat || !p->tok);
-    for (int k = 0; k < PART_TURNS; k++) {
-        if (k <= PART_REWARD_TEST || chats) TRY(shard_set_finish(&a.shards[k]));
-    }
-    for (int k = PART_TURNS; k < PART_STREAMS; k++) TRY(finish_text(&a, (part_stream)k));
-    TRY(write_users(&a));
-    if (p->tok) {
-        TRY(path_join(path, p->dir.work, "tokenizer"));
-        TRY(result_tokenizer(&a.result, p->o->tokenizer ? p->o->tokenizer : path));
-        if (p->o->chat_template && p->chat) /* in place of the tokenizer's own */
-            TRY(chat_source_write(a.result.dir, chat_template_source(p->chat)));
-    }
-    TRY(put_outcome(&a));
-    TRY(result_finish(&a.result));
+    char trained[PATH_CAP];
+    const prepare_options *o = a->c->o;
+    TRY(path_join(trained, a->c->dir.work, "tokenizer"));
+    TRY(result_tokenizer(&a->result, o->tokenizer ? o->tokenizer : trained));
+    if (o->chat_template && t->chat) /* in place of the tokenizer's own */
+        TRY(chat_source_write(a->result.dir, chat_template_source(t->chat)));
 cleanup:
-    progress_finish(shown);
-    for (int k = 0; k < PART_TURNS; k++) shard_set_discard(&a.shards[k]);
-    for (int k = PART_TURNS; k < PART_STREAMS; k++) outstream_discard(a.text[k]);
-    outstream_discard(a.users);
-    arena_free(a.arena);
-    strbuf_free(&a.line);
-    strbuf_free(&a.refused);
-    free(a.frame);
     return status;
 }
 
-wr_status phase_assemble(pipeline *p) { return pipeline_agree(p, p->root ? assemble(p) : WR_OK); }
+static wr_status assemble(assembly *a, const prepare_tools *t) {
+    wr_status status = WR_OK;
+    progress *shown = progress_create("prepare: joining", "units", a->units->n);
+    TRY(begin(a, t));
+    for (size_t i = 0; i < a->units->n; i++) {
+        TRY(join_unit(a, a->units->units[i].id));
+        progress_update(shown, i + 1, NULL);
+        if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
+    }
+    for (int k = 0; k < PART_TURNS; k++) {
+        if (k <= PART_REWARD_TEST || prepare_has_chats(a->c->o, t)) TRY(shard_set_finish(&a->shards[k]));
+    }
+    for (int k = PART_TURNS; k < PART_STREAMS; k++) TRY(finish_text(a, (part_stream)k));
+    TRY(write_users(a));
+    if (t->tok) TRY(put_tokenizer(a, t));
+    TRY(put_outcome(a));
+    TRY(result_finish(&a->result));
+cleanup:
+    progress_finish(shown);
+    return status;
+}
+
+static void assembly_free(assembly *a) {
+    for (int k = 0; k < PART_TURNS; k++) shard_set_discard(&a->shards[k]);
+    for (int k = PART_TURNS; k < PART_STREAMS; k++) outstream_discard(a->text[k]);
+    outstream_discard(a->users);
+    arena_free(a->arena);
+    strbuf_free(&a->line);
+    strbuf_free(&a->refused);
+    free(a->frame);
+}
+
+wr_status phase_assemble(const prepare_context *c, const unit_list *units, user_table *users, const prepare_tools *t,
+                         prepare_account *account) {
+    assembly a = {.c = c, .units = units, .table = users, .account = account};
+    wr_status status = c->root ? assemble(&a, t) : WR_OK;
+    assembly_free(&a);
+    return prepare_agree(c, status);
+}

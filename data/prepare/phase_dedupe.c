@@ -1,14 +1,12 @@
 /* Phase dedupe, on rank 0: counts of all units, which conversations are kept, and what several annotators agree on.
  * Reads the tables of the .read files, never their rows. */
-#include "data/label/annotate/answer_pattern.h"
-#include "data/prepare/consensus.h"
+#include "data/annotate/answer_pattern.h"
+#include "data/prepare/dedupe.h"
+#include "data/prepare/pipeline.h"
 #include "data/prepare/read_counts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static const char *const level_names[] = {"none",      "1 rejection",           "2 correction",
-                                          "3 neutral", "4 positive engagement", "5 explicit satisfaction"};
 
 /* The table's lines in their order, before anything is counted. */
 static wr_status begin_table(funnel *f) {
@@ -16,7 +14,7 @@ static wr_status begin_table(funnel *f) {
     static const char *const rows[] = {"read", "good", "messages", "follow-ups"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) TRY(funnel_count(f, "rows", rows[i], 0));
     for (int i = ROW_GOOD + 1; i < ROW_FAULTS; i++) TRY(funnel_count(f, "rows", row_fault_name((row_fault)i), 0));
-    for (int i = 0; i < 6; i++) TRY(funnel_count(f, "level", level_names[i], 0));
+    for (int i = 0; i < 6; i++) TRY(funnel_count(f, "level", turn_level_name(i), 0));
     TRY(funnel_count(f, "mining", "neutral -> 4", 0));
     TRY(funnel_count(f, "mining", "neutral -> 5", 0));
     TRY(funnel_count(f, "mining", "mined", 0));
@@ -29,7 +27,11 @@ cleanup:
 
 /* One round over the tables of all units. counts: of the unit at hand; item: called for each conversation. */
 typedef struct dedupe_round {
-    pipeline *p;
+    const prepare_context *c;
+    const annotator_panel *panel;
+    unit_list *units;
+    dedupe *dedupe;
+    funnel *funnel;
     wr_status (*unit)(struct dedupe_round *r, unit_entry *u, const read_counts *c, const uint8_t *answers);
     wr_status (*item)(struct dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns);
     uint64_t *patterns; /* (6^annotators) */
@@ -39,31 +41,32 @@ typedef struct dedupe_round {
 
 static wr_status round_of(dedupe_round *round) {
     wr_status status = WR_OK;
-    pipeline *p = round->p;
+    const size_t annotators = round->panel->n;
     unit_reader *file = NULL;
     read_counts counts = {0};
     char path[PATH_CAP];
     size_t number = 0;
     arena *a = arena_create();
     TRY_ALLOC(a);
-    for (size_t i = 0; i < p->n_units; i++) {
+    for (size_t i = 0; i < round->units->n; i++) {
+        unit_entry *u = &round->units->units[i];
         size_t n;
-        TRY(unit_path(path, p->dir.work, p->units[i].id, ".read"));
+        TRY(unit_path(path, round->c->dir.work, u->id, ".read"));
         TRY(unit_open(path, &file));
         const void *table = unit_table(file, &n);
         bytes_reader r = bytes_reader_make(table, n);
-        size_t turns = bytes_get_count(&r, p->n_annotators), at = 0;
-        const uint8_t *answers = bytes_take(&r, turns * p->n_annotators);
+        size_t turns = bytes_get_count(&r, annotators), at = 0;
+        const uint8_t *answers = bytes_take(&r, turns * annotators);
         TRY(wr_context(read_counts_unpack(&r, &counts), "%s", path));
         if (turns != counts.turns) TRY(unit_damaged(file, "answers"));
-        if (round->unit) TRY(round->unit(round, &p->units[i], &counts, answers));
+        if (round->unit) TRY(round->unit(round, u, &counts, answers));
         for (size_t k = 0; round->item && k < counts.conversations; k++) {
             dedupe_item x;
             arena_reset(a);
             TRY(wr_context(dedupe_item_read(&r, a, &x), "%s", path));
             size_t of_item = bytes_get_u32(&r);
             if (r.bad || of_item > turns - at) TRY(unit_damaged(file, "keys"));
-            TRY(round->item(round, number++, &x, answers + at * p->n_annotators, of_item));
+            TRY(round->item(round, number++, &x, answers + at * annotators, of_item));
             at += of_item;
         }
         unit_close(file);
@@ -79,15 +82,16 @@ cleanup:
 
 static wr_status add_counts(dedupe_round *round, unit_entry *u, const read_counts *c, const uint8_t *answers) {
     wr_status status = WR_OK;
-    pipeline *p = round->p;
-    funnel *f = &p->funnel;
+    const size_t annotators = round->panel->n;
+    unit_list *l = round->units;
+    funnel *f = round->funnel;
     char note[PATH_CAP + 64];
     u->conversations = (uint32_t)c->conversations;
     u->turns = (uint32_t)c->turns;
-    u->first = p->conversations;
-    p->conversations += c->conversations;
-    p->bytes += c->bytes;
-    for (size_t t = 0; t < c->turns * p->n_annotators; t++) round->answered[t % p->n_annotators] += answers[t] != 0;
+    u->first = l->conversations;
+    l->conversations += c->conversations;
+    l->bytes += c->bytes;
+    for (size_t t = 0; t < c->turns * annotators; t++) round->answered[t % annotators] += answers[t] != 0;
     TRY(funnel_count(f, "rows", "read", c->rows));
     TRY(funnel_count(f, "rows", "messages", c->messages));
     for (int i = ROW_GOOD + 1; i < ROW_FAULTS; i++) {
@@ -103,100 +107,110 @@ cleanup:
 
 static wr_status by_id(dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns) {
     (void)answers, (void)turns;
-    return dedupe_ids(r->p->dedupe, i, x);
+    return dedupe_ids(r->dedupe, i, x);
 }
 
 static wr_status by_whole(dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns) {
     (void)answers, (void)turns;
-    return dedupe_wholes(r->p->dedupe, i, x);
+    return dedupe_wholes(r->dedupe, i, x);
 }
 
 static wr_status by_head(dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns) {
     (void)answers, (void)turns;
-    dedupe_heads(r->p->dedupe, i, x);
+    dedupe_heads(r->dedupe, i, x);
     return WR_OK;
 }
 
 /* The verdict is in: what is kept, its follow-ups and, of several annotators, their answers. */
 static wr_status settle(dedupe_round *r, size_t i, const dedupe_item *x, const uint8_t *answers, size_t turns) {
     (void)x;
-    pipeline *p = r->p;
-    row_fault fate = dedupe_fate(p->dedupe, i);
+    const size_t annotators = r->panel->n;
+    row_fault fate = dedupe_fate(r->dedupe, i);
     if (fate != ROW_GOOD) {
-        p->dropped[i / 8] |= (uint8_t)(1 << (i % 8));
+        r->units->dropped[i / 8] |= (uint8_t)(1 << (i % 8));
         r->faults[fate == ROW_FORK]++;
         return WR_OK;
     }
     r->turns += turns;
-    for (size_t k = 0; r->patterns && k < turns; k++)
-        r->patterns[pattern_of(answers + k * p->n_annotators, p->n_annotators)]++;
+    for (size_t k = 0; r->patterns && k < turns; k++) r->patterns[pattern_of(answers + k * annotators, annotators)]++;
     return WR_OK;
 }
 
 /* An annotator without a single answer was not there: what was read with it is read again when it is. */
 static wr_status check_answered(const dedupe_round *r) {
     wr_status status = WR_OK;
-    pipeline *p = r->p;
+    const unit_list *l = r->units;
+    const annotator_panel *panel = r->panel;
     uint64_t turns = 0;
     size_t silent = 0;
     char path[PATH_CAP];
-    for (size_t i = 0; i < p->n_units; i++) turns += p->units[i].turns;
-    while (silent < p->n_annotators && r->answered[silent]) silent++;
-    if (!turns || silent == p->n_annotators) return WR_OK;
-    for (size_t i = 0; i < p->n_units; i++) {
-        TRY(unit_path(path, p->dir.work, p->units[i].id, ".read"));
+    for (size_t i = 0; i < l->n; i++) turns += l->units[i].turns;
+    while (silent < panel->n && r->answered[silent]) silent++;
+    if (!turns || silent == panel->n) return WR_OK;
+    for (size_t i = 0; i < l->n; i++) {
+        TRY(unit_path(path, r->c->dir.work, l->units[i].id, ".read"));
         TRY(dir_remove_tree(path));
     }
     TRY(wr_fail(WR_E_FAILED,
                 "annotator %s gave no answer to any of %llu follow-ups, so nothing was prepared; see that it answers "
                 "and run the same command again",
-                p->annotators[silent]->name, (unsigned long long)turns));
+                panel->annotators[silent]->name, (unsigned long long)turns));
 cleanup:
     return status;
 }
 
-static wr_status dedupe_all(pipeline *p) {
+static wr_status count_outcome(const dedupe_round *r) {
     wr_status status = WR_OK;
-    dedupe_round round = {.p = p, .unit = add_counts};
-    TRY(begin_table(&p->funnel));
-    TRY(round_of(&round));
-    round.unit = NULL;
-    TRY(check_answered(&round));
-    TRY(dedupe_create(p->conversations, &p->dedupe));
-    TRY_ALLOC(p->dropped = mem_calloc(p->conversations / 8 + 1, 1));
-    round.item = by_id;
-    TRY(round_of(&round));
-    round.item = by_whole;
-    TRY(round_of(&round));
-    round.item = by_head;
-    TRY(round_of(&round));
-    if (p->n_annotators > 1)
-        TRY_ALLOC(round.patterns = mem_calloc(pattern_count(p->n_annotators), sizeof *round.patterns));
-    round.item = settle;
-    TRY(round_of(&round));
-    dedupe_free(p->dedupe);
-    p->dedupe = NULL;
-    TRY(funnel_count(&p->funnel, "rows", row_fault_name(ROW_DUPLICATE), round.faults[0]));
-    TRY(funnel_count(&p->funnel, "rows", row_fault_name(ROW_FORK), round.faults[1]));
-    TRY(funnel_count(&p->funnel, "rows", "good", p->conversations - round.faults[0] - round.faults[1]));
-    TRY(funnel_count(&p->funnel, "rows", "follow-ups", round.turns));
-    if (!round.turns) {
-        funnel_print(&p->funnel);
-        TRY(wr_fail(WR_E_FORMAT, "%s: no follow-up in the %llu rows read; are these chats of the format of --fields?",
-                    p->o->sources[0], (unsigned long long)funnel_get(&p->funnel, "rows", "read")));
-    }
-    if (round.patterns) TRY(consensus_fit(p, round.patterns));
+    funnel *f = r->funnel;
+    const size_t all = r->units->conversations;
+    TRY(funnel_count(f, "rows", row_fault_name(ROW_DUPLICATE), r->faults[0]));
+    TRY(funnel_count(f, "rows", row_fault_name(ROW_FORK), r->faults[1]));
+    TRY(funnel_count(f, "rows", "good", all - r->faults[0] - r->faults[1]));
+    TRY(funnel_count(f, "rows", "follow-ups", r->turns));
+    if (r->turns) return WR_OK;
+    funnel_print(f);
+    TRY(wr_fail(WR_E_FORMAT, "%s: no follow-up in the %llu rows read; are these chats of the format of --fields?",
+                r->c->o->sources[0], (unsigned long long)funnel_get(f, "rows", "read")));
+cleanup:
+    return status;
+}
+
+static wr_status dedupe_all(dedupe_round *round) {
+    wr_status status = WR_OK;
+    unit_list *l = round->units;
+    TRY(begin_table(round->funnel));
+    round->unit = add_counts;
+    TRY(round_of(round));
+    round->unit = NULL;
+    TRY(check_answered(round));
+    TRY(dedupe_create(l->conversations, &round->dedupe));
+    TRY_ALLOC(l->dropped = mem_calloc(l->conversations / 8 + 1, 1));
+    round->item = by_id;
+    TRY(round_of(round));
+    round->item = by_whole;
+    TRY(round_of(round));
+    round->item = by_head;
+    TRY(round_of(round));
+    if (round->panel->n > 1)
+        TRY_ALLOC(round->patterns = mem_calloc(pattern_count(round->panel->n), sizeof *round->patterns));
+    round->item = settle;
+    TRY(round_of(round));
+    TRY(count_outcome(round));
+cleanup:
+    dedupe_free(round->dedupe);
+    round->dedupe = NULL;
+    return status;
+}
+
+wr_status phase_dedupe(const prepare_context *c, const annotator_panel *panel, unit_list *units, consensus *agreed,
+                       prepare_account *account) {
+    wr_status status = WR_OK;
+    dedupe_round round = {.c = c, .panel = panel, .units = units, .funnel = &account->funnel};
+    if (c->root) status = dedupe_all(&round);
+    if (status >= 0 && round.patterns) status = consensus_fit(agreed, panel, round.patterns, &account->extra);
+    TRY(prepare_agree(c, status));
+    if (panel->n > 1) TRY(consensus_share(agreed, c));
 cleanup:
     free(round.patterns);
-    return status;
-}
-
-wr_status phase_dedupe(pipeline *p) {
-    wr_status status = WR_OK;
-    if (p->root) status = dedupe_all(p);
-    p->nothing = status == WR_E_FORMAT && !p->conversations;
-    TRY(pipeline_agree(p, status));
-    if (p->n_annotators > 1) TRY(consensus_share(p));
-cleanup:
     return status;
 }

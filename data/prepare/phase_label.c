@@ -2,8 +2,9 @@
  * are mined, refusals override, and the filters say what is dropped. Works on a block of conversations at a time, so
  * that a judge behind a network is asked many things at once. */
 #include "base/hash.h"
-#include "data/prepare/consensus.h"
 #include "data/prepare/label_file.h"
+#include "data/prepare/pipeline.h"
+#include "data/prepare/unit_rows.h"
 
 #include <stdlib.h>
 
@@ -14,8 +15,14 @@ typedef struct block_turn {
     turn_state *state;
 } block_turn;
 
+typedef struct labeller {
+    const prepare_context *c;
+    const label_inputs *in;
+} labeller;
+
 typedef struct label_state {
-    pipeline *p;
+    const prepare_context *c;
+    const label_inputs *in;
     label_counts counts;
     user_table users;
     char **names;
@@ -50,7 +57,8 @@ static wr_status add_conversation(label_state *s, const conversation *c, bool dr
     }
     for (size_t k = 0; k < n && !dropped; k++) {
         turn_state *t = &s->turns[s->next + k];
-        t->level = (int8_t)consensus_of(s->p, s->answers + (s->next + k) * s->p->n_annotators, &t->weight);
+        t->level =
+            (int8_t)consensus_of(s->in->agreed, s->answers + (s->next + k) * s->in->agreed->n_annotators, &t->weight);
         t->how = t->level ? HOW_ANNOTATOR : HOW_NONE;
         s->counts.levels[t->level]++;
         VEC_PUSH(s->block, s->n_block, s->block_capacity, ((block_turn){.c = c, .at = s->at[k], .state = t}));
@@ -72,7 +80,7 @@ static wr_status similarity(void *context, size_t i, size_t j, double *out) {
     label_state *s = context;
     const block_turn *x = &s->conversation[i], *y = &s->conversation[j];
     turn_text a = turn_texts(x->c, x->at), b = turn_texts(y->c, y->at);
-    return mining_similarity(s->p->mining, &a, &b, out);
+    return mining_similarity(s->in->mining, &a, &b, out);
 }
 
 static wr_status levels_of(label_state *s, size_t first, size_t n) {
@@ -98,7 +106,7 @@ static void take_final(label_state *s, size_t n) {
 /* By somebody else's cosines: all pairs of the block that mining may need are asked at once. */
 static wr_status mine_by_cosines(label_state *s) {
     wr_status status = WR_OK;
-    annotator *a = s->p->o->similarity;
+    annotator *a = s->c->o->similarity;
     turn_text *x = NULL, *y = NULL;
     size_t x_capacity = 0, y_capacity = 0;
     double *cosines = NULL;
@@ -123,8 +131,8 @@ static wr_status mine_by_cosines(label_state *s) {
     for (size_t first = 0; first < s->n_block; first += n, from = ends[c++]) {
         n = turns_of(s, first);
         TRY(levels_of(s, first, n));
-        mining_apply_cosines(s->levels, n, pairs + from, cosines + from, ends[c] - from, pipeline_threshold(s->p),
-                             s->final);
+        mining_apply_cosines(s->levels, n, pairs + from, cosines + from, ends[c] - from,
+                             mining_cosine_threshold(s->c->o), s->final);
         take_final(s, n);
     }
 cleanup:
@@ -134,11 +142,11 @@ cleanup:
 
 static wr_status mine_block(label_state *s) {
     wr_status status = WR_OK;
-    if (s->p->o->similarity) return mine_by_cosines(s);
+    if (s->c->o->similarity) return mine_by_cosines(s);
     for (size_t first = 0, n; first < s->n_block; first += n) {
         n = turns_of(s, first);
         TRY(levels_of(s, first, n));
-        TRY(mining_apply(s->p->mining, s->levels, n, similarity, s, s->final));
+        TRY(mining_apply(s->in->mining, s->levels, n, similarity, s, s->final));
         take_final(s, n);
     }
 cleanup:
@@ -157,14 +165,14 @@ static void apply_refusal(label_state *s, turn_state *t, refusal_kind kind) {
 
 static wr_status judge_refusals(label_state *s) {
     wr_status status = WR_OK;
-    annotator *judge = s->p->judge;
+    annotator *judge = s->in->judge;
     refusal_kind *kinds = NULL;
     s->n_asked = 0;
     for (size_t i = 0; i < s->n_block; i++) {
         block_turn *b = &s->block[i];
         const chat_message *query, *reply = &b->c->messages[b->at - 1];
         if (!b->state->level || !conversation_query(b->c, b->at, &query)) continue;
-        if (!refusal_suspected(s->p->refusal, reply->content, reply->length)) continue;
+        if (!refusal_suspected(s->in->refusal, reply->content, reply->length)) continue;
         b->state->refusal = MARK_ANSWERED;
         TRY(mem_reserve((void **)&s->asked, &s->asked_capacity, s->n_asked + 1, sizeof *s->asked));
         TRY(mem_reserve((void **)&s->asked_of, &s->asked_of_capacity, s->n_asked + 1, sizeof *s->asked_of));
@@ -183,7 +191,6 @@ cleanup:
 /* --- filters --- */
 
 static void filter_block(label_state *s) {
-    static const int class_of[] = {0, 1, 2, 0, 3, 4};
     for (size_t i = 0; i < s->n_block; i++) {
         const block_turn *b = &s->block[i];
         turn_state *t = b->state;
@@ -196,25 +203,27 @@ static void filter_block(label_state *s) {
                             .reply = reply->content,
                             .reply_length = reply->length,
                             .history = query ? b->at - 2 : 0};
-        filter_verdict v = filters_judge(s->p->filters, &turn);
+        filter_verdict v = filters_judge(s->in->filters, &turn);
         t->dropped = (uint8_t)v.reason;
         t->match = v.match ? hash64(v.match, v.match_length, 0) : 0;
         if (t->dropped) continue;
         split_user *u = user_table_find(&s->users, b->c->user, strlen(b->c->user));
-        if (u) u->instances[split_stratum(class_of[t->final], CLASSES)]++;
+        if (u) u->instances[split_stratum(turn_label(t->final), CLASSES)]++;
     }
 }
 
-static wr_status label_unit(pipeline *p, void *context, const unit_task *task) {
-    (void)context;
+static wr_status label_unit(void *context, const unit_task *task) {
     wr_status status = WR_OK;
+    const labeller *me = context;
+    const size_t n_annotators = me->in->agreed->n_annotators;
+    const char *dir = me->c->dir.work;
     spill_reader *r = NULL;
     const spilled *rows;
     size_t n;
     char path[PATH_CAP];
-    label_state s = {.p = p};
+    label_state s = {.c = me->c, .in = me->in};
     TRY_ALLOC(s.arena = arena_create());
-    TRY(spill_reader_open(p, task->id, &r));
+    TRY(spill_reader_open(dir, task->id, n_annotators, &r));
     s.answers = spill_reader_answers(r, &s.n_answers);
     TRY_ALLOC(s.turns = mem_calloc(s.n_answers + 1, sizeof *s.turns));
     for (;;) {
@@ -229,11 +238,11 @@ static wr_status label_unit(pipeline *p, void *context, const unit_task *task) {
         TRY(mine_block(&s));
         TRY(judge_refusals(&s));
         filter_block(&s);
-        TRY(pipeline_stopped(p));
+        TRY(prepare_stopped(me->c));
     }
-    TRY(unit_path(path, p->dir.work, task->id, ".label"));
+    TRY(unit_path(path, dir, task->id, ".label"));
     TRY(label_file_write(path, &s.counts, &s.users, (const char *const *)s.names, s.turns, s.n_answers,
-                         p->n_annotators > 1));
+                         n_annotators > 1));
 cleanup:
     spill_reader_close(r);
     user_table_free(&s.users);
@@ -243,4 +252,6 @@ cleanup:
     return status;
 }
 
-wr_status phase_label(pipeline *p) { return units_each(p, "labels", ".label", label_unit, NULL); }
+wr_status phase_label(const prepare_context *c, const unit_list *units, const label_inputs *in) {
+    return units_each(c, units, "labels", ".label", label_unit, &(labeller){c, in});
+}

@@ -1,5 +1,7 @@
 /* Phase read: which units there are is found on the way. Plain files tell how many blocks they have; a compressed
  * stream ends when a rank that was given a block of it finds none. */
+#include "base/log.h"
+#include "data/prepare/pipeline.h"
 #include "data/prepare/read_counts.h"
 
 #include <stdio.h>
@@ -16,7 +18,7 @@ typedef struct file_state {
 } file_state;
 
 typedef struct read_plan {
-    pipeline *p;
+    const prepare_context *c;
     file_state *files;
     size_t n_files;
     size_t *current; /* (ranks) file + 1 that the rank has open; 0: none */
@@ -29,13 +31,13 @@ static wr_status find_done(read_plan *plan) {
     wr_status status = WR_OK;
     char **names = NULL, path[PATH_CAP];
     size_t n = 0;
-    TRY(dir_list(plan->p->dir.work, "", "", &names, &n)); /* sorted, so blocks ascend */
+    TRY(dir_list(plan->c->dir.work, "", "", &names, &n)); /* sorted, so blocks ascend */
     for (size_t i = 0; i < n; i++) {
         unsigned file, block;
         char kind[16];
         if (sscanf(names[i], "%5u-%6u%15s", &file, &block, kind) != 3 || file >= plan->n_files) continue;
         file_state *f = &plan->files[file];
-        TRY(path_join(path, plan->p->dir.work, names[i]));
+        TRY(path_join(path, plan->c->dir.work, names[i]));
         if (strcmp(kind, ".end") == 0 && block < f->blocks) f->blocks = block;
         if (strcmp(kind, ".read") == 0 && unit_present(path)) {
             VEC_PUSH(f->done, f->n_done, f->done_capacity, block);
@@ -77,7 +79,7 @@ static file_state *choose(read_plan *plan, int rank, size_t *file) {
 static wr_status give(void *context, int rank, size_t index, strbuf *out) {
     (void)index;
     read_plan *plan = context;
-    size_t file, most = plan->given++ < 4 * (size_t)(plan->p->w ? world_size(plan->p->w) : 1) ? 1 : AHEAD;
+    size_t file, most = plan->given++ < 4 * (size_t)(plan->c->w ? world_size(plan->c->w) : 1) ? 1 : AHEAD;
     file_state *f = choose(plan, rank, &file);
     if (!f) return WR_END;
     bytes_put_u64(out, file);
@@ -97,9 +99,15 @@ static wr_status taken(void *context, size_t index, const void *bytes, size_t n)
     return WR_OK;
 }
 
+/* On every rank. */
+typedef struct reader {
+    const prepare_context *c;
+    const prepare_tools *t;
+} reader;
+
 static wr_status do_blocks(void *context, const void *task, size_t n, strbuf *out) {
     wr_status status = WR_OK;
-    pipeline *p = context;
+    const reader *me = context;
     bytes_reader r = bytes_reader_make(task, n);
     uint64_t bytes = 0;
     size_t file = bytes_get_u64(&r), end = SIZE_MAX;
@@ -107,7 +115,7 @@ static wr_status do_blocks(void *context, const void *task, size_t n, strbuf *ou
         unit_id id = {(uint32_t)file, (uint32_t)bytes_get_u64(&r)};
         uint64_t of_block = 0;
         bool ended;
-        TRY(unit_read(p, id, &of_block, &ended));
+        TRY(unit_read(me->c, me->t, id, &of_block, &ended));
         bytes += of_block;
         if (ended) end = id.block;
     }
@@ -118,14 +126,14 @@ cleanup:
     return status;
 }
 
-static wr_status begin(read_plan *plan) {
+static wr_status begin(read_plan *plan, sources *s) {
     wr_status status = WR_OK;
-    pipeline *p = plan->p;
-    plan->n_files = sources_files(p->sources);
+    const prepare_context *c = plan->c;
+    plan->n_files = sources_files(s);
     if (plan->n_files > 99999) TRY(wr_fail(WR_E_USAGE, "%zu source files: 99,999 at most; join some", plan->n_files));
     TRY_ALLOC(plan->files = mem_calloc(plan->n_files + 1, sizeof *plan->files));
-    TRY_ALLOC(plan->current = mem_calloc(p->w ? (size_t)world_size(p->w) : 1, sizeof *plan->current));
-    for (size_t i = 0; i < plan->n_files; i++) TRY(sources_blocks(p->sources, i, &plan->files[i].blocks));
+    TRY_ALLOC(plan->current = mem_calloc(c->w ? (size_t)world_size(c->w) : 1, sizeof *plan->current));
+    for (size_t i = 0; i < plan->n_files; i++) TRY(sources_blocks(s, i, &plan->files[i].blocks));
     TRY(find_done(plan));
     plan->progress = progress_create("prepare: reading", "MiB", 0);
 cleanup:
@@ -140,27 +148,27 @@ static void end_plan(read_plan *plan) {
 }
 
 /* The list of units, in source order. */
-static wr_status list_units(read_plan *plan) {
+static wr_status list_units(const read_plan *plan, unit_list *l) {
     wr_status status = WR_OK;
-    pipeline *p = plan->p;
     for (size_t f = 0; f < plan->n_files; f++) {
         for (size_t b = 0; b < plan->files[f].blocks; b++) {
-            VEC_PUSH(p->units, p->n_units, p->unit_capacity, ((unit_entry){.id = {(uint32_t)f, (uint32_t)b}}));
+            VEC_PUSH(l->units, l->n, l->capacity, ((unit_entry){.id = {(uint32_t)f, (uint32_t)b}}));
         }
     }
 cleanup:
     return status;
 }
 
-wr_status phase_read(pipeline *p) {
+wr_status phase_read(const prepare_context *c, const prepare_tools *t, unit_list *units) {
     wr_status status = WR_OK;
-    read_plan plan = {.p = p};
-    if (p->root) status = begin(&plan);
-    TRY(pipeline_agree(p, status));
+    read_plan plan = {.c = c};
+    reader me = {c, t};
+    if (c->root) status = begin(&plan, t->sources);
+    TRY(prepare_agree(c, status));
     work_plan work = {.context = &plan, .n_tasks = WORK_UNKNOWN, .name = "READ", .task_for = give, .result = taken};
-    TRY(work_run(p, p->root ? &work : NULL, do_blocks));
-    if (p->root) status = list_units(&plan);
-    TRY(pipeline_agree(p, status));
+    TRY(work_run(c, c->root ? &work : NULL, do_blocks, &me));
+    if (c->root) status = list_units(&plan, units);
+    TRY(prepare_agree(c, status));
 cleanup:
     end_plan(&plan);
     return status;

@@ -2,10 +2,12 @@
  * conversations chats, train and test apart; every follow-up's fate becomes a line of turns.jsonl.zst. All of it as
  * frames that only have to be joined. */
 #include "base/stream.h"
-#include "data/prepare/turn_lines.h"
 #include "data/prepare/label_file.h"
+#include "data/prepare/pipeline.h"
+#include "data/prepare/turn_lines.h"
 #include "data/prepare/unit_part.h"
-#include "reward/reward_encoder.h"
+#include "data/prepare/unit_rows.h"
+#include "data/shard/reward_encoder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +24,17 @@ typedef struct part_out {
     uint64_t frames;
 } part_out;
 
+/* What a record is made with, on every rank. */
+typedef struct writer {
+    const prepare_context *c;
+    const test_users *test;
+    const prepare_tools *t;
+} writer;
+
 struct write_state {
-    pipeline *p;
+    const prepare_options *o;
+    const test_users *test;
+    const prepare_tools *t;
     const unit_task *task;
     label_file labels;
     const uint8_t *answers;
@@ -67,9 +78,7 @@ cleanup:
 /* --- records --- */
 
 static wr_status write_instance(write_state *s, const conversation *c, size_t at, turn_state *t, bool test) {
-    static const int class_of[] = {0, 1, 2, 0, 3, 4};
     wr_status status = WR_OK;
-    const pipeline *p = s->p;
     const chat_message *query = &c->messages[at - 2], *reply = &c->messages[at - 1];
     char id[300];
     snprintf(id, sizeof id, "%s:%lld", c->id, (long long)c->turns[at]);
@@ -78,21 +87,21 @@ static wr_status write_instance(write_state *s, const conversation *c, size_t at
                   .language = c->language,
                   .model = c->model,
                   .timestamp = c->timestamp,
-                  .how = how_text(p, (how)t->how),
+                  .how = how_text(&s->t->panel, (how)t->how),
                   .weight = t->weight,
                   .turn = c->turns[at],
-                  .label = class_of[t->final],
+                  .label = turn_label(t->final),
                   .history = c->messages,
                   .n_history = at - 2,
                   .query = query->content,
                   .query_length = query->length,
                   .response = reply->content,
                   .response_length = reply->length};
-    if (p->tok) {
+    if (s->t->tok) {
         size_t left_out = 0;
         s->ids.n = 0;
         wr_status got =
-            reward_encoder_encode(s->encoder, c->messages, x.n_history, p->o->max_length, &s->ids, &left_out);
+            reward_encoder_encode(s->encoder, c->messages, x.n_history, s->o->max_length, &s->ids, &left_out);
         if (got == WR_E_FORMAT) {
             t->dropped = FILTER_TOO_LONG;
             bytes_put_string(&s->lost, c->user, strlen(c->user));
@@ -135,19 +144,18 @@ static size_t without_reply(const chat_message *m, size_t n) {
 
 static wr_status write_chat(write_state *s, const conversation *c, bool test) {
     wr_status status = WR_OK;
-    const pipeline *p = s->p;
-    size_t first, end = trainable(c, &first), limit = p->o->max_length;
+    size_t first, end = trainable(c, &first), limit = s->o->max_length;
     if (!end) {
         s->counts.chats_no_reply++;
         return WR_OK;
     }
     chat_record x = {.id = c->id, .user = c->user, .messages = c->messages + first, .n_messages = end - first};
-    if (p->tok) {
+    if (s->t->tok) {
         for (int round = 0;; round++) {
             s->ids.n = 0;
             s->spans.n = 0;
             const wr_status got = chat_render_training(
-                p->chat, p->tok, &(chat_request){x.messages, x.n_messages, c->row, false}, &s->ids, &s->spans);
+                s->t->chat, s->t->tok, &(chat_request){x.messages, x.n_messages, c->row, false}, &s->ids, &s->spans);
             if (got == WR_E_FORMAT) { /* the chat's own fault: others may be fine */
                 if (!s->counts.chats_refused++) strbuf_printf(&s->refused, "%s: %s", c->id, wr_error());
                 return WR_OK;
@@ -180,22 +188,22 @@ cleanup:
 
 static wr_status write_row(write_state *s, const conversation *c, size_t *next, bool dropped) {
     wr_status status = WR_OK;
-    const pipeline *p = s->p;
+    const annotator_panel *panel = &s->t->panel;
     size_t n;
     TRY(followups(c, &s->at, &s->at_capacity, &n));
     if (n > s->labels.n_turns - *next) TRY(wr_fail(WR_E_FORMAT, "working files of prepare do not belong together"));
     if (!dropped) {
-        bool test = pipeline_is_test(p, c->user);
+        bool test = test_users_has(s->test, c->user);
         if (s->encoder) reward_encoder_begin(s->encoder);
         for (size_t k = 0; k < n; k++) {
             turn_state *t = &s->labels.turns[*next + k];
-            const uint8_t *answers = s->answers + (*next + k) * p->n_annotators;
+            const uint8_t *answers = s->answers + (*next + k) * panel->n;
             if (t->dropped == FILTER_KEEP) TRY(write_instance(s, c, s->at[k], t, test));
             s->counts.dropped[t->dropped]++;
-            turn_line(p, c, s->at[k], t, answers, &s->out[PART_TURNS].text);
+            turn_line(panel, c, s->at[k], t, answers, &s->out[PART_TURNS].text);
             if (t->dropped) audit_line(c, s->at[k], t, &s->out[PART_AUDIT].text);
         }
-        if (!p->o->no_chats && (p->chat || !p->tok)) TRY(write_chat(s, c, test));
+        if (prepare_has_chats(s->o, s->t)) TRY(write_chat(s, c, test));
         for (int k = PART_TURNS; k <= PART_AUDIT; k++) {
             if (s->out[k].text.len >= TEXT_FRAME) TRY(flush_text(&s->out[k]));
         }
@@ -230,33 +238,35 @@ cleanup:
     return status;
 }
 
-static wr_status write_unit(pipeline *p, void *context, const unit_task *task) {
-    (void)context;
+static wr_status write_unit(void *context, const unit_task *task) {
     wr_status status = WR_OK;
+    const writer *me = context;
+    const prepare_tools *t = me->t;
+    const char *dir = me->c->dir.work;
     spill_reader *r = NULL;
     const spilled *rows;
     size_t n, next = 0, turns;
     char path[PATH_CAP];
-    write_state s = {.p = p, .task = task};
-    TRY(unit_path(path, p->dir.work, task->id, ".part"));
+    write_state s = {.o = me->c->o, .test = me->test, .t = t, .task = task};
+    TRY(unit_path(path, dir, task->id, ".part"));
     TRY(unit_create(path, &s.file));
     for (int k = 0; k < PART_STREAMS; k++) {
         s.out[k].s = &s, s.out[k].stream = (part_stream)k;
         shard_kind kind = k <= PART_REWARD_TEST ? SHARD_REWARD : SHARD_CHAT;
         if (k < PART_TURNS)
-            TRY(frame_builder_create(path, kind, part_classes((part_stream)k), p->o->shard_records, take_frame,
+            TRY(frame_builder_create(path, kind, part_classes((part_stream)k), s.o->shard_records, take_frame,
                                      &s.out[k], &s.out[k].builder));
     }
-    if (p->tok) TRY(reward_encoder_create(p->template, p->tok, &s.encoder));
-    TRY(label_file_open(p, task->id, &s.labels));
-    TRY(spill_reader_open(p, task->id, &r));
+    if (t->tok) TRY(reward_encoder_create(t->template, t->tok, &s.encoder));
+    TRY(label_file_open(dir, task->id, &s.labels));
+    TRY(spill_reader_open(dir, task->id, t->panel.n, &r));
     s.answers = spill_reader_answers(r, &turns);
     if (turns != s.labels.n_turns) TRY(wr_fail(WR_E_FORMAT, "working files of prepare do not belong together"));
     for (;;) {
         wr_status got = spill_reader_next(r, &rows, &n);
         TRY(got);
         if (got == WR_END) break;
-        TRY(pipeline_stopped(p));
+        TRY(prepare_stopped(me->c));
         for (size_t i = 0; i < n; i++) {
             if (rows[i].number >= task->n) TRY(wr_fail(WR_E_FORMAT, "working files of prepare do not belong together"));
             TRY(write_row(&s, &rows[i].c, &next, unit_dropped(task, rows[i].number)));
@@ -282,4 +292,7 @@ cleanup:
     return status;
 }
 
-wr_status phase_write(pipeline *p) { return units_each(p, "shards", ".part", write_unit, NULL); }
+wr_status phase_write(const prepare_context *c, const unit_list *units, const test_users *test,
+                      const prepare_tools *t) {
+    return units_each(c, units, "shards", ".part", write_unit, &(writer){c, test, t});
+}

@@ -92,7 +92,7 @@ cleanup:
 wr_status job_read_sources(prepare_job *job, job_row_fn fn, void *context) {
     wr_status status = WR_OK;
     source_reader r = {.shown = progress_create("prepare: reading", "rows", 0), .fn = fn, .context = context};
-    for (size_t i = 0; i < sources_files(job->p->sources); i++) TRY(each_source(&r, sources_path(job->p->sources, i)));
+    for (size_t i = 0; i < sources_files(job->t->sources); i++) TRY(each_source(&r, sources_path(job->t->sources, i)));
     progress_update(r.shown, r.rows, NULL);
 cleanup:
     progress_finish(r.shown);
@@ -105,7 +105,7 @@ wr_status job_each_spilled(prepare_job *job, const char *what, job_line_fn fn, v
     uint64_t lines = 0;
     char title[64];
     snprintf(title, sizeof title, "prepare: %s", what);
-    progress *shown = progress_create(title, "rows", funnel_get(&job->p->funnel, "rows", "good"));
+    progress *shown = progress_create(title, "rows", funnel_get(job->funnel, "rows", "good"));
     TRY(instream_open(job->spill, &in));
     TRY(each_line(in, "spill", shown, &lines, fn, context));
     progress_update(shown, lines, NULL);
@@ -119,8 +119,8 @@ wr_status job_fault(prepare_job *job, const char *name, const char *where) {
     wr_status status = WR_OK;
     char note[PATH_CAP + 64];
     snprintf(note, sizeof note, "skipped; first: %s", where);
-    TRY(funnel_count(&job->p->funnel, "rows", name, 1));
-    TRY(funnel_note(&job->p->funnel, "rows", name, note));
+    TRY(funnel_count(job->funnel, "rows", name, 1));
+    TRY(funnel_note(job->funnel, "rows", name, note));
 cleanup:
     return status;
 }
@@ -134,22 +134,21 @@ wr_status job_spill_done(prepare_job *job) { return outstream_commit(&job->spill
 
 wr_status job_user(prepare_job *job, const char *name, split_user **user) {
     wr_status status = WR_OK;
-    pipeline *p = job->p;
-    size_t before = p->users.n, n = strlen(name);
-    TRY(user_table_get(&p->users, name, n, user));
-    if (p->users.n > before) {
-        TRY(mem_reserve((void **)&job->user_names, &job->name_capacity, p->users.n, sizeof *job->user_names));
-        TRY_ALLOC(job->user_names[before] = arena_strndup(p->names, name, n));
+    user_table *users = &job->users;
+    size_t before = users->n, n = strlen(name);
+    TRY(user_table_get(users, name, n, user));
+    if (users->n > before) {
+        TRY(mem_reserve((void **)&job->user_names, &job->name_capacity, users->n, sizeof *job->user_names));
+        TRY_ALLOC(job->user_names[before] = arena_strndup(job->t->names, name, n));
     }
 cleanup:
     return status;
 }
 
 wr_status job_split(prepare_job *job, uint64_t instances) {
-    const prepare_options *o = job->p->o;
-    uint64_t tenth = instances / 10;
-    job->test_target = o->test_instances >= 0 ? (uint64_t)o->test_instances : tenth < 5000 ? tenth : 5000;
-    return split_users(job->p->users.users, job->p->users.n, o->seed, job->test_target, &job->test_instances);
+    const prepare_options *o = job->c->o;
+    uint64_t taken;
+    return split_users(job->users.users, job->users.n, o->seed, split_target(o->test_instances, instances), &taken);
 }
 
 wr_status job_users(prepare_job *job, const prepare_result *r) {
@@ -159,8 +158,7 @@ wr_status job_users(prepare_job *job, const prepare_result *r) {
     char path[PATH_CAP];
     TRY(path_join(path, r->dir, "users.jsonl.zst"));
     TRY(outstream_create(path, &out));
-    for (size_t i = 0; i < job->p->users.n; i++)
-        TRY(result_user(out, &line, job->user_names[i], &job->p->users.users[i]));
+    for (size_t i = 0; i < job->users.n; i++) TRY(result_user(out, &line, job->user_names[i], &job->users.users[i]));
     TRY(outstream_commit(&out));
 cleanup:
     outstream_discard(out);
@@ -171,12 +169,12 @@ cleanup:
 wr_status job_tokenizer(prepare_job *job, job_line_fn train, void *context, bpe_trainer **trainer) {
     static const char *const special[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", NULL};
     wr_status status = WR_OK;
-    pipeline *p = job->p;
-    if (p->tok || p->o->no_tokens) return WR_OK;
-    TRY(bpe_trainer_create(p->o->vocab_size, special, trainer));
+    prepare_tools *t = job->t;
+    if (t->tok || job->c->o->no_tokens) return WR_OK;
+    TRY(bpe_trainer_create(job->c->o->vocab_size, special, trainer));
     TRY(job_each_spilled(job, "tokenizer", train, context));
-    TRY(bpe_trainer_finish(*trainer, p->dir.result));
-    TRY(tokenizer_load(p->dir.result, &p->tok));
+    TRY(bpe_trainer_finish(*trainer, job->c->dir.result));
+    TRY(tokenizer_load(job->c->dir.result, &t->tok));
 cleanup:
     bpe_trainer_free(*trainer);
     *trainer = NULL;

@@ -5,17 +5,20 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "data/prepare/pipeline.h"
 #include "data/prepare/prepare_result.h"
+#include "data/prepare/prepare_tools.h"
+#include "data/prepare/unit_work.h"
 
 typedef struct prepare_job {
-    pipeline *p; /* sources, options, tokenizer, template, users, funnel, excluded users */
+    const prepare_context *c;
+    prepare_tools *t;
+    funnel *funnel;
+    user_table users;
     int classes;
     char spill[PATH_CAP];
     outstream *spill_out;
-    const char **user_names; /* (p->users.n) in p->names */
+    const char **user_names; /* (users.n) in t->names */
     size_t name_capacity;
-    uint64_t test_target, test_instances;
 } prepare_job;
 
 /* Calls fn for every row of every source, as JSON. A row that cannot be used is counted by fn through job_fault. fault:
@@ -38,6 +41,7 @@ wr_status job_users(prepare_job *job, const prepare_result *r); /* users.jsonl.z
 /* Trains a tokenizer on what `train` is given of the spilled lines, unless one was given or no tokens are wanted. */
 wr_status job_tokenizer(prepare_job *job, job_line_fn train, void *context, bpe_trainer **trainer);
 
-wr_status prepare_labelled(pipeline *p); /* LOCAL */
+/* LOCAL, rank 0. *nothing: no row was usable. */
+wr_status prepare_labelled(const prepare_context *c, prepare_tools *t, prepare_account *account, bool *nothing);
 
 #endif

@@ -3,8 +3,9 @@
 #ifndef WR_DATA_READ_COUNTS_H
 #define WR_DATA_READ_COUNTS_H
 
+#include "data/prepare/prepare_tools.h"
+#include "data/prepare/unit_work.h"
 #include "data/shard/bytes.h"
-#include "data/prepare/pipeline.h"
 
 typedef struct read_counts {
     uint64_t rows, bytes, messages, turns, conversations;
@@ -18,6 +19,6 @@ void read_counts_free(read_counts *c);
 
 /* Makes the unit's .read file, or its .end file (and sets *end) when the source file has no such block. *bytes +=
  * uncompressed bytes read. */
-wr_status unit_read(pipeline *p, unit_id id, uint64_t *bytes, bool *end);
+wr_status unit_read(const prepare_context *c, const prepare_tools *t, unit_id id, uint64_t *bytes, bool *end);
 
 #endif

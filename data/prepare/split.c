@@ -137,3 +137,38 @@ split_user *user_table_find(const user_table *t, const char *name, size_t n) {
     size_t k = slot_of(t, hash);
     return t->slots[k] ? &t->users[t->slots[k] - 1] : NULL;
 }
+
+/* --- the test side --- */
+
+static int by_hash(const void *a, const void *b) {
+    const uint64_t *x = a, *y = b;
+    for (int k = 0; k < 2; k++) {
+        if (x[k] != y[k]) return x[k] > y[k] ? 1 : -1;
+    }
+    return 0;
+}
+
+wr_status test_users_collect(const user_table *t, test_users *out) {
+    wr_status status = WR_OK;
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++) n += t->users[i].test;
+    TRY_ALLOC(out->hashes = mem_calloc(2 * n + 2, sizeof *out->hashes));
+    for (size_t i = 0; i < t->n; i++) {
+        if (!t->users[i].test) continue;
+        memcpy(out->hashes + 2 * out->n++, t->users[i].hash, sizeof t->users[i].hash);
+    }
+    qsort(out->hashes, out->n, 2 * sizeof *out->hashes, by_hash);
+cleanup:
+    return status;
+}
+
+bool test_users_has(const test_users *t, const char *name) {
+    uint64_t hash[2];
+    split_hash(name, strlen(name), hash);
+    return t->n && bsearch(hash, t->hashes, t->n, sizeof hash, by_hash);
+}
+
+void test_users_free(test_users *t) {
+    free(t->hashes);
+    *t = (test_users){0};
+}

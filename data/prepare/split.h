@@ -28,6 +28,11 @@ static inline uint64_t split_instances(const split_user *u) {
     return n;
 }
 
+/* How many instances the test side is to have: as asked (-1: not), or the smaller of 5000 and 10 %. */
+static inline uint64_t split_target(int64_t asked, uint64_t instances) {
+    return asked >= 0 ? (uint64_t)asked : instances / 10 < 5000 ? instances / 10 : 5000;
+}
+
 /* Users are asked in the order of a random key (a function of seed and hash alone), until the test side has `target`
  * instances. A user is taken when no label gets far above its share by that: above 1.25 x what the label should have on
  * the test side, plus two. So a giant user never fills the test side. Who has no instances follows the key alone. If
@@ -47,5 +52,14 @@ void user_table_free(user_table *t);
 /* valid until the next new one */
 wr_status user_table_get(user_table *t, const char *name, size_t n, split_user **out);
 split_user *user_table_find(const user_table *t, const char *name, size_t n); /* NULL: unknown */
+
+/* The users of the test side: all that writing a record needs to know of a split. */
+typedef struct test_users {
+    uint64_t *hashes; /* (n, 2) sorted */
+    size_t n;
+} test_users;
+wr_status test_users_collect(const user_table *t, test_users *out);
+bool test_users_has(const test_users *t, const char *name);
+void test_users_free(test_users *t);
 
 #endif

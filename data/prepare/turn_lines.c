@@ -1,5 +1,7 @@
 #include "data/prepare/turn_lines.h"
 
+#include "data/match/filters.h"
+
 #include <ctype.h>
 
 static void put_level(json_writer *w, int level) {
@@ -28,7 +30,7 @@ static void put_turn(json_writer *w, const conversation *c, size_t at) {
     json_key(w, "turn_identifier"), json_int(w, c->turns[at]);
 }
 
-void turn_line(const pipeline *p, const conversation *c, size_t at, const turn_state *t, const uint8_t *answers,
+void turn_line(const annotator_panel *p, const conversation *c, size_t at, const turn_state *t, const uint8_t *answers,
                strbuf *out) {
     static const char *const refusals[] = {NULL, "no", "false", "justified"};
     char month[8];
@@ -45,9 +47,9 @@ void turn_line(const pipeline *p, const conversation *c, size_t at, const turn_s
     json_key(&w, "model"), json_string(&w, c->model);
     json_key(&w, "month"), json_string(&w, month);
     json_key(&w, "refusal"), json_string(&w, refusals[t->refusal & 3]);
-    if (p->n_annotators > 1) {
+    if (p->n > 1) {
         json_key(&w, "levels"), json_begin_object(&w);
-        for (size_t a = 0; a < p->n_annotators; a++) json_key(&w, p->annotators[a]->name), put_level(&w, answers[a]);
+        for (size_t a = 0; a < p->n; a++) json_key(&w, p->annotators[a]->name), put_level(&w, answers[a]);
         json_end_object(&w);
         json_key(&w, "weight"), json_double(&w, t->weight);
     }

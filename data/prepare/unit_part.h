@@ -3,8 +3,9 @@
 #ifndef WR_DATA_UNIT_PART_H
 #define WR_DATA_UNIT_PART_H
 
+#include "data/match/filters.h"
+#include "data/prepare/turns.h"
 #include "data/shard/bytes.h"
-#include "data/prepare/pipeline.h"
 #include "data/shard/shard_frame.h"
 
 /* Two shard streams (train, test) of each kind, then the two of text. */

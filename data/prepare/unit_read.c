@@ -1,14 +1,17 @@
 /* Phase read: a unit's rows are checked; the good ones are spilled with the annotators' answers to their follow-ups and
  * the keys by which duplicates are found. Table of a .read file: answers, counts, keys. */
-#include "data/shard/bytes.h"
+#include "data/prepare/dedupe.h"
 #include "data/prepare/read_counts.h"
+#include "data/prepare/unit_rows.h"
+#include "data/shard/bytes.h"
 
 #include <stdlib.h>
 
 enum { BLOCK = 256 << 10, BLOCK_SLOW = 4 << 20, POLL_ROWS = 64, BATCH_SLOW = 256 };
 
 typedef struct read_state {
-    pipeline *p;
+    const prepare_context *c;
+    const prepare_tools *t;
     unit_writer *out;
     read_counts counts;
     strbuf block, slim, keys, answers; /* block: conversations not spilled yet */
@@ -26,10 +29,10 @@ typedef struct read_state {
 
 static wr_status ask(read_state *s, size_t n) {
     wr_status status = WR_OK;
-    size_t annotators = s->p->n_annotators;
+    size_t annotators = s->t->panel.n;
     TRY(mem_reserve((void **)&s->levels, &s->level_capacity, n * annotators + 1, 1));
     for (size_t a = 0; a < annotators; a++) {
-        annotator *x = s->p->annotators[a];
+        annotator *x = s->t->panel.annotators[a];
         if (n) TRY(wr_context(x->levels(x, s->turns, n, s->levels + a * n), "annotator %s", x->name));
     }
     for (size_t i = 0; i < n; i++) {
@@ -61,7 +64,7 @@ static bool may_be_kept(const read_state *s, const conversation *c, const int8_t
         if (levels[k + d] >= 4) return true;
     }
     const chat_message *reply = &c->messages[s->at[k] - 1];
-    return refusal_suspected(s->p->refusal, reply->content, reply->length);
+    return refusal_suspected(s->t->refusal, reply->content, reply->length);
 }
 
 /* Without chats, a reply that no instance will hold and that is no refusal is never looked at again: most of all text.
@@ -108,13 +111,13 @@ static wr_status flush_block(read_state *s) {
     }
     TRY(ask(s, n));
     s->counts.turns += n;
-    bool slim = s->p->o->no_chats && s->p->n_annotators == 1;
+    bool slim = s->c->o->no_chats && s->t->panel.n == 1;
     if (slim) TRY(slim_block(s));
     TRY(rows_append(s->out, slim ? &s->slim : &s->block, s->in_block));
     s->numbers += (uint32_t)s->in_block;
     strbuf_clear(&s->block);
     s->in_block = 0;
-    TRY(pipeline_stopped(s->p));
+    TRY(prepare_stopped(s->c));
 cleanup:
     return status;
 }
@@ -127,7 +130,7 @@ static wr_status spill(read_state *s, const conversation *row) {
     TRY(followups(&c, &s->at, &s->at_capacity, &n));
     bytes_put_u32(&s->keys, (uint32_t)n);
     /* what comes behind the last follow-up is not looked at again */
-    if (s->p->o->no_chats) c.n = n ? s->at[n - 1] + 1 : 0;
+    if (s->c->o->no_chats) c.n = n ? s->at[n - 1] + 1 : 0;
     TRY(mem_reserve((void **)&s->offsets, &s->offset_capacity, s->in_block + 1, sizeof *s->offsets));
     s->offsets[s->in_block++] = s->block.len;
     TRY(put_record(&s->block, (uint32_t)s->counts.conversations++, &c));
@@ -141,8 +144,8 @@ static wr_status take_row(void *context, const conversation *c, row_fault fault,
     wr_status status = WR_OK;
     read_state *s = context;
     s->counts.rows++;
-    if (s->counts.rows % POLL_ROWS == 0) TRY(pipeline_stopped(s->p));
-    if (fault == ROW_GOOD && string_map_find(&s->p->excluded, c->user, strlen(c->user))) fault = ROW_EXCLUDED;
+    if (s->counts.rows % POLL_ROWS == 0) TRY(prepare_stopped(s->c));
+    if (fault == ROW_GOOD && string_map_find(&s->t->excluded, c->user, strlen(c->user))) fault = ROW_EXCLUDED;
     if (fault == ROW_GOOD) return spill(s, c);
     if (!s->counts.faults[fault]++) {
         strbuf_clear(&s->counts.first[fault]);
@@ -168,22 +171,23 @@ cleanup:
     return status;
 }
 
-wr_status unit_read(pipeline *p, unit_id id, uint64_t *bytes, bool *end) {
+wr_status unit_read(const prepare_context *c, const prepare_tools *t, unit_id id, uint64_t *bytes, bool *end) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
-    read_state s = {.p = p, .block_bytes = BLOCK};
+    read_state s = {.c = c, .t = t, .block_bytes = BLOCK};
     *end = false;
-    for (size_t a = 0; a < p->n_annotators; a++) {
-        if (p->annotators[a]->batch > BATCH_SLOW) s.block_bytes = BLOCK_SLOW; /* one that likes many turns at once */
+    for (size_t a = 0; a < t->panel.n; a++) {
+        if (t->panel.annotators[a]->batch > BATCH_SLOW)
+            s.block_bytes = BLOCK_SLOW; /* one that likes many turns at once */
     }
     TRY_ALLOC(s.arena = arena_create());
-    TRY(unit_path(path, p->dir.work, id, ".read"));
+    TRY(unit_path(path, c->dir.work, id, ".read"));
     TRY(unit_create(path, &s.out));
-    wr_status got = sources_read(p->sources, id.file, id.block, take_row, &s, bytes);
+    wr_status got = sources_read(t->sources, id.file, id.block, take_row, &s, bytes);
     TRY(got);
     if (got == WR_END) {
         *end = true;
-        TRY(unit_path(path, p->dir.work, id, ".end"));
+        TRY(unit_path(path, c->dir.work, id, ".end"));
         TRY(file_write_atomic(path, "", 0));
         goto cleanup;
     }

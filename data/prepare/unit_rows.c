@@ -1,8 +1,9 @@
 /* The rows of a .read file: blocks of packed conversations. A block is u32 bytes, u32 conversations, u64 XXH3 of the
  * bytes, and the bytes. They are not compressed: written once and read three times, most often from the page cache,
  * even the fastest zstd would take a tenth of all the time. */
+#include "data/prepare/unit_rows.h"
+
 #include "data/shard/bytes.h"
-#include "data/prepare/pipeline.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -37,7 +38,7 @@ struct spill_reader {
     size_t turns;
 };
 
-wr_status spill_reader_open(pipeline *p, unit_id id, spill_reader **out) {
+wr_status spill_reader_open(const char *dir, unit_id id, size_t n_annotators, spill_reader **out) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     size_t n;
@@ -45,12 +46,12 @@ wr_status spill_reader_open(pipeline *p, unit_id id, spill_reader **out) {
     spill_reader *r = mem_calloc(1, sizeof *r);
     TRY_ALLOC(r);
     TRY_ALLOC(r->arena = arena_create());
-    TRY(unit_path(path, p->dir.work, id, ".read"));
+    TRY(unit_path(path, dir, id, ".read"));
     TRY(unit_open(path, &r->file));
     const void *table = unit_table(r->file, &n);
     bytes_reader t = bytes_reader_make(table, n);
-    r->turns = bytes_get_count(&t, p->n_annotators);
-    r->answers = bytes_take(&t, r->turns * p->n_annotators);
+    r->turns = bytes_get_count(&t, n_annotators);
+    r->answers = bytes_take(&t, r->turns * n_annotators);
     if (t.bad) TRY(unit_damaged(r->file, "answers"));
     *out = r;
     r = NULL;

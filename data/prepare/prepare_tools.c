@@ -1,0 +1,142 @@
+#include "data/prepare/prepare_tools.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/stream.h"
+#include "data/annotate/answer_pattern.h"
+#include "data/annotate/lexicon_annotator.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static wr_status load_excluded(const prepare_options *o, prepare_tools *t) {
+    wr_status status = WR_OK;
+    instream *in = NULL;
+    const char *line;
+    size_t n;
+    if (!o->exclude_users) return WR_OK;
+    TRY(instream_open(o->exclude_users, &in));
+    for (;;) {
+        string_entry *slot;
+        int fresh;
+        wr_status got = instream_line(in, &line, &n);
+        TRY(got);
+        if (got == WR_END) break;
+        if (!n) continue;
+        char *name = arena_strndup(t->names, line, n);
+        TRY_ALLOC(name);
+        TRY(string_map_put(&t->excluded, name, n, 1, &slot, &fresh));
+    }
+cleanup:
+    instream_close(in);
+    return status;
+}
+
+wr_status prepare_tools_open(const prepare_options *o, bool loud, prepare_tools *t) {
+    wr_status status = WR_OK;
+    if (strcmp(o->format, "wildchat") != 0 && strcmp(o->format, "labelled") != 0)
+        TRY(wr_fail(WR_E_USAGE, "--format %s: must be wildchat or labelled", o->format));
+    if (!o->n_sources) TRY(wr_fail(WR_E_USAGE, "prepare needs at least one source: wildreward prepare SRC… --out DIR"));
+    TRY_ALLOC(t->names = arena_create());
+    TRY(load_excluded(o, t));
+    TRY(reward_template_load(o->template_file, &t->template));
+    if (o->tokenizer && !o->no_tokens) {
+        TRY(tokenizer_load(o->tokenizer, &t->tok));
+        if (chat_template_load(tokenizer_dir(t->tok), o->chat_template, t->tok, &t->chat) < 0) {
+            if (loud) log_warn("no chats shards: %s", wr_error());
+            t->chat = NULL;
+        }
+    }
+    if (strcmp(o->format, "labelled") == 0) return WR_OK;
+    if (!o->n_annotators || !o->refusals) TRY(annotator_lexicon_create(NULL, o->refusal_rules, &t->own));
+    t->panel.annotators = o->n_annotators ? o->annotators : &t->own;
+    t->panel.n = o->n_annotators ? o->n_annotators : 1;
+    t->judge = o->refusals ? o->refusals : t->own;
+    if (t->panel.n > PATTERN_ANNOTATORS)
+        TRY(wr_fail(WR_E_USAGE, "%zu annotators: %d at most", t->panel.n, PATTERN_ANNOTATORS));
+    TRY(refusal_create(o->refusal_rules, &t->refusal));
+    TRY(filters_create(&o->filters, &t->filters));
+cleanup:
+    return status;
+}
+
+void prepare_tools_close(prepare_tools *t) {
+    sources_close(t->sources);
+    annotator_free(t->own);
+    string_map_free(&t->excluded);
+    arena_free(t->names);
+    refusal_free(t->refusal);
+    filters_free(t->filters);
+    reward_template_free(t->template);
+    chat_template_free(t->chat);
+    tokenizer_free(t->tok);
+}
+
+/* --- what is being made --- */
+
+static void put_number(json_writer *w, const char *key, uint64_t v) {
+    char text[32];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)v);
+    json_key(w, key), json_string(w, text);
+}
+
+wr_status prepare_describe_job(const prepare_options *o, const prepare_tools *t, strbuf *out) {
+    wr_status status = WR_OK;
+    char hash[HASH_HEX] = "", chat[HASH_HEX] = "";
+    json_writer w = json_writer_make(out);
+    json_begin_object(&w);
+    put_number(&w, "version", 2);
+    json_key(&w, "--format"), json_string(&w, o->format);
+    json_key(&w, "--fields"), json_string(&w, o->fields ? o->fields : "wildchat");
+    put_number(&w, "--block-kib", o->block_bytes >> 10);
+    json_key(&w, "--user-key"), json_string(&w, o->user_key_header ? "ip+header" : "ip");
+    put_number(&w, "--drop-toxic", o->drop_toxic);
+    put_number(&w, "--drop-redacted", o->drop_redacted);
+    put_number(&w, "--seed", o->seed);
+    put_number(&w, "--test-instances", (uint64_t)o->test_instances);
+    put_number(&w, "--classes", (uint64_t)o->classes);
+    put_number(&w, "--max-length", o->max_length);
+    put_number(&w, "--shard-records", o->shard_records);
+    put_number(&w, "--min-reply-words", o->filters.min_reply_words);
+    put_number(&w, "--min-query-words", o->filters.min_query_words);
+    put_number(&w, "filters (their rules, languages, limits, and those switched off)",
+               t->filters ? filters_fingerprint(t->filters) : 0);
+    put_number(&w, "--refusal-rules", t->refusal ? refusal_fingerprint(t->refusal) : 0);
+    put_number(&w, "--no-chats", o->no_chats);
+    put_number(&w, "--vocab-size", o->no_tokens || o->tokenizer ? 0 : o->vocab_size);
+    json_key(&w, "--tokenizer"), json_string(&w, o->no_tokens ? "none" : t->tok ? tokenizer_hash(t->tok) : "trained");
+    if (t->chat) hash_hex(chat_template_source(t->chat), strlen(chat_template_source(t->chat)), chat);
+    json_key(&w, "--chat-template"), json_string(&w, chat);
+    json_key(&w, "--template"), json_string(&w, reward_template_hash(t->template));
+    if (o->exclude_users) TRY(hash_file_hex(o->exclude_users, hash));
+    json_key(&w, "--exclude-users"), json_string(&w, hash);
+    for (size_t i = 0; i < t->panel.n; i++) {
+        char key[128];
+        snprintf(key, sizeof key, "annotator %zu, %.80s", i + 1, t->panel.annotators[i]->name);
+        put_number(&w, key, t->panel.annotators[i]->fingerprint);
+    }
+    put_number(&w, "number of annotators", t->panel.n);
+    put_number(&w, "--similarity", o->similarity ? o->similarity->fingerprint : 0);
+    put_number(&w, "--refusals", t->judge ? t->judge->fingerprint : 0);
+    char threshold[32];
+    snprintf(threshold, sizeof threshold, "%.9g", o->similarity_threshold);
+    json_key(&w, "--similarity-threshold"), json_string(&w, threshold);
+    json_end_object(&w);
+    TRY(strbuf_status(out));
+cleanup:
+    return status;
+}
+
+wr_status prepare_describe_sources(const sources *s, strbuf *out) {
+    json_writer w = json_writer_make(out);
+    json_begin_object(&w);
+    for (size_t i = 0; i < sources_files(s); i++) {
+        char key[48];
+        snprintf(key, sizeof key, "source file %zu", i + 1);
+        json_key(&w, key), json_string(&w, sources_path(s, i));
+    }
+    put_number(&w, "number of source files", sources_files(s));
+    put_number(&w, "sizes, times and settings of the source files", sources_fingerprint(s));
+    json_end_object(&w);
+    return strbuf_status(out);
+}
