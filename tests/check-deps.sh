@@ -22,9 +22,6 @@ data/source/sources_parquet data/source/sources_read             kinds of file b
 text/tokenizer/regex_class text/tokenizer/regex_parse            a class is a part of the grammar, and holds escapes
 text/tokenizer/tokenizer_class text/tokenizer/tokenizer_named    a tokenizer may name another beside it
 text/chat/jinja_* text/chat/jinja_*         an interpreter: expressions hold statements' values and the other way round
-data/prepare/pipeline data/prepare/unit_count
-data/prepare/pipeline data/prepare/unit_label
-data/prepare/pipeline data/prepare/unit_write
 data/prepare/prepare_summary data/prepare/summary_records
 data/prepare/prepare_summary data/prepare/summary_turns
 data/prepare/prepare_summary data/prepare/summary_users

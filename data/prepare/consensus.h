@@ -1,10 +1,10 @@
 /* Several annotators of the same turns: how often each pattern of answers occurs gives, by the model of Dawid and Skene
- * (data/agree/dawid_skene.h), the most probable level of each pattern and how sure that is, which becomes the
+ * (data/label/agree/dawid_skene.h), the most probable level of each pattern and how sure that is, which becomes the
  * instance's weight. Part of data/prepare/pipeline.h. */
-#ifndef WR_DATA_CONSENSUS_H
-#define WR_DATA_CONSENSUS_H
+#ifndef WR_DATA_PREPARE_CONSENSUS_H
+#define WR_DATA_PREPARE_CONSENSUS_H
 
-#include "data/annotate/answer_pattern.h"
+#include "data/label/annotate/answer_pattern.h"
 #include "data/prepare/turns.h"
 #include "data/prepare/unit_work.h"
 

@@ -1,6 +1,6 @@
 #include "data/prepare/label_file.h"
 
-#include "data/match/filters.h"
+#include "data/label/match/filters.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* A .label file: the fate of every follow-up of a unit, its users, and counts. Only prepare's phases include this.
  * LOCAL. */
-#ifndef WR_DATA_LABEL_FILE_H
-#define WR_DATA_LABEL_FILE_H
+#ifndef WR_DATA_PREPARE_LABEL_FILE_H
+#define WR_DATA_PREPARE_LABEL_FILE_H
 
 #include "data/prepare/split.h"
 #include "data/prepare/turns.h"

@@ -1,6 +1,6 @@
 /* Phase dedupe, on rank 0: counts of all units, which conversations are kept, and what several annotators agree on.
  * Reads the tables of the .read files, never their rows. */
-#include "data/annotate/answer_pattern.h"
+#include "data/label/annotate/answer_pattern.h"
 #include "data/prepare/dedupe.h"
 #include "data/prepare/pipeline.h"
 #include "data/prepare/read_counts.h"

@@ -7,7 +7,7 @@
 #include "data/prepare/turn_lines.h"
 #include "data/prepare/unit_part.h"
 #include "data/prepare/unit_rows.h"
-#include "data/shard/reward_encoder.h"
+#include "reward/reward_encoder.h"
 
 #include <stdio.h>
 #include <stdlib.h>

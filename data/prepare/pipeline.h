@@ -20,8 +20,8 @@
  * and files are joined in order, so the result does not depend on the number of ranks nor on who did what. A unit whose
  * file is there is not done again: that is all there is to resuming. What one rank holds: blocks of text of its unit;
  * rank 0 also 25 bytes a conversation and 50 a user. */
-#ifndef WR_DATA_PIPELINE_H
-#define WR_DATA_PIPELINE_H
+#ifndef WR_DATA_PREPARE_PIPELINE_H
+#define WR_DATA_PREPARE_PIPELINE_H
 
 #include "data/prepare/consensus.h"
 #include "data/prepare/funnel.h"

@@ -3,8 +3,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/stream.h"
-#include "data/annotate/answer_pattern.h"
-#include "data/annotate/lexicon_annotator.h"
+#include "data/label/annotate/answer_pattern.h"
+#include "data/label/annotate/lexicon_annotator.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,14 +1,14 @@
 /* What prepare works with, opened before anything is made so that what is wrong is said first; the same on every rank.
  * LOCAL. */
-#ifndef WR_DATA_PREPARE_TOOLS_H
-#define WR_DATA_PREPARE_TOOLS_H
+#ifndef WR_DATA_PREPARE_PREPARE_TOOLS_H
+#define WR_DATA_PREPARE_PREPARE_TOOLS_H
 
 #include "base/string_map.h"
-#include "data/match/filters.h"
-#include "data/match/refusal.h"
+#include "data/label/match/filters.h"
+#include "data/label/match/refusal.h"
 #include "data/prepare/prepare.h"
 #include "data/prepare/turns.h"
-#include "data/shard/template.h"
+#include "reward/template.h"
 #include "data/source/sources.h"
 
 typedef struct prepare_tools {

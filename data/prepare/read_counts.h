@@ -1,7 +1,7 @@
 /* Reading one unit, and what it counts. Only data/prepare/unit_read.c and data/prepare/phase_dedupe.c include this.
  * LOCAL. */
-#ifndef WR_DATA_READ_COUNTS_H
-#define WR_DATA_READ_COUNTS_H
+#ifndef WR_DATA_PREPARE_READ_COUNTS_H
+#define WR_DATA_PREPARE_READ_COUNTS_H
 
 #include "data/prepare/prepare_tools.h"
 #include "data/prepare/unit_work.h"

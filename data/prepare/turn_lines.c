@@ -1,6 +1,6 @@
 #include "data/prepare/turn_lines.h"
 
-#include "data/match/filters.h"
+#include "data/label/match/filters.h"
 
 #include <ctype.h>
 

@@ -1,10 +1,10 @@
 /* Follow-ups: the unit of labelling. A follow-up is a user's message behind a reply; query, reply and follow-up make a
  * turn. What the phases know of one, how they see it in its conversation, and who said its level. LOCAL. */
-#ifndef WR_DATA_TURNS_H
-#define WR_DATA_TURNS_H
+#ifndef WR_DATA_PREPARE_TURNS_H
+#define WR_DATA_PREPARE_TURNS_H
 
-#include "data/annotate/annotator.h"
-#include "data/mine/mining.h"
+#include "data/label/annotate/annotator.h"
+#include "data/label/mine/mining.h"
 #include "data/source/wildchat.h"
 
 enum { CLASSES = 4 };

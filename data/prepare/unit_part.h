@@ -1,9 +1,9 @@
 /* A .part file: what a unit contributes to each file of the result, ready to be joined. Only data/prepare/phase_write.c
  * and data/prepare/phase_assemble.c include this. LOCAL. */
-#ifndef WR_DATA_UNIT_PART_H
-#define WR_DATA_UNIT_PART_H
+#ifndef WR_DATA_PREPARE_UNIT_PART_H
+#define WR_DATA_PREPARE_UNIT_PART_H
 
-#include "data/match/filters.h"
+#include "data/label/match/filters.h"
 #include "data/prepare/turns.h"
 #include "data/shard/bytes.h"
 #include "data/shard/shard_frame.h"

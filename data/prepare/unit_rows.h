@@ -1,7 +1,7 @@
 /* The rows of a .read file (data/prepare/unit_file.h): packed conversations, some at a time, and the annotators'
  * answers to their follow-ups. LOCAL. */
-#ifndef WR_DATA_UNIT_ROWS_H
-#define WR_DATA_UNIT_ROWS_H
+#ifndef WR_DATA_PREPARE_UNIT_ROWS_H
+#define WR_DATA_PREPARE_UNIT_ROWS_H
 
 #include "data/prepare/unit_file.h"
 #include "data/source/wildchat.h"

@@ -1,7 +1,7 @@
 /* Pulled phases over the list of units, on any number of ranks; alone there is nobody to ask, and the same tasks are
  * done in a loop. */
-#ifndef WR_DATA_UNIT_WORK_H
-#define WR_DATA_UNIT_WORK_H
+#ifndef WR_DATA_PREPARE_UNIT_WORK_H
+#define WR_DATA_PREPARE_UNIT_WORK_H
 
 #include "data/prepare/prepare_dir.h"
 #include "data/prepare/unit_file.h"

@@ -7,8 +7,8 @@
  *   whole text:       offset            looked at  not yet
  *
  * Only data/source/rows_*.c and sources_rows.c include this. LOCAL. */
-#ifndef WR_DATA_ROWS_TEXT_H
-#define WR_DATA_ROWS_TEXT_H
+#ifndef WR_DATA_SOURCE_ROWS_TEXT_H
+#define WR_DATA_SOURCE_ROWS_TEXT_H
 
 #include "base/stream.h"
 #include "data/source/sources_rows.h"
