@@ -37,6 +37,14 @@ complain() {
     bad=$((bad + 1))
 }
 
+# A room stands below all that it may use: with that, no circle of rooms can be allowed.
+order=$(awk -F'|' '/^[a-z]/ { gsub(/ /, "", $1); n = split($2, use, " "); for (i = 1; i <= n; i++) {
+        name = use[i]; found = 0
+        for (room in seen) if (room == name || (name ~ /\/\*$/ && index(room "/", substr(name, 1, length(name) - 1)) == 1)) found = 1
+        if (!found) print $1 " may use " name ", which does not stand above it" }
+        seen[$1] = 1 }' rooms.txt)
+while IFS= read -r line; do [ -z "$line" ] || complain "rooms.txt: $line"; done <<<"$order"
+
 # --- includes ---------------------------------------------------------------------------------------------------------
 mapfile -t files < <(for room in $rooms; do find "$room" -maxdepth 1 -name '*.[ch]'; done | sort)
 for stray in $(git ls-files '*.c' '*.h' 2>/dev/null | grep -vE '^(tests|bench)/'); do
