@@ -49,7 +49,7 @@ static wr_status shape_config(const char *shape, model_config *c) {
         c));
     c->V = large ? 151936 : 49152;
     c->head = HEAD_SCORE;
-    c->n_labels = LABELS;
+    c->n_outputs = LABELS;
     snprintf(c->architecture, sizeof c->architecture, "%sForSequenceClassification", large ? "Qwen3" : "Llama");
 cleanup:
     return status;
@@ -153,7 +153,7 @@ wr_status engine_train(engine *e, bool shared, double *seconds) {
     const double norm = global_norm(e->grads, e->m->n_params);
     adamw_step(&e->opt, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01}, 1e-5, clip_scale(norm, 1),
                model_trainables(e->m), e->grads);
-    model_publish(e->m);
+    model_round_weights(e->m);
     *seconds = now() - start;
 cleanup:
     return status;

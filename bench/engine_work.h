@@ -19,7 +19,7 @@ typedef struct engine_options {
 wr_status engine_create(const engine_options *o, engine **out);
 void engine_free(engine *e);
 
-/* Seconds of one: training step (forward, ordinal loss, backward, clipping, AdamW, publishing); scoring of all
+/* Seconds of one: training step (forward, ordinal loss, backward, clipping, AdamW, rounding); scoring of all
  * sequences. `shared`: prompts are computed once. */
 wr_status engine_train(engine *e, bool shared, double *seconds);
 wr_status engine_score(engine *e, bool shared, double *seconds);

@@ -258,7 +258,7 @@ static wr_status create_compute(bench_setup *s) {
         if (t->decay && (!embedding || c.tied)) s->matrix_params += t->count; /* a tied embedding is the head */
     }
     c.head = HEAD_SCORE;
-    c.n_labels = N_LABELS;
+    c.n_outputs = N_LABELS;
     snprintf(c.architecture, sizeof c.architecture, "LlamaForSequenceClassification");
     TRY(model_create(&c, &s->reward.m));
     TRY(model_alloc_params(s->reward.m));

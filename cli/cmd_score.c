@@ -74,7 +74,7 @@ static wr_status encode_line(scorer *s, const json_value *in, token_ids *out) {
 }
 
 static void write_fields(const scorer *s, size_t i, jsonl_item *item) {
-    size_t K1 = s->r.m->config.n_labels;
+    size_t K1 = s->r.m->config.n_outputs;
     if (!isfinite(s->scores[i])) {
         wr_fail(WR_E_NUMERIC, "the model's score is not a number");
         jsonl_fail(item);
@@ -122,7 +122,7 @@ static wr_status run_score(const options *o, world *w) {
                           &s->r));
     TRY(score_scratch_create(&s->r, &s->scratch));
     s->memory = arena_create();
-    s->logits = mem_calloc(BATCH_LINES * s->r.m->config.n_labels, sizeof *s->logits);
+    s->logits = mem_calloc(BATCH_LINES * s->r.m->config.n_outputs, sizeof *s->logits);
     TRY_ALLOC(s->memory);
     TRY_ALLOC(s->logits);
     TRY(jsonl_run(o, BATCH_LINES, OUTPUT_NAMES, score_lines, s));

@@ -135,8 +135,8 @@ wr_status load_model(const options *o, model_head head, bool frozen, precision p
         .head = head, .frozen = frozen, .check_weights = options_flag(o, "check-weights"), .precision = p};
     *out = NULL;
     if (adapter && head != HEAD_LM) { /* a reward adapter brings the score head that its base may lack */
-        TRY(lora_score_rows(adapter, &load.n_labels));
-        if (load.n_labels) load.head = HEAD_SCORE;
+        TRY(lora_score_rows(adapter, &load.n_outputs));
+        if (load.n_outputs) load.head = HEAD_SCORE;
     }
     TRY(model_load(options_str(o, "model"), &load, out));
     if (adapter) {

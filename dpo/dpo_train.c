@@ -5,7 +5,7 @@
 #include "dpo/dpo_batch.h"
 #include "dpo/dpo_loss.h"
 #include "model/weights/lora.h"
-#include "trainer/packing/batch.h"
+#include "trainer/packing/micro_batch_plan.h"
 
 #include <math.h>
 #include <stdlib.h>

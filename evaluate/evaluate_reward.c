@@ -18,7 +18,7 @@ enum { LOSS, SCORE, CLASS, LABEL, WIDTH };
 static wr_status reward_values(void *context, const packed *p, const sequence *sequences, size_t n, double *values) {
     reward_context *c = context;
     wr_status status = WR_OK;
-    size_t K1 = c->m->config.n_labels;
+    size_t K1 = c->m->config.n_outputs;
     const float *hidden;
     TRY(mem_reserve((void **)&c->logits, &c->logits_capacity, n * K1, sizeof *c->logits));
     TRY(model_forward(c->m, &p->batch, c->work, false, &hidden));
@@ -91,8 +91,8 @@ wr_status evaluate_reward(world *w, const model *m, model_workspace *work, recor
     uint32_t *records = NULL;
     double *values = NULL;
     *out = (reward_figures){.classes = d->meta.classes};
-    if (m->config.head != HEAD_SCORE || d->meta.classes != (int)m->config.n_labels + 1)
-        TRY(wr_fail(WR_E_MISMATCH, "the model scores %zu classes, the shards have %d", m->config.n_labels + 1,
+    if (m->config.head != HEAD_SCORE || d->meta.classes != (int)m->config.n_outputs + 1)
+        TRY(wr_fail(WR_E_MISMATCH, "the model scores %zu classes, the shards have %d", m->config.n_outputs + 1,
                     d->meta.classes));
     TRY(world_agree(w, evaluate_select(d, &job.rule, o->limit, &records, &job.n)));
     job.records = records;

@@ -147,7 +147,7 @@ static const float *score_head(const model *m, float *grads, float **gradient) {
 
 wr_status score_logits(const model *m, const float *hidden, size_t n, const size_t *rows, float *logits) {
     wr_status status = WR_OK;
-    const size_t C = m->config.C, K = m->config.n_labels;
+    const size_t C = m->config.C, K = m->config.n_outputs;
     TRY(require_score_head(m));
     const float *head = score_head(m, NULL, NULL);
 #pragma omp parallel for schedule(static) if (n * K * C > 100000)
@@ -167,7 +167,7 @@ cleanup:
 wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits,
                          float *dhidden, float *grads) {
     wr_status status = WR_OK;
-    const size_t C = m->config.C, K = m->config.n_labels;
+    const size_t C = m->config.C, K = m->config.n_outputs;
     float *dhead = NULL;
     TRY(require_score_head(m));
     const float *head = score_head(m, grads, &dhead);

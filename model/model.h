@@ -53,12 +53,12 @@ wr_status model_alloc_params(model *m); /* zeroed, in f32 */
 void model_init_params(model *m, uint64_t seed);
 /* Loads a Hugging Face directory (config.json, model.safetensors or sharded with index; F32/F16/BF16). `head`: HEAD_LM
  * wants lm_head (or tied), HEAD_SCORE a score head; HEAD_NONE takes the head the directory has. A causal LM loaded with
- * HEAD_SCORE gets a fresh score head of n_labels rows, N(0, init_std) from seed. `frozen`: never to be trained; weights
+ * HEAD_SCORE gets a fresh score head of n_outputs rows, N(0, init_std) from seed. `frozen`: never to be trained; weights
  * stored in `precision` are mapped and used where they lie (params NULL then), others are converted once.
  * `check_weights`: NaN or infinity in a tensor is WR_E_FORMAT that names it. */
 typedef struct model_load_options {
     model_head head;
-    size_t n_labels;
+    size_t n_outputs;
     uint64_t seed;
     bool quiet, frozen, check_weights;
     precision precision;
@@ -71,7 +71,7 @@ void model_free(model *m);
 /* Computes in p from now on: allocates and fills (bf16), or frees (f32), the rounded copy. Needs master weights. */
 wr_status model_set_precision(model *m, precision p);
 /* To be called after params (or an adapter's values) have changed: renews what computing reads. Does nothing in f32. */
-void model_publish(model *m);
+void model_round_weights(model *m);
 
 /* What training changes: all parameters, or the adapters where the model has some. Gradients and optimizer state are
  * laid out alike. */
@@ -132,7 +132,7 @@ wr_status lm_logprobs(const model *m, model_workspace *w, const float *hidden, s
  * dhidden (T, C) and grads (the head's, or the tied embedding's; with adapters: dhidden alone). */
 wr_status lm_logprobs_backward(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows,
                                const int32_t *targets, const float *dlogprob, float *dhidden, float *grads);
-/* Score head, f32 in both precisions: logits (n, n_labels) at hidden rows. */
+/* Score head, f32 in both precisions: logits (n, n_outputs) at hidden rows. */
 wr_status score_logits(const model *m, const float *hidden, size_t n, const size_t *rows, float *logits);
 wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits,
                          float *dhidden, float *grads);

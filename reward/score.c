@@ -124,7 +124,7 @@ static wr_status score_pack(const reward_model *r, score_scratch *s, size_t from
         s->rows[from + i] = prefix_batch_row(
             &s->packed, i, score_pool_row(s->ids[from + i], s->lengths[from + i], r->m->config.pad_id));
     TRY(model_forward(r->m, &s->packed.batch, s->work, false, &hidden));
-    TRY(score_logits(r->m, hidden, n, s->rows + from, s->logits + from * r->m->config.n_labels));
+    TRY(score_logits(r->m, hidden, n, s->rows + from, s->logits + from * r->m->config.n_outputs));
 cleanup:
     return status;
 }
@@ -132,7 +132,7 @@ cleanup:
 wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const token_ids *texts, size_t max_tokens,
                     double *scores, float *logits) {
     wr_status status = WR_OK;
-    const size_t K1 = r->m->config.n_labels;
+    const size_t K1 = r->m->config.n_outputs;
     TRY(reserve(s, n, K1));
     for (size_t i = 0; i < n; i++) {
         if (!texts[i].n) TRY(wr_fail(WR_E_FORMAT, "text %zu to score has no tokens", i));

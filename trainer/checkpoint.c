@@ -282,7 +282,7 @@ wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint
     TRY(reduce_bcast(w, 0, x.values, x.n));
     TRY(reduce_bcast(w, 0, opt->m, opt->n));
     TRY(reduce_bcast(w, 0, opt->v, opt->n));
-    model_publish(m);
+    model_round_weights(m);
     opt->t = shared.n.optimizer_steps;
     state->step = shared.n.step;
     state->seed = shared.n.seed;

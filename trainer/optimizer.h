@@ -16,7 +16,7 @@ typedef struct adamw {
 wr_status adamw_create(size_t n, adamw *out);
 void adamw_free(adamw *a);
 /* One update of x.values (x.n = a->n), as torch.optim.AdamW: decoupled decay on tensors with decay = true. grads (x.n)
- * are multiplied by grad_scale first (clipping). To be followed by model_publish. */
+ * are multiplied by grad_scale first (clipping). To be followed by model_round_weights. */
 void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, trainables x, const float *grads);
 
 /* L2 norm in double, summed in a fixed order independent of the thread count. NaN/Inf stay visible. */

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "trainer/packing/batch.h"
+#include "trainer/packing/micro_batch_plan.h"
 #include "trainer/checkpoint.h"
 #include "evaluate/evaluate.h"
 #include "trainer/replicas.h"

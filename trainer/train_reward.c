@@ -10,7 +10,7 @@ static wr_status reward_micro(void *scratch, const model *m, model_workspace *wo
     wr_status status = WR_OK;
     head_scratch *s = scratch;
     const float *hidden; /* (T, C) */
-    size_t T = p->batch.offsets[p->batch.B], K1 = m->config.n_labels;
+    size_t T = p->batch.offsets[p->batch.B], K1 = m->config.n_outputs;
     (void)sequences;
     TRY(model_forward(m, &p->batch, work, true, &hidden));
     TRY(head_scratch_fit(s, T * m->config.C, n * K1));

@@ -95,14 +95,14 @@ static wr_status start_root(const train_options *o, model_head head, const datas
     TRY(check_tokenizer(o, d, t, NULL, dir));
     snprintf(s->tokenizer_dir, sizeof s->tokenizer_dir, "%s", tokenizer_dir(t));
     if (o->model) {
-        size_t n_labels = head == HEAD_SCORE ? (size_t)d->meta.classes - 1 : 0;
+        size_t n_outputs = head == HEAD_SCORE ? (size_t)d->meta.classes - 1 : 0;
         const model_load_options load = {
-            .head = head, .n_labels = n_labels, .seed = o->seed, .check_weights = o->check_weights};
+            .head = head, .n_outputs = n_outputs, .seed = o->seed, .check_weights = o->check_weights};
         TRY(model_load(o->model, &load, &s->m));
         TRY(check_tokenizer(o, d, t, s->m, dir));
-        if (head == HEAD_SCORE && s->m->config.n_labels != n_labels)
+        if (head == HEAD_SCORE && s->m->config.n_outputs != n_outputs)
             TRY(wr_fail(WR_E_MISMATCH, "%s: its score head has %zu outputs, the %d classes of %s need %zu", o->model,
-                        s->m->config.n_labels, d->meta.classes, o->data, n_labels));
+                        s->m->config.n_outputs, d->meta.classes, o->data, n_outputs));
     } else
         TRY(make_new(o, head, t, d, &s->m));
 cleanup:

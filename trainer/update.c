@@ -75,5 +75,5 @@ cleanup:
 
 void updater_apply(updater *u, const update_options *o, double norm, double lr) {
     adamw_step(&u->opt, &o->adam, lr, clip_scale(norm, o->grad_clip), u->x, u->grads);
-    model_publish(u->m);
+    model_round_weights(u->m);
 }

@@ -36,10 +36,10 @@ static const family *family_of(const char *model_type) {
 static const char *const head_names[] = {
     [HEAD_LM] = "ForCausalLM", [HEAD_SCORE] = "ForSequenceClassification", [HEAD_NONE] = "Model"};
 
-void model_config_set_head(model_config *c, model_head head, size_t n_labels) {
+void model_config_set_head(model_config *c, model_head head, size_t n_outputs) {
     const family *f = family_of(c->model_type);
     c->head = head;
-    c->n_labels = head == HEAD_SCORE ? n_labels : 0;
+    c->n_outputs = head == HEAD_SCORE ? n_outputs : 0;
     memset(c->architecture, 0, sizeof c->architecture); /* configurations are compared and sent as bytes */
     snprintf(c->architecture, sizeof c->architecture, "%s%s", f ? f->prefix : "Llama", head_names[head]);
 }
@@ -81,14 +81,14 @@ static wr_status add_eos(model_config *c, const json_value *v, bool in_list) {
 
 /* transformers writes id2label, and leaves it out when it is the default of 2; num_labels beats it where both are there
  * (transformers 5; 4.57: the reverse). */
-static wr_status read_labels(const json_value *o, size_t *n_labels) {
+static wr_status read_labels(const json_value *o, size_t *n_outputs) {
     const json_value *map = json_get(o, "id2label");
     if (!field_is_absent(map) && map->kind != JSON_OBJECT)
         return wr_fail(WR_E_FORMAT, "field \"id2label\" is not an object");
     if (field_is_absent(map) || !field_is_absent(json_get(o, "num_labels")))
-        return field_size(o, "num_labels", 2, n_labels);
+        return field_size(o, "num_labels", 2, n_outputs);
     if (map->length == 0) return wr_fail(WR_E_FORMAT, "field \"id2label\" has no members");
-    *n_labels = map->length;
+    *n_outputs = map->length;
     return WR_OK;
 }
 
@@ -179,7 +179,7 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     TRY(field_double(o, "initializer_range", 0.02, &c->init_std));
     TRY(config_read_rope(o, c));
     TRY(field_bool(o, "tie_word_embeddings", false, &c->tied));
-    if (c->head == HEAD_SCORE) TRY(read_labels(o, &c->n_labels));
+    if (c->head == HEAD_SCORE) TRY(read_labels(o, &c->n_outputs));
     TRY(field_id(o, "bos_token_id", f->bos_id, &c->bos_id));
     TRY(field_id(o, "pad_token_id", -1, &c->pad_id));
     TRY(add_eos(c, json_get(o, "eos_token_id"), false));
@@ -243,12 +243,12 @@ wr_status model_config_check(const model_config *c) {
         return wr_fail(WR_E_FORMAT,
                        "field \"num_attention_heads\" (%zu) is not a multiple of \"num_key_value_heads\" (%zu)", c->H,
                        c->G);
-    if (c->head == HEAD_SCORE && (c->n_labels == 0 || c->n_labels > 4096))
-        return wr_fail(WR_E_FORMAT, "field \"num_labels\" is %zu, outside 1 … 4096", c->n_labels);
+    if (c->head == HEAD_SCORE && (c->n_outputs == 0 || c->n_outputs > 4096))
+        return wr_fail(WR_E_FORMAT, "field \"num_labels\" is %zu, outside 1 … 4096", c->n_outputs);
     /* In double: every dimension is at most 2^24, so nothing here overflows, and the sum bounds the parameter count. */
     double C = (double)c->C, HD = (double)c->H * (double)c->D, GD = (double)c->G * (double)c->D;
     double layer = 2 * C * HD + 2 * C * GD + 3 * C * (double)c->F + 2 * C + HD + 2 * GD + 2 * (double)c->D;
-    double total = (double)c->L * layer + 2 * C * (double)c->V + C * (1.0 + (double)c->n_labels);
+    double total = (double)c->L * layer + 2 * C * (double)c->V + C * (1.0 + (double)c->n_outputs);
     if (total > 1e12) return wr_fail(WR_E_FORMAT, "the shapes give %.3g parameters, more than can be held", total);
     if (!(c->norm_eps > 0) || !(c->rope_theta > 0))
         return wr_fail(WR_E_FORMAT, "rms_norm_eps and rope_theta must be above 0");

@@ -36,8 +36,8 @@ typedef struct model_config {
     double norm_eps;
     bool tied; /* lm_head shares embed_tokens */
     model_head head;
-    size_t n_labels;                /* HEAD_SCORE: K-1 outputs */
-    double init_std;                /* initializer_range */
+    size_t n_outputs; /* HEAD_SCORE: rows of the score head. Not classes: K of those have K-1 ordinal outputs */
+    double init_std;  /* initializer_range */
     int32_t bos_id, eos_id, pad_id; /* -1 = null */
     int32_t eos_ids[8];             /* all end tokens: config.json's and generation_config.json's */
     size_t n_eos;
@@ -54,8 +54,8 @@ wr_status model_config_load(const char *dir, model_config *out);
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out);
 /* Family: sets model_type and what follows from it (qkv_bias, qk_norm). WR_E_FORMAT lists those there are. */
 wr_status model_config_set_type(model_config *c, const char *model_type);
-/* Head: sets head, n_labels and the architecture's name in the family of model_type. */
-void model_config_set_head(model_config *c, model_head head, size_t n_labels);
+/* Head: sets head, n_outputs and the architecture's name in the family of model_type. */
+void model_config_set_head(model_config *c, model_head head, size_t n_outputs);
 /* Parses a --new SPEC: "layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,max-positions=1024,tied=1" (every key optional;
  * defaults are those of this example; also head-dim=N (hidden/heads), type=llama|qwen2|qwen3|mistral, rope-theta=X). V,
  * ids of special tokens come from the tokenizer, set by the caller. */

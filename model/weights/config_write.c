@@ -60,7 +60,7 @@ wr_status model_config_json(const model_config *c, precision stored, const json_
     const char *dtype = stored == PRECISION_BF16 ? "bfloat16" : "float32";
     json_writer w = json_writer_make(out);
     model_config named = *c; /* the name of the architecture follows from family and head */
-    model_config_set_head(&named, c->head, c->n_labels);
+    model_config_set_head(&named, c->head, c->n_outputs);
     json_begin_object(&w);
     json_key(&w, "architectures");
     json_begin_array(&w);
@@ -85,7 +85,7 @@ wr_status model_config_json(const model_config *c, precision stored, const json_
     write_id(&w, "bos_token_id", c->bos_id);
     write_eos(&w, c);
     write_id(&w, "pad_token_id", c->pad_id);
-    if (c->head == HEAD_SCORE) write_labels(&w, c->n_labels);
+    if (c->head == HEAD_SCORE) write_labels(&w, c->n_outputs);
     json_key(&w, "dtype"), json_string(&w, dtype);
     json_key(&w, "torch_dtype"), json_string(&w, dtype);
     json_key(&w, "use_cache"), json_bool(&w, true);

@@ -67,7 +67,7 @@ wr_status lora_create(const model *m, size_t rank, double alpha, const unsigned 
             snprintf(name, sizeof name, "base_model.model.model.layers.%zu.%s.lora_B.weight", l, lora_modules[k].path);
             p->b = add_tensor(a, name, w->dims[0], rank);
         }
-    if (c->head == HEAD_SCORE) a->score = add_tensor(a, "base_model.model.score.weight", c->n_labels, c->C);
+    if (c->head == HEAD_SCORE) a->score = add_tensor(a, "base_model.model.score.weight", c->n_outputs, c->C);
     *out = a;
     a = NULL;
 cleanup:
@@ -146,7 +146,7 @@ wr_status lora_attach(model *m, const lora_options *o) {
         if (a->tensors[i].offset != a->score && strstr(a->tensors[i].name, ".lora_A."))
             init_a(a, &a->tensors[i], i, o->seed);
     m->lora = a;
-    TRY(lora_publish(m));
+    TRY(lora_round(m));
 cleanup:
     if (status < 0 && m->lora == a) m->lora = NULL;
     if (status < 0) lora_free(a);
@@ -154,7 +154,7 @@ cleanup:
     return status;
 }
 
-wr_status lora_publish(model *m) {
+wr_status lora_round(model *m) {
     struct lora *a = m->lora;
     if (!a) return WR_OK;
     if (m->precision != PRECISION_BF16) {
@@ -206,7 +206,7 @@ wr_status lora_merge(model *m) {
     }
     m->lora = NULL;
     lora_free(a);
-    model_publish(m);
+    model_round_weights(m);
 cleanup:
     matmul_free(products);
     free(delta);

@@ -42,9 +42,9 @@ struct lora {
 /* Gives m fresh adapters. m must have none. A target that is not a linear layer is WR_E_USAGE and names it. */
 wr_status lora_attach(model *m, const lora_options *o);
 void lora_free(struct lora *a);
-/* Rounds values into values16 (allocating them) when m computes in bf16: part of model_publish and
+/* Rounds values into values16 (allocating them) when m computes in bf16: part of model_round_weights and
  * model_set_precision. */
-wr_status lora_publish(model *m);
+wr_status lora_round(model *m);
 /* Writes adapter_config.json and adapter_model.safetensors (F32) into an existing dir; base: what
  * base_model_name_or_path says. */
 wr_status lora_save(const model *m, const char *dir, const char *base);
@@ -55,7 +55,7 @@ wr_status lora_save(const model *m, const char *dir, const char *base);
  * too. A failure may leave m untied, with the same numbers. */
 wr_status lora_load(model *m, const char *dir);
 /* Rows of the score head in an adapter directory, 0: it has none. To load its base with
- * (model_load_options.n_labels). */
+ * (model_load_options.n_outputs). */
 wr_status lora_score_rows(const char *dir, size_t *rows);
 /* W += s B A (and the score head); the adapters are gone afterwards. Needs master weights. */
 wr_status lora_merge(model *m);

@@ -199,7 +199,7 @@ wr_status lora_ends_fold(model *m, const lora_plan *plan, const lora_ends *e, st
     }
     TRY(fold_end(m, plan, embedding, END_EMBEDDING, keep));
     if (m->config.head == HEAD_LM) TRY(fold_end(m, plan, head, END_HEAD, keep));
-    model_publish(m);
+    model_round_weights(m);
 cleanup:
     return status;
 }

@@ -254,7 +254,7 @@ wr_status lora_load(model *m, const char *dir) {
     TRY(wr_context(read_values(m, &y, a, s, plan.score_saved), "%s", path));
     TRY(wr_context(lora_ends_fold(m, &plan, &ends, a), "%s", path));
     m->lora = a;
-    status = lora_publish(m);
+    status = lora_round(m);
     if (status < 0)
         m->lora = NULL;
     else

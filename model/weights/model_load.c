@@ -32,17 +32,17 @@ static wr_status choose_head(const char *dir, const model_load_options *o, model
         return WR_OK;
     }
     *fresh_score = c->head != HEAD_SCORE;
-    const size_t n_labels = *fresh_score ? o->n_labels : c->n_labels;
-    if (!*fresh_score && o->n_labels != 0 && o->n_labels != n_labels)
-        return wr_fail(WR_E_MISMATCH, "%s: the score head has %zu outputs, but %zu are needed", dir, n_labels,
-                       o->n_labels);
-    if (n_labels == 0)
+    const size_t n_outputs = *fresh_score ? o->n_outputs : c->n_outputs;
+    if (!*fresh_score && o->n_outputs != 0 && o->n_outputs != n_outputs)
+        return wr_fail(WR_E_MISMATCH, "%s: the score head has %zu outputs, but %zu are needed", dir, n_outputs,
+                       o->n_outputs);
+    if (n_outputs == 0)
         return wr_fail(WR_E_MISMATCH,
                        "%s: this is no reward model (%s has no score head), but one (...ForSequenceClassification) is "
                        "needed here; "
                        "make one of it with train reward --model %s",
                        dir, c->architecture, dir);
-    model_config_set_head(c, HEAD_SCORE, n_labels);
+    model_config_set_head(c, HEAD_SCORE, n_outputs);
     return WR_OK;
 }
 

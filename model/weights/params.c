@@ -49,7 +49,7 @@ wr_status model_create(const model_config *c, model **out) {
     }
     add_tensor(m, "model.", "norm.weight", c->C, 0, true);
     add_tensor(m, "", "lm_head.weight", c->V, c->C, c->head == HEAD_LM && !c->tied);
-    add_tensor(m, "", "score.weight", c->n_labels, c->C, c->head == HEAD_SCORE);
+    add_tensor(m, "", "score.weight", c->n_outputs, c->C, c->head == HEAD_SCORE);
     m->weights = mem_calloc(m->n_tensors + 1, sizeof *m->weights); /* room for model_untie */
     TRY_ALLOC(m->weights);
     *out = m;
@@ -191,7 +191,7 @@ wr_status model_set_precision(model *m, precision p) {
         return wr_fail(WR_E_USAGE, "a frozen model holds its weights in %s alone and cannot compute in %s",
                        precision_name(m->precision), precision_name(p));
     if (!m->params || m->params_shared) {
-        if (p == m->precision) return m->lora ? lora_publish(m) : WR_OK;
+        if (p == m->precision) return m->lora ? lora_round(m) : WR_OK;
         return wr_fail(WR_E_USAGE, "the weights are shared with other processes and stay in %s",
                        precision_name(m->precision));
     }
@@ -204,13 +204,13 @@ wr_status model_set_precision(model *m, precision p) {
     }
     m->precision = p;
     bind_weights(m);
-    return m->lora ? lora_publish(m) : WR_OK;
+    return m->lora ? lora_round(m) : WR_OK;
 }
 
-void model_publish(model *m) {
+void model_round_weights(model *m) {
     if (m->lora)
         /* the weights below adapters do not change. Its memory is there since model_set_precision: it cannot fail */
-        (void)lora_publish(m);
+        (void)lora_round(m);
     else if (m->precision == PRECISION_BF16 && m->params && !m->params_shared)
         round_params(m);
 }
@@ -253,5 +253,5 @@ void init_tensor(const model *m, size_t i, uint64_t seed, float *p) {
 
 void model_init_params(model *m, uint64_t seed) {
     for (size_t i = 0; i < m->n_tensors; i++) init_tensor(m, i, seed, m->params + m->tensors[i].offset);
-    model_publish(m);
+    model_round_weights(m);
 }

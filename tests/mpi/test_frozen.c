@@ -76,7 +76,7 @@ static void test_copy(void **state) {
         CHECK(model_set_precision(m, p) == WR_OK);
         CHECK(frozen_copy(the_world, m, &f) == WR_OK);
         for (size_t i = 0; i < m->n_params; i++) m->params[i] += 1;
-        model_publish(m);
+        model_round_weights(m);
         CHECK(f.m->precision == p);
         check_same(before, f.m, PRECISION_F32);
         frozen_free(&f);

@@ -54,7 +54,7 @@ static inline model *make_model(size_t V, model_head head, uint64_t seed) {
                       .rope_theta = 10000,
                       .norm_eps = 1e-5,
                       .head = head,
-                      .n_labels = head == HEAD_SCORE ? 3 : 0,
+                      .n_outputs = head == HEAD_SCORE ? 3 : 0,
                       .init_std = 0.4,
                       .bos_id = -1,
                       .eos_id = -1,

@@ -163,7 +163,7 @@ double refd_logprob_at(const refd_model *r, const double *hidden, size_t row, in
 }
 
 double refd_ordinal(const refd_model *r, const double *hidden, size_t n, const size_t *rows, const int *labels) {
-    const size_t K = r->m->config.n_labels, C = r->m->config.C;
+    const size_t K = r->m->config.n_outputs, C = r->m->config.C;
     const double *head = r->adapters ? r->adapters + r->m->lora->score : r->params + offset_head(r->m);
     double total = 0;
     for (size_t i = 0; i < n; i++)

@@ -95,7 +95,7 @@ static void change(model *m, uint64_t seed) {
     trainables x = model_trainables(m);
     rng r = rng_make(seed, RNG_TEST, 1, 0, 0);
     for (size_t i = 0; i < x.n; i++) x.values[i] = (float)rng_normal(&r);
-    model_publish(m);
+    model_round_weights(m);
 }
 
 /* A run of m with checkpoints of steps 1 … n, and a metrics line before each. */

@@ -73,11 +73,11 @@ static void test_versions(void **state) {
     put("config.json", "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES
                        "\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":\"c\"}}");
     assert_int_equal(model_config_load(directory, &c), WR_OK);
-    assert_true(c.head == HEAD_SCORE && c.n_labels == 3);
+    assert_true(c.head == HEAD_SCORE && c.n_outputs == 3);
     put("config.json",
         "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES "\"a\":1}");
     assert_int_equal(model_config_load(directory, &c), WR_OK);
-    assert_int_equal(c.n_labels, 2); /* transformers leaves the default out */
+    assert_int_equal(c.n_outputs, 2); /* transformers leaves the default out */
     put("config.json", "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES
                        "\"num_key_value_heads\":3,\"sliding_window\":null}");
     assert_int_equal(model_config_load(directory, &c), WR_OK);
@@ -114,7 +114,7 @@ static void test_families(void **state) {
             if (model_config_load(directory, &c) < 0) fail_msg("%s: %s", name, wr_error());
             assert_string_equal(c.architecture, name);
             assert_string_equal(c.model_type, families[f].type);
-            assert_true(c.head == heads[h].head && c.n_labels == (heads[h].head == HEAD_SCORE ? 2 : 0));
+            assert_true(c.head == heads[h].head && c.n_outputs == (heads[h].head == HEAD_SCORE ? 2 : 0));
             assert_true(c.G == families[f].G && c.D == families[f].D && c.max_positions == families[f].max_positions);
             assert_true(c.bos_id == families[f].bos && c.eos_id == families[f].eos && c.pad_id == -1);
             assert_true(c.qkv_bias == families[f].qkv_bias && c.qk_norm == families[f].qk_norm);
@@ -337,7 +337,7 @@ static void test_optional(void **state) {
         put("config.json", strbuf_str(&text));
         strbuf_free(&text);
         if (model_config_load(directory, &c) < 0) fail_msg("%s: %s", cases[i].members, wr_error());
-        if (c.n_labels != cases[i].labels) fail_msg("%s: %zu labels", cases[i].members, c.n_labels);
+        if (c.n_outputs != cases[i].labels) fail_msg("%s: %zu labels", cases[i].members, c.n_outputs);
     }
     static const char *const harmless[] = {"\"per_layer_config\":{},",      "\"per_layer_config\":null,",
                                            "\"rope_scaling\":{},",          "\"rope_parameters\":{},",

@@ -74,7 +74,7 @@ static model_config tiny(const shape *s) {
                           .norm_eps = 1e-5,
                           .tied = s->tied,
                           .head = s->kind == LOSS_ORDINAL ? HEAD_SCORE : HEAD_LM,
-                          .n_labels = s->kind == LOSS_ORDINAL ? LABELS : 0,
+                          .n_outputs = s->kind == LOSS_ORDINAL ? LABELS : 0,
                           .init_std = 0.3,
                           .bos_id = -1,
                           .eos_id = -1,
@@ -115,7 +115,7 @@ static void problem_make(problem *p, const shape *s) {
         for (size_t i = 0; i < p->m->lora->n; i++) p->m->lora->values[i] = (float)(0.2 * rng_normal(&r)); /* B off 0 */
         p->adapters = to_double(p->m->lora->n, p->m->lora->values);
     }
-    model_publish(p->m);
+    model_round_weights(p->m);
     p->params = to_double(p->m->n_params, p->m->params);
     p->train = model_trainables(p->m);
     for (size_t b = 0; b < s->B; b++) p->offsets[b + 1] = p->offsets[b] + s->lengths[b];
@@ -174,7 +174,7 @@ static double loss_f32(const problem *p, float *grads) {
     if (p->kind == LOSS_ORDINAL) {
         float logits[LABELS * SEGMENTS_MAX], dlogits[LABELS * SEGMENTS_MAX];
         assert_int_equal(score_logits(p->m, hidden, p->n, p->rows, logits), WR_OK);
-        loss = ordinal_loss(p->n, p->m->config.n_labels, logits, p->labels, 1.0f, dlogits);
+        loss = ordinal_loss(p->n, p->m->config.n_outputs, logits, p->labels, 1.0f, dlogits);
         if (grads) assert_int_equal(score_backward(p->m, hidden, p->n, p->rows, dlogits, dhidden, grads), WR_OK);
     } else {
         assert_int_equal(lm_logprobs(p->m, w, hidden, p->n, p->rows, p->targets, out), WR_OK);
@@ -397,7 +397,7 @@ static void test_lora_off_and_merged(void **state) {
     memcpy(p.m->params, base.m->params, p.m->n_params * sizeof *p.m->params);
     memcpy(base.ids, p.ids, p.T * sizeof *p.ids), memcpy(base.targets, p.targets, p.n * sizeof *p.targets);
     memcpy(base.weight, p.weight, p.n * sizeof *p.weight);
-    model_publish(p.m);
+    model_round_weights(p.m);
     const double with = loss_f32(&p, NULL);
     p.m->lora->on = false;
     const double without = loss_f32(&p, NULL);

@@ -32,7 +32,7 @@ static model *make_model(model_head head) {
     c.V = 24;
     c.bos_id = c.eos_id = c.pad_id = -1;
     c.head = head;
-    c.n_labels = head == HEAD_SCORE ? 3 : 0;
+    c.n_outputs = head == HEAD_SCORE ? 3 : 0;
     c.init_std = 0.2;
     if (head == HEAD_SCORE) snprintf(c.architecture, sizeof c.architecture, "Qwen2ForSequenceClassification");
     assert_int_equal(model_create(&c, &m), WR_OK);
@@ -49,7 +49,7 @@ static void attach(model *m, size_t rank, const char *targets) {
 static void randomize(model *m) {
     rng r = rng_make(5, RNG_TEST, 0, 0, 0);
     for (size_t i = 0; i < m->lora->n; i++) m->lora->values[i] = 0.15f * (float)rng_normal(&r);
-    model_publish(m);
+    model_round_weights(m);
 }
 
 /* The hidden states, (T, C); fresh. */
@@ -475,7 +475,7 @@ static void test_bf16(void **state) {
     assert_null(m->lora->values16);
     assert_int_equal(model_set_precision(m, PRECISION_BF16), WR_OK);
     assert_non_null(m->lora->values16);
-    randomize(m); /* publishes */
+    randomize(m); /* rounds */
     for (size_t i = 0; i < m->lora->n; i++) assert_int_equal(m->lora->values16[i], bf16_from_f32(m->lora->values[i]));
     /* bf16 keeps 8 bits: 2^-9 relative a rounding, a few dozen of them in two layers, on hidden states of size 1
      * (largest about 3). */

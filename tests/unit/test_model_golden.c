@@ -77,7 +77,7 @@ static float *read_floats(const golden *g, const char *name, size_t *n) {
 }
 
 static size_t outputs(const golden *g) {
-    return g->m->config.head == HEAD_SCORE ? g->m->config.n_labels : g->m->config.V;
+    return g->m->config.head == HEAD_SCORE ? g->m->config.n_outputs : g->m->config.V;
 }
 
 static void open_golden(golden *g, const char *root, const char *name, precision p, bool frozen) {
@@ -242,7 +242,7 @@ static void check_f32(golden *g, model_workspace *w) {
             compare_tensors(g, "grad", g->grads, true);
         }
         adamw_step(&a, &o, o.lr, 1.0, model_trainables(g->m), g->grads);
-        model_publish(g->m);
+        model_round_weights(g->m);
     }
     compare_tensors(g, "adamw", g->m->params, true);
     adamw_free(&a);

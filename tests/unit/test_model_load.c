@@ -104,7 +104,7 @@ static void check_loaded(const model *m, precision stored, precision p, bool fro
     assert_int_equal(model_set_precision(got, p), WR_OK);
     if (!got->params) {
         assert_int_equal(model_set_precision(got, p == PRECISION_F32 ? PRECISION_BF16 : PRECISION_F32), WR_E_USAGE);
-        model_publish(got); /* nothing to renew */
+        model_round_weights(got); /* nothing to renew */
         check_weights(m, got, stored);
     }
     if (save_again) { /* from what it holds, even over the files it is mapped from */
@@ -184,7 +184,7 @@ static void test_fresh_score(void **state) {
     for (int how = 0; how < 4; how++) {
         const precision p = how & 1 ? PRECISION_BF16 : PRECISION_F32, stored = how & 2 ? PRECISION_BF16 : PRECISION_F32;
         save(m, stored);
-        model_load_options o = {.head = HEAD_SCORE, .n_labels = 4, .seed = 5, .quiet = true, .precision = p};
+        model_load_options o = {.head = HEAD_SCORE, .n_outputs = 4, .seed = 5, .quiet = true, .precision = p};
         model *masters = load(&o);
         o.frozen = true;
         model *frozen = load(&o);
@@ -453,7 +453,7 @@ static void test_image(void **state) {
         check_weights(m, twin, stored);
         assert_int_equal(model_set_precision(twin, p), WR_OK); /* stays as it is */
         assert_int_equal(model_set_precision(twin, p == PRECISION_F32 ? PRECISION_BF16 : PRECISION_F32), WR_E_USAGE);
-        model_publish(twin);
+        model_round_weights(twin);
         check_weights(m, twin, stored);
         model_free(m), model_free(got), model_free(twin);
         free(image);

@@ -33,7 +33,7 @@ static void check_same_config(const model_config *a, const model_config *b) {
     assert_true(a->rope_high_freq_factor == b->rope_high_freq_factor &&
                 a->rope_original_positions == b->rope_original_positions);
     assert_true(a->qkv_bias == b->qkv_bias && a->qk_norm == b->qk_norm && a->tied == b->tied && a->head == b->head &&
-                a->n_labels == b->n_labels);
+                a->n_outputs == b->n_outputs);
     assert_true(a->bos_id == b->bos_id && a->eos_id == b->eos_id && a->pad_id == b->pad_id);
     assert_string_equal(a->architecture, b->architecture);
     assert_string_equal(a->model_type, b->model_type);
@@ -79,9 +79,9 @@ static void test_heads(void **state) {
     model_load_options o = {.head = HEAD_LM, .quiet = true};
     /* an untied score model has no lm head */
     assert_int_equal(model_load(GOLDEN "/llama-score", &o, &m), WR_E_MISMATCH);
-    o = (model_load_options){.head = HEAD_SCORE, .n_labels = 4, .quiet = true};
+    o = (model_load_options){.head = HEAD_SCORE, .n_outputs = 4, .quiet = true};
     assert_int_equal(model_load(GOLDEN "/llama-score", &o, &m), WR_E_MISMATCH); /* 3 outputs */
-    o.n_labels = 3, o.seed = 9;
+    o.n_outputs = 3, o.seed = 9;
     assert_int_equal(model_load(GOLDEN "/llama", &o, &m), WR_OK); /* a fresh head */
     const tensor_info *t = &m->tensors[m->n_tensors - 1];
     double spread = 0;

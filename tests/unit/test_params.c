@@ -130,7 +130,7 @@ static void test_precision(void **state) {
                 weight_precision(m, index_layer(m, 1, LAYER_Q_BIAS)) == PRECISION_F32);
     assert_true(weight_precision(m, q) == PRECISION_BF16 && m->params16 != NULL);
     m->params[m->tensors[q].offset] = 1234.5f;
-    model_publish(m);
+    model_round_weights(m);
     check_bound(m);
     assert_int_equal(model_set_precision(m, PRECISION_F32), WR_OK);
     assert_null(m->params16);

@@ -31,7 +31,7 @@ static model *make(size_t C, size_t H, size_t G, size_t D, bool norms) {
                       .qk_norm = norms,
                       .qkv_bias = !norms,
                       .head = HEAD_SCORE,
-                      .n_labels = LABELS,
+                      .n_outputs = LABELS,
                       .init_std = 0.2,
                       .bos_id = -1,
                       .eos_id = -1,

@@ -71,7 +71,7 @@ static void write_tied(const model *m, size_t shard_bytes) {
 static model *load(model_head head, bool frozen, precision p) {
     model *m = NULL;
     if (model_load(directory,
-                   &(model_load_options){.quiet = true, .head = head, .frozen = frozen, .precision = p, .n_labels = 2},
+                   &(model_load_options){.quiet = true, .head = head, .frozen = frozen, .precision = p, .n_outputs = 2},
                    &m) < 0)
         fail_msg("%s", wr_error());
     return m;
@@ -216,7 +216,7 @@ static void test_relatives(void **state) {
     m = make(HEAD_LM, false); /* a reward model needs no head of its base: config and weights stay as they are */
     write_tied(m, SIZE_MAX);
     got = load(HEAD_SCORE, false, PRECISION_F32);
-    assert_int_equal(got->config.n_labels, 2);
+    assert_int_equal(got->config.n_outputs, 2);
     model_free(got);
     model_free(m);
 }

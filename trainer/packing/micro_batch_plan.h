@@ -1,7 +1,7 @@
 /* Which rank trains which record, and in which micro-batch: a pure function of (record lengths of the step, world size,
  * token budget), so timing never changes a bit. LOCAL. */
-#ifndef WR_TRAINER_PACKING_BATCH_H
-#define WR_TRAINER_PACKING_BATCH_H
+#ifndef WR_TRAINER_PACKING_MICRO_BATCH_PLAN_H
+#define WR_TRAINER_PACKING_MICRO_BATCH_PLAN_H
 
 #include "base/status.h"
 #include <stddef.h>

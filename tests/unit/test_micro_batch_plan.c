@@ -2,7 +2,7 @@
  * not depend on how it is asked for. */
 #include "base/mem.h"
 #include "base/rng.h"
-#include "trainer/packing/batch.h"
+#include "trainer/packing/micro_batch_plan.h"
 #include "trainer/packing/sequence.h"
 #include "trainer/step_order.h"
 

@@ -1,4 +1,4 @@
-#include "trainer/packing/batch.h"
+#include "trainer/packing/micro_batch_plan.h"
 
 #include "base/mem.h"
 
