@@ -95,7 +95,7 @@ void dpo_metrics_line(int64_t step, double lr, const reply_stats *r, const pair_
     number(&w, "train_time_s", t->train_s);
     number(&w, "reduce_time_s", u->reduce_time_s);
     number(&w, "step_time_s", t->step_s);
-    number(&w, "coordinator_cpu_s", t->coordinator_cpu);
+    number(&w, "coordinator_cpu_s", t->coordinator_cpu_s);
     json_end_object(&w);
 }
 

@@ -76,7 +76,8 @@ wr_status prompt_order(uint64_t seed, size_t n_prompts, uint64_t first, size_t n
 void reply_stats_of(const rollout_group *groups, size_t n_groups, const dpo_pair *pairs, size_t n_pairs,
                     reply_stats *out);
 typedef struct step_times {
-    double sample_s, train_s, step_s, coordinator_cpu;
+    double sample_s, train_s, step_s;
+    double coordinator_cpu_s; /* of the coordinator's thread */
 } step_times;
 /* One line of metrics.jsonl. */
 void dpo_metrics_line(int64_t step, double lr, const reply_stats *replies, const pair_counts *counts,

@@ -53,8 +53,8 @@ wr_status model_alloc_params(model *m); /* zeroed, in f32 */
 void model_init_params(model *m, uint64_t seed);
 /* Loads a Hugging Face directory (config.json, model.safetensors or sharded with index; F32/F16/BF16). `head`: HEAD_LM
  * wants lm_head (or tied), HEAD_SCORE a score head; HEAD_NONE takes the head the directory has. A causal LM loaded with
- * HEAD_SCORE gets a fresh score head of n_outputs rows, N(0, init_std) from seed. `frozen`: never to be trained; weights
- * stored in `precision` are mapped and used where they lie (params NULL then), others are converted once.
+ * HEAD_SCORE gets a fresh score head of n_outputs rows, N(0, init_std) from seed. `frozen`: never to be trained;
+ * weights stored in `precision` are mapped and used where they lie (params NULL then), others are converted once.
  * `check_weights`: NaN or infinity in a tensor is WR_E_FORMAT that names it. */
 typedef struct model_load_options {
     model_head head;

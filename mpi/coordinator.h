@@ -39,7 +39,6 @@ struct coordinator {
     pthread_cond_t wake;
     bool quit;             /* under mutex */
     const work_plan *plan; /* under mutex: posted by the main thread, taken by the coordinator thread */
-    double started;
     double cpu_at_end;
     /* coordinator thread only */
     const work_plan *active;

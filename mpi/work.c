@@ -26,7 +26,6 @@ wr_status coordinator_create(world *w, coordinator **out) {
         pthread_cond_init(&c->wake, &attributes);
         pthread_condattr_destroy(&attributes);
         pthread_mutex_init(&c->mutex, NULL);
-        c->started = clock_seconds();
         c->peers = mem_calloc((size_t)w->size, sizeof *c->peers);
         if (!c->peers)
             status = WR_E_NOMEM;
@@ -64,12 +63,11 @@ void coordinator_free(coordinator *c) {
     free(c);
 }
 
-double coordinator_cpu_share(const coordinator *c) {
+double coordinator_cpu_seconds(const coordinator *c) {
     clockid_t clock;
     struct timespec t;
     if (!c->running || pthread_getcpuclockid(c->thread, &clock) != 0 || clock_gettime(clock, &t) != 0) return 0;
-    double wall = clock_seconds() - c->started;
-    return wall > 0 ? ((double)t.tv_sec + (double)t.tv_nsec * 1e-9) / wall : 0;
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 bool work_should_stop(void *context) {

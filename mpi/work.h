@@ -12,8 +12,8 @@
 typedef struct coordinator coordinator;
 wr_status coordinator_create(world *w, coordinator **out); /* COLLECTIVE; starts the thread on rank 0 */
 void coordinator_free(coordinator *c);                     /* COLLECTIVE; NULL is fine */
-/* CPU seconds of the coordinator thread so far / wall seconds since its start (rank 0; 0 elsewhere). */
-double coordinator_cpu_share(const coordinator *c);
+/* CPU seconds of the coordinator thread so far (rank 0; 0 elsewhere). */
+double coordinator_cpu_seconds(const coordinator *c);
 
 /* The plan of one phase, on rank 0, called from the coordinator thread only. Tasks are numbered 0 … n_tasks-1 and given
  * out in this order, so what a task holds is a pure function of the plan and never of timing. */

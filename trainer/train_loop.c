@@ -2,10 +2,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "trainer/packing/micro_batch_plan.h"
-#include "trainer/checkpoint.h"
 #include "evaluate/evaluate.h"
-#include "trainer/replicas.h"
+#include "trainer/packing/micro_batch_plan.h"
+#include "trainer/run_loop.h"
 #include "trainer/step_order.h"
 #include "trainer/train_setup.h"
 #include "trainer/update.h"
@@ -45,16 +44,14 @@ typedef struct trainer {
     model_workspace *work;
     updater u;
     step_order order;
-    run_dir *run;
-    checkpoint_state state;
-    size_t longer;                /* training records with more tokens than the rule's limit */
-    int64_t steps, warmup, saved; /* saved: step of the latest checkpoint of this process, -1 none */
-    uint32_t *records, *lengths;  /* (global_batch) of the current step */
-    uint32_t *wanted;             /* (global_batch) this rank's share */
-    record_bytes *bytes;          /* (global_batch) */
+    run_loop loop;
+    size_t longer; /* training records with more tokens than the rule's limit */
+    int64_t steps, warmup;
+    uint32_t *records, *lengths; /* (global_batch) of the current step */
+    uint32_t *wanted;            /* (global_batch) this rank's share */
+    record_bytes *bytes;         /* (global_batch) */
     packed pack;
     arena *memory;
-    progress *bar;
 } trainer;
 
 /* --- set-up ------------------------------------------------------------------------------------------------------- */
@@ -147,7 +144,7 @@ cleanup:
     return status;
 }
 
-static void announce(const trainer *t, bool found) {
+static void announce(const trainer *t) {
     const dataset_index *d = record_source_index(t->data);
     char trained[80] = "";
     if (world_rank(t->w) != 0) return;
@@ -158,58 +155,6 @@ static void announce(const trainer *t, bool found) {
              (double)t->start.m->n_params / 1e6, trained, d->n_records, t->o->data, (long long)t->steps,
              t->o->global_batch, world_size(t->w), world_size(t->w) > 1 ? "s" : "", omp_get_max_threads(),
              omp_get_max_threads() > 1 ? "s" : "");
-    if (found)
-        log_info("%s: continuing after step %lld", t->o->out, (long long)t->state.step);
-    else if (t->o->resume)
-        log_info("%s: no checkpoint yet, starting at the first step", t->o->out);
-}
-
-static wr_status trainer_open(trainer *t) {
-    wr_status status = WR_OK;
-    const train_options *o = t->o;
-    bool found = false;
-    TRY(record_source_open(t->w, o->data, t->kind->train_prefix, &t->data));
-    const dataset_index *d = record_source_index(t->data);
-    TRY(train_start_open(t->w, o, t->kind->head, d, &t->start));
-    TRY(open_test(t));
-    size_t limit = t->start.m->config.max_positions;
-    if (limit && limit < o->max_length) t->options.max_length = limit;
-    t->rule = (sequence_rule){t->kind->kind, o->max_length, o->loss_on_all, d->meta.classes};
-    TRY(world_agree(t->w, plan_steps(t)));
-    TRY(check_test(t));
-    /* Only now, when all inputs are known to fit together, does the run's folder appear. */
-    TRY(run_open(t->w, o->out, o->resume, o->terms, &t->run));
-    TRY(world_agree(t->w, allocate(t)));
-    t->state.seed = o->seed;
-    t->state.terms = o->terms;
-    t->state.steps = t->steps;
-    t->state.data_options = "--data";
-    snprintf(t->state.data_hash, sizeof t->state.data_hash, "%s", d->hash);
-    snprintf(t->state.parent_hash, sizeof t->state.parent_hash, "%s", t->start.m->parent_hash);
-    TRY(checkpoint_load(t->w, t->run, t->start.m, &t->u.opt, &t->state, &found));
-    TRY(replicas_equal(t->w, t->start.m, NULL));
-    t->saved = found ? t->state.step : -1;
-    announce(t, found);
-cleanup:
-    return status;
-}
-
-static void trainer_close(trainer *t) {
-    progress_finish(t->bar);
-    run_close(t->run);
-    record_source_close(t->data);
-    record_source_close(t->test);
-    model_workspace_free(t->work);
-    updater_free(&t->u);
-    train_start_close(&t->start);
-    step_order_free(&t->order);
-    strbuf_free(&t->state.extra);
-    free(t->records);
-    free(t->lengths);
-    free(t->wanted);
-    free(t->bytes);
-    packed_free(&t->pack);
-    arena_free(t->memory);
 }
 
 /* --- one step ----------------------------------------------------------------------------------------------------- */
@@ -221,11 +166,11 @@ typedef struct step_report {
 } step_report;
 
 /* This rank's records of the step, decoded: sequences[i] is plan->items[i]. */
-static wr_status take_records(trainer *t, rank_plan *plan, sequence **sequences) {
+static wr_status take_records(trainer *t, int64_t step, rank_plan *plan, sequence **sequences) {
     wr_status status = WR_OK;
     const dataset_index *d = record_source_index(t->data);
     size_t n = t->o->global_batch;
-    status = step_order_take(&t->order, (uint64_t)t->state.step * n, n, t->records);
+    status = step_order_take(&t->order, (uint64_t)(step - 1) * n, n, t->records);
     for (size_t i = 0; i < n && status >= 0; i++) {
         uint32_t length = d->lengths[t->records[i]];
         t->lengths[i] = length < t->rule.max_length ? length : (uint32_t)t->rule.max_length;
@@ -261,13 +206,13 @@ cleanup:
     return status;
 }
 
-static wr_status train_step(trainer *t, step_report *r) {
+static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     wr_status status = WR_OK;
     rank_plan plan = {0};
     sequence *sequences = NULL;
     step_sums sums = {0};
     double began = clock_seconds();
-    TRY(take_records(t, &plan, &sequences));
+    TRY(take_records(t, step, &plan, &sequences));
     double totals[2] = {0}; /* loss terms, tokens */
     for (size_t i = 0; i < plan.n_items; i++) {
         totals[0] += (double)t->kind->terms(&sequences[i]);
@@ -287,25 +232,23 @@ static wr_status train_step(trainer *t, step_report *r) {
     r->loss = sum[0] / r->count;
     r->correct = sum[1];
     TRY(updater_check_loss(&t->u, r->loss));
-    r->lr = lr_at(t->o->schedule, t->o->update.adam.lr, t->state.step, t->warmup, t->steps, 0);
+    r->lr = lr_at(t->o->schedule, t->o->update.adam.lr, step - 1, t->warmup, t->steps, 0);
     updater_apply(&t->u, &t->o->update, r->grad_norm, r->lr);
-    r->epoch = (uint64_t)t->state.step * t->o->global_batch / t->order.usable;
-    t->state.step++;
+    r->epoch = (uint64_t)(step - 1) * t->o->global_batch / t->order.usable;
     r->step_time = clock_seconds() - began;
 cleanup:
     rank_plan_free(&plan);
-    return status == WR_E_NUMERIC ? wr_context(status, "step %lld", (long long)t->state.step + 1) : status;
+    return status == WR_E_NUMERIC ? wr_context(status, "step %lld", (long long)step) : status;
 }
 
-/* --- what follows a step ------------------------------------------------------------------------------------------ */
+/* --- as the run sees it ------------------------------------------------------------------------------------------- */
 
-static wr_status write_step(trainer *t, const step_report *r) {
-    strbuf line = {0};
-    json_writer j = json_writer_make(&line);
+static void write_step(const trainer *t, int64_t step, const step_report *r, strbuf *line) {
+    json_writer j = json_writer_make(line);
     step_sums sums = {.loss = r->loss, .correct = r->correct};
     json_begin_object(&j);
     json_key(&j, "step");
-    json_int(&j, t->state.step);
+    json_int(&j, step);
     json_key(&j, "loss");
     json_double(&j, r->loss);
     t->kind->describe(&sums, r->count, &j);
@@ -326,109 +269,88 @@ static wr_status write_step(trainer *t, const step_report *r) {
     json_key(&j, "tokens_per_s");
     json_double(&j, r->step_time > 0 ? r->tokens / r->step_time : 0);
     json_end_object(&j);
-    wr_status status = world_agree(t->w, run_metrics(t->run, &line));
-    strbuf_free(&line);
-    return status;
 }
 
-static wr_status evaluate_now(trainer *t) {
+static wr_status run_step(void *context, int64_t step, strbuf *line, char note[RUN_NOTE]) {
+    trainer *t = context;
+    step_report r = {0};
+    const wr_status status = train_step(t, step, &r);
+    if (status < 0) return status;
+    write_step(t, step, &r, line);
+    snprintf(note, RUN_NOTE, "loss %.4f  %.0f tokens/s", r.loss, r.step_time > 0 ? r.tokens / r.step_time : 0);
+    return WR_OK;
+}
+
+static wr_status run_evaluate(void *context, json_writer *line, bool *nothing) {
+    trainer *t = context;
     wr_status status = WR_OK;
-    strbuf line = {0};
-    bool nothing = false;
-    double began = clock_seconds();
-    json_writer j = json_writer_make(&line);
-    json_begin_object(&j);
-    json_key(&j, "step");
-    json_int(&j, t->state.step);
-    TRY(wr_context(t->kind->evaluate(t->w, t->o, t->start.m, t->work, t->test, &j, &nothing),
-                   "evaluation after step %lld", (long long)t->state.step));
-    if (nothing) {
-        drop_test(t, "nothing to measure in the records of");
-        goto cleanup;
-    }
-    json_key(&j, "eval_time_s");
-    json_double(&j, clock_seconds() - began);
-    json_end_object(&j);
-    TRY(world_agree(t->w, run_metrics(t->run, &line)));
-    if (world_rank(t->w) == 0) log_info("evaluation %s", strbuf_str(&line));
-cleanup:
-    strbuf_free(&line);
+    *nothing = !t->test;
+    if (t->test) status = t->kind->evaluate(t->w, t->o, t->start.m, t->work, t->test, line, nothing);
+    if (status >= 0 && t->test && *nothing) drop_test(t, "nothing to measure in the records of");
     return status;
 }
 
-static save_options how_to_save(const trainer *t) {
-    return (save_options){.tokenizer_dir = t->start.tokenizer_dir,
+static run_loop run_of(trainer *t) {
+    const train_options *o = t->o;
+    run_loop r = {.w = t->w,
+                  .m = t->start.m,
+                  .opt = &t->u.opt,
+                  .out = o->out,
+                  .resume = o->resume,
+                  .checkpoint_every = o->checkpoint_every,
+                  .eval_every = o->eval_every,
+                  .how = {.tokenizer_dir = t->start.tokenizer_dir,
                           .template_text = t->start.template_text,
                           .chat_template = t->start.chat_template,
-                          .base = t->o->model,
-                          .stored = t->o->save_precision,
-                          .merge = t->o->lora_merge,
-                          .keep = t->o->keep};
+                          .base = o->model,
+                          .stored = o->save_precision,
+                          .merge = o->lora_merge,
+                          .keep = o->keep},
+                  .state = {.seed = o->seed, .terms = o->terms, .steps = t->steps, .data_options = "--data"},
+                  .name = "train",
+                  .context = t,
+                  .step = run_step,
+                  .evaluate = run_evaluate};
+    snprintf(r.state.data_hash, sizeof r.state.data_hash, "%s", record_source_index(t->data)->hash);
+    snprintf(r.state.parent_hash, sizeof r.state.parent_hash, "%s", t->start.m->parent_hash);
+    return r;
 }
 
-static wr_status save(trainer *t) {
-    if (t->saved == t->state.step) return WR_OK;
-    const save_options how = how_to_save(t);
-    wr_status status = checkpoint_save(t->w, t->run, t->start.m, &t->u.opt, &t->state, &how);
-    if (status >= 0) t->saved = t->state.step;
-    return status;
-}
-
-/* An evaluation between steps. Where its records cannot be read the steps so far are saved before the run ends, and
- * --resume goes on behind it; a model whose figures are no numbers is not saved over better ones. */
-static wr_status evaluate_between(trainer *t) {
-    wr_status status = WR_OK;
-    const wr_status evaluated = evaluate_now(t);
-    char *why = evaluated < 0 ? mem_strdup(wr_error()) : NULL;
-    if (evaluated >= 0) goto cleanup;
-    /* One rank knows the cause, the others that there is one: they decide together. */
-    if (world_any(t->w, evaluated == WR_E_NUMERIC || evaluated == WR_E_INTERRUPTED)) {
-        status = evaluated;
-        goto cleanup;
-    }
-    TRY(save(t));
-    status =
-        wr_fail(evaluated, "%s (step %lld is saved)", why ? why : "an evaluation failed", (long long)t->state.step);
-cleanup:
-    free(why);
-    return status;
-}
-
-static wr_status after_step(trainer *t, const step_report *r) {
+static wr_status trainer_open(trainer *t) {
     wr_status status = WR_OK;
     const train_options *o = t->o;
-    bool last = t->state.step == t->steps;
-    TRY(write_step(t, r));
-    if (t->bar) {
-        char note[64];
-        snprintf(note, sizeof note, "loss %.4f  %.0f tokens/s", r->loss,
-                 r->step_time > 0 ? r->tokens / r->step_time : 0);
-        progress_update(t->bar, (uint64_t)t->state.step, note);
-    }
-    if (t->test && !last && o->eval_every && t->state.step % o->eval_every == 0) TRY(evaluate_between(t));
-    if (last || (o->checkpoint_every && t->state.step % o->checkpoint_every == 0)) TRY(save(t));
+    TRY(record_source_open(t->w, o->data, t->kind->train_prefix, &t->data));
+    const dataset_index *d = record_source_index(t->data);
+    TRY(train_start_open(t->w, o, t->kind->head, d, &t->start));
+    TRY(open_test(t));
+    size_t limit = t->start.m->config.max_positions;
+    if (limit && limit < o->max_length) t->options.max_length = limit;
+    t->rule = (sequence_rule){t->kind->kind, o->max_length, o->loss_on_all, d->meta.classes};
+    TRY(world_agree(t->w, plan_steps(t)));
+    TRY(check_test(t));
+    TRY(world_agree(t->w, allocate(t)));
+    /* Only now, when all inputs are known to fit together, does the run's folder appear. */
+    t->loop = run_of(t);
+    TRY(run_loop_open(&t->loop));
+    announce(t);
 cleanup:
     return status;
 }
 
-/* The model is saved before it is evaluated, whatever comes of that. Where saving changes it (adapters are merged in),
- * its checkpoint is there, and a failed evaluation is told after the model is saved, too. A finished run that is
- * resumed comes here at once: the line of its last evaluation, which lies behind what the checkpoint counts, is written
- * again. */
-static wr_status finish(trainer *t) {
-    wr_status status = WR_OK, evaluated = WR_OK;
-    const save_options how = how_to_save(t);
-    const bool merging = t->start.m->lora != NULL;
-    char *why = NULL;
-    if (!merging) TRY(run_save_model(t->w, t->run, t->start.m, &t->state, &how));
-    if (t->test) evaluated = evaluate_now(t);
-    if (evaluated < 0) why = mem_strdup(wr_error());
-    if (merging) TRY(run_save_model(t->w, t->run, t->start.m, &t->state, &how));
-    tell_records(t, "trained on the records");
-    if (evaluated < 0) TRY(wr_fail(evaluated, "%s (the model is saved)", why ? why : "the last evaluation failed"));
-cleanup:
-    free(why);
-    return status;
+static void trainer_close(trainer *t) {
+    run_loop_close(&t->loop);
+    record_source_close(t->data);
+    record_source_close(t->test);
+    model_workspace_free(t->work);
+    updater_free(&t->u);
+    train_start_close(&t->start);
+    step_order_free(&t->order);
+    free(t->records);
+    free(t->lengths);
+    free(t->wanted);
+    free(t->bytes);
+    packed_free(&t->pack);
+    arena_free(t->memory);
 }
 
 wr_status train_run(world *w, const train_options *o, const train_kind *kind) {
@@ -436,18 +358,9 @@ wr_status train_run(world *w, const train_options *o, const train_kind *kind) {
     trainer t = {.w = w, .options = *o, .kind = kind};
     t.o = &t.options;
     TRY(trainer_open(&t));
-    if (world_rank(w) == 0) t.bar = progress_create("train", "steps", (uint64_t)t.steps);
-    while (t.state.step < t.steps) {
-        if (world_stop_agreed(w)) {
-            TRY(save(&t));
-            TRY(wr_fail(WR_E_INTERRUPTED, "%s: stopped by a signal after step %lld, all saved; continue with --resume",
-                        o->out, (long long)t.state.step));
-        }
-        step_report r = {0};
-        TRY(train_step(&t, &r));
-        TRY(after_step(&t, &r));
-    }
-    TRY(finish(&t));
+    status = run_loop_go(&t.loop);
+    /* again among the log's last lines, where a person looks */
+    if (t.loop.finished) tell_records(&t, "trained on the records");
 cleanup:
     trainer_close(&t);
     return status;

@@ -1,0 +1,155 @@
+#include "trainer/run_loop.h"
+
+#include "base/mem.h"
+#include "model/weights/lora.h"
+#include "trainer/replicas.h"
+
+#include <stdlib.h>
+
+static bool is_root(const run_loop *r) { return world_rank(r->w) == 0; }
+
+wr_status run_loop_open(run_loop *r) {
+    wr_status status = WR_OK;
+    bool found = false;
+    r->saved = -1;
+    TRY(run_open(r->w, r->out, r->resume, r->state.terms, &r->dir));
+    TRY(checkpoint_load(r->w, r->dir, r->m, r->opt, &r->state, &found));
+    TRY(replicas_equal(r->w, r->m, NULL));
+    if (found) r->saved = r->state.step;
+cleanup:
+    return status;
+}
+
+void run_loop_close(run_loop *r) {
+    progress_finish(r->bar);
+    run_close(r->dir);
+    strbuf_free(&r->state.extra);
+    r->bar = NULL;
+    r->dir = NULL;
+}
+
+static void announce(const run_loop *r) {
+    if (!is_root(r) || !r->resume) return;
+    if (r->saved >= 0)
+        log_info("%s: continuing after step %lld of %lld", r->out, (long long)r->saved, (long long)r->state.steps);
+    else
+        log_info("%s: no checkpoint yet, starting at the first step", r->out);
+}
+
+/* --- saving and measuring ----------------------------------------------------------------------------------------- */
+
+static wr_status save(run_loop *r) {
+    if (r->saved == r->state.step) return WR_OK;
+    const wr_status status = checkpoint_save(r->w, r->dir, r->m, r->opt, &r->state, &r->how);
+    if (status >= 0) r->saved = r->state.step;
+    return status;
+}
+
+static wr_status evaluate_now(run_loop *r) {
+    wr_status status = WR_OK;
+    strbuf line = {0};
+    bool nothing = false;
+    const double began = clock_seconds();
+    json_writer j = json_writer_make(&line);
+    json_begin_object(&j);
+    json_key(&j, "step");
+    json_int(&j, r->state.step);
+    TRY(wr_context(r->evaluate(r->context, &j, &nothing), "evaluation after step %lld", (long long)r->state.step));
+    if (nothing) goto cleanup;
+    json_key(&j, "eval_time_s");
+    json_double(&j, clock_seconds() - began);
+    json_end_object(&j);
+    TRY(world_agree(r->w, run_metrics(r->dir, &line)));
+    if (is_root(r)) log_info("evaluation %s", strbuf_str(&line));
+cleanup:
+    strbuf_free(&line);
+    return status;
+}
+
+/* Where its records cannot be read the steps so far are saved before the run ends, and --resume goes on behind it; a
+ * model whose figures are no numbers is not saved over better ones. */
+static wr_status evaluate_between(run_loop *r) {
+    wr_status status = WR_OK;
+    const wr_status evaluated = evaluate_now(r);
+    char *why = evaluated < 0 ? mem_strdup(wr_error()) : NULL;
+    if (evaluated >= 0) goto cleanup;
+    /* One rank knows the cause, the others that there is one: they decide together. */
+    if (world_any(r->w, evaluated == WR_E_NUMERIC || evaluated == WR_E_INTERRUPTED)) {
+        status = evaluated;
+        goto cleanup;
+    }
+    TRY(save(r));
+    status =
+        wr_fail(evaluated, "%s (step %lld is saved)", why ? why : "an evaluation failed", (long long)r->state.step);
+cleanup:
+    free(why);
+    return status;
+}
+
+/* The model is saved before it is evaluated, whatever comes of that. Where saving changes it (adapters are merged in),
+ * its checkpoint is there, and a failed evaluation is told after the model is saved, too. */
+static wr_status finish(run_loop *r) {
+    wr_status status = WR_OK, evaluated = WR_OK;
+    const bool merging = r->m->lora != NULL;
+    char *why = NULL;
+    if (!merging) TRY(run_save_model(r->w, r->dir, r->m, &r->state, &r->how));
+    if (r->evaluate) evaluated = evaluate_now(r);
+    if (evaluated < 0) why = mem_strdup(wr_error());
+    if (merging) TRY(run_save_model(r->w, r->dir, r->m, &r->state, &r->how));
+    r->finished = true;
+    if (evaluated < 0) TRY(wr_fail(evaluated, "%s (the model is saved)", why ? why : "the last evaluation failed"));
+cleanup:
+    free(why);
+    return status;
+}
+
+/* --- steps -------------------------------------------------------------------------------------------------------- */
+
+static wr_status one_step(run_loop *r) {
+    wr_status status = WR_OK;
+    strbuf line = {0};
+    char note[RUN_NOTE] = "";
+    TRY(r->step(r->context, r->state.step + 1, &line, note));
+    r->state.step++;
+    TRY(world_agree(r->w, run_metrics(r->dir, &line)));
+    if (r->bar) progress_update(r->bar, (uint64_t)r->state.step, note);
+cleanup:
+    strbuf_free(&line);
+    return status;
+}
+
+static wr_status after_step(run_loop *r) {
+    wr_status status = WR_OK;
+    const int64_t step = r->state.step;
+    const bool last = step == r->state.steps;
+    if (r->evaluate && !last && r->eval_every && step % r->eval_every == 0) TRY(evaluate_between(r));
+    if (last || (r->checkpoint_every && step % r->checkpoint_every == 0)) TRY(save(r));
+cleanup:
+    return status;
+}
+
+static wr_status stop_here(run_loop *r) {
+    wr_status status = WR_OK;
+    TRY(save(r));
+    status =
+        wr_fail(WR_E_INTERRUPTED, "%s: stopped by a signal after step %lld of %lld, all saved; continue with --resume",
+                r->out, (long long)r->state.step, (long long)r->state.steps);
+cleanup:
+    return status;
+}
+
+wr_status run_loop_go(run_loop *r) {
+    wr_status status = WR_OK;
+    announce(r);
+    if (is_root(r)) r->bar = progress_create(r->name, "steps", (uint64_t)r->state.steps);
+    while (r->state.step < r->state.steps) {
+        if (world_stop_agreed(r->w)) return stop_here(r);
+        const wr_status did = one_step(r);
+        if (did == WR_E_INTERRUPTED) return stop_here(r);
+        TRY(did);
+        TRY(after_step(r));
+    }
+    TRY(finish(r));
+cleanup:
+    return status;
+}

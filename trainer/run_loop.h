@@ -1,0 +1,59 @@
+/* The life of a run, one for train and dpo: its folder, going on where it was stopped, step after step with their lines
+ * of metrics, evaluations, checkpoints and stop signals, the final model. What a step does is its user's.
+ *
+ *   open: folder, newest checkpoint
+ *     │
+ *     ▼        ┌───────────────────────────────────────────────────────────────┐
+ *   stop? ─► step N ─► metrics line ─► evaluation every … ─► checkpoint every … ┘ ─► model ─► last evaluation
+ *     └─► checkpoint, WR_E_INTERRUPTED (exit code 75)
+ *
+ * All ranks agree at each arrow; rank 0 alone touches files. COLLECTIVE but for run_loop_close. */
+#ifndef WR_TRAINER_RUN_LOOP_H
+#define WR_TRAINER_RUN_LOOP_H
+
+#include "base/json.h"
+#include "base/log.h"
+#include "trainer/checkpoint.h"
+
+enum { RUN_NOTE = 96 };
+
+typedef struct run_loop {
+    /* what it works on; not owned */
+    world *w;
+    model *m;
+    adamw *opt;
+    /* how long, how often */
+    const char *out;
+    bool resume;
+    int64_t checkpoint_every, eval_every; /* steps; 0: at the end only */
+    save_options how;
+    checkpoint_state state; /* on entry: what the run is begun with, `steps` among it; .step: steps done */
+    /* what a step is */
+    const char *name; /* of the progress line: "train" */
+    void *context;
+    /* COLLECTIVE. Step `step`, the first being 1. Rank 0 writes line (metrics.jsonl) and note (beside the progress).
+     * WR_E_INTERRUPTED: a stop signal came in its midst, and weights and optimizer are as before. */
+    wr_status (*step)(void *context, int64_t step, strbuf *line, char note[RUN_NOTE]);
+    /* COLLECTIVE. The members eval_… of a line, those before them being there. *nothing: there is nothing to measure,
+     * the line is dropped. NULL: the run has no evaluation. */
+    wr_status (*evaluate)(void *context, json_writer *line, bool *nothing);
+    /* its own; on entry zero */
+    run_dir *dir;
+    int64_t saved; /* step of the newest checkpoint, -1: none */
+    bool finished; /* all steps done and the model saved, whatever came of its evaluation */
+    progress *bar; /* rank 0 */
+} run_loop;
+
+/* Opens the folder, and with resume the newest checkpoint: m, opt and state are then its. The ranks' weights are
+ * compared. Errors of run_open and checkpoint_load. */
+wr_status run_loop_open(run_loop *r);
+/* Steps to the last, then saves the final model and evaluates it. A run that had all its steps only does the latter:
+ * the line of its last evaluation, which lies behind what the checkpoint counts, is written again.
+ *
+ * WR_E_INTERRUPTED: stopped by a signal, a checkpoint saved. Where an evaluation between steps fails the steps so far
+ * are saved first (not a model whose figures are no numbers: better ones may be there); where the last one fails, the
+ * model. */
+wr_status run_loop_go(run_loop *r);
+void run_loop_close(run_loop *r); /* of one that is all zero, or was not opened, too. LOCAL */
+
+#endif
