@@ -1,0 +1,217 @@
+/* The loop that train and dpo run in: which steps are taken, what is written and saved when, how it goes on after a
+ * stop in the midst of a step, a failed evaluation, a failed step, and at its end. */
+#include "base/file.h"
+#include "tests/support/temp_folder.h"
+#include "trainer/run_loop.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static world *w;
+
+static wr_status same_options(const void *context, const char *path, const char *hash) {
+    (void)context, (void)path, (void)hash;
+    return WR_OK;
+}
+
+static const run_terms terms = {.config_yaml = "lr: 1\n", .arithmetic = "f32", .hash = "config", .same = same_options};
+
+/* A training whose only weight is counted up: what a run has done can be read from it. */
+typedef struct counting {
+    run_loop loop;
+    model *m;
+    adamw opt;
+    int evaluations;
+    int64_t stop_at, fail_at, bad_evaluation_at;
+    wr_status evaluation_error;
+} counting;
+
+static wr_status count_step(void *context, int64_t step, strbuf *line, char note[RUN_NOTE]) {
+    counting *c = context;
+    if (step == c->stop_at) return wr_fail(WR_E_INTERRUPTED, "a signal");
+    if (step == c->fail_at) return wr_fail(WR_E_NUMERIC, "the loss is nan");
+    c->m->params[0] += 1;
+    c->opt.t++;
+    strbuf_printf(line, "{\"step\":%lld}", (long long)step);
+    snprintf(note, RUN_NOTE, "note");
+    return WR_OK;
+}
+
+static wr_status count_evaluation(void *context, json_writer *line, bool *nothing) {
+    counting *c = context;
+    c->evaluations++;
+    if (c->loop.state.step == c->bad_evaluation_at) return wr_fail(c->evaluation_error, "records cannot be read");
+    *nothing = c->evaluation_error == WR_END;
+    json_key(line, "eval_loss");
+    json_int(line, 1);
+    return WR_OK;
+}
+
+static void begin(counting *c, const char *name, int64_t steps, bool resume) {
+    model_config config;
+    static char out[PATH_CAP];
+    snprintf(out, sizeof out, "%s", in_folder(name));
+    assert_int_equal(model_config_from_spec("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", &config),
+                     WR_OK);
+    config.V = 20;
+    config.bos_id = config.eos_id = config.pad_id = -1;
+    assert_int_equal(model_create(&config, &c->m), WR_OK);
+    assert_int_equal(model_alloc_params(c->m), WR_OK);
+    assert_int_equal(adamw_create(model_trainables(c->m).n, &c->opt), WR_OK);
+    c->evaluations = 0;
+    c->loop = (run_loop){.w = w,
+                         .m = c->m,
+                         .opt = &c->opt,
+                         .out = out,
+                         .resume = resume,
+                         .checkpoint_every = 2,
+                         .eval_every = 3,
+                         .how = {.keep = 2},
+                         .state = {.steps = steps, .terms = &terms, .data_options = "--data"},
+                         .name = "count",
+                         .context = c,
+                         .step = count_step,
+                         .evaluate = count_evaluation};
+    assert_int_equal(run_loop_open(&c->loop), WR_OK);
+}
+
+static void end(counting *c) {
+    run_loop_close(&c->loop);
+    run_loop_close(&c->loop); /* once more does nothing */
+    model_free(c->m);
+    adamw_free(&c->opt);
+}
+
+static bool there(const char *run, const char *what) {
+    char path[2 * PATH_CAP];
+    snprintf(path, sizeof path, "%s/%s", in_folder(run), what);
+    return dir_exists(path);
+}
+
+/* metrics.jsonl, the seconds of an evaluation left out. */
+static void assert_lines(const char *run, const char *want) {
+    char path[2 * PATH_CAP], *text, got[1024] = "";
+    size_t n;
+    snprintf(path, sizeof path, "%s/metrics.jsonl", in_folder(run));
+    assert_int_equal(file_read(path, 0, &text, &n), WR_OK);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        char *time = strstr(line, ",\"eval_time_s\"");
+        if (time) *time = 0;
+        strcat(strcat(got, line), time ? "} " : " ");
+    }
+    assert_string_equal(got, want);
+    free(text);
+}
+
+#define E(n) "{\"step\":" #n ",\"eval_loss\":1} "
+#define S(n) "{\"step\":" #n "} "
+
+static void test_whole(void **state) {
+    (void)state;
+    counting c = {0};
+    begin(&c, "whole", 7, false);
+    assert_int_equal(run_loop_go(&c.loop), WR_OK);
+    assert_true(c.loop.finished);
+    assert_int_equal(c.evaluations, 3);
+    assert_int_equal((int)c.m->params[0], 7);
+    end(&c);
+    assert_lines("whole", S(1) S(2) S(3) E(3) S(4) S(5) S(6) E(6) S(7) E(7));
+    assert_true(there("whole", "checkpoints/step-6") && there("whole", "checkpoints/step-7"));
+    assert_false(there("whole", "checkpoints/step-4")); /* two are kept */
+    assert_true(there("whole", "model"));
+    /* resumed, it only evaluates again; the same lines */
+    begin(&c, "whole", 7, true);
+    assert_int_equal(run_loop_go(&c.loop), WR_OK);
+    assert_int_equal(c.evaluations, 1);
+    assert_int_equal((int)c.m->params[0], 7);
+    end(&c);
+    assert_lines("whole", S(1) S(2) S(3) E(3) S(4) S(5) S(6) E(6) S(7) E(7));
+}
+
+/* A stop signal that a step found saves what was done before it, and the rest follows on resuming. */
+static void test_stop(void **state) {
+    (void)state;
+    counting c = {.stop_at = 4};
+    begin(&c, "stop", 5, false);
+    assert_int_equal(run_loop_go(&c.loop), WR_E_INTERRUPTED);
+    assert_non_null(strstr(wr_error(), "after step 3 of 5, all saved"));
+    assert_false(c.loop.finished);
+    end(&c);
+    assert_true(there("stop", "checkpoints/step-3"));
+    assert_false(there("stop", "model"));
+    c = (counting){0};
+    begin(&c, "stop", 5, true);
+    assert_int_equal(c.loop.state.step, 3);
+    assert_int_equal((int)c.m->params[0], 3);
+    assert_int_equal(run_loop_go(&c.loop), WR_OK);
+    assert_int_equal((int)c.m->params[0], 5);
+    end(&c);
+    assert_lines("stop", S(1) S(2) S(3) E(3) S(4) S(5) E(5));
+}
+
+/* A step that failed leaves the checkpoint before it, and nothing newer. */
+static void test_failed_step(void **state) {
+    (void)state;
+    counting c = {.fail_at = 4};
+    begin(&c, "failed", 5, false);
+    assert_int_equal(run_loop_go(&c.loop), WR_E_NUMERIC);
+    assert_string_equal(wr_error(), "the loss is nan");
+    end(&c);
+    assert_true(there("failed", "checkpoints/step-2"));
+    assert_false(there("failed", "checkpoints/step-3"));
+}
+
+/* Between steps: saved where its records cannot be read, not where the model's figures are no numbers. At the end: the
+ * model is there. */
+static void test_failed_evaluation(void **state) {
+    (void)state;
+    counting c = {.bad_evaluation_at = 3, .evaluation_error = WR_E_IO};
+    begin(&c, "unread", 5, false);
+    assert_int_equal(run_loop_go(&c.loop), WR_E_IO);
+    assert_string_equal(wr_error(), "evaluation after step 3: records cannot be read (step 3 is saved)");
+    end(&c);
+    assert_true(there("unread", "checkpoints/step-3"));
+
+    c = (counting){.bad_evaluation_at = 3, .evaluation_error = WR_E_NUMERIC};
+    begin(&c, "nan", 5, false);
+    assert_int_equal(run_loop_go(&c.loop), WR_E_NUMERIC);
+    end(&c);
+    assert_false(there("nan", "checkpoints/step-3"));
+
+    c = (counting){.bad_evaluation_at = 5, .evaluation_error = WR_E_NUMERIC};
+    begin(&c, "last", 5, false);
+    assert_int_equal(run_loop_go(&c.loop), WR_E_NUMERIC);
+    assert_string_equal(wr_error(), "evaluation after step 5: records cannot be read (the model is saved)");
+    assert_true(c.loop.finished);
+    end(&c);
+    assert_true(there("last", "model"));
+}
+
+static void test_nothing_to_measure(void **state) {
+    (void)state;
+    counting c = {.evaluation_error = WR_END};
+    begin(&c, "nothing", 3, false);
+    c.loop.checkpoint_every = c.loop.eval_every = 0;
+    assert_int_equal(run_loop_go(&c.loop), WR_OK);
+    end(&c);
+    assert_lines("nothing", S(1) S(2) S(3));
+    assert_false(there("nothing", "checkpoints/step-2"));
+    assert_true(there("nothing", "checkpoints/step-3") && there("nothing", "model"));
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole), cmocka_unit_test(test_stop),
+                                       cmocka_unit_test(test_failed_step), cmocka_unit_test(test_failed_evaluation),
+                                       cmocka_unit_test(test_nothing_to_measure)};
+    if (world_create(&argc, &argv, &w) < 0) return 1;
+    const int failed = cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
+    world_free(w);
+    return failed;
+}
