@@ -3,6 +3,7 @@
 #include "cli/lm_tool.h"
 #include "cli/model_options.h"
 #include "cli/sampling_options.h"
+#include "text/chat/chat_fit.h"
 #include "text/chat/chat_read.h"
 
 #include <stdlib.h>
@@ -49,71 +50,29 @@ typedef struct request {
 
 /* --- prompts ------------------------------------------------------------------------------------------------------ */
 
-/* Ids of the chat without its oldest `drop` messages behind a leading system message. */
-static wr_status render_without(const lm_tool *lm, const chat_request *r, size_t drop, chat_message *scratch,
-                                token_ids *out) {
-    const chat_message *m = r->messages;
-    size_t n = r->n, head = strcmp(m[0].role, "system") == 0;
-    memcpy(scratch, m, head * sizeof *m);
-    memcpy(scratch + head, m + head + drop, (n - head - drop) * sizeof *m);
-    out->n = 0;
-    return chat_render(lm->chat, lm->t, &(chat_request){scratch, n - drop, r->row, true}, NULL, out);
-}
-
-/* The oldest messages go first until `limit` tokens are enough; a leading system message and the last message stay.
- * Each message dropped makes the prompt shorter, so the least number is found by bisection. */
-static wr_status render_chat(const lm_tool *lm, const chat_request *r, size_t limit, token_ids *out) {
-    wr_status status = WR_OK;
-    const chat_message *m = r->messages;
-    size_t n = r->n, head = strcmp(m[0].role, "system") == 0;
-    size_t low = 0, high = n - head > 0 ? n - head - 1 : 0;
-    chat_message *scratch = mem_calloc(n, sizeof *scratch);
-    TRY_ALLOC(scratch);
-    TRY(render_without(lm, r, 0, scratch, out));
-    if (out->n <= limit) goto cleanup;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        TRY(render_without(lm, r, middle, scratch, out));
-        if (out->n <= limit)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    /* A chat does not begin with the reply to a message that is gone. */
-    while (low + 1 < n - head && strcmp(m[head + low].role, "assistant") == 0) low++;
-    TRY(render_without(lm, r, low, scratch, out));
-cleanup:
-    free(scratch);
-    return status;
-}
-
 static wr_status read_request(const sample_job *job, const json_value *input, request *r) {
     wr_status status = WR_OK;
     const lm_tool *lm = &job->lm;
-    chat_message *messages = NULL;
-    chat_request chat = {.add_generation_prompt = true};
-    arena *a = NULL;
+    row_prompt asked;
     size_t positions = lm->m->config.max_positions, limit = lm->max_length;
-    const json_value *said = json_get(input, "prompt"),
-                     *list = json_is(said, JSON_ARRAY) ? said : json_get(input, "messages");
+    arena *a = arena_create();
+    TRY_ALLOC(a);
     if (limit == 0 || limit >= positions) limit = positions - 1;
-    if (said && json_get(input, "messages")) TRY(wr_fail(WR_E_FORMAT, "both \"prompt\" and \"messages\" are given"));
-    if (list) {
+    TRY(chat_read_row(a, input, &asked));
+    if (asked.messages) {
         r->chat = true;
         if (!lm->chat) TRY(wr_fail(WR_E_FORMAT, "%s", lm->chat_error));
-        TRY_ALLOC(a = arena_create());
-        TRY(chat_read_prompt(a, list, list == said ? "prompt" : "messages", input, &messages, &chat.n, &chat.row));
-        chat.messages = messages;
+        const chat_request chat = {asked.messages, asked.n_messages, asked.variables, true};
         /* Without a stated limit, history makes room for the whole reply where that can be. */
         size_t room = lm->max_length == 0 && job->o.max_tokens < positions ? positions - job->o.max_tokens : limit;
-        TRY(render_chat(lm, &chat, room, &r->ids));
+        TRY(chat_fit(lm->chat, lm->t, &chat, room, &r->ids, NULL));
     } else {
-        TRY(read_text(input, "prompt", lm->t, TOK_DEFAULT, &r->ids));
+        TRY(tokenizer_encode(lm->t, asked.text, asked.length, TOK_DEFAULT, &r->ids));
     }
     if (r->ids.n == 0) TRY(wr_fail(WR_E_FORMAT, "the prompt has no tokens"));
     if (r->ids.n > limit)
         TRY(wr_fail(WR_E_FORMAT, "the prompt has %zu tokens%s, more than the %zu allowed", r->ids.n,
-                    list ? " without its history" : "", limit));
+                    asked.messages ? " without its history" : "", limit));
 cleanup:
     arena_free(a);
     return status;

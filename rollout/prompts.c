@@ -79,35 +79,26 @@ static wr_status collect(void *context, const prompt *p) {
     return strbuf_status(&c->packed);
 }
 
-static wr_status messages_of(const json_value *list, const char *name, const json_value *row, arena *a, prompt *p) {
+static wr_status read_prompt(arena *a, const json_value *row, prompt *p) {
     wr_status status = WR_OK;
+    row_prompt asked;
     const char *text;
     size_t n;
-    TRY(chat_read_prompt(a, list, name, row, &p->messages, &p->n_messages, &p->row));
+    TRY(chat_read_row(a, row, &asked));
+    *p = (prompt){asked.messages, asked.n_messages, asked.variables, asked.text, asked.length, NULL};
     for (size_t i = 0; i < p->n_messages; i++) /* the reward model reads texts alone */
-        TRY(wr_context(chat_read_content(a, json_get(p->messages[i].fields, "content"), &text, &n), "%s[%zu]", name,
-                       i));
+        TRY(wr_context(chat_read_content(a, json_get(p->messages[i].fields, "content"), &text, &n), "%s[%zu]",
+                       asked.field, i));
 cleanup:
     return status;
 }
 
 static wr_status prompt_of_line(arena *a, const char *line, size_t n, prompt *p) {
     wr_status status = WR_OK;
-    const json_value *v, *messages, *said, *task;
+    const json_value *v, *task;
     strbuf text = {0};
-    *p = (prompt){0};
     TRY(json_parse(a, line, n, &v));
-    if (!json_is(v, JSON_OBJECT)) TRY(wr_fail(WR_E_FORMAT, "not a JSON object"));
-    messages = json_get(v, "messages");
-    said = json_get(v, "prompt");
-    if (json_is(messages, JSON_ARRAY)) {
-        TRY(messages_of(messages, "messages", v, a, p));
-    } else if (json_is(said, JSON_ARRAY)) {
-        TRY(messages_of(said, "prompt", v, a, p));
-    } else if (!json_get_string(v, "prompt", &p->text, &p->text_length)) {
-        TRY(wr_fail(WR_E_FORMAT,
-                    "has neither \"messages\" (an array) nor \"prompt\" (a text or an array of messages)"));
-    }
+    TRY(read_prompt(a, v, p));
     task = json_get(v, "task");
     if (json_is(task, JSON_OBJECT)) {
         practice_task *checked = NULL;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "model/host/frozen.h"
 #include "mpi/unpack.h"
+#include "text/chat/chat_fit.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -111,33 +112,17 @@ const char *rollout_chat_source(const rollout *r) { return r->chat ? chat_templa
 
 const char *rollout_reward_hash(const rollout *r) { return r->reward.m ? r->reward.m->parent_hash : ""; }
 
-/* Renders a prompt within the limit: the oldest history goes first (a system message stays), never leaving an answer
- * without its question. *fits = false when the last message alone is too long. */
+/* A prompt's tokens; *fits = false when even what cannot be left out is too long. */
 static wr_status render(const rollout *r, const prompt *p, token_ids *ids, bool *fits) {
     wr_status status = WR_OK;
-    chat_message *kept = NULL;
     ids->n = 0;
-    if (!p->messages) {
+    if (p->messages)
+        TRY(chat_fit(r->chat, r->tok, &(chat_request){p->messages, p->n_messages, p->row, true}, r->prompt_limit, ids,
+                     NULL));
+    else
         TRY(tokenizer_encode(r->tok, p->text, p->text_length, TOK_DEFAULT, ids));
-        *fits = ids->n > 0 && ids->n <= r->prompt_limit;
-        return WR_OK;
-    }
-    size_t n = p->n_messages, system = n > 1 && strcmp(p->messages[0].role, "system") == 0;
-    kept = mem_calloc(n, sizeof *kept);
-    TRY_ALLOC(kept);
-    if (system) kept[0] = p->messages[0];
-    for (size_t first = system;;) {
-        size_t m = n - first;
-        memcpy(kept + system, p->messages + first, m * sizeof *kept);
-        ids->n = 0;
-        TRY(chat_render(r->chat, r->tok, &(chat_request){kept, system + m, p->row, true}, NULL, ids));
-        *fits = ids->n <= r->prompt_limit;
-        if (*fits || m == 1) break;
-        do first++;
-        while (first < n - 1 && strcmp(p->messages[first].role, "user") != 0);
-    }
+    *fits = ids->n > 0 && ids->n <= r->prompt_limit;
 cleanup:
-    free(kept);
     return status;
 }
 

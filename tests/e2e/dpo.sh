@@ -94,6 +94,24 @@ done
 ok "dpo without chance makes no pairs: refused" code 2 wr 1 dpo online --model lm/model --reward rm/model --prompts one.jsonl --steps 1 --out o --temperature 0
 ok "… by name" says log.txt "--temperature 0"
 
+# --- chats too long for the limit: sample and the rollout leave out the same messages ---------------------------------------------
+said() { printf '{"role":"%s","content":"%s"}' "$1" "$2"; }
+long="what is the weather like in this place today?" word=hi
+{
+    echo "{\"messages\":[$(said system rule),$(said user "$long"),$(said assistant "$long"),$(said tool $word),$(said assistant $word),$(said user $word)]}"
+    echo "{\"messages\":[$(said user "$long"),$(said assistant $word),$(said user $word),$(said assistant "$long"),$(said tool $word)]}"
+    echo "{\"prompt\":[$(said user "$long"),$(said user $word),$(said assistant $word),$(said user $word)]}"
+} >chats.jsonl
+for limit in 24 40 60 80 100; do
+    wr 1 sample --model lm/model --in chats.jsonl --max-length $limit --max-tokens 6 --top-k 1 --out sampled.jsonl
+    rm -rf rolled
+    wr 1 dpo online --model lm/model --reward rm/model --prompts chats.jsonl --max-prompt-tokens $limit --max-tokens 6 --top-k 1 --n 2 --prompts-per-step 3 \
+        --steps 1 --save-replies --out rolled
+    ok "chats cut to $limit tokens: sample and dpo give the same replies" cmp \
+        <(jq -c 'if .samples then .samples[0].ids else "too long" end' sampled.jsonl) \
+        <(for i in 0 1 2; do first_replies rolled | jq -sc "[.[] | select(.prompt == $i)] | if length > 0 then .[0].ids else \"too long\" end"; done)
+done
+
 # --- evaluate --prompts -------------------------------------------------------------------------------------------------------
 evaluate="evaluate --model whole/model --prompts world/prompts-heldout.jsonl --reward rm/model --n 2 --max-tokens 20 --seed 5"
 # shellcheck disable=SC2086

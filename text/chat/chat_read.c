@@ -248,3 +248,27 @@ wr_status chat_read_prompt(arena *a, const json_value *list, const char *name, c
 cleanup:
     return status;
 }
+
+static const json_value *present(const json_value *row, const char *name) {
+    const json_value *v = json_get(row, name);
+    return v && v->kind != JSON_NULL ? v : NULL;
+}
+
+wr_status chat_read_row(arena *a, const json_value *row, row_prompt *out) {
+    wr_status status = WR_OK;
+    if (!json_is(row, JSON_OBJECT)) return wr_fail(WR_E_FORMAT, "not a JSON object");
+    const json_value *messages = present(row, "messages"), *said = present(row, "prompt"),
+                     *list = messages ? messages : said;
+    *out = (row_prompt){.field = messages ? "messages" : "prompt"};
+    if (messages && said) return wr_fail(WR_E_FORMAT, "both \"prompt\" and \"messages\" are given");
+    if (json_is(said, JSON_STRING)) {
+        out->text = said->text, out->length = said->length;
+        return WR_OK;
+    }
+    if (!messages && !json_is(said, JSON_ARRAY))
+        return wr_fail(WR_E_FORMAT,
+                       "has neither \"messages\" (an array) nor \"prompt\" (a text or an array of messages)");
+    TRY(chat_read_prompt(a, list, out->field, row, &out->messages, &out->n_messages, &out->variables));
+cleanup:
+    return status;
+}
