@@ -102,14 +102,14 @@ long="what is the weather like in this place today?" word=hi
     echo "{\"messages\":[$(said user "$long"),$(said assistant $word),$(said user $word),$(said assistant "$long"),$(said tool $word)]}"
     echo "{\"prompt\":[$(said user "$long"),$(said user $word),$(said assistant $word),$(said user $word)]}"
 } >chats.jsonl
-for limit in 24 40 60 80 100; do
+for limit in 24 40 60 70 90; do
     wr 1 sample --model lm/model --in chats.jsonl --max-length $limit --max-tokens 6 --top-k 1 --out sampled.jsonl
     rm -rf rolled
     wr 1 dpo online --model lm/model --reward rm/model --prompts chats.jsonl --max-prompt-tokens $limit --max-tokens 6 --top-k 1 --n 2 --prompts-per-step 3 \
         --steps 1 --save-replies --out rolled
-    ok "chats cut to $limit tokens: sample and dpo give the same replies" cmp \
-        <(jq -c 'if .samples then .samples[0].ids else "too long" end' sampled.jsonl) \
-        <(for i in 0 1 2; do first_replies rolled | jq -sc "[.[] | select(.prompt == $i)] | if length > 0 then .[0].ids else \"too long\" end"; done)
+    ok "chats cut to $limit tokens: the same replies, as probable, of sample and dpo" cmp \
+        <(jq -c 'if .samples then (.samples[0] | {ids, logprob}) else "too long" end' sampled.jsonl) \
+        <(for i in 0 1 2; do first_replies rolled | jq -sc "[.[] | select(.prompt == $i)] | if length > 0 then (.[0] | {ids, logprob}) else \"too long\" end"; done)
 done
 
 # --- evaluate --prompts -------------------------------------------------------------------------------------------------------
