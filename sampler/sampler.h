@@ -1,19 +1,13 @@
 /* Batched generation with a KV cache. n replies to one prompt share the prompt's prefill. The random numbers of reply j
  * to prompt p at position t are a pure function of (seed, step, p, j, t), so a reply depends neither on batch
- * composition nor on the rank count. LOCAL. */
+ * composition nor on the rank count. LOCAL.
+ *
+ * sampler_generate answers a batch; what it is made of is sampler/session.h: prompts that come while others run. */
 #ifndef WR_SAMPLER_SAMPLER_H
 #define WR_SAMPLER_SAMPLER_H
 
+#include "sampler/sampling.h"
 #include "sampler/stops.h"
-
-typedef struct sampling_options {
-    size_t n;            /* replies per prompt */
-    size_t max_tokens;   /* of a reply */
-    double temperature;  /* 0 = greedy */
-    size_t top_k;        /* 0 = off */
-    double top_p;        /* 1 = off */
-    uint64_t seed, step; /* randomness key */
-} sampling_options;
 
 typedef struct sample_prompt {
     const int32_t *ids;

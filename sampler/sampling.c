@@ -1,23 +1,13 @@
+/* The logit chain. With logits z, the largest of them m, and temperature T, token i weighs
+ *
+ *     w_i = exp((z_i - m) / T)            and is next with probability w_i / sum of w over the tokens that are left.
+ *
+ * Each step changes the weights or leaves fewer tokens; probabilities are never written out, so that a step costs nothing
+ * that it does not change, and a chain without active steps works on exp(z_i - m) in the order of the ids. */
 #include "sampler/sampling.h"
-
-#include "base/mem.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-wr_status pick_scratch_alloc(size_t V, pick_scratch *out) {
-    *out = (pick_scratch){
-        .weights = mem_calloc(V, sizeof(float)), .candidates = mem_calloc(V, sizeof(token_candidate)), .V = V};
-    if (out->weights && out->candidates) return WR_OK;
-    pick_scratch_free(out);
-    return WR_E_NOMEM;
-}
-
-void pick_scratch_free(pick_scratch *s) {
-    free(s->weights);
-    free(s->candidates);
-    *s = (pick_scratch){0};
-}
 
 wr_status sampling_options_check(const sampling_options *o) {
     if (o->n == 0) return wr_fail(WR_E_USAGE, "--n must be at least 1");
@@ -28,6 +18,8 @@ wr_status sampling_options_check(const sampling_options *o) {
         return wr_fail(WR_E_USAGE, "--top-p %g: must be above 0 and at most 1", o->top_p);
     return WR_OK;
 }
+
+/* --- tokens by probability ---------------------------------------------------------------------------------------- */
 
 /* Most probable first; equal logits by id, so that the order is total. */
 static int compare(const void *pa, const void *pb) {
@@ -60,83 +52,75 @@ static void select_first(token_candidate *c, size_t n, size_t k) {
     }
 }
 
-/* Candidates that top-k and top-p leave, most probable first; returns their number. weights: exp((logit - max) / T),
- * their sum is `total`. */
-static size_t truncate(const float *logits, size_t V, const sampling_options *o, double total, pick_scratch *s) {
-    size_t n = 0, k = o->top_k && o->top_k < V ? o->top_k : V;
-    /* Without top-k: the tokens below (1-p)/V of the mass sum to less than 1-p together, so the others reach p and the
-     * cut lies among them. */
-    double least = k == V ? total * (1.0 - o->top_p) / (double)V : 0.0;
-    for (size_t i = 0; i < V; i++)
-        if ((double)s->weights[i] >= least) s->candidates[n++] = (token_candidate){logits[i], (int32_t)i};
-    if (k < n) {
-        select_first(s->candidates, n, k);
-        n = k;
-        total = 0.0;
+/* Lists all tokens that weigh at least `least`, by id. */
+static void list_tokens(next_token *t, double least) {
+    t->n_left = 0;
+    for (size_t i = 0; i < t->V; i++)
+        if ((double)t->weights[i] >= least) t->left[t->n_left++] = (token_candidate){t->logits[i], (int32_t)i};
+    t->all = false;
+}
+
+void next_token_keep(next_token *t, size_t n) {
+    t->n_left = n;
+    t->total = 0.0;
+    for (size_t i = 0; i < n; i++) t->total += (double)t->weights[t->left[i].id];
+}
+
+void next_token_rank(next_token *t, double least) {
+    size_t n = 0;
+    if (t->all) {
+        list_tokens(t, least);
+        qsort(t->left, t->n_left, sizeof *t->left, compare);
+        return;
     }
-    qsort(s->candidates, n, sizeof *s->candidates, compare);
-    if (o->top_p >= 1.0) return n;
-    if (k < V) {
-        total = 0.0;
-        for (size_t i = 0; i < n; i++) total += (double)s->weights[s->candidates[i].id];
+    while (n < t->n_left && (double)t->weights[t->left[n].id] >= least) n++;
+    t->n_left = n;
+}
+
+/* --- the steps ---------------------------------------------------------------------------------------------------- */
+
+static bool temperature_active(const sampling_options *o, size_t V) {
+    (void)V;
+    return o->temperature != 1.0;
+}
+
+static void temperature(const sampling_options *o, next_token *t) {
+    t->total = 0.0;
+    for (size_t i = 0; i < t->V; i++) {
+        t->weights[i] = (float)exp((double)(t->logits[i] - t->max) / o->temperature);
+        t->total += (double)t->weights[i];
     }
+}
+
+static bool top_k_active(const sampling_options *o, size_t V) { return o->top_k && o->top_k < V; }
+
+static void top_k(const sampling_options *o, next_token *t) {
+    list_tokens(t, 0.0);
+    select_first(t->left, t->n_left, o->top_k); /* sorting the whole vocabulary would cost more than all the rest */
+    t->n_left = o->top_k;
+    qsort(t->left, t->n_left, sizeof *t->left, compare);
+    next_token_keep(t, t->n_left);
+}
+
+static bool top_p_active(const sampling_options *o, size_t V) {
+    (void)V;
+    return o->top_p < 1.0;
+}
+
+/* The most probable tokens that reach p together. Those below (1-p)/V of the mass sum to less than 1-p, so the others
+ * reach p and the cut lies among them: only they are sorted. */
+static void top_p(const sampling_options *o, next_token *t) {
+    const double reach = o->top_p * t->total;
     double sum = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        sum += (double)s->weights[s->candidates[i].id];
-        if (sum >= o->top_p * total) return i + 1;
-    }
-    return n;
+    next_token_rank(t, t->all ? t->total * (1.0 - o->top_p) / (double)t->V : 0.0);
+    size_t n = 0;
+    while (n < t->n_left && !(sum >= reach && n)) sum += (double)t->weights[t->left[n++].id];
+    next_token_keep(t, n);
 }
 
-static int32_t draw_truncated(const pick_scratch *s, size_t n, double u) {
-    double total = 0.0, sum = 0.0;
-    for (size_t i = 0; i < n; i++) total += (double)s->weights[s->candidates[i].id];
-    for (size_t i = 0; i < n; i++) {
-        sum += (double)s->weights[s->candidates[i].id];
-        if (u * total < sum) return s->candidates[i].id;
-    }
-    return s->candidates[0].id; /* rounding at the far end only */
-}
-
-wr_status pick_token(const float *logits, size_t V, const sampling_options *o, rng *r, pick_scratch *s, int32_t *id,
-                     double *logprob) {
-    size_t best = 0;
-    for (size_t i = 0; i < V; i++) {
-        if (!(logits[i] < INFINITY))
-            return wr_fail(WR_E_NUMERIC, "the logit of token %zu is not a number: the model's weights are bad", i);
-        if (logits[i] > logits[best]) best = i;
-    }
-    float max = logits[best];
-    if (!isfinite(max)) return wr_fail(WR_E_NUMERIC, "no token has a finite logit: the model's weights are bad");
-    double raw = 0.0;
-    for (size_t i = 0; i < V; i++) {
-        s->weights[i] = expf(logits[i] - max);
-        raw += (double)s->weights[i];
-    }
-    size_t chosen = best;
-    if (o->temperature > 0.0) {
-        double total = raw, u = rng_uniform(r);
-        if (o->temperature != 1.0) {
-            total = 0.0;
-            for (size_t i = 0; i < V; i++) {
-                s->weights[i] = (float)exp((double)(logits[i] - max) / o->temperature);
-                total += (double)s->weights[i];
-            }
-        }
-        if ((o->top_k && o->top_k < V) || o->top_p < 1.0) {
-            chosen = (size_t)draw_truncated(s, truncate(logits, V, o, total, s), u);
-        } else {
-            double sum = 0.0;
-            for (size_t i = 0; i < V; i++) {
-                sum += (double)s->weights[i];
-                if (u * total < sum) {
-                    chosen = i;
-                    break;
-                }
-            }
-        }
-    }
-    *id = (int32_t)chosen;
-    *logprob = (double)logits[chosen] - (double)max - log(raw);
-    return WR_OK;
-}
+const sampling_step sampling_steps[] = {
+    {"temperature", temperature_active, temperature},
+    {"top-k", top_k_active, top_k},
+    {"top-p", top_p_active, top_p},
+    {0},
+};

@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "model/extend.h"
 #include "sampler/sampler.h"
-#include "sampler/sampling.h"
+#include "sampler/pick.h"
 
 #include <math.h>
 #include <stdlib.h>
