@@ -1,6 +1,6 @@
 /* A chat that asks for a reply, cut to a length: the oldest messages go first. The one rule for all who sample. LOCAL. */
-#ifndef WR_TEXT_CHAT_FIT_H
-#define WR_TEXT_CHAT_FIT_H
+#ifndef WR_TEXT_CHAT_CHAT_FIT_H
+#define WR_TEXT_CHAT_CHAT_FIT_H
 
 #include "text/chat/chat_template.h"
 
