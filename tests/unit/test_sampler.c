@@ -10,6 +10,7 @@
 #include "model/extend.h"
 #include "sampler/sampler.h"
 #include "sampler/pick.h"
+#include "tests/support/sampler_fixture.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -114,76 +115,46 @@ static void test_greedy(void **state) {
 
 /* --- whole replies ------------------------------------------------------------------------------------------------ */
 
-enum { PROMPTS = 9, N = 3, V = 97 };
-
-static model *make_model(void) {
-    model_config c;
-    model *m;
-    assert_int_equal(model_config_from_spec("layers=2,hidden=32,heads=4,kv-heads=2,ffn=48,max-positions=64,tied=1", &c),
-                     WR_OK);
-    c.V = V;
-    c.init_std = 0.4; /* far from uniform, so that greedy replies differ */
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    model_init_params(m, 5);
-    return m;
-}
-
-static int32_t prompt_ids[PROMPTS][24];
-static void make_prompts(sample_prompt *prompts) {
-    rng r = rng_make(3, RNG_TEST, 0, 0, 0);
-    for (size_t i = 0; i < PROMPTS; i++) {
-        size_t n = 1 + rng_below(&r, 24);
-        for (size_t k = 0; k < n; k++) prompt_ids[i][k] = (int32_t)rng_below(&r, V);
-        prompts[i] = (sample_prompt){.ids = prompt_ids[i], .n = n, .key = 100 + i};
-    }
-}
-
-static void assert_same(const sample_reply *a, const sample_reply *b) {
-    assert_int_equal(a->n, b->n);
-    assert_memory_equal(a->ids, b->ids, a->n * sizeof *a->ids);
-    assert_true(a->logprob == b->logprob);
-    assert_int_equal(a->finish, b->finish);
-}
+enum { N = 3 };
 
 static void test_grouping(void **state) {
     (void)state;
     static const stop_tokens stops = {.ids = {7, 11}, .n = 2};
-    model *m = make_model();
+    model *m = tiny_policy();
     sampler *s;
-    sample_prompt prompts[PROMPTS];
-    make_prompts(prompts);
-    for (size_t i = 0; i < PROMPTS; i++) prompts[i].stops = i % 3 ? &stops : NULL; /* each prompt has its own */
+    sample_prompt prompts[TINY_PROMPTS];
+    tiny_prompts(prompts);
+    for (size_t i = 0; i < TINY_PROMPTS; i++) prompts[i].stops = i % 3 ? &stops : NULL; /* each prompt has its own */
     assert_int_equal(sampler_create(m, &s), WR_OK);
     for (int greedy = 0; greedy < 2; greedy++) {
         sampling_options o = {
             .n = N, .max_tokens = 20, .temperature = greedy ? 0.0 : 1.0, .top_p = 0.95, .seed = 9, .step = 4};
-        sample_reply all[PROMPTS * N], one[N * PROMPTS];
+        sample_reply all[TINY_PROMPTS * N], one[N * TINY_PROMPTS];
         size_t stopped = 0;
-        assert_int_equal(sampler_generate(s, PROMPTS, prompts, &o, NULL, NULL, all), WR_OK);
-        for (size_t i = 0; i < PROMPTS; i++) { /* alone */
+        assert_int_equal(sampler_generate(s, TINY_PROMPTS, prompts, &o, NULL, NULL, all), WR_OK);
+        for (size_t i = 0; i < TINY_PROMPTS; i++) { /* alone */
             assert_int_equal(sampler_generate(s, 1, &prompts[i], &o, NULL, NULL, one), WR_OK);
-            for (size_t j = 0; j < N; j++) assert_same(&one[j], &all[i * N + j]);
+            for (size_t j = 0; j < N; j++) assert_same_reply(&one[j], &all[i * N + j]);
             sample_replies_free(one, N);
         }
-        sample_prompt turned[PROMPTS]; /* in another order, fewer replies */
-        for (size_t i = 0; i < PROMPTS; i++) turned[i] = prompts[(i + 4) % PROMPTS];
+        sample_prompt turned[TINY_PROMPTS]; /* in another order, fewer replies */
+        for (size_t i = 0; i < TINY_PROMPTS; i++) turned[i] = prompts[(i + 4) % TINY_PROMPTS];
         o.n = 2;
-        assert_int_equal(sampler_generate(s, PROMPTS, turned, &o, NULL, NULL, one), WR_OK);
-        for (size_t i = 0; i < PROMPTS; i++)
-            for (size_t j = 0; j < 2; j++) assert_same(&one[i * 2 + j], &all[(i + 4) % PROMPTS * N + j]);
-        sample_replies_free(one, PROMPTS * 2);
-        for (size_t i = 0; i < PROMPTS * N; i++) {
+        assert_int_equal(sampler_generate(s, TINY_PROMPTS, turned, &o, NULL, NULL, one), WR_OK);
+        for (size_t i = 0; i < TINY_PROMPTS; i++)
+            for (size_t j = 0; j < 2; j++) assert_same_reply(&one[i * 2 + j], &all[(i + 4) % TINY_PROMPTS * N + j]);
+        sample_replies_free(one, TINY_PROMPTS * 2);
+        for (size_t i = 0; i < TINY_PROMPTS * N; i++) {
             const sample_reply *r = &all[i];
             bool stopping = prompts[i / N].stops, ended = stopping && (r->ids[r->n - 1] == 7 || r->ids[r->n - 1] == 11);
             assert_int_equal(r->finish, ended ? FINISH_STOP : FINISH_LENGTH);
             assert_true(ended || r->n == 20);
             for (size_t k = 0; stopping && k + 1 < r->n; k++) assert_true(r->ids[k] != 7 && r->ids[k] != 11);
             stopped += ended;
-            if (greedy) assert_same(r, &all[i / N * N]);
+            if (greedy) assert_same_reply(r, &all[i / N * N]);
         }
-        if (!greedy) assert_true(stopped > 0 && stopped < PROMPTS * N);
-        sample_replies_free(all, PROMPTS * N);
+        if (!greedy) assert_true(stopped > 0 && stopped < TINY_PROMPTS * N);
+        sample_replies_free(all, TINY_PROMPTS * N);
     }
     sampler_free(s);
     model_free(m);
@@ -192,24 +163,24 @@ static void test_grouping(void **state) {
 /* The reply's log-probability, and greedy choice, against the full forward over prompt and reply. */
 static void test_logprob(void **state) {
     (void)state;
-    model *m = make_model();
+    model *m = tiny_policy();
     sampler *s;
     model_workspace *w;
     extend_scratch *heads = NULL;
     assert_int_equal(extend_scratch_create(m, &heads), WR_OK);
-    sample_prompt prompts[PROMPTS];
-    sample_reply replies[PROMPTS];
-    make_prompts(prompts);
+    sample_prompt prompts[TINY_PROMPTS];
+    sample_reply replies[TINY_PROMPTS];
+    tiny_prompts(prompts);
     assert_int_equal(sampler_create(m, &s), WR_OK);
     assert_int_equal(model_workspace_create(m, &w), WR_OK);
     for (int greedy = 0; greedy < 2; greedy++) {
         sampling_options o = {
             .n = 1, .max_tokens = 30, .temperature = greedy ? 0.0 : 1.3, .top_k = greedy ? 0 : 5, .top_p = 1.0};
-        assert_int_equal(sampler_generate(s, PROMPTS, prompts, &o, NULL, NULL, replies), WR_OK);
-        for (size_t i = 0; i < PROMPTS; i++) {
+        assert_int_equal(sampler_generate(s, TINY_PROMPTS, prompts, &o, NULL, NULL, replies), WR_OK);
+        for (size_t i = 0; i < TINY_PROMPTS; i++) {
             int32_t ids[64];
             size_t P = prompts[i].n, n = replies[i].n, rows[64];
-            float logprob[64], logits[V];
+            float logprob[64], logits[TINY_V];
             const float *hidden;
             double sum = 0.0;
             memcpy(ids, prompts[i].ids, P * sizeof *ids);
@@ -223,10 +194,10 @@ static void test_logprob(void **state) {
                 fail_msg("reply %zu: %.7f against %.7f", i, replies[i].logprob, sum);
             for (size_t k = 0; greedy && k < n; k++) {
                 assert_int_equal(extend_logits(m, heads, 1, hidden + rows[k] * m->config.C, logits), WR_OK);
-                for (size_t v = 0; v < V; v++) assert_true(logits[v] <= logits[ids[P + k]] + 1e-4f);
+                for (size_t v = 0; v < TINY_V; v++) assert_true(logits[v] <= logits[ids[P + k]] + 1e-4f);
             }
         }
-        sample_replies_free(replies, PROMPTS);
+        sample_replies_free(replies, TINY_PROMPTS);
     }
     extend_scratch_free(heads);
     model_workspace_free(w);
@@ -238,7 +209,7 @@ static bool stop_at_third(void *context) { return ++*(int *)context == 3; }
 
 static void test_edges(void **state) {
     (void)state;
-    model *m = make_model();
+    model *m = tiny_policy();
     sampler *s;
     int32_t ids[64] = {1};
     int polls = 0;
