@@ -228,20 +228,27 @@ wr_status option_begin(const option_spec *spec, option_entry *out) {
     return value ? option_assign(out, value, FROM_DEFAULT, out->key) : WR_OK;
 }
 
-static wr_status fill_entries(options *o, const option_spec *const *tables) {
+static wr_status make_entries(options *o, const option_group *groups) {
     wr_status status = WR_OK;
-    size_t capacity = 0;
-    for (size_t t = 0; tables[t]; t++) {
-        for (const option_spec *spec = tables[t]; spec->name; spec++) {
-            TRY(mem_reserve((void **)&o->entries, &capacity, o->count + 1, sizeof *o->entries));
-            TRY(option_begin(spec, &o->entries[o->count++]));
+    size_t count = 0;
+    for (const option_group *g = groups; g->rows; g++) {
+        for (const option_spec *row = g->rows; row->name; row++) {
+            count++;
+        }
+    }
+    TRY_ALLOC(o->rows = mem_calloc(count + 1, sizeof *o->rows));
+    TRY_ALLOC(o->entries = mem_calloc(count + 1, sizeof *o->entries));
+    for (const option_group *g = groups; g->rows; g++) {
+        for (const option_spec *row = g->rows; row->name; row++, o->count++) {
+            o->rows[o->count] = option_of_group(g, row);
+            TRY(option_begin(&o->rows[o->count], &o->entries[o->count]));
         }
     }
 cleanup:
     return status;
 }
 
-wr_status options_parse(const option_spec *const *tables, int argc, char **argv, options **out, bool *help) {
+wr_status options_parse(const option_group *groups, int argc, char **argv, options **out, bool *help) {
     wr_status status = WR_OK;
     pending p = {0};
     *out = NULL;
@@ -253,7 +260,7 @@ wr_status options_parse(const option_spec *const *tables, int argc, char **argv,
     size_t slots = argc > 0 ? (size_t)argc : 0;
     TRY_ALLOC(o->positionals = mem_calloc(slots + 1, sizeof *o->positionals));
     TRY_ALLOC(p.sets = mem_calloc(slots + 1, sizeof *p.sets));
-    TRY(fill_entries(o, tables));
+    TRY(make_entries(o, groups));
     TRY(read_arguments(o, argc, argv, &p));
     if (!p.help) {
         TRY(p.config ? options_read_yaml(o, p.config, FROM_FILE) : WR_OK);
@@ -285,6 +292,7 @@ void options_free(options *o) {
         free(o->entries[i].value);
     }
     free(o->entries);
+    free(o->rows);
     free(o->positionals);
     free(o);
 }

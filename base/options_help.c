@@ -18,24 +18,29 @@ static void help_line(strbuf *out, const char *left, const char *help, const cha
     strbuf_printf(out, "%s%s\n", help ? help : "", note);
 }
 
-void options_help(const option_spec *const *tables, strbuf *out) {
-    for (size_t t = 0; tables[t]; t++) {
-        for (const option_spec *s = tables[t]; s->name; s++) {
-            char left[256], note[256] = "";
-            bool negatable = s->kind == OPT_FLAG && s->default_value && strcmp(s->default_value, "true") == 0;
-            snprintf(left, sizeof left, "--%s%s%s%s", negatable ? "[no-]" : "", s->name, s->kind == OPT_FLAG ? "" : " ",
-                     s->kind == OPT_FLAG ? ""
-                     : s->arg            ? s->arg
-                                         : "VALUE");
-            if (s->required) {
-                snprintf(note, sizeof note, " (required)");
-            } else if (s->default_value && s->kind != OPT_FLAG) {
-                snprintf(note, sizeof note, " (default %s)", s->default_value);
-            }
-            if (s->may_differ) {
-                snprintf(note + strlen(note), sizeof note - strlen(note), " (ranks may differ)");
-            }
-            help_line(out, left, s->help, note);
+static void row_help(const option_spec *s, strbuf *out) {
+    char left[256], note[256] = "";
+    bool negatable = s->kind == OPT_FLAG && s->default_value && strcmp(s->default_value, "true") == 0;
+    snprintf(left, sizeof left, "--%s%s%s%s", negatable ? "[no-]" : "", s->name, s->kind == OPT_FLAG ? "" : " ",
+             s->kind == OPT_FLAG ? ""
+             : s->arg            ? s->arg
+                                 : "VALUE");
+    if (s->required) {
+        snprintf(note, sizeof note, " (required)");
+    } else if (s->default_value && s->kind != OPT_FLAG) {
+        snprintf(note, sizeof note, " (default %s)", s->default_value);
+    }
+    if (s->may_differ) {
+        snprintf(note + strlen(note), sizeof note - strlen(note), " (ranks may differ)");
+    }
+    help_line(out, left, s->help, note);
+}
+
+void options_help(const option_group *groups, strbuf *out) {
+    for (const option_group *g = groups; g->rows; g++) {
+        for (const option_spec *row = g->rows; row->name; row++) {
+            const option_spec here = option_of_group(g, row);
+            row_help(&here, out);
         }
     }
     help_line(out, "--config FILE", "run file (YAML) with any of these options; '-' in names becomes '_'", "");

@@ -1,4 +1,5 @@
-/* What options.c (values, command line), options_yaml.c (run file in and out) and options_help.c share. LOCAL. */
+/* What options.c (values, command line), options_fill.c (into a struct), options_yaml.c (run file in
+ * and out) and options_help.c share. LOCAL. */
 #ifndef WR_BASE_OPTIONS_INTERNAL_H
 #define WR_BASE_OPTIONS_INTERNAL_H
 
@@ -24,6 +25,7 @@ typedef struct option_entry {
 } option_entry;
 
 struct options {
+    option_spec *rows; /* (count) as this command has them; NULL where another's are used */
     option_entry *entries;
     size_t count;
     char **positionals; /* borrowed from argv */
@@ -32,6 +34,8 @@ struct options {
 
 /* The key of a spec: section, dot, name with '-' as '_'. */
 void option_key(const option_spec *spec, char out[OPTION_KEY_CAP]);
+/* The row as the group's command has it. (base/options_fill.c) */
+option_spec option_of_group(const option_group *g, const option_spec *row);
 /* Whether `value` is one of the spec's kind and within its bounds; a number has one reading only.
  * (base/option_value.c) */
 wr_status option_check(const option_spec *spec, const char *value, const char *where);

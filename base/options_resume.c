@@ -18,18 +18,29 @@ wr_status options_complete(options *o) {
     return wr_context(options_read_yaml(o, path, FROM_RUN), "--resume takes what is not given from the run");
 }
 
-wr_status options_like(const options *like, const char *path, options **out) {
+wr_status options_defaults(const options *like, options **out) {
     wr_status status = WR_OK;
     options *o = NULL;
     *out = NULL;
     TRY_ALLOC(o = mem_calloc(1, sizeof *o));
     TRY_ALLOC(o->entries = mem_calloc(like->count + 1, sizeof *o->entries));
     for (size_t i = 0; i < like->count; i++) TRY(option_begin(like->entries[i].spec, &o->entries[o->count++]));
-    TRY(options_read_yaml(o, path, FROM_RUN));
     *out = o;
     o = NULL;
 cleanup:
     options_free(o);
+    return status;
+}
+
+wr_status options_like(const options *like, const char *path, options **out) {
+    wr_status status = WR_OK;
+    TRY(options_defaults(like, out));
+    TRY(options_read_yaml(*out, path, FROM_RUN));
+cleanup:
+    if (status < 0) {
+        options_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 

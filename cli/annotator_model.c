@@ -4,54 +4,28 @@
 
 #include <string.h>
 
-const option_spec annotator_model_options[] = {
-    {.name = "annotator-model",
-     .input = INPUT_WHOLE,
-     .kind = OPT_STRING,
-     .arg = "DIR",
-     .help = "Hugging Face directory of the causal language model that --annotator model reads with"},
-    {.name = "annotator-precision",
-     .kind = OPT_CHOICE,
-     .default_value = "f32",
-     .arg = "f32|bf16|auto",
-     .help = "its arithmetic; only f32 gives the same labels on any number of ranks"},
-    {.name = "annotator-max-length",
-     .kind = OPT_INT,
-     .default_value = "4096",
-     .arg = "N",
-     .help = "tokens of its prompts: the oldest history goes first, and a turn that still does not fit gets no label",
-     .min = 64,
-     .max = 1e9},
-    {.name = "annotator-history",
-     .kind = OPT_INT,
-     .default_value = "4",
-     .arg = "N",
-     .help = "earlier messages that its prompts show; 0: all that fit",
-     .min = 0,
-     .max = 1e6},
-    {.name = "annotator-clip",
-     .kind = OPT_INT,
-     .default_value = "4000",
-     .arg = "N",
-     .help = "characters of a message that its prompts show, beginning and end; 0: all",
-     .min = 0,
-     .max = 1e9},
-    {.name = "annotator-calibrate",
-     .kind = OPT_FLAG,
-     .default_value = "true",
-     .help = "count an answer by its log-probability less that after an empty prompt"},
-    {.name = "annotator-batch-tokens",
-     .kind = OPT_INT,
-     .default_value = "8192",
-     .arg = "N",
-     .help = "tokens of a forward pass of it",
-     .min = 1,
-     .max = 1e9},
+const option_spec annotator_model_rows[] = {
+    OPTION_TEXT(annotator_model_options, dir, "annotator-model", NULL, "DIR",
+                "Hugging Face directory of the causal language model that --annotator model reads with",
+                .input = INPUT_WHOLE, .resume = RESUME_CONTENT),
+    OPTION_CHOICE(annotator_model_options, precision, "annotator-precision", "f32", "f32|bf16|auto",
+                  "its arithmetic; only f32 gives the same labels on any number of ranks", .resume = RESUME_CONTENT),
+    OPTION_INT(annotator_model_options, how.max_length, "annotator-max-length", "4096", "N", 64, 1e9,
+               "tokens of its prompts: the oldest history goes first, and a turn that still does not fit gets no label",
+               .resume = RESUME_CONTENT),
+    OPTION_INT(annotator_model_options, how.history, "annotator-history", "4", "N", 0, 1e6,
+               "earlier messages that its prompts show; 0: all that fit", .resume = RESUME_CONTENT),
+    OPTION_INT(annotator_model_options, how.clip, "annotator-clip", "4000", "N", 0, 1e9,
+               "characters of a message that its prompts show, beginning and end; 0: all", .resume = RESUME_CONTENT),
+    OPTION_FLAG(annotator_model_options, how.calibrate, "annotator-calibrate", "true",
+                "count an answer by its log-probability less that after an empty prompt", .resume = RESUME_CONTENT),
+    OPTION_INT(annotator_model_options, how.batch_tokens, "annotator-batch-tokens", "8192", "N", 1, 1e9,
+               "tokens of a forward pass of it", .resume = RESUME_FREE),
     {0},
 };
 
-static wr_status shared_precision(const options *o, world *w, precision *out) {
-    const char *text = options_str(o, "annotator-precision"), *why = NULL;
+static wr_status shared_precision(const char *text, world *w, precision *out) {
+    const char *why = NULL;
     wr_status status = wr_context(precision_choose(text, out, &why), "--annotator-precision");
     if (w) {
         status = world_agree(w, status);
@@ -71,26 +45,22 @@ static wr_status load(const char *dir, world *w, precision p, annotator_model *k
     return model_load(dir, &(model_load_options){.head = HEAD_LM, .frozen = true, .precision = p}, &keep->frozen.m);
 }
 
-wr_status annotator_model_make(const options *o, world *w, const char *prompts_dir, const char *cache_dir,
-                               annotator_model *keep, annotator **out) {
+wr_status annotator_model_make(const annotator_model_options *o, world *w, const char *prompts_dir,
+                               const char *cache_dir, annotator_model *keep, annotator **out) {
     wr_status status = WR_OK;
-    const char *dir = options_str(o, "annotator-model");
+    const char *dir = o->dir;
     precision p;
     *keep = (annotator_model){0};
     *out = NULL;
     if (!dir)
         TRY(wr_fail(WR_E_USAGE,
                     "--annotator-model DIR is needed: the language model that --annotator model reads with"));
-    TRY(shared_precision(o, w, &p));
+    TRY(shared_precision(o->precision, w, &p));
     TRY(load(dir, w, p, keep));
-    const model_annotator_options a = {.prompts_dir = prompts_dir,
-                                       .cache_dir = cache_dir,
-                                       .rank = w ? world_rank(w) : 0,
-                                       .max_length = (size_t)options_int(o, "annotator-max-length"),
-                                       .history = (size_t)options_int(o, "annotator-history"),
-                                       .clip = (size_t)options_int(o, "annotator-clip"),
-                                       .batch_tokens = (size_t)options_int(o, "annotator-batch-tokens"),
-                                       .calibrate = options_flag(o, "annotator-calibrate")};
+    model_annotator_options a = o->how;
+    a.prompts_dir = prompts_dir;
+    a.cache_dir = cache_dir;
+    a.rank = w ? world_rank(w) : 0;
     status = tokenizer_load(dir, &keep->tok);
     if (status >= 0) status = model_annotator_chat(dir, keep->tok, &keep->chat);
     if (status >= 0) status = model_annotator_create(keep->frozen.m, keep->tok, keep->chat, &a, out);

@@ -6,10 +6,11 @@
 #include "data/label/annotate/model_annotator.h"
 #include "model/host/frozen.h"
 
-extern const option_spec annotator_model_options[]; /* --annotator-model … */
-
-/* Keys that change speed, not answers: for the list of those a resumed run may change. */
-#define ANNOTATOR_MODEL_FREE_KEYS "annotator_batch_tokens"
+typedef struct annotator_model_options {
+    const char *dir, *precision;
+    model_annotator_options how; /* but for its folders and rank */
+} annotator_model_options;
+extern const option_spec annotator_model_rows[]; /* --annotator-model … */
 
 /* What the annotator borrows: to be freed after it. */
 typedef struct annotator_model {
@@ -21,8 +22,8 @@ typedef struct annotator_model {
 /* prompts_dir: of --prompts, may be NULL. cache_dir: folder of its answers, NULL: they are not kept. *keep is zeroed.
  * WR_E_USAGE without --annotator-model. COLLECTIVE when w is not NULL: all ranks or none, with the same options; all
  * compute in f32 where one rank's CPU cannot do the precision asked for with auto. */
-wr_status annotator_model_make(const options *o, world *w, const char *prompts_dir, const char *cache_dir,
-                               annotator_model *keep, annotator **out);
+wr_status annotator_model_make(const annotator_model_options *o, world *w, const char *prompts_dir,
+                               const char *cache_dir, annotator_model *keep, annotator **out);
 void annotator_model_free(annotator_model *k); /* COLLECTIVE when w was not NULL */
 
 #endif

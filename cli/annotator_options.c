@@ -7,156 +7,87 @@
 #include <stdio.h>
 #include <string.h>
 
-const option_spec annotator_options[] = {
-    {.name = "annotator",
-     .kind = OPT_STRING,
-     .default_value = "lexicon",
-     .arg = "LIST",
-     .help = "who grades follow-ups: lexicon (word lists), endpoint (a model behind HTTP), model (a local checkpoint); "
-             "several, with commas: their consensus"},
-    {.name = "refusals",
-     .kind = OPT_CHOICE,
-     .default_value = "lexicon",
-     .arg = "lexicon|endpoint|model",
-     .help = "who says whether a reply refused, and rightly"},
-    {.name = "similarity",
-     .kind = OPT_CHOICE,
-     .default_value = "tfidf",
-     .arg = "tfidf|endpoint|model",
-     .help = "topic similarity of turns, for mining: words, embeddings of the endpoint, or states of the model"},
-    {.name = "lexicon-rules",
-     .input = INPUT_WHOLE,
-     .kind = OPT_STRING,
-     .arg = "FILE",
-     .help = "rules of the lexicon, instead of the built-in data/rules/lexicon.txt"},
-    {.name = "refusal-rules",
-     .input = INPUT_WHOLE,
-     .kind = OPT_STRING,
-     .arg = "FILE",
-     .help = "phrases of refusals and of harm, instead of data/rules/refusals.txt"},
-    {.name = "endpoint",
-     .kind = OPT_STRING,
-     .arg = "URL",
-     .help = "OpenAI-compatible service, e.g. http://127.0.0.1:8000/v1"},
-    {.name = "endpoint-model", .kind = OPT_STRING, .arg = "NAME", .help = "chat model of the endpoint"},
-    {.name = "endpoint-embedding-model",
-     .kind = OPT_STRING,
-     .arg = "NAME",
-     .help = "embedding model of the endpoint, for --similarity endpoint (default: --endpoint-model)"},
-    {.name = "endpoint-parallel",
-     .may_differ = true,
-     .kind = OPT_INT,
-     .default_value = "64",
-     .arg = "N",
-     .help = "requests in flight, of each rank",
-     .min = 1,
-     .max = 4096},
-    {.name = "endpoint-timeout",
-     .may_differ = true,
-     .kind = OPT_FLOAT,
-     .default_value = "120",
-     .arg = "S",
-     .help = "seconds that one try may take",
-     .min = 0.01,
-     .max = 86400},
-    {.name = "endpoint-retries",
-     .may_differ = true,
-     .kind = OPT_INT,
-     .default_value = "6",
-     .arg = "N",
-     .help = "further tries after a failure that may pass",
-     .min = 0,
-     .max = 100},
-    {.name = "endpoint-backoff",
-     .may_differ = true,
-     .kind = OPT_FLOAT,
-     .default_value = "0.5",
-     .arg = "S",
-     .help = "seconds before the first retry; doubles up to a minute, with jitter",
-     .min = 0.001,
-     .max = 60},
-    {.name = "endpoint-temperature",
-     .kind = OPT_FLOAT,
-     .default_value = "0",
-     .arg = "X",
-     .help = "0: the likeliest answer",
-     .min = 0,
-     .max = 10},
-    {.name = "endpoint-max-tokens",
-     .kind = OPT_INT,
-     .default_value = "256",
-     .arg = "N",
-     .help = "limit of an answer; more for models that think first; 0: the server's own",
-     .min = 0,
-     .max = 1e6},
-    {.name = "endpoint-extra",
-     .kind = OPT_STRING,
-     .arg = "JSON",
-     .help = "further members of a request, e.g. '{\"chat_template_kwargs\":{\"enable_thinking\":false}}'"},
-    {.name = "endpoint-history",
-     .kind = OPT_INT,
-     .default_value = "4",
-     .arg = "N",
-     .help = "earlier messages that a prompt shows",
-     .min = 0,
-     .max = 2000},
-    {.name = "endpoint-clip",
-     .kind = OPT_INT,
-     .default_value = "4000",
-     .arg = "N",
-     .help = "characters of a message that a prompt shows, beginning and end; 0: all",
-     .min = 0,
-     .max = 1e9},
-    {.name = "endpoint-key-env",
-     .kind = OPT_STRING,
-     .default_value = "WILDREWARD_API_KEY",
-     .arg = "NAME",
-     .help = "environment variable that holds the API key; no key is sent when the default one is not set"},
-    {.name = "endpoint-ca",
-     .input = INPUT_WHOLE,
-     .kind = OPT_STRING,
-     .arg = "FILE",
-     .help = "certificates (PEM) to trust instead of the system's"},
-    {.name = "endpoint-price-in",
-     .kind = OPT_FLOAT,
-     .default_value = "0",
-     .arg = "X",
-     .help = "price of a million prompt tokens, to count the cost",
-     .min = 0,
-     .max = 1e9},
-    {.name = "endpoint-price-out",
-     .kind = OPT_FLOAT,
-     .default_value = "0",
-     .arg = "X",
-     .help = "price of a million answer tokens",
-     .min = 0,
-     .max = 1e9},
-    {.name = "answer-cache",
-     .kind = OPT_STRING,
-     .arg = "DIR",
-     .help = "where answers of the endpoint and the model are kept (default: the --out folder's name with .answers)"},
-    {.name = "prompts",
-     .input = INPUT_WHOLE,
-     .kind = OPT_STRING,
-     .arg = "DIR",
-     .help = "folder with an own annotate.txt or refusal.txt for the endpoint"},
+/* Whose answers depend on what: annotators have fingerprints, which are compared (RESUME_CONTENT). */
+const option_spec annotator_rows[] = {
+    OPTION_TEXT(annotator_options, levels, "annotator", "lexicon", "LIST",
+                "who grades follow-ups: lexicon (word lists), endpoint (a model behind HTTP), model (a local "
+                "checkpoint); several, with commas: their consensus",
+                .resume = RESUME_CONTENT),
+    OPTION_CHOICE(annotator_options, refusals, "refusals", "lexicon", "lexicon|endpoint|model",
+                  "who says whether a reply refused, and rightly", .resume = RESUME_CONTENT),
+    OPTION_CHOICE(annotator_options, similarity, "similarity", "tfidf", "tfidf|endpoint|model",
+                  "topic similarity of turns, for mining: words, embeddings of the endpoint, or states of the model",
+                  .resume = RESUME_CONTENT),
+    OPTION_TEXT(annotator_options, lexicon_rules, "lexicon-rules", NULL, "FILE",
+                "rules of the lexicon, instead of the built-in data/rules/lexicon.txt", .input = INPUT_WHOLE,
+                .resume = RESUME_CONTENT),
+    OPTION_TEXT(annotator_options, refusal_rules, "refusal-rules", NULL, "FILE",
+                "phrases of refusals and of harm, instead of data/rules/refusals.txt", .input = INPUT_WHOLE,
+                .resume = RESUME_CONTENT),
+    OPTION_TEXT(annotator_options, endpoint.url, "endpoint", NULL, "URL",
+                "OpenAI-compatible service, e.g. http://127.0.0.1:8000/v1", .resume = RESUME_FREE),
+    OPTION_TEXT(annotator_options, endpoint.model, "endpoint-model", NULL, "NAME", "chat model of the endpoint",
+                .resume = RESUME_CONTENT),
+    OPTION_TEXT(annotator_options, endpoint.embedding_model, "endpoint-embedding-model", NULL, "NAME",
+                "embedding model of the endpoint, for --similarity endpoint (default: --endpoint-model)",
+                .resume = RESUME_CONTENT),
+    OPTION_INT(annotator_options, endpoint.in_flight, "endpoint-parallel", "64", "N", 1, 4096,
+               "requests in flight, of each rank", .may_differ = true, .resume = RESUME_FREE),
+    OPTION_FLOAT(annotator_options, endpoint.timeout_s, "endpoint-timeout", "120", "S", 0.01, 86400,
+                 "seconds that one try may take", .may_differ = true, .resume = RESUME_FREE),
+    OPTION_INT(annotator_options, endpoint.retries, "endpoint-retries", "6", "N", 0, 100,
+               "further tries after a failure that may pass", .may_differ = true, .resume = RESUME_FREE),
+    OPTION_FLOAT(annotator_options, endpoint.backoff_s, "endpoint-backoff", "0.5", "S", 0.001, 60,
+                 "seconds before the first retry; doubles up to a minute, with jitter", .may_differ = true,
+                 .resume = RESUME_FREE),
+    OPTION_FLOAT(annotator_options, endpoint.temperature, "endpoint-temperature", "0", "X", 0, 10,
+                 "0: the likeliest answer", .resume = RESUME_CONTENT),
+    OPTION_INT(annotator_options, endpoint.max_tokens, "endpoint-max-tokens", "256", "N", 0, 1e6,
+               "limit of an answer; more for models that think first; 0: the server's own", .resume = RESUME_CONTENT),
+    OPTION_TEXT(annotator_options, endpoint.extra, "endpoint-extra", NULL, "JSON",
+                "further members of a request, e.g. '{\"chat_template_kwargs\":{\"enable_thinking\":false}}'",
+                .resume = RESUME_CONTENT),
+    OPTION_INT(annotator_options, endpoint.history, "endpoint-history", "4", "N", 0, 2000,
+               "earlier messages that a prompt shows", .resume = RESUME_CONTENT),
+    OPTION_INT(annotator_options, endpoint.characters, "endpoint-clip", "4000", "N", 0, 1e9,
+               "characters of a message that a prompt shows, beginning and end; 0: all", .resume = RESUME_CONTENT),
+    OPTION_TEXT(annotator_options, endpoint.key_env, "endpoint-key-env", "WILDREWARD_API_KEY", "NAME",
+                "environment variable that holds the API key; no key is sent when the default one is not set",
+                .resume = RESUME_FREE),
+    OPTION_TEXT(annotator_options, endpoint.ca_file, "endpoint-ca", NULL, "FILE",
+                "certificates (PEM) to trust instead of the system's", .input = INPUT_WHOLE, .resume = RESUME_FREE),
+    OPTION_FLOAT(annotator_options, endpoint.price_in, "endpoint-price-in", "0", "X", 0, 1e9,
+                 "price of a million prompt tokens, to count the cost", .resume = RESUME_FREE),
+    OPTION_FLOAT(annotator_options, endpoint.price_out, "endpoint-price-out", "0", "X", 0, 1e9,
+                 "price of a million answer tokens", .resume = RESUME_FREE),
+    OPTION_TEXT(annotator_options, answer_cache, "answer-cache", NULL, "DIR",
+                "where answers of the endpoint and the model are kept (default: the --out folder's name with .answers)",
+                .resume = RESUME_FREE),
+    OPTION_TEXT(annotator_options, prompts_dir, "prompts", NULL, "DIR",
+                "folder with an own annotate.txt or refusal.txt for the endpoint", .input = INPUT_WHOLE,
+                .resume = RESUME_CONTENT),
     {0},
 };
 
+void annotator_options_resolve(const options *o, annotator_options *a) {
+    a->beside = options_str(o, "out");
+    a->endpoint.key_needed = options_given(o, "endpoint-key-env");
+}
+
 /* Everything that makes annotators, by name. */
 typedef struct maker {
-    const options *o;
+    const annotator_options *o;
     world *w;
     annotator_set *set;
     bool chat, embeddings; /* what the endpoint is wanted for */
 } maker;
 
 static wr_status make_lexicon(maker *m, annotator **out) {
-    return annotator_lexicon_create(options_str(m->o, "lexicon-rules"), options_str(m->o, "refusal-rules"), out);
+    return annotator_lexicon_create(m->o->lexicon_rules, m->o->refusal_rules, out);
 }
 
-wr_status annotator_cache_folder(const options *o, char out[PATH_CAP]) {
-    const char *given = options_str(o, "answer-cache"), *folder = options_str(o, "out");
+wr_status annotator_cache_folder(const annotator_options *o, char out[PATH_CAP]) {
+    const char *given = o->answer_cache, *folder = o->beside;
     size_t n = folder ? strlen(folder) : 0;
     while (n > 1 && folder[n - 1] == '/') n--;
     if (!given && n == 0)
@@ -167,37 +98,19 @@ wr_status annotator_cache_folder(const options *o, char out[PATH_CAP]) {
 
 static wr_status make_endpoint(maker *m, annotator **out) {
     wr_status status = WR_OK;
-    const options *o = m->o;
+    endpoint_options e = m->o->endpoint;
     char cache[PATH_CAP];
-    if (!options_str(o, "endpoint"))
-        return wr_fail(WR_E_USAGE, "--endpoint URL is needed, e.g. http://127.0.0.1:8000/v1");
-    if (m->chat && !options_str(o, "endpoint-model"))
-        return wr_fail(WR_E_USAGE, "--endpoint-model NAME is needed: the chat model of %s", options_str(o, "endpoint"));
-    const char *embedding = options_str(o, "endpoint-embedding-model");
-    if (!embedding) embedding = options_str(o, "endpoint-model");
-    if (m->embeddings && !embedding)
+    if (!e.url) return wr_fail(WR_E_USAGE, "--endpoint URL is needed, e.g. http://127.0.0.1:8000/v1");
+    if (m->chat && !e.model) return wr_fail(WR_E_USAGE, "--endpoint-model NAME is needed: the chat model of %s", e.url);
+    if (!e.embedding_model) e.embedding_model = e.model;
+    if (m->embeddings && !e.embedding_model)
         return wr_fail(WR_E_USAGE, "--endpoint-embedding-model NAME is needed for --similarity endpoint");
-    TRY(annotator_cache_folder(o, cache));
-    endpoint_options e = {.url = options_str(o, "endpoint"),
-                          .model = m->chat ? options_str(o, "endpoint-model") : NULL,
-                          .embedding_model = m->embeddings ? embedding : NULL,
-                          .key_env = options_str(o, "endpoint-key-env"),
-                          .key_needed = options_given(o, "endpoint-key-env"),
-                          .ca_file = options_str(o, "endpoint-ca"),
-                          .cache_dir = cache,
-                          .rank = m->w ? world_rank(m->w) : 0,
-                          .prompts_dir = options_str(o, "prompts"),
-                          .in_flight = (size_t)options_int(o, "endpoint-parallel"),
-                          .timeout_s = options_float(o, "endpoint-timeout"),
-                          .retries = (int)options_int(o, "endpoint-retries"),
-                          .backoff_s = options_float(o, "endpoint-backoff"),
-                          .temperature = options_float(o, "endpoint-temperature"),
-                          .max_tokens = (int)options_int(o, "endpoint-max-tokens"),
-                          .extra = options_str(o, "endpoint-extra"),
-                          .history = (size_t)options_int(o, "endpoint-history"),
-                          .characters = (size_t)options_int(o, "endpoint-clip"),
-                          .price_in = options_float(o, "endpoint-price-in"),
-                          .price_out = options_float(o, "endpoint-price-out")};
+    TRY(annotator_cache_folder(m->o, cache));
+    if (!m->chat) e.model = NULL;
+    if (!m->embeddings) e.embedding_model = NULL;
+    e.cache_dir = cache;
+    e.rank = m->w ? world_rank(m->w) : 0;
+    e.prompts_dir = m->o->prompts_dir;
     TRY(annotator_endpoint_create(&e, out));
 cleanup:
     return status;
@@ -208,7 +121,7 @@ static wr_status make_model(maker *m, annotator **out) {
     char folder[PATH_CAP], cache[PATH_CAP];
     TRY(annotator_cache_folder(m->o, folder));
     TRY(path_join(cache, folder, "model"));
-    TRY(annotator_model_make(m->o, m->w, options_str(m->o, "prompts"), cache, &m->set->model, out));
+    TRY(annotator_model_make(&m->o->model, m->w, m->o->prompts_dir, cache, &m->set->model, out));
 cleanup:
     return status;
 }
@@ -261,17 +174,23 @@ cleanup:
     return status;
 }
 
-wr_status annotators_create(const options *o, world *w, annotator_set *out) {
+/* Whether a list with commas holds the name. */
+static bool listed(const char *list, const char *name) {
+    const size_t n = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ','), at = at ? at + 1 : NULL)
+        if (strcspn(at, ",") == n && memcmp(at, name, n) == 0) return true;
+    return false;
+}
+
+wr_status annotators_create(const annotator_options *o, world *w, annotator_set *out) {
     wr_status status = WR_OK;
-    const char *list = options_str(o, "annotator"), *who = options_str(o, "refusals"),
-               *similarity = options_str(o, "similarity");
     *out = (annotator_set){0};
     maker m = {.o = o, .w = w, .set = out};
-    m.chat = strstr(list, "endpoint") != NULL || strcmp(who, "endpoint") == 0;
-    m.embeddings = strcmp(similarity, "endpoint") == 0;
-    TRY(make_list(&m, list));
-    TRY(get(&m, who, strlen(who), &out->refusals));
-    if (strcmp(similarity, "tfidf") != 0) TRY(get(&m, similarity, strlen(similarity), &out->similarity));
+    m.chat = listed(o->levels, "endpoint") || strcmp(o->refusals, "endpoint") == 0;
+    m.embeddings = strcmp(o->similarity, "endpoint") == 0;
+    TRY(make_list(&m, o->levels));
+    TRY(get(&m, o->refusals, strlen(o->refusals), &out->refusals));
+    if (strcmp(o->similarity, "tfidf") != 0) TRY(get(&m, o->similarity, strlen(o->similarity), &out->similarity));
 cleanup:
     if (status < 0) annotators_free(out);
     return status;

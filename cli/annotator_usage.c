@@ -67,7 +67,7 @@ cleanup:
     return status;
 }
 
-wr_status annotators_report(const annotator_set *s, const options *o, world *w) {
+wr_status annotators_report(const annotator_set *s, const annotator_options *o, world *w) {
     wr_status status = WR_OK;
     arena *memory = arena_create();
     char folder[PATH_CAP];

@@ -8,40 +8,24 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static const option_spec agree_table[] = {
-    {.name = "out",
-     .kind = OPT_STRING,
-     .default_value = "-",
-     .arg = "FILE.json",
-     .help = "JSON to write; the table goes to standard error"},
-    {.name = "consensus",
-     .kind = OPT_STRING,
-     .arg = "FILE.jsonl",
-     .help = "write the Dawid-Skene level of every follow-up and its posterior; zstd where it ends in .zst"},
-    {.name = "resamples",
-     .kind = OPT_INT,
-     .default_value = "1000",
-     .arg = "N",
-     .help = "of users, for the 95 % intervals; 0: no intervals",
-     .min = 0,
-     .max = 1e6},
-    {.name = "smoothing",
-     .kind = OPT_FLOAT,
-     .default_value = "0.01",
-     .arg = "X",
-     .help = "Dawid-Skene: count added to every cell of prior and confusions",
-     .min = 1e-12,
-     .max = 1e6},
-    {.name = "seed",
-     .kind = OPT_INT,
-     .default_value = "0",
-     .arg = "S",
-     .help = "of the resamples",
-     .min = 0,
-     .max = 9e15},
+typedef struct agree_call {
+    const char *out, *consensus;
+    size_t resamples;
+    uint64_t seed;
+    dawid_skene_options fit;
+} agree_call;
+static const option_spec agree_rows[] = {
+    OPTION_TEXT(agree_call, out, "out", "-", "FILE.json", "JSON to write; the table goes to standard error"),
+    OPTION_TEXT(agree_call, consensus, "consensus", NULL, "FILE.jsonl",
+                "write the Dawid-Skene level of every follow-up and its posterior; zstd where it ends in .zst"),
+    OPTION_INT(agree_call, resamples, "resamples", "1000", "N", 0, 1e6,
+               "of users, for the 95 % intervals; 0: no intervals"),
+    OPTION_FLOAT(agree_call, fit.smoothing, "smoothing", "0.01", "X", 1e-12, 1e6,
+                 "Dawid-Skene: count added to every cell of prior and confusions"),
+    OPTION_INT(agree_call, seed, "seed", "0", "S", 0, 9e15, "of the resamples"),
     {0},
 };
-static const option_spec *const agree_tables[] = {agree_table, NULL};
+static const option_group agree_groups[] = {{.rows = agree_rows}, {0}};
 
 static wr_status report_bad(const answers *in) {
     uint64_t bad = answers_bad(in);
@@ -59,18 +43,17 @@ static wr_status report_bad(const answers *in) {
     return wr_fail(WR_E_FAILED, "%" PRIu64 " rows were bad and were left out; the first is %s", bad, first);
 }
 
-static wr_status measure(const options *o, measured *m) {
+static wr_status measure(const dawid_skene_options *fit, measured *m) {
     wr_status status = WR_OK;
     uint64_t *counts = NULL;
     size_t n = m->in.n_columns;
-    dawid_skene_options d = {.smoothing = options_float(o, "smoothing")};
     TRY(agreement_create(n, &m->all));
     for (size_t i = 0; i < m->in.n_rows; i++) TRY(agreement_add(m->all, m->in.rows[i].user, m->in.rows[i].answers, 1));
     TRY_ALLOC(m->pairs = mem_calloc(n * (n - 1) / 2, sizeof *m->pairs));
     TRY(agreement_measure(m->all, m->resamples, m->seed, m->pairs, m->overall));
     TRY_ALLOC(counts = mem_calloc(pattern_count(n), sizeof *counts));
     agreement_histogram(m->all, counts);
-    TRY(dawid_skene_fit(n, counts, &d, &m->consensus));
+    TRY(dawid_skene_fit(n, counts, fit, &m->consensus));
 cleanup:
     free(counts);
     return status;
@@ -79,10 +62,14 @@ cleanup:
 static wr_status run_agree(const options *o, world *w) {
     (void)w;
     wr_status status = WR_OK;
-    measured m = {.resamples = (size_t)options_int(o, "resamples"), .seed = (uint64_t)options_int(o, "seed")};
+    agree_call c = {0};
+    measured m = {0};
     size_t n = options_count(o);
     const char **paths = mem_calloc(n + 1, sizeof *paths);
     TRY_ALLOC(paths);
+    TRY(options_fill(o, &c, sizeof c));
+    m.resamples = c.resamples;
+    m.seed = c.seed;
     if (!n) TRY(wr_fail(WR_E_USAGE, "agree compares files of levels: wildreward agree A.jsonl B.jsonl"));
     for (size_t i = 0; i < n; i++) paths[i] = options_positional(o, i);
     TRY(answers_read(paths, n, &m.in));
@@ -90,12 +77,12 @@ static wr_status run_agree(const options *o, world *w) {
         TRY(wr_fail(WR_E_USAGE,
                     "%s: one annotator; give a second file of levels, or a turns.jsonl.zst of several annotators",
                     paths[0]));
-    TRY(measure(o, &m));
+    TRY(measure(&c.fit, &m));
     if (m.overall[FIVE_WAYS].turns == 0)
         log_warn("no follow-up has two answers: do the files have conversation_hash and turn_identifier in common?");
     agree_print_table(&m);
-    if (options_str(o, "consensus")) TRY(agree_write_consensus(&m, options_str(o, "consensus")));
-    TRY(agree_write_json(&m, options_str(o, "out")));
+    if (c.consensus) TRY(agree_write_consensus(&m, c.consensus));
+    TRY(agree_write_json(&m, c.out));
     TRY(report_bad(&m.in));
 cleanup:
     free(paths);
@@ -110,6 +97,6 @@ const command cmd_agree = {
     .name = "agree",
     .usage = "agree A.jsonl B.jsonl [C.jsonl…] [--out FILE.json] [--consensus FILE.jsonl]",
     .summary = "agreement of annotators on the same follow-ups, and their consensus",
-    .tables = agree_tables,
+    .groups = agree_groups,
     .run = run_agree,
 };

@@ -12,58 +12,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const option_spec bench_options_table[] = {
-    {.name = "out", .kind = OPT_STRING, .arg = "FILE.json", .help = "also write the figures as JSON"},
-    {.name = "shape",
-     .kind = OPT_STRING,
-     .default_value = "layers=4,hidden=512,heads=8,kv-heads=4,ffn=1536,max-positions=2048",
-     .arg = "SPEC",
-     .help = "model shape, in the words of train --new"},
-    {.name = "vocab-size",
-     .kind = OPT_INT,
-     .default_value = "8192",
-     .arg = "N",
-     .help = "vocabulary of that model",
-     .min = 512,
-     .max = 1e6},
-    {.name = "tokens",
-     .kind = OPT_INT,
-     .default_value = "1024",
-     .arg = "N",
-     .help = "tokens of a micro-batch",
-     .min = 64,
-     .max = 1e6},
-    {.name = "sequence",
-     .kind = OPT_INT,
-     .default_value = "256",
-     .arg = "N",
-     .help = "tokens of each sequence in it",
-     .min = 64,
-     .max = 1e5},
-    {.name = "reduce-floats",
-     .kind = OPT_INT,
-     .default_value = "16777216",
-     .arg = "N",
-     .help = "gradient size of the reduction",
-     .min = 1,
-     .max = 4e9},
-    {.name = "repetitions",
-     .kind = OPT_INT,
-     .default_value = "7",
-     .arg = "N",
-     .help = "rounds over all cases; the median counts",
-     .min = 5,
-     .max = 1000},
-    {.name = "seconds",
-     .kind = OPT_FLOAT,
-     .default_value = "0.15",
-     .arg = "S",
-     .help = "least time of one measurement",
-     .min = 0.001,
-     .max = 60},
-    {.name = NULL},
+typedef struct bench_call {
+    bench_options b;
+    const char *out;
+    size_t repetitions;
+    double seconds;
+} bench_call;
+static const option_spec bench_rows[] = {
+    OPTION_TEXT(bench_call, out, "out", NULL, "FILE.json", "also write the figures as JSON"),
+    OPTION_TEXT(bench_call, b.spec, "shape", "layers=4,hidden=512,heads=8,kv-heads=4,ffn=1536,max-positions=2048",
+                "SPEC", "model shape, in the words of train --new"),
+    OPTION_INT(bench_call, b.vocab, "vocab-size", "8192", "N", 512, 1e6, "vocabulary of that model"),
+    OPTION_INT(bench_call, b.tokens, "tokens", "1024", "N", 64, 1e6, "tokens of a micro-batch"),
+    OPTION_INT(bench_call, b.sequence, "sequence", "256", "N", 64, 1e5, "tokens of each sequence in it"),
+    OPTION_INT(bench_call, b.reduce_floats, "reduce-floats", "16777216", "N", 1, 4e9, "gradient size of the reduction"),
+    OPTION_INT(bench_call, repetitions, "repetitions", "7", "N", 5, 1000, "rounds over all cases; the median counts"),
+    OPTION_FLOAT(bench_call, seconds, "seconds", "0.15", "S", 0.001, 60, "least time of one measurement"),
+    {0},
 };
-static const option_spec *const bench_tables[] = {bench_options_table, NULL};
+static const option_group bench_groups[] = {{.rows = bench_rows}, {0}};
 
 typedef struct bench_result {
     double *rates; /* (repetitions) sorted once all are in; work units a second */
@@ -186,21 +153,19 @@ cleanup:
 static wr_status run_bench(const options *o, world *w) {
     wr_status status = WR_OK;
     bench_setup *s = NULL;
-    size_t reps = (size_t)options_int(o, "repetitions"), n = 0;
-    bench_options b = {.spec = options_str(o, "shape"),
-                       .vocab = (size_t)options_int(o, "vocab-size"),
-                       .tokens = (size_t)options_int(o, "tokens"),
-                       .sequence = (size_t)options_int(o, "sequence"),
-                       .reduce_floats = (size_t)options_int(o, "reduce-floats")};
+    bench_call c = {0};
+    size_t n = 0;
     while (bench_cases[n].name) n++;
     bench_result *results = mem_calloc(n, sizeof *results);
+    TRY(options_fill(o, &c, sizeof c));
+    const size_t reps = c.repetitions;
     TRY(world_agree(w, results ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for the results")));
-    TRY(bench_setup_create(w, &b, &s));
+    TRY(bench_setup_create(w, &c.b, &s));
     for (size_t i = 0; i < n; i++) {
         if (!applies(w, &bench_cases[i])) continue;
         results[i].rates = mem_calloc(reps, sizeof(double));
         TRY(world_agree(w, results[i].rates ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for the results")));
-        TRY(calibrate(w, s, &bench_cases[i], options_float(o, "seconds"), &results[i].inner));
+        TRY(calibrate(w, s, &bench_cases[i], c.seconds, &results[i].inner));
     }
     /* Interleaved: a machine that slows down for a while then slows a limit and what is compared with it alike. */
     for (size_t r = 0; r < reps; r++) {
@@ -225,7 +190,7 @@ static wr_status run_bench(const options *o, world *w) {
     wr_status mine = WR_OK;
     if (world_rank(w) == 0) {
         print_table(w, s, results);
-        if (options_str(o, "out")) mine = write_json(options_str(o, "out"), w, s, &b, results, reps);
+        if (c.out) mine = write_json(c.out, w, s, &c.b, results, reps);
     }
     TRY(world_agree(w, mine));
 cleanup:
@@ -239,7 +204,7 @@ const command cmd_bench = {
     .name = "bench",
     .usage = "bench [--out FILE.json] [--shape SPEC]",
     .summary = "measure training, scoring, decoding and data rates against this machine's own limits",
-    .tables = bench_tables,
+    .groups = bench_groups,
     .needs_world = true,
     .run = run_bench,
 };

@@ -15,13 +15,14 @@
 #define PROBE_SECONDS 0.25 /* each of: forward and backward products, with 1 and all threads */
 #define READ_SECONDS 0.25
 
-static const option_spec doctor_options[] = {
-    {.name = "probe",
-     .kind = OPT_FLAG,
-     .default_value = "true",
-     .help = "measure matrix products and memory (about 2 seconds)"},
+typedef struct doctor_call {
+    bool probe;
+} doctor_call;
+static const option_spec doctor_rows[] = {
+    OPTION_FLAG(doctor_call, probe, "probe", "true", "measure matrix products and memory (about 2 seconds)"),
     {0},
 };
+static const option_group doctor_groups[] = {{.rows = doctor_rows}, {0}};
 
 static double gib(uint64_t bytes) { return (double)bytes / (double)(1 << 30); }
 
@@ -122,9 +123,11 @@ static wr_status run(const options *o, world *w) {
     wr_status status = WR_OK;
     strbuf mine = {0}, *lines = NULL, *gathered = NULL;
     core_use own = {0}, *uses = NULL;
+    doctor_call c = {0};
     int size = world_size(w);
+    TRY(options_fill(o, &c, sizeof c));
     TRY(world_agree(w, options_count(o) == 0 ? WR_OK : wr_fail(WR_E_USAGE, "doctor takes no arguments")));
-    measure(w, options_flag(o, "probe"), &mine);
+    measure(w, c.probe, &mine);
     lines = mem_calloc((size_t)size, sizeof *lines);
     gathered = mem_calloc((size_t)size, sizeof *gathered);
     uses = mem_calloc((size_t)size, sizeof *uses);
@@ -168,13 +171,11 @@ cleanup:
     return status;
 }
 
-static const option_spec *const tables[] = {doctor_options, NULL};
-
 const command cmd_doctor = {
     .name = "doctor",
     .usage = "doctor [--no-probe]",
     .summary = "what this machine is, what slows it down, and how fast it is",
-    .tables = tables,
+    .groups = doctor_groups,
     .needs_world = true,
     .run = run,
 };

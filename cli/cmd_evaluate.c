@@ -1,7 +1,5 @@
 /* evaluate: a reward model or language model on shards, or a policy on prompts. */
 #include "cli/lm_tool.h"
-#include "cli/model_options.h"
-#include "cli/sampling_options.h"
 
 #include "base/file.h"
 #include "base/fresh.h"
@@ -12,124 +10,86 @@
 #include "evaluate/evaluate.h"
 #include "model/host/model_share.h"
 #include "evaluate/truth.h"
+#include "sampler/sampling.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static const option_spec evaluate_table[] = {
-    {.name = "model",
-     .input = INPUT_WHOLE,
-     .kind = OPT_STRING,
-     .arg = "DIR",
-     .help = "reward model, language model, or (with --prompts) policy",
-     .required = true},
-    {.name = "data", .input = INPUT_PARTS, .kind = OPT_STRING, .arg = "DIR", .help = "folder that prepare wrote"},
-    {.name = "split", .kind = OPT_CHOICE, .default_value = "test", .arg = "test|train", .help = "which shards"},
-    {.name = "limit",
-     .kind = OPT_INT,
-     .default_value = "0",
-     .arg = "N",
-     .help = "records (prompts) at most; 0: all",
-     .min = 0,
-     .max = 1e12},
-    {.name = "truth",
-     .input = INPUT_WHOLE,
-     .kind = OPT_STRING,
-     .arg = "FILE",
-     .help = "truth.jsonl.zst of synth: correlation with the true quality of test users' replies"},
-    {.name = "prompts",
-     .input = INPUT_PARTS,
-     .kind = OPT_STRING,
-     .arg = "FILE|DIR",
-     .help = "evaluate a policy on these prompts instead of shards"},
-    {.name = "reward",
-     .input = INPUT_WHOLE,
-     .kind = OPT_STRING,
-     .arg = "DIR",
-     .help = "with --prompts: reward model that scores the replies"},
-    {.name = "template",
-     .input = INPUT_WHOLE,
-     .kind = OPT_STRING,
-     .arg = "FILE",
-     .help = "reward template, for a model that records none"},
-    {.name = "n",
-     .kind = OPT_INT,
-     .default_value = "1",
-     .arg = "N",
-     .help = "with --prompts: replies a prompt",
-     .min = 1,
-     .max = 4096},
-    {.name = "max-tokens",
-     .kind = OPT_INT,
-     .default_value = "48",
-     .arg = "N",
-     .help = "with --prompts: tokens of a reply",
-     .min = 1,
-     .max = 1e6},
-    {.name = "max-length",
-     .kind = OPT_INT,
-     .default_value = "4096",
-     .arg = "N",
-     .help = "tokens of a record",
-     .min = 2,
-     .max = 1e7},
-    {.name = "micro-tokens",
-     .kind = OPT_INT,
-     .default_value = "8192",
-     .arg = "N",
-     .help = "tokens of one forward pass",
-     .min = 1,
-     .max = 1e8},
-    {.name = "loss-on",
-     .kind = OPT_CHOICE,
-     .default_value = "assistant",
-     .arg = "assistant|all",
-     .help = "language models: tokens that the loss counts"},
-    {.name = "seed",
-     .kind = OPT_INT,
-     .default_value = "0",
-     .arg = "S",
-     .help = "sampling and bootstrap",
-     .min = 0,
-     .max = 9e15},
-    {.name = "out", .kind = OPT_STRING, .default_value = "-", .arg = "FILE", .help = "JSON to write"},
+typedef struct evaluate_call {
+    model_options model;
+    const char *data, *split, *truth, *prompts, *reward, *template_file, *out;
+    chat_options chat;
+    size_t limit, max_length, micro_tokens;
+    bool loss_on_all;
+    sampling_options sampling;
+} evaluate_call;
+static const option_spec evaluate_rows[] = {
+    OPTION_TEXT(evaluate_call, model.dir, "model", NULL, "DIR",
+                "reward model, language model, or (with --prompts) policy", .required = true, .input = INPUT_WHOLE),
+    OPTION_TEXT(evaluate_call, data, "data", NULL, "DIR", "folder that prepare wrote", .input = INPUT_PARTS),
+    OPTION_CHOICE(evaluate_call, split, "split", "test", "test|train", "which shards"),
+    OPTION_INT(evaluate_call, limit, "limit", "0", "N", 0, 1e12, "records (prompts) at most; 0: all"),
+    OPTION_TEXT(evaluate_call, truth, "truth", NULL, "FILE",
+                "truth.jsonl.zst of synth: correlation with the true quality of test users' replies",
+                .input = INPUT_WHOLE),
+    OPTION_TEXT(evaluate_call, prompts, "prompts", NULL, "FILE|DIR",
+                "evaluate a policy on these prompts instead of shards", .input = INPUT_PARTS),
+    OPTION_TEXT(evaluate_call, reward, "reward", NULL, "DIR", "with --prompts: reward model that scores the replies",
+                .input = INPUT_WHOLE),
+    OPTION_TEXT(evaluate_call, template_file, "template", NULL, "FILE",
+                "reward template, for a model that records none", .input = INPUT_WHOLE),
+    OPTION_INT(evaluate_call, sampling.n, "n", "1", "N", 1, 4096, "with --prompts: replies a prompt"),
+    OPTION_INT(evaluate_call, sampling.max_tokens, "max-tokens", "48", "N", 1, 1e6,
+               "with --prompts: tokens of a reply"),
+    OPTION_INT(evaluate_call, max_length, "max-length", "4096", "N", 2, 1e7, "tokens of a record"),
+    OPTION_INT(evaluate_call, micro_tokens, "micro-tokens", "8192", "N", 1, 1e8, "tokens of one forward pass"),
+    OPTION_CHOICE(evaluate_call, loss_on_all, "loss-on", "assistant", "assistant|all",
+                  "language models: tokens that the loss counts"),
+    OPTION_INT(evaluate_call, sampling.seed, "seed", "0", "S", 0, 9e15, "sampling and bootstrap"),
+    OPTION_TEXT(evaluate_call, out, "out", "-", "FILE", "JSON to write"),
     {0},
 };
-static const option_spec *const evaluate_tables[] = {evaluate_table,    chat_options,    sampling_table,
-                                                     precision_options, adapter_options, NULL};
+static const option_group evaluate_groups[] = {
+    {.rows = evaluate_rows},
+    OPTION_GROUP(chat_rows, evaluate_call, chat),
+    OPTION_GROUP(sampling_rows, evaluate_call, sampling),
+    OPTION_GROUP(arithmetic_rows, evaluate_call, model.arithmetic),
+    OPTION_GROUP(adapter_rows, evaluate_call, model),
+    {0},
+};
 
-static wr_status evaluate_policy(const options *o, world *w, precision arithmetic) {
-    policy_eval_options p = {
-        .model_dir = options_str(o, "model"),
-        .prompts = options_str(o, "prompts"),
-        .reward_dir = options_str(o, "reward"),
-        .template_file = options_str(o, "template"),
-        .chat_template = options_str(o, "chat-template"),
-        .out_path = options_str(o, "out"),
-        .limit = (size_t)options_int(o, "limit"),
+static wr_status evaluate_policy(const evaluate_call *c, world *w, precision arithmetic) {
+    const policy_eval_options p = {
+        .model_dir = c->model.dir,
+        .prompts = c->prompts,
+        .reward_dir = c->reward,
+        .template_file = c->template_file,
+        .chat_template = c->chat.file,
+        .out_path = c->out,
+        .limit = c->limit,
+        .sampling = c->sampling,
         .precision = arithmetic,
-        .check_weights = options_flag(o, "check-weights"),
-        .adapter_dir = options_str(o, "adapter"),
+        .check_weights = c->model.arithmetic.check_weights,
+        .adapter_dir = c->model.adapter,
     };
-    if (options_str(o, "data") || options_str(o, "truth"))
-        return wr_fail(WR_E_USAGE, "--prompts evaluates a policy: leave --data and --truth out");
-    const wr_status status = sampling_from_options(o, &p.sampling);
+    if (c->data || c->truth) return wr_fail(WR_E_USAGE, "--prompts evaluates a policy: leave --data and --truth out");
+    const wr_status status = sampling_options_check(&p.sampling);
     return status < 0 ? status : policy_eval_run(w, &p);
 }
 
-static void begin(json_writer *j, const char *kind, const options *o) {
+static void begin(json_writer *j, const char *kind, const evaluate_call *c) {
     json_begin_object(j);
     json_key(j, "kind");
     json_string(j, kind);
     json_key(j, "model");
-    json_string(j, options_str(o, "model"));
-    if (options_str(o, "adapter")) json_key(j, "adapter"), json_string(j, options_str(o, "adapter"));
+    json_string(j, c->model.dir);
+    if (c->model.adapter) json_key(j, "adapter"), json_string(j, c->model.adapter);
     json_key(j, "data");
-    json_string(j, options_str(o, "data"));
+    json_string(j, c->data);
     json_key(j, "split");
-    json_string(j, options_str(o, "split"));
+    json_string(j, c->split);
 }
 
 static void number(json_writer *j, const char *key, double v) {
@@ -172,8 +132,8 @@ static void write_truth(json_writer *j, const truth_figures *t) {
 }
 
 /* Rank 0: the tokenizer (and for reward models the template) must be the shards'. */
-static wr_status check_belongs(const options *o, const dataset_index *d, const reward_model *r) {
-    const char *dir = options_str(o, "model"), *data = options_str(o, "data");
+static wr_status check_belongs(const evaluate_call *c, const dataset_index *d, const reward_model *r) {
+    const char *dir = c->model.dir, *data = c->data;
     if (!d->meta.tokenizer_hash[0])
         return wr_fail(WR_E_MISMATCH, "%s: prepared with --no-tokens; prepare it with --tokenizer %s to evaluate on it",
                        data, dir);
@@ -191,23 +151,23 @@ static wr_status check_belongs(const options *o, const dataset_index *d, const r
     return WR_OK;
 }
 
-static wr_status open_root(const options *o, model_head head, reward_model *r) {
-    const char *dir = options_str(o, "model");
-    wr_status status = load_model(o, head == HEAD_SCORE ? HEAD_NONE : HEAD_LM, false, PRECISION_F32, &r->m);
+static wr_status open_root(const evaluate_call *c, model_head head, reward_model *r) {
+    wr_status status = load_model(&c->model, head == HEAD_SCORE ? HEAD_NONE : HEAD_LM, false, PRECISION_F32, &r->m);
     if (status < 0) return status;
-    return head == HEAD_SCORE ? reward_model_open(dir, options_str(o, "template"), 0, r) : tokenizer_load(dir, &r->tok);
+    return head == HEAD_SCORE ? reward_model_open(c->model.dir, c->template_file, 0, r)
+                              : tokenizer_load(c->model.dir, &r->tok);
 }
 
 /* The head of rank 0's model directory, or of the adapter, to all. */
-static wr_status agree_head(const options *o, world *w, model_head *head) {
+static wr_status agree_head(const model_options *o, world *w, model_head *head) {
     wr_status status = WR_OK;
     double value = 0;
     if (world_rank(w) == 0) {
-        model_config c;
+        model_config config;
         size_t rows = 0;
-        status = model_config_load(options_str(o, "model"), &c);
-        if (status >= 0 && options_str(o, "adapter")) status = lora_score_rows(options_str(o, "adapter"), &rows);
-        value = status >= 0 && (rows || c.head == HEAD_SCORE);
+        status = model_config_load(o->dir, &config);
+        if (status >= 0 && o->adapter) status = lora_score_rows(o->adapter, &rows);
+        value = status >= 0 && (rows || config.head == HEAD_SCORE);
     }
     TRY(world_agree(w, status));
     world_sum(w, &value, 1);
@@ -216,7 +176,7 @@ cleanup:
     return status;
 }
 
-static wr_status evaluate_shards(const options *o, world *w, precision arithmetic, json_writer *j) {
+static wr_status evaluate_shards(const evaluate_call *c, world *w, precision arithmetic, json_writer *j) {
     wr_status status = WR_OK;
     bool root = world_rank(w) == 0;
     char prefix[32];
@@ -224,46 +184,43 @@ static wr_status evaluate_shards(const options *o, world *w, precision arithmeti
     reward_model r = {0};
     record_source *source = NULL;
     model_workspace *work = NULL;
-    TRY(agree_head(o, w, &head));
-    if (options_str(o, "truth") && head != HEAD_SCORE)
-        TRY(wr_fail(WR_E_USAGE, "--truth: %s is not a reward model", options_str(o, "model")));
-    snprintf(prefix, sizeof prefix, "%s-%s-", head == HEAD_SCORE ? "reward" : "chats", options_str(o, "split"));
-    TRY(record_source_open(w, options_str(o, "data"), prefix, &source));
+    TRY(agree_head(&c->model, w, &head));
+    if (c->truth && head != HEAD_SCORE) TRY(wr_fail(WR_E_USAGE, "--truth: %s is not a reward model", c->model.dir));
+    snprintf(prefix, sizeof prefix, "%s-%s-", head == HEAD_SCORE ? "reward" : "chats", c->split);
+    TRY(record_source_open(w, c->data, prefix, &source));
     if (root) {
-        status = open_root(o, head, &r);
-        if (status >= 0) status = check_belongs(o, record_source_index(source), &r);
+        status = open_root(c, head, &r);
+        if (status >= 0) status = check_belongs(c, record_source_index(source), &r);
     }
     TRY(world_agree(w, status));
     TRY(model_share(w, arithmetic, &r.m));
     TRY(world_agree(w, model_workspace_create(r.m, &work)));
-    size_t limit = r.m->config.max_positions, wanted = (size_t)options_int(o, "max-length");
+    const size_t limit = r.m->config.max_positions, wanted = c->max_length;
     evaluate_options e = {.max_length = limit && limit < wanted ? limit : wanted,
-                          .max_tokens = (size_t)options_int(o, "micro-tokens"),
-                          .limit = (size_t)options_int(o, "limit"),
-                          .loss_on_all = strcmp(options_str(o, "loss-on"), "all") == 0,
+                          .max_tokens = c->micro_tokens,
+                          .limit = c->limit,
+                          .loss_on_all = c->loss_on_all,
                           .stoppable = true,
                           .show = true};
-    begin(j, head == HEAD_SCORE ? "reward" : "lm", o);
+    begin(j, head == HEAD_SCORE ? "reward" : "lm", c);
     if (head == HEAD_SCORE) {
         reward_figures f;
         TRY(evaluate_reward(w, r.m, work, source, &e, &f));
         if (!f.records)
-            TRY(wr_fail(WR_E_FORMAT, "%s: no record of up to %zu tokens to evaluate", options_str(o, "data"),
-                        e.max_length));
+            TRY(wr_fail(WR_E_FORMAT, "%s: no record of up to %zu tokens to evaluate", c->data, e.max_length));
         write_reward(j, &f);
     } else {
         lm_figures f;
         TRY(evaluate_lm(w, r.m, work, source, &e, &f));
-        if (!f.tokens) TRY(wr_fail(WR_E_FORMAT, "%s: no target token to evaluate", options_str(o, "data")));
+        if (!f.tokens) TRY(wr_fail(WR_E_FORMAT, "%s: no target token to evaluate", c->data));
         count(j, "records", f.records);
         count(j, "tokens", f.tokens);
         number(j, "loss", f.loss);
         number(j, "perplexity", exp(f.loss));
     }
-    if (options_str(o, "truth")) {
+    if (c->truth) {
         truth_figures t;
-        TRY(truth_evaluate(w, &r, options_str(o, "truth"), options_str(o, "data"), e.limit, e.max_tokens,
-                           (uint64_t)options_int(o, "seed"), &t));
+        TRY(truth_evaluate(w, &r, c->truth, c->data, e.limit, e.max_tokens, c->sampling.seed, &t));
         write_truth(j, &t);
     }
     json_end_object(j);
@@ -303,13 +260,14 @@ static wr_status run_evaluate(const options *o, world *w) {
     strbuf text = {0};
     json_writer j = json_writer_make(&text);
     precision arithmetic;
-    TRY(choose_precision(o, w, &arithmetic));
-    TRY(world_agree(w, world_rank(w) == 0 ? can_write(options_str(o, "out")) : WR_OK));
-    if (options_str(o, "prompts")) return evaluate_policy(o, w, arithmetic);
-    if (!options_str(o, "data"))
-        TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));
-    TRY(evaluate_shards(o, w, arithmetic, &j));
-    TRY(world_agree(w, world_rank(w) == 0 ? write_out(options_str(o, "out"), &text) : WR_OK));
+    evaluate_call c = {0};
+    TRY(options_fill(o, &c, sizeof c));
+    TRY(choose_precision(&c.model.arithmetic, w, &arithmetic));
+    TRY(world_agree(w, world_rank(w) == 0 ? can_write(c.out) : WR_OK));
+    if (c.prompts) return evaluate_policy(&c, w, arithmetic);
+    if (!c.data) TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));
+    TRY(evaluate_shards(&c, w, arithmetic, &j));
+    TRY(world_agree(w, world_rank(w) == 0 ? write_out(c.out, &text) : WR_OK));
 cleanup:
     strbuf_free(&text);
     return status;
@@ -320,7 +278,7 @@ const command cmd_evaluate = {
     .usage = "evaluate --model DIR (--data DIR [--split test] [--truth FILE] | --prompts FILE [--reward DIR]) --out "
              "FILE.json",
     .summary = "measure a reward model, a language model or a policy",
-    .tables = evaluate_tables,
+    .groups = evaluate_groups,
     .needs_world = true,
     .run = run_evaluate,
     .no_positionals = true,

@@ -16,29 +16,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const option_spec inspect_options[] = {
-    {.name = "verify",
-     .kind = OPT_FLAG,
-     .help = "decode every frame and record, compare counts with footers and meta.json, file hashes with meta.json, "
-             "and train with test users"},
-    {.name = "refusals",
-     .kind = OPT_FLAG,
-     .help = "false and justified refusals by level, model, language and month instead"},
-    {.name = "summary",
-     .kind = OPT_STRING,
-     .arg = "FILE.json",
-     .help = "write the numbers behind report's page (levels, users, lengths, refusals, examples) instead; - is "
-             "standard output"},
-    {.name = "records",
-     .kind = OPT_INT,
-     .default_value = "3",
-     .arg = "N",
-     .help = "decoded records to show",
-     .min = 0,
-     .max = 1000},
-    {.name = NULL},
+typedef struct inspect_call {
+    bool verify, refusals;
+    const char *summary;
+    size_t records;
+} inspect_call;
+static const option_spec inspect_rows[] = {
+    OPTION_FLAG(inspect_call, verify, "verify", NULL,
+                "decode every frame and record, compare counts with footers and meta.json, file hashes with meta.json, "
+                "and train with test users"),
+    OPTION_FLAG(inspect_call, refusals, "refusals", NULL,
+                "false and justified refusals by level, model, language and month instead"),
+    OPTION_TEXT(inspect_call, summary, "summary", NULL, "FILE.json",
+                "write the numbers behind report's page (levels, users, lengths, refusals, examples) instead; - is "
+                "standard output"),
+    OPTION_INT(inspect_call, records, "records", "3", "N", 0, 1000, "decoded records to show"),
+    {0},
 };
-static const option_spec *const inspect_tables[] = {inspect_options, NULL};
+static const option_group inspect_groups[] = {{.rows = inspect_rows}, {0}};
 
 static const char *const prefixes[] = {"reward-train-", "reward-test-", "chats-train-", "chats-test-"};
 
@@ -230,13 +225,15 @@ static wr_status run_inspect(const options *o, world *w) {
     size_t n;
     bool found = false;
     const json_value *meta = NULL;
+    inspect_call c = {0};
     arena *a = arena_create();
     TRY_ALLOC(a);
+    TRY(options_fill(o, &c, sizeof c));
     if (options_count(o) != 1) TRY(wr_fail(WR_E_USAGE, "inspect takes one folder: wildreward inspect DIR [--verify]"));
     const char *dir = options_positional(o, 0);
-    if (options_flag(o, "refusals") || options_str(o, "summary")) {
-        if (options_str(o, "summary")) TRY(write_summary(dir, options_str(o, "summary")));
-        if (options_flag(o, "refusals")) TRY(inspect_refusals(dir));
+    if (c.refusals || c.summary) {
+        if (c.summary) TRY(write_summary(dir, c.summary));
+        if (c.refusals) TRY(inspect_refusals(dir));
         goto cleanup;
     }
     TRY(path_join(path, dir, "meta.json"));
@@ -244,12 +241,11 @@ static wr_status run_inspect(const options *o, world *w) {
         TRY(file_read(path, 64 << 20, &text, &n));
         TRY(wr_context(json_parse(a, text, n, &meta), "%s", path));
     }
-    size_t shown = (size_t)options_int(o, "records");
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-        TRY(inspect_set(dir, prefixes[i], meta, options_flag(o, "verify"), i == 0 ? shown : 0, &found));
+        TRY(inspect_set(dir, prefixes[i], meta, c.verify, i == 0 ? c.records : 0, &found));
     }
     if (!found) TRY(wr_fail(WR_E_IO, "%s: no shards here; make them with: wildreward prepare SRC… --out %s", dir, dir));
-    if (options_flag(o, "verify")) TRY(verify_folder(dir, meta));
+    if (c.verify) TRY(verify_folder(dir, meta));
 cleanup:
     free(text);
     arena_free(a);
@@ -260,6 +256,6 @@ const command cmd_inspect = {
     .name = "inspect",
     .usage = "inspect DIR [--verify | --refusals | --summary FILE.json]",
     .summary = "labels, tokens, users and a few records of a prepared folder",
-    .tables = inspect_tables,
+    .groups = inspect_groups,
     .run = run_inspect,
 };

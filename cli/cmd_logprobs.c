@@ -1,14 +1,23 @@
 /* wildreward logprobs: log-probability of a response after its prompt. */
 #include "cli/command.h"
 #include "cli/lm_tool.h"
-#include "cli/model_options.h"
 #include "model/prefix.h"
 
 #include <stdlib.h>
 
 #define FORWARD_TOKENS 4096 /* of one packed forward; a longer record goes alone */
 
-static const option_spec *const tables[] = {lm_options, precision_options, adapter_options, jsonl_options, NULL};
+typedef struct logprobs_call {
+    lm_options lm;
+    jsonl_options files;
+} logprobs_call;
+static const option_group logprobs_groups[] = {
+    OPTION_GROUP(lm_rows, logprobs_call, lm),
+    OPTION_GROUP(arithmetic_rows, logprobs_call, lm.model.arithmetic),
+    OPTION_GROUP(adapter_rows, logprobs_call, lm.model),
+    OPTION_GROUP(jsonl_rows, logprobs_call, files),
+    {0},
+};
 
 typedef struct record {
     token_ids ids;
@@ -134,10 +143,12 @@ static wr_status run_logprobs(const options *o, world *w) {
     static const char *const names[] = {"logprob", "token_logprobs", NULL};
     wr_status status = WR_OK;
     logprobs_job job = {0};
+    logprobs_call c = {0};
     (void)w;
-    TRY(lm_tool_load(o, false, &job.lm));
+    TRY(options_fill(o, &c, sizeof c));
+    TRY(lm_tool_load(&c.lm, false, &job.lm));
     TRY(model_workspace_create(job.lm.m, &job.work));
-    TRY(jsonl_run(o, BATCH_LINES, names, handle, &job));
+    TRY(jsonl_run(&c.files, BATCH_LINES, names, handle, &job));
 cleanup:
     prefix_batch_free(&job.packed);
     model_workspace_free(job.work);
@@ -149,7 +160,7 @@ const command cmd_logprobs = {
     .name = "logprobs",
     .usage = "logprobs --model DIR [--in FILE] [--out FILE]",
     .summary = "log-probability of responses after their prompts (JSONL)",
-    .tables = tables,
+    .groups = logprobs_groups,
     .run = run_logprobs,
     .no_positionals = true,
 };

@@ -4,40 +4,36 @@
 #include "base/fresh.h"
 #include "base/log.h"
 
-static const option_spec merge_options[] = {
-    {.name = "model",
-     .kind = OPT_STRING,
-     .arg = "DIR",
-     .help = "model that the adapter was trained on",
-     .required = true},
-    {.name = "adapter", .kind = OPT_STRING, .arg = "DIR", .help = "LoRA adapter in PEFT's format", .required = true},
-    {.name = "out",
-     .kind = OPT_STRING,
-     .arg = "DIR",
-     .help = "Hugging Face directory to write; must not exist, or be an empty folder",
-     .required = true},
-    {.name = "save-precision",
-     .kind = OPT_CHOICE,
-     .default_value = "f32",
-     .arg = "f32|bf16",
-     .help = "how the weights are stored"},
-    {.name = "check-weights", .kind = OPT_FLAG, .help = "look for NaN and infinities in the model's weights first"},
+typedef struct merge_call {
+    model_options model;
+    const char *out;
+    precision save_precision;
+} merge_call;
+static const option_spec merge_rows[] = {
+    OPTION_TEXT(merge_call, model.dir, "model", NULL, "DIR", "model that the adapter was trained on", .required = true),
+    OPTION_TEXT(merge_call, model.adapter, "adapter", NULL, "DIR", "LoRA adapter in PEFT's format", .required = true),
+    OPTION_TEXT(merge_call, out, "out", NULL, "DIR",
+                "Hugging Face directory to write; must not exist, or be an empty folder", .required = true),
+    OPTION_CHOICE(merge_call, save_precision, "save-precision", "f32", "f32|bf16", "how the weights are stored"),
+    OPTION_FLAG(merge_call, model.arithmetic.check_weights, "check-weights", NULL,
+                "look for NaN and infinities in the model's weights first"),
     {0},
 };
-static const option_spec *const tables[] = {merge_options, NULL};
+static const option_group merge_groups[] = {{.rows = merge_rows}, {0}};
 
 static wr_status run_merge(const options *o, world *w) {
     wr_status status = WR_OK;
-    const char *dir = options_str(o, "model"), *out = options_str(o, "out");
+    merge_call c = {0};
     fresh_folder made = {.lock = -1};
     model *m = NULL;
     (void)w;
-    TRY(wr_context(fresh_folder_make(out, &made), "--out"));
-    TRY(load_model(o, HEAD_NONE, false, PRECISION_F32, &m));
+    TRY(options_fill(o, &c, sizeof c));
+    TRY(wr_context(fresh_folder_make(c.out, &made), "--out"));
+    TRY(load_model(&c.model, HEAD_NONE, false, PRECISION_F32, &m));
     const model_provenance p = {.parent_hash = m->parent_hash, .template_text = m->template_text};
-    TRY(model_save(m, made.temporary, dir, &p, save_precision(o)));
+    TRY(model_save(m, made.temporary, c.model.dir, &p, c.save_precision));
     TRY(fresh_folder_commit(&made));
-    log_info("%s: %s with the adapter %s merged in", out, dir, options_str(o, "adapter"));
+    log_info("%s: %s with the adapter %s merged in", c.out, c.model.dir, c.model.adapter);
 cleanup:
     model_free(m);
     fresh_folder_discard(&made);
@@ -48,7 +44,7 @@ const command cmd_merge = {
     .name = "merge",
     .usage = "merge --model DIR --adapter DIR --out DIR [--save-precision f32|bf16]",
     .summary = "write a model with its LoRA adapter merged in",
-    .tables = tables,
+    .groups = merge_groups,
     .run = run_merge,
     .no_positionals = true,
 };

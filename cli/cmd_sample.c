@@ -1,40 +1,34 @@
 /* wildreward sample: replies of a language model to prompts and chats. */
 #include "cli/command.h"
 #include "cli/lm_tool.h"
-#include "cli/model_options.h"
-#include "cli/sampling_options.h"
+#include "sampler/sampler.h"
 #include "text/chat/chat_fit.h"
 #include "text/chat/chat_read.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const option_spec sample_options[] = {
-    {.name = "n",
-     .kind = OPT_INT,
-     .default_value = "1",
-     .arg = "N",
-     .help = "replies to each prompt",
-     .min = 1,
-     .max = 65536},
-    {.name = "max-tokens",
-     .kind = OPT_INT,
-     .default_value = "256",
-     .arg = "N",
-     .help = "longest reply in tokens",
-     .min = 1,
-     .max = 1e7},
-    {.name = "seed",
-     .kind = OPT_INT,
-     .default_value = "0",
-     .arg = "S",
-     .help = "same seed and line: same replies",
-     .min = 0,
-     .max = 9e15},
+typedef struct sample_call {
+    lm_options lm;
+    sampling_options sampling;
+    jsonl_options files;
+} sample_call;
+static const option_spec sample_rows[] = {
+    OPTION_INT(sampling_options, n, "n", "1", "N", 1, 65536, "replies to each prompt"),
+    OPTION_INT(sampling_options, max_tokens, "max-tokens", "256", "N", 1, 1e7, "longest reply in tokens"),
+    OPTION_INT(sampling_options, seed, "seed", "0", "S", 0, 9e15, "same seed and line: same replies"),
     {0},
 };
-static const option_spec *const tables[] = {lm_options,        chat_options,    sample_options, sampling_table,
-                                            precision_options, adapter_options, jsonl_options,  NULL};
+static const option_group sample_groups[] = {
+    OPTION_GROUP(lm_rows, sample_call, lm),
+    OPTION_GROUP(chat_rows, sample_call, lm.chat),
+    OPTION_GROUP(sample_rows, sample_call, sampling),
+    OPTION_GROUP(sampling_rows, sample_call, sampling),
+    OPTION_GROUP(arithmetic_rows, sample_call, lm.model.arithmetic),
+    OPTION_GROUP(adapter_rows, sample_call, lm.model),
+    OPTION_GROUP(jsonl_rows, sample_call, files),
+    {0},
+};
 
 typedef struct sample_job {
     lm_tool lm;
@@ -153,13 +147,16 @@ static wr_status run_sample(const options *o, world *w) {
     static const char *const names[] = {"samples", NULL};
     wr_status status = WR_OK;
     sample_job job = {0};
+    sample_call c = {0};
     (void)w;
-    TRY(sampling_from_options(o, &job.o));
-    TRY(lm_tool_load(o, true, &job.lm));
+    TRY(options_fill(o, &c, sizeof c));
+    TRY(sampling_options_check(&c.sampling));
+    job.o = c.sampling;
+    TRY(lm_tool_load(&c.lm, true, &job.lm));
     job.stops[0] = job.stops[1] = stop_tokens_of(&job.lm.m->config);
     if (job.lm.chat) stop_tokens_add(&job.stops[1], chat_end_id(job.lm.chat));
     TRY(sampler_create(job.lm.m, &job.s));
-    TRY(jsonl_run(o, 64, names, handle, &job));
+    TRY(jsonl_run(&c.files, 64, names, handle, &job));
 cleanup:
     sampler_free(job.s);
     lm_tool_free(&job.lm);
@@ -171,7 +168,7 @@ const command cmd_sample = {
     .usage = "sample --model DIR [--n N] [--max-tokens N] [--temperature T] [--top-k K] [--top-p P] [--seed S] [--in "
              "FILE] [--out FILE]",
     .summary = "sample replies to prompts and chats (JSONL)",
-    .tables = tables,
+    .groups = sample_groups,
     .run = run_sample,
     .no_positionals = true,
 };

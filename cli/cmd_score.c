@@ -11,26 +11,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const option_spec score_options[] = {
-    {.name = "model", .kind = OPT_STRING, .arg = "DIR", .help = "reward model", .required = true},
-    {.name = "template", .kind = OPT_STRING, .arg = "FILE", .help = "reward template, for a model that records none"},
-    {.name = "max-length",
-     .kind = OPT_INT,
-     .arg = "N",
-     .help = "tokens of a text; default: the model's positions",
-     .min = 1,
-     .max = 1e7},
-    {.name = "batch-tokens",
-     .kind = OPT_INT,
-     .default_value = "8192",
-     .arg = "N",
-     .help = "tokens of one forward pass",
-     .min = 1,
-     .max = 1e8},
+typedef struct score_call {
+    model_options model;
+    const char *template_file;
+    size_t max_length, batch_tokens;
+    jsonl_options files;
+} score_call;
+static const option_spec score_rows[] = {
+    OPTION_TEXT(score_call, model.dir, "model", NULL, "DIR", "reward model", .required = true),
+    OPTION_TEXT(score_call, template_file, "template", NULL, "FILE", "reward template, for a model that records none"),
+    OPTION_INT(score_call, max_length, "max-length", NULL, "N", 1, 1e7,
+               "tokens of a text; default: the model's positions"),
+    OPTION_INT(score_call, batch_tokens, "batch-tokens", "8192", "N", 1, 1e8, "tokens of one forward pass"),
     {0},
 };
-static const option_spec *const score_tables[] = {score_options, jsonl_options, precision_options, adapter_options,
-                                                  NULL};
+static const option_group score_groups[] = {
+    {.rows = score_rows},
+    OPTION_GROUP(jsonl_rows, score_call, files),
+    OPTION_GROUP(arithmetic_rows, score_call, model.arithmetic),
+    OPTION_GROUP(adapter_rows, score_call, model),
+    {0},
+};
 static const char *const OUTPUT_NAMES[] = {"score", "logits", NULL};
 
 enum { BATCH_LINES = 256 };
@@ -112,20 +113,21 @@ cleanup:
 static wr_status run_score(const options *o, world *w) {
     wr_status status = WR_OK;
     (void)w;
+    score_call c = {0};
+    precision p;
     scorer *s = mem_calloc(1, sizeof *s);
     TRY_ALLOC(s);
-    s->batch_tokens = (size_t)options_int(o, "batch-tokens");
-    precision p;
-    TRY(choose_precision(o, NULL, &p));
-    TRY(load_model(o, HEAD_SCORE, true, p, &s->r.m));
-    TRY(reward_model_open(options_str(o, "model"), options_str(o, "template"), (size_t)options_int(o, "max-length"),
-                          &s->r));
+    TRY(options_fill(o, &c, sizeof c));
+    s->batch_tokens = c.batch_tokens;
+    TRY(choose_precision(&c.model.arithmetic, NULL, &p));
+    TRY(load_model(&c.model, HEAD_SCORE, true, p, &s->r.m));
+    TRY(reward_model_open(c.model.dir, c.template_file, c.max_length, &s->r));
     TRY(score_scratch_create(&s->r, &s->scratch));
     s->memory = arena_create();
     s->logits = mem_calloc(BATCH_LINES * s->r.m->config.n_outputs, sizeof *s->logits);
     TRY_ALLOC(s->memory);
     TRY_ALLOC(s->logits);
-    TRY(jsonl_run(o, BATCH_LINES, OUTPUT_NAMES, score_lines, s));
+    TRY(jsonl_run(&c.files, BATCH_LINES, OUTPUT_NAMES, score_lines, s));
 cleanup:
     if (s) {
         score_scratch_free(s->scratch);
@@ -142,7 +144,7 @@ const command cmd_score = {
     .name = "score",
     .usage = "score --model DIR [--in FILE] [--out FILE]",
     .summary = "score replies with a reward model (JSONL in, JSONL out)",
-    .tables = score_tables,
+    .groups = score_groups,
     .run = run_score,
     .no_positionals = true,
 };

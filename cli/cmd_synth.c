@@ -2,66 +2,38 @@
 #include "cli/command.h"
 #include "data/practice/practice.h"
 
-static const option_spec synth_options[] = {
-    {.name = "out",
-     .kind = OPT_STRING,
-     .arg = "DIR",
-     .help = "folder for chats.jsonl.zst, truth.jsonl.zst, prompts-*.jsonl and summary.json",
-     .required = true},
-    {.name = "users",
-     .kind = OPT_INT,
-     .default_value = "400",
-     .arg = "U",
-     .help = "simulated people",
-     .min = 1,
-     .max = 1e6},
-    {.name = "conversations",
-     .kind = OPT_INT,
-     .default_value = "6000",
-     .arg = "N",
-     .help = "conversations in all",
-     .min = 1,
-     .max = 1e9},
-    {.name = "seed",
-     .kind = OPT_INT,
-     .default_value = "1",
-     .arg = "S",
-     .help = "same seed and sizes: same bytes",
-     .min = 0,
-     .max = 9e15},
-    {.name = "train-prompts",
-     .kind = OPT_INT,
-     .default_value = "4000",
-     .arg = "N",
-     .help = "fresh prompts for online training",
-     .min = 0,
-     .max = 1e6},
-    {.name = "heldout-prompts",
-     .kind = OPT_INT,
-     .default_value = "1200",
-     .arg = "N",
-     .help = "fresh prompts for measuring, disjoint from all others",
-     .min = 0,
-     .max = 1e6},
-    {.name = NULL},
+typedef struct synth_call {
+    const char *out;
+    practice_options p;
+} synth_call;
+static const option_spec synth_rows[] = {
+    OPTION_TEXT(synth_call, out, "out", NULL, "DIR",
+                "folder for chats.jsonl.zst, truth.jsonl.zst, prompts-*.jsonl and summary.json", .required = true),
+    OPTION_INT(synth_call, p.users, "users", "400", "U", 1, 1e6, "simulated people"),
+    OPTION_INT(synth_call, p.conversations, "conversations", "6000", "N", 1, 1e9, "conversations in all"),
+    OPTION_INT(synth_call, p.seed, "seed", "1", "S", 0, 9e15, "same seed and sizes: same bytes"),
+    OPTION_INT(synth_call, p.train_prompts, "train-prompts", "4000", "N", 0, 1e6, "fresh prompts for online training"),
+    OPTION_INT(synth_call, p.heldout_prompts, "heldout-prompts", "1200", "N", 0, 1e6,
+               "fresh prompts for measuring, disjoint from all others"),
+    {0},
 };
-static const option_spec *const synth_tables[] = {synth_options, NULL};
+static const option_group synth_groups[] = {{.rows = synth_rows}, {0}};
 
 static wr_status run_synth(const options *o, world *w) {
+    wr_status status = WR_OK;
+    synth_call c = {0};
     (void)w;
-    practice_options p = {.users = (uint64_t)options_int(o, "users"),
-                          .conversations = (uint64_t)options_int(o, "conversations"),
-                          .seed = (uint64_t)options_int(o, "seed"),
-                          .train_prompts = (uint64_t)options_int(o, "train-prompts"),
-                          .heldout_prompts = (uint64_t)options_int(o, "heldout-prompts")};
-    return practice_synth(&p, options_str(o, "out"));
+    TRY(options_fill(o, &c, sizeof c));
+    TRY(practice_synth(&c.p, c.out));
+cleanup:
+    return status;
 }
 
 const command cmd_synth = {
     .name = "synth",
     .usage = "synth --out DIR [--users U] [--conversations N] [--seed S]",
     .summary = "write a practice world: chats of simulated people whose tasks a program can check",
-    .tables = synth_tables,
+    .groups = synth_groups,
     .run = run_synth,
     .no_positionals = true,
 };

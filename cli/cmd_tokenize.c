@@ -5,18 +5,28 @@
 
 #include <stdlib.h>
 
-static const option_spec tokenize_options[] = {
-    {.name = "tokenizer",
-     .kind = OPT_STRING,
-     .arg = "DIR|FILE",
-     .help = "tokenizer.json, or a directory that holds one",
-     .required = true},
-    {.name = "no-special", .kind = OPT_FLAG, .help = "leave out what the post-processor adds (a BOS, for example)"},
-    {.name = "decode", .kind = OPT_FLAG, .help = "turn ids into text"},
-    {.name = "skip-special", .kind = OPT_FLAG, .help = "with --decode: leave special tokens out of the text"},
+typedef struct tokenize_call {
+    const char *tokenizer;
+    bool no_special, decode, skip_special;
+    chat_options chat;
+    jsonl_options files;
+} tokenize_call;
+static const option_spec tokenize_rows[] = {
+    OPTION_TEXT(tokenize_call, tokenizer, "tokenizer", NULL, "DIR|FILE",
+                "tokenizer.json, or a directory that holds one", .required = true),
+    OPTION_FLAG(tokenize_call, no_special, "no-special", NULL,
+                "leave out what the post-processor adds (a BOS, for example)"),
+    OPTION_FLAG(tokenize_call, decode, "decode", NULL, "turn ids into text"),
+    OPTION_FLAG(tokenize_call, skip_special, "skip-special", NULL,
+                "with --decode: leave special tokens out of the text"),
     {0},
 };
-static const option_spec *const tables[] = {tokenize_options, chat_options, jsonl_options, NULL};
+static const option_group tokenize_groups[] = {
+    {.rows = tokenize_rows},
+    OPTION_GROUP(chat_rows, tokenize_call, chat),
+    OPTION_GROUP(jsonl_rows, tokenize_call, files),
+    {0},
+};
 
 typedef struct tokenize_job {
     tokenizer *t;
@@ -91,14 +101,18 @@ static wr_status handle(void *context, jsonl_item *items, size_t n) {
 static wr_status run_tokenize(const options *o, world *w) {
     static const char *const encoded[] = {"ids", "rendered", NULL}, *const decoded[] = {"text", NULL};
     wr_status status = WR_OK;
-    tokenize_job job = {.decode = options_flag(o, "decode"), .skip_special = options_flag(o, "skip-special")};
+    tokenize_job job = {0};
+    tokenize_call c = {0};
     (void)w;
-    job.flags = options_flag(o, "no-special") ? TOK_MATCH_SPECIAL : TOK_DEFAULT;
+    TRY(options_fill(o, &c, sizeof c));
+    job.decode = c.decode;
+    job.skip_special = c.skip_special;
+    job.flags = c.no_special ? TOK_MATCH_SPECIAL : TOK_DEFAULT;
     if (job.skip_special && !job.decode) TRY(wr_fail(WR_E_USAGE, "--skip-special goes with --decode"));
-    TRY(tokenizer_load(options_str(o, "tokenizer"), &job.t));
-    if (!job.decode && chat_template_load(tokenizer_dir(job.t), options_str(o, "chat-template"), job.t, &job.chat) < 0)
+    TRY(tokenizer_load(c.tokenizer, &job.t));
+    if (!job.decode && chat_template_load(tokenizer_dir(job.t), c.chat.file, job.t, &job.chat) < 0)
         TRY_ALLOC(job.chat_error = mem_strdup(wr_error()));
-    TRY(jsonl_run(o, 256, job.decode ? decoded : encoded, handle, &job));
+    TRY(jsonl_run(&c.files, 256, job.decode ? decoded : encoded, handle, &job));
 cleanup:
     chat_template_free(job.chat);
     free(job.chat_error);
@@ -111,7 +125,7 @@ const command cmd_tokenize = {
     .usage = "tokenize --tokenizer DIR|FILE [--no-special] [--chat-template FILE] [--decode [--skip-special]] [--in "
              "FILE] [--out FILE]",
     .summary = "texts and chats to token ids, and ids back to text, as Hugging Face tokenizers do it (JSONL)",
-    .tables = tables,
+    .groups = tokenize_groups,
     .run = run_tokenize,
     .no_positionals = true,
 };

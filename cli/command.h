@@ -1,4 +1,4 @@
-/* A sub-command: its option tables, whether it needs MPI, and its function. One file each: cli/cmd_NAME.c; cli/main.c
+/* A sub-command: its options, whether it needs MPI, and its function. One file each: cli/cmd_NAME.c; cli/main.c
  * lists them. */
 #ifndef WR_CLI_COMMAND_H
 #define WR_CLI_COMMAND_H
@@ -7,11 +7,11 @@
 #include "mpi/world.h"
 
 typedef struct command {
-    const char *name;                 /* "train" */
-    const char *variant;              /* second word ("lm", "reward", "online") or NULL */
-    const char *usage;                /* "train lm --data DIR (--model DIR | --new SPEC) --out RUN …" */
-    const char *summary;              /* one line */
-    const option_spec *const *tables; /* NULL-terminated */
+    const char *name;           /* "train" */
+    const char *variant;        /* second word ("lm", "reward", "online") or NULL */
+    const char *usage;          /* "train lm --data DIR (--model DIR | --new SPEC) --out RUN …" */
+    const char *summary;        /* one line */
+    const option_group *groups; /* its options, in the order of --help; ends with {0} */
     /* run gets a world (COLLECTIVE); else world is NULL and under mpirun rank 0 alone runs it, the others wait */
     bool needs_world;
     wr_status (*run)(const options *o, world *w);
@@ -19,9 +19,6 @@ typedef struct command {
     bool no_positionals;              /* main refuses arguments that are no options */
     bool reads_sources;               /* its arguments are source files of prepare */
 } command;
-
-/* Option tables that several commands share (cli/shared_options.c). */
-extern const option_spec jsonl_options[]; /* --in --out */
 
 /* Exit code of a status: OK 0, USAGE 2, INTERRUPTED 75, else 1. */
 int exit_code(wr_status s);

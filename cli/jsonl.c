@@ -158,18 +158,24 @@ static void clear_batch(frame *f) {
     }
 }
 
-wr_status jsonl_run(const options *o, size_t batch_size, const char *const *output_names,
+const option_spec jsonl_rows[] = {
+    OPTION_TEXT(jsonl_options, in, "in", "-", "FILE", "JSONL to read, plain or compressed; - is standard input"),
+    OPTION_TEXT(jsonl_options, out, "out", "-", "FILE",
+                "JSONL to write, zstd where it ends in .zst; - is standard output"),
+    {0},
+};
+
+wr_status jsonl_run(const jsonl_options *o, size_t batch_size, const char *const *output_names,
                     wr_status (*handle)(void *context, jsonl_item *items, size_t n), void *context) {
     wr_status status = WR_OK, read = WR_OK;
-    const char *out_path = options_str(o, "out");
     frame f = {.batch_size = batch_size ? batch_size : 1, .names = output_names};
-    f.to_stdout = strcmp(out_path, "-") == 0;
+    f.to_stdout = strcmp(o->out, "-") == 0;
     TRY_ALLOC(f.items = mem_calloc(f.batch_size, sizeof *f.items));
     TRY_ALLOC(f.item_of = mem_calloc(f.batch_size, sizeof *f.item_of));
     TRY_ALLOC(f.parse_errors = mem_calloc(f.batch_size, sizeof *f.parse_errors));
     TRY_ALLOC(f.memory = arena_create());
-    TRY(instream_open(options_str(o, "in"), &f.in));
-    TRY(outstream_create(out_path, &f.out));
+    TRY(instream_open(o->in, &f.in));
+    TRY(outstream_create(o->out, &f.out));
     while (read == WR_OK) {
         char input_error[2048];
         read = read_batch(&f);

@@ -22,9 +22,14 @@ void jsonl_fail(jsonl_item *item);
 /* A json_writer positioned inside an object on item->fields. */
 json_writer jsonl_fields(jsonl_item *item);
 
+typedef struct jsonl_options {
+    const char *in, *out; /* "-": standard input, output */
+} jsonl_options;
+extern const option_spec jsonl_rows[]; /* --in --out */
+
 /* Reads --in, calls handle for batches of up to batch_size items, writes --out. A handler's negative return is fatal.
  * Returns WR_E_FAILED when some lines were bad. */
-wr_status jsonl_run(const options *o, size_t batch_size, const char *const *output_names,
+wr_status jsonl_run(const jsonl_options *o, size_t batch_size, const char *const *output_names,
                     wr_status (*handle)(void *context, jsonl_item *items, size_t n), void *context);
 
 #endif

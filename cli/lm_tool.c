@@ -1,50 +1,40 @@
 #include "cli/lm_tool.h"
-#include "cli/model_options.h"
 
 #include "base/file.h"
 
 #include <stdlib.h>
 
-const option_spec lm_options[] = {
-    {.name = "model",
-     .kind = OPT_STRING,
-     .arg = "DIR",
-     .help = "Hugging Face directory of a causal language model",
-     .required = true},
-    {.name = "max-length",
-     .kind = OPT_INT,
-     .default_value = "0",
-     .arg = "N",
-     .help = "longest input in tokens; 0: as the model's positions allow",
-     .min = 0,
-     .max = 1e9},
+const option_spec lm_rows[] = {
+    OPTION_TEXT(lm_options, model.dir, "model", NULL, "DIR", "Hugging Face directory of a causal language model",
+                .required = true),
+    OPTION_INT(lm_options, max_length, "max-length", "0", "N", 0, 1e9,
+               "longest input in tokens; 0: as the model's positions allow"),
     {0},
 };
 
-const option_spec chat_options[] = {
-    {.name = "chat-template",
-     .input = INPUT_WHOLE,
-     .kind = OPT_STRING,
-     .arg = "FILE",
-     .help = "how chats are written, instead of the model's own template: a .jinja file, or slots (KEY: \"TEXT\" for "
-             "user, assistant, generation, …)"},
+const option_spec chat_rows[] = {
+    OPTION_TEXT(
+        chat_options, file, "chat-template", NULL, "FILE",
+        "how chats are written, instead of the model's own template: a .jinja file, or slots (KEY: \"TEXT\" for "
+        "user, assistant, generation, …)",
+        .input = INPUT_WHOLE),
     {0},
 };
 
-wr_status lm_tool_load(const options *o, bool need_tokenizer, lm_tool *out) {
+wr_status lm_tool_load(const lm_options *o, bool need_tokenizer, lm_tool *out) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
-    const char *dir = options_str(o, "model");
-    *out = (lm_tool){.max_length = (size_t)options_int(o, "max-length")};
+    const char *dir = o->model.dir;
+    *out = (lm_tool){.max_length = o->max_length};
     TRY(path_join(path, dir, "tokenizer.json"));
     if (need_tokenizer || file_exists(path)) TRY(tokenizer_load(dir, &out->t));
     precision p;
-    TRY(choose_precision(o, NULL, &p));
-    TRY(load_model(o, HEAD_LM, true, p, &out->m));
+    TRY(choose_precision(&o->model.arithmetic, NULL, &p));
+    TRY(load_model(&o->model, HEAD_LM, true, p, &out->m));
     if (out->t && tokenizer_vocab(out->t) > out->m->config.V)
         TRY(wr_fail(WR_E_MISMATCH, "%s: the tokenizer has %zu tokens, the model %zu", dir, tokenizer_vocab(out->t),
                     out->m->config.V));
-    if (out->t && chat_template_load(dir, options_str(o, "chat-template"), out->t, &out->chat) < 0)
+    if (out->t && chat_template_load(dir, o->chat.file, out->t, &out->chat) < 0)
         TRY_ALLOC(out->chat_error = mem_strdup(wr_error()));
 cleanup:
     if (status < 0) lm_tool_free(out);

@@ -25,7 +25,7 @@ static const command *const commands[] = {
     &cmd_evaluate, &cmd_score,  &cmd_logprobs, &cmd_tokenize, &cmd_sample,   &cmd_dpo_online,
     &cmd_merge,    &cmd_report, &cmd_bench,    &cmd_agree,    &cmd_export,   &cmd_pairs,
 };
-enum { COMMAND_COUNT = sizeof commands / sizeof *commands, MOST_TABLES = 16 };
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands, MOST_GROUPS = 24 };
 
 /* This process's rank as its launcher tells it, without MPI_Init; 0 without a launcher. */
 static int launched_rank(void) {
@@ -74,9 +74,9 @@ static void program_help(strbuf *out) {
                      "everything saved, please requeue\n");
 }
 
-static void command_help(const command *c, const option_spec *const *tables, strbuf *out) {
+static void command_help(const command *c, const option_group *groups, strbuf *out) {
     strbuf_printf(out, "usage: wildreward %s\n\n%s\n\noptions:\n", c->usage, c->summary);
-    options_help(tables, out);
+    options_help(groups, out);
 }
 
 static wr_status unknown_command(const char *word) {
@@ -182,25 +182,25 @@ static bool rank_0_says(wr_status status) {
 /* Options that every command has. */
 static const option_spec common_options[] = {
     {.name = "file-mode",
-     .resume = RESUME_FREE,
      .kind = OPT_CHOICE,
      .default_value = "private",
      .arg = "private|umask",
+     .resume = RESUME_FREE,
      .help = "who may read what is written: you alone (files 0600, folders 0700), or as your umask says"},
     {0},
 };
 
-/* The command's tables and the common one. */
-static wr_status all_tables(const command *c, const option_spec *out[MOST_TABLES]) {
+/* The command's groups and the common one. */
+static wr_status all_groups(const command *c, option_group out[MOST_GROUPS]) {
     size_t n = 0;
-    for (; c->tables[n]; n++) {
-        if (n + 2 >= MOST_TABLES) {
-            return wr_fail(WR_E_FAILED, "%s has too many option tables", c->name);
+    for (; c->groups[n].rows; n++) {
+        if (n + 2 >= MOST_GROUPS) {
+            return wr_fail(WR_E_FAILED, "%s has too many groups of options", c->name);
         }
-        out[n] = c->tables[n];
+        out[n] = c->groups[n];
     }
-    out[n] = common_options;
-    out[n + 1] = NULL;
+    out[n] = (option_group){.rows = common_options};
+    out[n + 1] = (option_group){0};
     return WR_OK;
 }
 
@@ -277,15 +277,15 @@ static wr_status carry_out(const call *a, int *argc, char ***argv, int rank) {
 
 /* What argv asks for, beyond the program's own --help and --version. */
 static void understand(int argc, char **argv, call *a) {
-    const option_spec *tables[MOST_TABLES] = {NULL};
+    option_group groups[MOST_GROUPS] = {0};
     int words = 0;
     bool help = false;
     a->told = find_command(argc, argv, &a->c, &words, &a->text);
     if (a->told == WR_OK) {
-        a->told = all_tables(a->c, tables);
-        if (a->told == WR_OK) a->told = options_parse(tables, argc - 1 - words, argv + 1 + words, &a->o, &help);
+        a->told = all_groups(a->c, groups);
+        if (a->told == WR_OK) a->told = options_parse(groups, argc - 1 - words, argv + 1 + words, &a->o, &help);
         if (help) {
-            command_help(a->c, tables, &a->text);
+            command_help(a->c, groups, &a->text);
             a->told = WR_OK;
         } else if (a->told == WR_OK && a->c->no_positionals && options_count(a->o) > 0) {
             a->told = wr_fail(WR_E_USAGE, "%s takes no argument '%s'; wildreward %s --help shows its options", argv[1],

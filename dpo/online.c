@@ -39,9 +39,9 @@ static wr_status open_models(run *x) {
     TRY(model_share(x->w, o->precision, &x->policy));
     /* Before a checkpoint may replace the policy's weights: the reference is the model the run began with. Below
      * adapters, the policy's weights stay that. */
-    if (o->lora.rank) {
-        lora_options adapters = o->lora;
-        adapters.seed = o->seed;
+    if (o->run.lora.rank) {
+        lora_options adapters = o->run.lora;
+        adapters.seed = o->run.seed;
         TRY(world_agree(x->w, lora_attach(x->policy, &adapters)));
     } else
         TRY(frozen_copy(x->w, x->policy, &x->reference));
@@ -59,8 +59,8 @@ cleanup:
 }
 
 static double step_lr(const dpo_options *o, int64_t step) {
-    return lr_at(o->schedule, o->train.update.adam.lr, step - 1, lr_warmup_steps(o->warmup_ratio, o->steps), o->steps,
-                 0);
+    return lr_at(o->run.schedule, o->train.update.adam.lr, step - 1, lr_warmup_steps(o->run.warmup_ratio, o->run.steps),
+                 o->run.steps, 0);
 }
 
 /* What rank 0 tells of a step: its line, the note beside the progress. */
@@ -119,30 +119,32 @@ static wr_status open_run(run *x) {
     wr_status status = WR_OK;
     const dpo_options *o = x->o;
     char both[2 * 33] = "";
-    x->loop = (run_loop){
-        .w = x->w,
-        .m = x->policy,
-        .opt = &x->trainer.update.opt,
-        .out = o->out,
-        .resume = o->resume,
-        .checkpoint_every = o->checkpoint_every,
-        .how = {.tokenizer_dir = o->model_dir,
-                .base = o->model_dir,
-                .stored = o->save_precision,
-                .merge = o->lora_merge,
-                .keep = o->keep,
-                .chat_template = o->rollout.chat_template ? rollout_chat_source(x->r) : NULL},
-        .state = {.seed = o->seed, .terms = o->terms, .steps = o->steps, .data_options = "--prompts or --reward"},
-        .name = "dpo",
-        .context = x,
-        .step = online_step};
+    x->loop = (run_loop){.w = x->w,
+                         .m = x->policy,
+                         .opt = &x->trainer.update.opt,
+                         .out = o->run.out,
+                         .resume = o->run.resume,
+                         .checkpoint_every = o->run.checkpoint_every,
+                         .how = {.tokenizer_dir = o->model_dir,
+                                 .base = o->model_dir,
+                                 .stored = o->run.save_precision,
+                                 .merge = o->run.lora_merge,
+                                 .keep = o->run.keep,
+                                 .chat_template = o->rollout.chat_template ? rollout_chat_source(x->r) : NULL},
+                         .state = {.seed = o->run.seed,
+                                   .terms = o->terms,
+                                   .steps = o->run.steps,
+                                   .data_options = "--prompts or --reward"},
+                         .name = "dpo",
+                         .context = x,
+                         .step = online_step};
     /* The data of this run: the prompts and the reward model. */
     snprintf(both, sizeof both, "%s%s", x->prompts.hash, rollout_reward_hash(x->r));
     hash_hex(both, strlen(both), x->loop.state.data_hash);
     memcpy(x->loop.state.parent_hash, x->policy->parent_hash, sizeof x->loop.state.parent_hash);
     TRY(run_loop_open(&x->loop));
     if (o->save_replies) {
-        TRY(path_join(x->replies_dir, o->out, "replies"));
+        TRY(path_join(x->replies_dir, o->run.out, "replies"));
         TRY(world_agree(x->w, is_root(x) ? dir_make(x->replies_dir) : WR_OK));
     }
 cleanup:
@@ -164,7 +166,7 @@ wr_status dpo_online(world *w, const dpo_options *o) {
         status = wr_fail(WR_E_NUMERIC,
                          "%s: none of the %zu replies got a reward (not a number, or too long for the reward model): "
                          "nothing was learned; look at %s with --check-weights",
-                         o->out, x.replies, o->reward_dir);
+                         o->run.out, x.replies, o->reward_dir);
     TRY(world_agree(w, status));
 cleanup:
     run_loop_close(&x.loop);

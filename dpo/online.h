@@ -11,31 +11,21 @@
 
 #include "dpo/dpo_train.h"
 #include "trainer/checkpoint.h"
+#include "trainer/run_options.h"
 #include "rollout/rollout.h"
-#include "model/weights/lora.h"
 
 typedef struct dpo_options {
-    const char *model_dir, *reward_dir, *prompts, *out;
+    const char *model_dir, *reward_dir, *prompts;
     const char *template_file; /* or NULL */
     const run_terms *terms;    /* what the run is begun with */
-    bool resume, save_replies;
-    int64_t steps;
+    run_options run;
+    bool save_replies;
     size_t prompts_per_step, group; /* group: prompts of a SAMPLE task */
     rollout_options rollout;        /* n, lengths, temperature …; folders and seed are filled in by dpo_online */
     dpo_train_options train;
     double min_margin;
-    lr_schedule schedule;
-    double warmup_ratio;
-    int64_t checkpoint_every; /* 0: at the end only */
-    int keep;
-    uint64_t seed;
-    precision precision;      /* of all models; the same on every rank */
-    precision save_precision; /* of the tensors in RUN/model */
-    bool check_weights;       /* of the policy */
-    /* rank 0: all weights are trained. Otherwise the reference is the policy without its adapters. seed is `seed`
-     * whatever this says */
-    lora_options lora;
-    bool lora_merge; /* RUN/model: the merged model, beside RUN/adapter */
+    precision precision; /* of all models; the same on every rank */
+    bool check_weights;  /* of the policy */
 } dpo_options;
 
 /* WR_E_INTERRUPTED after a stop signal, with a checkpoint saved. */

@@ -42,7 +42,7 @@ wr_status step_plan_open(const dpo_options *o, const prompt_set *prompts, int64_
     TRY_ALLOC(out->order);
     TRY_ALLOC(out->groups);
     TRY_ALLOC(out->memory);
-    TRY(prompt_order(o->seed, prompts->n, first_draw(out), o->prompts_per_step, out->order));
+    TRY(prompt_order(o->run.seed, prompts->n, first_draw(out), o->prompts_per_step, out->order));
 cleanup:
     if (status < 0) step_plan_close(out);
     return status;

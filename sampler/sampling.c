@@ -9,6 +9,15 @@
 #include <math.h>
 #include <stdlib.h>
 
+const option_spec sampling_rows[] = {
+    OPTION_FLOAT(sampling_options, temperature, "temperature", "1", "T", 0, 1e6,
+                 "of sampled replies; 0: always the most probable token"),
+    OPTION_INT(sampling_options, top_k, "top-k", "0", "K", 0, 1e9, "only the K most probable tokens; 0: all"),
+    OPTION_FLOAT(sampling_options, top_p, "top-p", "1", "P", 0, 1,
+                 "only the most probable tokens that reach P together, above 0; 1: all"),
+    {0},
+};
+
 wr_status sampling_options_check(const sampling_options *o) {
     if (o->n == 0) return wr_fail(WR_E_USAGE, "--n must be at least 1");
     if (o->max_tokens == 0) return wr_fail(WR_E_USAGE, "--max-tokens must be at least 1");

@@ -3,6 +3,7 @@
 #ifndef WR_SAMPLER_SAMPLING_H
 #define WR_SAMPLER_SAMPLING_H
 
+#include "base/option_row.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ typedef struct sampling_options {
     uint64_t seed, step; /* randomness key */
 } sampling_options;
 
+extern const option_spec sampling_rows[]; /* --temperature --top-k --top-p; of the rest each command has its own */
 /* WR_E_USAGE names the option. The one place that says what can be sampled with. */
 wr_status sampling_options_check(const sampling_options *o);
 

@@ -114,16 +114,16 @@ static wr_status plan_steps(trainer *t) {
     const train_options *o = t->o;
     const dataset_index *d = record_source_index(t->data);
     size_t limit = t->rule.max_length;
-    wr_status status =
-        step_order_create(d, o->seed, t->kind->min_length, t->kind->kind == SHARD_CHAT ? SIZE_MAX : limit, &t->order);
+    wr_status status = step_order_create(d, o->run.seed, t->kind->min_length,
+                                         t->kind->kind == SHARD_CHAT ? SIZE_MAX : limit, &t->order);
     if (status < 0) return status;
     if (!t->order.usable)
         return wr_fail(WR_E_FORMAT, "%s: no %s record of %zu to %zu tokens among %zu", o->data, t->kind->train_prefix,
                        t->kind->min_length, limit, d->n_records);
     for (size_t i = 0; i < d->n_records; i++) t->longer += d->lengths[i] > limit;
     tell_records(t, "records");
-    t->steps = o->steps ? o->steps : (int64_t)((t->order.usable + o->global_batch - 1) / o->global_batch);
-    t->warmup = lr_warmup_steps(o->warmup_ratio, t->steps);
+    t->steps = o->run.steps ? o->run.steps : (int64_t)((t->order.usable + o->global_batch - 1) / o->global_batch);
+    t->warmup = lr_warmup_steps(o->run.warmup_ratio, t->steps);
     return WR_OK;
 }
 
@@ -131,7 +131,7 @@ static wr_status allocate(trainer *t) {
     wr_status status = WR_OK;
     size_t n = t->o->global_batch;
     TRY(model_workspace_create(t->start.m, &t->work));
-    model_workspace_recompute(t->work, t->o->recompute);
+    model_workspace_recompute(t->work, t->o->run.recompute);
     TRY(updater_create(t->w, t->start.m, &t->u));
     t->records = mem_calloc(n, sizeof *t->records);
     t->lengths = mem_calloc(n, sizeof *t->lengths);
@@ -232,7 +232,7 @@ static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     r->loss = sum[0] / r->count;
     r->correct = sum[1];
     TRY(updater_check_loss(&t->u, r->loss));
-    r->lr = lr_at(t->o->schedule, t->o->update.adam.lr, step - 1, t->warmup, t->steps, 0);
+    r->lr = lr_at(t->o->run.schedule, t->o->update.adam.lr, step - 1, t->warmup, t->steps, 0);
     updater_apply(&t->u, &t->o->update, r->grad_norm, r->lr);
     r->epoch = (uint64_t)(step - 1) * t->o->global_batch / t->order.usable;
     r->step_time = clock_seconds() - began;
@@ -295,18 +295,18 @@ static run_loop run_of(trainer *t) {
     run_loop r = {.w = t->w,
                   .m = t->start.m,
                   .opt = &t->u.opt,
-                  .out = o->out,
-                  .resume = o->resume,
-                  .checkpoint_every = o->checkpoint_every,
+                  .out = o->run.out,
+                  .resume = o->run.resume,
+                  .checkpoint_every = o->run.checkpoint_every,
                   .eval_every = o->eval_every,
                   .how = {.tokenizer_dir = t->start.tokenizer_dir,
                           .template_text = t->start.template_text,
                           .chat_template = t->start.chat_template,
                           .base = o->model,
-                          .stored = o->save_precision,
-                          .merge = o->lora_merge,
-                          .keep = o->keep},
-                  .state = {.seed = o->seed, .terms = o->terms, .steps = t->steps, .data_options = "--data"},
+                          .stored = o->run.save_precision,
+                          .merge = o->run.lora_merge,
+                          .keep = o->run.keep},
+                  .state = {.seed = o->run.seed, .terms = o->terms, .steps = t->steps, .data_options = "--data"},
                   .name = "train",
                   .context = t,
                   .step = run_step,

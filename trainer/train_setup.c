@@ -65,7 +65,7 @@ static wr_status make_new(const train_options *o, model_head head, const tokeniz
     TRY(model_config_check(&c));
     TRY(model_create(&c, out));
     TRY(model_alloc_params(*out));
-    model_init_params(*out, o->seed);
+    model_init_params(*out, o->run.seed);
 cleanup:
     return status;
 }
@@ -97,7 +97,7 @@ static wr_status start_root(const train_options *o, model_head head, const datas
     if (o->model) {
         size_t n_outputs = head == HEAD_SCORE ? (size_t)d->meta.classes - 1 : 0;
         const model_load_options load = {
-            .head = head, .n_outputs = n_outputs, .seed = o->seed, .check_weights = o->check_weights};
+            .head = head, .n_outputs = n_outputs, .seed = o->run.seed, .check_weights = o->check_weights};
         TRY(model_load(o->model, &load, &s->m));
         TRY(check_tokenizer(o, d, t, s->m, dir));
         if (head == HEAD_SCORE && s->m->config.n_outputs != n_outputs)
@@ -170,8 +170,8 @@ wr_status train_start_open(world *w, const train_options *o, model_head head, co
     TRY(world_agree(w, status));
     if (head == HEAD_SCORE) TRY(find_template(w, o, d, out));
     TRY(model_share(w, o->precision, &out->m));
-    lora_options adapters = o->lora;
-    adapters.seed = o->seed;
+    lora_options adapters = o->run.lora;
+    adapters.seed = o->run.seed;
     TRY(world_agree(w, adapters.rank ? lora_attach(out->m, &adapters) : WR_OK));
 cleanup:
     if (status < 0) train_start_close(out);

@@ -8,6 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+const option_spec optimizer_rows[] = {
+    OPTION_FLOAT(update_options, adam.weight_decay, "weight-decay", "0.01", "X", 0, 10, "AdamW, on matrices"),
+    OPTION_FLOAT(update_options, adam.beta1, "beta1", "0.9", "X", 0, 0.999999, "AdamW"),
+    OPTION_FLOAT(update_options, adam.beta2, "beta2", "0.999", "X", 0, 0.9999999, "AdamW"),
+    OPTION_FLOAT(update_options, adam.eps, "eps", "1e-8", "X", 0, 1, "AdamW"),
+    OPTION_FLOAT(update_options, grad_clip, "grad-clip", "1.0", "X", 0, 1e9, "largest gradient norm; 0: no clipping"),
+    {0},
+};
+
+const option_spec reduce_rows[] = {
+    OPTION_INT(update_options, reduce_slice, "reduce-slice", "0", "FLOATS", 0, 1e9,
+               "slice of the gradient sum; 0: chosen here; no bit depends on it", .resume = RESUME_FREE),
+    {0},
+};
+
 wr_status updater_create(world *w, model *m, updater *out) {
     wr_status status = WR_OK;
     *out = (updater){.w = w, .m = m, .x = model_trainables(m)};

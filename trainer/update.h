@@ -4,6 +4,7 @@
 #ifndef WR_TRAINER_UPDATE_H
 #define WR_TRAINER_UPDATE_H
 
+#include "base/option_row.h"
 #include "mpi/world.h"
 #include "trainer/optimizer.h"
 
@@ -20,6 +21,9 @@ typedef struct update_options {
     double grad_clip;    /* largest global norm; 0: off */
     size_t reduce_slice; /* floats, 0: the default; no bit depends on it */
 } update_options;
+/* Of update_options, but for --lr, of which each command has its own. */
+extern const option_spec optimizer_rows[]; /* --weight-decay --beta1 --beta2 --eps --grad-clip */
+extern const option_spec reduce_rows[];    /* --reduce-slice */
 
 /* LOCAL. WR_E_NOMEM. m must outlive it. */
 wr_status updater_create(world *w, model *m, updater *out);

@@ -110,11 +110,11 @@ static wr_status enter_dir(prepare_context *c, const prepare_tools *t, bool *fin
     TRY(prepare_dir_lock(&c->dir));
     TRY(prepare_dir_check(c->o, &c->dir, finished));
     TRY(prepare_describe_job(c->o, t, &text));
-    TRY(prepare_dir_job(&c->dir, "job.json", text.data, c->o->overwrite, &resumed, &stale));
+    TRY(prepare_dir_job(&c->dir, "job.json", text.data, c->o->usual_terms, c->o->overwrite, &resumed, &stale));
     if (stale) {
         TRY(prepare_dir_clear(&c->dir));
         TRY(prepare_dir_check(c->o, &c->dir, finished));
-        TRY(prepare_dir_job(&c->dir, "job.json", text.data, false, &resumed, &stale));
+        TRY(prepare_dir_job(&c->dir, "job.json", text.data, c->o->usual_terms, false, &resumed, &stale));
         resumed = false;
     }
     TRY(dir_make(c->dir.work));
@@ -129,13 +129,13 @@ static wr_status check_sources(const prepare_context *c, const sources *s) {
     strbuf text = {0};
     bool resumed = false, stale = false;
     TRY(prepare_describe_sources(s, &text));
-    TRY(prepare_dir_job(&c->dir, "sources.json", text.data, c->o->overwrite, &resumed, &stale));
+    TRY(prepare_dir_job(&c->dir, "sources.json", text.data, NULL, c->o->overwrite, &resumed, &stale));
     if (stale) { /* the copy of standard input stays: it cannot be had again */
         char path[PATH_CAP];
         TRY(dir_remove_tree(c->dir.work));
         TRY(path_join(path, c->dir.partial, "sources.json"));
         TRY(dir_remove_tree(path));
-        TRY(prepare_dir_job(&c->dir, "sources.json", text.data, false, &resumed, &stale));
+        TRY(prepare_dir_job(&c->dir, "sources.json", text.data, NULL, false, &resumed, &stale));
     }
 cleanup:
     strbuf_free(&text);

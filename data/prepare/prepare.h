@@ -39,6 +39,10 @@ typedef struct prepare_options {
     bool skip_bad;             /* bad rows are counted and named, and no failure */
     bool overwrite;            /* replace a prepared folder; drop unfinished work of other options */
 
+    /* JSON objects of texts: the settings that unfinished work must have been begun with, beside what this module
+     * compares itself; and their defaults, which are the settings of work that does not know one. NULL: none */
+    const char *terms, *usual_terms;
+
     /* Who answers. Borrowed; every rank its own. */
     /* (n_annotators) none: the lexicon; several: their consensus (data/label/agree/dawid_skene.h) */
     annotator *const *annotators;

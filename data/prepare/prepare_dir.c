@@ -205,17 +205,19 @@ cleanup:
     return status;
 }
 
-/* The first member that the two objects do not share. */
-static wr_status compare(const char *path, const char *before, size_t n, const char *now, bool *same) {
+/* The first member that the two objects do not share; one that the older lacks is as in `usual`. */
+static wr_status compare(const char *path, const char *before, size_t n, const char *now, const char *usual,
+                         bool *same) {
     wr_status status = WR_OK;
-    const json_value *x = NULL, *y = NULL;
+    const json_value *x = NULL, *y = NULL, *z = NULL;
     arena *a = arena_create();
     TRY_ALLOC(a);
     *same = false;
     if (json_parse(a, before, n, &x) < 0) TRY(wr_fail(WR_E_USAGE, "%s: damaged; give --overwrite to begin anew", path));
     TRY(json_parse(a, now, strlen(now), &y));
+    TRY(usual ? json_parse(a, usual, strlen(usual), &z) : WR_OK);
     for (const json_value *m = y->first; m; m = m->next) {
-        const json_value *old = json_get(x, m->key);
+        const json_value *known = json_get(x, m->key), *old = known || !z ? known : json_get(z, m->key);
         if (!old || old->kind != m->kind || old->length != m->length || memcmp(old->text, m->text, m->length) != 0) {
             TRY(wr_fail(WR_E_USAGE,
                         "%s: unfinished work with other settings: %s was \"%s\" and is \"%s\"; give the same, another "
@@ -229,8 +231,8 @@ cleanup:
     return status;
 }
 
-wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *job, bool overwrite, bool *resumed,
-                          bool *stale) {
+wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *job, const char *usual, bool overwrite,
+                          bool *resumed, bool *stale) {
     wr_status status = WR_OK;
     char path[PATH_CAP], *text = NULL;
     size_t n = 0;
@@ -242,7 +244,7 @@ wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *jo
         goto cleanup;
     }
     TRY(file_read(path, 0, &text, &n));
-    status = compare(path, text, n, job, resumed);
+    status = compare(path, text, n, job, usual, resumed);
     if (status == WR_E_USAGE && overwrite) {
         *stale = true;
         status = WR_OK;

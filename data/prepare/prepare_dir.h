@@ -19,10 +19,11 @@ wr_status prepare_dir_check(const prepare_options *o, const prepare_dir *d, bool
 /* Makes the folder and locks it. WR_E_USAGE when another process has it. */
 wr_status prepare_dir_lock(prepare_dir *d);
 /* Compares the JSON object `job` (string members) with part `name` (job.json, sources.json) of earlier work. None: it
- * is written. Equal: *resumed is set. Otherwise WR_E_USAGE with the first member that differs, or, with overwrite,
+ * is written. A member that earlier work lacks was as in `usual` (an object, too, or NULL). Equal: *resumed is set.
+ * Otherwise WR_E_USAGE with the first member that differs, or, with overwrite,
  * *stale is set and nothing changed. */
-wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *job, bool overwrite, bool *resumed,
-                          bool *stale);
+wr_status prepare_dir_job(const prepare_dir *d, const char *name, const char *job, const char *usual, bool overwrite,
+                          bool *resumed, bool *stale);
 wr_status prepare_dir_clear(const prepare_dir *d); /* all but the lock */
 /* result/ becomes OUT, the rest is removed. */
 wr_status prepare_dir_commit(prepare_dir *d);

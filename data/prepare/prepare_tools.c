@@ -80,25 +80,29 @@ static void put_number(json_writer *w, const char *key, uint64_t v) {
     json_key(w, key), json_string(w, text);
 }
 
+static wr_status put_terms(json_writer *w, const char *terms) {
+    wr_status status = WR_OK;
+    const json_value *object = NULL;
+    arena *a = arena_create();
+    TRY_ALLOC(a);
+    TRY(terms ? json_parse(a, terms, strlen(terms), &object) : WR_OK);
+    for (const json_value *v = object ? object->first : NULL; v; v = v->next)
+        json_key(w, v->key), json_string_n(w, v->text, v->length);
+cleanup:
+    arena_free(a);
+    return status;
+}
+
+/* What the caller says must stay, and what no place or name tells: contents, and what follows from several settings. */
 wr_status prepare_describe_job(const prepare_options *o, const prepare_tools *t, strbuf *out) {
     wr_status status = WR_OK;
     char hash[HASH_HEX] = "", chat[HASH_HEX] = "";
     json_writer w = json_writer_make(out);
     json_begin_object(&w);
     put_number(&w, "version", 2);
-    json_key(&w, "--format"), json_string(&w, o->format);
+    TRY(put_terms(&w, o->terms));
     json_key(&w, "--fields"), json_string(&w, o->fields ? o->fields : "wildchat");
-    put_number(&w, "--block-kib", o->block_bytes >> 10);
-    json_key(&w, "--user-key"), json_string(&w, o->user_key_header ? "ip+header" : "ip");
-    put_number(&w, "--drop-toxic", o->drop_toxic);
-    put_number(&w, "--drop-redacted", o->drop_redacted);
-    put_number(&w, "--seed", o->seed);
     put_number(&w, "--test-instances", (uint64_t)o->test_instances);
-    put_number(&w, "--classes", (uint64_t)o->classes);
-    put_number(&w, "--max-length", o->max_length);
-    put_number(&w, "--shard-records", o->shard_records);
-    put_number(&w, "--min-reply-words", o->filters.min_reply_words);
-    put_number(&w, "--min-query-words", o->filters.min_query_words);
     put_number(&w, "filters (their rules, languages, limits, and those switched off)",
                t->filters ? filters_fingerprint(t->filters) : 0);
     put_number(&w, "--refusal-rules", t->refusal ? refusal_fingerprint(t->refusal) : 0);
@@ -118,9 +122,6 @@ wr_status prepare_describe_job(const prepare_options *o, const prepare_tools *t,
     put_number(&w, "number of annotators", t->panel.n);
     put_number(&w, "--similarity", o->similarity ? o->similarity->fingerprint : 0);
     put_number(&w, "--refusals", t->judge ? t->judge->fingerprint : 0);
-    char threshold[32];
-    snprintf(threshold, sizeof threshold, "%.9g", o->similarity_threshold);
-    json_key(&w, "--similarity-threshold"), json_string(&w, threshold);
     json_end_object(&w);
     TRY(strbuf_status(out));
 cleanup:

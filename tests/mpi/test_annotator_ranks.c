@@ -73,14 +73,15 @@ static void check_stored(precision stored) {
     }
     strbuf_puts(&name, dir);
     CHECK(world_bcast(the_world, 0, &name) == WR_OK);
-    const option_spec *const tables[] = {annotator_model_options, NULL};
+    const option_group groups[] = {{.rows = annotator_model_rows}, {0}};
+    annotator_model_options how = {0};
     char *argv[] = {"x", "--annotator-model", name.data};
     options *o = NULL;
     bool help;
     annotator_model keep;
     annotator *a = NULL;
-    CHECK(options_parse(tables, 3, argv, &o, &help) == WR_OK);
-    CHECK(annotator_model_make(o, the_world, NULL, NULL, &keep, &a) == WR_OK);
+    CHECK(options_parse(groups, 3, argv, &o, &help) == WR_OK && options_fill(o, &how, sizeof how) == WR_OK);
+    CHECK(annotator_model_make(&how, the_world, NULL, NULL, &keep, &a) == WR_OK);
     annotate(a, &mine);
     strbuf_append(&first, mine.data, mine.len);
     CHECK(world_bcast(the_world, 0, &first) == WR_OK);
@@ -90,7 +91,7 @@ static void check_stored(precision stored) {
     world_barrier(the_world);
     if (world_rank(the_world) == 0) CHECK(dir_remove_tree(name.data) == WR_OK);
     world_barrier(the_world);
-    CHECK(annotator_model_make(o, the_world, NULL, NULL, &keep, &a) < 0 && a == NULL);
+    CHECK(annotator_model_make(&how, the_world, NULL, NULL, &keep, &a) < 0 && a == NULL);
     options_free(o);
     strbuf_free(&name), strbuf_free(&mine), strbuf_free(&first);
 }

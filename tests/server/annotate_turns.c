@@ -15,12 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const option_spec own_options[] = {
-    {.name = "out", .kind = OPT_STRING, .arg = "DIR", .help = "only the default of --answer-cache depends on it"},
-    {.name = "limit", .kind = OPT_INT, .default_value = "0", .arg = "N", .help = "turns at most; 0: all"},
+typedef struct turns_call {
+    annotator_options who;
+    size_t limit;
+} turns_call;
+static const option_spec own_rows[] = {
+    OPTION_TEXT(turns_call, who.beside, "out", NULL, "DIR", "only the default of --answer-cache depends on it"),
+    OPTION_INT(turns_call, limit, "limit", "0", "N", 0, 1e9, "turns at most; 0: all"),
     {0},
 };
-static const option_spec *const tables[] = {own_options, annotator_options, NULL};
+static const option_group groups[] = {{.rows = own_rows}, OPTION_GROUP(annotator_rows, turns_call, who), {0}};
 
 typedef struct turns {
     arena *texts;
@@ -143,15 +147,18 @@ static void print_counts(const annotator_set *s, double seconds) {
 static wr_status run(int argc, char **argv, world *w) {
     wr_status status = WR_OK;
     options *o = NULL;
+    turns_call c = {0};
     annotator_set set = {0};
     turns t = {0};
     results r = {0};
     bool help;
-    TRY(options_parse(tables, argc - 1, argv + 1, &o, &help));
+    TRY(options_parse(groups, argc - 1, argv + 1, &o, &help));
+    TRY(options_fill(o, &c, sizeof c));
+    annotator_options_resolve(o, &c.who);
     if (options_count(o) != 1) TRY(wr_fail(WR_E_USAGE, "annotate_turns CHATS [options]"));
     TRY_ALLOC(t.texts = arena_create());
-    t.limit = (size_t)options_int(o, "limit");
-    TRY(annotators_create(o, w, &set));
+    t.limit = c.limit;
+    TRY(annotators_create(&c.who, w, &set));
     TRY(read_turns(&t, options_positional(o, 0), w));
     double started = clock_seconds();
     status = annotate(&set, &t, &r);

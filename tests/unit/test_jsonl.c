@@ -1,6 +1,6 @@
 /* The JSONL tools' frame: order, passed-through fields, error records, fatal errors. */
 #include "base/file.h"
-#include "cli/model_options.h"
+#include "cli/command.h"
 #include "cli/jsonl.h"
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 static char folder[64];
-static const option_spec *const tables[] = {jsonl_options, NULL};
 
 typedef struct tool {
     size_t calls, items;
@@ -49,18 +48,13 @@ static wr_status measure(void *context, jsonl_item *items, size_t n) {
 static const char *const names[] = {"length", "line_seen", NULL};
 
 static wr_status run(const char *in, size_t n, size_t batch, tool *t, char **out) {
-    char in_path[PATH_CAP], out_path[PATH_CAP], in_option[PATH_CAP + 8], out_option[PATH_CAP + 8];
+    char in_path[PATH_CAP], out_path[PATH_CAP];
     assert_int_equal(path_join(in_path, folder, "in.jsonl"), WR_OK);
     assert_int_equal(path_join(out_path, folder, "out.jsonl"), WR_OK);
     assert_int_equal(file_write_atomic(in_path, in, n), WR_OK);
     unlink(out_path);
-    snprintf(in_option, sizeof in_option, "--in=%s", in_path);
-    snprintf(out_option, sizeof out_option, "--out=%s", out_path);
-    options *o = NULL;
-    bool help;
-    assert_int_equal(options_parse(tables, 2, (char *[]){in_option, out_option}, &o, &help), WR_OK);
-    wr_status status = jsonl_run(o, batch, names, measure, t);
-    options_free(o);
+    const jsonl_options files = {.in = in_path, .out = out_path};
+    wr_status status = jsonl_run(&files, batch, names, measure, t);
     *out = NULL;
     if (file_exists(out_path)) {
         size_t m;
@@ -146,35 +140,6 @@ static void test_exit_codes(void **state) {
     assert_int_equal(exit_code(WR_E_PEER), 1);
 }
 
-static void test_model_options(void **state) {
-    (void)state;
-    static const option_spec *const both[] = {precision_options, tuning_options, NULL};
-    precision automatic, p;
-    lora_options lora;
-    options *o = NULL;
-    bool help;
-    assert_int_equal(precision_choose("auto", &automatic, NULL), WR_OK);
-    assert_int_equal(options_parse(both, 0, NULL, &o, &help), WR_OK);
-    assert_int_equal(choose_precision(o, NULL, &p), WR_OK);
-    assert_int_equal(p, PRECISION_F32); /* not what auto would choose */
-    assert_int_equal(lora_from_options(o, &lora), WR_OK);
-    assert_int_equal(lora.rank, 0);
-    assert_true(options_flag(o, "lora-merge"));
-    options_free(o);
-    assert_int_equal(options_parse(both, 2, (char *[]){"--precision=auto", "--lora-rank=4"}, &o, &help), WR_OK);
-    assert_int_equal(choose_precision(o, NULL, &p), WR_OK);
-    assert_int_equal(p, automatic);
-    assert_int_equal(lora_from_options(o, &lora), WR_OK);
-    assert_int_equal(lora.rank, 4);
-    assert_true(lora.alpha == 16);
-    assert_string_equal(lora.targets, "all-linear");
-    options_free(o);
-    assert_int_equal(options_parse(both, 1, (char *[]){"--lora-alpha=8"}, &o, &help), WR_OK);
-    assert_int_equal(lora_from_options(o, &lora), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "--lora-rank"));
-    options_free(o);
-}
-
 static int set_up(void **state) {
     (void)state;
     strcpy(folder, "/tmp/wildreward-test-XXXXXX");
@@ -188,7 +153,6 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_errors), cmocka_unit_test(test_fatal),
-                                       cmocka_unit_test(test_many), cmocka_unit_test(test_exit_codes),
-                                       cmocka_unit_test(test_model_options)};
+                                       cmocka_unit_test(test_many), cmocka_unit_test(test_exit_codes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

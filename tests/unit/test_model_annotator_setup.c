@@ -21,7 +21,8 @@ static void test_directory(void **state) {
 /* What --annotator-model and its siblings make. */
 static void test_options(void **state) {
     const fixture *f = *state;
-    const option_spec *const tables[] = {annotator_model_options, NULL};
+    const option_group groups[] = {{.rows = annotator_model_rows}, {0}};
+    annotator_model_options how = {0}, none = {0};
     char *with[] = {"x", "--annotator-model", model_dir, "--annotator-history",
                     "2", "--annotator-clip",  "30",      "--no-annotator-calibrate"},
          *without[] = {"x"};
@@ -30,8 +31,9 @@ static void test_options(void **state) {
     annotator_model keep;
     annotator *a = NULL, *b = create(f, true, (model_annotator_options){.history = 2, .clip = 30});
     int8_t x[TURNS], y[TURNS];
-    assert_int_equal(options_parse(tables, 8, with, &o, &help), WR_OK);
-    if (annotator_model_make(o, NULL, prompts_dir, NULL, &keep, &a) < 0) fail_msg("%s", wr_error());
+    assert_int_equal(options_parse(groups, 8, with, &o, &help), WR_OK);
+    assert_int_equal(options_fill(o, &how, sizeof how), WR_OK);
+    if (annotator_model_make(&how, NULL, prompts_dir, NULL, &keep, &a) < 0) fail_msg("%s", wr_error());
     assert_int_equal(a->levels(a, f->turns, TURNS, x), WR_OK);
     assert_int_equal(b->levels(b, f->turns, TURNS, y), WR_OK);
     assert_memory_equal(x, y, sizeof x);
@@ -40,8 +42,9 @@ static void test_options(void **state) {
     annotator_free(b);
     annotator_model_free(&keep);
     options_free(o);
-    assert_int_equal(options_parse(tables, 1, without, &o, &help), WR_OK);
-    assert_int_equal(annotator_model_make(o, NULL, NULL, NULL, &keep, &a), WR_E_USAGE);
+    assert_int_equal(options_parse(groups, 1, without, &o, &help), WR_OK);
+    assert_int_equal(options_fill(o, &none, sizeof none), WR_OK);
+    assert_int_equal(annotator_model_make(&none, NULL, NULL, NULL, &keep, &a), WR_E_USAGE);
     assert_non_null(strstr(wr_error(), "--annotator-model DIR"));
     options_free(o);
 }

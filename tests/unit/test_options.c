@@ -33,7 +33,7 @@ static const option_spec shared[] = {
     {.name = "note", .kind = OPT_STRING, .arg = "TEXT", .help = "any text"},
     {0},
 };
-static const option_spec *const tables[] = {own, shared, NULL};
+static const option_group groups[] = {{.rows = own}, {.rows = shared}, {0}};
 static char folder[64];
 
 #define PARSE(o, help, ...) parse_words((char *[]){__VA_ARGS__, NULL}, o, help)
@@ -42,7 +42,7 @@ static wr_status parse_words(char **words, options **o, bool *help) {
     while (words[n]) {
         n++;
     }
-    return options_parse(tables, n, words, o, help);
+    return options_parse(groups, n, words, o, help);
 }
 
 static void expect_usage(wr_status status, options *o, const char *part, int line) {
@@ -365,7 +365,7 @@ static void test_round_trip(void **state) {
 static void test_help_and_names(void **state) {
     (void)state;
     strbuf text = {0};
-    options_help(tables, &text);
+    options_help(groups, &text);
     assert_non_null(strstr(strbuf_str(&text), "--data DIR"));
     assert_non_null(strstr(strbuf_str(&text), "(required)"));
     assert_non_null(strstr(strbuf_str(&text), "(default 10)"));

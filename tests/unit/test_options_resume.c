@@ -24,7 +24,7 @@ static const option_spec table[] = {
     {.name = "merge", .kind = OPT_FLAG, .default_value = "true", .help = ""},
     {0},
 };
-static const option_spec *const tables[] = {table, NULL};
+static const option_group groups[] = {{.rows = table}, {0}};
 static char run[PATH_CAP];
 
 static void write_config(const char *yaml) {
@@ -37,7 +37,7 @@ static wr_status parse(options **o, char **words) {
     int n = 0;
     bool help;
     while (words[n]) n++;
-    return options_parse(tables, n, words, o, &help);
+    return options_parse(groups, n, words, o, &help);
 }
 #define PARSE(o, ...) parse(o, (char *[]){__VA_ARGS__, NULL})
 

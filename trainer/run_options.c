@@ -1,0 +1,42 @@
+#include "trainer/run_options.h"
+
+#include "base/options.h"
+
+const option_spec schedule_rows[] = {
+    OPTION_CHOICE(run_options, schedule, "lr-schedule", "constant", "constant|cosine|linear",
+                  "learning rate after the warm-up"),
+    OPTION_FLOAT(run_options, warmup_ratio, "warmup-ratio", "0", "R", 0, 1,
+                 "share of the steps with a rising learning rate"),
+    {0},
+};
+
+const option_spec saving_rows[] = {
+    OPTION_INT(run_options, checkpoint_every, "checkpoint-every", "100", "N", 0, 1e15,
+               "steps between checkpoints; 0: at the end", .resume = RESUME_FREE),
+    OPTION_INT(run_options, keep, "keep", "2", "N", 1, 1e6, "checkpoints kept", .resume = RESUME_FREE),
+    {0},
+};
+
+const option_spec tuning_rows[] = {
+    OPTION_INT(run_options, lora.rank, "lora-rank", "0", "N", 0, 65536,
+               "train LoRA adapters of this rank and leave the model as it is; 0: train all weights"),
+    OPTION_FLOAT(run_options, lora.alpha, "lora-alpha", "16", "X", 1e-6, 1e9, "adapters count alpha/rank"),
+    OPTION_TEXT(run_options, lora.targets, "lora-targets", "all-linear", "LIST",
+                "layers with adapters, e.g. q_proj,v_proj; all-linear: q, k, v, o, gate, up, down"),
+    OPTION_FLAG(run_options, lora_merge, "lora-merge", "true",
+                "write RUN/model with the adapters merged in, beside RUN/adapter (PEFT)", .resume = RESUME_FREE),
+    OPTION_FLAG(run_options, recompute, "recompute", NULL,
+                "keep only each layer's input for the backward pass: less memory, a third more arithmetic",
+                .resume = RESUME_FREE),
+    OPTION_CHOICE(run_options, save_precision, "save-precision", "f32", "f32|bf16", "how RUN/model is stored",
+                  .resume = RESUME_FREE),
+    {0},
+};
+
+wr_status run_options_check(const struct options *o, const run_options *r) {
+    static const char *const needing[] = {"lora-alpha", "lora-targets", "lora-merge"};
+    for (size_t i = 0; !r->lora.rank && i < sizeof needing / sizeof *needing; i++)
+        if (options_given(o, needing[i]) && !options_given(o, "lora-rank"))
+            return wr_fail(WR_E_USAGE, "--%s: give --lora-rank N, too, to train adapters", needing[i]);
+    return WR_OK;
+}

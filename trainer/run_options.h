@@ -1,0 +1,37 @@
+/* What a run of training steps is told whatever its objective: where it is kept and when it is saved, the learning
+ * rate's way, and how its model is trained and stored. With their options, which every such command lists; what a
+ * command has otherwise (a default, a word) it varies. LOCAL. */
+#ifndef WR_TRAINER_RUN_OPTIONS_H
+#define WR_TRAINER_RUN_OPTIONS_H
+
+#include "base/option_row.h"
+#include "model/weights/lora.h"
+#include "trainer/optimizer.h"
+
+struct options;
+
+typedef struct run_options {
+    const char *out;
+    bool resume;
+    int64_t steps;
+    uint64_t seed;
+    lr_schedule schedule;
+    double warmup_ratio;
+    int64_t checkpoint_every; /* 0: at the end only */
+    int keep;
+    lora_options lora;        /* rank 0: all weights are trained. seed is `seed` whatever this says */
+    bool lora_merge;          /* RUN/model: the merged model, beside RUN/adapter */
+    bool recompute;           /* activations: less memory, a third more arithmetic */
+    precision save_precision; /* of the tensors in RUN/model; checkpoints keep f32 */
+} run_options;
+
+/* Of run_options, but for --out, --resume, --steps and --seed, of which each command says its own. */
+extern const option_spec schedule_rows[]; /* --lr-schedule --warmup-ratio */
+extern const option_spec saving_rows[];   /* --checkpoint-every --keep */
+extern const option_spec tuning_rows[];   /* --lora-rank --lora-alpha --lora-targets --lora-merge --recompute
+                                             --save-precision */
+
+/* WR_E_USAGE when an option of LoRA is given without --lora-rank. */
+wr_status run_options_check(const struct options *o, const run_options *r);
+
+#endif
