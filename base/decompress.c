@@ -2,12 +2,11 @@
 
 #include "base/mem.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BUFFER_BYTES = 256 << 10, MOST_LAYERS = 8, SKIPPABLE_HEADER = 8 };
+enum { MOST_LAYERS = 8, SKIPPABLE_HEADER = 8 };
 
 struct decompress {
     decompress_layer *top;
@@ -15,91 +14,6 @@ struct decompress {
     file_kind kind;
     size_t lent; /* bytes of the top's buffer that decompress_block has given */
 };
-
-/* --- layers --- */
-
-static wr_status file_read_some(decompress_layer *l, char *to, size_t room, size_t *got) {
-    ssize_t n;
-    do {
-        n = read(l->fd, to, room);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0) return wr_fail(WR_E_IO, "cannot read %s: %s", l->path, strerror(errno));
-    l->used += (uint64_t)n;
-    *got = (size_t)n;
-    return WR_OK;
-}
-
-static wr_status file_open(decompress_layer *l) {
-    (void)l;
-    return WR_OK;
-}
-
-static void file_close(decompress_layer *l) {
-    if (l->fd >= 0) close(l->fd);
-}
-
-static const decompress_codec plain_file = {file_open, file_read_some, file_close};
-
-wr_status decompress_failure(const decompress_layer *l, const char *what) {
-    return wr_fail(WR_E_FORMAT, "cannot read %s: %s: %s (is the file complete?)", l->path, file_kind_name(l->kind),
-                   what);
-}
-
-static wr_status read_layer(decompress_layer *l, char *to, size_t room, size_t *got) {
-    *got = 0;
-    if (l->failed) return l->failed;
-    if (l->ended) return WR_OK;
-    wr_status status = l->codec->read(l, to, room, got);
-    if (status < 0) {
-        l->failed = status;
-        *got = 0;
-    }
-    l->ended = *got == 0;
-    return status;
-}
-
-static wr_status fill(decompress_layer *l) {
-    if (l->from > 0) {
-        memmove(l->buffer, l->buffer + l->from, l->to - l->from);
-        l->to -= l->from;
-        l->from = 0;
-    }
-    size_t n;
-    wr_status status = read_layer(l, l->buffer + l->to, BUFFER_BYTES - l->to, &n);
-    l->to += n;
-    return status;
-}
-
-wr_status decompress_layer_bytes(decompress_layer *l, const char **bytes, size_t *n) {
-    wr_status status = l->from == l->to && !l->ended ? fill(l) : WR_OK;
-    *bytes = l->buffer + l->from;
-    *n = l->to - l->from;
-    return status;
-}
-
-static void free_layer(decompress_layer *l) {
-    if (!l) return;
-    l->codec->close(l);
-    free(l->buffer);
-    free(l);
-}
-
-static wr_status push(decompress *u, const decompress_codec *codec, file_kind kind, const char *path, int fd) {
-    wr_status status = WR_OK;
-    decompress_layer *l = mem_calloc(1, sizeof *l);
-    if (!l) {
-        if (fd >= 0) close(fd);
-        return WR_E_NOMEM;
-    }
-    *l = (decompress_layer){.below = u->top, .codec = codec, .path = path, .kind = kind, .fd = fd};
-    TRY_ALLOC(l->buffer = mem_realloc(NULL, BUFFER_BYTES, 1));
-    TRY(codec->open(l));
-    u->top = l;
-    l = NULL;
-cleanup:
-    free_layer(l);
-    return status;
-}
 
 /* --- what the bytes are --- */
 
@@ -128,7 +42,7 @@ static wr_status find_kind(decompress *u) {
     TRY(decompress_peek(u, FILE_KIND_BYTES, &bytes, &n));
     u->kind = file_kind_of(bytes, n);
     if (u->kind == KIND_SKIPPABLE) {
-        TRY(decompress_peek(u, BUFFER_BYTES, &bytes, &n));
+        TRY(decompress_peek(u, DECOMPRESS_BUFFER, &bytes, &n));
         u->kind = behind_skippable(bytes, n);
     }
 cleanup:
@@ -147,13 +61,13 @@ wr_status decompress_open(int fd, const char *path, decompress **out) {
         close(fd);
         return WR_E_NOMEM;
     }
-    TRY(push(u, &plain_file, KIND_OTHER, path, fd));
+    TRY(decompress_layer_push(&u->top, &decompress_file, KIND_OTHER, path, fd));
     for (;;) {
         TRY(find_kind(u));
         if (!file_kind_is_compressed(u->kind)) break;
         if (u->layers == MOST_LAYERS)
             TRY(wr_fail(WR_E_FORMAT, "cannot read %s: compressed more than %d times over", path, MOST_LAYERS));
-        TRY(push(u, codec_of(u->kind), u->kind, path, -1));
+        TRY(decompress_layer_push(&u->top, codec_of(u->kind), u->kind, path, -1));
         u->layers++;
     }
     *out = u;
@@ -167,7 +81,7 @@ void decompress_close(decompress *u) {
     if (!u) return;
     while (u->top) {
         decompress_layer *below = u->top->below;
-        free_layer(u->top);
+        decompress_layer_free(u->top);
         u->top = below;
     }
     free(u);
@@ -188,8 +102,8 @@ wr_status decompress_peek(decompress *u, size_t want, const char **bytes, size_t
     wr_status status = WR_OK;
     decompress_layer *l = u->top;
     give_back(u);
-    if (want > BUFFER_BYTES) want = BUFFER_BYTES;
-    while (status >= 0 && l->to - l->from < want && !l->ended) status = fill(l);
+    if (want > DECOMPRESS_BUFFER) want = DECOMPRESS_BUFFER;
+    while (status >= 0 && l->to - l->from < want && !l->ended) status = decompress_layer_fill(l);
     *bytes = l->buffer + l->from;
     *n = l->to - l->from;
     return status;
@@ -198,7 +112,7 @@ wr_status decompress_peek(decompress *u, size_t want, const char **bytes, size_t
 wr_status decompress_read(decompress *u, void *to, size_t room, size_t *n) {
     decompress_layer *l = u->top;
     give_back(u);
-    if (l->from == l->to) return read_layer(l, to, room, n);
+    if (l->from == l->to) return decompress_layer_read(l, to, room, n);
     *n = l->to - l->from < room ? l->to - l->from : room;
     memcpy(to, l->buffer + l->from, *n);
     l->from += *n;

@@ -8,7 +8,7 @@
 #include "data/label/match/lexicon.h"
 #include "data/label/mine/mining.h"
 #include "data/label/match/refusal.h"
-#include "data/source/wildchat.h"
+#include "data/source/fields.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "base/stream.h"
 #include "base/string_map.h"
 #include "data/label/match/lexicon.h"
-#include "data/source/wildchat.h"
+#include "data/source/fields.h"
 
 #include <inttypes.h>
 #include <stdio.h>

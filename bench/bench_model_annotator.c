@@ -11,7 +11,7 @@
 #include "base/stream.h"
 #include "base/string_map.h"
 #include "data/label/annotate/model_annotator.h"
-#include "data/source/wildchat.h"
+#include "data/source/fields.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,4 +1,5 @@
 #include "net/http_internal.h"
+#include "net/http_secret.h"
 
 #include "base/log.h"
 #include "base/rng.h"
@@ -159,14 +160,14 @@ wr_status http_transfer_finish(http_pool *p, const http_job *job, transfer *t, C
     t->phase = IDLE;
     if (t->response.failed) return wr_fail(WR_E_NOMEM, "out of memory for a response");
     strbuf_puts(&t->response, "");
-    if (t->response.len) http_pool_scrub(p, t->response.data, t->response.len);
+    if (t->response.len) secret_scrub(p->key, t->response.data, t->response.len);
     if (t->too_long) {
         snprintf(why, sizeof why, "the response is longer than %zu bytes", p->o.response_limit);
         return give_up(p, job, t, code, false, why);
     }
     if (result != CURLE_OK) {
         snprintf(why, sizeof why, "%s", t->error[0] ? t->error : curl_easy_strerror(result));
-        http_pool_scrub(p, why, strlen(why));
+        secret_scrub(p->key, why, strlen(why));
         if (http_curl_hopeless(result)) return give_up(p, job, t, 0, true, why);
         return retry(p, job, t, 0, why);
     }
@@ -174,7 +175,7 @@ wr_status http_transfer_finish(http_pool *p, const http_job *job, transfer *t, C
         status = job->answer(job->context, t->tag, t->response.data, t->response.len);
         if (status == WR_E_FORMAT) {
             snprintf(why, sizeof why, "a response that is no answer: %s", wr_error());
-            http_pool_scrub(p, why, strlen(why));
+            secret_scrub(p->key, why, strlen(why));
             return retry(p, job, t, code, why);
         }
         if (status < 0) return status;

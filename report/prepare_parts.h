@@ -23,7 +23,7 @@ void prepare_users(strbuf *out, const json_value *users);
 void prepare_refusals(strbuf *out, const json_value *refusals);
 void prepare_examples(strbuf *out, const json_value *examples);
 
-/* "rejection" … for 1 … 5 */
+/* "1 rejection" … of 1 … 5; "no level" */
 const char *level_name(int level);
 
 #endif

@@ -10,24 +10,12 @@ rooms=$(sed -n 's/^\([a-z][a-z/]*\) *|.*/\1/p' rooms.txt)
 
 # Files of one room that call each other, and may: each pair is one algorithm in two files, or a list of formats and its members.
 pairs="
-base/decompress base/decompress_archive     a layer finds the next one through the same door
-base/decompress base/decompress_gzip
-base/decompress base/decompress_zstd
 base/options base/options_yaml              values from YAML are assigned as those of the command line
 base/options base/options_resume
-data/label/annotate/endpoint data/label/annotate/endpoint_ask    questions and embeddings settle on one connection
-data/label/annotate/endpoint data/label/annotate/endpoint_embed
-net/http_pool net/http_transfer             a transfer returns to its pool
-data/source/sources_parquet data/source/sources_read             kinds of file behind one reader
 text/tokenizer/regex_class text/tokenizer/regex_parse            a class is a part of the grammar, and holds escapes
 text/tokenizer/tokenizer_class text/tokenizer/tokenizer_named    a tokenizer may name another beside it
 text/chat/jinja_* text/chat/jinja_*         an interpreter: expressions hold statements' values and the other way round
-data/prepare/prepare_summary data/prepare/summary_records
-data/prepare/prepare_summary data/prepare/summary_turns
-data/prepare/prepare_summary data/prepare/summary_users
-data/source/conversation_parse data/source/wildchat
 model/weights/lora model/weights/params
-report/prepare_page report/prepare_people
 text/tokenizer/bpe_merge text/tokenizer/tokenizer_encode
 "
 

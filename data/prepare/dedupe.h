@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 #include "base/strbuf.h"
-#include "data/source/wildchat.h"
+#include "data/source/conversation.h"
 
 /* What is kept of a conversation: appended to a unit's table by dedupe_key, read by dedupe_read. */
 typedef struct dedupe_item {

@@ -3,7 +3,7 @@
 #include "data/prepare/prepare_job.h"
 
 #include "base/utf8.h"
-#include "data/source/wildchat.h"
+#include "data/source/conversation.h"
 #include "text/chat/chat_read.h"
 
 #include <stdlib.h>

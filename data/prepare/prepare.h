@@ -1,6 +1,6 @@
 /* prepare: raw chats -> turns -> feedback level -> mining -> refusal validation -> filters -> split by user -> tokens
- * -> shards. One file per stage (wildchat.h, annotator.h, mining.h, refusal.h, filters.h, split.h); this header is the
- * whole of it, data/prepare/pipeline.h the way it is done. */
+ * -> shards. One file per stage (conversation.h, annotator.h, mining.h, refusal.h, filters.h, split.h); this header is
+ * the whole of it, data/prepare/pipeline.h the way it is done. */
 #ifndef WR_DATA_PREPARE_PREPARE_H
 #define WR_DATA_PREPARE_PREPARE_H
 

@@ -6,45 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_value(const void *a, const void *b) {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-void summary_histogram(json_writer *w, const char *key, uint32_t *values, size_t n) {
-    if (n) qsort(values, n, sizeof *values, by_value);
-    json_key(w, key);
-    json_begin_array(w);
-    size_t i = 0;
-    for (uint64_t low = 0, high = 1; i < n; low = high, high *= 2) {
-        size_t first = i;
-        while (i < n && values[i] < high) i++;
-        if (i == first && !first) continue; /* bins before the smallest value */
-        json_begin_object(w);
-        json_key(w, "from"), json_int(w, (int64_t)low);
-        json_key(w, "to"), json_int(w, (int64_t)high - 1);
-        json_key(w, "n"), json_int(w, (int64_t)(i - first));
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
-
-void summary_list(json_writer *w, const char *key, const tally_row *rows, size_t n, size_t most,
-                  const char *const *columns) {
-    json_key(w, key);
-    json_begin_array(w);
-    for (size_t i = 0; i < n && i < most; i++) {
-        json_begin_object(w);
-        json_key(w, "name"), json_string(w, rows[i].name);
-        for (size_t c = 0; columns[c]; c++) {
-            json_key(w, columns[c]);
-            json_int(w, (int64_t)rows[i].counts[c]);
-        }
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
-
 bool prepare_summary_wanted(const char *dir) {
     char path[PATH_CAP];
     return dir_exists(dir) && path_join(path, dir, "meta.json") >= 0 && file_exists(path) &&

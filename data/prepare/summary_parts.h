@@ -10,7 +10,8 @@ wr_status summary_turns(const char *dir, json_writer *w);   /* "turns", "refusal
 wr_status summary_users(const char *dir, json_writer *w);   /* "users" */
 wr_status summary_records(const char *dir, json_writer *w); /* "records", "examples" */
 
-/* "key": [{"from","to","n"}, …]: bins 0, 1, 2–3, 4–7, …; values are sorted ascending by the call. */
+/* summary_lists.c.
+ * "key": [{"from","to","n"}, …]: bins 0, 1, 2–3, 4–7, …; values are sorted ascending by the call. */
 void summary_histogram(json_writer *w, const char *key, uint32_t *values, size_t n);
 /* "key": [{"name", columns[0]: count, …}, …], at most `most` rows. columns ends with NULL. */
 void summary_list(json_writer *w, const char *key, const tally_row *rows, size_t n, size_t most,

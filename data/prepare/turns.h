@@ -5,7 +5,7 @@
 
 #include "data/label/annotate/annotator.h"
 #include "data/label/mine/mining.h"
-#include "data/source/wildchat.h"
+#include "data/source/conversation.h"
 
 enum { CLASSES = 4 };
 

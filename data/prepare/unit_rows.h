@@ -4,7 +4,7 @@
 #define WR_DATA_PREPARE_UNIT_ROWS_H
 
 #include "data/prepare/unit_file.h"
-#include "data/source/wildchat.h"
+#include "data/source/conversation.h"
 
 typedef struct spilled {
     size_t number; /* of the conversation in its unit */

@@ -3,7 +3,7 @@
  *   version (1 byte) | flags (bit 0 toxic, bit 1 redacted, bit 2: the row's variables follow as JSON) | id | user |
  *   language | model | timestamp | variables | n then n times: role (0 another: a string follows; 1 user, 2 assistant,
  *   3 system; + 4: further members follow) | turn identifier, zigzag | content | further members, as JSON */
-#include "data/source/wildchat.h"
+#include "data/source/conversation.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #ifndef WR_DATA_SOURCE_FIELDS_H
 #define WR_DATA_SOURCE_FIELDS_H
 
-#include "data/source/wildchat.h"
+#include "data/source/conversation.h"
 
 /* Members of a row, then members of a message. */
 typedef enum field {
@@ -60,5 +60,13 @@ wr_status conversation_parse(arena *a, const char *line, size_t n, const field_m
  * tools and documents (NULL: nothing is). */
 wr_status conversation_parse_shown(arena *a, const char *line, size_t n, const field_map *map, const chat_names *shown,
                                    bool user_key_header, conversation *out, row_fault *fault);
+
+/* The same of one line of WildChat. */
+static inline wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_header, conversation *out,
+                                       row_fault *fault) {
+    const field_map *map;
+    wr_status status = field_map_open(NULL, &map); /* built in: costs nothing */
+    return status < 0 ? status : conversation_parse(a, line, n, map, user_key_header, out, fault);
+}
 
 #endif

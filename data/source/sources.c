@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "data/source/parquet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -173,6 +174,14 @@ wr_status sources_open(const char *const *paths, size_t n, const source_options 
 cleanup:
     sources_close(s);
     return status;
+}
+
+void source_close_file(sources *s) {
+    text_rows_close(s->rows);
+    s->rows = NULL;
+    parquet_close(s->parquet);
+    s->parquet = NULL;
+    s->open_file = SIZE_MAX;
 }
 
 void sources_close(sources *s) {

@@ -6,7 +6,7 @@
 #ifndef WR_DATA_SOURCE_SOURCES_H
 #define WR_DATA_SOURCE_SOURCES_H
 
-#include "data/source/wildchat.h"
+#include "data/source/conversation.h"
 
 typedef struct source_options {
     bool user_key_header; /* user = ip + header */

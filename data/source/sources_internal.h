@@ -34,11 +34,10 @@ struct sources {
     parquet_file *parquet;
 };
 
-/* Closes the file that is open, if one is. */
+/* sources.c. Closes the file that is open, if one is. */
 void source_close_file(sources *s);
 
 wr_status source_parquet_blocks(sources *s, size_t file, size_t *n);
 wr_status source_parquet_read(sources *s, size_t file, size_t block, source_row_fn fn, void *context, uint64_t *bytes);
-void source_parquet_close(sources *s);
 
 #endif

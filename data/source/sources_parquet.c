@@ -5,11 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void source_parquet_close(sources *s) {
-    parquet_close(s->parquet);
-    s->parquet = NULL;
-}
-
 static wr_status open_file(sources *s, size_t file) {
     if (s->open_file == file && s->parquet) return WR_OK;
     source_close_file(s);

@@ -4,13 +4,6 @@
 
 #include <string.h>
 
-void source_close_file(sources *s) {
-    text_rows_close(s->rows);
-    s->rows = NULL;
-    source_parquet_close(s);
-    s->open_file = SIZE_MAX;
-}
-
 wr_status sources_blocks(sources *s, size_t file, size_t *n) {
     const source_file *f = &s->files[file];
     *n = SIZE_MAX;

@@ -6,7 +6,7 @@
 #define WR_DATA_SOURCE_SOURCES_ROWS_H
 
 #include "data/source/csv_json.h"
-#include "data/source/wildchat.h"
+#include "data/source/conversation.h"
 
 #define ROW_LIMIT ((size_t)256 << 20) /* bytes of a row; longer ones are ROW_HUGE */
 

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/stream.h"
 #include "cli/annotator_options.h"
-#include "data/source/wildchat.h"
+#include "data/source/fields.h"
 
 #include <inttypes.h>
 #include <math.h>

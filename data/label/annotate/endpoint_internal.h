@@ -1,4 +1,5 @@
-/* What data/label/annotate/endpoint.c, endpoint_ask.c and endpoint_embed.c share. LOCAL. */
+/* What data/label/annotate/endpoint.c (the annotator), endpoint_ask.c, endpoint_embed.c (its two kinds of request)
+ * and endpoint_settle.c share. LOCAL. */
 #ifndef WR_DATA_LABEL_ANNOTATE_ENDPOINT_INTERNAL_H
 #define WR_DATA_LABEL_ANNOTATE_ENDPOINT_INTERNAL_H
 

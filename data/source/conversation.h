@@ -1,8 +1,8 @@
-/* Rows of WildChat (one conversation a line), checked and reduced to what the pipeline needs; and the same in the
- * binary form that later phases read. What a conversation points to lives in the arena or in the bytes it was read
- * from. LOCAL. */
-#ifndef WR_DATA_SOURCE_WILDCHAT_H
-#define WR_DATA_SOURCE_WILDCHAT_H
+/* A conversation, checked and reduced to what the pipeline needs, whatever row it came from (data/source/fields.h reads
+ * them); and the same in the binary form that later phases read. What a conversation points to lives in the arena or in
+ * the bytes it was read from. LOCAL. */
+#ifndef WR_DATA_SOURCE_CONVERSATION_H
+#define WR_DATA_SOURCE_CONVERSATION_H
 
 #include "base/json.h"
 #include "text/chat/chat_template.h"
@@ -52,10 +52,6 @@ struct conversation {
     const json_value *row; /* what a chat template sees beside the messages (chat_read_variables), or NULL */
 };
 
-/* Parses one line of WildChat: conversation_parse (data/source/fields.h) with its map. Contents may point into the
- * line, which must live as long as *out. WR_E_NOMEM is the only error; a bad row is reported in *fault. */
-wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_header, conversation *out,
-                         row_fault *fault);
 /* The user of a conversation: ip (of ip_length bytes; 0: unknown, then every conversation is a user of its own), and 16
  * hex digits of the header where one is given: the text of its JSON object without white space, members in source order
  * and with null where they are, as json_writer writes it (header NULL: without). NUL-terminated in the arena. */

@@ -1,7 +1,6 @@
-#include "data/source/wildchat.h"
+#include "data/source/conversation.h"
 
 #include "base/hash.h"
-#include "data/source/fields.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,14 +38,6 @@ void conversation_name_wrong(const conversation *c, strbuf *where) {
     strbuf_puts(where, ", field ");
     if (c->wrong_list) strbuf_printf(where, "%s[%zu].", c->wrong_list, c->wrong_at);
     strbuf_puts(where, c->wrong);
-}
-
-wr_status wildchat_parse(arena *a, const char *line, size_t n, bool user_key_header, conversation *out,
-                         row_fault *fault) {
-    const field_map *map;
-    wr_status status = field_map_open(NULL, &map); /* built in: costs nothing */
-    if (status < 0) return status;
-    return conversation_parse(a, line, n, map, user_key_header, out, fault);
 }
 
 wr_status conversation_user(arena *a, const char *ip, size_t ip_length, const char *header, size_t header_length,
