@@ -17,7 +17,8 @@ typedef enum rng_purpose {
     RNG_BOOTSTRAP,
     RNG_TEST,
     RNG_BPE,
-    RNG_RETRY
+    RNG_RETRY,
+    RNG_PAIR
 } rng_purpose;
 
 typedef struct rng {

@@ -32,10 +32,6 @@ static const option_spec dpo_rows[] = {
     OPTION_INT(dpo_options, rollout.sampling.max_tokens, "max-tokens", "256", "N", 1, 1e6, "tokens of a reply"),
     OPTION_INT(dpo_options, rollout.max_prompt_tokens, "max-prompt-tokens", "1024", "N", 1, 1e6,
                "tokens of a prompt: the oldest history goes first"),
-    OPTION_FLOAT(dpo_options, train.beta, "beta", "0.1", "B", 1e-9, 1e6, "strength of the tie to the reference"),
-    OPTION_FLOAT(dpo_options, train.label_smoothing, "label-smoothing", "0", "E", 0, 0.5,
-                 "share of preferences taken to be wrong"),
-    OPTION_FLOAT(dpo_options, min_margin, "min-margin", "0", "M", 0, 1e6, "drop pairs whose rewards differ by less"),
     OPTION_FLOAT(dpo_options, train.update.adam.lr, "lr", "5e-7", "LR", 0, 10, "peak learning rate"),
     {0},
 };
@@ -70,6 +66,8 @@ static const option_spec reply_rows[] = {
 };
 static const option_group dpo_groups[] = {
     OPTION_GROUP(dpo_rows, dpo_call, d),
+    OPTION_GROUP(dpo_loss_rows, dpo_call, d.train.loss),
+    OPTION_GROUP(pair_rows, dpo_call, d.pairs),
     OPTION_GROUP(schedule_rows, dpo_call, d.run),
     OPTION_GROUP(optimizer_rows, dpo_call, d.train.update, .varied = update_of_dpo),
     OPTION_GROUP(step_rows, dpo_call, d),
@@ -94,7 +92,7 @@ static wr_status run_dpo_online(const options *o, world *w) {
     d->terms = &terms.terms;
     d->check_weights = c.arithmetic.check_weights;
     d->train.recompute = d->run.recompute;
-    d->rollout.sampling.seed = d->run.seed;
+    d->rollout.sampling.seed = d->pairs.seed = d->run.seed;
     TRY(sampling_options_check(&d->rollout.sampling));
     if (d->rollout.sampling.temperature == 0)
         TRY(wr_fail(WR_E_USAGE,

@@ -76,8 +76,8 @@ void dpo_metrics_line(int64_t step, double lr, const reply_stats *r, const pair_
     number(&w, "accuracy", u->accuracy + none);
     number(&w, "chosen_logratio", u->chosen_logratio + none);
     number(&w, "rejected_logratio", u->rejected_logratio + none);
-    number(&w, "h_mean", u->h_mean + none);
-    number(&w, "h_max_abs", u->h_max_abs + none);
+    number(&w, "h_mean", u->margin_mean + none);
+    number(&w, "h_max_abs", u->margin_max_abs + none);
     number(&w, "kl", u->kl + none);
     number(&w, "sampler_gap", u->sampler_gap + none);
     number(&w, "reply_tokens", r->reply_tokens);

@@ -48,8 +48,8 @@ static double sum_of(const float *x, size_t from, size_t to) {
 }
 
 /* Sums over this rank's pairs, and maxima. */
-enum { SUM_PAIRS, SUM_LOSS, SUM_RIGHT, SUM_CHOSEN, SUM_REJECTED, SUM_H, N_SUMS };
-enum { MAX_H, MAX_GAP, N_MAX };
+enum { SUM_PAIRS, SUM_LOSS, SUM_RIGHT, SUM_CHOSEN, SUM_REJECTED, SUM_MARGIN, N_SUMS };
+enum { MAX_MARGIN, MAX_GAP, N_MAX };
 typedef struct tally {
     double sums[N_SUMS], most[N_MAX];
 } tally;
@@ -75,8 +75,8 @@ cleanup:
 }
 
 /* Forward of both models, loss, backward into t->grads. scale = 1 / pairs of the global step. */
-static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, dpo_batch *m,
-                             double scale, bool check_equal, tally *seen) {
+static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const dpo_loss *kind, const dpo_pair *pairs,
+                             dpo_batch *m, double scale, bool check_equal, tally *seen) {
     wr_status status = WR_OK;
     const float *hidden;
     TRY(reference_logprobs(t, m));
@@ -85,27 +85,31 @@ static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const d
     for (size_t i = 0; i < m->n_pairs; i++) {
         const dpo_pair *p = &pairs[m->pair[i]];
         size_t w = m->first[2 * i], l = m->first[2 * i + 1], end = m->first[2 * i + 2];
-        dpo_logprobs x = {sum_of(m->logprob, w, l), sum_of(m->logprob, l, end), sum_of(m->reference_logprob, w, l),
-                          sum_of(m->reference_logprob, l, end)};
-        double h = dpo_margin(&x), dh;
-        double loss = dpo_sigmoid_loss(o->beta, o->label_smoothing, h, &dh);
-        TRY(wr_context(updater_check_loss(&t->update, loss), "a pair of prompt %u (h = %g)", p->prompt, h));
-        if (check_equal && !(fabs(h) <= dpo_margin_tolerance(end - w))) {
+        dpo_logprobs x = {sum_of(m->logprob, w, l),
+                          sum_of(m->logprob, l, end),
+                          sum_of(m->reference_logprob, w, l),
+                          sum_of(m->reference_logprob, l, end),
+                          l - w,
+                          end - l};
+        double margin = dpo_margin(&x), dchosen, drejected;
+        double loss = kind->at(&o->loss, &x, &dchosen, &drejected);
+        TRY(wr_context(updater_check_loss(&t->update, loss), "a pair of prompt %u (h = %g)", p->prompt, margin));
+        if (check_equal && !(fabs(margin) <= dpo_margin_tolerance(end - w))) {
             TRY(wr_fail(WR_E_FAILED,
                         "policy and reference are the same model, but h = %.3g for a pair of prompt %u (%zu reply "
                         "tokens): the log-probabilities "
                         "of the two do not agree",
-                        h, p->prompt, end - w));
+                        margin, p->prompt, end - w));
         }
-        /* logprob of every reply token enters h with weight 1 (chosen) or -1 (rejected) */
-        for (size_t r = w; r < end; r++) m->dlogprob[r] = (float)(r < l ? scale * dh : -scale * dh);
+        /* The log-probability of a reply is the sum over its tokens: each has the reply's derivative. */
+        for (size_t r = w; r < end; r++) m->dlogprob[r] = (float)(scale * (r < l ? dchosen : drejected));
         seen->sums[SUM_PAIRS] += 1;
         seen->sums[SUM_LOSS] += loss;
-        seen->sums[SUM_RIGHT] += h > 0;
+        seen->sums[SUM_RIGHT] += margin > 0;
         seen->sums[SUM_CHOSEN] += x.policy_chosen - x.reference_chosen;
         seen->sums[SUM_REJECTED] += x.policy_rejected - x.reference_rejected;
-        seen->sums[SUM_H] += h;
-        if (fabs(h) > seen->most[MAX_H]) seen->most[MAX_H] = fabs(h);
+        seen->sums[SUM_MARGIN] += margin;
+        if (fabs(margin) > seen->most[MAX_MARGIN]) seen->most[MAX_MARGIN] = fabs(margin);
         see_gap(seen, &p->chosen, x.policy_chosen);
         see_gap(seen, &p->rejected, x.policy_rejected);
     }
@@ -131,6 +135,8 @@ static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const d
     rank_plan plan = {0};
     pair_texts texts = {0};
     dpo_batch batch = {0};
+    const dpo_loss *kind;
+    TRY(dpo_loss_find(&o->loss, &kind));
     model_workspace_recompute(t->work, o->recompute);
     updater_clear(&t->update);
     TRY(pair_texts_create(pairs, n_pairs, unit_tokens(o, pairs, n_pairs, ranks), o->separate, &texts));
@@ -139,7 +145,7 @@ static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const d
         const micro_batch *micro = &plan.micro[k];
         TRY(dpo_batch_create(&texts, pairs, plan.items + micro->first, micro->count, t->policy->config.C, o->separate,
                              &batch));
-        TRY(train_micro(t, o, pairs, &batch, 1.0 / (double)n_pairs, check_equal, seen));
+        TRY(train_micro(t, o, kind, pairs, &batch, 1.0 / (double)n_pairs, check_equal, seen));
         dpo_batch_free(&batch);
     }
     TRY(updater_check_share(&t->update));
@@ -168,9 +174,9 @@ wr_status dpo_update(dpo_trainer *t, const dpo_train_options *o, const dpo_pair 
     stats->accuracy = seen.sums[SUM_RIGHT] / n;
     stats->chosen_logratio = seen.sums[SUM_CHOSEN] / n;
     stats->rejected_logratio = seen.sums[SUM_REJECTED] / n;
-    stats->h_mean = seen.sums[SUM_H] / n;
+    stats->margin_mean = seen.sums[SUM_MARGIN] / n;
     stats->kl = (seen.sums[SUM_CHOSEN] + seen.sums[SUM_REJECTED]) / (2 * n);
-    stats->h_max_abs = seen.most[MAX_H];
+    stats->margin_max_abs = seen.most[MAX_MARGIN];
     stats->sampler_gap = seen.most[MAX_GAP];
     updater_apply(&t->update, &o->update, stats->grad_norm, lr);
     stats->updated = true;

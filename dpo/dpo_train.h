@@ -6,11 +6,12 @@
 #ifndef WR_DPO_DPO_TRAIN_H
 #define WR_DPO_DPO_TRAIN_H
 
+#include "dpo/dpo_loss.h"
 #include "dpo/pairs.h"
 #include "trainer/update.h"
 
 typedef struct dpo_train_options {
-    double beta, label_smoothing;
+    dpo_loss_options loss;
     update_options update;
     size_t micro_tokens; /* tokens of a micro-batch, those that sequences share counted once; a pair stays together */
     bool recompute;      /* activations are computed again in the backward pass: less memory, more time */
@@ -32,9 +33,9 @@ void dpo_trainer_free(dpo_trainer *t);
 
 /* Numbers of a step, the same on every rank. Log-ratios: log pi - log rho, summed over a reply. */
 typedef struct dpo_update_stats {
-    double loss, accuracy; /* accuracy: share of pairs with h > 0 */
+    double loss, accuracy; /* what they are: dpo/dpo_loss.h */
     double chosen_logratio, rejected_logratio;
-    double h_mean, h_max_abs;
+    double margin_mean, margin_max_abs;
     /* mean over the replies of the pairs of the log-ratio: an estimate on the chosen and rejected replies, not on
      * all */
     double kl;
@@ -45,7 +46,7 @@ typedef struct dpo_update_stats {
     bool updated; /* false when there was no pair */
 } dpo_update_stats;
 
-/* check_equal: policy = reference is claimed, so |h| must be rounding (dpo_margin_tolerance), else WR_E_FAILED.
+/* check_equal: policy = reference is claimed, so the margin must be rounding (dpo_margin_tolerance), else WR_E_FAILED.
  * WR_E_NUMERIC when a loss or the gradient is not finite, naming rank and tensor; nothing is updated then. */
 wr_status dpo_update(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs, double lr,
                      bool check_equal, dpo_update_stats *stats);

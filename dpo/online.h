@@ -23,7 +23,7 @@ typedef struct dpo_options {
     size_t prompts_per_step, group; /* group: prompts of a SAMPLE task */
     rollout_options rollout;        /* n, lengths, temperature …; folders and seed are filled in by dpo_online */
     dpo_train_options train;
-    double min_margin;
+    pair_options pairs;  /* its seed is that of the run */
     precision precision; /* of all models; the same on every rank */
     bool check_weights;  /* of the policy */
 } dpo_options;

@@ -1,69 +1,89 @@
 #include "dpo/pairs.h"
 
+#include "base/mem.h"
 #include "mpi/unpack.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool same_ids(const rollout_reply *a, const rollout_reply *b) {
     return a->n == b->n && memcmp(a->ids, b->ids, a->n * sizeof *a->ids) == 0;
 }
 
-wr_status pair_choose(const rollout_group *g, double min_margin, dpo_pair *out, pair_verdict *verdict) {
-    const rollout_reply *best = NULL, *worst = NULL;
+/* Replies that may be in a pair: those with a reward. replies: room for all. */
+static wr_status candidates(const rollout_group *g, const rollout_reply **replies, size_t *n) {
+    *n = 0;
     for (size_t i = 0; i < g->n_replies; i++) {
         const rollout_reply *r = &g->replies[i];
-        if (r->draw != g->draw) {
+        if (r->draw != g->draw)
             return wr_fail(
                 WR_E_FAILED,
                 "reply %zu belongs to draw %llu, its group to draw %llu: a pair must be two replies to one prompt", i,
                 (unsigned long long)r->draw, (unsigned long long)g->draw);
-        }
-        if (!isfinite(r->reward)) continue; /* missing: the sample is dropped, no number stands in for it */
-        if (!best || r->reward > best->reward) best = r;
-        if (!worst || r->reward < worst->reward) worst = r;
+        if (isfinite(r->reward)) replies[(*n)++] = r;
     }
-    size_t valid = 0;
-    for (size_t i = 0; i < g->n_replies; i++) valid += isfinite(g->replies[i].reward);
-    if (valid < 2)
-        *verdict = PAIR_FEW;
-    else if (!(best->reward > worst->reward) || same_ids(best, worst))
-        *verdict = PAIR_TIE;
-    else if (best->reward - worst->reward < min_margin)
-        *verdict = PAIR_MARGIN;
-    else
-        *verdict = PAIR_MADE;
-    if (*verdict != PAIR_MADE) return WR_OK;
-    *out = (dpo_pair){.draw = g->draw,
-                      .prompt = g->prompt,
-                      .prompt_ids = g->prompt_ids,
-                      .n_prompt = g->n_prompt,
-                      .chosen = {best->draw, best->ids, best->n, best->reward, best->logprob},
-                      .rejected = {worst->draw, worst->ids, worst->n, worst->reward, worst->logprob}};
     return WR_OK;
 }
 
-wr_status pairs_choose(const rollout_group *groups, size_t n_groups, double min_margin, dpo_pair *pairs,
-                       size_t *n_pairs, pair_counts *counts) {
-    *counts = (pair_counts){0};
-    *n_pairs = 0;
-    for (size_t i = 0; i < n_groups; i++) {
-        pair_verdict verdict;
-        const rollout_group *g = &groups[i];
-        for (size_t j = 0; j < g->n_replies; j++) counts->missing_rewards += !isfinite(g->replies[j].reward);
-        if (g->skipped) {
-            counts->skipped_prompts++;
-            continue;
-        }
-        wr_status status = pair_choose(g, min_margin, &pairs[*n_pairs], &verdict);
-        if (status < 0) return status;
-        counts->made += verdict == PAIR_MADE;
-        counts->ties += verdict == PAIR_TIE;
-        counts->low_margin += verdict == PAIR_MARGIN;
-        counts->too_few += verdict == PAIR_FEW;
-        *n_pairs += verdict == PAIR_MADE;
+static pair_side side_of(const rollout_reply *r) { return (pair_side){r->draw, r->ids, r->n, r->reward, r->logprob}; }
+
+/* Takes a pair that the rule chose, or counts why not. */
+static wr_status judge(const rollout_group *g, const rollout_reply *chosen, const rollout_reply *rejected,
+                       const pair_options *o, dpo_pair *out, pair_counts *counts) {
+    if (chosen->reward < rejected->reward)
+        return wr_fail(WR_E_FAILED, "--pair-rule prefers a reply with reward %g to one with %g", chosen->reward,
+                       rejected->reward);
+    if (!(chosen->reward > rejected->reward) || same_ids(chosen, rejected)) {
+        counts->ties++;
+    } else if (chosen->reward - rejected->reward < o->min_margin) {
+        counts->low_margin++;
+    } else {
+        *out = (dpo_pair){g->draw, g->prompt, g->prompt_ids, g->n_prompt, side_of(chosen), side_of(rejected)};
+        counts->made++;
     }
     return WR_OK;
+}
+
+static size_t most_pairs(const pair_rule *rule, size_t n_replies) { return rule->most ? rule->most(n_replies) : 1; }
+
+wr_status pairs_room(const rollout_group *groups, size_t n_groups, const pair_options *o, size_t *n) {
+    const pair_rule *rule;
+    wr_status status = pair_rule_find(o, &rule);
+    *n = 0;
+    for (size_t i = 0; status >= 0 && i < n_groups; i++) *n += most_pairs(rule, groups[i].n_replies);
+    return status;
+}
+
+wr_status pairs_choose(const rollout_group *groups, size_t n_groups, const pair_options *o, dpo_pair *pairs,
+                       size_t *n_pairs, pair_counts *counts) {
+    wr_status status = WR_OK;
+    const pair_rule *rule;
+    const rollout_reply **replies = NULL;
+    reply_pair *choice = NULL;
+    size_t most = 1, n;
+    *counts = (pair_counts){0};
+    TRY(pair_rule_find(o, &rule));
+    for (size_t i = 0; i < n_groups; i++) most = groups[i].n_replies > most ? groups[i].n_replies : most;
+    TRY_ALLOC(replies = mem_calloc(most, sizeof *replies));
+    TRY_ALLOC(choice = mem_calloc(most_pairs(rule, most), sizeof *choice));
+    for (size_t i = 0; i < n_groups; i++) {
+        const rollout_group *g = &groups[i];
+        TRY(candidates(g, replies, &n));
+        counts->missing_rewards += g->n_replies - n;
+        counts->skipped_prompts += g->skipped;
+        counts->too_few += !g->skipped && n < 2;
+        if (g->skipped || n < 2) continue;
+        rng r = rng_make(o->seed, RNG_PAIR, g->draw, 0, 0);
+        const size_t chosen = rule->choose(replies, n, &r, choice);
+        for (size_t k = 0; k < chosen; k++)
+            TRY(judge(g, replies[choice[k].chosen], replies[choice[k].rejected], o, &pairs[counts->made], counts));
+    }
+    *n_pairs = counts->made;
+cleanup:
+    free(replies);
+    free(choice);
+    return status;
 }
 
 static void pack_side(msgpack_packer *pk, const pair_side *s) {

@@ -1,8 +1,9 @@
-/* Preference pairs from scored replies: the best and the worst reply of ONE prompt. LOCAL. */
+/* Preference pairs from scored replies to ONE prompt each: chosen by a rule (dpo/pair_rule.h), judged and counted here,
+ * and carried to the ranks. LOCAL. */
 #ifndef WR_DPO_PAIRS_H
 #define WR_DPO_PAIRS_H
 
-#include "rollout/rollout.h"
+#include "dpo/pair_rule.h"
 
 typedef struct pair_side {
     uint64_t draw;
@@ -18,23 +19,22 @@ typedef struct dpo_pair {
     pair_side chosen, rejected;
 } dpo_pair;
 
-typedef enum pair_verdict {
-    PAIR_MADE,
-    PAIR_TIE,    /* best and worst reward are equal, or the two replies are */
-    PAIR_MARGIN, /* their difference is below min_margin */
-    PAIR_FEW     /* fewer than two replies with a reward */
-} pair_verdict;
-
+/* What became of the prompts' pairs. With a rule that makes one pair a prompt, all but missing_rewards are prompts, and
+ * sum to their number. */
 typedef struct pair_counts {
-    size_t made, ties, low_margin, too_few, missing_rewards, skipped_prompts;
+    size_t made;
+    size_t ties;            /* the two rewards are equal, or the two replies are: such a pair teaches nothing */
+    size_t low_margin;      /* rewards that differ by less than min_margin */
+    size_t too_few;         /* prompts with fewer than two replies with a reward */
+    size_t missing_rewards; /* replies: no number stands in for them, they are in no pair */
+    size_t skipped_prompts; /* too long: no replies */
 } pair_counts;
 
-/* Chooses arg max and arg min of the reward among the replies that have one (equal rewards: the first). A reply that
- * belongs to another prompt than its group is WR_E_FAILED: pairs never mix prompts. *verdict says what became of the
- * group; *out is filled for PAIR_MADE (views into the group). */
-wr_status pair_choose(const rollout_group *g, double min_margin, dpo_pair *out, pair_verdict *verdict);
-/* All groups, in their order. pairs: (n_groups) room given by the caller. */
-wr_status pairs_choose(const rollout_group *groups, size_t n_groups, double min_margin, dpo_pair *pairs,
+/* Room that pairs_choose needs. */
+wr_status pairs_room(const rollout_group *groups, size_t n_groups, const pair_options *o, size_t *n);
+/* The pairs of all groups, in their order (views into the groups). pairs: pairs_room of them. A reply that belongs to
+ * another prompt than its group is WR_E_FAILED: pairs never mix prompts; so is a rule that prefers the worse reply. */
+wr_status pairs_choose(const rollout_group *groups, size_t n_groups, const pair_options *o, dpo_pair *pairs,
                        size_t *n_pairs, pair_counts *counts);
 
 /* msgpack body <-> pairs. Arrays of unpacked pairs live in a; sides are checked to be of one draw. */

@@ -63,8 +63,8 @@ static model *make_model(uint64_t seed) {
     return m;
 }
 
-static const dpo_train_options options = {
-    .beta = 0.5,
+static const dpo_train_options how = {
+    .loss = {.beta = 0.5},
     .update = {.adam = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}, .grad_clip = 1},
     .micro_tokens = 300};
 
@@ -94,8 +94,8 @@ static double loss_of(const model *policy, const model *reference) {
             }
             model_workspace_free(w);
         }
-        sum += dpo_sigmoid_loss(options.beta, options.label_smoothing, (lp[0][0] - lp[0][1]) - (lp[1][0] - lp[1][1]),
-                                NULL);
+        const double h = (lp[0][0] - lp[0][1]) - (lp[1][0] - lp[1][1]);
+        sum += log1p(exp(-how.loss.beta * h));
     }
     return sum / N_PAIRS;
 }
@@ -106,14 +106,15 @@ static void test_equal_models(void **state) {
     dpo_trainer t;
     dpo_update_stats s;
     CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
-    CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, true, &s) == WR_OK);
-    CHECK(s.updated && s.h_max_abs <= 1e-5 && fabs(s.loss - log(2)) < 1e-6 && s.grad_norm > 0 && fabs(s.kl) < 1e-5);
+    CHECK(dpo_update(&t, &how, pairs, N_PAIRS, 0.01, true, &s) == WR_OK);
+    CHECK(s.updated && s.margin_max_abs <= 1e-5 && fabs(s.loss - log(2)) < 1e-6 && s.grad_norm > 0 &&
+          fabs(s.kl) < 1e-5);
     /* Now they differ: the claim is refused on every rank, and nothing changes. */
     float before = policy->params[5];
-    wr_status status = dpo_update(&t, &options, pairs, N_PAIRS, 0.01, true, &s);
+    wr_status status = dpo_update(&t, &how, pairs, N_PAIRS, 0.01, true, &s);
     CHECK(status == WR_E_FAILED || status == WR_E_PEER);
     CHECK(policy->params[5] == before);
-    CHECK(dpo_update(&t, &options, pairs, 0, 0.01, false, &s) == WR_OK && !s.updated && policy->params[5] == before);
+    CHECK(dpo_update(&t, &how, pairs, 0, 0.01, false, &s) == WR_OK && !s.updated && policy->params[5] == before);
     dpo_trainer_free(&t);
     model_free(policy);
     model_free(reference);
@@ -127,7 +128,7 @@ static void test_gradient(void **state) {
     float *expect = NULL;
     static const size_t budgets[] = {1u << 20, 300, 1};
     for (int k = 0; k < 3; k++) {
-        dpo_train_options o = options;
+        dpo_train_options o = how;
         o.micro_tokens = budgets[k];
         CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
         CHECK(dpo_update(&t, &o, pairs, N_PAIRS, 0, false, &s) == WR_OK); /* learning rate 0: parameters stay */
@@ -173,7 +174,8 @@ static void check_same(dpo_trainer *a, const dpo_train_options *how_a, dpo_train
     const trainables x = model_trainables(a->policy);
     CHECK(dpo_update(a, how_a, pairs, N_PAIRS, 0, false, &s) == WR_OK);
     CHECK(dpo_update(b, how_b, pairs, N_PAIRS, 0, false, &want) == WR_OK);
-    CHECK(fabs(s.loss - want.loss) <= 1e-6 && fabs(s.h_mean - want.h_mean) <= 1e-5 && s.h_max_abs > 0.01);
+    CHECK(fabs(s.loss - want.loss) <= 1e-6 && fabs(s.margin_mean - want.margin_mean) <= 1e-5 &&
+          s.margin_max_abs > 0.01);
     for (size_t i = 0; i < x.n_tensors; i++) {
         double norm = tensor_norm(b->update.grads, NULL, &x.tensors[i]);
         if (!(tensor_norm(a->update.grads, b->update.grads, &x.tensors[i]) <= 1e-5 * norm)) {
@@ -213,7 +215,7 @@ static void test_sharing(void **state) {
     CHECK(step_tokens(true) == all && step_tokens(false) <= all - saved);
     static const size_t budgets[] = {1u << 20, 300, 1};
     for (int k = 0; k < 6; k++) {
-        dpo_train_options shared = options, separate = options;
+        dpo_train_options shared = how, separate = how;
         separate.separate = true;
         shared.micro_tokens = budgets[k / 2];
         shared.recompute = k % 2;
@@ -239,13 +241,13 @@ static void test_adapters(void **state) {
     CHECK(lora_attach(policy, &adapters) == WR_OK);
     CHECK(dpo_trainer_create(the_world, policy, NULL, &t) == WR_OK);
     CHECK(dpo_trainer_create(the_world, policy, reference, &u) == WR_OK);
-    CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, true, &s) == WR_OK && s.h_max_abs <= 1e-5);
-    for (int step = 0; step < 3; step++) CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, false, &s) == WR_OK);
+    CHECK(dpo_update(&t, &how, pairs, N_PAIRS, 0.01, true, &s) == WR_OK && s.margin_max_abs <= 1e-5);
+    for (int step = 0; step < 3; step++) CHECK(dpo_update(&t, &how, pairs, N_PAIRS, 0.01, false, &s) == WR_OK);
     CHECK(policy->lora->on &&
           memcmp(policy->params, reference->params, policy->n_params * sizeof *policy->params) == 0);
-    check_same(&t, &options, &u, &options);
+    check_same(&t, &how, &u, &how);
     data[0].prompt[0] += VOCABULARY; /* an id that the models do not have: adapters are on again after the error, too */
-    CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, false, &s) < 0 && policy->lora->on);
+    CHECK(dpo_update(&t, &how, pairs, N_PAIRS, 0.01, false, &s) < 0 && policy->lora->on);
     data[0].prompt[0] -= VOCABULARY;
     dpo_trainer_free(&t);
     dpo_trainer_free(&u);
@@ -261,10 +263,10 @@ static void test_learns(void **state) {
     CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
     double first = 0;
     for (int step = 0; step < 25; step++) {
-        CHECK(dpo_update(&t, &options, pairs, N_PAIRS, 0.01, step == 0, &s) == WR_OK);
+        CHECK(dpo_update(&t, &how, pairs, N_PAIRS, 0.01, step == 0, &s) == WR_OK);
         if (step == 0) first = s.loss;
     }
-    CHECK(s.loss < 0.3 * first && s.accuracy == 1 && s.h_mean > 1 && s.chosen_logratio > s.rejected_logratio);
+    CHECK(s.loss < 0.3 * first && s.accuracy == 1 && s.margin_mean > 1 && s.chosen_logratio > s.rejected_logratio);
     /* Every rank has the same bits. */
     float *mine = malloc(policy->n_params * sizeof *mine);
     memcpy(mine, policy->params, policy->n_params * sizeof *mine);
@@ -284,7 +286,7 @@ static void test_not_finite(void **state) {
     policy->params[policy->tensors[0].offset + 3] = NAN;
     CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
     for (size_t i = 0; i < N_PAIRS; i++) data[i].prompt[0] = 0; /* everyone's first token is in the row with the NaN */
-    wr_status status = dpo_update(&t, &options, pairs, N_PAIRS, 0.01, false, &s);
+    wr_status status = dpo_update(&t, &how, pairs, N_PAIRS, 0.01, false, &s);
     CHECK(status == WR_E_NUMERIC || status == WR_E_PEER);
     CHECK(!world_any(the_world, status >= 0));
     if (status == WR_E_NUMERIC)

@@ -1,9 +1,11 @@
-/* The DPO loss: known values, gradient by central differences, extremes. */
+/* The losses of the table: derivatives by central differences for every one of them; known values and extremes of
+ * DPO's own; the margin. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <math.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "dpo/dpo_loss.h"
@@ -16,63 +18,104 @@ static void near(double a, double b, double tolerance) {
     }
 }
 
+/* The sigmoid loss at margin h, and its derivative there. */
+static double sigmoid_at(double beta, double smoothing, double h, double *dh) {
+    const dpo_loss *l;
+    const dpo_loss_options o = {"sigmoid", beta, smoothing};
+    double dchosen, drejected;
+    assert_int_equal(dpo_loss_find(&o, &l), WR_OK);
+    const double loss = l->at(&o, &(dpo_logprobs){-10 + h, -12, -11, -13, 4, 7}, &dchosen, &drejected);
+    assert_true(dchosen == -drejected || isnan(h));
+    if (dh) *dh = dchosen;
+    return loss;
+}
+
 static void test_values(void **state) {
     (void)state;
     double dh;
-    near(dpo_sigmoid_loss(0.1, 0, 0, &dh), log(2), 1e-15);
+    near(sigmoid_at(0.1, 0, 0, &dh), log(2), 1e-15);
     near(dh, -0.05, 1e-15); /* -beta sigma(0) */
     /* -log sigma(0.1 * 3), computed by hand: log(1 + e^-0.3) */
-    near(dpo_sigmoid_loss(0.1, 0, 3, NULL), 0.55435524446 /* ln 1.740818220681718 */, 1e-9);
-    near(dpo_sigmoid_loss(0.1, 0.1, 3, NULL), 0.9 * log1p(exp(-0.3)) + 0.1 * log1p(exp(0.3)), 1e-14);
-    dpo_logprobs x = {-10, -14, -11, -13};
+    near(sigmoid_at(0.1, 0, 3, NULL), 0.55435524446 /* ln 1.740818220681718 */, 1e-9);
+    near(sigmoid_at(0.1, 0.1, 3, NULL), 0.9 * log1p(exp(-0.3)) + 0.1 * log1p(exp(0.3)), 1e-14);
+    dpo_logprobs x = {-10, -14, -11, -13, 1, 1};
     near(dpo_margin(&x), (-10 + 14) - (-11 + 13), 0);
 }
 
+static double at(const dpo_loss *l, const dpo_loss_options *o, double chosen, double rejected) {
+    double dchosen, drejected;
+    return l->at(o, &(dpo_logprobs){chosen, rejected, -11, -13, 4, 7}, &dchosen, &drejected);
+}
+
+/* Of every loss, at both replies of the policy. */
 static void test_gradient(void **state) {
     (void)state;
     static const double betas[] = {0.01, 0.1, 1, 5}, smoothings[] = {0, 0.1, 0.5};
-    for (int b = 0; b < 4; b++) {
-        for (int s = 0; s < 3; s++) {
-            for (double h = -20; h <= 20; h += 0.37) {
-                double dh, e = 1e-5;
-                dpo_sigmoid_loss(betas[b], smoothings[s], h, &dh);
-                double numeric = (dpo_sigmoid_loss(betas[b], smoothings[s], h + e, NULL) -
-                                  dpo_sigmoid_loss(betas[b], smoothings[s], h - e, NULL)) /
-                                 (2 * e);
-                near(dh, numeric, 1e-8 + 1e-6 * fabs(numeric));
+    for (const dpo_loss *const *l = dpo_losses; *l; l++) {
+        for (int k = 0; k < 4 * 3; k++) {
+            const dpo_loss_options o = {(*l)->name, betas[k / 3], smoothings[k % 3]};
+            for (double h = -20.1; h <= 20; h += 0.37) {
+                const double chosen = -11 + h / 3, rejected = -13 - 2 * h / 3, e = 1e-5;
+                double dchosen, drejected;
+                (*l)->at(&o, &(dpo_logprobs){chosen, rejected, -11, -13, 4, 7}, &dchosen, &drejected);
+                const double by_chosen =
+                    (at(*l, &o, chosen + e, rejected) - at(*l, &o, chosen - e, rejected)) / (2 * e);
+                const double by_rejected =
+                    (at(*l, &o, chosen, rejected + e) - at(*l, &o, chosen, rejected - e)) / (2 * e);
+                near(dchosen, by_chosen, 1e-8 + 1e-6 * fabs(by_chosen));
+                near(drejected, by_rejected, 1e-8 + 1e-6 * fabs(by_rejected));
             }
         }
     }
 }
 
-/* The four log-probabilities enter h with +1, -1, -1, +1. */
+/* The four log-probabilities enter the margin with +1, -1, -1, +1. */
 static void test_margin_gradient(void **state) {
     (void)state;
     static const double sign[] = {1, -1, -1, 1};
     for (int k = 0; k < 4; k++) {
-        double at[4] = {-3, -4, -5, -2.5};
-        double before = dpo_margin(&(dpo_logprobs){at[0], at[1], at[2], at[3]});
-        at[k] += 0.5;
-        near(dpo_margin(&(dpo_logprobs){at[0], at[1], at[2], at[3]}) - before, 0.5 * sign[k], 1e-12);
+        double x[4] = {-3, -4, -5, -2.5};
+        double before = dpo_margin(&(dpo_logprobs){x[0], x[1], x[2], x[3], 1, 1});
+        x[k] += 0.5;
+        near(dpo_margin(&(dpo_logprobs){x[0], x[1], x[2], x[3], 1, 1}) - before, 0.5 * sign[k], 1e-12);
     }
 }
 
 static void test_extremes(void **state) {
     (void)state;
     double dh;
-    near(dpo_sigmoid_loss(1, 0, -1e6, &dh), 1e6, 1e-6);
+    near(sigmoid_at(1, 0, -1e6, &dh), 1e6, 1e-6);
     near(dh, -1, 1e-12);
-    near(dpo_sigmoid_loss(1, 0, 1e6, &dh), 0, 1e-12);
+    near(sigmoid_at(1, 0, 1e6, &dh), 0, 1e-12);
     near(dh, 0, 1e-12);
-    near(dpo_sigmoid_loss(1, 0.2, 1e6, &dh), 0.2e6, 1e-6);
+    near(sigmoid_at(1, 0.2, 1e6, &dh), 0.2e6, 1e-6);
     near(dh, 0.2, 1e-12);
-    assert_true(isnan(dpo_sigmoid_loss(1, 0, NAN, &dh)));
+    for (const dpo_loss *const *l = dpo_losses; *l; l++)
+        assert_true(isnan(at(*l, &(dpo_loss_options){(*l)->name, 1, 0}, NAN, -1)));
     near(dpo_margin_tolerance(0), 1e-5, 1e-12);
     near(dpo_margin_tolerance(100), 1.1e-4, 1e-12);
 }
 
+/* The words of --loss are the names of the table, in its order; no name is the first. */
+static void test_names(void **state) {
+    (void)state;
+    char words[256] = "";
+    const dpo_loss *l;
+    for (const dpo_loss *const *k = dpo_losses; *k; k++) {
+        if (*words) strcat(words, "|");
+        strcat(words, (*k)->name);
+        assert_int_equal(dpo_loss_find(&(dpo_loss_options){.loss = (*k)->name}, &l), WR_OK);
+        assert_ptr_equal(l, *k);
+    }
+    assert_string_equal(dpo_loss_rows[0].arg, words);
+    assert_int_equal(dpo_loss_find(&(dpo_loss_options){0}, &l), WR_OK);
+    assert_string_equal(l->name, "sigmoid");
+    assert_int_equal(dpo_loss_find(&(dpo_loss_options){.loss = "hinge of no kind"}, &l), WR_E_USAGE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_gradient),
-                                       cmocka_unit_test(test_margin_gradient), cmocka_unit_test(test_extremes)};
+                                       cmocka_unit_test(test_margin_gradient), cmocka_unit_test(test_extremes),
+                                       cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,50 +45,57 @@ static void make(fixture *f, uint64_t draw, const double *rewards, size_t n) {
     }
 }
 
-static void test_choice(void **state) {
+/* What becomes of one prompt's pair by a rule. */
+typedef enum { MADE, TIE, LOW, FEW } verdict;
+static verdict choose(const fixture *f, const char *rule, double min_margin, dpo_pair *p) {
+    pair_counts c;
+    size_t n;
+    const pair_options o = {.rule = rule, .min_margin = min_margin, .seed = 1};
+    if (pairs_choose(&f->g, 1, &o, p, &n, &c) < 0) fail_msg("%s", wr_error());
+    assert_int_equal(c.made + c.ties + c.low_margin + c.too_few, 1);
+    assert_int_equal(n, c.made);
+    return c.made ? MADE : c.ties ? TIE : c.low_margin ? LOW : FEW;
+}
+
+static void test_best_worst(void **state) {
     (void)state;
     fixture f;
     dpo_pair p;
-    pair_verdict v;
     make(&f, 7, (double[]){2, 1, 3.5, 3.5, 1, 2}, 6);
-    assert_int_equal(pair_choose(&f.g, 0, &p, &v), WR_OK);
-    assert_int_equal(v, PAIR_MADE);
+    assert_int_equal(choose(&f, "best-worst", 0, &p), MADE);
     assert_ptr_equal(p.chosen.ids, f.ids[2]); /* the first of equal ones */
     assert_ptr_equal(p.rejected.ids, f.ids[1]);
     assert_true(p.chosen.reward == 3.5 && p.rejected.reward == 1);
     assert_true(p.draw == 7 && p.chosen.draw == 7 && p.rejected.draw == 7 && p.prompt == 2 && p.n_prompt == 3);
-    assert_int_equal(pair_choose(&f.g, 2.6, &p, &v), WR_OK);
-    assert_int_equal(v, PAIR_MARGIN);
-    assert_int_equal(pair_choose(&f.g, 2.5, &p, &v), WR_OK);
-    assert_int_equal(v, PAIR_MADE);
+    assert_int_equal(choose(&f, "best-worst", 2.6, &p), LOW);
+    assert_int_equal(choose(&f, "best-worst", 2.5, &p), MADE);
 }
 
+/* Of whatever rule. */
 static void test_ties_and_missing(void **state) {
     (void)state;
-    fixture f;
-    dpo_pair p;
-    pair_verdict v;
-    make(&f, 1, (double[]){2, 2, 2}, 3);
-    assert_int_equal(pair_choose(&f.g, 0, &p, &v), WR_OK);
-    assert_int_equal(v, PAIR_TIE);
-    make(&f, 1, (double[]){NAN, 2, NAN}, 3);
-    assert_int_equal(pair_choose(&f.g, 0, &p, &v), WR_OK);
-    assert_int_equal(v, PAIR_FEW);
-    make(&f, 1, (double[]){NAN, NAN}, 2);
-    assert_int_equal(pair_choose(&f.g, 0, &p, &v), WR_OK);
-    assert_int_equal(v, PAIR_FEW);
-    /* A missing reward never wins or loses, whatever else there is. */
-    make(&f, 1, (double[]){NAN, -5, INFINITY, 4, -INFINITY, NAN}, 6);
-    assert_int_equal(pair_choose(&f.g, 0, &p, &v), WR_OK);
-    assert_int_equal(v, PAIR_MADE);
-    assert_ptr_equal(p.chosen.ids, f.ids[3]);
-    assert_ptr_equal(p.rejected.ids, f.ids[1]);
-    /* The same tokens with two rewards teach nothing. */
-    make(&f, 1, (double[]){1, 2}, 2);
-    f.replies[1].n = f.replies[0].n;
-    memcpy(f.ids[1], f.ids[0], sizeof f.ids[0]);
-    assert_int_equal(pair_choose(&f.g, 0, &p, &v), WR_OK);
-    assert_int_equal(v, PAIR_TIE);
+    for (const pair_rule *const *r = pair_rules; *r; r++) {
+        const char *rule = (*r)->name;
+        fixture f;
+        dpo_pair p;
+        make(&f, 1, (double[]){2, 2, 2}, 3);
+        assert_int_equal(choose(&f, rule, 0, &p), TIE);
+        make(&f, 1, (double[]){NAN, 2, NAN}, 3);
+        assert_int_equal(choose(&f, rule, 0, &p), FEW);
+        make(&f, 1, (double[]){NAN, NAN}, 2);
+        assert_int_equal(choose(&f, rule, 0, &p), FEW);
+        /* A missing reward never wins or loses, whatever else there is. */
+        make(&f, 1, (double[]){NAN, -5, INFINITY, 4, -INFINITY, NAN}, 6);
+        if (choose(&f, rule, 0, &p) == MADE) {
+            assert_ptr_equal(p.chosen.ids, f.ids[3]);
+            assert_ptr_equal(p.rejected.ids, f.ids[1]);
+        }
+        /* The same tokens with two rewards teach nothing. */
+        make(&f, 1, (double[]){1, 2}, 2);
+        f.replies[1].n = f.replies[0].n;
+        memcpy(f.ids[1], f.ids[0], sizeof f.ids[0]);
+        assert_int_equal(choose(&f, rule, 0, &p), TIE);
+    }
 }
 
 /* Replies of different prompts in one group: refused, not paired. */
@@ -96,10 +103,28 @@ static void test_mixed_prompts(void **state) {
     (void)state;
     fixture f;
     dpo_pair p;
-    pair_verdict v;
+    pair_counts c;
+    size_t n;
     make(&f, 3, (double[]){1, 2, 3}, 3);
     f.replies[1].draw = 4;
-    assert_int_equal(pair_choose(&f.g, 0, &p, &v), WR_E_FAILED);
+    assert_int_equal(pairs_choose(&f.g, 1, &(pair_options){0}, &p, &n, &c), WR_E_FAILED);
+}
+
+/* The words of --pair-rule are the names of the table, in its order; no name is the first. */
+static void test_names(void **state) {
+    (void)state;
+    char words[256] = "";
+    const pair_rule *found;
+    for (const pair_rule *const *r = pair_rules; *r; r++) {
+        if (*words) strcat(words, "|");
+        strcat(words, (*r)->name);
+        assert_int_equal(pair_rule_find(&(pair_options){.rule = (*r)->name}, &found), WR_OK);
+        assert_ptr_equal(found, *r);
+    }
+    assert_string_equal(pair_rows[0].arg, words);
+    assert_int_equal(pair_rule_find(&(pair_options){0}, &found), WR_OK);
+    assert_string_equal(found->name, "best-worst");
+    assert_int_equal(pair_rule_find(&(pair_options){.rule = "dice"}, &found), WR_E_USAGE);
 }
 
 static void test_many_and_wire(void **state) {
@@ -109,7 +134,8 @@ static void test_many_and_wire(void **state) {
     rollout_group groups[GROUPS];
     dpo_pair pairs[GROUPS], *back;
     pair_counts counts;
-    size_t n, n_back;
+    size_t n, n_back, room;
+    const pair_options first_rule = {0};
     rng r = rng_make(5, RNG_TEST, 0, 0, 0);
     print_message("seed 5\n");
     for (size_t i = 0; i < GROUPS; i++) {
@@ -119,7 +145,9 @@ static void test_many_and_wire(void **state) {
         groups[i] = f[i].g;
         if (i % 10 == 7) groups[i].skipped = true, groups[i].n_replies = 0;
     }
-    assert_int_equal(pairs_choose(groups, GROUPS, 0, pairs, &n, &counts), WR_OK);
+    assert_int_equal(pairs_room(groups, GROUPS, &first_rule, &room), WR_OK);
+    assert_int_equal(room, GROUPS);
+    assert_int_equal(pairs_choose(groups, GROUPS, &first_rule, pairs, &n, &counts), WR_OK);
     assert_int_equal(counts.skipped_prompts, 4);
     assert_int_equal(counts.ties, 4);
     assert_true(counts.missing_rewards > 10);
@@ -225,8 +253,9 @@ static void test_statistics(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_choice),        cmocka_unit_test(test_ties_and_missing),
-                                       cmocka_unit_test(test_mixed_prompts), cmocka_unit_test(test_many_and_wire),
-                                       cmocka_unit_test(test_prompt_order),  cmocka_unit_test(test_statistics)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_best_worst),       cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_ties_and_missing), cmocka_unit_test(test_mixed_prompts),
+                                       cmocka_unit_test(test_many_and_wire),    cmocka_unit_test(test_prompt_order),
+                                       cmocka_unit_test(test_statistics)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
