@@ -7,7 +7,7 @@ extern const dpo_loss dpo_loss_sigmoid;
 const dpo_loss *const dpo_losses[] = {&dpo_loss_sigmoid, NULL};
 
 const option_spec dpo_loss_rows[] = {
-    OPTION_CHOICE(dpo_loss_options, loss, "loss", "sigmoid", "sigmoid", "of a pair: sigmoid is DPO's own"),
+    OPTION_CHOICE(dpo_loss_options, loss, "loss", "sigmoid", "sigmoid", "loss of a pair; sigmoid: DPO's own"),
     OPTION_FLOAT(dpo_loss_options, beta, "beta", "0.1", "B", 1e-9, 1e6, "strength of the tie to the reference"),
     OPTION_FLOAT(dpo_loss_options, label_smoothing, "label-smoothing", "0", "E", 0, 0.5,
                  "share of preferences taken to be wrong"),
