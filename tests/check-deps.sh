@@ -152,6 +152,8 @@ done
 same=$({ printf '%s\n' "${files[@]}"; find tests/unit tests/mpi tests/fuzz tests/support bench -name '*.[ch]'; } | awk -F/ '
     { if (seen[$NF] != "") print seen[$NF] " and " $0; seen[$NF] = $0 }')
 [ -z "$same" ] || complain "two files of one name: $same"
+near=$(printf '%s\n' "${files[@]##*/}" | sed 's/\.[ch]$//' | sort -u | awk '{ name[$0] = 1 } END { for (n in name) if ((n "s") in name) print n " and " n "s" }')
+[ -z "$near" ] || complain "names that one letter tells apart: $near"
 
 if [ $bad -gt 0 ]; then
     echo "check-deps: $bad rule(s) broken" >&2

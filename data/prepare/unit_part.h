@@ -6,7 +6,7 @@
 #include "data/label/match/filters.h"
 #include "data/prepare/turns.h"
 #include "data/shard/bytes.h"
-#include "data/shard/shard_frame.h"
+#include "data/shard/frame_builder.h"
 
 /* Two shard streams (train, test) of each kind, then the two of text. */
 typedef enum part_stream {

@@ -30,7 +30,7 @@ typedef struct shard_writer shard_writer;
 wr_status shard_writer_create(const char *path, const shard_meta *meta, shard_writer **out);
 wr_status shard_writer_add_instance(shard_writer *w, const instance *x);
 wr_status shard_writer_add_chat(shard_writer *w, const chat_record *x);
-/* A frame made elsewhere (data/shard/shard_frame.h), by a builder of the same kind and classes. */
+/* A frame made elsewhere (data/shard/frame_builder.h), by a builder of the same kind and classes. */
 typedef struct built_frame built_frame;
 wr_status shard_writer_add_frame(shard_writer *w, const built_frame *f);
 wr_status shard_writer_commit(shard_writer **w); /* frees, *w = NULL */

@@ -1,5 +1,5 @@
 /* An open shard, shared by the two files that read it (data/shard/shard_reader.c: header and footer;
- * data/shard/shard_frames.c: records). */
+ * data/shard/frame_reader.c: records). */
 #ifndef WR_DATA_SHARD_SHARD_OPEN_H
 #define WR_DATA_SHARD_SHARD_OPEN_H
 

@@ -2,7 +2,7 @@
 #ifndef WR_DATA_SHARD_SHARD_SET_H
 #define WR_DATA_SHARD_SHARD_SET_H
 
-#include "data/shard/shard_frame.h"
+#include "data/shard/frame_builder.h"
 
 typedef struct shard_set {
     const char *dir, *prefix;

@@ -1,7 +1,7 @@
-/* Writes one shard: header, frames as they come (data/shard/shard_frame.c), and the footer, which is collected on the
+/* Writes one shard: header, frames as they come (data/shard/frame_builder.c), and the footer, which is collected on the
  * way. */
 #include "base/stream.h"
-#include "data/shard/shard_frame.h"
+#include "data/shard/frame_builder.h"
 #include "data/shard/shard_layout.h"
 
 #include <stdlib.h>

@@ -15,7 +15,7 @@ struct parquet_file {
     char *path;
     int fd;
     parquet_footer footer;
-    parquet_columns columns;
+    parquet_fields columns;
     row_reader rows;
     bool readable; /* rows has been initialised */
     const field_map *map;
@@ -121,7 +121,7 @@ wr_status parquet_open_for(const char *path, const field_map *map, const source_
     if (needs_json(f)) {
         TRY(open_json(f, wanted, f, map->names[FIELD_MESSAGES], map->names[FIELD_TIMESTAMP]));
     } else {
-        TRY(parquet_columns_find(&f->footer, path, map, f->footer.memory, &f->columns));
+        TRY(parquet_fields_find(&f->footer, path, map, f->footer.memory, &f->columns));
         TRY(parquet_footer_groups(&f->footer, path, f->columns.leaves, f->columns.n));
         f->readable = true;
         TRY(row_reader_init(&f->rows, f->path, map, &f->columns));

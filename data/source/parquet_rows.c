@@ -19,7 +19,7 @@ static void list_free(list_entries *l) {
     free(l->present);
 }
 
-wr_status row_reader_init(row_reader *r, const char *path, const field_map *map, const parquet_columns *columns) {
+wr_status row_reader_init(row_reader *r, const char *path, const field_map *map, const parquet_fields *columns) {
     wr_status status = WR_OK;
     *r = (row_reader){.path = path, .map = map, .columns = columns};
     TRY_ALLOC(r->readers = mem_calloc(columns->n, sizeof *r->readers));
@@ -62,7 +62,7 @@ static wr_status column_context(const row_reader *r, int slot, wr_status status)
 wr_status row_reader_start(row_reader *r, int fd, uint64_t limit, size_t group, const parquet_group *g,
                            bool user_key_header) {
     wr_status status = WR_OK;
-    const parquet_columns *c = r->columns;
+    const parquet_fields *c = r->columns;
     char name[512];
     r->group = group;
     r->user_key_header = user_key_header && c->header;
@@ -202,7 +202,7 @@ static void put_member(json_writer *w, const parquet_node *leaf, const parquet_v
 /* The header as the JSON object that it is in a JSON row; *found: it is there. */
 static wr_status read_header(row_reader *r, bool *found, bool *utf8) {
     wr_status status = WR_OK;
-    const parquet_columns *c = r->columns;
+    const parquet_fields *c = r->columns;
     json_writer w = json_writer_make(&r->header);
     *found = false;
     strbuf_clear(&r->header);

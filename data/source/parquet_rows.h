@@ -3,7 +3,7 @@
 #define WR_DATA_SOURCE_PARQUET_ROWS_H
 
 #include "data/source/parquet/parquet_column.h"
-#include "data/source/parquet_columns.h"
+#include "data/source/parquet_fields.h"
 #include "data/source/sources.h"
 
 enum { PARQUET_ENTRIES_LIMIT = 1 << 20 }; /* messages of a row; above, the file is taken for damaged */
@@ -20,7 +20,7 @@ typedef struct list_entries {
 typedef struct row_reader {
     const char *path;
     const field_map *map;
-    const parquet_columns *columns;
+    const parquet_fields *columns;
     bool user_key_header;
     size_t group;
     column_reader *readers; /* (columns->n) */
@@ -37,7 +37,7 @@ typedef struct row_reader {
 } row_reader;
 
 /* path, map and columns must outlive it. Release with row_reader_free, after a failure too. */
-wr_status row_reader_init(row_reader *r, const char *path, const field_map *map, const parquet_columns *columns);
+wr_status row_reader_init(row_reader *r, const char *path, const field_map *map, const parquet_fields *columns);
 wr_status row_reader_start(row_reader *r, int fd, uint64_t limit, size_t group, const parquet_group *g,
                            bool user_key_header);
 /* The rows in ascending order. *out is good until the next call; its messages are the reader's. */

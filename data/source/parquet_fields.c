@@ -1,4 +1,4 @@
-#include "data/source/parquet_columns.h"
+#include "data/source/parquet_fields.h"
 
 #include <string.h>
 
@@ -43,7 +43,7 @@ static bool fits(const parquet_node *node, column_kind kind) {
     }
 }
 
-static int add(parquet_columns *c, const parquet_node *leaf) {
+static int add(parquet_fields *c, const parquet_node *leaf) {
     c->leaves[c->n] = leaf;
     return (int)c->n++;
 }
@@ -62,7 +62,7 @@ static const parquet_node *child(const parquet_node *parent, const char *name) {
 
 /* The messages' repeated part and the message in it. Writers differ: conversation.list.element.content,
  * conversation.bag.array_element.content, conversation.array.content, or conversation itself repeated. */
-static wr_status find_message(const parquet_footer *f, const char *path, const char *name, parquet_columns *out,
+static wr_status find_message(const parquet_footer *f, const char *path, const char *name, parquet_fields *out,
                               const parquet_node **message) {
     const parquet_node *list = child(f->root, name), *repeated = list, *element;
     if (!list)
@@ -86,7 +86,7 @@ static wr_status find_message(const parquet_footer *f, const char *path, const c
     return WR_OK;
 }
 
-static wr_status find_header(const parquet_node *header, arena *a, parquet_columns *out) {
+static wr_status find_header(const parquet_node *header, arena *a, parquet_fields *out) {
     wr_status status = WR_OK;
     if (!header || header->type != PARQUET_GROUP) return WR_OK; /* text is no object in a JSON row either */
     TRY_ALLOC(out->members = arena_alloc(a, (header->children + 1) * sizeof *out->members));
@@ -108,12 +108,12 @@ cleanup:
     return status;
 }
 
-wr_status parquet_columns_find(const parquet_footer *f, const char *path, const field_map *map, arena *a,
-                               parquet_columns *out) {
+wr_status parquet_fields_find(const parquet_footer *f, const char *path, const field_map *map, arena *a,
+                              parquet_fields *out) {
     static const char *const needs[] = {[KIND_TEXT] = "text (BYTE_ARRAY)", [KIND_FLAG] = "BOOLEAN"};
     wr_status status = WR_OK;
     const parquet_node *message = NULL;
-    *out = (parquet_columns){0};
+    *out = (parquet_fields){0};
     TRY_ALLOC(out->leaves = arena_alloc(a, (f->leaves + 1) * sizeof *out->leaves));
     TRY(find_message(f, path, map->names[FIELD_MESSAGES], out, &message));
     for (int w = 0; w < WANTED_FIXED; w++) {

@@ -1,8 +1,8 @@
 /* Frames of shards: records packed one behind another and compressed, with what a footer says of them. A frame can be
  * made apart from the file it will be in: parts of a data set are made anywhere, in any order, and then put together
  * (data/shard/shard_writer.c). LOCAL. */
-#ifndef WR_DATA_SHARD_SHARD_FRAME_H
-#define WR_DATA_SHARD_SHARD_FRAME_H
+#ifndef WR_DATA_SHARD_FRAME_BUILDER_H
+#define WR_DATA_SHARD_FRAME_BUILDER_H
 
 #include "base/strbuf.h"
 #include "data/shard/shard.h"

@@ -1,4 +1,4 @@
-#include "data/shard/shard_frame.h"
+#include "data/shard/frame_builder.h"
 
 #include "data/shard/bytes.h"
 #include "data/shard/shard_layout.h"

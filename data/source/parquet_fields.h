@@ -1,6 +1,6 @@
 /* The columns of a field map within a Parquet schema, found by their paths. LOCAL. */
-#ifndef WR_DATA_SOURCE_PARQUET_COLUMNS_H
-#define WR_DATA_SOURCE_PARQUET_COLUMNS_H
+#ifndef WR_DATA_SOURCE_PARQUET_FIELDS_H
+#define WR_DATA_SOURCE_PARQUET_FIELDS_H
 
 #include "data/source/fields.h"
 #include "data/source/parquet/parquet_footer.h"
@@ -21,7 +21,7 @@ typedef enum parquet_wanted {
     WANTED_FIXED
 } parquet_wanted;
 
-typedef struct parquet_columns {
+typedef struct parquet_fields {
     /* A slot is a leaf that may be read: its place in `leaves` and in a group's chunks. */
     const parquet_node **leaves;
     size_t n;
@@ -35,11 +35,11 @@ typedef struct parquet_columns {
     const parquet_node **members;
     int *member_slots; /* NO_SLOT: null in every row */
     size_t n_members;
-} parquet_columns;
+} parquet_fields;
 
 /* WR_E_FORMAT names the column that is missing or of an unfit type; id, messages, role and content must be there.
  * Memory is the arena's. */
-wr_status parquet_columns_find(const parquet_footer *f, const char *path, const field_map *map, arena *a,
-                               parquet_columns *out);
+wr_status parquet_fields_find(const parquet_footer *f, const char *path, const field_map *map, arena *a,
+                              parquet_fields *out);
 
 #endif
