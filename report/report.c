@@ -3,52 +3,13 @@
 #include "report/agreement_page.h"
 #include "report/evaluations.h"
 #include "report/html.h"
+#include "report/metric_names.h"
 #include "report/metrics_series.h"
 #include "report/prepare_page.h"
 #include "report/svg_chart.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What a metric tells, for those who did not train it; where runs of DPO and of training mean other things by a name,
- * both. */
-static const struct {
-    const char *name, *meaning, *dpo;
-} meanings[] = {{"loss", "training loss", NULL},
-                {"eval_loss", "loss on held-out records", NULL},
-                {"eval_accuracy", "share of held-out labels met", NULL},
-                {"lr", "learning rate", NULL},
-                {"grad_norm", "gradient norm before clipping", NULL},
-                {"tokens", "tokens in the step", NULL},
-                {"records", "records in the step", NULL},
-                {"epoch", "passes over the data", NULL},
-                {"reward_mean", "reward of sampled replies", NULL},
-                {"reward_std", "spread of their rewards", NULL},
-                {"reward_margin", "reward, chosen − rejected", NULL},
-                {"accuracy", "share of the step's labels met", "pairs that the policy ranks as the reward does"},
-                {"chosen_logratio", "log π/ρ of chosen replies", NULL},
-                {"rejected_logratio", "log π/ρ of rejected replies", NULL},
-                {"h_mean", "mean of the DPO margin h", NULL},
-                {"h_max_abs", "largest |h|", NULL},
-                {"kl", "divergence from the reference, a reply", NULL},
-                {"reply_tokens", "tokens a reply", NULL},
-                {"reward_length_corr", "correlation of reward and length", NULL},
-                {"pairs", "pairs in the step", NULL},
-                {"ties", "prompts whose replies tie", NULL},
-                {"step_time_s", "seconds a step", NULL}};
-
-static const char *meaning_of(const char *name, bool dpo) {
-    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
-        if (strcmp(meanings[i].name, name) == 0) return dpo && meanings[i].dpo ? meanings[i].dpo : meanings[i].meaning;
-    return NULL;
-}
-
-/* A run of DPO counts pairs. */
-static bool is_dpo(const metrics_table *t) {
-    for (size_t i = 0; i < t->n; i++)
-        if (strcmp(t->series[i].name, "pairs") == 0) return true;
-    return false;
-}
 
 static bool ends_with(const char *s, const char *end) {
     size_t n = strlen(s), m = strlen(end);
@@ -60,8 +21,8 @@ static bool shown(const metric_series *s) {
     return s->n && (!ends_with(s->name, "_s") || strcmp(s->name, "step_time_s") == 0);
 }
 
-static void chart_card(strbuf *out, const metric_series *s, bool dpo) {
-    const char *meaning = meaning_of(s->name, dpo);
+static void chart_card(strbuf *out, const metric_series *s, run_kind kind) {
+    const char *meaning = metric_meaning(s->name, kind);
     strbuf_puts(out, "<div class=\"card\"><div class=\"head\"><b>");
     html_string(out, s->name);
     strbuf_puts(out, "</b><span>");
@@ -93,9 +54,9 @@ static wr_status run_section(strbuf *out, const char *dir) {
         strbuf_printf(out, " · <span class=\"bad\">%zu damaged %s skipped</span>", t.skipped,
                       t.skipped == 1 ? "line" : "lines");
     strbuf_puts(out, "</p>\n<div class=\"grid\">\n");
-    const bool dpo = is_dpo(&t);
+    const run_kind kind = metrics_run_kind(&t);
     for (size_t i = 0; i < t.n; i++)
-        if (shown(&t.series[i])) chart_card(out, &t.series[i], dpo);
+        if (shown(&t.series[i])) chart_card(out, &t.series[i], kind);
     strbuf_puts(out, "</div>\n");
     TRY(path_join(path, dir, "config.yaml"));
     if (file_exists(path)) {

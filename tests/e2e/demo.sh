@@ -135,6 +135,11 @@ if [ $LEAST_PROMPTS = 0 ]; then
     for file in lm/model/model.safetensors reward/model/config.json dpo/model/model.safetensors dpo/metrics.jsonl report.html; do
         [ -s "$OUT/$file" ] || die "$OUT/$file is missing"
     done
+    # Every chart of a metric says what it shows (report/metric_names.c).
+    if grep -q '<div class="small soft">&nbsp;</div>' "$OUT/report.html"; then
+        die "the report shows metrics without their meaning: $(grep -oE '<b>[a-z_0-9]+</b><span>[^<]*</span></div><div class="small soft">&nbsp;' "$OUT/report.html" |
+            sed 's/<b>\([a-z_0-9]*\).*/\1/' | tr '\n' ' ')"
+    fi
     jq -e '.true_quality != null and .reward != null and .replies > 0' "$OUT/before.json" "$OUT/after.json" >/dev/null ||
         die "the policy evaluation lacks a figure"
     echo "small demo: every step ran; nothing is claimed at this size"
