@@ -1,4 +1,4 @@
-/* Gradient collectives on flat f32 buffers. COLLECTIVE. */
+/* Gradient sums on flat f32 buffers, blocking or beside other work. COLLECTIVE, unless said otherwise. */
 #ifndef WR_MPI_REDUCE_H
 #define WR_MPI_REDUCE_H
 
@@ -12,5 +12,38 @@ wr_status reduce_sum(world *w, float *buffer, size_t n, size_t slice_floats);
 wr_status reduce_sum_ref(world *w, float *buffer, size_t n);
 /* root's buffer to all. */
 wr_status reduce_bcast(world *w, int root, float *buffer, size_t n);
+
+/* --- beside other work ------------------------------------------------------------------------------------------------
+ * The same sums, to the bit, as tasks: start, test now and then, finish. Tasks have a communicator of their own, so that
+ * the world's collectives may run in between, and go through one pipeline in the order they were started in.
+ *
+ *     reducer_create(w, 0, &r);
+ *     for each range: reduce_start(r, &task[i], grads + first, n); compute; reduce_test(r, &task[i]);
+ *     status = reducer_finish(r, status);
+ *
+ * Every rank starts the same ranges in the same order, and all meet in reducer_finish. A rank that fails on the way
+ * starts no more and goes there with its status: the ranges that it has not started are summed without it, so that
+ * nobody waits for it, and every rank is told. */
+typedef struct reducer reducer;
+
+/* One range. The caller's memory, and so are the floats, both until reducer_finish; fields are private. */
+typedef struct reduce_task {
+    float *buffer;
+    size_t n, first, end; /* slices of the reducer's whole sequence: first … end-1 */
+    struct reduce_task *next;
+} reduce_task;
+
+/* Memory of a few slices of slice_floats (0 = default), whatever the number of tasks. WR_E_NOMEM. */
+wr_status reducer_create(world *w, size_t slice_floats, reducer **out);
+/* Waits for what has been started, as reducer_finish does. NULL is fine. */
+void reducer_free(reducer *r);
+/* LOCAL: never waits, cannot fail. buffer[0 … n) may be neither read nor written until the task is done. */
+void reduce_start(reducer *r, reduce_task *t, float *buffer, size_t n);
+/* LOCAL: moves every started task on without waiting. true: t is done, its floats are the sums. */
+bool reduce_test(reducer *r, const reduce_task *t);
+/* Waits for all tasks, then agrees as world_agree does: every rank passes how its own work went. OK: all are done, and
+ * the reducer is as new. Otherwise what the buffers hold is no sum. A rank that started fewer than others and passes OK
+ * is WR_E_USAGE. */
+wr_status reducer_finish(reducer *r, wr_status mine);
 
 #endif

@@ -1,0 +1,171 @@
+/* Gradient sums as tasks beside other work: the bits of the blocking sum, whatever runs in between, however many are in
+ * flight, and no rank left waiting when another fails on the way. */
+#include "base/rng.h"
+#include "mpi/reduce.h"
+
+static world *the_world;
+#include "mpi_check.h"
+
+#include <math.h>
+
+enum { SEED = 11, N = 70001, SLICE = 1000 };
+
+static float *values(size_t n, int rank) {
+    float *x = malloc((n + 1) * sizeof *x);
+    rng r = rng_make(SEED, RNG_TEST, n, (uint64_t)rank, 0);
+    for (size_t i = 0; i < n; i++) x[i] = (float)(rng_normal(&r) * exp2((double)rng_below(&r, 30)));
+    x[n] = 12345.0f;
+    return x;
+}
+
+static float *sums(size_t n) {
+    float *x = values(n, world_rank(the_world));
+    CHECK(reduce_sum(the_world, x, n, 0) == WR_OK);
+    return x;
+}
+
+static reducer *reducer_of(size_t slice) {
+    reducer *r = NULL;
+    CHECK(reducer_create(the_world, slice, &r) == WR_OK);
+    return r;
+}
+
+/* Collectives on the world while a task is under way; some ranks test it often, some never. */
+static void test_between_collectives(void **state) {
+    (void)state;
+    static const size_t sizes[] = {1, 3, 5000, N}, slices[] = {0, 1, 64, SLICE};
+    const int me = world_rank(the_world);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (size_t k = 0; k < sizeof slices / sizeof *slices; k++) {
+            const size_t n = sizes[s];
+            if (slices[k] && n / slices[k] > 5000) continue;
+            float *expect = sums(n), *x = values(n, me);
+            reducer *r = reducer_of(slices[k]);
+            reduce_task task;
+            reduce_start(r, &task, x, n);
+            for (int i = 0; i < 5; i++) {
+                double one = 1;
+                for (int poll = 0; poll < me * 3; poll++) reduce_test(r, &task);
+                world_sum(the_world, &one, 1);
+                CHECK(one == world_size(the_world));
+                CHECK(world_agree(the_world, WR_OK) == WR_OK);
+            }
+            CHECK(reducer_finish(r, WR_OK) == WR_OK);
+            CHECK(reduce_test(r, &task));
+            CHECK(memcmp(x, expect, n * sizeof *x) == 0 && x[n] == 12345.0f);
+            reducer_free(r);
+            free(x);
+            free(expect);
+        }
+}
+
+/* The ranges of one buffer, from its end on as a backward pass gives them, an empty one among them, twice over; and the
+ * blocking sum in their midst. */
+static void test_ranges_in_flight(void **state) {
+    (void)state;
+    static const size_t bounds[] = {0, 7, 7, 2048, 2049, 30000, 69000, N};
+    enum { RANGES = sizeof bounds / sizeof *bounds - 1 };
+    const int me = world_rank(the_world);
+    float *expect = sums(N);
+    reducer *r = reducer_of(SLICE);
+    for (int round = 0; round < 2; round++) {
+        float *x = values(N, me), *other = values(N, me);
+        reduce_task task[RANGES];
+        for (size_t i = RANGES; i-- > 0;) {
+            reduce_start(r, &task[i], x + bounds[i], bounds[i + 1] - bounds[i]);
+            if (i == 3) CHECK(reduce_sum(the_world, other, N, SLICE) == WR_OK);
+        }
+        while (!reduce_test(r, &task[5])) {
+        }
+        CHECK(memcmp(x + bounds[5], expect + bounds[5], (bounds[6] - bounds[5]) * sizeof *x) == 0);
+        CHECK(reducer_finish(r, WR_OK) == WR_OK);
+        CHECK(memcmp(x, expect, N * sizeof *x) == 0);
+        CHECK(memcmp(other, expect, N * sizeof *other) == 0);
+        free(x);
+        free(other);
+    }
+    reducer_free(r);
+    free(expect);
+}
+
+/* The last rank fails after `before` of four ranges: nobody waits for the rest, all are told, and the next use of the
+ * same reducer is sound. */
+static void test_failing_rank(void **state) {
+    (void)state;
+    const int me = world_rank(the_world), bad = world_size(the_world) - 1;
+    float *expect = sums(N);
+    reducer *r = reducer_of(SLICE);
+    for (int before = 0; before <= 4; before++) {
+        float *x = values(N, me);
+        reduce_task task[4];
+        wr_status status = WR_OK;
+        for (int i = 0; i < 4 && status >= 0; i++) {
+            if (me == bad && i == before)
+                status = wr_fail(WR_E_NOMEM, "no memory for range %d", i);
+            else
+                reduce_start(r, &task[i], x + i * 10000, (size_t)(10000 - 3333 * (i % 2)));
+        }
+        if (me == bad && before == 4) status = wr_fail(WR_E_NOMEM, "no memory after all");
+        status = reducer_finish(r, status);
+        CHECK(status == (me == bad ? WR_E_NOMEM : WR_E_PEER));
+        CHECK(strstr(wr_error(), "no memory") != NULL);
+        free(x);
+
+        x = values(N, me);
+        reduce_start(r, &task[0], x, N);
+        CHECK(reducer_finish(r, WR_OK) == WR_OK);
+        CHECK(memcmp(x, expect, N * sizeof *x) == 0);
+        free(x);
+    }
+    reducer_free(r);
+    free(expect);
+}
+
+/* A rank that forgets a range is told so, instead of the others waiting for ever. */
+static void test_forgotten_range(void **state) {
+    (void)state;
+    const int me = world_rank(the_world), size = world_size(the_world);
+    float *x = values(N, me);
+    reduce_task task[2];
+    reducer *r = reducer_of(SLICE);
+    reduce_start(r, &task[0], x, 5000);
+    if (me != 0) reduce_start(r, &task[1], x + 5000, 5000);
+    const wr_status status = reducer_finish(r, WR_OK);
+    CHECK(status == (size == 1 ? WR_OK : me == 0 ? WR_E_USAGE : WR_E_PEER));
+    reducer_free(r);
+    free(x);
+}
+
+/* Freed with tasks under way, of which some ranks have started fewer; the communicator is gone with it. */
+static void test_free_unfinished(void **state) {
+    (void)state;
+    const int me = world_rank(the_world);
+    for (int i = 0; i < 20; i++) {
+        float *x = values(N, me);
+        reduce_task task[2];
+        reducer *r = reducer_of(SLICE);
+        reduce_start(r, &task[0], x, N / 2);
+        if (me % 2) reduce_start(r, &task[1], x + N / 2, N / 2);
+        reducer_free(r);
+        free(x);
+    }
+    reducer_free(NULL);
+    float *expect = values(5, me), *x = values(5, me);
+    CHECK(reduce_sum_ref(the_world, expect, 5) == WR_OK && reduce_sum(the_world, x, 5, 0) == WR_OK);
+    CHECK(memcmp(x, expect, 5 * sizeof *x) == 0);
+    free(x);
+    free(expect);
+}
+
+int main(int argc, char **argv) {
+    if (world_create(&argc, &argv, &the_world) < 0) {
+        fprintf(stderr, "%s\n", wr_error());
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_between_collectives),
+                                       cmocka_unit_test(test_ranges_in_flight), cmocka_unit_test(test_failing_rank),
+                                       cmocka_unit_test(test_forgotten_range), cmocka_unit_test(test_free_unfinished)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    world_free(the_world);
+    return failed != 0;
+}
