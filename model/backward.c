@@ -149,7 +149,13 @@ static void embedding_backward(size_t T, size_t C, const int32_t *ids, const flo
     }
 }
 
-wr_status model_backward(const model *m, const token_batch *b, model_workspace *w, float *dhidden, float *grads) {
+static wr_status tell(const model *m, const backward_hook *hook, size_t part) {
+    const float_range r = model_part(m, part);
+    return hook && r.begin < r.end ? hook->ready(hook->context, part, r) : WR_OK;
+}
+
+wr_status model_backward_hooked(const model *m, const token_batch *b, model_workspace *w, float *dhidden, float *grads,
+                                const backward_hook *hook) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     backward_buffers s;
@@ -163,9 +169,18 @@ wr_status model_backward(const model *m, const token_batch *b, model_workspace *
     kernels()->act[PRECISION_F32].rmsnorm_backward(
         w->T, c->C, s.dfinal, w->last_x.data, m->weights[index_final_norm(m)], w->final_rstd.data, dhidden,
         trains_parameters(m) ? grads + offset_final_norm(m) : NULL, s.partial);
-    for (size_t l = c->L; l-- > 0;) TRY(layer_backward(m, b, w, &s, l, dhidden, grads));
+    TRY(tell(m, hook, c->L + 1));
+    for (size_t l = c->L; l-- > 0;) {
+        TRY(layer_backward(m, b, w, &s, l, dhidden, grads));
+        TRY(tell(m, hook, l + 1));
+    }
     if (trains_parameters(m)) embedding_backward(w->T, c->C, b->ids, dhidden, grads + offset_embedding(m));
+    TRY(tell(m, hook, 0));
 cleanup:
     w->kept = false; /* SwiGLU's backward pass has overwritten gate and up */
     return status;
+}
+
+wr_status model_backward(const model *m, const token_batch *b, model_workspace *w, float *dhidden, float *grads) {
+    return model_backward_hooked(m, b, w, dhidden, grads, NULL);
 }

@@ -81,6 +81,13 @@ typedef struct trainables {
     float *values;
 } trainables;
 trainables model_trainables(const model *m);
+/* Their parts, in the order of memory: 0 the embedding, 1 … L the layers, L + 1 what lies behind them (final norm and
+ * head, or the score head beside adapters). A part may be empty; together they are all. */
+typedef struct float_range {
+    size_t begin, end;
+} float_range;
+size_t model_parts(const model *m); /* L + 2 */
+float_range model_part(const model *m, size_t part);
 /* The first of the tensors that has a NaN or an infinity in `values` (parameters, gradients …; laid out by the tensors'
  * offsets), NULL if none has. *index (may be NULL): its element. */
 const tensor_info *first_nonfinite(const tensor_info *tensors, size_t n_tensors, const float *values, size_t *index);
@@ -122,6 +129,15 @@ wr_status model_forward(const model *m, const token_batch *b, model_workspace *w
 /* Needs the same batch and workspace as the latest model_forward(keep = true). dhidden (T, C): gradient at *hidden,
  * clobbered. Adds to grads (laid out as model_trainables). */
 wr_status model_backward(const model *m, const token_batch *b, model_workspace *w, float *dhidden, float *grads);
+/* The same, to the bit, and tells when gradients are final: `ready` is called for every part that is not empty, from the
+ * last (L + 1) down to the embedding, as soon as model_backward will add no more to it. Its gradients of the heads must
+ * have been added before. What it returns below WR_OK ends the call. */
+typedef struct backward_hook {
+    wr_status (*ready)(void *context, size_t part, float_range range);
+    void *context;
+} backward_hook;
+wr_status model_backward_hooked(const model *m, const token_batch *b, model_workspace *w, float *dhidden, float *grads,
+                                const backward_hook *hook);
 
 /* --- heads -------------------------------------------------------------------------------------------------------- */
 /* Log-probabilities of given next tokens: logprob[i] = log softmax(hidden[rows[i]] W^T)[targets[i]].

@@ -1,9 +1,8 @@
-/* Adapters: layout, first values, rounding, merging. */
+/* Adapters: layout, first values, rounding. */
 #include "model/weights/lora_parts.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/kernels/matmul.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -50,12 +49,12 @@ wr_status lora_create(const model *m, size_t rank, double alpha, const unsigned 
     a->alpha = alpha;
     a->on = true;
     a->score = SIZE_MAX;
-    a->pairs = mem_calloc(c->L * LAYER_KINDS, sizeof *a->pairs);
-    TRY_ALLOC(a->pairs);
+    TRY_ALLOC(a->pairs = mem_calloc(c->L * LAYER_KINDS, sizeof *a->pairs));
+    TRY_ALLOC(a->layer_begin = mem_calloc(c->L + 1, sizeof *a->layer_begin));
     a->tensors = mem_calloc(c->L * LORA_MODULE_COUNT * 2 + 1, sizeof *a->tensors);
     TRY_ALLOC(a->tensors);
     for (size_t i = 0; i < c->L * LAYER_KINDS; i++) a->pairs[i] = (lora_pair){SIZE_MAX, SIZE_MAX};
-    for (size_t l = 0; l < c->L; l++)
+    for (size_t l = 0; l < c->L; l++) {
         for (size_t k = 0; k < LORA_MODULE_COUNT; k++) {
             const int kind = lora_modules[k].kind;
             if (!(layer_targets[l] & LORA_MODULE_BIT(kind))) continue;
@@ -67,6 +66,8 @@ wr_status lora_create(const model *m, size_t rank, double alpha, const unsigned 
             snprintf(name, sizeof name, "base_model.model.model.layers.%zu.%s.lora_B.weight", l, lora_modules[k].path);
             p->b = add_tensor(a, name, w->dims[0], rank);
         }
+        a->layer_begin[l + 1] = a->n;
+    }
     if (c->head == HEAD_SCORE) a->score = add_tensor(a, "base_model.model.score.weight", c->n_outputs, c->C);
     *out = a;
     a = NULL;
@@ -86,6 +87,7 @@ wr_status lora_alloc(const model *m, struct lora *a) {
 void lora_free(struct lora *a) {
     if (!a) return;
     free(a->pairs);
+    free(a->layer_begin);
     free(a->tensors);
     free(a->values);
     free(a->values16);
@@ -168,47 +170,4 @@ wr_status lora_round(model *m) {
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < a->n; i++) a->values16[i] = bf16_from_f32(a->values[i]);
     return WR_OK;
-}
-
-/* --- merging ------------------------------------------------------------------------------------------------------ */
-
-wr_status lora_merge(model *m) {
-    wr_status status = WR_OK;
-    struct lora *a = m->lora;
-    matmul *products = NULL;
-    float *delta = NULL;
-    size_t largest = 0;
-    if (!a) return WR_OK;
-    if (!m->params || m->params_shared)
-        return wr_fail(WR_E_USAGE, "adapters cannot be merged into a model that was loaded frozen");
-    const float scale = (float)(a->alpha / (double)a->rank);
-    for (size_t k = 0; k < LORA_MODULE_COUNT; k++) {
-        const size_t count = m->tensors[index_layer(m, 0, lora_modules[k].kind)].count;
-        if (count > largest) largest = count;
-    }
-    TRY(matmul_create(&products));
-    delta = mem_aligned(largest, sizeof *delta);
-    TRY_ALLOC(delta);
-    for (size_t l = 0; l < m->config.L; l++)
-        for (size_t k = 0; k < LORA_MODULE_COUNT; k++) {
-            const lora_pair *p = &a->pairs[l * LAYER_KINDS + (size_t)lora_modules[k].kind];
-            if (p->a == SIZE_MAX) continue;
-            const tensor_info *t = &m->tensors[index_layer(m, l, lora_modules[k].kind)];
-            float *w = m->params + t->offset;
-            TRY(matmul_dx(products, PRECISION_F32, t->dims[0], a->rank, t->dims[1], a->values + p->b, a->rank,
-                          a->values + p->a, delta, true, false));
-#pragma omp parallel for schedule(static)
-            for (size_t i = 0; i < t->count; i++) w[i] += scale * delta[i];
-        }
-    if (a->score != SIZE_MAX) {
-        const tensor_info *t = &m->tensors[index_head(m)];
-        memcpy(m->params + t->offset, a->values + a->score, t->count * sizeof *m->params);
-    }
-    m->lora = NULL;
-    lora_free(a);
-    model_round_weights(m);
-cleanup:
-    matmul_free(products);
-    free(delta);
-    return status;
 }

@@ -28,6 +28,8 @@ struct lora {
     bool on;          /* false: the model computes as if there were no adapters (the DPO reference) */
     unsigned targets; /* bit (1 << kind) of model/weights/params.h's LAYER_… */
     lora_pair *pairs; /* (L, LAYER_KINDS) */
+    /* (L + 1): layer l's values are those from layer_begin[l] up to layer_begin[l + 1]; the score head lies behind */
+    size_t *layer_begin;
     tensor_info *tensors;
     size_t n_tensors; /* names as in PEFT's file, offsets into values */
     size_t n;

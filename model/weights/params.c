@@ -1,10 +1,13 @@
-/* The tensor table of a model, its parameter buffers and initialisation. */
+/* The tensor table of a model, its parameter buffers and initialisation.
+ *
+ *     params    | embed_tokens | layer 0: norm, q, k, v, … down | layer 1 | … | norm | lm_head or score |   f32, masters
+ *     params16  the same offsets, bf16                                             (matrices are read, vectors are not)
+ *     weights[] one pointer a tensor into either, or into a mapped file: what computing reads */
 #include "model/weights/params.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/kernels/kernels.h"
-#include "model/weights/lora.h"
 #include "model/weights/weight_mapping.h"
 
 #include <math.h>
@@ -55,23 +58,9 @@ wr_status model_create(const model_config *c, model **out) {
     *out = m;
     m = NULL;
 cleanup:
-    model_free(m);
-    return status;
-}
-
-void model_free(model *m) {
-    if (!m) return;
-    if (!m->params_shared) {
-        free(m->params);
-        free(m->params16);
-    }
-    lora_free(m->lora);
-    weight_mapping_free(m->mapping);
-    free(m->weights);
-    free(m->tensors);
-    free(m->template_text);
-    free(m->generation_text);
+    if (m) free(m->tensors);
     free(m);
+    return status;
 }
 
 /* Tensors of a layer that the config has, of the kinds before `kind`. */
@@ -90,11 +79,12 @@ size_t index_embedding(const model *m) {
     (void)m;
     return 0;
 }
+size_t index_layer_begin(const model *m, size_t l) { return 1 + l * kinds_before(&m->config, LAYER_KINDS); }
 size_t index_layer(const model *m, size_t l, int kind) {
     const model_config *c = &m->config;
-    return has_kind(c, kind) ? 1 + l * kinds_before(c, LAYER_KINDS) + kinds_before(c, kind) : SIZE_MAX;
+    return has_kind(c, kind) ? index_layer_begin(m, l) + kinds_before(c, kind) : SIZE_MAX;
 }
-size_t index_final_norm(const model *m) { return 1 + m->config.L * kinds_before(&m->config, LAYER_KINDS); }
+size_t index_final_norm(const model *m) { return index_layer_begin(m, m->config.L); }
 size_t index_head(const model *m) {
     const size_t own = index_final_norm(m) + 1;
     return own < m->n_tensors ? own : index_embedding(m);
@@ -118,14 +108,14 @@ wr_status require_lm_head(const model *m) {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-static void *alloc_elements(const model *m, size_t size) {
+void *params_memory(const model *m, size_t size) {
     void *p = aligned_alloc(64, (m->n_params * size + 63) / 64 * 64); /* model_config_check bounds n_params */
     if (!p) wr_fail(WR_E_NOMEM, "out of memory: the model's parameters need %zu MiB", m->n_params * size >> 20);
     return p;
 }
 
 wr_status model_alloc_params(model *m) {
-    float *p = alloc_elements(m, sizeof *p);
+    float *p = params_memory(m, sizeof *p);
     if (!p) return WR_E_NOMEM;
         /* A page belongs to the memory of the thread that touches it first: spread as products spread their rows. */
 #pragma omp parallel for schedule(static) if (m->n_params > BLOCK)
@@ -146,8 +136,9 @@ void bind_weights(model *m) {
     }
 }
 
-static void round_params(const model *m) {
+void params_round(const model *m) {
     const kernels_table *k = kernels();
+    if (m->precision != PRECISION_BF16 || !m->params || m->params_shared) return;
 #pragma omp parallel for schedule(static) if (m->n_params > BLOCK)
     for (size_t at = 0; at < m->n_params; at += BLOCK)
         k->to_bf16(m->n_params - at < BLOCK ? m->n_params - at : BLOCK, m->params + at, m->params16 + at);
@@ -164,8 +155,8 @@ wr_status model_untie(model *m) {
         m->weights[index_head(m)] = m->weights[index_embedding(m)];
         return WR_OK;
     }
-    params = alloc_elements(m, sizeof *params);
-    bf16 *half = params && m->params16 ? alloc_elements(m, sizeof *half) : NULL;
+    params = params_memory(m, sizeof *params);
+    bf16 *half = params && m->params16 ? params_memory(m, sizeof *half) : NULL;
     if (!params || (m->params16 && !half)) {
         free(params);
         m->n_tensors--;
@@ -180,45 +171,10 @@ wr_status model_untie(model *m) {
     if (half) {
         free(m->params16);
         m->params16 = half;
-        round_params(m);
+        params_round(m);
     }
     bind_weights(m);
     return WR_OK;
-}
-
-wr_status model_set_precision(model *m, precision p) {
-    if (!m->params && p != m->precision)
-        return wr_fail(WR_E_USAGE, "a frozen model holds its weights in %s alone and cannot compute in %s",
-                       precision_name(m->precision), precision_name(p));
-    if (!m->params || m->params_shared) {
-        if (p == m->precision) return m->lora ? lora_round(m) : WR_OK;
-        return wr_fail(WR_E_USAGE, "the weights are shared with other processes and stay in %s",
-                       precision_name(m->precision));
-    }
-    if (p == PRECISION_BF16) {
-        if (!m->params16 && !(m->params16 = alloc_elements(m, sizeof *m->params16))) return WR_E_NOMEM;
-        round_params(m);
-    } else {
-        free(m->params16);
-        m->params16 = NULL;
-    }
-    m->precision = p;
-    bind_weights(m);
-    return m->lora ? lora_round(m) : WR_OK;
-}
-
-void model_round_weights(model *m) {
-    if (m->lora)
-        /* the weights below adapters do not change. Its memory is there since model_set_precision: it cannot fail */
-        (void)lora_round(m);
-    else if (m->precision == PRECISION_BF16 && m->params && !m->params_shared)
-        round_params(m);
-}
-
-trainables model_trainables(const model *m) {
-    const struct lora *a = m->lora;
-    if (a) return (trainables){a->tensors, a->n_tensors, a->n, a->values};
-    return (trainables){m->tensors, m->n_tensors, m->n_params, m->params};
 }
 
 /* --- initialisation ----------------------------------------------------------------------------------------------- */
@@ -253,5 +209,5 @@ void init_tensor(const model *m, size_t i, uint64_t seed, float *p) {
 
 void model_init_params(model *m, uint64_t seed) {
     for (size_t i = 0; i < m->n_tensors; i++) init_tensor(m, i, seed, m->params + m->tensors[i].offset);
-    model_round_weights(m);
+    params_round(m);
 }

@@ -35,6 +35,8 @@ enum {
 /* Indices into m->tensors. A layer tensor that the config does not have: SIZE_MAX. */
 size_t index_embedding(const model *m);
 size_t index_layer(const model *m, size_t l, int kind);
+/* The first tensor of layer l; l = L: the one behind the layers. */
+size_t index_layer_begin(const model *m, size_t l);
 size_t index_final_norm(const model *m);
 /* lm_head.weight, or the embedding when tied (HEAD_LM); score.weight (HEAD_SCORE). */
 size_t index_head(const model *m);
@@ -55,6 +57,10 @@ wr_status model_untie(model *m);
 void init_tensor(const model *m, size_t i, uint64_t seed, float *out);
 /* Points m->weights at params, or at params16 for matrices in bf16. */
 void bind_weights(model *m);
+/* params16 = params, rounded; nothing where m has no masters of its own or computes in f32. */
+void params_round(const model *m);
+/* Room for n_params elements of `size` bytes, 64-byte aligned. NULL: out of memory, and wr_error() says so. */
+void *params_memory(const model *m, size_t size);
 
 /* The weights part of model_save: model.safetensors, or, where that would be above shard_bytes, shards of at most that
  * (but one tensor at least) and their index. */
