@@ -7,6 +7,7 @@
 #include "model/weights/lora.h"
 #include "model/weights/safetensors.h"
 #include "mpi/reduce.h"
+#include "trainer/moments_file.h"
 #include "trainer/replicas.h"
 #include "trainer/state_file.h"
 
@@ -52,13 +53,8 @@ cleanup:
 
 static wr_status write_optimizer(const char *dir, const adamw *opt) {
     char path[PATH_CAP];
-    wr_status status = path_join(path, dir, OPTIMIZER);
-    if (status < 0) return status;
-    st_tensor tensors[2] = {
-        {.name = "m", .dtype = ST_F32, .n_dims = 1, .dims = {opt->n}, .data = opt->m, .bytes = opt->n * sizeof(float)},
-        {.name = "v", .dtype = ST_F32, .n_dims = 1, .dims = {opt->n}, .data = opt->v, .bytes = opt->n * sizeof(float)},
-    };
-    return safetensors_write(path, tensors, 2, NULL);
+    const wr_status status = path_join(path, dir, OPTIMIZER);
+    return status < 0 ? status : moments_write(path, opt, opt->n);
 }
 
 static wr_status write_state(const char *dir, world *w, run_dir *r, const adamw *opt, const checkpoint_state *state) {
@@ -188,12 +184,8 @@ static wr_status read_tensors(const char *dir, const model *m, adamw *opt) {
     TRY(safetensors_open(path, &s));
     for (size_t i = 0; i < x.n_tensors; i++)
         TRY(read_tensor(s, path, x.tensors[i].name, x.tensors[i].count, x.values + x.tensors[i].offset));
-    safetensors_close(s);
-    s = NULL;
     TRY(path_join(path, dir, OPTIMIZER));
-    TRY(safetensors_open(path, &s));
-    TRY(read_tensor(s, path, "m", opt->n, opt->m));
-    TRY(read_tensor(s, path, "v", opt->n, opt->v));
+    TRY(moments_read((const char *const[]){path}, 1, x.n, opt));
 cleanup:
     safetensors_close(s);
     return status;

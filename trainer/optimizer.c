@@ -1,3 +1,7 @@
+/* AdamW, for gradient g and parameter p at update t:
+ *     m = m + (1 - b1) (g - m)         v = b2 v + (1 - b2) g^2
+ *     p = (1 - lr decay) p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+ * with every constant rounded to f32 where torch rounds it, so that both make the same steps. */
 #include "trainer/optimizer.h"
 
 #include "base/mem.h"
@@ -5,8 +9,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-wr_status adamw_create(size_t n, adamw *out) {
-    *out = (adamw){.m = mem_aligned(n, sizeof(float)), .v = mem_aligned(n, sizeof(float)), .n = n};
+wr_status adamw_create(size_t n, adamw *out) { return adamw_create_range((float_range){0, n}, out); }
+
+wr_status adamw_create_range(float_range r, adamw *out) {
+    const size_t n = r.end - r.begin;
+    *out = (adamw){.m = mem_aligned(n, sizeof(float)), .v = mem_aligned(n, sizeof(float)), .begin = r.begin, .n = n};
     if (out->m && out->v) return WR_OK;
     adamw_free(out);
     return wr_fail(WR_E_NOMEM, "out of memory for the optimizer state of %zu parameters", n);
@@ -54,11 +61,13 @@ void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, 
     for (size_t t = 0; t < x.n_tensors; t++) {
         const tensor_info *info = &x.tensors[t];
         c.decay = info->decay ? (float)(1 - lr * o->weight_decay) : 1.0f;
-        size_t blocks = (info->count + BLOCK - 1) / BLOCK;
+        const size_t end = a->begin + a->n, info_end = info->offset + info->count;
+        const size_t from = info->offset > a->begin ? info->offset : a->begin, to = info_end < end ? info_end : end;
+        const size_t blocks = from < to ? (to - from + BLOCK - 1) / BLOCK : 0;
 #pragma omp parallel for schedule(static) if (blocks > 1)
         for (size_t b = 0; b < blocks; b++) {
-            size_t at = info->offset + b * BLOCK, left = info->count - b * BLOCK;
-            update(left < BLOCK ? left : BLOCK, &c, a->m + at, a->v + at, x.values + at, grads + at);
+            const size_t at = from + b * BLOCK, left = to - at, own = at - a->begin;
+            update(left < BLOCK ? left : BLOCK, &c, a->m + own, a->v + own, x.values + at, grads + at);
         }
     }
 }
@@ -75,18 +84,29 @@ static double square_sum(const float *x, size_t n) {
     return sum;
 }
 
-double global_norm(const float *x, size_t n) {
-    enum { PIECES = 512 }; /* piece bounds depend on n alone */
-    double part[PIECES];
-    size_t piece = (n + PIECES - 1) / PIECES;
-#pragma omp parallel for schedule(static) if (n > 65536)
-    for (size_t i = 0; i < PIECES; i++) {
-        size_t from = i * piece < n ? i * piece : n, to = from + piece < n ? from + piece : n;
-        part[i] = square_sum(x + from, to - from);
+/* Piece bounds depend on n alone. */
+size_t norm_piece(size_t n) { return (n + NORM_PIECES - 1) / NORM_PIECES; }
+
+void norm_squares(const float *x, float_range r, size_t n, double squares[NORM_PIECES]) {
+    const size_t piece = norm_piece(n);
+#pragma omp parallel for schedule(static) if (r.end - r.begin > 65536)
+    for (size_t i = 0; i < NORM_PIECES; i++) {
+        const size_t from = i * piece > r.begin ? i * piece : r.begin, end = (i + 1) * piece;
+        const size_t to = end < r.end ? end : r.end;
+        if (from < to) squares[i] += square_sum(x + (from - r.begin), to - from);
     }
+}
+
+double norm_of_squares(const double squares[NORM_PIECES]) {
     double sum = 0;
-    for (size_t i = 0; i < PIECES; i++) sum += part[i];
+    for (size_t i = 0; i < NORM_PIECES; i++) sum += squares[i];
     return sqrt(sum);
+}
+
+double global_norm(const float *x, size_t n) {
+    double squares[NORM_PIECES] = {0};
+    norm_squares(x, (float_range){0, n}, n, squares);
+    return norm_of_squares(squares);
 }
 
 double clip_scale(double norm, double limit) {

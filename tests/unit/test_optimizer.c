@@ -72,6 +72,58 @@ static void test_threads(void **state) {
     free(three);
 }
 
+/* However the trainables are cut, ranges with moments of their own make the steps of the whole, to the bit. */
+static void test_ranges(void **state) {
+    (void)state;
+    enum { N = 40000, MATRIX = 39000, CUTS = 5 };
+    static const size_t cuts[CUTS + 1] = {0, 1, 20003, 20003, 39500, N};
+    tensor_info tensors[2] = {{.dims = {MATRIX, 1}, .offset = 0, .count = MATRIX, .decay = true},
+                              {.offset = MATRIX, .count = N - MATRIX}};
+    const adamw_options o = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
+    float *whole = mem_calloc(N, sizeof *whole), *cut = mem_calloc(N, sizeof *cut),
+          *grads = mem_calloc(N, sizeof *grads);
+    adamw a, part[CUTS];
+    assert_int_equal(adamw_create(N, &a), WR_OK);
+    for (int i = 0; i < CUTS; i++)
+        assert_int_equal(adamw_create_range((float_range){cuts[i], cuts[i + 1]}, &part[i]), WR_OK);
+    rng r = rng_make(4, RNG_TEST, 0, 0, 0);
+    for (size_t i = 0; i < N; i++) whole[i] = cut[i] = (float)rng_normal(&r);
+    for (int t = 0; t < 3; t++) {
+        for (size_t i = 0; i < N; i++) grads[i] = (float)rng_normal(&r);
+        adamw_step(&a, &o, 0.01, 0.5, (trainables){tensors, 2, N, whole}, grads);
+        for (int i = CUTS; i-- > 0;) adamw_step(&part[i], &o, 0.01, 0.5, (trainables){tensors, 2, N, cut}, grads);
+        assert_memory_equal(whole, cut, N * sizeof *cut);
+    }
+    for (int i = 0; i < CUTS; i++) {
+        assert_memory_equal(part[i].m, a.m + cuts[i], part[i].n * sizeof(float));
+        assert_memory_equal(part[i].v, a.v + cuts[i], part[i].n * sizeof(float));
+        adamw_free(&part[i]);
+    }
+    adamw_free(&a);
+    free(whole), free(cut), free(grads);
+}
+
+/* Ranges of whole pieces, summed by different owners: the bits of the whole. Cut elsewhere: to rounding. */
+static void test_norm_ranges(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 511, 513, 100000, 123457};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        const size_t n = sizes[k], piece = norm_piece(n), third = 170 * piece < n ? 170 * piece : n;
+        float *x = mem_calloc(n + 1, sizeof *x);
+        rng r = rng_make(6, RNG_TEST, n, 0, 0);
+        for (size_t i = 0; i < n; i++) x[i] = (float)rng_normal(&r);
+        double first[NORM_PIECES] = {0}, second[NORM_PIECES] = {0}, odd[NORM_PIECES] = {0};
+        norm_squares(x, (float_range){0, third}, n, first);
+        norm_squares(x + third, (float_range){third, n}, n, second);
+        for (int i = 0; i < NORM_PIECES; i++) second[i] += first[i];
+        assert_true(norm_of_squares(second) == global_norm(x, n));
+        for (size_t at = 0; at < n; at += 777)
+            norm_squares(x + at, (float_range){at, at + 777 < n ? at + 777 : n}, n, odd);
+        near(norm_of_squares(odd), global_norm(x, n), 1e-12 * (1 + global_norm(x, n)));
+        free(x);
+    }
+}
+
 static void test_norm(void **state) {
     (void)state;
     for (size_t n = 0; n < 70; n++) {
@@ -127,6 +179,7 @@ static void test_warmup_steps(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_torch),    cmocka_unit_test(test_threads),
+                                       cmocka_unit_test(test_ranges),   cmocka_unit_test(test_norm_ranges),
                                        cmocka_unit_test(test_norm),     cmocka_unit_test(test_schedules),
                                        cmocka_unit_test(test_clipping), cmocka_unit_test(test_warmup_steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
