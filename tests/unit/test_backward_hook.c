@@ -42,7 +42,7 @@ static model *make_model(const variant *v) {
                             .norm_eps = 1e-5,
                             .tied = v->tied,
                             .head = v->head,
-                            .n_labels = v->head == HEAD_SCORE ? 3 : 0,
+                            .n_outputs = v->head == HEAD_SCORE ? 3 : 0,
                             .init_std = 0.3,
                             .bos_id = -1,
                             .eos_id = -1,
