@@ -1,9 +1,9 @@
-/* The rollout on one rank: render the prompt, sample n replies, decode, check, score. */
+/* The rollout on one rank: render the prompt, sample n replies, decode, judge. */
 #include "rollout/rollout.h"
 
 #include "base/log.h"
-#include "model/host/frozen.h"
 #include "mpi/unpack.h"
+#include "rollout/reward_function.h"
 #include "text/chat/chat_fit.h"
 
 #include <math.h>
@@ -17,9 +17,7 @@ struct rollout {
     tokenizer *tok;
     chat_template *chat;
     sampler *gen;
-    frozen_model reward_frozen;
-    reward_model reward;
-    score_scratch *scratch;
+    reward_set *rewards;
     stop_tokens stops[2]; /* [0] of raw prompts, [1] of chats */
     size_t prompt_limit;  /* tokens */
 };
@@ -60,17 +58,6 @@ static wr_status open_local(rollout *r) {
             r->prompt_limit = c->max_positions - o->sampling.max_tokens;
     }
     TRY(sampler_create(r->policy, &r->gen));
-    if (o->reward_dir) {
-        /* Parameters are shared: reward_model_close would free the model's shell, which frozen_free does. */
-        r->reward.m = r->reward_frozen.m;
-        wr_status opened = reward_model_open(o->reward_dir, o->template_file, 0, &r->reward);
-        if (opened < 0) r->reward_frozen.m = NULL; /* reward_model_open closed what it was given */
-        TRY(opened);
-        if (!r->reward.tpl)
-            TRY(wr_fail(WR_E_USAGE, "%s: this reward model records no template; give it with --template FILE",
-                        o->reward_dir));
-        TRY(score_scratch_create(&r->reward, &r->scratch));
-    }
 cleanup:
     return status;
 }
@@ -84,8 +71,7 @@ wr_status rollout_create(world *w, const model *policy, const prompt_set *prompt
     r->policy = policy;
     r->prompts = prompts;
     r->o = *o;
-    if (o->reward_dir)
-        TRY(frozen_load(w, o->reward_dir, HEAD_SCORE, policy->precision, o->check_weights, &r->reward_frozen));
+    TRY(reward_set_open(w, policy->precision, &r->o, &r->rewards));
     TRY(world_agree(w, open_local(r)));
     *out = r;
     r = NULL;
@@ -96,12 +82,7 @@ cleanup:
 
 void rollout_free(rollout *r) {
     if (!r) return;
-    score_scratch_free(r->scratch);
-    if (r->reward.m) {
-        reward_model_close(&r->reward); /* the model's shell too */
-        r->reward_frozen.m = NULL;
-    }
-    frozen_free(&r->reward_frozen);
+    reward_set_close(r->rewards);
     sampler_free(r->gen);
     chat_template_free(r->chat);
     tokenizer_free(r->tok);
@@ -110,7 +91,7 @@ void rollout_free(rollout *r) {
 
 const char *rollout_chat_source(const rollout *r) { return r->chat ? chat_template_source(r->chat) : NULL; }
 
-const char *rollout_reward_hash(const rollout *r) { return r->reward.m ? r->reward.m->parent_hash : ""; }
+const char *rollout_reward_hash(const rollout *r) { return reward_set_hash(r->rewards); }
 
 /* A prompt's tokens; *fits = false when even what cannot be left out is too long. */
 static wr_status render(const rollout *r, const prompt *p, token_ids *ids, bool *fits) {
@@ -126,62 +107,13 @@ cleanup:
     return status;
 }
 
-static wr_status quality_of(const prompt *p, const rollout_reply *replies, size_t n, double *quality) {
-    wr_status status = WR_OK;
-    practice_task *task = NULL;
-    const json_value *v;
-    arena *a = arena_create();
-    TRY_ALLOC(a);
-    TRY(json_parse(a, p->task_json, strlen(p->task_json), &v));
-    TRY(practice_task_from_json(v, &task));
-    for (size_t j = 0; j < n; j++) TRY(practice_check(task, replies[j].text, replies[j].text_length, &quality[j]));
-cleanup:
-    practice_task_free(task);
-    arena_free(a);
-    return status;
-}
-
-/* Rewards of n replies to one prompt. A reply that does not fit the reward model, or a score that is not a number,
- * leaves NaN: missing. */
-static wr_status score_replies(rollout *r, const prompt *p, rollout_reply *replies, size_t n) {
-    wr_status status = WR_OK;
-    token_ids *texts = mem_calloc(n, sizeof *texts);
-    double *scores = mem_calloc(n, sizeof *scores);
-    size_t *which = mem_calloc(n, sizeof *which), m = 0;
-    TRY_ALLOC(texts);
-    TRY_ALLOC(scores);
-    TRY_ALLOC(which);
-    const chat_message *query = p->messages ? &p->messages[p->n_messages - 1] : NULL;
-    for (size_t j = 0; j < n; j++) {
-        replies[j].reward = NAN;
-        texts[m].n = 0;
-        wr_status s =
-            reward_template_encode(r->reward.tpl, r->reward.tok, p->messages, query ? p->n_messages - 1 : 0,
-                                   query ? query->content : p->text, query ? query->length : p->text_length,
-                                   replies[j].text, replies[j].text_length, r->reward.max_length, &texts[m], NULL);
-        if (s == WR_E_FORMAT) continue;
-        TRY(s);
-        if (texts[m].n) which[m++] = j;
-    }
-    if (m) TRY(score_ids(&r->reward, r->scratch, m, texts, r->o.score_tokens ? r->o.score_tokens : 8192, scores, NULL));
-    for (size_t k = 0; k < m; k++) replies[which[k]].reward = isfinite(scores[k]) ? scores[k] : NAN;
-cleanup:
-    for (size_t j = 0; texts && j < n; j++) token_ids_free(&texts[j]);
-    free(texts);
-    free(scores);
-    free(which);
-    return status;
-}
-
 /* Fills g's replies from the sampler's. */
 static wr_status finish_group(rollout *r, rollout_group *g, const sample_reply *samples, arena *a) {
     wr_status status = WR_OK;
     const prompt *p = &r->prompts->items[g->prompt];
     strbuf text = {0};
     size_t n = r->o.sampling.n;
-    double *quality = arena_alloc(a, n * sizeof *quality);
     g->replies = arena_alloc(a, n * sizeof *g->replies);
-    TRY_ALLOC(quality);
     TRY_ALLOC(g->replies);
     g->n_replies = n;
     for (size_t j = 0; j < n; j++) {
@@ -201,11 +133,7 @@ static wr_status finish_group(rollout *r, rollout_group *g, const sample_reply *
                                         .logprob = s->logprob,
                                         .stopped = s->finish == FINISH_STOP};
     }
-    if (p->task_json) {
-        TRY(quality_of(p, g->replies, n, quality));
-        for (size_t j = 0; j < n; j++) g->replies[j].quality = quality[j];
-    }
-    if (r->reward.m) TRY(score_replies(r, p, g->replies, n));
+    TRY(reward_set_judge(r->rewards, p, g->replies, n));
 cleanup:
     strbuf_free(&text);
     return wr_context(status, "prompt %u", g->prompt);
