@@ -7,7 +7,7 @@
 #include "model/kernels/matmul.h"
 #include "model/weights/params.h"
 #include "model/prefix.h"
-#include "reward/loss.h"
+#include "reward/objective.h"
 #include "trainer/optimizer.h"
 
 #include <cblas.h>
@@ -145,7 +145,8 @@ wr_status engine_train(engine *e, bool shared, double *seconds) {
     const double start = now();
     TRY(model_forward(e->m, &b->batch, e->work, true, &hidden));
     TRY(score_logits(e->m, hidden, e->n, e->rows, e->logits));
-    (void)ordinal_loss(e->n, LABELS, e->logits, e->labels, 1.0f / (float)e->n, e->dlogits);
+    const objective_use u = objective_with_defaults(objective_find("ordinal"), LABELS + 1);
+    (void)u.kind->loss(&u, e->n, e->logits, e->labels, 1.0f / (float)e->n, e->dlogits);
     clear(e->dhidden, b->batch.offsets[b->batch.B] * e->m->config.C);
     clear(e->grads, e->m->n_params);
     TRY(score_backward(e->m, hidden, e->n, e->rows, e->dlogits, e->dhidden, e->grads));

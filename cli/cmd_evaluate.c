@@ -111,11 +111,11 @@ static void write_reward(json_writer *j, const reward_figures *f) {
     number(j, "quadratic_kappa", f->kappa);
     json_key(j, "mean_score_by_label");
     json_begin_array(j);
-    for (int k = 0; k < f->classes && k < 32; k++) json_double(j, f->mean_score[k]);
+    for (int k = 0; k < f->classes; k++) json_double(j, f->mean_score[k]);
     json_end_array(j);
     json_key(j, "records_by_label");
     json_begin_array(j);
-    for (int k = 0; k < f->classes && k < 32; k++) json_int(j, (int64_t)f->count[k]);
+    for (int k = 0; k < f->classes; k++) json_int(j, (int64_t)f->count[k]);
     json_end_array(j);
 }
 
@@ -182,6 +182,7 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
     char prefix[32];
     model_head head;
     reward_model r = {0};
+    reward_figures figures = {0};
     record_source *source = NULL;
     model_workspace *work = NULL;
     TRY(agree_head(&c->model, w, &head));
@@ -204,11 +205,11 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
                           .show = true};
     begin(j, head == HEAD_SCORE ? "reward" : "lm", c);
     if (head == HEAD_SCORE) {
-        reward_figures f;
-        TRY(evaluate_reward(w, r.m, work, source, &e, &f));
-        if (!f.records)
+        TRY(objective_of_model(&r.m->config, c->model.dir, &e.objective));
+        TRY(evaluate_reward(w, r.m, work, source, &e, &figures));
+        if (!figures.records)
             TRY(wr_fail(WR_E_FORMAT, "%s: no record of up to %zu tokens to evaluate", c->data, e.max_length));
-        write_reward(j, &f);
+        write_reward(j, &figures);
     } else {
         lm_figures f;
         TRY(evaluate_lm(w, r.m, work, source, &e, &f));
@@ -225,6 +226,7 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
     }
     json_end_object(j);
 cleanup:
+    reward_figures_free(&figures);
     model_workspace_free(work);
     record_source_close(source);
     reward_model_close(&r);

@@ -44,7 +44,7 @@ typedef struct scorer {
     token_ids texts[BATCH_LINES];
     size_t item_of[BATCH_LINES];
     double scores[BATCH_LINES];
-    float *logits; /* (BATCH_LINES, K-1) */
+    float *logits; /* (BATCH_LINES, N) */
 } scorer;
 
 static wr_status encode_text(scorer *s, const char *text, size_t n, token_ids *out) {
@@ -75,7 +75,7 @@ static wr_status encode_line(scorer *s, const json_value *in, token_ids *out) {
 }
 
 static void write_fields(const scorer *s, size_t i, jsonl_item *item) {
-    size_t K1 = s->r.m->config.n_outputs;
+    const size_t N = s->r.objective.outputs;
     if (!isfinite(s->scores[i])) {
         wr_fail(WR_E_NUMERIC, "the model's score is not a number");
         jsonl_fail(item);
@@ -86,7 +86,7 @@ static void write_fields(const scorer *s, size_t i, jsonl_item *item) {
     json_double(&w, s->scores[i]);
     json_key(&w, "logits");
     json_begin_array(&w);
-    for (size_t k = 0; k < K1; k++) json_double(&w, s->logits[i * K1 + k]);
+    for (size_t k = 0; k < N; k++) json_double(&w, s->logits[i * N + k]);
     json_end_array(&w);
 }
 
@@ -124,7 +124,7 @@ static wr_status run_score(const options *o, world *w) {
     TRY(reward_model_open(c.model.dir, c.template_file, c.max_length, &s->r));
     TRY(score_scratch_create(&s->r, &s->scratch));
     s->memory = arena_create();
-    s->logits = mem_calloc(BATCH_LINES * s->r.m->config.n_outputs, sizeof *s->logits);
+    s->logits = mem_calloc(BATCH_LINES * s->r.objective.outputs, sizeof *s->logits);
     TRY_ALLOC(s->memory);
     TRY_ALLOC(s->logits);
     TRY(jsonl_run(&c.files, BATCH_LINES, OUTPUT_NAMES, score_lines, s));

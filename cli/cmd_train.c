@@ -2,6 +2,7 @@
 #include "cli/model_options.h"
 #include "cli/resume.h"
 
+#include "reward/objective.h"
 #include "trainer/checkpoint.h"
 #include "trainer/train.h"
 
@@ -50,6 +51,11 @@ static const option_spec lm_rows[] = {
     {0},
 };
 static const option_spec reward_rows[] = {
+    {.name = "objective",
+     .kind = OPT_CHOICE,
+     .default_value = "ordinal",
+     .arg = OBJECTIVE_NAMES,
+     .help = "what the outputs of the score head are trained to say"},
     OPTION_FLOAT(train_options, update.adam.lr, "lr", NULL, "X", 0, 100,
                  "peak learning rate; default: 1e-5, 1e-4 with --lora-rank"),
     OPTION_TEXT(train_options, template_file, "template", NULL, "FILE",
@@ -67,7 +73,7 @@ static const option_spec reward_rows[] = {
         OPTION_GROUP(own, train_call, t), OPTION_GROUP(arithmetic_rows, train_call, arithmetic),                       \
         OPTION_GROUP(tuning_rows, train_call, t.run)
 static const option_group lm_groups[] = {TRAIN_GROUPS(lm_rows), {0}},
-                          reward_groups[] = {TRAIN_GROUPS(reward_rows), {0}};
+                          reward_groups[] = {TRAIN_GROUPS(reward_rows), OBJECTIVE_GROUPS{0}};
 
 static wr_status check(const options *o, const train_options *t) {
     wr_status status = WR_OK;
@@ -89,6 +95,7 @@ static wr_status run_train(const options *o, world *w, wr_status (*train)(world 
     TRY(check(o, &c.t));
     c.t.check_weights = c.arithmetic.check_weights;
     c.t.terms = &terms.terms;
+    if (train == train_reward) TRY(objective_from_options(o, &c.t.objective));
     TRY(train(w, &c.t));
 cleanup:
     resume_terms_free(&terms);

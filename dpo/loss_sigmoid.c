@@ -7,11 +7,11 @@
  * The margin h holds log pi_w with +1 and log pi_l with -1. */
 #include "dpo/dpo_loss.h"
 
-#include "reward/loss.h"
+#include "base/logistic.h"
 
 #include <math.h>
 
-static double sigmoid(const dpo_loss_options *o, const dpo_logprobs *x, double *dchosen, double *drejected) {
+static double sigmoid_loss(const dpo_loss_options *o, const dpo_logprobs *x, double *dchosen, double *drejected) {
     const double eps = o->label_smoothing, z = o->beta * dpo_margin(x);
     /* sigma(z) = exp(log sigma(z)) without overflow at either end. */
     *dchosen = o->beta * (-(1 - eps) * exp(log_sigmoid(-z)) + eps * exp(log_sigmoid(z)));
@@ -21,4 +21,4 @@ static double sigmoid(const dpo_loss_options *o, const dpo_logprobs *x, double *
     return loss;
 }
 
-const dpo_loss dpo_loss_sigmoid = {.name = "sigmoid", .at = sigmoid};
+const dpo_loss dpo_loss_sigmoid = {.name = "sigmoid", .at = sigmoid_loss};

@@ -4,6 +4,7 @@
 #define WR_EVALUATE_EVALUATE_H
 
 #include "data/shard/record_source.h"
+#include "reward/objective.h"
 #include "trainer/packing/sequence.h"
 
 /* Values of one packed batch: (n, width), row i for sequence i. LOCAL. */
@@ -33,17 +34,20 @@ wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, si
 
 typedef struct reward_figures {
     size_t records;
-    /* mae: |score - label|; accuracy and kappa: of the class (evaluate/metrics.h) */
+    /* loss: mean over the objective's terms; mae: |score - label|; accuracy and kappa (evaluate/metrics.h): of the
+     * class. NaN where the objective gives none, of score or class */
     double loss, accuracy, mae, spearman, kappa;
-    double mean_score[32];
-    size_t count[32]; /* by label - 1, for up to 32 classes */
     int classes;
+    double *mean_score; /* (classes), by label - 1; NaN where no record has the label. NULL: no records */
+    size_t *count;      /* (classes) */
 } reward_figures;
+void reward_figures_free(reward_figures *f); /* of one that is all zero, too */
 typedef struct evaluate_options {
     size_t max_length, max_tokens, limit;
     bool loss_on_all, stoppable, show;
+    objective_use objective; /* reward models: kind and settings; classes and outputs are the shards' and the model's */
 } evaluate_options;
-/* COLLECTIVE. No record that fits: records is 0, and the figures are NaN. */
+/* COLLECTIVE. No record that fits: records is 0, and the figures are NaN. *out is to be freed, also after an error. */
 wr_status evaluate_reward(world *w, const model *m, model_workspace *work, record_source *s, const evaluate_options *o,
                           reward_figures *out);
 

@@ -1,6 +1,6 @@
 #include "base/mem.h"
 #include "evaluate/evaluate.h"
-#include "reward/loss.h"
+#include "reward/objective.h"
 #include "evaluate/metrics.h"
 
 #include <math.h>
@@ -9,26 +9,28 @@
 typedef struct reward_context {
     const model *m;
     model_workspace *work;
-    float *logits;
-    size_t logits_capacity; /* (B, K-1) */
+    objective_use u;
+    float *outputs; /* (B, N) */
+    size_t outputs_capacity;
 } reward_context;
 
-enum { LOSS, SCORE, CLASS, LABEL, WIDTH };
+enum { LOSS, TERMS, SCORE, CLASS, LABEL, WIDTH };
 
 static wr_status reward_values(void *context, const packed *p, const sequence *sequences, size_t n, double *values) {
     reward_context *c = context;
     wr_status status = WR_OK;
-    size_t K1 = c->m->config.n_outputs;
+    const objective_use *u = &c->u;
     const float *hidden;
-    TRY(mem_reserve((void **)&c->logits, &c->logits_capacity, n * K1, sizeof *c->logits));
+    TRY(mem_reserve((void **)&c->outputs, &c->outputs_capacity, n * u->outputs, sizeof *c->outputs));
     TRY(model_forward(c->m, &p->batch, c->work, false, &hidden));
-    TRY(score_logits(c->m, hidden, n, p->rows, c->logits));
+    TRY(score_logits(c->m, hidden, n, p->rows, c->outputs));
     for (size_t i = 0; i < n; i++) {
-        const float *z = c->logits + i * K1;
+        const float *z = c->outputs + i * u->outputs;
         double *v = values + i * WIDTH;
-        v[LOSS] = ordinal_loss(1, K1, z, &sequences[i].label, 1, NULL);
-        v[SCORE] = ordinal_score(K1, z);
-        v[CLASS] = ordinal_class(K1, z);
+        v[LOSS] = u->kind->loss(u, 1, z, &sequences[i].label, 1, NULL);
+        v[TERMS] = (double)u->kind->terms(u, sequences[i].label);
+        v[SCORE] = u->kind->score(u, z);
+        v[CLASS] = u->kind->class ? u->kind->class(u, z) : 0;
         v[LABEL] = sequences[i].label;
         if (!isfinite(v[LOSS])) TRY(wr_fail(WR_E_NUMERIC, "the model's score of a record is not a number"));
     }
@@ -36,14 +38,18 @@ cleanup:
     return status;
 }
 
-static wr_status summarise(const double *values, size_t n, reward_figures *out) {
+static wr_status summarise(const objective *kind, const double *values, size_t n, reward_figures *out) {
     wr_status status = WR_OK;
-    double *score = mem_calloc(n + 1, sizeof *score), *label = mem_calloc(n + 1, sizeof *label);
+    double *score = mem_calloc(n + 1, sizeof *score), *label = mem_calloc(n + 1, sizeof *label), terms = 0;
     int *truth = mem_calloc(n + 1, sizeof *truth), *class = mem_calloc(n + 1, sizeof *class);
+    out->mean_score = mem_calloc((size_t)out->classes, sizeof *out->mean_score);
+    out->count = mem_calloc((size_t)out->classes, sizeof *out->count);
     TRY_ALLOC(score);
     TRY_ALLOC(label);
     TRY_ALLOC(truth);
     TRY_ALLOC(class);
+    TRY_ALLOC(out->mean_score);
+    TRY_ALLOC(out->count);
     for (size_t i = 0; i < n; i++) {
         const double *v = values + i * WIDTH;
         score[i] = v[SCORE];
@@ -51,20 +57,19 @@ static wr_status summarise(const double *values, size_t n, reward_figures *out) 
         truth[i] = (int)v[LABEL];
         class[i] = (int)v[CLASS];
         out->loss += v[LOSS];
+        terms += v[TERMS];
         out->accuracy += truth[i] == class[i];
         out->mae += fabs(v[SCORE] - v[LABEL]);
-        if (truth[i] <= 32) {
-            out->mean_score[truth[i] - 1] += v[SCORE];
-            out->count[truth[i] - 1]++;
-        }
+        out->mean_score[truth[i] - 1] += v[SCORE];
+        out->count[truth[i] - 1]++;
     }
     out->records = n;
-    out->loss /= (double)n;
-    out->accuracy /= (double)n;
-    out->mae /= (double)n;
-    for (size_t k = 0; k < 32; k++)
+    out->loss /= terms;
+    out->accuracy = kind->class ? out->accuracy / (double)n : NAN;
+    out->mae = kind->scores_classes ? out->mae / (double)n : NAN;
+    for (int k = 0; k < out->classes; k++)
         out->mean_score[k] = out->count[k] ? out->mean_score[k] / (double)out->count[k] : NAN;
-    out->kappa = quadratic_kappa(truth, class, n);
+    out->kappa = kind->class ? quadratic_kappa(truth, class, n) : NAN;
     TRY(spearman(score, label, n, &out->spearman));
 cleanup:
     free(score);
@@ -74,11 +79,17 @@ cleanup:
     return status;
 }
 
+void reward_figures_free(reward_figures *f) {
+    free(f->mean_score);
+    free(f->count);
+    *f = (reward_figures){0};
+}
+
 wr_status evaluate_reward(world *w, const model *m, model_workspace *work, record_source *s, const evaluate_options *o,
                           reward_figures *out) {
     wr_status status = WR_OK;
     const dataset_index *d = record_source_index(s);
-    reward_context context = {.m = m, .work = work};
+    reward_context context = {.m = m, .work = work, .u = o->objective};
     evaluate_job job = {.source = s,
                         .rule = {SHARD_REWARD, o->max_length, false, d->meta.classes},
                         .pad_id = m->config.pad_id,
@@ -91,9 +102,14 @@ wr_status evaluate_reward(world *w, const model *m, model_workspace *work, recor
     uint32_t *records = NULL;
     double *values = NULL;
     *out = (reward_figures){.classes = d->meta.classes};
-    if (m->config.head != HEAD_SCORE || d->meta.classes != (int)m->config.n_outputs + 1)
-        TRY(wr_fail(WR_E_MISMATCH, "the model scores %zu classes, the shards have %d", m->config.n_outputs + 1,
-                    d->meta.classes));
+    context.u.classes = d->meta.classes;
+    context.u.outputs = m->config.n_outputs;
+    if (m->config.head != HEAD_SCORE || context.u.kind->outputs(d->meta.classes) != m->config.n_outputs)
+        TRY(wr_fail(WR_E_MISMATCH,
+                    "the model's score head has %zu outputs, but %zu are needed for the shards' %d classes (objective "
+                    "%s)",
+                    m->config.n_outputs, context.u.kind->outputs(d->meta.classes), d->meta.classes,
+                    context.u.kind->name));
     TRY(world_agree(w, evaluate_select(d, &job.rule, o->limit, &records, &job.n)));
     job.records = records;
     if (!job.n) {
@@ -103,10 +119,10 @@ wr_status evaluate_reward(world *w, const model *m, model_workspace *work, recor
     values = mem_calloc(job.n * WIDTH, sizeof *values);
     TRY(world_agree(w, values ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory evaluating %zu records", job.n)));
     TRY(evaluate_records(w, &job, values));
-    TRY(world_agree(w, summarise(values, job.n, out)));
+    TRY(world_agree(w, summarise(o->objective.kind, values, job.n, out)));
 cleanup:
     free(records);
     free(values);
-    free(context.logits);
+    free(context.outputs);
     return status;
 }

@@ -168,9 +168,3 @@ double quadratic_kappa(const int *label, const int *predicted, size_t n) {
     double N = (double)n, expected = l2 / N + p2 / N - 2 * (l1 / N) * (p1 / N);
     return n && expected > 0 ? 1 - d2 / N / expected : NAN;
 }
-
-int ordinal_class(size_t n_logits, const float *logits) {
-    int c = 1;
-    for (size_t k = 0; k < n_logits; k++) c += logits[k] > 0;
-    return c;
-}

@@ -19,7 +19,4 @@ wr_status spearman_interval(const double *x, const double *y, const uint32_t *cl
  * same. */
 double quadratic_kappa(const int *label, const int *predicted, size_t n);
 
-/* Predicted class: 1 + number of thresholds passed (sigma(z_k) > 1/2, which is z_k > 0). */
-int ordinal_class(size_t n_logits, const float *logits);
-
 #endif

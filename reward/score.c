@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "model/prefix.h"
-#include "reward/loss.h"
+#include "reward/objective.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,6 +37,7 @@ wr_status reward_model_open(const char *dir, const char *template_file, size_t m
         TRY(wr_fail(WR_E_MISMATCH,
                     "%s: %s is not a reward model (…ForSequenceClassification); train one with 'train reward'", dir,
                     c->architecture));
+    TRY(objective_of_model(c, dir, &out->objective));
     TRY(tokenizer_load(dir, &out->tok));
     if (tokenizer_vocab(out->tok) > c->V)
         TRY(wr_fail(WR_E_MISMATCH, "%s: tokenizer.json has %zu ids but the model's vocab_size is %zu", dir,
@@ -61,7 +62,7 @@ struct score_scratch {
     size_t room;                    /* texts the arrays below have room for */
     const int32_t **ids;            /* (n) */
     size_t *lengths, *group, *rows; /* (n) */
-    float *logits;                  /* (n, K-1) */
+    float *logits;                  /* (n, N) */
 };
 
 wr_status score_scratch_create(const reward_model *r, score_scratch **out) {
@@ -101,14 +102,14 @@ static wr_status grow(void *array, size_t count, size_t size) {
     return WR_OK;
 }
 
-static wr_status reserve(score_scratch *s, size_t n, size_t K1) {
+static wr_status reserve(score_scratch *s, size_t n, size_t N) {
     wr_status status = WR_OK;
     if (n <= s->room) return WR_OK;
     TRY(grow(&s->ids, n, sizeof *s->ids));
     TRY(grow(&s->lengths, n, sizeof *s->lengths));
     TRY(grow(&s->group, n, sizeof *s->group));
     TRY(grow(&s->rows, n, sizeof *s->rows));
-    TRY(grow(&s->logits, n, K1 * sizeof *s->logits));
+    TRY(grow(&s->logits, n, N * sizeof *s->logits));
     s->room = n;
 cleanup:
     return status;
@@ -124,7 +125,7 @@ static wr_status score_pack(const reward_model *r, score_scratch *s, size_t from
         s->rows[from + i] = prefix_batch_row(
             &s->packed, i, score_pool_row(s->ids[from + i], s->lengths[from + i], r->m->config.pad_id));
     TRY(model_forward(r->m, &s->packed.batch, s->work, false, &hidden));
-    TRY(score_logits(r->m, hidden, n, s->rows + from, s->logits + from * r->m->config.n_outputs));
+    TRY(score_logits(r->m, hidden, n, s->rows + from, s->logits + from * r->objective.outputs));
 cleanup:
     return status;
 }
@@ -132,8 +133,8 @@ cleanup:
 wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const token_ids *texts, size_t max_tokens,
                     double *scores, float *logits) {
     wr_status status = WR_OK;
-    const size_t K1 = r->m->config.n_outputs;
-    TRY(reserve(s, n, K1));
+    const size_t N = r->objective.outputs;
+    TRY(reserve(s, n, N));
     for (size_t i = 0; i < n; i++) {
         if (!texts[i].n) TRY(wr_fail(WR_E_FORMAT, "text %zu to score has no tokens", i));
         s->ids[i] = texts[i].ids;
@@ -145,11 +146,11 @@ wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const tok
         TRY(score_pack(r, s, from, end));
     }
     for (size_t i = 0; i < n; i++) {
-        scores[i] = ordinal_score(K1, s->logits + i * K1);
-        for (size_t k = 0; k < K1; k++) /* an infinite one alone would pass for a score */
-            if (!isfinite(s->logits[i * K1 + k])) scores[i] = NAN;
+        scores[i] = r->objective.kind->score(&r->objective, s->logits + i * N);
+        for (size_t k = 0; k < N; k++) /* an infinite one alone would pass for a score */
+            if (!isfinite(s->logits[i * N + k])) scores[i] = NAN;
     }
-    if (logits && n) memcpy(logits, s->logits, n * K1 * sizeof *logits);
+    if (logits && n) memcpy(logits, s->logits, n * N * sizeof *logits);
 cleanup:
     return status;
 }

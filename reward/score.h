@@ -4,14 +4,16 @@
 
 #include "reward/template.h"
 #include "model/model.h"
+#include "reward/objective.h"
 
 typedef struct reward_model {
     model *m;
     tokenizer *tok;
-    reward_template *tpl; /* NULL until given when the model records none */
+    reward_template *tpl;    /* NULL until given when the model records none */
+    objective_use objective; /* what its outputs mean */
     size_t max_length;
 } reward_model;
-/* template_file overrides (its hash must equal the recorded one, else WR_E_MISMATCH). m may be preset (shared
+/* WR_E_MISMATCH: no reward model, or of an objective that this version does not have. template_file overrides (its hash must equal the recorded one, else WR_E_MISMATCH). m may be preset (shared
  * parameters), else loaded from dir: *out must be zeroed but for it. max_length 0: the model's
  * max_position_embeddings. */
 wr_status reward_model_open(const char *dir, const char *template_file, size_t max_length, reward_model *out);
@@ -23,7 +25,7 @@ size_t score_pool_row(const int32_t *ids, size_t n, int32_t pad_id);
 typedef struct score_scratch score_scratch;
 wr_status score_scratch_create(const reward_model *r, score_scratch **out);
 void score_scratch_free(score_scratch *s);
-/* Scores n tokenized texts. scores (n), logits (n, K-1; may be NULL). A score whose logits are not all finite is NaN.
+/* Scores n tokenized texts. scores (n), logits (n, N; may be NULL). A score whose logits are not all finite is NaN.
  * Pooling: the last token whose id is not pad_id (the last token where pad_id < 0).
  *
  * Neighbours that begin alike (replies to one prompt) are computed as a tree. They are found by their ids

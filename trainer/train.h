@@ -5,6 +5,7 @@
 #define WR_TRAINER_TRAIN_H
 
 #include "mpi/world.h"
+#include "reward/objective.h"
 #include "trainer/checkpoint.h"
 #include "trainer/run_options.h"
 #include "trainer/update.h"
@@ -12,6 +13,7 @@
 typedef struct train_options {
     const char *data, *model, *spec; /* model: a directory; spec: --new; exactly one of the two */
     const char *template_file;       /* reward: its hash must be the shards' */
+    objective_use objective;         /* reward: kind and settings; kind NULL: the default */
     const run_terms *terms;          /* what the run is begun with */
     run_options run;                 /* run.steps 0: one epoch */
     bool loss_on_all;

@@ -4,35 +4,37 @@
 #include <math.h>
 
 /* loss = -1/count * sum over target tokens of log p(token), count over the whole global batch: so dlogprob = -scale. */
-static wr_status lm_micro(void *scratch, const model *m, model_workspace *work, const packed *p,
-                          const sequence *sequences, size_t n, float scale, float *grads, step_sums *sums) {
+static wr_status lm_micro(void *scratch, const train_micro *x, step_sums *sums) {
     wr_status status = WR_OK;
     head_scratch *s = scratch;
+    const model *m = x->m;
+    const packed *p = x->p;
     const float *hidden; /* (T, C) */
     size_t T = p->batch.offsets[p->batch.B];
-    (void)sequences;
-    (void)n;
     if (!p->N) return WR_OK;
-    TRY(model_forward(m, &p->batch, work, true, &hidden));
+    TRY(model_forward(m, &p->batch, x->work, true, &hidden));
     TRY(head_scratch_fit(s, T * m->config.C, p->N));
-    TRY(lm_logprobs(m, work, hidden, p->N, p->rows, p->targets, s->out));
+    TRY(lm_logprobs(m, x->work, hidden, p->N, p->rows, p->targets, s->out));
     for (size_t i = 0; i < p->N; i++) {
         sums->loss -= s->out[i];
-        s->dout[i] = -scale;
+        s->dout[i] = -x->scale;
     }
     if (!isfinite(sums->loss)) return WR_OK; /* the loop names it; a backward pass of NaNs would be wasted */
-    TRY(lm_logprobs_backward(m, work, hidden, p->N, p->rows, p->targets, s->dout, s->dhidden, grads));
-    TRY(model_backward(m, &p->batch, work, s->dhidden, grads));
+    TRY(lm_logprobs_backward(m, x->work, hidden, p->N, p->rows, p->targets, s->dout, s->dhidden, x->grads));
+    TRY(model_backward(m, &p->batch, x->work, s->dhidden, x->grads));
 cleanup:
     return status;
 }
 
-static size_t lm_terms(const sequence *s) { return s->n_targets; }
+static size_t lm_terms(const train_options *o, const sequence *s) {
+    (void)o;
+    return s->n_targets;
+}
 
-static void lm_describe(const step_sums *sums, double count, json_writer *line) {
-    (void)sums;
+static void lm_describe(const train_options *o, const step_sums *sums, double terms, json_writer *line) {
+    (void)o, (void)sums;
     json_key(line, "target_tokens");
-    json_int(line, (int64_t)count);
+    json_int(line, (int64_t)terms);
 }
 
 static wr_status lm_evaluate(world *w, const train_options *o, const model *m, model_workspace *work,

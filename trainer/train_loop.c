@@ -161,7 +161,9 @@ static void announce(const trainer *t) {
 
 /* What a step reports. Everything but the times is the same on every rank. */
 typedef struct step_report {
-    double loss, correct, count, tokens, grad_norm, lr, step_time, reduce_time;
+    step_sums sums;     /* of all ranks; loss: the sum over terms */
+    double terms, loss; /* loss: the mean */
+    double tokens, grad_norm, lr, step_time, reduce_time;
     uint64_t epoch;
 } step_report;
 
@@ -190,7 +192,7 @@ cleanup:
 }
 
 /* Forward and backward of this rank's micro-batches; gradients are those of its share of the global loss. */
-static wr_status share_of_gradient(trainer *t, const rank_plan *plan, const sequence *sequences, double count,
+static wr_status share_of_gradient(trainer *t, const rank_plan *plan, const sequence *sequences, double terms,
                                    step_sums *sums) {
     wr_status status = WR_OK;
     const model *m = t->start.m;
@@ -198,7 +200,15 @@ static wr_status share_of_gradient(trainer *t, const rank_plan *plan, const sequ
         const sequence *s = sequences + plan->micro[i].first;
         size_t n = plan->micro[i].count;
         TRY(packed_fill(&t->pack, &t->rule, s, n, m->config.pad_id));
-        TRY(t->kind->micro(t->kind->scratch, m, t->work, &t->pack, s, n, (float)(1 / count), t->u.grads, sums));
+        const train_micro micro = {.o = t->o,
+                                   .m = m,
+                                   .work = t->work,
+                                   .p = &t->pack,
+                                   .sequences = s,
+                                   .n = n,
+                                   .scale = (float)(1 / terms),
+                                   .grads = t->u.grads};
+        TRY(t->kind->micro(t->kind->scratch, &micro, sums));
         TRY(updater_check_loss(&t->u, sums->loss));
     }
     TRY(updater_check_share(&t->u));
@@ -215,22 +225,22 @@ static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     TRY(take_records(t, step, &plan, &sequences));
     double totals[2] = {0}; /* loss terms, tokens */
     for (size_t i = 0; i < plan.n_items; i++) {
-        totals[0] += (double)t->kind->terms(&sequences[i]);
+        totals[0] += (double)t->kind->terms(t->o, &sequences[i]);
         totals[1] += (double)sequences[i].n;
     }
     world_sum(t->w, totals, 2);
     updater_clear(&t->u);
     /* A step whose records hold no target at all has loss 0 and gradient 0. */
-    r->count = totals[0] > 0 ? totals[0] : 1;
+    r->terms = totals[0] > 0 ? totals[0] : 1;
     r->tokens = totals[1];
-    TRY(world_agree(t->w, share_of_gradient(t, &plan, sequences, r->count, &sums)));
+    TRY(world_agree(t->w, share_of_gradient(t, &plan, sequences, r->terms, &sums)));
     double reducing = clock_seconds();
     TRY(updater_reduce(&t->u, &t->o->update, &r->grad_norm));
-    double sum[2] = {sums.loss, sums.correct};
-    world_sum(t->w, sum, 2);
+    double sum[3] = {sums.loss, sums.correct, sums.judged};
+    world_sum(t->w, sum, 3);
     r->reduce_time = clock_seconds() - reducing;
-    r->loss = sum[0] / r->count;
-    r->correct = sum[1];
+    r->sums = (step_sums){sum[0], sum[1], sum[2]};
+    r->loss = r->sums.loss / r->terms;
     TRY(updater_check_loss(&t->u, r->loss));
     r->lr = lr_at(t->o->run.schedule, t->o->update.adam.lr, step - 1, t->warmup, t->steps, 0);
     updater_apply(&t->u, &t->o->update, r->grad_norm, r->lr);
@@ -245,13 +255,12 @@ cleanup:
 
 static void write_step(const trainer *t, int64_t step, const step_report *r, strbuf *line) {
     json_writer j = json_writer_make(line);
-    step_sums sums = {.loss = r->loss, .correct = r->correct};
     json_begin_object(&j);
     json_key(&j, "step");
     json_int(&j, step);
     json_key(&j, "loss");
     json_double(&j, r->loss);
-    t->kind->describe(&sums, r->count, &j);
+    t->kind->describe(t->o, &r->sums, r->terms, &j);
     json_key(&j, "lr");
     json_double(&j, r->lr);
     json_key(&j, "grad_norm");
@@ -322,6 +331,8 @@ static wr_status trainer_open(trainer *t) {
     TRY(record_source_open(t->w, o->data, t->kind->train_prefix, &t->data));
     const dataset_index *d = record_source_index(t->data);
     TRY(train_start_open(t->w, o, t->kind->head, d, &t->start));
+    t->options.objective.classes = d->meta.classes;
+    t->options.objective.outputs = t->start.m->config.n_outputs;
     TRY(open_test(t));
     size_t limit = t->start.m->config.max_positions;
     if (limit && limit < o->max_length) t->options.max_length = limit;
@@ -357,6 +368,7 @@ wr_status train_run(world *w, const train_options *o, const train_kind *kind) {
     wr_status status = WR_OK;
     trainer t = {.w = w, .options = *o, .kind = kind};
     t.o = &t.options;
+    if (!o->objective.kind) t.options.objective = objective_with_defaults(objective_find(""), 0);
     TRY(trainer_open(&t));
     status = run_loop_go(&t.loop);
     /* again among the log's last lines, where a person looks */

@@ -7,28 +7,39 @@
 #include "trainer/packing/sequence.h"
 #include "trainer/train.h"
 
-/* Sums of this rank's share of a step. */
+/* Sums of this rank's share of a step. judged: predictions that could be right, of which `correct` are; they need not be
+ * as many as the loss has terms. */
 typedef struct step_sums {
-    double loss, correct;
+    double loss, correct, judged;
 } step_sums;
+
+/* What the loss of a micro-batch is made of. */
+typedef struct train_micro {
+    const train_options *o; /* as the run uses them: max_length bounded, the objective's classes and outputs known */
+    const model *m;
+    model_workspace *work;
+    const packed *p;
+    const sequence *sequences; /* (n) */
+    size_t n;
+    float scale; /* 1 / terms of the global step */
+    float *grads;
+} train_micro;
 
 typedef struct train_kind {
     const char *train_prefix, *test_prefix; /* "chats-train-" */
     shard_kind kind;
     model_head head;
     size_t min_length; /* shorter records carry nothing to learn */
-    /* Forward, loss and backward of one micro-batch: adds to sums (unscaled) and to grads (scaled by `scale` = 1 /
-     * global count). LOCAL. */
-    wr_status (*micro)(void *scratch, const model *m, model_workspace *work, const packed *p, const sequence *sequences,
-                       size_t n, float scale, float *grads, step_sums *sums);
-    /* Number of loss terms of a sequence: the global count is their sum over the step's global batch. */
-    size_t (*terms)(const sequence *s);
+    /* Forward, loss and backward: adds to sums (unscaled) and to x->grads (scaled). LOCAL. */
+    wr_status (*micro)(void *scratch, const train_micro *x, step_sums *sums);
+    /* Loss terms of a sequence: those of the step are their sum over its global batch. */
+    size_t (*terms)(const train_options *o, const sequence *s);
     /* COLLECTIVE. Writes the members eval_… of an evaluation line. *nothing: no record has anything to measure; the
      * line is to be dropped. */
     wr_status (*evaluate)(world *w, const train_options *o, const model *m, model_workspace *work, record_source *test,
                           json_writer *line, bool *nothing);
-    /* Members of a step's line beyond the common ones. */
-    void (*describe)(const step_sums *sums, double count, json_writer *line);
+    /* Members of a step's line beyond the common ones, of the sums and terms of all ranks. */
+    void (*describe)(const train_options *o, const step_sums *sums, double terms, json_writer *line);
     void *scratch;
 } train_kind;
 

@@ -49,6 +49,10 @@ static void fit_positions(const train_options *o, const dataset_index *d, model_
     log_info("--new: max-positions=%zu, as the longest record (within --max-length %zu)", longest, o->max_length);
 }
 
+static size_t outputs_of(const train_options *o, model_head head, const dataset_index *d) {
+    return head == HEAD_SCORE ? o->objective.kind->outputs(d->meta.classes) : 0;
+}
+
 static wr_status make_new(const train_options *o, model_head head, const tokenizer *t, const dataset_index *d,
                           model **out) {
     model_config c;
@@ -61,7 +65,7 @@ static wr_status make_new(const train_options *o, model_head head, const tokeniz
     c.pad_id = tokenizer_id(t, "<|endoftext|>");
     c.n_eos = 0;
     if (c.eos_id >= 0) c.eos_ids[c.n_eos++] = c.eos_id;
-    model_config_set_head(&c, head, head == HEAD_SCORE ? (size_t)d->meta.classes - 1 : 0);
+    model_config_set_head(&c, head, outputs_of(o, head, d));
     TRY(model_config_check(&c));
     TRY(model_create(&c, out));
     TRY(model_alloc_params(*out));
@@ -87,6 +91,23 @@ static wr_status check_tokenizer(const train_options *o, const dataset_index *d,
     return WR_OK;
 }
 
+/* A head that was trained by another objective would be trained on as if its outputs meant what this one's do. */
+static wr_status check_objective(const train_options *o) {
+    wr_status status = WR_OK;
+    model_config c;
+    objective_use was;
+    TRY(model_config_load(o->model, &c));
+    if (c.head != HEAD_SCORE) goto cleanup;
+    TRY(objective_of_model(&c, o->model, &was));
+    if (was.kind != o->objective.kind)
+        TRY(wr_fail(WR_E_MISMATCH,
+                    "%s: its score head was trained by the objective %s; give --objective %s, or start from the model "
+                    "below it",
+                    o->model, was.kind->name, was.kind->name));
+cleanup:
+    return status;
+}
+
 static wr_status start_root(const train_options *o, model_head head, const dataset_index *d, train_start *s) {
     wr_status status = WR_OK;
     tokenizer *t = NULL;
@@ -95,7 +116,8 @@ static wr_status start_root(const train_options *o, model_head head, const datas
     TRY(check_tokenizer(o, d, t, NULL, dir));
     snprintf(s->tokenizer_dir, sizeof s->tokenizer_dir, "%s", tokenizer_dir(t));
     if (o->model) {
-        size_t n_outputs = head == HEAD_SCORE ? (size_t)d->meta.classes - 1 : 0;
+        const size_t n_outputs = outputs_of(o, head, d);
+        if (head == HEAD_SCORE) TRY(check_objective(o));
         const model_load_options load = {
             .head = head, .n_outputs = n_outputs, .seed = o->run.seed, .check_weights = o->check_weights};
         TRY(model_load(o->model, &load, &s->m));
@@ -105,6 +127,8 @@ static wr_status start_root(const train_options *o, model_head head, const datas
                         s->m->config.n_outputs, d->meta.classes, o->data, n_outputs));
     } else
         TRY(make_new(o, head, t, d, &s->m));
+    if (head == HEAD_SCORE)
+        snprintf(s->m->config.objective, sizeof s->m->config.objective, "%s", o->objective.kind->name);
 cleanup:
     tokenizer_free(t);
     return status;

@@ -14,8 +14,9 @@ typedef struct train_start {
 } train_start;
 
 /* COLLECTIVE. Rank 0 loads --model (or makes --new), the others get it by broadcast. A model whose tokenizer or
- * template is not the shards' is WR_E_MISMATCH. head HEAD_SCORE: a causal LM gets a fresh score head of d->meta.classes
- * - 1 rows. With o->run.lora.rank: fresh adapters, the same on every rank. */
+ * template is not the shards' is WR_E_MISMATCH. head HEAD_SCORE: a causal LM gets a fresh score head of as many rows as
+ * the objective needs for d->meta.classes; a head of another objective is WR_E_MISMATCH. With o->run.lora.rank: fresh
+ * adapters, the same on every rank. */
 wr_status train_start_open(world *w, const train_options *o, model_head head, const dataset_index *d, train_start *out);
 void train_start_close(train_start *s);
 

@@ -4,6 +4,7 @@
 #include "model/weights/config_fields.h"
 
 #include "base/file.h"
+#include "model/weights/objective_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,6 +181,7 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     TRY(config_read_rope(o, c));
     TRY(field_bool(o, "tie_word_embeddings", false, &c->tied));
     if (c->head == HEAD_SCORE) TRY(read_labels(o, &c->n_outputs));
+    if (c->head == HEAD_SCORE) TRY(objective_record_parse(json_get(o, "wildreward"), c->objective));
     TRY(field_id(o, "bos_token_id", f->bos_id, &c->bos_id));
     TRY(field_id(o, "pad_token_id", -1, &c->pad_id));
     TRY(add_eos(c, json_get(o, "eos_token_id"), false));

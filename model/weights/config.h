@@ -14,6 +14,8 @@
 
 #define HEAD_DIM_MAX 512 /* what attention has room for (model/kernels/kernels.h) */
 
+enum { OBJECTIVE_NAME_CAP = 32 };
+
 typedef enum model_head { HEAD_LM, HEAD_SCORE, HEAD_NONE } model_head;
 
 /* How rotary frequencies f_i = theta^(-2i/D) are stretched beyond the length a model was trained on. */
@@ -37,7 +39,9 @@ typedef struct model_config {
     bool tied; /* lm_head shares embed_tokens */
     model_head head;
     size_t n_outputs; /* HEAD_SCORE: rows of the score head. Not classes: K of those have K-1 ordinal outputs */
-    double init_std;  /* initializer_range */
+    char objective
+        [OBJECTIVE_NAME_CAP]; /* HEAD_SCORE: what the outputs were trained by, as this program records it; "": not recorded */
+    double init_std;          /* initializer_range */
     int32_t bos_id, eos_id, pad_id; /* -1 = null */
     int32_t eos_ids[8];             /* all end tokens: config.json's and generation_config.json's */
     size_t n_eos;

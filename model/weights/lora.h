@@ -47,8 +47,8 @@ void lora_free(struct lora *a);
 /* Rounds values into values16 (allocating them) when m computes in bf16: part of model_round_weights and
  * model_set_precision. */
 wr_status lora_round(model *m);
-/* Writes adapter_config.json and adapter_model.safetensors (F32) into an existing dir; base: what
- * base_model_name_or_path says. */
+/* Writes adapter_config.json and adapter_model.safetensors (F32) into an existing dir, and beside a score head the
+ * record of its objective; base: what base_model_name_or_path says. */
 wr_status lora_save(const model *m, const char *dir, const char *base);
 /* Attaches what PEFT or lora_save wrote. Modules are found as PEFT 0.21.2 finds them; names that m does not have are
  * passed over, and none at all is an error. Anything that changes the numbers and is not supported (bias, DoRA, …) is

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/weights/objective_record.h"
 #include "model/weights/safetensors.h"
 
 #include <math.h>
@@ -118,6 +119,7 @@ wr_status lora_save(const model *m, const char *dir, const char *base) {
     TRY(write_config(m, dir, base));
     TRY(path_join(path, dir, WEIGHTS_NAME));
     TRY(safetensors_write(path, t, a->n_tensors, metadata));
+    if (a->score != SIZE_MAX && m->config.objective[0]) TRY(objective_record_save(dir, m->config.objective));
 cleanup:
     free(t);
     return status;
@@ -252,6 +254,7 @@ wr_status lora_load(model *m, const char *dir) {
     TRY(wr_context(check_tensors(m, &y, a, s, &ends, plan.score_saved), "%s", path));
     TRY(lora_alloc(m, a));
     TRY(wr_context(read_values(m, &y, a, s, plan.score_saved), "%s", path));
+    if (plan.score_saved) TRY(objective_record_load(dir, m->config.objective));
     TRY(wr_context(lora_ends_fold(m, &plan, &ends, a), "%s", path));
     m->lora = a;
     status = lora_round(m);

@@ -27,8 +27,11 @@ static wr_status write_config(const model *m, const char *dir, const model_prove
     const json_value *extra = NULL;
     arena *a = arena_create();
     TRY_ALLOC(a);
-    if (p) {
+    const char *objective = m->config.head == HEAD_SCORE ? m->config.objective : "";
+    if (p || objective[0]) {
+        const model_provenance none = {0};
         json_writer w = json_writer_make(&provenance);
+        if (!p) p = &none;
         if (p->template_text) hash_hex(p->template_text, strlen(p->template_text), template_hash);
         json_begin_object(&w);
         json_key(&w, "wildreward");
@@ -37,6 +40,7 @@ static wr_status write_config(const model *m, const char *dir, const model_prove
         write_string_member(&w, "data_hash", p->data_hash);
         write_string_member(&w, "parent_hash", p->parent_hash);
         write_string_member(&w, "template_hash", template_hash);
+        write_string_member(&w, "objective", objective);
         json_end_object(&w);
         json_end_object(&w);
         TRY(strbuf_status(&provenance));

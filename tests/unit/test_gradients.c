@@ -11,7 +11,8 @@
 #include "base/rng.h"
 #include "model/weights/lora.h"
 #include "tests/support/ref_double.h"
-#include "reward/loss.h"
+#include "base/logistic.h"
+#include "reward/objective.h"
 
 #include <math.h>
 #include <omp.h>
@@ -174,7 +175,8 @@ static double loss_f32(const problem *p, float *grads) {
     if (p->kind == LOSS_ORDINAL) {
         float logits[LABELS * SEGMENTS_MAX], dlogits[LABELS * SEGMENTS_MAX];
         assert_int_equal(score_logits(p->m, hidden, p->n, p->rows, logits), WR_OK);
-        loss = ordinal_loss(p->n, p->m->config.n_outputs, logits, p->labels, 1.0f, dlogits);
+        const objective_use u = objective_with_defaults(&ordinal_objective, LABELS + 1);
+        loss = u.kind->loss(&u, p->n, logits, p->labels, 1.0f, dlogits);
         if (grads) assert_int_equal(score_backward(p->m, hidden, p->n, p->rows, dlogits, dhidden, grads), WR_OK);
     } else {
         assert_int_equal(lm_logprobs(p->m, w, hidden, p->n, p->rows, p->targets, out), WR_OK);

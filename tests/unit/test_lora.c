@@ -293,8 +293,11 @@ static void test_round_trip(void **state) {
         size_t rows;
         attach(m, 3, score ? "all-linear" : "q_proj,down_proj");
         randomize(m);
+        if (score) strcpy(m->config.objective, "by something");
+        strcpy(back->config.objective, "of the model below");
         save(m, "round");
         assert_int_equal(lora_load(back, at("round")), WR_OK);
+        assert_string_equal(back->config.objective, score ? "by something" : "of the model below");
         assert_int_equal(back->lora->n, m->lora->n);
         assert_int_equal(back->lora->rank, 3);
         assert_true(back->lora->alpha == m->lora->alpha);
@@ -306,6 +309,17 @@ static void test_round_trip(void **state) {
         assert_int_equal(lora_load(back, at("round")), WR_E_USAGE); /* has some */
         model_free(m);
         model_free(back);
+        /* a score head that records nothing is not what the model below says of its own */
+        char record[PATH_CAP + 32];
+        snprintf(record, sizeof record, "%s/wildreward.json", at("round"));
+        assert_true(file_exists(record) == (bool)score);
+        unlink(record);
+        back = make_model(score ? HEAD_SCORE : HEAD_LM);
+        strcpy(back->config.objective, "of the model below");
+        assert_int_equal(lora_load(back, at("round")), WR_OK);
+        assert_string_equal(back->config.objective, score ? "" : "of the model below");
+        model_free(back);
+        assert_int_equal(dir_remove_tree(at("round")), WR_OK);
     }
 }
 

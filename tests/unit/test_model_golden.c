@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "model/extend.h"
 #include "model/weights/safetensors.h"
-#include "reward/loss.h"
+#include "reward/objective.h"
 #include "trainer/optimizer.h"
 #include "reward/score.h"
 
@@ -137,7 +137,8 @@ static void step(golden *g, model_workspace *w, bool train) {
         for (size_t t = 0; t < g->T; t++) all[t] = t;
         assert_int_equal(score_logits(g->m, hidden, g->T, all, g->logits), WR_OK);
         assert_int_equal(score_logits(g->m, hidden, g->n, g->rows, pooled), WR_OK);
-        g->loss = ordinal_loss(g->n, K, pooled, g->labels, 1.0f / (float)g->n, slope) / (double)g->n;
+        const objective_use u = objective_with_defaults(&ordinal_objective, (int)K + 1);
+        g->loss = u.kind->loss(&u, g->n, pooled, g->labels, 1.0f / (float)g->n, slope) / (double)g->n;
         if (train) assert_int_equal(score_backward(g->m, hidden, g->n, g->rows, slope, dhidden, g->grads), WR_OK);
         free(all), free(pooled);
     } else {

@@ -92,6 +92,54 @@ static void test_heads(void **state) {
     model_free(m);
 }
 
+/* What a score head was trained by stays with it, also when nothing else is known of it. A language model has none. */
+static void test_objective(void **state) {
+    (void)state;
+    char dir[] = "/tmp/wr-save-XXXXXX", path[PATH_CAP], *text = NULL;
+    static const struct {
+        const char *member; /* of config.json's "wildreward" */
+        wr_status status;
+    } wrong[] = {{"1", WR_E_FORMAT},
+                 {"\"\"", WR_E_FORMAT},
+                 {"[\"ordinal\"]", WR_E_FORMAT},
+                 {"\"ordinal\\u0000x\"", WR_E_FORMAT},
+                 {"\"ordinal_of_a_name_that_is_too_long\"", WR_E_FORMAT},
+                 {"null", WR_OK}};
+    size_t n = 0;
+    assert_non_null(mkdtemp(dir));
+    for (int provenance = 0; provenance < 2; provenance++)
+        for (int score = 0; score < 2; score++) {
+            model *m = load(score ? GOLDEN "/llama-score" : GOLDEN "/llama", HEAD_NONE);
+            assert_string_equal(m->config.objective, "");
+            strcpy(m->config.objective, "of the future");
+            const model_provenance p = {.data_hash = "d"};
+            assert_int_equal(model_save(m, dir, NULL, provenance ? &p : NULL, PRECISION_F32), WR_OK);
+            model_free(m);
+            m = load(dir, HEAD_NONE);
+            assert_string_equal(m->config.objective, score ? "of the future" : "");
+            model_free(m);
+        }
+    snprintf(path, sizeof path, "%s/config.json", dir);
+    assert_int_equal(file_read(path, 0, &text, &n), WR_OK);
+    char *at = strstr(text, "\"of the future\"");
+    assert_non_null(at);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        model_config c;
+        strbuf changed = {0};
+        strbuf_append(&changed, text, (size_t)(at - text));
+        strbuf_printf(&changed, "%s%s", wrong[i].member, at + strlen("\"of the future\""));
+        assert_int_equal(file_write_atomic(path, changed.data, changed.len), WR_OK);
+        assert_int_equal(model_config_load(dir, &c), wrong[i].status);
+        if (wrong[i].status < 0)
+            assert_non_null(strstr(wr_error(), "wildreward.objective"));
+        else
+            assert_string_equal(c.objective, "");
+        strbuf_free(&changed);
+    }
+    free(text);
+    assert_int_equal(dir_remove_tree(dir), WR_OK);
+}
+
 /* Named chat templates go along with the tokenizer. */
 static void test_templates(void **state) {
     (void)state;
@@ -120,6 +168,6 @@ static void test_templates(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_templates),
-                                       cmocka_unit_test(test_heads)};
+                                       cmocka_unit_test(test_heads), cmocka_unit_test(test_objective)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
