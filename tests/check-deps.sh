@@ -15,7 +15,6 @@ base/options base/options_resume
 text/tokenizer/regex_class text/tokenizer/regex_parse            a class is a part of the grammar, and holds escapes
 text/tokenizer/tokenizer_class text/tokenizer/tokenizer_named    a tokenizer may name another beside it
 text/chat/jinja_* text/chat/jinja_*         an interpreter: expressions hold statements' values and the other way round
-text/tokenizer/bpe_merge text/tokenizer/tokenizer_encode
 "
 
 bad=0

@@ -7,18 +7,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-void token_ids_free(token_ids *ids) {
-    free(ids->ids);
-    *ids = (token_ids){0};
-}
-
-wr_status token_ids_push(token_ids *ids, int32_t id) {
-    wr_status status = WR_OK;
-    VEC_PUSH(ids->ids, ids->n, ids->capacity, id);
-cleanup:
-    return status;
-}
-
 /* --- scratch of a call -------------------------------------------------------------------------------------------- */
 
 typedef struct encoder encoder;
