@@ -4,6 +4,7 @@
 #include "model/weights/config_fields.h"
 
 #include "base/file.h"
+#include "model/weights/family.h"
 #include "model/weights/objective_record.h"
 
 #include <stdio.h>
@@ -11,51 +12,6 @@
 #include <string.h>
 
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)
-
-typedef struct family {
-    const char *model_type, *prefix; /* of its architectures' names */
-    size_t G;                        /* num_key_value_heads when it is not there; 0: as many as query heads */
-    size_t D;                        /* head_dim likewise; 0: hidden_size / heads */
-    size_t max_positions;
-    int32_t bos_id, eos_id;
-    bool qkv_bias, qk_norm;
-} family;
-
-static const family families[] = {
-    {"llama", "Llama", 0, 0, 2048, 1, 2, false, false},
-    {"qwen2", "Qwen2", 32, 0, 32768, -1, -1, true, false},
-    {"qwen3", "Qwen3", 32, 128, 32768, -1, -1, false, true},
-    {"mistral", "Mistral", 8, 0, 131072, 1, 2, false, false},
-};
-
-static const family *family_of(const char *model_type) {
-    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-        if (strcmp(families[i].model_type, model_type) == 0) return &families[i];
-    return NULL;
-}
-
-static const char *const head_names[] = {
-    [HEAD_LM] = "ForCausalLM", [HEAD_SCORE] = "ForSequenceClassification", [HEAD_NONE] = "Model"};
-
-void model_config_set_head(model_config *c, model_head head, size_t n_outputs) {
-    const family *f = family_of(c->model_type);
-    c->head = head;
-    c->n_outputs = head == HEAD_SCORE ? n_outputs : 0;
-    memset(c->architecture, 0, sizeof c->architecture); /* configurations are compared and sent as bytes */
-    snprintf(c->architecture, sizeof c->architecture, "%s%s", f ? f->prefix : "Llama", head_names[head]);
-}
-
-wr_status model_config_set_type(model_config *c, const char *model_type) {
-    const family *f = family_of(model_type);
-    if (!f)
-        return wr_fail(WR_E_FORMAT, "field \"model_type\": \"%.40s\" is not supported (llama, qwen2, qwen3, mistral)",
-                       model_type);
-    memset(c->model_type, 0, sizeof c->model_type);
-    snprintf(c->model_type, sizeof c->model_type, "%s", f->model_type);
-    c->qkv_bias = f->qkv_bias;
-    c->qk_norm = f->qk_norm;
-    return WR_OK;
-}
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
@@ -93,8 +49,8 @@ static wr_status read_labels(const json_value *o, size_t *n_outputs) {
     return WR_OK;
 }
 
-static wr_status read_type(const json_value *o, model_config *c, const family **out) {
-    const char *type = NULL, *act = "silu";
+static wr_status read_type(const json_value *o, model_config *c, const model_family **out) {
+    const char *type = NULL, *act = "none";
     size_t n = 0;
     const json_value *archs = json_get(o, "architectures");
     if (!json_get_string(o, "model_type", &type, &n))
@@ -103,8 +59,8 @@ static wr_status read_type(const json_value *o, model_config *c, const family **
     if (s < 0) return s;
     *out = family_of(type);
     if (!field_is_absent(json_get(o, "hidden_act")) &&
-        (!json_get_string(o, "hidden_act", &act, &n) || strcmp(act, "silu") != 0))
-        return wr_fail(WR_E_FORMAT, "field \"hidden_act\": \"%.40s\" is not supported (silu)", act);
+        (!json_get_string(o, "hidden_act", &act, &n) || strcmp(act, (*out)->activation) != 0))
+        return wr_fail(WR_E_FORMAT, "field \"hidden_act\": \"%.40s\" is not supported (%s)", act, (*out)->activation);
     model_config_set_head(c, HEAD_LM, 0);
     if (field_is_absent(archs) || (archs->kind == JSON_ARRAY && archs->length == 0)) return WR_OK;
     const json_value *name = json_at(archs, 0);
@@ -121,7 +77,7 @@ static wr_status read_type(const json_value *o, model_config *c, const family **
 }
 
 /* Sliding windows are not computed: every layer must see the whole sequence. */
-static wr_status check_windows(const json_value *o, const char *type) {
+static wr_status check_windows(const json_value *o, const model_family *f) {
     const json_value *layers = json_get(o, "layer_types"), *window = json_get(o, "sliding_window");
     if (!field_is_absent(layers)) {
         if (layers->kind != JSON_ARRAY) return wr_fail(WR_E_FORMAT, "field \"layer_types\" is not a list");
@@ -131,22 +87,21 @@ static wr_status check_windows(const json_value *o, const char *type) {
                                v->text ? v->text : "");
     }
     /* these have a window only where they use it, and layer_types goes before max_window_layers */
-    if (strncmp(type, "qwen", 4) == 0) {
+    if (f->window == WINDOW_SWITCH) {
         if (!field_is_absent(layers) || (window && window->kind == JSON_NULL)) return WR_OK;
         return field_must_be_bool(o, "use_sliding_window", false);
     }
     if (!field_is_absent(window))
         return wr_fail(WR_E_FORMAT, "field \"sliding_window\" is set, which is not supported");
-    if (strcmp(type, "mistral") == 0 && !window)
+    if (f->window == WINDOW_NULL && !window)
         return wr_fail(WR_E_FORMAT,
                        "field \"sliding_window\" is missing; null is needed, since its default is not supported");
     return WR_OK;
 }
 
-static wr_status check_unsupported(const json_value *o, const char *type) {
+static wr_status check_unsupported(const json_value *o, const model_family *f) {
     wr_status status = WR_OK;
-    /* Qwen2 has its bias whatever this field says. */
-    if (strcmp(type, "qwen2") != 0) TRY(field_must_be_bool(o, "attention_bias", false));
+    if (!f->qkv_bias) TRY(field_must_be_bool(o, "attention_bias", false));
     TRY(field_must_be_bool(o, "mlp_bias", false));
     TRY(field_must_be_bool(o, "use_mrope", false));
     TRY(field_must_be_bool(o, "is_causal", true));
@@ -156,17 +111,17 @@ static wr_status check_unsupported(const json_value *o, const char *type) {
     TRY(field_must_be_number(o, "attention_dropout", 0));
     TRY(field_must_be_absent(o, "quantization_config", false));
     TRY(field_must_be_absent(o, "per_layer_config", true));
-    TRY(check_windows(o, type));
+    TRY(check_windows(o, f));
 cleanup:
     return status;
 }
 
 static wr_status read_fields(const json_value *o, model_config *c) {
     wr_status status = WR_OK;
-    const family *f = NULL;
+    const model_family *f = NULL;
     if (!json_is(o, JSON_OBJECT)) return wr_fail(WR_E_FORMAT, "not a JSON object");
     TRY(read_type(o, c, &f));
-    TRY(check_unsupported(o, f->model_type));
+    TRY(check_unsupported(o, f));
     TRY(field_size(o, "hidden_size", 0, &c->C));
     TRY(field_size(o, "num_hidden_layers", 0, &c->L));
     TRY(field_size(o, "num_attention_heads", 0, &c->H));
@@ -176,14 +131,14 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     TRY(field_size(o, "intermediate_size", 0, &c->F));
     TRY(field_size(o, "vocab_size", 0, &c->V));
     TRY(field_size(o, "max_position_embeddings", f->max_positions, &c->max_positions));
-    TRY(field_double(o, "rms_norm_eps", 1e-6, &c->norm_eps));
+    TRY(field_double(o, "rms_norm_eps", f->norm_eps, &c->norm_eps));
     TRY(field_double(o, "initializer_range", 0.02, &c->init_std));
     TRY(config_read_rope(o, c));
     TRY(field_bool(o, "tie_word_embeddings", false, &c->tied));
     if (c->head == HEAD_SCORE) TRY(read_labels(o, &c->n_outputs));
     if (c->head == HEAD_SCORE) TRY(objective_record_parse(json_get(o, "wildreward"), c->objective));
     TRY(field_id(o, "bos_token_id", f->bos_id, &c->bos_id));
-    TRY(field_id(o, "pad_token_id", -1, &c->pad_id));
+    TRY(field_id(o, "pad_token_id", f->pad_id, &c->pad_id));
     TRY(add_eos(c, json_get(o, "eos_token_id"), false));
     if (!json_get(o, "eos_token_id") && f->eos_id >= 0) c->eos_ids[c->n_eos++] = f->eos_id;
 cleanup:

@@ -26,6 +26,19 @@ typedef enum rope_type {
     ROPE_LLAMA3
 } rope_type;
 
+/* RMSNorm of queries and keys before RoPE. */
+typedef enum qk_norm {
+    QK_NORM_NONE,
+    QK_NORM_HEAD, /* over each head, one weight of D for all (Qwen3) */
+    QK_NORM_ALL   /* over the whole projection, weights of H D and G D */
+} qk_norm;
+
+/* Where the norms of attention and MLP stand, f being either of them. */
+typedef enum norm_place {
+    NORM_BEFORE, /* x + f(norm(x)) */
+    NORM_AFTER   /* x + norm(f(x)) */
+} norm_place;
+
 typedef struct model_config {
     size_t C, H, G, D, F, V, L;
     size_t max_positions;
@@ -34,7 +47,8 @@ typedef struct model_config {
     double rope_factor;                                                          /* LINEAR, LLAMA3 */
     double rope_low_freq_factor, rope_high_freq_factor, rope_original_positions; /* LLAMA3 */
     bool qkv_bias; /* q_proj, k_proj, v_proj add a bias (Qwen2) */
-    bool qk_norm;  /* RMSNorm over each query and key head before RoPE (Qwen3) */
+    qk_norm qk_norm;
+    norm_place norm_place;
     double norm_eps;
     bool tied; /* lm_head shares embed_tokens */
     model_head head;
@@ -46,7 +60,7 @@ typedef struct model_config {
     int32_t eos_ids[8];             /* all end tokens: config.json's and generation_config.json's */
     size_t n_eos;
     char architecture[64]; /* "LlamaForCausalLM", "Qwen3ForSequenceClassification" */
-    char model_type[32];   /* "llama", "qwen2", "qwen3", "mistral" */
+    char model_type[32];   /* a row of model/weights/family.c: "llama", "qwen3", … */
 } model_config;
 
 /* Reads DIR/config.json (+ generation_config.json's end tokens), of transformers 4 or 5. Any field that changes the
@@ -56,7 +70,7 @@ wr_status model_config_load(const char *dir, model_config *out);
 /* config.json text for saving weights of type `stored` (readable by transformers 4 and 5); `extra` (may be NULL) is a
  * JSON object whose members are added. */
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out);
-/* Family: sets model_type and what follows from it (qkv_bias, qk_norm). WR_E_FORMAT lists those there are. */
+/* Family: sets model_type and what follows from it (qkv_bias, qk_norm, norm_place). WR_E_FORMAT lists those there are. */
 wr_status model_config_set_type(model_config *c, const char *model_type);
 /* Head: sets head, n_outputs and the architecture's name in the family of model_type. */
 void model_config_set_head(model_config *c, model_head head, size_t n_outputs);

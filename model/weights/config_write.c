@@ -1,5 +1,6 @@
 /* model_config -> config.json that transformers 4 and 5 read alike. */
 #include "model/weights/config_fields.h"
+#include "model/weights/family.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,13 +48,14 @@ static void write_labels(json_writer *w, size_t n) {
 }
 
 static void write_family(json_writer *w, const model_config *c) {
-    if (strcmp(c->model_type, "llama") == 0) json_key(w, "mlp_bias"), json_bool(w, false);
+    const model_family *f = config_family(c);
+    if (f->mlp_bias) json_key(w, "mlp_bias"), json_bool(w, false);
     if (!c->qkv_bias) json_key(w, "attention_bias"), json_bool(w, false);
-    if (strncmp(c->model_type, "qwen", 4) == 0) {
+    if (f->window == WINDOW_SWITCH) {
         json_key(w, "use_sliding_window"), json_bool(w, false);
         write_size(w, "max_window_layers", c->L);
     }
-    if (strcmp(c->model_type, "llama") != 0) json_key(w, "sliding_window"), json_null(w);
+    if (f->window != WINDOW_UNKNOWN) json_key(w, "sliding_window"), json_null(w);
 }
 
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out) {
@@ -66,7 +68,7 @@ wr_status model_config_json(const model_config *c, precision stored, const json_
     json_begin_array(&w);
     json_string(&w, named.architecture);
     json_end_array(&w);
-    json_key(&w, "model_type"), json_string(&w, c->model_type[0] ? c->model_type : "llama");
+    json_key(&w, "model_type"), json_string(&w, config_family(c)->model_type);
     write_size(&w, "hidden_size", c->C);
     write_size(&w, "intermediate_size", c->F);
     write_size(&w, "num_hidden_layers", c->L);
@@ -75,7 +77,7 @@ wr_status model_config_json(const model_config *c, precision stored, const json_
     write_size(&w, "head_dim", c->D);
     write_size(&w, "vocab_size", c->V);
     write_size(&w, "max_position_embeddings", c->max_positions);
-    json_key(&w, "hidden_act"), json_string(&w, "silu");
+    json_key(&w, "hidden_act"), json_string(&w, config_family(c)->activation);
     field_write_double(&w, "rms_norm_eps", c->norm_eps);
     field_write_double(&w, "initializer_range", c->init_std);
     config_write_rope(&w, c);

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/weights/family.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -197,14 +198,9 @@ static wr_status add_module(const json_value *root, const char *key, bool linear
  */
 static wr_status check_others(const model *m, const json_value *root) {
     wr_status status = WR_OK;
-    static const char *const of_layer[] = {"",
-                                           ".self_attn",
-                                           ".mlp",
-                                           ".mlp.act_fn",
-                                           ".input_layernorm",
-                                           ".post_attention_layernorm",
-                                           ".self_attn.q_norm",
-                                           ".self_attn.k_norm"};
+    const model_family *f = config_family(&m->config);
+    const char *const of_layer[] = {
+        "", "self_attn", "mlp", "mlp.act_fn", f->attention_norm, f->mlp_norm, "self_attn.q_norm", "self_attn.k_norm"};
     static const char *const of_model[] = {"model", "model.layers", "model.norm", "model.rotary_emb"};
     char key[NAME_CAP];
     bool found = false;
@@ -214,7 +210,7 @@ static wr_status check_others(const model *m, const json_value *root) {
     }
     for (size_t l = 0; l < m->config.L; l++)
         for (size_t i = 0; i < sizeof of_layer / sizeof *of_layer - (m->config.qk_norm ? 0 : 2); i++) {
-            snprintf(key, sizeof key, "model.layers.%zu%s", l, of_layer[i]);
+            snprintf(key, sizeof key, "model.layers.%zu%s%s", l, *of_layer[i] ? "." : "", of_layer[i]);
             TRY(targeted(root, key, false, &found));
             if (found) TRY(wr_fail(WR_E_FORMAT, "target_modules: it takes in %s, which can have no adapter", key));
         }
@@ -226,10 +222,9 @@ cleanup:
  * passed over. */
 static wr_status read_saved(const model *m, const json_value *root, lora_plan *p) {
     wr_status status = WR_OK;
-    static const char *const others[] = {"model",      "layers",          "norm",
-                                         "rotary_emb", "self_attn",       "mlp",
-                                         "act_fn",     "input_layernorm", "post_attention_layernorm",
-                                         "q_norm",     "k_norm"};
+    const model_family *f = config_family(&m->config);
+    const char *const others[] = {"model",  "layers",          "norm",      "rotary_emb", "self_attn", "mlp",
+                                  "act_fn", f->attention_norm, f->mlp_norm, "q_norm",     "k_norm"};
     TRY(check_strings(root, "modules_to_save", false));
     const json_value *saved = json_get(root, "modules_to_save");
     /* PEFT adds it for the task, whatever the list says. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/kernels/kernels.h"
+#include "model/weights/family.h"
 #include "model/weights/weight_mapping.h"
 
 #include <math.h>
@@ -32,6 +33,13 @@ static void add_tensor(model *m, const char *prefix, const char *suffix, size_t 
     m->n_params += t->count;
 }
 
+static const char *kind_suffix(const model_config *c, int kind, const char *suffix, char norm[64]) {
+    const model_family *f = config_family(c);
+    if (suffix) return suffix;
+    snprintf(norm, 64, "%s.weight", kind == LAYER_NORM1 ? f->attention_norm : f->mlp_norm);
+    return norm;
+}
+
 wr_status model_create(const model_config *c, model **out) {
     wr_status status = WR_OK;
     model *m = NULL;
@@ -44,9 +52,10 @@ wr_status model_create(const model_config *c, model **out) {
     TRY_ALLOC(m->tensors);
     add_tensor(m, "model.", "embed_tokens.weight", c->V, c->C, true);
     for (size_t l = 0; l < c->L; l++) {
-        char prefix[40];
+        char prefix[40], norm[64];
         snprintf(prefix, sizeof prefix, "model.layers.%zu.", l);
-#define X(kind, suffix, rows, cols, present) add_tensor(m, prefix, suffix, rows, cols, present);
+#define X(kind, suffix, rows, cols, present)                                                                           \
+    add_tensor(m, prefix, kind_suffix(c, kind, suffix, norm), rows, cols, present);
         LAYER_TENSORS(X)
 #undef X
     }
@@ -65,7 +74,7 @@ cleanup:
 
 /* Tensors of a layer that the config has, of the kinds before `kind`. */
 static size_t kinds_before(const model_config *c, int kind) {
-#define X(kind, suffix, rows, cols, present) present,
+#define X(kind, suffix, rows, cols, present) (present) != 0,
     const bool has[] = {LAYER_TENSORS(X)};
 #undef X
     size_t n = 0;

@@ -1,0 +1,42 @@
+/* The families of decoders that are computed here, one row of a table each: what transformers' class of the family does
+ * where a config.json says nothing, and what its layers are made of. A new family is a new row (and what it alone needs
+ * of the layer's code). Internal to model/. LOCAL. */
+#ifndef WR_MODEL_WEIGHTS_FAMILY_H
+#define WR_MODEL_WEIGHTS_FAMILY_H
+
+#include "model/weights/config.h"
+
+/* What a config.json of the family may say about a sliding window, none of which is computed. */
+typedef enum window_rule {
+    WINDOW_UNKNOWN, /* the class has none; set, it would be one */
+    WINDOW_NULL,    /* "sliding_window" is one unless it is null */
+    WINDOW_SWITCH   /* only with "use_sliding_window", or by layer */
+} window_rule;
+
+typedef struct model_family {
+    const char *model_type;
+    const char *prefix; /* of its architectures' names */
+    /* defaults */
+    size_t G; /* num_key_value_heads when it is not there; 0: as many as query heads */
+    size_t D; /* head_dim likewise; 0: hidden_size / heads */
+    size_t max_positions;
+    double norm_eps;
+    int32_t bos_id, eos_id, pad_id; /* -1: none */
+    /* layers */
+    const char *activation; /* hidden_act */
+    bool qkv_bias;          /* whatever attention_bias says, which is not read then; false: it must be false */
+    bool mlp_bias;          /* the class has the field, which must be false */
+    qk_norm qk_norm;
+    norm_place norm_place;
+    /* modules of a layer that hold its two norms. The same name is not the same norm in all families:
+     * post_attention_layernorm lies before the MLP in Llama's, behind attention where norms come after */
+    const char *attention_norm, *mlp_norm;
+    window_rule window;
+} model_family;
+
+/* NULL: there is no such family. */
+const model_family *family_of(const char *model_type);
+/* That of a configuration; llama where it names none. */
+const model_family *config_family(const model_config *c);
+
+#endif
