@@ -32,16 +32,25 @@ static double number_of(const options *o, const option_spec *row) {
     return row->kind == OPT_INT ? (double)options_int(o, row->name) : options_float(o, row->name);
 }
 
+/* An option that says what would be without it does no harm, and a run's config.yaml lists them all. */
+static wr_status refuse_options(const objective *other, const objective *kind, const options *o) {
+    const objective_use without = objective_with_defaults(other, 0);
+    for (size_t i = 0; other->options[i].name; i++)
+        if (number_of(o, &other->options[i]) != without.settings[i])
+            return wr_fail(WR_E_USAGE, "--%s is an option of --objective %s, and the objective is %s",
+                           other->options[i].name, other->name, kind->name);
+    return WR_OK;
+}
+
 wr_status objective_from_options(const options *o, objective_use *out) {
+    wr_status status = WR_OK;
     const objective *kind = objective_find(options_str(o, "objective"));
     *out = objective_with_defaults(kind, 0);
     for (size_t k = 0; k < n_objectives; k++)
-        for (const option_spec *row = objectives[k]->options; row->name; row++)
-            if (objectives[k] != kind && options_given(o, row->name))
-                return wr_fail(WR_E_USAGE, "--%s is an option of --objective %s, and the objective is %s", row->name,
-                               objectives[k]->name, kind->name);
+        if (objectives[k] != kind) TRY(refuse_options(objectives[k], kind, o));
     for (size_t i = 0; kind->options[i].name; i++) out->settings[i] = number_of(o, &kind->options[i]);
-    return WR_OK;
+cleanup:
+    return status;
 }
 
 #define OBJECTIVE_LIST(name) ", " #name
