@@ -205,7 +205,8 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
                           .show = true};
     begin(j, head == HEAD_SCORE ? "reward" : "lm", c);
     if (head == HEAD_SCORE) {
-        TRY(objective_of_model(&r.m->config, c->model.dir, &e.objective));
+        TRY(objective_of_model(&r.m->config, c->model.dir, &r.objective)); /* ranks other than 0 have the model alone */
+        e.objective = r.objective;
         TRY(evaluate_reward(w, r.m, work, source, &e, &figures));
         if (!figures.records)
             TRY(wr_fail(WR_E_FORMAT, "%s: no record of up to %zu tokens to evaluate", c->data, e.max_length));
