@@ -1,3 +1,6 @@
+/* A step: rank 0 plans it, all ranks sample and score its prompts (pulled work: replies differ in length), rank 0
+ * chooses pairs, all ranks train on them (planned work: no timing changes a bit). The sampler reads the trainer's own
+ * weights; the reference is the model that the run began with. */
 #include "dpo/online.h"
 
 #include "base/file.h"

@@ -1,3 +1,9 @@
+/* Batches are cut from the list of records alone, and given out in turn:
+ *
+ *     batch   0 1 2 3 4 5 6      rank 0: 0 3 6      rank 1: 1 4      rank 2: 2 5
+ *
+ * Every record's values are thus those of the same batch on any number of ranks, and summing them over ranks adds
+ * zeros only: the same figures to the bit. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "evaluate/evaluate.h"

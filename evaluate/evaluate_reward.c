@@ -1,3 +1,5 @@
+/* Per record: what the objective makes of its outputs. Figures are of the whole list, taken in its order on every rank:
+ * the loss by terms, all else by records. */
 #include "base/mem.h"
 #include "evaluate/evaluate.h"
 #include "reward/objective.h"

@@ -1,3 +1,6 @@
+/* Ranks train copies that must stay equal to the bit: each updates its own with the same sum. One hash of
+ * hashes is compared; only where a rank's differs are the hashes of rank 0's parts sent, and that rank names the first
+ * of its own that is another. */
 #include "trainer/replicas.h"
 
 #include "base/hash.h"

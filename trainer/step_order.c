@@ -1,3 +1,6 @@
+/* Step s takes positions (s-1)·batch … s·batch-1 of an endless list: each epoch's order of the records that may be
+ * trained on, one after another. An epoch that a step reaches is made when it does: nothing of the order is state, so
+ * that a resumed run needs the number of its step alone. */
 #include "trainer/step_order.h"
 
 #include "base/mem.h"

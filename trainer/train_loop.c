@@ -1,3 +1,11 @@
+/* One step of data-parallel training. Everything that decides who does what is a function of (step, lengths, ranks):
+ *
+ *     positions of the step -> this rank's micro-batches -> its records -> terms of the global batch (summed)
+ *     for each micro-batch: forward, loss, backward, scaled by 1 / terms: gradients add up to those of the mean
+ *     sum over ranks -> norm, clip, AdamW (trainer/update.h) -> a line of metrics
+ *
+ * The scale is by the terms of the whole step, never of a micro-batch or rank: a mean of means would weigh records by
+ * what they happen to lie beside. What lies around the steps is trainer/run_loop.h's. */
 #include "trainer/train_loop.h"
 
 #include "base/log.h"

@@ -1,3 +1,12 @@
+/* Two greedy passes over the lengths of one step.
+ *
+ *   ranks          longest first, each to the rank with the fewest tokens so far (Graham's LPT rule: the fullest rank
+ *                  has at most 4/3 - 1/(3 ranks) of what the best division would give it)
+ *   micro-batches  a rank's records in the step's order, cut where the next would go beyond the budget
+ *
+ *     lengths 7 3 9 4 4 2, two ranks, budget 10     rank 0: | 9 | 4 2 |      rank 1: | 7 3 | 4 |
+ *
+ * Sums of gradients are taken in this order, so the plan is part of what makes the same run give the same bits. */
 #include "trainer/packing/micro_batch_plan.h"
 
 #include "base/mem.h"

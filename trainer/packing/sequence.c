@@ -1,3 +1,9 @@
+/* Packing: sequences lie end to end, without padding, and attention does not cross an offset.
+ *
+ *     ids      a a a a | b b | c c c          offsets  0 4 6 9
+ *     rows     hidden states that a head reads: of a chat the one before each target (it predicts the next token), of
+ *              an instance the one that the score is pooled at
+ *     targets  beside each row: the token to predict, or the label */
 #include "trainer/packing/sequence.h"
 
 #include "reward/score.h"
