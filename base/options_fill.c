@@ -14,6 +14,7 @@ option_spec option_of_group(const option_group *g, const option_spec *row) {
         if (v->arg) here.arg = v->arg;
         if (v->help) here.help = v->help;
         if (v->min < v->max) here.min = v->min, here.max = v->max;
+        here.required = here.required || v->required;
         if (v->resume) here.resume = v->resume;
     }
     return here;

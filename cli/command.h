@@ -1,5 +1,5 @@
-/* A sub-command: its options, whether it needs MPI, and its function. One file each: cli/cmd_NAME.c; cli/main.c
- * lists them. */
+/* A sub-command: its options, whether it needs MPI, and its function. One file each: cli/cmd_NAME.c;
+ * cli/command.c lists them. */
 #ifndef WR_CLI_COMMAND_H
 #define WR_CLI_COMMAND_H
 
@@ -26,5 +26,8 @@ int exit_code(wr_status s);
 extern const command cmd_doctor, cmd_synth, cmd_prepare, cmd_inspect, cmd_train_lm, cmd_train_reward, cmd_evaluate,
     cmd_score, cmd_logprobs, cmd_tokenize, cmd_sample, cmd_dpo_online, cmd_merge, cmd_report, cmd_bench, cmd_agree,
     cmd_export, cmd_pairs;
+
+enum { COMMAND_COUNT = 18 };
+extern const command *const commands[COMMAND_COUNT]; /* all, in the order of the help */
 
 #endif

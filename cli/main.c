@@ -19,13 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* In the order of the help. */
-static const command *const commands[] = {
-    &cmd_doctor,   &cmd_synth,  &cmd_prepare,  &cmd_inspect,  &cmd_train_lm, &cmd_train_reward,
-    &cmd_evaluate, &cmd_score,  &cmd_logprobs, &cmd_tokenize, &cmd_sample,   &cmd_dpo_online,
-    &cmd_merge,    &cmd_report, &cmd_bench,    &cmd_agree,    &cmd_export,   &cmd_pairs,
-};
-enum { COMMAND_COUNT = sizeof commands / sizeof *commands, MOST_GROUPS = 24 };
+enum { MOST_GROUPS = 24 };
 
 /* This process's rank as its launcher tells it, without MPI_Init; 0 without a launcher. */
 static int launched_rank(void) {

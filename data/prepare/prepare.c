@@ -110,7 +110,9 @@ static wr_status enter_dir(prepare_context *c, const prepare_tools *t, bool *fin
     TRY(prepare_dir_lock(&c->dir));
     TRY(prepare_dir_check(c->o, &c->dir, finished));
     TRY(prepare_describe_job(c->o, t, &text));
-    TRY(prepare_dir_job(&c->dir, "job.json", text.data, c->o->usual_terms, c->o->overwrite, &resumed, &stale));
+    status = prepare_dir_job(&c->dir, "job.json", text.data, c->o->usual_terms, c->o->overwrite, &resumed, &stale);
+    if (status < 0) prepare_dir_close(&c->dir, true); /* another job's work is not ours to remove */
+    TRY(status);
     if (stale) {
         TRY(prepare_dir_clear(&c->dir));
         TRY(prepare_dir_check(c->o, &c->dir, finished));
