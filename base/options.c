@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void option_key(const option_spec *spec, char out[OPTION_KEY_CAP]) {
+/* The key of a spec: section, dot, name with '-' as '_'. */
+static void option_key(const option_spec *spec, char out[OPTION_KEY_CAP]) {
     snprintf(out, OPTION_KEY_CAP, "%s%s%s", spec->section ? spec->section : "", spec->section ? "." : "", spec->name);
     for (char *c = out; *c; c++) {
         *c = *c == '-' ? '_' : *c;

@@ -32,8 +32,6 @@ struct options {
     size_t positional_count;
 };
 
-/* The key of a spec: section, dot, name with '-' as '_'. */
-void option_key(const option_spec *spec, char out[OPTION_KEY_CAP]);
 /* The row as the group's command has it. (base/options_fill.c) */
 option_spec option_of_group(const option_group *g, const option_spec *row);
 /* Whether `value` is one of the spec's kind and within its bounds; a number has one reading only.

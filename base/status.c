@@ -38,31 +38,3 @@ wr_status wr_context(wr_status code, const char *format, ...) {
 }
 
 const char *wr_error(void) { return message; }
-
-const char *wr_status_name(wr_status code) {
-    switch (code) {
-    case WR_OK:
-        return "ok";
-    case WR_END:
-        return "end";
-    case WR_E_USAGE:
-        return "usage error";
-    case WR_E_IO:
-        return "input/output error";
-    case WR_E_FORMAT:
-        return "format error";
-    case WR_E_NOMEM:
-        return "out of memory";
-    case WR_E_MISMATCH:
-        return "mismatch";
-    case WR_E_NUMERIC:
-        return "numeric error";
-    case WR_E_INTERRUPTED:
-        return "interrupted";
-    case WR_E_PEER:
-        return "another rank failed";
-    case WR_E_FAILED:
-        return "failed";
-    }
-    return code > 0 ? "ok" : "unknown error";
-}

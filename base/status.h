@@ -30,9 +30,6 @@ wr_status wr_context(wr_status code, const char *format, ...) __attribute__((for
 /* This thread's latest message, never NULL. Valid until the next wr_fail/wr_context of the same thread. */
 const char *wr_error(void);
 
-/* Short name of a code, e.g. "format error". */
-const char *wr_status_name(wr_status code);
-
 /* Runs `expr`; on error stores it in the local variable `status` and jumps to the local label `cleanup`. */
 #define TRY(expr)                                                                                                      \
     do {                                                                                                               \

@@ -39,11 +39,12 @@ static size_t group_parts(const model *m, size_t l, linear_group g, part parts[P
     return count;
 }
 
-size_t group_width(const model_config *c, linear_group g) {
+/* N and K of a group's product. */
+static size_t group_width(const model_config *c, linear_group g) {
     const size_t widths[LINEAR_GROUPS] = {(c->H + 2 * c->G) * c->D, c->C, 2 * c->F, c->C};
     return widths[g];
 }
-size_t group_depth(const model_config *c, linear_group g) {
+static size_t group_depth(const model_config *c, linear_group g) {
     const size_t depths[LINEAR_GROUPS] = {c->C, c->H * c->D, c->C, c->F};
     return depths[g];
 }

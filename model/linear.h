@@ -27,9 +27,6 @@ size_t linear_bytes(const linear_context *c);
 #define PACKED_ROWS_MAX 128
 wr_status linear_pack(const model *m, linear_context *c);
 
-size_t group_width(const model_config *c, linear_group g); /* N */
-size_t group_depth(const model_config *c, linear_group g); /* K */
-
 /* Y (T,N) = X (T,K) W^T, or += when add. X in m's precision, Y too, or f32 where y_f32. */
 wr_status linear_forward(const model *m, linear_context *c, size_t l, linear_group g, size_t T, const void *X, void *Y,
                          bool y_f32, bool add);

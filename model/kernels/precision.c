@@ -9,7 +9,8 @@ const char *precision_name(precision p) { return p == PRECISION_BF16 ? "bf16" : 
 static bool has(dnnl_cpu_isa_t level) { return (dnnl_get_effective_cpu_isa() & level) == level; }
 
 bool precision_bf16_products(void) { return has(dnnl_cpu_isa_avx512_core); }
-bool precision_bf16_hardware(void) { return has(dnnl_cpu_isa_avx512_core_bf16); }
+/* The CPU multiplies bf16 itself (AVX512_BF16, AMX), as DNNL_MAX_CPU_ISA allows. */
+static bool precision_bf16_hardware(void) { return has(dnnl_cpu_isa_avx512_core_bf16); }
 
 wr_status precision_choose(const char *text, precision *out, const char **why) {
     const char *ignored;

@@ -34,9 +34,7 @@ static inline bf16 bf16_from_f32(float f) {
 /* "f32", "bf16" or "auto": bf16 where the CPU multiplies it in hardware (AVX512_BF16 or AMX, and oneDNN may use it:
  * DNNL_MAX_CPU_ISA), else f32. *why (may be NULL): the reason, for the log. */
 wr_status precision_choose(const char *text, precision *out, const char **why);
-/* The CPU multiplies bf16 itself (AVX512_BF16, AMX); oneDNN has bf16 products for it (AVX-512; else
- * model/kernels/matmul_wide.c). Both as DNNL_MAX_CPU_ISA allows. */
-bool precision_bf16_hardware(void);
+/* oneDNN has bf16 products for the CPU (AVX-512; else model/kernels/matmul_wide.c), as DNNL_MAX_CPU_ISA allows. */
 bool precision_bf16_products(void);
 
 #endif

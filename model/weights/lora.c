@@ -15,7 +15,8 @@ const lora_module lora_modules[LORA_MODULE_COUNT] = {
 #undef X
 };
 
-bool lora_target_matches(size_t layer, const char *path, const char *target, size_t target_length) {
+/* As PEFT: `target` is the module's whole name ("model.layers.3.self_attn.q_proj"), or its end after a dot. */
+static bool lora_target_matches(size_t layer, const char *path, const char *target, size_t target_length) {
     char name[96];
     const int n = snprintf(name, sizeof name, "model.layers.%zu.%s", layer, path);
     if (target_length == 0 || target_length > (size_t)n) return false;

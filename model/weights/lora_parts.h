@@ -26,9 +26,6 @@ extern const lora_module lora_modules[LORA_MODULE_COUNT];
 
 #define LORA_MODULE_BIT(kind) (1u << (kind))
 
-/* As PEFT: `target` is the module's whole name ("model.layers.3.self_attn.q_proj"), or its end after a dot. */
-bool lora_target_matches(size_t layer, const char *path, const char *target, size_t target_length);
-
 /* The table of m's adapters, without values; layer_targets (L): bits of kinds. Does not touch m. */
 wr_status lora_create(const model *m, size_t rank, double alpha, const unsigned *layer_targets, struct lora **out);
 /* Values: zero but for the score head, which is the model's. */

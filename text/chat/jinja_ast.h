@@ -174,7 +174,6 @@ typedef struct tuple_rules {
 wr_status parse_tuple(lexer *x, int depth, tuple_rules rules, expression **out);
 /* What is assigned to: names, tuples of them, and name.member where `members`. */
 wr_status parse_target(lexer *x, bool members, const char *end, expression **out);
-wr_status parse_call_arguments(lexer *x, int depth, argument **args, size_t *n);     /* from "(" to behind ")" */
 wr_status parse_filters(lexer *x, int depth, expression *operand, expression **out); /* name[(args)] [| …] */
 wr_status push_argument(lexer *x, argument **args, size_t *n, size_t *capacity, argument a);
 wr_status expression_new(lexer *x, expression_kind kind, expression **out);

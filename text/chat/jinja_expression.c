@@ -227,8 +227,8 @@ cleanup:
     return status;
 }
 
-/* (a, b=c, *d, **e), in an order that Jinja takes. */
-wr_status parse_call_arguments(lexer *x, int depth, argument **args, size_t *n) {
+/* (a, b=c, *d, **e), in an order that Jinja takes: from "(" to behind ")". */
+static wr_status parse_call_arguments(lexer *x, int depth, argument **args, size_t *n) {
     wr_status status = WR_OK;
     size_t capacity = 0;
     bool named = false, list = false, dict = false, is_name;

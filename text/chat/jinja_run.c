@@ -37,7 +37,7 @@ cleanup:
 }
 
 /* The text of a block that has a scope of its own, s. */
-wr_status run_capture(run *r, const block *b, scope *s, value *out) {
+static wr_status run_capture(run *r, const block *b, scope *s, value *out) {
     text_builder text = {.a = r->a, .limit = JINJA_OUTPUT_MAX}, *outer = r->out;
     wr_status status = enter_block(r, b, s);
     r->out = &text;

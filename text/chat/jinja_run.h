@@ -85,7 +85,6 @@ wr_status bind_target(run *r, scope *s, const expression *target, value v);
 wr_status enter_block(run *r, const block *b, scope *s); /* hides what is not set yet */
 wr_status run_loop(run *r, const statement *s, scope *here, value over, int depth0);
 wr_status run_macro(run *r, const value_macro *macro, const call_arguments *args, value *out);
-wr_status run_capture(run *r, const block *b, scope *s, value *out);
 
 /* --- values at work --- */
 wr_status iterate(run *r, value v, value_iterator **out);

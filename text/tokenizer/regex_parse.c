@@ -20,7 +20,7 @@ wr_status regex_unsupported(const char *what) {
     return wr_fail(WR_E_FORMAT, "the pattern has %s, which is not supported", what);
 }
 
-wr_status regex_put_set(regex_reader *p, code_set *s) {
+static wr_status regex_put_set(regex_reader *p, code_set *s) {
     wr_status status = WR_OK;
     regex_parts *out = p->out;
     size_t k = 0;

@@ -29,8 +29,7 @@ typedef struct regex_reader {
 } regex_reader;
 
 wr_status regex_unsupported(const char *what);
-wr_status regex_put_set(regex_reader *p, code_set *s); /* takes what s holds */
-uint32_t regex_next_code(regex_reader *p);             /* at < end */
+uint32_t regex_next_code(regex_reader *p); /* at < end */
 /* The character of an escape, `at` behind the backslash; *found false (and nothing read) where it is not one. */
 wr_status regex_read_escape(regex_reader *p, uint32_t *code, bool *found);
 /* A set of \d \s \w \h \p{…} and their capitals; the same. bare: outside of brackets. */

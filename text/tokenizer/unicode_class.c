@@ -26,7 +26,8 @@ static int compare_range(const void *key, const void *item) {
     return code < r->first ? -1 : code > r->last;
 }
 
-const char *unicode_category(uint32_t code) {
+/* General category (two letters, "Cn" when unassigned) in Unicode 16. */
+static const char *unicode_category(uint32_t code) {
     size_t low = 0, high = unicode_n_categories; /* to the last entry that does not begin behind the code point */
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;

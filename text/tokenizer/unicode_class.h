@@ -8,8 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* General category (two letters, "Cn" when unassigned) in Unicode 16. */
-const char *unicode_category(uint32_t code);
 bool unicode_is_space(uint32_t code); /* White_Space */
 /* \w of the added tokens' single_word: Alphabetic, marks, decimal numbers, connectors, joiners */
 bool unicode_is_word(uint32_t code);

@@ -207,7 +207,8 @@ cleanup:
 
 /* --- case --------------------------------------------------------------------------------------------------------- */
 
-uint32_t unicode_fold(uint32_t code) {
+/* The smallest character that equals this one when case is ignored. */
+static uint32_t unicode_fold(uint32_t code) {
     size_t low = 0, high = unicode_n_folds;
     while (low < high) {
         size_t middle = low + (high - low) / 2;

@@ -15,8 +15,6 @@ wr_status unicode_add_posix(const char *name, size_t n, code_set *out);
 wr_status unicode_add_word(bool bare, code_set *out);
 /* Adds all that equals a member of the set when case is ignored. */
 wr_status unicode_close_case(code_set *s);
-/* The smallest character that equals this one when case is ignored. */
-uint32_t unicode_fold(uint32_t code);
 /* The character equals several in a row (ß: ss), or the two in a row may be part of what one equals: what is not
  * handled here. */
 bool unicode_folds_long(uint32_t code);

@@ -49,7 +49,7 @@ struct filters {
 
 const char *filter_name(filter f) { return f == FILTER_KEEP || f >= FILTERS ? NULL : names[f]; }
 
-bool filter_switchable(filter f) { return f >= FILTER_LANGUAGE && f <= FILTER_SHORT_QUERY; }
+static bool filter_switchable(filter f) { return f >= FILTER_LANGUAGE && f <= FILTER_SHORT_QUERY; }
 
 uint32_t filters_switchable(void) {
     uint32_t bits = 0;

@@ -36,7 +36,6 @@ typedef enum filter {
 const char *filter_name(filter f); /* "neutral", "language", …; NULL for FILTER_KEEP */
 /* WR_E_USAGE with the nearest name. */
 wr_status filter_by_name(const char *name, filter *out);
-bool filter_switchable(filter f);
 /* "url,phone" or "none" -> a bit set (1 << filter) of switchable filters. Errors name what is wrong. */
 wr_status filter_list_parse(const char *list, uint32_t *bits);
 /* All that can be switched: off = filters_switchable() & ~on keeps only those of `on`. */

@@ -99,12 +99,6 @@ cleanup:
     return status;
 }
 
-size_t prefilter_always(const prefilter *p) {
-    size_t n = 0;
-    for (size_t i = 0; i < p->n; i++) n += p->needs[i].n_any[0] == 0 && p->needs[i].digits == 0;
-    return n;
-}
-
 /* A byte's code. Second bytes of letters give their lower half, which is the same for both cases in Latin-1 and
  * Cyrillic; D0 and D1, between which Cyrillic cases change, are one. */
 static void fill_codes(uint8_t code[256]) {

@@ -34,6 +34,5 @@ wr_status prefilter_add(prefilter *p, const char *regex);
 wr_status prefilter_build(prefilter *p);
 /* Fills the bits of the rules there are. */
 void prefilter_scan(const prefilter *p, const char *text, size_t n, rule_mask *candidates);
-size_t prefilter_always(const prefilter *p); /* rules that are always run */
 
 #endif

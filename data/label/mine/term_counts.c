@@ -40,8 +40,6 @@ cleanup:
     return status;
 }
 
-uint32_t term_counts_get(const term_counts *t, uint32_t bucket) { return t->capacity ? cell(t, bucket)->count : 0; }
-
 /* Marks first which buckets there are, then visits them in order: cheaper than sorting. */
 wr_status term_counts_each(const term_counts *t, void (*each)(void *context, term x), void *context) {
     wr_status status = WR_OK;

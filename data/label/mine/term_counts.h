@@ -12,7 +12,6 @@ typedef struct term_counts {
 } term_counts;
 void term_counts_free(term_counts *t);
 wr_status term_counts_add(term_counts *t, uint32_t bucket, uint32_t count); /* saturates */
-uint32_t term_counts_get(const term_counts *t, uint32_t bucket);
 /* Calls each(context, term) in ascending order of buckets. */
 wr_status term_counts_each(const term_counts *t, void (*each)(void *context, term x), void *context);
 
