@@ -4,14 +4,10 @@
 #define WR_TESTS_MPI_MPI_CHECK_H
 
 #include "mpi/world.h"
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
+#include "tests/support/asserts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \

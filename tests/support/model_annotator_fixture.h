@@ -4,18 +4,13 @@
 #ifndef WR_TESTS_SUPPORT_MODEL_ANNOTATOR_FIXTURE_H
 #define WR_TESTS_SUPPORT_MODEL_ANNOTATOR_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/rng.h"
 #include "cli/annotator_model.h"
 #include "data/label/annotate/model_annotator.h"
 #include "data/label/annotate/model_prompts.h"
 #include "tests/support/ref_double.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -138,7 +133,7 @@ static inline int teardown(void **state) {
 static inline annotator *create(const fixture *f, bool chat, model_annotator_options o) {
     annotator *a = NULL;
     if (!o.prompts_dir) o.prompts_dir = prompts_dir;
-    if (model_annotator_create(f->m, f->tok, chat ? f->chat : NULL, &o, &a) < 0) fail_msg("%s", wr_error());
+    assert_ok(model_annotator_create(f->m, f->tok, chat ? f->chat : NULL, &o, &a));
     return a;
 }
 

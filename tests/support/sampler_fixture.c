@@ -1,11 +1,7 @@
 #include "tests/support/sampler_fixture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
 #include "base/rng.h"
+#include "tests/support/asserts.h"
 
 model *tiny_policy(void) {
     model_config c;

@@ -1,5 +1,7 @@
 #include "tests/support/seen_rows.h"
 
+#include "tests/support/temp_folder.h"
+
 wr_status note(void *context, const conversation *c, row_fault fault, const char *where) {
     seen *s = context;
     if ((c != NULL) != (fault == ROW_GOOD)) return wr_fail(WR_E_FAILED, "a row of fault %d", fault);
@@ -14,4 +16,19 @@ void seen_free(seen *s) {
     strbuf_free(&s->ids);
     strbuf_free(&s->places);
     *s = (seen){0};
+}
+
+sources *open_one(const char *name, size_t block_bytes) {
+    sources *s;
+    const char *paths[] = {in_folder(name)};
+    assert_ok(sources_open(paths, 1, &(source_options){.block_bytes = block_bytes}, &s));
+    return s;
+}
+
+size_t read_all(sources *s, size_t file, seen *all, uint64_t *bytes) {
+    for (size_t block = 0;; block++) {
+        wr_status status = sources_read(s, file, block, note, all, bytes);
+        assert_ok(status);
+        if (status == WR_END) return block;
+    }
 }

@@ -1,4 +1,4 @@
-/* What sources_read gives, as two texts to compare. */
+/* What sources_read gives, as two texts to compare. LOCAL. */
 #ifndef WR_TESTS_SUPPORT_SEEN_ROWS_H
 #define WR_TESTS_SUPPORT_SEEN_ROWS_H
 
@@ -13,5 +13,10 @@ typedef struct seen {
 wr_status note(void *context, const conversation *c, row_fault fault,
                const char *where); /* a source_row_fn, of a seen */
 void seen_free(seen *s);
+
+/* A file of the test's folder (temp_folder.h) as the only source. */
+sources *open_one(const char *name, size_t block_bytes);
+/* All its blocks in order; returns their number. */
+size_t read_all(sources *s, size_t file, seen *all, uint64_t *bytes);
 
 #endif

@@ -1,15 +1,21 @@
-/* A folder of a test program's own: made by folder_set_up, gone after folder_tear_down (a cmocka group's). */
+/* A folder of a test program's own: made by folder_set_up, gone after folder_tear_down (a cmocka group's, or called from
+ * one's own), and the files in it. LOCAL. */
 #ifndef WR_TESTS_SUPPORT_TEMP_FOLDER_H
 #define WR_TESTS_SUPPORT_TEMP_FOLDER_H
 
-#include <stddef.h>
+#include "tests/support/asserts.h"
 
 int folder_set_up(void **state);
 int folder_tear_down(void **state);
+/* Anew without anything in it. */
+void folder_empty(void);
 const char *test_folder(void);
-/* The path of a name in it; valid until the next call. */
+/* The path of a name in it, which may have slashes; valid until the sixteenth call after. */
 const char *in_folder(const char *name);
-/* Writes a file there. */
+/* Writes a file there, over what had that name. */
 void put_file(const char *name, const void *bytes, size_t n);
+void put_text(const char *name, const char *text);
+/* All of a file there, with a NUL behind; free with free(). n may be NULL. */
+char *get_file(const char *name, size_t *n);
 
 #endif

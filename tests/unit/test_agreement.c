@@ -1,20 +1,11 @@
 /* Agreement: figures worked out by hand, published examples, and the bootstrap by user. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "data/label/agree/agreement.h"
+#include "tests/support/near.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-static void near(double got, double want, double tolerance) {
-    if (!(fabs(got - want) <= tolerance)) fail_msg("%.17g is not %.17g", got, want);
-}
 
 /* Turns: 1-1 twice, 2-3, 5-4, 3-3. Rows 1,1,2,5,3; columns 1,1,3,4,3. */
 static void by_hand(void **state) {
@@ -27,29 +18,30 @@ static void by_hand(void **state) {
     assert_int_equal(agreement_measure(g, 0, 1, pairs, all), WR_OK);
     const double *v = pairs[0][FIVE_WAYS].value;
     assert_true(pairs[0][FIVE_WAYS].turns == 5 && all[FIVE_WAYS].turns == 5);
-    near(v[AGREEMENT_SHARE], 3.0 / 5, 1e-15);
+    assert_near(v[AGREEMENT_SHARE], 3.0 / 5, 1e-15);
     /* expected: (2·2 + 1·0 + 1·2 + 0·1 + 1·0)/25 = 6/25; kappa = (15/25 - 6/25)/(19/25) */
-    near(v[AGREEMENT_KAPPA], 9.0 / 19, 1e-15);
+    assert_near(v[AGREEMENT_KAPPA], 9.0 / 19, 1e-15);
     /* |i-j|: observed 2; expected sum over row × column levels: rows {1,1,2,3,5}, columns {1,1,3,3,4}: distances
      * 1: 0+0+2+2+3 = 7 (twice) ; 2: 1+1+1+1+2 = 6; 3: 2+2+0+0+1 = 5; 5: 4+4+2+2+1 = 13; 38/5 = 7.6 */
-    near(v[AGREEMENT_LINEAR], 1 - 2 / 7.6, 1e-15);
+    assert_near(v[AGREEMENT_LINEAR], 1 - 2 / 7.6, 1e-15);
     /* squares: 1: 0+0+4+4+9 = 17 (twice); 2: 1+1+1+1+4 = 8; 3: 4+4+0+0+1 = 9; 5: 16+16+4+4+1 = 41; 92/5 = 18.4 */
-    near(v[AGREEMENT_QUADRATIC], 1 - 2 / 18.4, 1e-15);
+    assert_near(v[AGREEMENT_QUADRATIC], 1 - 2 / 18.4, 1e-15);
     /* values: 1 four times, 2 once, 3 three times, 4 once, 5 once; n = 10. Pairs that differ: 4 of 10 values; expected
      * sum n_c n_k = 100 - (16+1+9+1+1) = 72. alpha = 1 - 9·4/72 */
-    near(v[AGREEMENT_NOMINAL], 0.5, 1e-15);
+    assert_near(v[AGREEMENT_NOMINAL], 0.5, 1e-15);
     /* interval: observed 4·1; expected over ordered pairs: 2·(4·1·1 + 4·3·4 + 4·1·9 + 4·1·16 + 1·3·1 + 1·1·4 + 1·1·9 +
      * 3·1·1 + 3·1·4 + 1·1·1) = 2·184 */
-    near(v[AGREEMENT_INTERVAL], 1 - 9 * 4.0 / 368, 1e-15);
+    assert_near(v[AGREEMENT_INTERVAL], 1 - 9 * 4.0 / 368, 1e-15);
     /* ordinal: (2,3): 1/2+3/2 = 2 -> 4; (4,5): 1 -> 1; observed 2·(4+1) = 10. Expected, distances by answers between:
      * (1,2) 2.5, (1,3) 4.5, (1,4) 6.5, (1,5) 7.5, (2,3) 2, (2,4) 4, (2,5) 5, (3,4) 2, (3,5) 3, (4,5) 1: 2·(4·6.25 +
      * 12·20.25 + 4·42.25 + 4·56.25 + 3·4 + 16 + 25 + 3·4 + 3·9 + 1) = 2·755 */
-    near(v[AGREEMENT_ORDINAL], 1 - 9 * 10.0 / 1510, 1e-15);
+    assert_near(v[AGREEMENT_ORDINAL], 1 - 9 * 10.0 / 1510, 1e-15);
     /* Three ways: neg-neg twice, neg-neutral, pos-pos, neutral-neutral. */
     v = pairs[0][THREE_WAYS].value;
-    near(v[AGREEMENT_SHARE], 4.0 / 5, 1e-15);
-    near(v[AGREEMENT_KAPPA], (4.0 / 5 - 9.0 / 25) / (1 - 9.0 / 25), 1e-15); /* expected (3·2 + 1·2 + 1·1)/25 */
-    for (int k = 0; k < AGREEMENT_FIGURES; k++) near(all[FIVE_WAYS].value[k], pairs[0][FIVE_WAYS].value[k], 1e-15);
+    assert_near(v[AGREEMENT_SHARE], 4.0 / 5, 1e-15);
+    assert_near(v[AGREEMENT_KAPPA], (4.0 / 5 - 9.0 / 25) / (1 - 9.0 / 25), 1e-15); /* expected (3·2 + 1·2 + 1·1)/25 */
+    for (int k = 0; k < AGREEMENT_FIGURES; k++)
+        assert_near(all[FIVE_WAYS].value[k], pairs[0][FIVE_WAYS].value[k], 1e-15);
     assert_true(isnan(v[0]) == 0 && isnan(all[0].low[0]));
     uint64_t table[5][5];
     agreement_table(g, 0, 1, table);
@@ -74,12 +66,12 @@ static void krippendorffs_example(void **state) {
     }
     assert_int_equal(agreement_measure(g, 0, 0, pairs, all), WR_OK);
     assert_true(all[0].turns == 11); /* the twelfth has one answer */
-    near(all[0].value[AGREEMENT_NOMINAL], 0.743, 0.0005);
-    near(all[0].value[AGREEMENT_ORDINAL], 0.815, 0.0005);
-    near(all[0].value[AGREEMENT_INTERVAL], 0.849, 0.0005);
+    assert_near(all[0].value[AGREEMENT_NOMINAL], 0.743, 0.0005);
+    assert_near(all[0].value[AGREEMENT_ORDINAL], 0.815, 0.0005);
+    assert_near(all[0].value[AGREEMENT_INTERVAL], 0.849, 0.0005);
     double mean = 0;
     for (int p = 0; p < 6; p++) mean += pairs[p][0].value[AGREEMENT_KAPPA] / 6;
-    near(all[0].value[AGREEMENT_KAPPA], mean, 1e-12);
+    assert_near(all[0].value[AGREEMENT_KAPPA], mean, 1e-12);
     assert_int_equal(agreement_pair(0, 1, 4), 0);
     assert_int_equal(agreement_pair(1, 2, 4), 3);
     assert_int_equal(agreement_pair(2, 3, 4), 5);
@@ -123,19 +115,19 @@ static void bootstrap_by_user(void **state) {
         assert_int_equal(agreement_add(few, i / 100, answers, 1), WR_OK);
     }
     assert_int_equal(agreement_measure(many, 2000, 5, pair, all), WR_OK);
-    near(pair[0][0].value[AGREEMENT_SHARE], 0.8, 1e-12);
+    assert_near(pair[0][0].value[AGREEMENT_SHARE], 0.8, 1e-12);
     double half = 1.96 * sqrt(0.8 * 0.2 / N);
-    near(pair[0][0].low[AGREEMENT_SHARE], 0.8 - half, 0.1 * half);
-    near(pair[0][0].high[AGREEMENT_SHARE], 0.8 + half, 0.1 * half);
+    assert_near(pair[0][0].low[AGREEMENT_SHARE], 0.8 - half, 0.1 * half);
+    assert_near(pair[0][0].high[AGREEMENT_SHARE], 0.8 + half, 0.1 * half);
     assert_true(pair[0][0].low[AGREEMENT_KAPPA] < pair[0][0].value[AGREEMENT_KAPPA]);
     assert_int_equal(agreement_measure(many, 2000, 5, again, all), WR_OK);
     assert_memory_equal(pair, again, sizeof pair);
     assert_int_equal(agreement_measure(many, 2000, 6, again, all), WR_OK);
     assert_memory_not_equal(pair, again, sizeof pair);
     assert_int_equal(agreement_measure(few, 2000, 5, clustered, all), WR_OK);
-    near(clustered[0][0].value[AGREEMENT_SHARE], 0.8, 1e-12);
+    assert_near(clustered[0][0].value[AGREEMENT_SHARE], 0.8, 1e-12);
     double wide = 1.96 * sqrt(0.8 * 0.2 / 20); /* twenty users, each all right or all wrong */
-    near(clustered[0][0].high[0] - clustered[0][0].low[0], 2 * wide, 0.2 * wide);
+    assert_near(clustered[0][0].high[0] - clustered[0][0].low[0], 2 * wide, 0.2 * wide);
     /* Users of whom nothing is compared change nothing. */
     const uint8_t alone[2] = {4, 0};
     for (uint32_t i = 0; i < 500; i++) assert_int_equal(agreement_add(few, 1000 + i, alone, 3), WR_OK);

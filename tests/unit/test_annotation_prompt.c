@@ -2,12 +2,8 @@
 #include "base/file.h"
 #include "base/utf8.h"
 #include "data/label/annotate/annotation_prompt.h"
+#include "tests/support/asserts.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +121,7 @@ static void test_files(void **state) {
     prompt_limits limits = {0};
     assert_non_null(mkdtemp(folder));
     assert_int_equal(annotation_prompt_load(folder, PROMPT_LEVEL, &p), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "annotate.txt"));
+    assert_error_says("annotate.txt");
     static const struct {
         const char *text, *says;
     } bad[] = {
@@ -139,8 +135,8 @@ static void test_files(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(file_write_atomic(path, bad[i].text, strlen(bad[i].text)), WR_OK);
         assert_int_equal(annotation_prompt_load(folder, PROMPT_LEVEL, &p), WR_E_USAGE);
-        assert_non_null(strstr(wr_error(), bad[i].says));
-        assert_non_null(strstr(wr_error(), "annotate.txt"));
+        assert_error_says(bad[i].says);
+        assert_error_says("annotate.txt");
     }
     const char *good = "{\"json\": {1}} {reply}-{followup}-{reply}{}{ query}\n\n";
     assert_int_equal(file_write_atomic(path, good, strlen(good)), WR_OK);

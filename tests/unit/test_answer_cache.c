@@ -3,14 +3,10 @@
 #include "base/file.h"
 #include "data/label/annotate/answer_cache.h"
 #include "data/label/annotate/answer_record.h"
+#include "tests/support/asserts.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <signal.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +112,7 @@ static void test_ranks(void **state) {
     add(a, 1);
     add(b, 2);
     assert_int_equal(answer_cache_open(folder, 1, &locked), WR_E_IO);
-    assert_non_null(strstr(wr_error(), "answers-1.jsonl"));
+    assert_error_says("answers-1.jsonl");
     assert_null(locked);
     answer_cache_close(a);
     answer_cache_close(b);
@@ -291,10 +287,10 @@ static void test_errors(void **state) {
     char path[PATH_CAP];
     write_file("plain", "x", 1);
     assert_int_equal(answer_cache_open(inside("plain", path), 0, &c), WR_E_IO);
-    assert_non_null(strstr(wr_error(), "plain"));
+    assert_error_says("plain");
     assert_int_equal(symlink("/dev/zero", inside("answers-5.jsonl", path)), 0);
     assert_int_equal(answer_cache_open(folder, 0, &c), WR_E_IO);
-    assert_non_null(strstr(wr_error(), "answers-5.jsonl"));
+    assert_error_says("answers-5.jsonl");
 }
 
 /* A disk that is full in the middle of a record: the message names the file, what was there stays, and nothing

@@ -1,15 +1,10 @@
 /* answer_logprobs and mean_pooled_states: the numbers of a plain double-precision model computed one sequence at a
  * time; in f32 the same bits whatever is packed together. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/label/annotate/answers.h"
 #include "tests/support/ref_double.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -191,7 +186,7 @@ static void test_nothing(void **state) {
     assert_int_equal(mean_pooled_states(f->m, f->work, &f->packed, 0, NULL, 10, NULL, NULL), WR_OK);
     assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, 1, &empty, ANSWERS, f->single, 10, x, NULL),
                      WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "prompt 0"));
+    assert_error_says("prompt 0");
     assert_int_equal(answer_logprobs(f->m, f->work, &f->packed, 1, f->prompts, 1, &empty, 10, x, NULL), WR_E_FORMAT);
     assert_int_equal(mean_pooled_states(f->m, f->work, &f->packed, 1, &empty, 10, pooled, NULL), WR_E_FORMAT);
 }

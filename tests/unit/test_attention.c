@@ -1,15 +1,10 @@
 /* Attention of each table that this CPU can run, in both precisions, forward and backward, against the definition in
  * double: lengths, head ratios, trees, caches, threads, extreme scores, NaN. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/kernels/attention_ref.h"
 #include "model/kernels/kernels.h"
+#include "tests/support/near.h"
 
 #include <math.h>
 #include <omp.h>
@@ -347,7 +342,7 @@ static void test_nan(void **state) {
                         if (t >= bad && t < lengths[0])
                             assert_false(isfinite(got));
                         else
-                            assert_true(fabs(got - was) <= forward_tolerance[p] * 5);
+                            assert_near(got, was, forward_tolerance[p] * 5);
                     }
             }
             free(clean), batch_free(b);

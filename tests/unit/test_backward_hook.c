@@ -1,14 +1,10 @@
 /* model_backward_hooked: parts come from the last to the first, each once and all of them, with the gradients that are
  * there at the end; without a hook the bits are the same, and a hook that fails ends the call. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/weights/lora.h"
+#include "tests/support/asserts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,12 +4,8 @@
 #include "base/rng.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
+#include "tests/support/near.h"
 #include <math.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,7 +193,7 @@ static void test_rng(void **state) {
     assert_true(fabs(sum / COUNT - 0.5) < 0.003 && fabs(squares / COUNT - 1.0 / 3) < 0.003);
     assert_true(fabs(normal_sum / COUNT) < 0.01 && fabs(normal_squares / COUNT - 1) < 0.015);
     for (int i = 0; i < 6; i++) {
-        assert_true(fabs((double)buckets[i] / COUNT - 1.0 / 6) < 0.004);
+        assert_near((double)buckets[i] / COUNT, 1.0 / 6, 0.004);
     }
     assert_int_equal(rng_below(&a, 1), 0);
     for (int i = 0; i < 1000; i++) {
@@ -228,7 +224,7 @@ static void test_hash(void **state) {
     assert_int_equal(hash_file_hex("/dev/null", file), WR_OK);
     assert_string_equal(file, hex);
     assert_int_equal(hash_file_hex("/nonexistent/file", file), WR_E_IO);
-    assert_non_null(strstr(wr_error(), "/nonexistent/file"));
+    assert_error_says("/nonexistent/file");
 }
 
 static void test_utf8(void **state) {

@@ -3,14 +3,10 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/stream.h"
+#include "tests/support/asserts.h"
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,7 +291,7 @@ static void test_plain(void **state) {
     EXPECT("  \n {\"a\":1}\n", "  \n {\"a\":1}\n", 2);
     instream *s = NULL;
     assert_int_equal(instream_open(in_folder("absent"), &s), WR_E_IO);
-    assert_non_null(strstr(wr_error(), "absent"));
+    assert_error_says("absent");
     assert_int_equal(instream_open(folder, &s), WR_E_IO);
     assert_int_equal(instream_open("/dev/null", &s), WR_OK);
     const char *line;
@@ -429,7 +425,7 @@ static void test_frames(void **state) {
     for (size_t i = 0; i < 5; i++) {
         write_plain(path, file.data, ends[i] - 1); /* of the checksum or the last block */
         assert_int_equal(read_all(path, &got, &lines, NULL), WR_E_FORMAT);
-        assert_non_null(strstr(wr_error(), "frames.jsonl.zst"));
+        assert_error_says("frames.jsonl.zst");
     }
     file.data[ends[0] - 1] ^= 1; /* the first frame's checksum */
     write_plain(path, file.data, file.len);

@@ -1,17 +1,11 @@
 /* The BPE trainer: against an obvious trainer that recounts everything, deterministic, and its file loads and
  * round-trips. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "text/chat/chat_template.h"
 #include "text/tokenizer/tokenizer.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +21,9 @@ static tokenizer *train(const char *const *texts, size_t n, size_t vocab, const 
     assert_int_equal(path_join(dir, folder, name), WR_OK);
     assert_int_equal(bpe_trainer_create(vocab, special, &b), WR_OK);
     for (size_t i = 0; i < n; i++) assert_int_equal(bpe_trainer_add(b, texts[i], strlen(texts[i])), WR_OK);
-    if (bpe_trainer_finish(b, dir) < 0) fail_msg("%s", wr_error());
+    assert_ok(bpe_trainer_finish(b, dir));
     bpe_trainer_free(b);
-    if (tokenizer_load(dir, &t) < 0) fail_msg("%s", wr_error());
+    assert_ok(tokenizer_load(dir, &t));
     return t;
 }
 
@@ -148,7 +142,7 @@ static void test_file(void **state) {
     assert_int_equal(digits.n, 4);
     token_ids_free(&digits);
     chat_template *c = NULL;
-    if (chat_template_load(tokenizer_dir(t), NULL, t, &c) < 0) fail_msg("%s", wr_error());
+    assert_ok(chat_template_load(tokenizer_dir(t), NULL, t, &c));
     assert_int_equal(chat_end_id(c), 2);
     chat_template_free(c);
     tokenizer_free(t);

@@ -1,16 +1,10 @@
 /* What a template sees of a message beside its role and content, and which part of a chat is learned: goldens from
  * transformers (tests/oracle/chat_fields_golden.py), and what is refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/stream.h"
 #include "text/chat/chat_read.h"
 #include "text/chat/chat_template.h"
+#include "tests/support/asserts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,21 +19,21 @@ static chat_template *load(const char *text, size_t n) {
     chat_template *c = NULL;
     assert_int_equal(path_join(path, folder, "t.jinja"), WR_OK);
     assert_int_equal(file_write_atomic(path, text, n), WR_OK);
-    if (chat_template_load(folder, path, tok, &c) < 0) fail_msg("%s", wr_error());
+    assert_ok(chat_template_load(folder, path, tok, &c));
     return c;
 }
 
 static const json_value *parse(const char *text) {
     const json_value *v = NULL;
-    if (json_parse(memory, text, strlen(text), &v) < 0) fail_msg("%s", wr_error());
+    assert_ok(json_parse(memory, text, strlen(text), &v));
     return v;
 }
 
 static chat_request request_of(const json_value *row) {
     chat_request r = {0};
     chat_message *m = NULL;
-    if (chat_read_messages(memory, json_get(row, "messages"), "messages", &m, &r.n) < 0) fail_msg("%s", wr_error());
-    if (chat_read_variables(memory, row, &r.row) < 0) fail_msg("%s", wr_error());
+    assert_ok(chat_read_messages(memory, json_get(row, "messages"), "messages", &m, &r.n));
+    assert_ok(chat_read_variables(memory, row, &r.row));
     r.messages = m;
     return r;
 }
@@ -105,7 +99,7 @@ static void test_parts(void **state) {
         strbuf got = {0};
         chat_template *c = load(templates[i], strlen(templates[i]));
         chat_request r = request_of(good);
-        if (chat_render(c, tok, &r, &got, NULL) < 0) fail_msg("%s", wr_error());
+        assert_ok(chat_render(c, tok, &r, &got, NULL));
         assert_string_equal(strbuf_str(&got), "user:Hi you|");
         r = request_of(bad);
         assert_int_equal(chat_render(c, tok, &r, &got, NULL), WR_E_FORMAT);
@@ -127,7 +121,7 @@ static void test_plain_text(void **state) {
                                             "\"tool_calls\":[\"<|im_end|>\",{\"<|im_end|>\":1}]}]}"));
     token_ids ids = {0};
     size_t ends = 0;
-    if (chat_render(c, tok, &r, NULL, &ids) < 0) fail_msg("%s", wr_error());
+    assert_ok(chat_render(c, tok, &r, NULL, &ids));
     for (size_t i = 0; i < ids.n; i++) ends += ids.ids[i] == tokenizer_id(tok, "<|im_end|>");
     assert_int_equal(ends, 1);
     token_ids_free(&ids);
@@ -203,11 +197,11 @@ static void test_numbers(void **state) {
     chat_template *c = load(text, sizeof text - 1);
     chat_request r = request_of(
         parse("{\"messages\":[{\"role\":\"user\",\"content\":\"\",\"x\":[1,-0,1.0,0.1,9007199254740993]}]}"));
-    if (chat_render(c, tok, &r, &got, NULL) < 0) fail_msg("%s", wr_error());
+    assert_ok(chat_render(c, tok, &r, &got, NULL));
     assert_string_equal(strbuf_str(&got), "[1, 0, 1.0, 0.1, 9007199254740993]");
     r = request_of(parse("{\"messages\":[{\"role\":\"user\",\"content\":\"\",\"x\":18446744073709551616}]}"));
     assert_int_equal(chat_render(c, tok, &r, &got, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "18446744073709551616"));
+    assert_error_says("18446744073709551616");
     strbuf_free(&got);
     chat_template_free(c);
 }

@@ -1,14 +1,8 @@
 /* A chat cut to a length, against every cut tried in turn; and what rows of prompts ask. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "text/chat/chat_fit.h"
 #include "text/chat/chat_read.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/asserts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +74,7 @@ static void test_cuts(void **state) {
                                         "stau"};
     chat_template *c = NULL;
     put_file("chat_template.jinja", strict, sizeof strict - 1);
-    if (chat_template_load(test_folder(), NULL, tok, &c) < 0) fail_msg("%s", wr_error());
+    assert_ok(chat_template_load(test_folder(), NULL, tok, &c));
     size_t cut = 0, too_long = 0;
     for (size_t i = 0; i < sizeof chats / sizeof *chats; i++) {
         chat_message m[32];
@@ -114,7 +108,7 @@ static void test_other_roles(void **state) {
     token_ids ids = {0}, want = {0};
     size_t dropped;
     put_file("chat_template.jinja", strict, sizeof strict - 1);
-    if (chat_template_load(test_folder(), NULL, tok, &c) < 0) fail_msg("%s", wr_error());
+    assert_ok(chat_template_load(test_folder(), NULL, tok, &c));
     assert_int_equal(chat_render_prompt(c, tok, m + 2, 1, true, &want), WR_OK);
     assert_int_equal(chat_fit(c, tok, &(chat_request){m, 3, NULL, true}, want.n + 1, &ids, &dropped), WR_OK);
     assert_int_equal(dropped, 2);

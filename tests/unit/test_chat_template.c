@@ -1,15 +1,9 @@
 /* ChatML rendering against goldens made with transformers (tests/oracle/chat_golden.py). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/json.h"
 #include "base/stream.h"
 #include "text/chat/chat_template.h"
+#include "tests/support/asserts.h"
 
 #include <stdlib.h>
 #include <stdio.h>
@@ -58,7 +52,7 @@ static void test_golden(void **state) {
         bool generation = false;
         assert_int_equal(json_parse(a, line, length, &row), WR_OK);
         assert_true(json_get_string(row, "template", &text, &n));
-        if (load_template(text, n, &c) < 0) fail_msg("%s", wr_error());
+        assert_ok(load_template(text, n, &c));
         json_get_bool(row, "generation", &generation);
         size_t count = read_messages(json_get(row, "messages"), m);
         assert_true(json_get_string(row, "text", &text, &n));
@@ -230,7 +224,7 @@ static void test_slots(void **state) {
     const chat_message m[] = {{"user", "hi", 2, NULL}, {"assistant", "yo", 2, NULL}};
     assert_int_equal(file_write_atomic(at("slots.txt", path), good, sizeof good - 1), WR_OK);
     write_tokens(config);
-    if (chat_template_load(folder, path, tok, &c) < 0) fail_msg("%s", wr_error());
+    assert_ok(chat_template_load(folder, path, tok, &c));
     assert_int_equal(chat_end_id(c), tokenizer_id(tok, "<|im_end|>"));
     assert_int_equal(chat_render_text(c, m, 2, true, &got), WR_OK);
     assert_string_equal(strbuf_str(&got), "<s>[Be \"kind\".]<u>hi</u>\n<a>yo<|im_end|><a>");
@@ -267,7 +261,7 @@ static void test_sources(void **state) {
         {"{\"chat_template\":[{\"template\":\"x\"}]}", "no template with a name"},
     };
     assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_E_FORMAT); /* none: another one is not made up */
-    assert_non_null(strstr(wr_error(), "--chat-template"));
+    assert_error_says("--chat-template");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(file_write_atomic(at("tokenizer_config.json", path), bad[i].config, strlen(bad[i].config)),
                          WR_OK);
@@ -276,7 +270,7 @@ static void test_sources(void **state) {
             fail_msg("source %zu: %s", i, wr_error());
     }
     assert_int_equal(file_write_atomic(at("tokenizer_config.json", path), config, sizeof config - 1), WR_OK);
-    if (chat_template_load(folder, NULL, tok, &c) < 0) fail_msg("%s", wr_error());
+    assert_ok(chat_template_load(folder, NULL, tok, &c));
     chat_template_free(c);
     c = NULL;
     assert_int_equal(file_write_atomic(path, "{\"chat_template\":\"no\"}", 22), WR_OK);
@@ -296,7 +290,7 @@ static void test_training(void **state) {
                         {"assistant", "\n\nok", 4, NULL},
                         {"user", "more", 4, NULL},
                         {"assistant", "", 0, NULL}};
-    if (load_template(plain, strlen(plain), &c) < 0) fail_msg("%s", wr_error());
+    assert_ok(load_template(plain, strlen(plain), &c));
     assert_int_equal(chat_render_training(c, tok, &(chat_request){m, 4, NULL, false}, &ids, &spans), WR_OK);
     assert_int_equal(spans.n, 2); /* of an empty reply, its end */
     assert_int_equal(spans.bounds[3], spans.bounds[2] + 1);

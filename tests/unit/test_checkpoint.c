@@ -5,18 +5,13 @@
 #include "base/rng.h"
 #include "model/weights/lora.h"
 #include "trainer/checkpoint.h"
+#include "tests/support/asserts.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static world *w;
 static char base[PATH_CAP];
@@ -193,7 +188,7 @@ static void test_adapters(void **state) {
     adamw c;
     assert_int_equal(adamw_create(plain->n_params, &c), WR_OK);
     assert_true(checkpoint_load(w, r, plain, &c, &s, &found) < 0);
-    assert_non_null(strstr(wr_error(), "model.safetensors"));
+    assert_error_says("model.safetensors");
     assert_int_equal(run_save_model(w, r, back, &s, &(save_options){.template_text = "{query}"}), WR_OK);
     assert_true(file_exists(at("lora/adapter/adapter_model.safetensors")));
     assert_true(file_exists(at("lora/adapter/template.txt")));
@@ -241,10 +236,10 @@ static void test_strangers(void **state) {
     size_t n;
     make_run("strange", 1, 1, &m, &a);
     assert_int_equal(load("strange", "other", "data", &found), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "strange"));
-    assert_non_null(strstr(wr_error(), "options"));
+    assert_error_says("strange");
+    assert_error_says("options");
     assert_int_equal(load("strange", "lr: 1\n", "other", &found), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "data"));
+    assert_error_says("data");
     /* A refused resume changes nothing. */
     assert_int_equal(file_read(at("strange/config.yaml"), 0, &text, &n), WR_OK);
     assert_string_equal(text, "lr: 1\n");
@@ -301,7 +296,7 @@ static void test_damage(void **state) {
         assert_int_equal(file_read(path, 0, &before, &n), WR_OK);
         assert_int_equal(file_write_atomic(path, before, (size_t)where), WR_OK);
         assert_true(load("damaged-state", "lr: 1\n", "data", &found) < 0);
-        assert_non_null(strstr(wr_error(), "damaged-state"));
+        assert_error_says("damaged-state");
         assert_int_equal(file_write_atomic(path, before, n), WR_OK);
         free(before);
         free(path);
@@ -318,13 +313,13 @@ static void test_lock(void **state) {
     assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &other), WR_E_USAGE);
     char pid[32];
     snprintf(pid, sizeof pid, "process %ld", (long)getpid());
-    assert_non_null(strstr(wr_error(), pid));
+    assert_error_says(pid);
     run_close(r);
     assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &r), WR_OK); /* nothing in it yet */
     metrics(r, "{}");
     run_close(r);
     assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &r), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "--resume"));
+    assert_error_says("--resume");
     assert_int_equal(load("lock", "lr: 1\n", "data", &found), WR_OK);
     assert_false(found);
     struct stat st;

@@ -4,19 +4,14 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "trainer/checkpoint.h"
+#include "tests/support/asserts.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static world *w;
 static char base[PATH_CAP];
@@ -123,7 +118,7 @@ static void flip(const char *path, size_t byte, int bit) {
 static void test_flips(void **state) {
     (void)state;
     static const char *const files[] = {"state.json",        "optimizer.safetensors", "model/model.safetensors",
-                                        "model/config.json", "model/tokenizer.json",   "model/template.txt",
+                                        "model/config.json", "model/tokenizer.json",  "model/template.txt",
                                         "config.yaml",       "../../metrics.jsonl"};
     enum { FILES = sizeof files / sizeof *files };
     const char *wanted = getenv("FLIPS");
@@ -181,8 +176,8 @@ static void test_edits(void **state) {
         make_run(run, "threads: 2\n");
         edit(at(path), edits[i][0], edits[i][1]);
         assert_int_equal(load(run, "threads: 2\n"), WR_E_FORMAT);
-        assert_non_null(strstr(wr_error(), "state.json"));
-        assert_non_null(strstr(wr_error(), "checksum"));
+        assert_error_says("state.json");
+        assert_error_says("checksum");
         /* Nor without the checksum, as a version before it wrote. */
         char *text, *end;
         size_t n;
@@ -192,13 +187,13 @@ static void test_edits(void **state) {
         assert_int_equal(file_write_atomic(at(path), text, strlen(text)), WR_OK);
         free(text);
         assert_int_equal(load(run, "threads: 2\n"), WR_E_FORMAT);
-        assert_non_null(strstr(wr_error(), "checksum"));
+        assert_error_says("checksum");
     }
     /* A folder under another step's name. */
     make_run("renamed", "");
     assert_int_equal(rename(at("renamed/checkpoints/step-2"), at("renamed/checkpoints/step-20")), 0);
     assert_int_equal(load("renamed", ""), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "step 2"));
+    assert_error_says("step 2");
 }
 
 static void test_not_whole(void **state) {
@@ -216,7 +211,7 @@ static void test_not_whole(void **state) {
     assert_non_null(strstr(said, "config.json is not there"));
     assert_int_equal(truncate(at("half/checkpoints/step-1/state.json"), 0), 0);
     assert_int_equal(load("half", ""), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "none of the checkpoints is whole"));
+    assert_error_says("none of the checkpoints is whole");
     /* Where there is nothing but empty folders, nothing is lost by beginning anew. */
     assert_int_equal(dir_make(at("anew/checkpoints/step-3")), WR_OK);
     assert_int_equal(load("anew", ""), 0);

@@ -1,10 +1,6 @@
 /* What doctor says of cores is true of the hosts as they are. */
 #include "cli/core_use.h"
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "tests/support/asserts.h"
 #include <string.h>
 
 static core_use rank_on(const char *host, int first, int cores, int threads, int online) {

@@ -1,12 +1,7 @@
 /* A folder of shards as one list of records: index, its message form, order, reading. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "data/shard/dataset.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,7 +125,7 @@ static void nothing_there(void **state) {
     (void)state;
     dataset_index d;
     assert_int_equal(dataset_index_load(dir, "chats-test-", &d), WR_E_IO);
-    assert_non_null(strstr(wr_error(), "prepare"));
+    assert_error_says("prepare");
     dataset_index_free(&d);
 }
 

@@ -1,12 +1,7 @@
 /* Dawid–Skene: planted confusions come back, bias does not move the consensus, and what EM promises. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "data/label/agree/dawid_skene.h"
+#include "tests/support/near.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -83,14 +78,14 @@ static trial run(uint64_t seed, double missing) {
         for (int k = 0; k < 5; k++) {
             double row = 0;
             for (int l = 0; l < 5; l++) squares += pow(c[k * 5 + l] - planted[a][k][l], 2), row += c[k * 5 + l];
-            assert_true(fabs(row - 1) < 1e-12);
+            assert_near(row, 1, 1e-12);
         }
     }
     for (int k = 0; k < 5; k++) {
-        assert_true(fabs(dawid_skene_prior(d)[k] - 0.2) < 0.03);
+        assert_near(dawid_skene_prior(d)[k], 0.2, 0.03);
         total += dawid_skene_prior(d)[k];
     }
-    assert_true(fabs(total - 1) < 1e-12);
+    assert_near(total, 1, 1e-12);
     t.rmse = sqrt(squares / 75);
     for (int i = 0; i < TURNS; i++) {
         t.consensus += dawid_skene_level(d, pattern_of(answers[i], 3), NULL) == truth[i];
@@ -137,11 +132,11 @@ static void small_cases(void **state) {
     assert_true(p == 0);
     double all[5];
     dawid_skene_posterior(d, 0, all);
-    assert_true(fabs(all[4] - 0.5) < 1e-9);
+    assert_near(all[4], 0.5, 1e-9);
     /* log L = sum of counts times log shares */
     double want = 0;
     for (int l = 1; l <= 5; l++) want += (double)one[l] * log((double)one[l] / 200);
-    assert_true(fabs(dawid_skene_log_likelihood(d) - want) < 1e-4);
+    assert_near(dawid_skene_log_likelihood(d), want, 1e-4);
     dawid_skene_free(d);
     for (uint32_t l = 1; l <= 5; l++) two[l + 6 * l] = 50;
     assert_int_equal(dawid_skene_fit(2, two, NULL, &d), WR_OK);

@@ -1,13 +1,8 @@
 /* Duplicates and forks against a plain quadratic search. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "data/shard/bytes.h"
 #include "data/prepare/dedupe.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,22 +1,10 @@
 /* The losses of the table: derivatives by central differences for every one of them; known values and extremes of
  * DPO's own; the margin. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
 #include <math.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "dpo/dpo_loss.h"
-
-static void near(double a, double b, double tolerance) {
-    assert_true(isfinite(a));
-    if (!(fabs(a - b) <= tolerance)) {
-        print_error("%.17g is not %.17g within %g\n", a, b, tolerance);
-        fail();
-    }
-}
+#include "tests/support/near.h"
 
 /* The sigmoid loss at margin h, and its derivative there. */
 static double sigmoid_at(double beta, double smoothing, double h, double *dh) {
@@ -33,13 +21,13 @@ static double sigmoid_at(double beta, double smoothing, double h, double *dh) {
 static void test_values(void **state) {
     (void)state;
     double dh;
-    near(sigmoid_at(0.1, 0, 0, &dh), log(2), 1e-15);
-    near(dh, -0.05, 1e-15); /* -beta sigma(0) */
+    assert_near(sigmoid_at(0.1, 0, 0, &dh), log(2), 1e-15);
+    assert_near(dh, -0.05, 1e-15); /* -beta sigma(0) */
     /* -log sigma(0.1 * 3), computed by hand: log(1 + e^-0.3) */
-    near(sigmoid_at(0.1, 0, 3, NULL), 0.55435524446 /* ln 1.740818220681718 */, 1e-9);
-    near(sigmoid_at(0.1, 0.1, 3, NULL), 0.9 * log1p(exp(-0.3)) + 0.1 * log1p(exp(0.3)), 1e-14);
+    assert_near(sigmoid_at(0.1, 0, 3, NULL), 0.55435524446 /* ln 1.740818220681718 */, 1e-9);
+    assert_near(sigmoid_at(0.1, 0.1, 3, NULL), 0.9 * log1p(exp(-0.3)) + 0.1 * log1p(exp(0.3)), 1e-14);
     dpo_logprobs x = {-10, -14, -11, -13, 1, 1};
-    near(dpo_margin(&x), (-10 + 14) - (-11 + 13), 0);
+    assert_near(dpo_margin(&x), (-10 + 14) - (-11 + 13), 0);
 }
 
 static double at(const dpo_loss *l, const dpo_loss_options *o, double chosen, double rejected) {
@@ -62,8 +50,8 @@ static void test_gradient(void **state) {
                     (at(*l, &o, chosen + e, rejected) - at(*l, &o, chosen - e, rejected)) / (2 * e);
                 const double by_rejected =
                     (at(*l, &o, chosen, rejected + e) - at(*l, &o, chosen, rejected - e)) / (2 * e);
-                near(dchosen, by_chosen, 1e-8 + 1e-6 * fabs(by_chosen));
-                near(drejected, by_rejected, 1e-8 + 1e-6 * fabs(by_rejected));
+                assert_near(dchosen, by_chosen, 1e-8 + 1e-6 * fabs(by_chosen));
+                assert_near(drejected, by_rejected, 1e-8 + 1e-6 * fabs(by_rejected));
             }
         }
     }
@@ -77,23 +65,23 @@ static void test_margin_gradient(void **state) {
         double x[4] = {-3, -4, -5, -2.5};
         double before = dpo_margin(&(dpo_logprobs){x[0], x[1], x[2], x[3], 1, 1});
         x[k] += 0.5;
-        near(dpo_margin(&(dpo_logprobs){x[0], x[1], x[2], x[3], 1, 1}) - before, 0.5 * sign[k], 1e-12);
+        assert_near(dpo_margin(&(dpo_logprobs){x[0], x[1], x[2], x[3], 1, 1}) - before, 0.5 * sign[k], 1e-12);
     }
 }
 
 static void test_extremes(void **state) {
     (void)state;
     double dh;
-    near(sigmoid_at(1, 0, -1e6, &dh), 1e6, 1e-6);
-    near(dh, -1, 1e-12);
-    near(sigmoid_at(1, 0, 1e6, &dh), 0, 1e-12);
-    near(dh, 0, 1e-12);
-    near(sigmoid_at(1, 0.2, 1e6, &dh), 0.2e6, 1e-6);
-    near(dh, 0.2, 1e-12);
+    assert_near(sigmoid_at(1, 0, -1e6, &dh), 1e6, 1e-6);
+    assert_near(dh, -1, 1e-12);
+    assert_near(sigmoid_at(1, 0, 1e6, &dh), 0, 1e-12);
+    assert_near(dh, 0, 1e-12);
+    assert_near(sigmoid_at(1, 0.2, 1e6, &dh), 0.2e6, 1e-6);
+    assert_near(dh, 0.2, 1e-12);
     for (const dpo_loss *const *l = dpo_losses; *l; l++)
         assert_true(isnan(at(*l, &(dpo_loss_options){(*l)->name, 1, 0}, NAN, -1)));
-    near(dpo_margin_tolerance(0), 1e-5, 1e-12);
-    near(dpo_margin_tolerance(100), 1.1e-4, 1e-12);
+    assert_near(dpo_margin_tolerance(0), 1e-5, 1e-12);
+    assert_near(dpo_margin_tolerance(100), 1.1e-4, 1e-12);
 }
 
 /* The words of --loss are the names of the table, in its order; no name is the first. */

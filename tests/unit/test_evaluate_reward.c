@@ -5,17 +5,12 @@
 #include "data/shard/shard.h"
 #include "evaluate/evaluate.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static world *w;
 enum { CLASSES = 40, RECORDS = 100 };
@@ -158,8 +153,8 @@ static void test_outputs(void **state) {
     (void)state;
     reward_figures f;
     assert_int_equal(evaluate(&unequal, 2, &f), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "has 2 outputs"));
-    assert_non_null(strstr(wr_error(), "objective unequal"));
+    assert_error_says("has 2 outputs");
+    assert_error_says("objective unequal");
     reward_figures_free(&f);
     assert_int_equal(evaluate(&ordinal_objective, CLASSES - 1, &f), WR_OK);
     reward_figures_free(&f);

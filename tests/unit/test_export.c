@@ -1,14 +1,9 @@
 /* Export and pairs: exact lines from shards made here, in order, and what is refused. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "data/export/export.h"
 #include "reward/template.h"
 #include "data/export/user_pairs.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +70,7 @@ static char *exported(export_options o, uint64_t want) {
     o.dir = dir;
     o.out_path = at("out.jsonl");
     wr_status s = export_run(&o, &records);
-    if (s < 0) fail_msg("%s", wr_error());
+    assert_ok(s);
     assert_int_equal(records, want);
     assert_int_equal(file_read(at("out.jsonl"), 0, &text, &n), WR_OK);
     return text;
@@ -151,7 +146,7 @@ static void refusals(void **state) {
     (void)state;
     export_options o = {.dir = dir, .split = "test", .kind = SHARD_CHAT, .out_path = at("none.jsonl")};
     assert_int_equal(export_run(&o, NULL), WR_E_IO);
-    assert_non_null(strstr(wr_error(), "chats-test-"));
+    assert_error_says("chats-test-");
     o = (export_options){.dir = dir,
                          .split = "test",
                          .kind = SHARD_REWARD,
@@ -163,7 +158,7 @@ static void refusals(void **state) {
     o = (export_options){
         .dir = dir, .split = "test", .kind = SHARD_REWARD, .format = EXPORT_HF, .out_path = at("none.jsonl")};
     assert_int_equal(export_run(&o, NULL), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "template.txt"));
+    assert_error_says("template.txt");
     assert_false(file_exists(at("none.jsonl")));
 }
 
@@ -181,7 +176,7 @@ static void damage(void **state) {
     assert_int_equal(file_write_atomic(at("reward-train-00001.wrs"), bytes, n), WR_OK);
     export_options o = {.dir = dir, .split = "train", .kind = SHARD_REWARD, .out_path = at("none.jsonl")};
     assert_int_equal(export_run(&o, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "reward-train-00001.wrs: frame 0"));
+    assert_error_says("reward-train-00001.wrs: frame 0");
     assert_false(file_exists(at("none.jsonl")));
     bytes[offset] ^= 4;
     assert_int_equal(file_write_atomic(at("reward-train-00001.wrs"), bytes, n), WR_OK);
@@ -197,7 +192,7 @@ static char *paired(user_pairs_options o, user_pairs_counts *counts) {
     o.split = "train";
     o.out_path = at("pairs.jsonl");
     wr_status s = user_pairs_run(&o, counts);
-    if (s < 0) fail_msg("%s", wr_error());
+    assert_ok(s);
     assert_int_equal(file_read(at("pairs.jsonl"), 0, &text, &n), WR_OK);
     return text;
 }

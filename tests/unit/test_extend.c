@@ -1,13 +1,8 @@
 /* model_extend against model_forward: the same bits, whatever the split into calls, the company and the prefix. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/extend.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,12 +1,7 @@
 /* Field maps: the built-in ones on rows as their logs have them, maps from YAML, and what is said of wrong ones. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "tests/support/conversation_dom.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +26,7 @@ static int tear_down(void **state) {
 static row_fault read_row(const char *name, const char *line, conversation *c) {
     const field_map *map;
     row_fault fault;
-    if (field_map_open(name, &map) < 0) fail_msg("%s", wr_error());
+    assert_ok(field_map_open(name, &map));
     assert_int_equal(conversation_parse(memory, line, strlen(line), map, false, c, &fault), WR_OK);
     const char *difference = conversation_disagreement(memory, line, strlen(line), map);
     if (difference) fail_msg("%s differs: %s", difference, line);
@@ -146,9 +141,9 @@ static void wrong(void **state) {
         if (!strstr(wr_error(), bad[i].says)) fail_msg("%s: %s", bad[i].yaml, wr_error());
     }
     assert_int_equal(field_map_open("sharegtp", &map), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "did you mean 'sharegpt'?"));
+    assert_error_says("did you mean 'sharegpt'?");
     assert_int_equal(field_map_open("./none.yaml", &map), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "cannot open ./none.yaml"));
+    assert_error_says("cannot open ./none.yaml");
     assert_int_equal(field_map_open(folder, &map), WR_E_USAGE);
     field_map_close(NULL);
 }

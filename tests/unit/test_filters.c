@@ -1,15 +1,10 @@
 /* Quality filters by name, and word counts. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "base/strbuf.h"
 #include "data/label/match/filters.h"
 #include "data/label/match/pattern.h"
 #include "data/label/match/rules.h"
+#include "tests/support/asserts.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -125,14 +120,14 @@ static void switches(void **state) {
     assert_int_equal(filter_by_name("web_search", &which), WR_OK);
     assert_int_equal(which, FILTER_WEB);
     assert_int_equal(filter_by_name("phones", &which), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "did you mean 'phone'"));
+    assert_error_says("did you mean 'phone'");
     assert_int_equal(filter_list_parse("url,short_query", &bits), WR_OK);
     assert_int_equal(bits, 1u << FILTER_URL | 1u << FILTER_SHORT_QUERY);
     assert_int_equal(filter_list_parse("none", &bits), WR_OK);
     assert_int_equal(bits, 0);
     assert_int_equal(filter_list_parse("url,,email", &bits), WR_E_USAGE);
     assert_int_equal(filter_list_parse("neutral", &bits), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "cannot be switched off"));
+    assert_error_says("cannot be switched off");
     assert_int_equal(filters_create(&o, &f), WR_OK);
     o.off = 1u << FILTER_URL | 1u << FILTER_SHORT_QUERY | 1u << FILTER_LANGUAGE | 1u << FILTER_LONG_HISTORY;
     assert_int_equal(filters_create(&o, &g), WR_OK);
@@ -174,7 +169,7 @@ static void by_language(void **state) {
     filters_free(f);
     o.languages = "en,Frensh";
     assert_int_equal(filters_create(&o, &f), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "did you mean 'French'"));
+    assert_error_says("did you mean 'French'");
 }
 
 /* A match is told, so that an audit can keep its hash. */

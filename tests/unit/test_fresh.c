@@ -2,12 +2,8 @@
  * share a name. */
 #include "base/fresh.h"
 #include "base/stream.h"
+#include "tests/support/asserts.h"
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +32,7 @@ static void put(const char *name, const char *text) {
 static void holds(const char *name, const char *text) {
     char *bytes;
     size_t n;
-    if (file_read(at(name), 0, &bytes, &n) < 0) fail_msg("%s", wr_error());
+    assert_ok(file_read(at(name), 0, &bytes, &n));
     assert_string_equal(bytes, text);
     free(bytes);
 }
@@ -179,7 +175,7 @@ static void test_folders(void **state) {
     assert_int_equal(fresh_folder_make(at("file"), &x), WR_E_USAGE);
     assert_int_equal(fresh_folder_make(at("link"), &x), WR_E_USAGE);
     assert_int_equal(fresh_folder_make(at("full/"), &x), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "not empty"));
+    assert_error_says("not empty");
     assert_int_equal(entries(), 4);
     assert_int_equal(fresh_folder_make(at("empty/"), &x), WR_OK);
     assert_int_equal(fresh_folder_make(at("empty"), &y), WR_OK);

@@ -1,11 +1,6 @@
 /* Gradients: central differences through the model in double (tests/support/ref_double.h) against the f32 backward
  * pass, per tensor |difference| / |gradient| < 1e-3: language modelling, the ordinal loss and the sigmoid DPO loss;
  * biases, norms of heads, scaled RoPE, trees of segments, adapters; with and without recomputation. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
@@ -13,6 +8,7 @@
 #include "tests/support/ref_double.h"
 #include "base/logistic.h"
 #include "reward/objective.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <omp.h>
@@ -112,7 +108,7 @@ static void problem_make(problem *p, const shape *s) {
     }
     if (s->lora) {
         const lora_options o = {.rank = 2, .alpha = 3, .targets = s->lora, .seed = SEED};
-        if (lora_attach(p->m, &o) < 0) fail_msg("%s", wr_error());
+        assert_ok(lora_attach(p->m, &o));
         for (size_t i = 0; i < p->m->lora->n; i++) p->m->lora->values[i] = (float)(0.2 * rng_normal(&r)); /* B off 0 */
         p->adapters = to_double(p->m->lora->n, p->m->lora->values);
     }
@@ -171,7 +167,7 @@ static double loss_f32(const problem *p, float *grads) {
     double loss = 0;
     assert_int_equal(model_workspace_create(p->m, &w), WR_OK);
     model_workspace_recompute(w, p->recompute);
-    if (model_forward(p->m, &p->batch, w, grads != NULL, &hidden) < 0) fail_msg("%s", wr_error());
+    assert_ok(model_forward(p->m, &p->batch, w, grads != NULL, &hidden));
     if (p->kind == LOSS_ORDINAL) {
         float logits[LABELS * SEGMENTS_MAX], dlogits[LABELS * SEGMENTS_MAX];
         assert_int_equal(score_logits(p->m, hidden, p->n, p->rows, logits), WR_OK);
@@ -194,7 +190,7 @@ static double loss_f32(const problem *p, float *grads) {
             assert_int_equal(lm_logprobs_backward(p->m, w, hidden, p->n, p->rows, p->targets, dout, dhidden, grads),
                              WR_OK);
     }
-    if (grads && model_backward(p->m, &p->batch, w, dhidden, grads) < 0) fail_msg("%s", wr_error());
+    if (grads) assert_ok(model_backward(p->m, &p->batch, w, dhidden, grads));
     model_workspace_free(w);
     free(dhidden), free(out);
     return loss;
@@ -406,7 +402,7 @@ static void test_lora_off_and_merged(void **state) {
     assert_true(without == loss_f32(&base, NULL));
     assert_true(fabs(with - without) > 1e-2);
     p.m->lora->on = true;
-    if (lora_merge(p.m) < 0) fail_msg("%s", wr_error());
+    assert_ok(lora_merge(p.m));
     assert_null(p.m->lora);
     assert_true(fabs(loss_f32(&p, NULL) - with) < 1e-4 * (1 + fabs(with)));
     problem_free(&p), problem_free(&base);

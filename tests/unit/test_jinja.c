@@ -1,16 +1,10 @@
 /* The Jinja of chat templates against goldens made with transformers (tests/oracle/jinja_golden.py): equal, or refused.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/json.h"
 #include "base/stream.h"
 #include "base/utf8.h"
 #include "text/chat/jinja.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,11 +2,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/jsonl.h"
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "tests/support/asserts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,8 +72,8 @@ static void test_order_and_errors(void **state) {
         tool t = {0};
         char *out;
         assert_int_equal(run(in, sizeof in - 1, batch, &t, &out), WR_E_FAILED);
-        assert_non_null(strstr(wr_error(), "5 of 7 lines were bad"));
-        assert_non_null(strstr(wr_error(), "line 2"));
+        assert_error_says("5 of 7 lines were bad");
+        assert_error_says("line 2");
         assert_int_equal(t.items, 3);
         char *lines[8], *rest = NULL;
         size_t n = 0;

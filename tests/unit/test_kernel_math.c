@@ -1,15 +1,10 @@
 /* exp and silu of every table against libm's in double, over all floats' exponents; the conversions to and from bf16
  * against precision.h; softmax by blocks of columns. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/kernels/kernels.h"
 #include "model/kernels/kernels_ref.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <omp.h>

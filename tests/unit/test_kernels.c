@@ -2,16 +2,11 @@
  * references in double on the same (rounded) numbers; the same bits from one thread and from three, and with memory
  * shared where kernels.h allows it. Attention: test_attention.c; exp, silu, softmax and conversions:
  * test_kernel_math.c. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/kernels/kernels.h"
 #include "model/kernels/kernels_ref.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <omp.h>

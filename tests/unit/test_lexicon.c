@@ -1,15 +1,10 @@
 /* The lexical annotator, refusal validation and filters: what each must say of plain sentences in both languages. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "base/strbuf.h"
 #include "data/label/match/lexicon.h"
 #include "data/label/match/refusal.h"
 #include "data/label/match/rules.h"
+#include "tests/support/asserts.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -268,7 +263,7 @@ static void bad_rules(void **state) {
         assert_int_equal(status, WR_E_USAGE);
         if (!strstr(wr_error(), cases[i].says))
             print_message("\"%s\" does not say \"%s\"\n", wr_error(), cases[i].says);
-        assert_non_null(strstr(wr_error(), cases[i].says));
+        assert_error_says(cases[i].says);
     }
     lexicon *l = NULL;
     assert_int_equal(lexicon_create("/nonexistent/rules", &l), WR_E_IO);

@@ -5,18 +5,13 @@
 #include "model/weights/lora.h"
 #include "model/weights/params.h"
 #include "model/weights/safetensors.h"
+#include "tests/support/near.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 enum { T = 11 };
 static char folder[64];
@@ -64,15 +59,6 @@ static float *hidden_of(const model *m) {
     return out;
 }
 
-static double largest_difference(const float *a, const float *b, size_t n) {
-    double largest = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = fabs((double)a[i] - (double)b[i]);
-        if (!(d <= largest)) largest = d; /* NaN too */
-    }
-    return largest;
-}
-
 static const tensor_info *tensor(const model *m, const char *name) {
     for (size_t i = 0; i < m->lora->n_tensors; i++)
         if (strcmp(m->lora->tensors[i].name, name) == 0) return &m->lora->tensors[i];
@@ -115,7 +101,7 @@ static void test_attach(void **state) {
     m = make_model(HEAD_LM);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(lora_attach(m, &(lora_options){.rank = 2, .alpha = 1, .targets = wrong[i]}), WR_E_USAGE);
-        assert_non_null(strstr(wr_error(), "LoRA target"));
+        assert_error_says("LoRA target");
     }
     assert_int_equal(lora_attach(m, &(lora_options){.rank = 0, .alpha = 1}), WR_E_USAGE);
     assert_int_equal(lora_attach(m, &(lora_options){.rank = 1, .alpha = NAN}), WR_E_USAGE);
@@ -391,7 +377,7 @@ static void test_configs(void **state) {
     /* The scale of rank-stabilised LoRA is alpha / sqrt(r). */
     write_config("config", PLAIN ",\"use_rslora\":true");
     assert_int_equal(load("config", HEAD_LM, &back), WR_OK);
-    assert_true(fabs(back->lora->alpha / 3 - 6 / sqrt(3)) < 1e-12);
+    assert_near(back->lora->alpha / 3, 6 / sqrt(3), 1e-12);
     model_free(back);
     model_free(m);
 }
@@ -447,7 +433,7 @@ static void test_damaged_files(void **state) {
     for (size_t k = 0; k < n; k += n / 60 + 1) {
         assert_int_equal(file_write_atomic(path, bytes, k), WR_OK);
         assert_true(load("damage", HEAD_SCORE, NULL) < 0);
-        assert_non_null(strstr(wr_error(), "damage/adapter_model.safetensors"));
+        assert_error_says("damage/adapter_model.safetensors");
     }
     assert_int_equal(unlink(path), 0);
     assert_int_equal(load("damage", HEAD_SCORE, NULL), WR_E_IO);
@@ -457,24 +443,24 @@ static void test_damaged_files(void **state) {
 
     /* A reward adapter on a language model. */
     assert_int_equal(load("damage", HEAD_LM, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "score.weight"));
+    assert_error_says("score.weight");
     /* Another rank than the config says; fewer and more targets. */
     write_config("damage", "\"peft_type\":\"LORA\",\"r\":4,\"lora_alpha\":6,\"target_modules\":[\"q_proj\"],\"modules_"
                            "to_save\":[\"classifier\",\"score\"]");
     assert_int_equal(load("damage", HEAD_SCORE, NULL), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "shape (2, 32)"));
+    assert_error_says("shape (2, 32)");
     write_config("damage", "\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":6,\"target_modules\":[\"q_proj\",\"k_proj\"],"
                            "\"modules_to_save\":[\"score\"]");
     assert_int_equal(load("damage", HEAD_SCORE, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "k_proj"));
+    assert_error_says("k_proj");
     /* The score head is in the file but not announced. */
     write_config("damage", "\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":6,\"target_modules\":[\"q_proj\"]");
     assert_int_equal(load("damage", HEAD_SCORE, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "score.weight"));
+    assert_error_says("score.weight");
     m->lora->values[5] = NAN;
     save(m, "damage");
     assert_int_equal(load("damage", HEAD_SCORE, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "NaN"));
+    assert_error_says("NaN");
     model_free(m);
 }
 

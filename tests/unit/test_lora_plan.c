@@ -1,16 +1,11 @@
 /* Which modules an adapter_config.json adapts, with which rank and scale, against PEFT (tests/oracle/lora_targets.py);
  * what is refused; and adapters on the two ends of a model against the matrices that they stand for. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/weights/lora_plan.h"
 #include "model/weights/safetensors.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,15 +1,10 @@
 /* Products: against a plain double loop; row i of X W^T has the same bits whatever M is; thread counts change no bit
  * of it; dX and dW repeat for the same number of threads. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/kernels/kernels.h"
 #include "model/kernels/matmul.h"
+#include "tests/support/asserts.h"
 
 #include <cblas.h>
 #include <math.h>

@@ -1,14 +1,9 @@
 /* Products in bf16 against double loops over the same rounded numbers: |error| <= 1e-5 (1 + K/16) with an f32 result,
  * and 2^-8 relative beside it with a bf16 result. Skipped where oneDNN has no such product. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/kernels/matmul.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,30 +3,21 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "evaluate/metrics.h"
+#include "tests/support/near.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
-
-static void near(double got, double want, double tol) {
-    if (!(fabs(got - want) <= tol) || !isfinite(got)) fail_msg("got %.17g, want %.17g", got, want);
-}
 
 static void test_spearman(void **state) {
     (void)state;
     const double x[8] = {1, 2, 2, 3, 5, 5, 5, 0}, y[8] = {2, 1, 4, 4, 9, 7, 7, 1};
     double r;
     assert_int_equal(spearman(x, y, 8, &r), WR_OK);
-    near(r, 0.9000703207408192, 1e-14);
+    assert_near(r, 0.9000703207408192, 1e-14);
     const double up[4] = {1, 10, 100, 1000}, down[4] = {9, 8, 7, -5}, flat[4] = {3, 3, 3, 3}, bad[4] = {1, 2, NAN, 3};
     spearman(up, down, 4, &r);
-    near(r, -1, 1e-15);
+    assert_near(r, -1, 1e-15);
     spearman(up, flat, 4, &r);
     assert_true(isnan(r));
     spearman(up, bad, 4, &r);
@@ -70,8 +61,8 @@ static void test_interval(void **state) {
 static void test_kappa(void **state) {
     (void)state;
     const int label[8] = {1, 2, 3, 4, 4, 2, 1, 3}, predicted[8] = {1, 3, 3, 4, 2, 2, 2, 4}, flat[3] = {2, 2, 2};
-    near(quadratic_kappa(label, predicted, 8), 0.6111111111111112, 1e-14);
-    near(quadratic_kappa(label, label, 8), 1, 1e-15);
+    assert_near(quadratic_kappa(label, predicted, 8), 0.6111111111111112, 1e-14);
+    assert_near(quadratic_kappa(label, label, 8), 1, 1e-15);
     assert_true(isnan(quadratic_kappa(flat, flat, 3)));
 }
 

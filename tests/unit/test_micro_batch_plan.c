@@ -5,16 +5,11 @@
 #include "trainer/packing/micro_batch_plan.h"
 #include "trainer/packing/sequence.h"
 #include "trainer/step_order.h"
+#include "tests/support/asserts.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static void check_plan(const uint32_t *lengths, size_t n, int ranks, size_t max_tokens) {
     int *seen = mem_calloc(n + 1, sizeof *seen);

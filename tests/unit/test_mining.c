@@ -1,12 +1,7 @@
 /* Implicit-feedback mining: similarity, calibration, and that no turn is taken twice. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "data/label/mine/mining.h"
 #include "data/label/mine/term_bag.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -193,7 +188,7 @@ static void damaged(void **state) {
     strbuf bytes = written(m), again;
     assert_int_equal(mining_create(6, &other), WR_OK);
     assert_int_equal(mining_merge(other, bytes.data, bytes.len), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "--seed"));
+    assert_error_says("--seed");
     mining_free(other);
     assert_int_equal(mining_create(5, &other), WR_OK);
     for (size_t n = 0; n < bytes.len; n++) {

@@ -2,6 +2,7 @@
  * turn by turn, in double precision; they do not depend on what is asked together; what does not fit, is not finite or
  * ties gets no label and is counted; vectors are plain means. */
 #include "tests/support/model_annotator_fixture.h"
+#include "tests/support/near.h"
 
 /* --- the plain computation ---------------------------------------------------------------------------------------- */
 
@@ -325,7 +326,7 @@ static void test_cosines(void **state) {
         assert_int_equal(a->cosines(a, &x[i], &y[i], 1, &one), WR_OK);
         assert_true(one == cosine[i]);
         assert_int_equal(a->cosines(a, &x[i], &x[i], 1, &one), WR_OK);
-        assert_true(fabs(one - 1) < 1e-12);
+        assert_near(one, 1, 1e-12);
     }
     assert_int_equal(a->cosines(a, x, &(turn_text){"", 0, "", 0}, 1, &one), WR_OK);
     assert_true(isnan(one));
@@ -345,8 +346,8 @@ static void test_long_texts(void **state) {
     double cosine[2];
     assert_int_equal(a->cosines(a, (const turn_text[]){x, x}, (const turn_text[]){end, followup}, 2, cosine), WR_OK);
     assert_int_equal(count(a, "similarity_shortened"), 3);
-    assert_true(fabs(cosine[0] - 1) < 1e-12); /* the ends of the queries differ */
-    assert_true(fabs(cosine[1] - 1) > 1e-9);  /* the follow-ups do, and are kept */
+    assert_near(cosine[0], 1, 1e-12);        /* the ends of the queries differ */
+    assert_true(fabs(cosine[1] - 1) > 1e-9); /* the follow-ups do, and are kept */
     assert_true(count(a, "tokens") <= 3 * 400);
     annotator_free(a);
     free(words);

@@ -7,7 +7,7 @@ static void test_directory(void **state) {
     const model_annotator_options o = {.prompts_dir = prompts_dir, .calibrate = true};
     annotator *a = NULL, *b = create(f, true, o);
     int8_t x[TURNS], y[TURNS];
-    if (model_annotator_open(model_dir, PRECISION_F32, &o, &a) < 0) fail_msg("%s", wr_error());
+    assert_ok(model_annotator_open(model_dir, PRECISION_F32, &o, &a));
     assert_int_equal(a->levels(a, f->turns, TURNS, x), WR_OK);
     assert_int_equal(b->levels(b, f->turns, TURNS, y), WR_OK);
     assert_memory_equal(x, y, sizeof x);
@@ -33,7 +33,7 @@ static void test_options(void **state) {
     int8_t x[TURNS], y[TURNS];
     assert_int_equal(options_parse(groups, 8, with, &o, &help), WR_OK);
     assert_int_equal(options_fill(o, &how, sizeof how), WR_OK);
-    if (annotator_model_make(&how, NULL, prompts_dir, NULL, &keep, &a) < 0) fail_msg("%s", wr_error());
+    assert_ok(annotator_model_make(&how, NULL, prompts_dir, NULL, &keep, &a));
     assert_int_equal(a->levels(a, f->turns, TURNS, x), WR_OK);
     assert_int_equal(b->levels(b, f->turns, TURNS, y), WR_OK);
     assert_memory_equal(x, y, sizeof x);
@@ -45,7 +45,7 @@ static void test_options(void **state) {
     assert_int_equal(options_parse(groups, 1, without, &o, &help), WR_OK);
     assert_int_equal(options_fill(o, &none, sizeof none), WR_OK);
     assert_int_equal(annotator_model_make(&none, NULL, NULL, NULL, &keep, &a), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "--annotator-model DIR"));
+    assert_error_says("--annotator-model DIR");
     options_free(o);
 }
 
@@ -103,13 +103,13 @@ static void test_prompts(void **state) {
     assert_int_equal(path_join(missing, folder, "none"), WR_OK);
     assert_int_equal(
         model_annotator_create(f->m, f->tok, f->chat, &(model_annotator_options){.prompts_dir = missing}, &a), WR_E_IO);
-    assert_non_null(strstr(wr_error(), missing));
+    assert_error_says(missing);
     assert_int_equal(dir_make(missing), WR_OK); /* empty: built in */
     assert_true(fingerprint(f, true, (model_annotator_options){.prompts_dir = missing}) !=
                 fingerprint(f, true, (model_annotator_options){0}));
     assert_int_equal(model_annotator_create(f->m, f->tok, f->chat, &(model_annotator_options){.max_length = 200}, &a),
                      WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "model-annotate.txt"));
+    assert_error_says("model-annotate.txt");
     assert_null(a);
     for (model_question which = 0; which < MODEL_QUESTIONS; which++) { /* what is built in is itself a good prompt */
         assert_int_equal(model_prompt_load(NULL, which, &p), WR_OK);
@@ -125,7 +125,7 @@ static void test_wrong_models(void **state) {
           *small = make_model(tokenizer_vocab(f->tok) - 1, HEAD_LM, SEED);
     assert_int_equal(model_annotator_create(score, f->tok, f->chat, &(model_annotator_options){0}, &a), WR_E_MISMATCH);
     assert_int_equal(model_annotator_create(small, f->tok, f->chat, &(model_annotator_options){0}, &a), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "vocab_size"));
+    assert_error_says("vocab_size");
     model_free(score), model_free(small);
 }
 

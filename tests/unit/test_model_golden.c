@@ -6,12 +6,6 @@
  * tensor's norm. bf16: RMS distance of logits from transformers' f32 at most 1.5 times that of transformers' own bf16.
  * Gradients likewise, but each is one draw of rounding errors that all layers below share, so that 1.5 is asked of the
  * geometric mean over the models and 4 of each. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/extend.h"
@@ -19,6 +13,7 @@
 #include "reward/objective.h"
 #include "trainer/optimizer.h"
 #include "reward/score.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -85,11 +80,11 @@ static void open_golden(golden *g, const char *root, const char *name, precision
     size_t n = 0;
     *g = (golden){.name = name};
     snprintf(path, sizeof path, "%s/%s/golden.safetensors", root, name);
-    if (safetensors_open(path, &g->file) < 0) fail_msg("%s", wr_error());
+    assert_ok(safetensors_open(path, &g->file));
     snprintf(path, sizeof path, "%s/%s", root, name);
     const model_load_options o = {
         .head = HEAD_NONE, .quiet = true, .precision = p, .frozen = frozen, .check_weights = true};
-    if (model_load(path, &o, &g->m) < 0) fail_msg("%s", wr_error());
+    assert_ok(model_load(path, &o, &g->m));
     int64_t *ids = read_ints(g, "ids", &g->T), *offsets = read_ints(g, "offsets", &n);
     g->B = n - 1;
     g->ids = mem_calloc(g->T, sizeof *g->ids), g->targets = mem_calloc(g->T, sizeof *g->targets);

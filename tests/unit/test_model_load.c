@@ -1,17 +1,12 @@
 /* Loading and saving of small random models of every family: masters, mapped, converted; shards; what is refused, by
  * name; damaged files. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/weights/params.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/weight_mapping.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,7 +36,7 @@ static model *make(const char *type, model_head head, bool tied) {
     model_config c;
     model *m = NULL;
     snprintf(spec, sizeof spec, "layers=2,hidden=16,heads=4,kv-heads=2,head-dim=6,ffn=20,type=%s,tied=%d", type, tied);
-    if (model_config_from_spec(spec, &c) < 0) fail_msg("%s", wr_error());
+    assert_ok(model_config_from_spec(spec, &c));
     c.V = 23;
     c.bos_id = 1, c.eos_id = c.eos_ids[0] = 2, c.n_eos = 1;
     model_config_set_head(&c, head, 3);
@@ -52,13 +47,11 @@ static model *make(const char *type, model_head head, bool tied) {
     return m;
 }
 
-static void save(const model *m, precision stored) {
-    if (model_save(m, directory, NULL, NULL, stored) < 0) fail_msg("%s", wr_error());
-}
+static void save(const model *m, precision stored) { assert_ok(model_save(m, directory, NULL, NULL, stored)); }
 
 static model *load(const model_load_options *o) {
     model *m = NULL;
-    if (model_load(directory, o, &m) < 0) fail_msg("%s", wr_error());
+    assert_ok(model_load(directory, o, &m));
     return m;
 }
 
@@ -66,7 +59,7 @@ static void refuse(const model_load_options *o, wr_status code, const char *word
     model *m = NULL;
     assert_int_equal(model_load(directory, o, &m), code);
     assert_null(m);
-    if (!strstr(wr_error(), word)) fail_msg("\"%s\" does not say \"%s\"", wr_error(), word);
+    assert_error_says(word);
 }
 
 /* What computing reads element k of tensor i as. */

@@ -1,13 +1,8 @@
 /* Saved and loaded again: the same parameters and the same configuration for every golden model; heads change as
  * documented. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "model/model.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +15,7 @@
 static model *load(const char *dir, model_head head) {
     model *m = NULL;
     const model_load_options o = {.head = head, .quiet = true};
-    if (model_load(dir, &o, &m) < 0) fail_msg("%s", wr_error());
+    assert_ok(model_load(dir, &o, &m));
     return m;
 }
 
@@ -131,7 +126,7 @@ static void test_objective(void **state) {
         assert_int_equal(file_write_atomic(path, changed.data, changed.len), WR_OK);
         assert_int_equal(model_config_load(dir, &c), wrong[i].status);
         if (wrong[i].status < 0)
-            assert_non_null(strstr(wr_error(), "wildreward.objective"));
+            assert_error_says("wildreward.objective");
         else
             assert_string_equal(c.objective, "");
         strbuf_free(&changed);
@@ -157,7 +152,7 @@ static void test_templates(void **state) {
     assert_int_equal(dir_make(to), WR_OK);
     model *m = load(GOLDEN "/llama", HEAD_NONE);
     const model_provenance p = {.config_hash = "c", .data_hash = "d", .parent_hash = m->parent_hash};
-    if (model_save(m, to, path, &p, PRECISION_BF16) < 0) fail_msg("%s", wr_error());
+    assert_ok(model_save(m, to, path, &p, PRECISION_BF16));
     snprintf(path, sizeof path, "%s/to/additional_chat_templates/tool_use.jinja", dir);
     assert_int_equal(file_read(path, 0, &text, &n), WR_OK);
     assert_string_equal(text, "tools");

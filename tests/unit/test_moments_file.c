@@ -1,15 +1,11 @@
 /* Moments of the optimizer in files: written whole or in ranges, read whole or in other ranges. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/weights/safetensors.h"
 #include "tests/support/temp_folder.h"
 #include "trainer/moments_file.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +32,7 @@ static void write_range(const char *path, size_t begin, size_t end, size_t of) {
 static void check_read(const char *const *paths, size_t n, size_t begin, size_t end) {
     adamw want = range_of(begin, end), got;
     assert_int_equal(adamw_create_range((float_range){begin, end}, &got), WR_OK);
-    if (moments_read(paths, n, N, &got) < 0) fail_msg("%s", wr_error());
+    assert_ok(moments_read(paths, n, N, &got));
     assert_memory_equal(got.m, want.m, got.n * sizeof(float));
     assert_memory_equal(got.v, want.v, got.n * sizeof(float));
     adamw_free(&want), adamw_free(&got);

@@ -4,24 +4,15 @@
 #include "base/logistic.h"
 #include "base/rng.h"
 #include "reward/objective.h"
+#include "tests/support/near.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define ROW(name) &name##_objective,
 static const objective *const all[] = {OBJECTIVES(ROW)};
 enum { OBJECTIVE_COUNT = sizeof all / sizeof *all, MOST_OUTPUTS = 64, BATCH = 5 };
-
-static void near(double got, double want, double tol) {
-    if (!(fabs(got - want) <= tol) || !isfinite(got)) fail_msg("got %.17g, want %.17g", got, want);
-}
 
 static void test_ordinal(void **state) {
     (void)state;
@@ -34,12 +25,12 @@ static void test_ordinal(void **state) {
     float d[12];
     const objective_use u = objective_with_defaults(&ordinal_objective, 4);
     assert_int_equal(u.outputs, 3);
-    near(u.kind->loss(&u, 4, z, y, 0.25f, d) / 4, 10.35495112265469, 1e-6);
-    for (int i = 0; i < 12; i++) near(d[i], grad[i], 2e-8);
-    for (int i = 0; i < 4; i++) near(u.kind->score(&u, z + 3 * i), score[i], 1e-6);
+    assert_near(u.kind->loss(&u, 4, z, y, 0.25f, d) / 4, 10.35495112265469, 1e-6);
+    for (int i = 0; i < 12; i++) assert_near(d[i], grad[i], 2e-8);
+    for (int i = 0; i < 4; i++) assert_near(u.kind->score(&u, z + 3 * i), score[i], 1e-6);
     const float high[3] = {100, 100, 100}, low[3] = {-100, -100, -100}, class_3[3] = {5, 1, -1};
-    near(u.kind->score(&u, high), 4, 1e-12);
-    near(u.kind->score(&u, low), 1, 1e-12);
+    assert_near(u.kind->score(&u, high), 4, 1e-12);
+    assert_near(u.kind->score(&u, low), 1, 1e-12);
     assert_int_equal(u.kind->class(&u, class_3), 3);
     assert_int_equal(u.kind->class(&u, low), 1);
 }
@@ -49,9 +40,9 @@ static void test_ordinal_extremes(void **state) {
     const objective_use u = objective_with_defaults(&ordinal_objective, 2);
     const int y[2] = {2, 1};
     float z[2] = {-1e30f, 1e30f}, d[2];
-    near(u.kind->loss(&u, 2, z, y, 1, d), 2e30, 1e24);
-    near(d[0], -1, 0);
-    near(d[1], 1, 0);
+    assert_near(u.kind->loss(&u, 2, z, y, 1, d), 2e30, 1e24);
+    assert_near(d[0], -1, 0);
+    assert_near(d[1], 1, 0);
     z[0] = NAN;
     assert_true(isnan(u.kind->loss(&u, 1, z, y, 1, d)));
     assert_true(isnan(u.kind->score(&u, z)));
@@ -72,7 +63,7 @@ static void check_loss(const objective_use *u, rng *r) {
     fill(r, u, z, y);
     const double loss = u->kind->loss(u, BATCH, z, y, 2.0f, d);
     for (size_t i = 0; i < BATCH; i++) sum += u->kind->loss(u, 1, z + i * u->outputs, y + i, 1, NULL);
-    near(sum, loss, 1e-12 * BATCH * fabs(loss));
+    assert_near(sum, loss, 1e-12 * BATCH * fabs(loss));
     for (size_t k = 0; k < BATCH * u->outputs; k++) {
         const float up = z[k] + 1e-2f, down = z[k] - 1e-2f, kept = z[k];
         z[k] = up;
@@ -80,7 +71,7 @@ static void check_loss(const objective_use *u, rng *r) {
         z[k] = down;
         const double below = u->kind->loss(u, BATCH, z, y, 1, NULL);
         z[k] = kept;
-        near(d[k], 2 * (above - below) / ((double)up - (double)down), 5e-5);
+        assert_near(d[k], 2 * (above - below) / ((double)up - (double)down), 5e-5);
     }
 }
 
@@ -96,7 +87,7 @@ static void check_learns(const objective_use *u, rng *r) {
         }
         assert_true(u->kind->loss(u, 1, z, &label, 1, NULL) < before);
         if (u->kind->class) assert_int_equal(u->kind->class(u, z), label);
-        if (u->kind->scores_classes) near(u->kind->score(u, z), label, 0.1);
+        if (u->kind->scores_classes) assert_near(u->kind->score(u, z), label, 0.1);
     }
 }
 
@@ -165,21 +156,21 @@ static void test_of_model(void **state) {
     assert_ptr_equal(u.kind, &ordinal_objective);
     strcpy(c.objective, "no-such");
     assert_int_equal(objective_of_model(&c, "folder/of/it", &u), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "folder/of/it"));
-    assert_non_null(strstr(wr_error(), "\"no-such\""));
-    assert_non_null(strstr(wr_error(), "it has: ordinal"));
+    assert_error_says("folder/of/it");
+    assert_error_says("\"no-such\"");
+    assert_error_says("it has: ordinal");
 }
 
 static void test_logistic(void **state) {
     (void)state;
-    near(softplus(-800), 0, 0);
-    near(softplus(800), 800, 0);
-    near(log_sigmoid(-800), -800, 0);
-    near(log_sigmoid(0), -log(2), 1e-16);
-    near(softplus(1e-3) - softplus(-1e-3), 1e-3, 1e-16);
-    near(sigmoid(-800), 0, 0);
-    near(sigmoid(800), 1, 0);
-    near(sigmoid(0), 0.5, 0);
+    assert_near(softplus(-800), 0, 0);
+    assert_near(softplus(800), 800, 0);
+    assert_near(log_sigmoid(-800), -800, 0);
+    assert_near(log_sigmoid(0), -log(2), 1e-16);
+    assert_near(softplus(1e-3) - softplus(-1e-3), 1e-3, 1e-16);
+    assert_near(sigmoid(-800), 0, 0);
+    assert_near(sigmoid(800), 1, 0);
+    assert_near(sigmoid(0), 0.5, 0);
     assert_true(isnan(softplus(NAN)) && isnan(log_sigmoid(NAN)) && isnan(sigmoid(NAN)));
 }
 

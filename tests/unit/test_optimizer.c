@@ -2,22 +2,13 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "trainer/optimizer.h"
+#include "tests/support/near.h"
 
 #include <math.h>
 #include <omp.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static void near(double got, double want, double tol) {
-    if (!(fabs(got - want) <= tol) || !isfinite(got)) fail_msg("got %.17g, want %.17g", got, want);
-}
 
 static void test_torch(void **state) {
     (void)state;
@@ -37,7 +28,7 @@ static void test_torch(void **state) {
         adamw_step(&a, &o, 0.01 * (t + 1), 0.5, x, grads);
     }
     assert_int_equal(a.t, 5);
-    for (int i = 0; i < 8; i++) near(params[i], want[i], 3e-7 * (1 + fabs(want[i])));
+    for (int i = 0; i < 8; i++) assert_near(params[i], want[i], 3e-7 * (1 + fabs(want[i])));
     adamw_free(&a);
 }
 
@@ -119,7 +110,7 @@ static void test_norm_ranges(void **state) {
         assert_true(norm_of_squares(second) == global_norm(x, n));
         for (size_t at = 0; at < n; at += 777)
             norm_squares(x + at, (float_range){at, at + 777 < n ? at + 777 : n}, n, odd);
-        near(norm_of_squares(odd), global_norm(x, n), 1e-12 * (1 + global_norm(x, n)));
+        assert_near(norm_of_squares(odd), global_norm(x, n), 1e-12 * (1 + global_norm(x, n)));
         free(x);
     }
 }
@@ -133,12 +124,12 @@ static void test_norm(void **state) {
             x[i] = (float)i - 20;
             want += (double)x[i] * (double)x[i];
         }
-        near(global_norm(x, n), sqrt(want), 1e-12);
+        assert_near(global_norm(x, n), sqrt(want), 1e-12);
     }
     size_t n = 1 << 20;
     float *x = mem_calloc(n, sizeof *x);
     for (size_t i = 0; i < n; i++) x[i] = 0.5f;
-    near(global_norm(x, n), 512, 0);
+    assert_near(global_norm(x, n), 512, 0);
     x[n - 1] = INFINITY;
     assert_true(isinf(global_norm(x, n)));
     x[12345] = NAN;
@@ -148,25 +139,25 @@ static void test_norm(void **state) {
 
 static void test_schedules(void **state) {
     (void)state;
-    near(lr_at(LR_CONSTANT, 2, 0, 4, 100, 0), 0.5, 1e-15);
-    near(lr_at(LR_CONSTANT, 2, 3, 4, 100, 0), 2, 1e-15);
-    near(lr_at(LR_CONSTANT, 2, 99, 4, 100, 0), 2, 1e-15);
-    near(lr_at(LR_COSINE, 2, 10, 10, 110, 0), 2, 1e-15);
-    near(lr_at(LR_COSINE, 2, 60, 10, 110, 0), 1, 1e-15);
-    near(lr_at(LR_COSINE, 2, 110, 10, 110, 0.25), 0.5, 1e-15);
-    near(lr_at(LR_LINEAR, 2, 35, 10, 110, 0), 1.5, 1e-15);
-    near(lr_at(LR_LINEAR, 2, 500, 10, 110, 0), 0, 1e-15);
+    assert_near(lr_at(LR_CONSTANT, 2, 0, 4, 100, 0), 0.5, 1e-15);
+    assert_near(lr_at(LR_CONSTANT, 2, 3, 4, 100, 0), 2, 1e-15);
+    assert_near(lr_at(LR_CONSTANT, 2, 99, 4, 100, 0), 2, 1e-15);
+    assert_near(lr_at(LR_COSINE, 2, 10, 10, 110, 0), 2, 1e-15);
+    assert_near(lr_at(LR_COSINE, 2, 60, 10, 110, 0), 1, 1e-15);
+    assert_near(lr_at(LR_COSINE, 2, 110, 10, 110, 0.25), 0.5, 1e-15);
+    assert_near(lr_at(LR_LINEAR, 2, 35, 10, 110, 0), 1.5, 1e-15);
+    assert_near(lr_at(LR_LINEAR, 2, 500, 10, 110, 0), 0, 1e-15);
     assert_true(isfinite(lr_at(LR_COSINE, 1, 0, 0, 0, 0)));
 }
 
 /* One rule for every run: torch's, in which the norm gets 1e-6 more. */
 static void test_clipping(void **state) {
     (void)state;
-    near(clip_scale(4, 1), 1 / (4 + 1e-6), 0);
-    near(clip_scale(0.5, 1), 1, 0);
-    near(clip_scale(1, 1), 1 / (1 + 1e-6), 0);
-    near(clip_scale(1e9, 0), 1, 0);
-    near(clip_scale(0, 1), 1, 0);
+    assert_near(clip_scale(4, 1), 1 / (4 + 1e-6), 0);
+    assert_near(clip_scale(0.5, 1), 1, 0);
+    assert_near(clip_scale(1, 1), 1 / (1 + 1e-6), 0);
+    assert_near(clip_scale(1e9, 0), 1, 0);
+    assert_near(clip_scale(0, 1), 1, 0);
 }
 
 static void test_warmup_steps(void **state) {

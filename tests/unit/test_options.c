@@ -1,10 +1,6 @@
 #include "base/file.h"
 #include "base/options.h"
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "tests/support/asserts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

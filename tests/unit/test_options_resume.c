@@ -3,12 +3,8 @@
 #include "base/file.h"
 #include "base/options.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/asserts.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +55,7 @@ static void test_the_rest_comes_from_the_run(void **state) {
     assert_int_equal(PARSE(&o, "--out", run), WR_E_USAGE); /* without --resume a run lends nothing */
     write_config("data: shards\nstepz: 7\n");
     assert_int_equal(PARSE(&o, "--resume", "--out", run), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "config.yaml:2: unknown key 'stepz'"));
+    assert_error_says("config.yaml:2: unknown key 'stepz'");
     assert_int_equal(PARSE(&o, "--resume", "--out", "/nowhere", "--data", "d"),
                      WR_OK); /* no run there: whoever opens it says so */
     options_free(o);

@@ -1,18 +1,14 @@
 /* Pair choice: best and worst of one prompt, ties, margins, missing rewards, records over the wire; prompt order; reply
  * statistics; intervals. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "base/rng.h"
 #include "evaluate/eval_summary.h"
 #include "dpo/online.h"
 #include "dpo/pairs.h"
+#include "tests/support/asserts.h"
 
 enum { MAX_REPLIES = 16 };
 typedef struct fixture {
@@ -51,7 +47,7 @@ static verdict choose(const fixture *f, const char *rule, double min_margin, dpo
     pair_counts c;
     size_t n;
     const pair_options o = {.rule = rule, .min_margin = min_margin, .seed = 1};
-    if (pairs_choose(&f->g, 1, &o, p, &n, &c) < 0) fail_msg("%s", wr_error());
+    assert_ok(pairs_choose(&f->g, 1, &o, p, &n, &c));
     assert_int_equal(c.made + c.ties + c.low_margin + c.too_few, 1);
     assert_int_equal(n, c.made);
     return c.made ? MADE : c.ties ? TIE : c.low_margin ? LOW : FEW;

@@ -1,13 +1,8 @@
 /* The tensor table of every family, seeded initialisation, the rounded copy, and numbers that are none. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "model/weights/params.h"
 #include "model/weights/weight_mapping.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,7 +17,7 @@ static model *make(const char *type, model_head head, bool tied) {
     model_config c;
     model *m = NULL;
     snprintf(spec, sizeof spec, "layers=2,hidden=16,heads=4,kv-heads=2,head-dim=6,ffn=20,type=%s,tied=%d", type, tied);
-    if (model_config_from_spec(spec, &c) < 0) fail_msg("%s", wr_error());
+    assert_ok(model_config_from_spec(spec, &c));
     c.V = 23;
     c.bos_id = 1, c.eos_id = c.eos_ids[0] = 2, c.n_eos = 1;
     model_config_set_head(&c, head, 3);

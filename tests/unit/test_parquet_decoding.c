@@ -1,14 +1,9 @@
 /* What pages of Parquet are decoded with: snappy against its library, runs of levels and indices, sizes that lie. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "data/source/parquet/parquet_encoding.h"
 #include "data/source/parquet/parquet_page.h"
 #include "data/source/parquet/parquet_snappy.h"
+#include "tests/support/asserts.h"
 
 #include <snappy-c.h>
 #include <stdlib.h>

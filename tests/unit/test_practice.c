@@ -1,13 +1,9 @@
 /* The practice world: its checker on answers of every kind, and the statistics that the rest relies on. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/stream.h"
 #include "data/practice/practice_world.h"
+#include "tests/support/asserts.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

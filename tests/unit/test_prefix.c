@@ -1,14 +1,9 @@
 /* prefix_batch: rows hold the right tokens whatever is shared; every segment has tokens; nothing is computed twice that
  * a group shares; memory is used again. prefix_groups: as good as trying every cut. prefix_batch_end: within the
  * budget, groups whole. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "model/prefix.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -122,7 +117,7 @@ static void test_whole_sequences(void **state) {
     assert_int_equal(prefix_batch_build(0, ids, lengths, group, 3, &p), WR_OK);
     assert_int_equal(p.batch.B, 0);
     assert_int_equal(prefix_batch_build(2, ids, (const size_t[]){3, 0}, group, 1, &p), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "sequence 1"));
+    assert_error_says("sequence 1");
     prefix_batch_free(&p);
 }
 

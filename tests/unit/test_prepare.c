@@ -1,11 +1,5 @@
 /* prepare as a whole on a small made-up file: bad rows counted, users apart, labels right, same bytes again, nothing
  * left behind. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -14,6 +8,7 @@
 #include "data/shard/dataset.h"
 #include "data/prepare/prepare.h"
 #include "reward/template.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,7 +210,7 @@ static void wildchat(void **state) {
     path_join(partial, dir, "out.partial");
     prepare_options o = options_for(source, out, "wildchat");
     assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED); /* it is done, but for the bad rows */
-    assert_non_null(strstr(wr_error(), "bad"));
+    assert_error_says("bad");
     const json_value *meta = load_meta(a, out);
     assert_int_equal(count(meta, "rows", "read"), USERS * 5 + 7);
     assert_int_equal(count(meta, "rows", "good"), USERS * 5);
@@ -406,7 +401,7 @@ static void nothing_usable(void **state) {
     fclose(fopen(empty, "w"));
     prepare_options o = options_for(source, out, "wildchat");
     assert_int_equal(prepare_run(&o, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "empty.jsonl"));
+    assert_error_says("empty.jsonl");
     o.format = "labelled";
     assert_int_equal(prepare_run(&o, NULL), WR_E_FORMAT);
     source[0] = "/nonexistent/*.jsonl";

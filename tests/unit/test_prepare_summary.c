@@ -1,10 +1,4 @@
 /* A prepared folder made here: its summary's numbers, its page, and what verifying it finds. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/hash.h"
 #include "data/shard/folder_verify.h"
@@ -12,6 +6,7 @@
 #include "report/html.h"
 #include "report/prepare_page.h"
 #include "report/sankey.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -126,7 +121,7 @@ static const json_value *summarised(arena *a, strbuf *text) {
     const json_value *v;
     strbuf_clear(text);
     wr_status s = prepare_summary(dir, text);
-    if (s < 0) fail_msg("%s", wr_error());
+    assert_ok(s);
     assert_int_equal(json_parse(a, text->data, text->len, &v), WR_OK);
     return v;
 }
@@ -290,7 +285,7 @@ static void folders_without_parts(void **state) {
     assert_false(prepare_summary_wanted(at("bare"))); /* a training run */
     put("bare/meta.json", "{\"version\":");
     assert_int_equal(prepare_summary(at("bare"), &text), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "meta.json"));
+    assert_error_says("meta.json");
     strbuf_free(&text);
 }
 
@@ -314,7 +309,7 @@ static void test_users_never_in_train(void **state) {
     const instance stray[] = {reply("c9:4", "bob", "again", 1, "lexicon")};
     write_rewards("reward-test-00001.wrs", stray, 1);
     assert_int_equal(folder_verify_split(dir, &users), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "bob"));
+    assert_error_says("bob");
     assert_int_equal(unlink(at("reward-test-00001.wrs")), 0);
 }
 
@@ -331,10 +326,10 @@ static void files_have_their_hashes(void **state) {
     assert_int_equal(file_read(at("users.jsonl.zst"), 0, &text, &n), WR_OK);
     put("users.jsonl.zst", "{}\n");
     assert_int_equal(folder_verify_files(dir, meta, &checked), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "users.jsonl.zst: changed"));
+    assert_error_says("users.jsonl.zst: changed");
     assert_int_equal(unlink(at("users.jsonl.zst")), 0);
     assert_int_equal(folder_verify_files(dir, meta, &checked), WR_E_MISMATCH);
-    assert_non_null(strstr(wr_error(), "users.jsonl.zst: missing"));
+    assert_error_says("users.jsonl.zst: missing");
     put("users.jsonl.zst", text);
     free(text);
     arena_free(a);

@@ -1,16 +1,10 @@
 /* The hand-written word matchers against PCRE2 on the same patterns, and the normal forms against utf8proc. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "text/tokenizer/normalizer.h"
 #include "text/tokenizer/pretokenize.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,8 +35,8 @@ static pair make(const char *layout) {
     const json_value *config;
     assert_int_equal(json_parse(p.a, layout, strlen(layout), &config), WR_OK);
     assert_int_equal(unicode_table_create(&p.table), WR_OK);
-    if (pretokenizer_load(config, p.table, &p.by_hand) < 0 || pretokenizer_load(config, NULL, &p.by_regex) < 0)
-        fail_msg("%s", wr_error());
+    assert_ok(pretokenizer_load(config, p.table, &p.by_hand));
+    assert_ok(pretokenizer_load(config, NULL, &p.by_regex));
     return p;
 }
 

@@ -5,11 +5,7 @@
 #include "base/utf8.h"
 #include "net/http_message.h"
 #include "net/http_secret.h"
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "tests/support/asserts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,7 @@
 /* Refusals: intervals and shares worked out by hand, from lines of both generations of turns.jsonl.zst. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "data/label/agree/refusal_report.h"
+#include "tests/support/near.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,21 +20,17 @@ static int tear_down(void **state) {
     return dir_remove_tree(dir) < 0 ? -1 : 0;
 }
 
-static void near(double got, double want) {
-    if (!(fabs(got - want) < 5e-5)) fail_msg("%.9g is not %.9g", got, want);
-}
-
 static void wilson(void **state) {
     (void)state;
     double low, high;
     wilson_interval(10, 20, &low, &high); /* 0.5 ± 1.95996/1.192073·sqrt(0.0125 + 3.841459/1600) */
-    near(low, 0.29930), near(high, 0.70070);
+    assert_near(low, 0.29930, 5e-5), assert_near(high, 0.70070, 5e-5);
     wilson_interval(0, 10, &low, &high); /* 0.3841459/1.3841459 */
     assert_true(low == 0);
-    near(high, 0.27753);
+    assert_near(high, 0.27753, 5e-5);
     wilson_interval(10, 10, &low, &high);
     assert_true(high == 1);
-    near(low, 1 - 0.27753);
+    assert_near(low, 1 - 0.27753, 5e-5);
     wilson_interval(0, 0, &low, &high);
     assert_true(low == 0 && high == 1);
 }
@@ -87,11 +78,11 @@ static void counts_and_shares(void **state) {
     assert_int_equal(bad, 3);
     assert_true(number(v, "refusals") == 3 && number(v, "false") == 2 && number(v, "justified") == 1 &&
                 number(v, "answered") == 1);
-    near(number(v, "false_share"), 2.0 / 3);
+    assert_near(number(v, "false_share"), 2.0 / 3, 5e-5);
     double low, high;
     wilson_interval(2, 3, &low, &high);
-    near(number(v, "false_share_low"), low), near(number(v, "false_share_high"), high);
-    near(number(v, "paper_false_share"), 0.32);
+    assert_near(number(v, "false_share_low"), low, 5e-5), assert_near(number(v, "false_share_high"), high, 5e-5);
+    assert_near(number(v, "paper_false_share"), 0.32, 5e-5);
     const json_value *levels = json_get(v, "by_level"), *models = json_get(v, "by_model"),
                      *months = json_get(v, "by_month");
     const json_value *none = json_at(levels, 0), *neutral = json_at(levels, 3), *correction = json_at(levels, 2);
@@ -99,7 +90,7 @@ static void counts_and_shares(void **state) {
                 number(none, "none") == 1);
     assert_true(number(neutral, "turns") == 4 && number(neutral, "false") == 1 && number(neutral, "justified") == 1 &&
                 number(neutral, "answered") == 1 && number(neutral, "none") == 1);
-    near(number(neutral, "false_rate"), 0.25);
+    assert_near(number(neutral, "false_rate"), 0.25, 5e-5);
     assert_true(number(correction, "false") == 1 && number(correction, "false_rate") == 1);
     assert_true(json_is(json_get(json_at(levels, 1), "false_rate"), JSON_NULL)); /* no turn of level 1 */
     assert_int_equal(models->length, 2);                                         /* the two with most refusals */
@@ -134,7 +125,7 @@ static void nothing_good_is_an_error(void **state) {
     assert_int_equal(file_write_atomic(path, "x\n[]\n", 5), WR_OK);
     assert_int_equal(refusal_report_create(&r), WR_OK);
     assert_int_equal(turns_read(path, add, &r, &bad), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "turns.jsonl"));
+    assert_error_says("turns.jsonl");
     refusal_report_free(&r);
 }
 

@@ -1,18 +1,12 @@
 /* Patterns over all kinds of code points, against hashes of what Hugging Face tokenizers makes of them
  * (tests/oracle/regex_codepoints.py), and what a regex does with places and empty matches. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
 #include "text/tokenizer/pretokenize.h"
 #include "text/tokenizer/unicode_data.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

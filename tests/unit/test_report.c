@@ -1,14 +1,10 @@
 /* The report: escaping, charts, damaged input, and a page that needs nothing else. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include "base/file.h"
 #include "report/html.h"
 #include "report/metrics_series.h"
 #include "report/report.h"
 #include "report/svg_chart.h"
+#include "tests/support/near.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,9 +58,9 @@ static void escapes_everything(void **state) {
 
 static void ticks_are_round(void **state) {
     (void)state;
-    assert_true(fabs(svg_tick_step(1, 5) - 0.2) < 1e-12);
-    assert_true(fabs(svg_tick_step(103, 5) - 50) < 1e-12);
-    assert_true(fabs(svg_tick_step(0.0031, 4) - 0.001) < 1e-12);
+    assert_near(svg_tick_step(1, 5), 0.2, 1e-12);
+    assert_near(svg_tick_step(103, 5), 50, 1e-12);
+    assert_near(svg_tick_step(0.0031, 4), 0.001, 1e-12);
     assert_true(svg_tick_step(0, 5) > 0);
 }
 

@@ -1,12 +1,7 @@
 /* Inputs joined from pieces are those of the whole text: every golden vocabulary, random conversations full of what
  * pre-tokenizers care about. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "reward/reward_encoder.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

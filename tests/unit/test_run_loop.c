@@ -3,16 +3,11 @@
 #include "base/file.h"
 #include "tests/support/temp_folder.h"
 #include "trainer/run_loop.h"
+#include "tests/support/asserts.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static world *w;
 
@@ -141,7 +136,7 @@ static void test_stop(void **state) {
     counting c = {.stop_at = 4};
     begin(&c, "stop", 5, false);
     assert_int_equal(run_loop_go(&c.loop), WR_E_INTERRUPTED);
-    assert_non_null(strstr(wr_error(), "after step 3 of 5, all saved"));
+    assert_error_says("after step 3 of 5, all saved");
     assert_false(c.loop.finished);
     end(&c);
     assert_true(there("stop", "checkpoints/step-3"));

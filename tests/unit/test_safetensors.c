@@ -1,15 +1,10 @@
 /* safetensors: round trip, conversions, and damaged files: truncated at every offset, every header byte changed, and
  * lies. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/model.h"
 #include "model/weights/safetensors.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -213,7 +208,7 @@ static void test_changed_header_bytes(void **state) {
 static void refuse(const char *header, size_t data, const char *word) {
     put_file(strlen(header), header, data);
     if (open_and_read() >= 0) fail_msg("accepted: %s", header);
-    if (!strstr(wr_error(), word)) fail_msg("\"%s\" does not say \"%s\"", wr_error(), word);
+    assert_error_says(word);
 }
 
 static void test_lies(void **state) {
@@ -367,7 +362,7 @@ static void refuse_load(const char *word) {
     model *m = NULL;
     assert_true(load(&m) < 0);
     assert_null(m);
-    if (!strstr(wr_error(), word)) fail_msg("\"%s\" does not say \"%s\"", wr_error(), word);
+    assert_error_says(word);
 }
 
 static void test_model_tensors(void **state) {

@@ -1,16 +1,10 @@
 /* Sampling: choice of one token against an obvious reference, and whole replies of a small random model. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "model/extend.h"
 #include "sampler/sampler.h"
 #include "sampler/pick.h"
 #include "tests/support/sampler_fixture.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,14 +1,9 @@
 /* score_ids: in f32 a text has the same bits alone, among texts that begin alike, and in batches of any size. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/prefix.h"
 #include "reward/score.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,7 +126,7 @@ static void test_no_tokens(void **state) {
     assert_int_equal(score_scratch_create(&reward, &s), WR_OK);
     assert_int_equal(score_ids(&reward, s, 0, NULL, 100, &score, NULL), WR_OK);
     assert_int_equal(score_ids(&reward, s, 1, &(token_ids){0}, 100, &score, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "text 0"));
+    assert_error_says("text 0");
     score_scratch_free(s);
     model_free(reward.m);
 }

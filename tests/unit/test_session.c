@@ -1,14 +1,8 @@
 /* Sessions of the sampler: prompts that come while others run, each with parameters of its own; the order in which they
  * are taken; sessions that are given up. Replies are compared with those of each prompt in a batch of its own. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "sampler/session.h"
 #include "tests/support/sampler_fixture.h"
+#include "tests/support/asserts.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,13 +1,8 @@
 /* Which files sources are: folders and patterns, options and fingerprints; what is said of what cannot be read. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "tests/support/seen_rows.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/asserts.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,22 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static sources *open_one(const char *name, size_t block_bytes) {
-    sources *s;
-    const char *paths[] = {in_folder(name)};
-    if (sources_open(paths, 1, &(source_options){.block_bytes = block_bytes}, &s) < 0) fail_msg("%s", wr_error());
-    return s;
-}
-
-/* All blocks in order; returns their number. */
-static size_t read_all(sources *s, size_t file, seen *all, uint64_t *bytes) {
-    for (size_t block = 0;; block++) {
-        wr_status status = sources_read(s, file, block, note, all, bytes);
-        if (status < 0) fail_msg("%s", wr_error());
-        if (status == WR_END) return block;
-    }
-}
 
 static void options(void **state) {
     (void)state;
@@ -128,19 +107,19 @@ static void places(void **state) {
     sources_close(s);
     strcpy(sub, in_folder("e"));
     assert_int_equal(sources_open((const char *[]){sub}, 1, &(source_options){0}, &s), WR_E_IO);
-    assert_non_null(strstr(wr_error(), sub));
+    assert_error_says(sub);
     assert_int_equal(sources_open((const char *[]){"/none/x*.jsonl"}, 1, &(source_options){0}, &s), WR_E_IO);
-    assert_non_null(strstr(wr_error(), "/none/x*.jsonl"));
+    assert_error_says("/none/x*.jsonl");
     assert_int_equal(sources_open((const char *[]){"-"}, 1, &(source_options){0}, &s), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "standard input"));
+    assert_error_says("standard input");
     assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
     assert_int_equal(sources_open((const char *[]){in_folder("pipe")}, 1, &(source_options){0}, &s), WR_E_USAGE);
-    assert_non_null(strstr(wr_error(), "regular file"));
+    assert_error_says("regular file");
     /* Bytes that are nothing, and a name that promises more than is there. */
     put_file("noise.zst", "\x01\x02\x03\x04 not at all", 15);
     s = open_one("noise.zst", 0);
     assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "noise.zst"));
+    assert_error_says("noise.zst");
     sources_close(s);
     put_file("empty.jsonl.zst", "", 0);
     s = open_one("empty.jsonl.zst", 0);
@@ -149,7 +128,7 @@ static void places(void **state) {
     put_file("cut.parquet", "PAR1 cut", 8);
     s = open_one("cut.parquet", 0);
     assert_int_equal(sources_read(s, 0, 0, note, &all, NULL), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "cut.parquet"));
+    assert_error_says("cut.parquet");
     sources_close(s);
     seen_free(&all);
 }

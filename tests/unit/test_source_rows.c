@@ -1,14 +1,9 @@
 /* Rows of text: those over the limit are stepped over; CSV in any form, as JSON. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/rng.h"
 #include "data/source/sources_rows.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,7 +145,7 @@ static void open_quote(void **state) {
     assert_int_equal(text_rows_open(in_folder("q.csv"), 1 << 20, &columns, &rows), WR_OK);
     assert_int_equal(text_rows_next(rows, UINT64_MAX, &row), WR_OK);
     assert_int_equal(text_rows_next(rows, UINT64_MAX, &row), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "q.csv:3: the row that begins here has over 1 MiB: is a quote missing?"));
+    assert_error_says("q.csv:3: the row that begins here has over 1 MiB: is a quote missing?");
     text_rows_close(rows);
     strbuf_free(&text);
 }

@@ -1,16 +1,11 @@
 /* Sources: blocks of every kind of file hold all rows once and in order, whatever the block size and in whatever order
  * they are asked for; arrays, odd lines, archives, cut files. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/rng.h"
 #include "data/source/sources.h"
 #include "tests/support/seen_rows.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/asserts.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -46,22 +41,6 @@ static void put_archive(const char *name, int filter, int format, const member *
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
-
-static sources *open_one(const char *name, size_t block_bytes) {
-    sources *s;
-    const char *paths[] = {in_folder(name)};
-    if (sources_open(paths, 1, &(source_options){.block_bytes = block_bytes}, &s) < 0) fail_msg("%s", wr_error());
-    return s;
-}
-
-/* All blocks in order; returns their number. */
-static size_t read_all(sources *s, size_t file, seen *all, uint64_t *bytes) {
-    for (size_t block = 0;; block++) {
-        wr_status status = sources_read(s, file, block, note, all, bytes);
-        if (status < 0) fail_msg("%s", wr_error());
-        if (status == WR_END) return block;
-    }
-}
 
 /* Every block on its own, backwards, and at random with one handle: the same rows. */
 static void check_blocks(const char *name, size_t block_bytes, const char *expected) {
@@ -384,7 +363,7 @@ static void truncated(void **state) {
                 fail_msg("%s cut to %zu of %zu: %zu rows and no error", kinds[k].name, cut, n, all.rows);
             if (status < 0) {
                 assert_true(status == WR_E_FORMAT || status == WR_E_IO);
-                assert_non_null(strstr(wr_error(), kinds[k].name));
+                assert_error_says(kinds[k].name);
                 if (status == WR_E_FORMAT && kinds[k].members > 1 && all.rows > 300 &&
                     !strstr(wr_error(), "two.jsonl") && !strstr(kinds[k].name, "tar"))
                     fail_msg("%s cut to %zu: %s", kinds[k].name, cut, wr_error());
@@ -407,7 +386,7 @@ static void truncated(void **state) {
     /* It became shorter after it was opened: that is said, and not taken for its end. */
     assert_int_equal(truncate(in_folder("plain.jsonl"), 3000), 0);
     assert_int_equal(sources_read(s, 0, 5, note, &all, NULL), WR_E_IO);
-    assert_non_null(strstr(wr_error(), "became shorter"));
+    assert_error_says("became shorter");
     sources_close(s);
     seen_free(&all);
     strbuf_free(&text);

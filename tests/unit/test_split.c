@@ -1,12 +1,7 @@
 /* Split by user: REFERENCE mistake 9 was a split by turn, unseeded, with the same user on both sides. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "data/prepare/split.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,8 @@
 /* SIGTERM ends a process that does not answer it, even one that spins; one that answers has its time; a second SIGINT
  * ends at once. Each in a process of its own: handlers and their timer belong to the process. */
 #include "mpi/internal.h"
+#include "tests/support/asserts.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +10,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static double now(void) {
     struct timespec t;

@@ -5,14 +5,10 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/stream.h"
+#include "tests/support/asserts.h"
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,7 +235,7 @@ static void test_later_members(void **state) {
             write_file(path, both.data, one.len + cut);
             if (read_lines(path, &got) != WR_E_FORMAT)
                 fail_msg("%s: cut %zu bytes into its second member: read", kinds[k].name, cut);
-            assert_non_null(strstr(wr_error(), kinds[k].name));
+            assert_error_says(kinds[k].name);
         }
         strbuf_puts(&one, "garbage");
         write_file(path, one.data, one.len);
@@ -319,7 +315,7 @@ static void test_gzip_from_pipe(void **state) {
         assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
         close(ends[0]);
         assert_int_equal(read_lines("-", &got), damaged ? WR_E_FORMAT : WR_END);
-        if (damaged) assert_non_null(strstr(wr_error(), "standard input"));
+        if (damaged) assert_error_says("standard input");
     }
     dup2(saved, STDIN_FILENO);
     close(saved);
@@ -338,7 +334,7 @@ static void test_joined_tars(void **state) {
     strbuf_append(&two, tar.data, tar.len);
     assert_int_equal(read_bytes("one.tar", &tar), WR_END);
     assert_int_equal(read_bytes("two.tar", &two), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "end mark"));
+    assert_error_says("end mark");
     strbuf packed = {0};
     put_member(&packed, two.data, two.len, NULL, false);
     assert_int_equal(read_bytes("two.tar.gz", &packed), WR_E_FORMAT);
@@ -355,7 +351,7 @@ static void test_within(void **state) {
     strbuf_putc(&inner, '\n');
     put_archive(&outer, ARCHIVE_FILTER_NONE, ARCHIVE_FORMAT_TAR_USTAR, NULL, inner.data, inner.len);
     assert_int_equal(read_bytes("outer.tar", &outer), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "gzip within an archive"));
+    assert_error_says("gzip within an archive");
     static const int formats[] = {ARCHIVE_FORMAT_ZIP, ARCHIVE_FORMAT_7ZIP};
     for (int i = 0; i < 2; i++) {
         strbuf_clear(&inner);
@@ -387,7 +383,7 @@ static void expect_refused(const char *name, const char *bytes, size_t n, const 
     write_file(in_folder(name), bytes, n);
     assert_int_equal(read_lines(in_folder(name), &got), WR_E_FORMAT);
     if (!strstr(wr_error(), word)) fail_msg("%s: \"%s\" says nothing of %s", name, wr_error(), word);
-    assert_non_null(strstr(wr_error(), name));
+    assert_error_says(name);
     strbuf_free(&got);
 }
 
@@ -416,7 +412,7 @@ static void test_named(void **state) {
     REFUSED("p.jsonl.gz", pointer, "git lfs pull");
     REFUSED("p.tar", pointer, "git lfs pull");
     assert_int_equal(file_read(in_folder("p.jsonl"), 0, &bytes, &n), WR_E_FORMAT);
-    assert_non_null(strstr(wr_error(), "git lfs pull"));
+    assert_error_says("git lfs pull");
     assert_int_equal(file_map_open(in_folder("p.jsonl"), &m), WR_E_FORMAT);
     assert_null(m.bytes);
     REFUSED("u.jsonl", "\xFF\xFE{\0\"\0a\0\"\0:\0", "UTF-16");

@@ -1,13 +1,8 @@
 /* The reward template: slots, rendering, and truncation that leaves out the oldest history and nothing else. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "reward/template.h"
 #include "text/chat/jinja.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +72,7 @@ static void as_chat_template(void **state) {
         jinja_text got;
         assert_int_equal(texts[i] ? reward_template_from_text(texts[i], &t) : reward_template_load(NULL, &t), WR_OK);
         assert_int_equal(reward_template_jinja(t, &text), WR_OK);
-        if (jinja_compile(text.data, text.len, &c) < 0) fail_msg("%s", wr_error());
+        assert_ok(jinja_compile(text.data, text.len, &c));
         for (size_t n = 0; n <= 4; n++) {
             chat_message m[6];
             memcpy(m, history, n * sizeof *m);
@@ -87,7 +82,7 @@ static void as_chat_template(void **state) {
             assert_int_equal(reward_template_render(t, history, n, m[n].content, m[n].length, m[n + 1].content,
                                                     m[n + 1].length, &want),
                              WR_OK);
-            if (jinja_render(c, &(jinja_chat){.messages = m, .n = n + 2}, a, &got) < 0) fail_msg("%s", wr_error());
+            assert_ok(jinja_render(c, &(jinja_chat){.messages = m, .n = n + 2}, a, &got));
             assert_int_equal(got.n, want.len);
             assert_memory_equal(got.bytes, want.data, want.len);
         }

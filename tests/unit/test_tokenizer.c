@@ -1,11 +1,4 @@
 /* Tokenizer against goldens made with Hugging Face tokenizers (tests/oracle/tokenizer_golden.py), and its edges. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -13,6 +6,7 @@
 #include "base/stream.h"
 #include "base/utf8.h"
 #include "text/tokenizer/tokenizer.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,7 +73,7 @@ static void check_golden(const char *name) {
     size_t length, n, rows = 0;
     arena *a = arena_create();
     snprintf(path, sizeof path, GOLDEN "%s", name);
-    if (tokenizer_load(path, &t) < 0) fail_msg("%s", wr_error());
+    assert_ok(tokenizer_load(path, &t));
     snprintf(path, sizeof path, GOLDEN "%s/cases.jsonl", name);
     assert_int_equal(instream_open(path, &in), WR_OK);
     for (; instream_line(in, &line, &length) == WR_OK; rows++) {
@@ -133,7 +127,7 @@ static void test_unknown(void **state) {
 
 static tokenizer *load(const char *name) {
     tokenizer *t = NULL;
-    if (tokenizer_load(name, &t) < 0) fail_msg("%s", wr_error());
+    assert_ok(tokenizer_load(name, &t));
     return t;
 }
 
@@ -366,7 +360,7 @@ static void check_changed(const char *file, const char *from, const char *to, co
     wr_status status = tokenizer_load(path, &t);
     if (word) {
         assert_int_equal(status, WR_E_FORMAT);
-        assert_non_null(strstr(wr_error(), path));
+        assert_error_says(path);
         if (!strstr(wr_error(), word)) fail_msg("\"%s\" does not name %s", wr_error(), word);
     } else if (status < 0) {
         fail_msg("%s", wr_error());

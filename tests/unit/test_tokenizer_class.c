@@ -1,15 +1,9 @@
 /* Chats of a Llama-2-style file: ids as transformers 5 gives them for the class that tokenizer_config.json names
  * (transformers 5.24 was asked for each); other texts as the file says. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/mem.h"
 #include "text/tokenizer/tokenizer.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +38,7 @@ static void check(const char *dir, const char *config, const char *model, const 
     tokenizer *t = NULL;
     put(dir, "tokenizer_config.json", config);
     put(dir, "config.json", model);
-    if (tokenizer_load(dir, &t) < 0) fail_msg("%s", wr_error());
+    assert_ok(tokenizer_load(dir, &t));
     for (int i = 0; i < 3; i++) {
         for (int chat = 0; chat < 2; chat++) {
             uint16_t origin[16] = {0};
@@ -92,7 +86,7 @@ static void check_decoder(const char *dir, const char *class, const char *entrie
     snprintf(config, sizeof config, "{\"tokenizer_class\":\"%s\",\"added_tokens_decoder\":%s}", class, entries);
     put(dir, "tokenizer_config.json", config);
     wr_status status = tokenizer_load(dir, &t);
-    if (!word && status < 0) fail_msg("%s", wr_error());
+    if (!word) assert_ok(status);
     if (word && status >= 0) fail_msg("%s is taken", entries);
     if (word && (!strstr(wr_error(), word) || !strstr(wr_error(), "tokenizer_config.json")))
         fail_msg("\"%s\" does not name %s", wr_error(), word);

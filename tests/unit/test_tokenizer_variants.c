@@ -1,16 +1,10 @@
 /* Tokenizer files of many kinds: ids and texts as Hugging Face gives them (tests/oracle/tokenizer_variants.py), or a
  * refusal that names what it is about. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "text/tokenizer/tokenizer.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

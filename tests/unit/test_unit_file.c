@@ -1,12 +1,7 @@
 /* Working files of prepare: what is cut or changed is found, whatever the place; nothing is read past its end. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "data/shard/bytes.h"
 #include "data/prepare/unit_file.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,7 +80,7 @@ static void cut_anywhere(void **state) {
         overwrite(bytes, k);
         assert_int_equal(unit_open(path, &u), WR_E_FORMAT);
         assert_null(u);
-        assert_non_null(strstr(wr_error(), "00003-000012.read"));
+        assert_error_says("00003-000012.read");
         assert_false(unit_present(path)); /* and is removed, so that it is made again */
         assert_false(file_exists(path));
     }

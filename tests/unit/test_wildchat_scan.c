@@ -1,16 +1,11 @@
 /* Rows read in one pass: the same as through a DOM, on written cases, on real rows and on many mutations of both; the
  * JSON scanner against json_parse; the packed form, cut and damaged. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/json_scan.h"
 #include "base/rng.h"
 #include "base/stream.h"
 #include "base/utf8.h"
 #include "tests/support/conversation_dom.h"
+#include "tests/support/asserts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,7 @@
 /* Framing: round trips, every truncation, every flipped byte, hostile lengths. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
+#include "tests/support/asserts.h"
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "base/rng.h"
 #include "mpi/wire.h"
