@@ -61,11 +61,6 @@ cleanup:
     return status;
 }
 
-static double step_lr(const dpo_options *o, int64_t step) {
-    return lr_at(o->run.schedule, o->train.update.adam.lr, step - 1, lr_warmup_steps(o->run.warmup_ratio, o->run.steps),
-                 o->run.steps, 0);
-}
-
 /* What rank 0 tells of a step: its line, the note beside the progress. */
 static void report_step(run *x, const step_plan *plan, double lr, const dpo_update_stats *update,
                         const step_times *times, strbuf *line, char note[RUN_NOTE]) {
@@ -100,7 +95,7 @@ static wr_status online_step(void *context, int64_t step, strbuf *line, char not
     TRY(work_phase(x->c, is_root(x) ? &work : NULL, rollout_task, x->r, &outcome));
     const double t1 = clock_seconds();
     TRY(world_agree(x->w, pairs_unpack(outcome.data, outcome.len, memory, &pairs, &n_pairs)));
-    const double lr = step_lr(o, step);
+    const double lr = run_loop_rate(&x->loop, o->train.update.adam.lr, step);
     /* before the first update policy and reference are the same model */
     TRY(dpo_update(&x->trainer, &o->train, pairs, n_pairs, lr, step == 1, &update));
     const double t2 = clock_seconds();
@@ -125,19 +120,11 @@ static wr_status open_run(run *x) {
     x->loop = (run_loop){.w = x->w,
                          .m = x->policy,
                          .opt = &x->trainer.update.opt,
-                         .out = o->run.out,
-                         .resume = o->run.resume,
-                         .checkpoint_every = o->run.checkpoint_every,
+                         .o = &o->run,
                          .how = {.tokenizer_dir = o->model_dir,
                                  .base = o->model_dir,
-                                 .stored = o->run.save_precision,
-                                 .merge = o->run.lora_merge,
-                                 .keep = o->run.keep,
                                  .chat_template = o->rollout.chat_template ? rollout_chat_source(x->r) : NULL},
-                         .state = {.seed = o->run.seed,
-                                   .terms = o->terms,
-                                   .steps = o->run.steps,
-                                   .data_options = "--prompts or --reward"},
+                         .state = {.terms = o->terms, .data_options = "--prompts or --reward"},
                          .name = "dpo",
                          .context = x,
                          .step = online_step};

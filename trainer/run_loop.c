@@ -12,7 +12,12 @@ wr_status run_loop_open(run_loop *r) {
     wr_status status = WR_OK;
     bool found = false;
     r->saved = -1;
-    TRY(run_open(r->w, r->out, r->resume, r->state.terms, &r->dir));
+    r->state.seed = r->o->seed;
+    if (!r->state.steps) r->state.steps = r->o->steps;
+    r->how.stored = r->o->save_precision;
+    r->how.merge = r->o->lora_merge;
+    r->how.keep = r->o->keep;
+    TRY(run_open(r->w, r->o->out, r->o->resume, r->state.terms, &r->dir));
     TRY(checkpoint_load(r->w, r->dir, r->m, r->opt, &r->state, &found));
     TRY(replicas_equal(r->w, r->m, NULL));
     if (found) r->saved = r->state.step;
@@ -28,12 +33,17 @@ void run_loop_close(run_loop *r) {
     r->dir = NULL;
 }
 
+double run_loop_rate(const run_loop *r, double peak, int64_t step) {
+    const int64_t steps = r->state.steps;
+    return lr_at(r->o->schedule, peak, step - 1, lr_warmup_steps(r->o->warmup_ratio, steps), steps, 0);
+}
+
 static void announce(const run_loop *r) {
-    if (!is_root(r) || !r->resume) return;
+    if (!is_root(r) || !r->o->resume) return;
     if (r->saved >= 0)
-        log_info("%s: continuing after step %lld of %lld", r->out, (long long)r->saved, (long long)r->state.steps);
+        log_info("%s: continuing after step %lld of %lld", r->o->out, (long long)r->saved, (long long)r->state.steps);
     else
-        log_info("%s: no checkpoint yet, starting at the first step", r->out);
+        log_info("%s: no checkpoint yet, starting at the first step", r->o->out);
 }
 
 /* --- saving and measuring ----------------------------------------------------------------------------------------- */
@@ -123,7 +133,7 @@ static wr_status after_step(run_loop *r) {
     const int64_t step = r->state.step;
     const bool last = step == r->state.steps;
     if (r->evaluate && !last && r->eval_every && step % r->eval_every == 0) TRY(evaluate_between(r));
-    if (last || (r->checkpoint_every && step % r->checkpoint_every == 0)) TRY(save(r));
+    if (last || (r->o->checkpoint_every && step % r->o->checkpoint_every == 0)) TRY(save(r));
 cleanup:
     return status;
 }
@@ -133,7 +143,7 @@ static wr_status stop_here(run_loop *r) {
     TRY(save(r));
     status =
         wr_fail(WR_E_INTERRUPTED, "%s: stopped by a signal after step %lld of %lld, all saved; continue with --resume",
-                r->out, (long long)r->state.step, (long long)r->state.steps);
+                r->o->out, (long long)r->state.step, (long long)r->state.steps);
 cleanup:
     return status;
 }

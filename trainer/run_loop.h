@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "trainer/checkpoint.h"
+#include "trainer/run_options.h"
 
 enum { RUN_NOTE = 96 };
 
@@ -22,12 +23,10 @@ typedef struct run_loop {
     world *w;
     model *m;
     adamw *opt;
-    /* how long, how often */
-    const char *out;
-    bool resume;
-    int64_t checkpoint_every, eval_every; /* steps; 0: at the end only */
-    save_options how;
-    checkpoint_state state; /* on entry: what the run is begun with, `steps` among it; .step: steps done */
+    const run_options *o;
+    int64_t eval_every;     /* steps; 0: at the end only */
+    save_options how;       /* the files beside a model; the rest is o's */
+    checkpoint_state state; /* on entry: what the run is begun with; steps: 0 for o's. .step: steps done */
     /* what a step is */
     const char *name; /* of the progress line: "train" */
     void *context;
@@ -47,6 +46,8 @@ typedef struct run_loop {
 /* Opens the folder, and with resume the newest checkpoint: m, opt and state are then its. The ranks' weights are
  * compared. Errors of run_open and checkpoint_load. */
 wr_status run_loop_open(run_loop *r);
+/* The learning rate of a step, the first being 1. LOCAL. */
+double run_loop_rate(const run_loop *r, double peak, int64_t step);
 /* Steps to the last, then saves the final model and evaluates it. A run that had all its steps only does the latter:
  * the line of its last evaluation, which lies behind what the checkpoint counts, is written again.
  *

@@ -54,7 +54,7 @@ typedef struct trainer {
     step_order order;
     run_loop loop;
     size_t longer; /* training records with more tokens than the rule's limit */
-    int64_t steps, warmup;
+    int64_t steps;
     uint32_t *records, *lengths; /* (global_batch) of the current step */
     uint32_t *wanted;            /* (global_batch) this rank's share */
     record_bytes *bytes;         /* (global_batch) */
@@ -131,7 +131,6 @@ static wr_status plan_steps(trainer *t) {
     for (size_t i = 0; i < d->n_records; i++) t->longer += d->lengths[i] > limit;
     tell_records(t, "records");
     t->steps = o->run.steps ? o->run.steps : (int64_t)((t->order.usable + o->global_batch - 1) / o->global_batch);
-    t->warmup = lr_warmup_steps(o->run.warmup_ratio, t->steps);
     return WR_OK;
 }
 
@@ -250,7 +249,7 @@ static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     r->sums = (step_sums){sum[0], sum[1], sum[2]};
     r->loss = r->sums.loss / r->terms;
     TRY(updater_check_loss(&t->u, r->loss));
-    r->lr = lr_at(t->o->run.schedule, t->o->update.adam.lr, step - 1, t->warmup, t->steps, 0);
+    r->lr = run_loop_rate(&t->loop, t->o->update.adam.lr, step);
     updater_apply(&t->u, &t->o->update, r->grad_norm, r->lr);
     r->epoch = (uint64_t)(step - 1) * t->o->global_batch / t->order.usable;
     r->step_time = clock_seconds() - began;
@@ -312,18 +311,13 @@ static run_loop run_of(trainer *t) {
     run_loop r = {.w = t->w,
                   .m = t->start.m,
                   .opt = &t->u.opt,
-                  .out = o->run.out,
-                  .resume = o->run.resume,
-                  .checkpoint_every = o->run.checkpoint_every,
+                  .o = &o->run,
                   .eval_every = o->eval_every,
                   .how = {.tokenizer_dir = t->start.tokenizer_dir,
                           .template_text = t->start.template_text,
                           .chat_template = t->start.chat_template,
-                          .base = o->model,
-                          .stored = o->run.save_precision,
-                          .merge = o->run.lora_merge,
-                          .keep = o->run.keep},
-                  .state = {.seed = o->run.seed, .terms = o->terms, .steps = t->steps, .data_options = "--data"},
+                          .base = o->model},
+                  .state = {.terms = o->terms, .steps = t->steps, .data_options = "--data"},
                   .name = "train",
                   .context = t,
                   .step = run_step,

@@ -21,6 +21,7 @@ static const run_terms terms = {.config_yaml = "lr: 1\n", .arithmetic = "f32", .
 /* A training whose only weight is counted up: what a run has done can be read from it. */
 typedef struct counting {
     run_loop loop;
+    run_options options;
     model *m;
     adamw opt;
     int evaluations;
@@ -61,15 +62,13 @@ static void begin(counting *c, const char *name, int64_t steps, bool resume) {
     assert_int_equal(model_alloc_params(c->m), WR_OK);
     assert_int_equal(adamw_create(model_trainables(c->m).n, &c->opt), WR_OK);
     c->evaluations = 0;
+    c->options = (run_options){.out = out, .resume = resume, .steps = steps, .checkpoint_every = 2, .keep = 2};
     c->loop = (run_loop){.w = w,
                          .m = c->m,
                          .opt = &c->opt,
-                         .out = out,
-                         .resume = resume,
-                         .checkpoint_every = 2,
+                         .o = &c->options,
                          .eval_every = 3,
-                         .how = {.keep = 2},
-                         .state = {.steps = steps, .terms = &terms, .data_options = "--data"},
+                         .state = {.terms = &terms, .data_options = "--data"},
                          .name = "count",
                          .context = c,
                          .step = count_step,
@@ -193,7 +192,7 @@ static void test_nothing_to_measure(void **state) {
     (void)state;
     counting c = {.evaluation_error = WR_END};
     begin(&c, "nothing", 3, false);
-    c.loop.checkpoint_every = c.loop.eval_every = 0;
+    c.options.checkpoint_every = c.loop.eval_every = 0;
     assert_int_equal(run_loop_go(&c.loop), WR_OK);
     end(&c);
     assert_lines("nothing", S(1) S(2) S(3));
@@ -201,10 +200,22 @@ static void test_nothing_to_measure(void **state) {
     assert_true(there("nothing", "checkpoints/step-3") && there("nothing", "model"));
 }
 
+/* Half of the steps rise, and the rest falls to 0: of the steps that there are, where the options leave them open. */
+static void test_rate(void **state) {
+    (void)state;
+    const run_options o = {.schedule = LR_LINEAR, .warmup_ratio = 0.5};
+    const run_loop r = {.o = &o, .state = {.steps = 8}};
+    const double want[] = {0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25};
+    for (int step = 1; step <= 8; step++) assert_true(run_loop_rate(&r, 2, step) == 2 * want[step - 1]);
+}
+
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole), cmocka_unit_test(test_stop),
-                                       cmocka_unit_test(test_failed_step), cmocka_unit_test(test_failed_evaluation),
-                                       cmocka_unit_test(test_nothing_to_measure)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole),
+                                       cmocka_unit_test(test_stop),
+                                       cmocka_unit_test(test_failed_step),
+                                       cmocka_unit_test(test_failed_evaluation),
+                                       cmocka_unit_test(test_nothing_to_measure),
+                                       cmocka_unit_test(test_rate)};
     if (world_create(&argc, &argv, &w) < 0) return 1;
     const int failed = cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
     world_free(w);
