@@ -14,7 +14,8 @@ typedef struct backward_buffers {
     void *norm;     /* (block, C): a norm's output again */
     void *dnorm;    /* (block, C) */
     void *rounded;  /* (block, C): the residual stream's gradient as products read it (bf16) */
-    float *partial; /* (ceil(block / NORM_CHUNK), max(C, Q + 2D)) */
+    float *branch;  /* (block, C) f32, NORM_AFTER alone: the gradient at a branch, before its norm */
+    float *partial; /* (ceil(block / NORM_CHUNK), max(C, qkv_sums)) */
     float *dfinal;  /* (T, C), before the layers' turn: shares the memory of dqkv and what follows */
 } backward_buffers;
 
@@ -23,13 +24,17 @@ static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 static wr_status backward_reserve(const model *m, workspace *w, backward_buffers *b) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
-    const size_t act = precision_bytes(m->precision), rows = rows_from(0, w->T), wide = qkv_width(c) + 2 * c->D;
-    const size_t sizes[] = {lines(w->T * qkv_width(c) * act), lines(w->T * c->H * c->D * act),
-                            lines(rows * c->F * act),         lines(rows * c->C * act),
-                            lines(rows * c->C * act),         lines(rows * c->C * act)};
+    const size_t act = precision_bytes(m->precision), rows = rows_from(0, w->T), wide = qkv_sums(c);
+    const size_t sizes[] = {lines(w->T * qkv_width(c) * act),
+                            lines(w->T * c->H * c->D * act),
+                            lines(rows * c->F * act),
+                            lines(rows * c->C * act),
+                            lines(rows * c->C * act),
+                            lines(rows * c->C * act),
+                            c->norm_place == NORM_AFTER ? lines(rows * c->C * sizeof(float)) : 0};
     /* the final norm's gradient needs as many chunks as there are rows */
     const size_t partial = lines((w->T + NORM_CHUNK - 1) / NORM_CHUNK * (c->C > wide ? c->C : wide) * sizeof(float));
-    void **const parts[] = {&b->dqkv, &b->datt, &b->dact, &b->norm, &b->dnorm, &b->rounded};
+    void *branch = NULL, **const parts[] = {&b->dqkv, &b->datt, &b->dact, &b->norm, &b->dnorm, &b->rounded, &branch};
     size_t all = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) all += sizes[i];
     if (all < lines(w->T * c->C * sizeof(float))) all = lines(w->T * c->C * sizeof(float));
@@ -38,6 +43,7 @@ static wr_status backward_reserve(const model *m, workspace *w, backward_buffers
     b->partial = (float *)(p + all);
     b->dfinal = (float *)p;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) *parts[i] = p, p += sizes[i];
+    b->branch = branch;
 cleanup:
     return status;
 }
@@ -47,14 +53,53 @@ static float *vector_gradient(const model *m, size_t l, int kind, float *grads) 
     return trains_parameters(m) && index_layer(m, l, kind) != SIZE_MAX ? grads + offset_layer(m, l, kind) : NULL;
 }
 
-/* The gradient dx (rows, C) of the residual stream in the model's precision. */
-static const void *products_read(const model *m, size_t rows, const float *dx, void *rounded) {
-    if (m->precision == PRECISION_F32) return dx;
-    kernels()->to_bf16(rows * m->config.C, dx, rounded);
-    return rounded;
+/* The rows of one norm in one layer. */
+typedef struct norm_rows {
+    size_t l, rows;
+    int kind;                       /* LAYER_NORM1, LAYER_NORM2 */
+    const float *x, *branch, *rstd; /* the stream that goes into the branch; what comes out of it, with NORM_AFTER */
+} norm_rows;
+
+static void norm_backward(const model *m, precision p, const norm_rows *n, const void *dy, const float *x, float *dx,
+                          float *grads, float *partial) {
+    kernels()->act[p].rmsnorm_backward(n->rows, m->config.C, dy, x, layer_vector(m, n->l, n->kind), n->rstd, dx,
+                                       vector_gradient(m, n->l, n->kind, grads), partial);
 }
 
-/* x_out = x2 + swiglu(norm(x2) [gate; up]^T) down^T,  x2 = x + att o^T, for rows `first` … of the layer. dx: in, the
+/* From the gradient dx at the sum of stream and branch to that at the branch's last product, in the model's
+ * precision. */
+static const void *branch_output_backward(const model *m, const backward_buffers *s, const norm_rows *n,
+                                          const float *dx, float *grads) {
+    if (m->config.norm_place == NORM_BEFORE) return stream_input(m, n->rows, dx, s->rounded);
+    memset(s->branch, 0, n->rows * m->config.C * sizeof *s->branch);
+    norm_backward(m, PRECISION_F32, n, dx, n->branch, s->branch, grads, s->partial);
+    return stream_input(m, n->rows, s->branch, s->rounded);
+}
+
+/* What the branch read, again. */
+static const void *branch_input_again(const model *m, const backward_buffers *s, const norm_rows *n) {
+    if (m->config.norm_place == NORM_AFTER) return stream_input(m, n->rows, n->x, s->norm);
+    kernels()->act[m->precision].rmsnorm_again(n->rows, m->config.C, n->x, layer_vector(m, n->l, n->kind), n->rstd,
+                                               s->norm);
+    return s->norm;
+}
+
+/* dx += what comes through the branch, from s->dnorm, the gradient at what it read. */
+static void branch_input_backward(const model *m, const backward_buffers *s, const norm_rows *n, float *dx,
+                                  float *grads) {
+    const size_t count = n->rows * m->config.C;
+    if (m->config.norm_place == NORM_BEFORE) {
+        norm_backward(m, m->precision, n, s->dnorm, n->x, dx, grads, s->partial);
+    } else if (m->precision == PRECISION_F32) {
+        stream_add(count, s->dnorm, dx);
+    } else {
+        kernels()->to_f32(count, s->dnorm, s->branch);
+        stream_add(count, s->branch, dx);
+    }
+}
+
+/* x_out = x2 + swiglu(norm(x2) [gate; up]^T) down^T,  x2 = x + att o^T (the norm of each branch before or after it), for
+ * rows `first` … of the layer. dx: in, the
  * gradient at x_out; out, at x2, which is also that at x but for what comes through attention. datt is filled. gu is
  * lost. */
 static wr_status rest_backward(const model *m, workspace *w, const layer_buffers *x, const backward_buffers *s,
@@ -63,18 +108,21 @@ static wr_status rest_backward(const model *m, workspace *w, const layer_buffers
     const model_config *c = &m->config;
     const act_kernels *k = &kernels()->act[m->precision];
     const size_t rows = rows_from(first, w->T), C = c->C, HD = c->H * c->D;
-    const float *x2 = x->x2 + first * C, *rstd2 = x->rstd2 + first, *norm2 = layer_vector(m, l, LAYER_NORM2);
+    const bool after = c->norm_place == NORM_AFTER;
+    const norm_rows mlp = {
+        l, rows, LAYER_NORM2, x->x2 + first * C, after ? x->branch2 + first * C : NULL, x->rstd2 + first};
+    const norm_rows attention = {l, rows, LAYER_NORM1, NULL, after ? x->branch1 + first * C : NULL, x->rstd1 + first};
     void *gu = act_row(m, x->gu, first, 2 * c->F);
-    const void *dy = products_read(m, rows, dx, s->rounded);
+    const void *dy = branch_output_backward(m, s, &mlp, dx, grads);
     TRY(linear_backward_input(m, &w->linear, l, GROUP_DOWN, rows, dy, s->dact));
     k->swiglu_backward(rows, c->F, gu, s->dact, gu);
     TRY(linear_backward_weight(m, &w->linear, l, GROUP_DOWN, rows, dy, s->dact, grads));
-    k->rmsnorm_again(rows, C, x2, norm2, rstd2, s->norm);
-    TRY(linear_backward_weight(m, &w->linear, l, GROUP_GATE_UP, rows, gu, s->norm, grads));
+    const void *in = branch_input_again(m, s, &mlp);
+    TRY(linear_backward_weight(m, &w->linear, l, GROUP_GATE_UP, rows, gu, in, grads));
     TRY(linear_backward_input(m, &w->linear, l, GROUP_GATE_UP, rows, gu, s->dnorm));
-    k->rmsnorm_backward(rows, C, s->dnorm, x2, norm2, rstd2, dx, vector_gradient(m, l, LAYER_NORM2, grads), s->partial);
+    branch_input_backward(m, s, &mlp, dx, grads);
 
-    dy = products_read(m, rows, dx, s->rounded);
+    dy = branch_output_backward(m, s, &attention, dx, grads);
     TRY(linear_backward_weight(m, &w->linear, l, GROUP_O, rows, dy, act_row(m, x->att, first, HD), grads));
     TRY(linear_backward_input(m, &w->linear, l, GROUP_O, rows, dy, act_row(m, s->datt, first, HD)));
 cleanup:
@@ -88,16 +136,16 @@ static wr_status qkv_backward(const model *m, workspace *w, const layer_buffers 
     const model_config *c = &m->config;
     const act_kernels *k = &kernels()->act[m->precision];
     const size_t rows = rows_from(first, w->T), C = c->C;
-    const float *x1 = x->x + first * C, *rstd1 = x->rstd1 + first, *norm1 = layer_vector(m, l, LAYER_NORM1);
+    const norm_rows attention = {l, rows, LAYER_NORM1, x->x + first * C, NULL, x->rstd1 + first};
     void *dqkv = act_row(m, s->dqkv, first, qkv_width(c));
     const qkv_args a = layer_qkv_args(m, l, rows, w->plan.position + first, &w->rope);
     k->qkv_backward(&a, dqkv, x->raw ? act_row(m, x->raw, first, (c->H + c->G) * c->D) : NULL,
                     vector_gradient(m, l, LAYER_Q_NORM, grads), vector_gradient(m, l, LAYER_K_NORM, grads),
                     vector_gradient(m, l, LAYER_Q_BIAS, grads), s->partial);
-    k->rmsnorm_again(rows, C, x1, norm1, rstd1, s->norm);
-    TRY(linear_backward_weight(m, &w->linear, l, GROUP_QKV, rows, dqkv, s->norm, grads));
+    const void *in = branch_input_again(m, s, &attention);
+    TRY(linear_backward_weight(m, &w->linear, l, GROUP_QKV, rows, dqkv, in, grads));
     TRY(linear_backward_input(m, &w->linear, l, GROUP_QKV, rows, dqkv, s->dnorm));
-    k->rmsnorm_backward(rows, C, s->dnorm, x1, norm1, rstd1, dx, vector_gradient(m, l, LAYER_NORM1, grads), s->partial);
+    branch_input_backward(m, s, &attention, dx, grads);
 cleanup:
     return status;
 }

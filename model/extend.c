@@ -10,7 +10,7 @@
 
 struct extend_scratch {
     linear_context linear;
-    buffer x, norm, qkv, att, gu, act, rounded;
+    buffer x, last, scratch, qkv, att, gu, rounded;
     rope_table rope;
     attention_item *items;
     kv_span *spans; /* two an item */
@@ -40,7 +40,7 @@ cleanup:
 void extend_scratch_free(extend_scratch *s) {
     if (!s) return;
     linear_free(&s->linear);
-    buffer *const buffers[] = {&s->x, &s->norm, &s->qkv, &s->att, &s->gu, &s->act, &s->rounded};
+    buffer *const buffers[] = {&s->x, &s->last, &s->scratch, &s->qkv, &s->att, &s->gu, &s->rounded};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
     rope_table_free(&s->rope);
     free(s->items);
@@ -83,11 +83,11 @@ static wr_status reserve(const model *m, extend_scratch *s, size_t n_items, size
     const model_config *c = &m->config;
     const size_t act = precision_bytes(m->precision);
     TRY(buffer_need(&s->x, T * c->C * sizeof(float)));
-    TRY(buffer_need(&s->norm, (T > n_items ? T : n_items) * c->C * sizeof(float)));
+    TRY(buffer_need(&s->last, n_items * c->C * sizeof(float)));
+    TRY(buffer_need(&s->scratch, layer_scratch(m, rows_from(0, T), NULL, &(layer_buffers){0})));
     TRY(buffer_need(&s->qkv, T * qkv_width(c) * act));
     TRY(buffer_need(&s->att, T * c->H * c->D * act));
     TRY(buffer_need(&s->gu, T * 2 * c->F * act));
-    TRY(buffer_need(&s->act, rows_from(0, T) * c->F * act));
     if (n_items > s->item_capacity) {
         free(s->items);
         free(s->spans);
@@ -167,14 +167,9 @@ wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const 
             s->position[t] = (int32_t)(prefix_length(items[i].segment) + items[i].segment->length + k);
         }
     TRY(embed_tokens(m, T, s->ids, s->x.data));
-    const layer_buffers b = {.x = s->x.data,
-                             .x2 = s->x.data,
-                             .x_out = s->x.data,
-                             .qkv = s->qkv.data,
-                             .att = s->att.data,
-                             .gu = s->gu.data,
-                             .norm = s->norm.data,
-                             .act = s->act.data};
+    layer_buffers b = {
+        .x = s->x.data, .x2 = s->x.data, .x_out = s->x.data, .qkv = s->qkv.data, .att = s->att.data, .gu = s->gu.data};
+    layer_scratch(m, rows_from(0, T), s->scratch.data, &b);
     const attention_args a = {.H = c->H,
                               .G = c->G,
                               .D = c->D,
@@ -189,7 +184,7 @@ wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const 
         kernels()->act[m->precision].attention(&a);
         TRY(layer_rest(m, &s->linear, l, T, &b));
     }
-    float *x = s->x.data, *last = s->norm.data;
+    float *x = s->x.data, *last = s->last.data;
     for (size_t i = 0, end = 0; i < n_items; i++) {
         end += items[i].n;
         items[i].segment->length += items[i].n;

@@ -1,4 +1,14 @@
-/* One decoder layer's forward code, the embedding and the rotary table. */
+/* One decoder layer's forward code, the embedding and the rotary table.
+ *
+ * The residual stream x (T, C) is f32 and goes through two branches, f = attention and f = MLP,
+ *     x + f(norm(x))    NORM_BEFORE        x + norm(f(x))    NORM_AFTER
+ *     attention(u) = softmax(q k^T / sqrt(D)) v o^T,   q, k, v = u [q; k; v]^T (+ bias, norms of heads, RoPE)
+ *     mlp(u)       = (silu(u gate^T) * (u up^T)) down^T
+ * Before: the last product of a branch adds to the stream itself, and there is no memory for f. After: f has memory of
+ * its own, since its norm needs a whole row. All but attention works row by row, in blocks of LAYER_ROWS:
+ *
+ *     x ── norm ── qkv ──> attention (all rows) ──> att ── o ──(+)── norm ── gate, up ── SwiGLU ── down ──(+)── x_out
+ *     └────────────────────────────────────────────────────────┘└──────────────────────────────────────────┘ */
 #include "model/layer.h"
 
 #include "base/mem.h"
@@ -41,6 +51,10 @@ void rope_table_free(rope_table *r) {
 }
 
 size_t qkv_width(const model_config *c) { return (c->H + 2 * c->G) * c->D; }
+size_t qkv_sums(const model_config *c) {
+    const size_t norms = c->qk_norm == QK_NORM_ALL ? c->H + c->G : 2;
+    return qkv_width(c) + norms * c->D;
+}
 
 const float *layer_vector(const model *m, size_t l, int kind) {
     const size_t index = index_layer(m, l, kind);
@@ -58,29 +72,11 @@ qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *posit
                       .bias = layer_vector(m, l, LAYER_Q_BIAS),
                       .q_norm = layer_vector(m, l, LAYER_Q_NORM),
                       .k_norm = layer_vector(m, l, LAYER_K_NORM),
+                      .norm_all = c->qk_norm == QK_NORM_ALL,
                       .eps = (float)c->norm_eps,
                       .position = position,
                       .cosines = r->cosines.data,
                       .sines = r->sines.data};
-}
-
-wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position,
-                    const rope_table *r, const layer_buffers *b) {
-    wr_status status = WR_OK;
-    const model_config *c = &m->config;
-    const act_kernels *k = &kernels()->act[m->precision];
-    const float *norm = layer_vector(m, l, LAYER_NORM1);
-    for (size_t first = 0; first < T; first += LAYER_ROWS) {
-        const size_t rows = rows_from(first, T);
-        void *qkv = act_row(m, b->qkv, first, qkv_width(c));
-        k->rmsnorm(rows, c->C, (float)c->norm_eps, b->x + first * c->C, norm, b->norm,
-                   b->rstd1 ? b->rstd1 + first : NULL);
-        TRY(linear_forward(m, linear, l, GROUP_QKV, rows, b->norm, qkv, false, false));
-        const qkv_args a = layer_qkv_args(m, l, rows, position + first, r);
-        k->qkv(&a, qkv, b->raw ? act_row(m, b->raw, first, (c->H + c->G) * c->D) : NULL);
-    }
-cleanup:
-    return status;
 }
 
 /* n floats; what a block of rows hands on is larger than one core's cache. */
@@ -90,25 +86,83 @@ static void copy_stream(size_t n, const float *from, float *to) {
     for (size_t i = 0; i < n; i += PIECE) memcpy(to + i, from + i, (n - i < PIECE ? n - i : PIECE) * sizeof *to);
 }
 
+/* x += y */
+void stream_add(size_t n, const float *y, float *x) {
+#pragma omp parallel for simd schedule(static) if (n > 65536)
+    for (size_t i = 0; i < n; i++) x[i] += y[i];
+}
+
+static float *rows_at(float *p, size_t first) { return p ? p + first : NULL; }
+
+const void *stream_input(const model *m, size_t rows, const float *x, void *rounded) {
+    if (m->precision == PRECISION_F32) return x;
+    kernels()->to_bf16(rows * m->config.C, x, rounded);
+    return rounded;
+}
+
+/* What a branch reads: the stream after the branch's norm, or as it is. */
+static const void *branch_input(const model *m, size_t l, int norm, size_t rows, const float *x, void *scratch,
+                                float *rstd) {
+    const model_config *c = &m->config;
+    if (c->norm_place == NORM_AFTER) return stream_input(m, rows, x, scratch);
+    kernels()->act[m->precision].rmsnorm(rows, c->C, (float)c->norm_eps, x, layer_vector(m, l, norm), scratch, rstd);
+    return scratch;
+}
+
+/* x (rows, C) += the branch's last product, of `in`, or its norm. kept: where the product stays for the backward pass;
+ * NULL: nowhere. */
+static wr_status branch_output(const model *m, linear_context *linear, size_t l, linear_group g, int norm, size_t rows,
+                               const void *in, const layer_buffers *b, float *kept, float *rstd, float *x) {
+    wr_status status = WR_OK;
+    const model_config *c = &m->config;
+    if (c->norm_place == NORM_BEFORE) return linear_forward(m, linear, l, g, rows, in, x, true, true);
+    float *branch = kept ? kept : b->branch;
+    TRY(linear_forward(m, linear, l, g, rows, in, branch, true, false));
+    kernels()->act[PRECISION_F32].rmsnorm(rows, c->C, (float)c->norm_eps, branch, layer_vector(m, l, norm), b->normed,
+                                          rstd);
+    if (x) stream_add(rows * c->C, b->normed, x);
+cleanup:
+    return status;
+}
+
+wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position,
+                    const rope_table *r, const layer_buffers *b) {
+    wr_status status = WR_OK;
+    const model_config *c = &m->config;
+    const act_kernels *k = &kernels()->act[m->precision];
+    for (size_t first = 0; first < T; first += LAYER_ROWS) {
+        const size_t rows = rows_from(first, T);
+        void *qkv = act_row(m, b->qkv, first, qkv_width(c));
+        const void *in = branch_input(m, l, LAYER_NORM1, rows, b->x + first * c->C, b->norm, rows_at(b->rstd1, first));
+        TRY(linear_forward(m, linear, l, GROUP_QKV, rows, in, qkv, false, false));
+        const qkv_args a = layer_qkv_args(m, l, rows, position + first, r);
+        k->qkv(&a, qkv, b->raw ? act_row(m, b->raw, first, (c->H + c->G) * c->D) : NULL);
+    }
+cleanup:
+    return status;
+}
+
 wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T, const layer_buffers *b) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     const size_t C = c->C;
     const act_kernels *k = &kernels()->act[m->precision];
-    const float *norm = layer_vector(m, l, LAYER_NORM2);
+    const bool after = c->norm_place == NORM_AFTER;
     for (size_t first = 0; first < T; first += LAYER_ROWS) {
         const size_t rows = rows_from(first, T);
         float *x2 = b->x2 + first * C;
         void *gu = act_row(m, b->gu, first, 2 * c->F);
         if (b->x2 != b->x) copy_stream(rows * C, b->x + first * C, x2);
-        TRY(linear_forward(m, linear, l, GROUP_O, rows, act_row(m, b->att, first, c->H * c->D), x2, true, true));
-        k->rmsnorm(rows, C, (float)c->norm_eps, x2, norm, b->norm, b->rstd2 ? b->rstd2 + first : NULL);
-        TRY(linear_forward(m, linear, l, GROUP_GATE_UP, rows, b->norm, gu, false, false));
-        if (!b->x_out) continue;
-        float *x_out = b->x_out + first * C;
+        TRY(branch_output(m, linear, l, GROUP_O, LAYER_NORM1, rows, act_row(m, b->att, first, c->H * c->D), b,
+                          rows_at(b->branch1, first * C), rows_at(b->rstd1, first), x2));
+        const void *in = branch_input(m, l, LAYER_NORM2, rows, x2, b->norm, rows_at(b->rstd2, first));
+        TRY(linear_forward(m, linear, l, GROUP_GATE_UP, rows, in, gu, false, false));
+        if (!b->x_out && !after) continue; /* computed again for the backward pass, which has all it needs */
         k->swiglu(rows, c->F, gu, b->act);
-        if (b->x_out != b->x2) copy_stream(rows * C, x2, x_out);
-        TRY(linear_forward(m, linear, l, GROUP_DOWN, rows, b->act, x_out, true, true));
+        float *x_out = rows_at(b->x_out, first * C);
+        if (x_out && b->x_out != b->x2) copy_stream(rows * C, x2, x_out);
+        TRY(branch_output(m, linear, l, GROUP_DOWN, LAYER_NORM2, rows, b->act, b, rows_at(b->branch2, first * C),
+                          rows_at(b->rstd2, first), x_out));
     }
 cleanup:
     return status;

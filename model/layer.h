@@ -22,6 +22,8 @@ wr_status rope_table_need(const model_config *c, rope_table *r, size_t positions
 void rope_table_free(rope_table *r);
 
 size_t qkv_width(const model_config *c); /* Q */
+/* Floats of a row's share of the gradients of biases and norms of q and k: what qkv_backward wants of `partial` a chunk. */
+size_t qkv_sums(const model_config *c);
 qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_table *r);
 /* a norm's or bias's values; NULL: the config has none */
 const float *layer_vector(const model *m, size_t l, int kind);
@@ -29,22 +31,32 @@ const float *layer_vector(const model *m, size_t l, int kind);
 /* Activations of a layer. x is the residual stream that comes in, x2 after attention; x2 and the x that goes out may be
  * the same memory as x. */
 typedef struct layer_buffers {
+    /* NORM_AFTER alone: what attention and MLP give, before their norm, (T, C) or NULL: not kept; scratch of LAYER_ROWS
+     * rows of C for that and for the norm's result */
+    float *branch1, *branch2, *branch, *normed;
     float *x, *x2, *x_out; /* (T, C); x_out NULL: not wanted */
     void *qkv;             /* (T, Q): q heads, k heads, v heads; q and k after RoPE */
     void *raw;             /* (T, (H+G) D): q and k before their norms; NULL: not kept */
     void *att;             /* (T, H D) */
     void *gu;              /* (T, 2F): gate, up */
-    float *rstd1, *rstd2;  /* (T) or NULL */
+    float *rstd1, *rstd2;  /* of the two norms: (T) or NULL */
     void *norm, *act;      /* scratch of LAYER_ROWS rows: (…, C), (…, F) */
 } layer_buffers;
 
-/* norm -> qkv -> bias, norms, RoPE. position: (T). */
+/* Bytes of the scratch of layer_buffers for `rows` rows; memory (NULL: only measured) is dealt out to b. */
+size_t layer_scratch(const model *m, size_t rows, void *memory, layer_buffers *b);
+/* norm (NORM_BEFORE) -> qkv -> bias, norms, RoPE. position: (T). */
 wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position,
                     const rope_table *r, const layer_buffers *b);
-/* After attention has filled b->att: output projection, residual, norm, SwiGLU, residual. */
+/* After attention has filled b->att: output projection, residual, MLP, residual, each with its norm where the family has
+ * it. */
 wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T, const layer_buffers *b);
 /* x (T, C) = rows of the embedding; ids are checked: WR_E_MISMATCH names the first that is not in 0 … V-1. */
 wr_status embed_tokens(const model *m, size_t T, const int32_t *ids, float *x);
+
+void stream_add(size_t n, const float *y, float *x); /* x += y */
+/* The residual stream x (rows, C) as products read it: itself, or rounded into `rounded` in bf16. */
+const void *stream_input(const model *m, size_t rows, const float *x, void *rounded);
 
 /* Row `row` of an array of the model's precision with rows of `width` elements. */
 static inline void *act_row(const model *m, const void *base, size_t row, size_t width) {

@@ -26,6 +26,9 @@ static void carve(const model *m, size_t T, bool backward, block *p, layer_buffe
     b->raw = backward && c->qk_norm ? take(p, T * (c->H + c->G) * c->D * act) : NULL;
     b->att = take(p, T * c->H * c->D * act);
     b->gu = take(p, T * 2 * c->F * act);
+    const bool after = backward && c->norm_place == NORM_AFTER;
+    b->branch1 = after ? take(p, T * c->C * sizeof(float)) : NULL;
+    b->branch2 = after ? take(p, T * c->C * sizeof(float)) : NULL;
     b->x2 = backward ? take(p, T * c->C * sizeof(float)) : NULL;
     b->rstd1 = backward ? take(p, T * sizeof(float)) : NULL;
     b->rstd2 = backward ? take(p, T * sizeof(float)) : NULL;
@@ -38,6 +41,18 @@ static size_t layer_bytes(const model *m, size_t T, bool backward) {
     float *lse;
     carve(m, T, backward, &measured, &b, &lse);
     return measured.used;
+}
+
+size_t layer_scratch(const model *m, size_t rows, void *memory, layer_buffers *b) {
+    const model_config *c = &m->config;
+    const size_t act = precision_bytes(m->precision);
+    const bool after = c->norm_place == NORM_AFTER;
+    block p = {memory, 0};
+    b->norm = take(&p, rows * c->C * act);
+    b->act = take(&p, rows * c->F * act);
+    b->branch = after ? take(&p, rows * c->C * sizeof(float)) : NULL;
+    b->normed = after ? take(&p, rows * c->C * sizeof(float)) : NULL;
+    return p.used;
 }
 
 /* Kept layers lie one after another, each behind its x. */
@@ -56,8 +71,7 @@ layer_buffers workspace_layer(const model *m, const workspace *w, size_t l, floa
         b.x_out = w->last_x.data;
     else
         b.x_out = (float *)(w->recompute ? (char *)b.x + stream : at.base + at.used);
-    b.norm = w->scratch.data;
-    b.act = act_row(m, w->scratch.data, LAYER_ROWS, c->C);
+    layer_scratch(m, LAYER_ROWS, w->scratch.data, &b);
     return b;
 }
 
@@ -68,7 +82,7 @@ static wr_status reserve_activations(const model *m, workspace *w, size_t T, boo
     const bool every = keep && !w->recompute;
     TRY(buffer_need(&w->layers, (every ? c->L : 1) * (layer_bytes(m, T, keep) + (every ? stream : 0))));
     if (keep && w->recompute) TRY(buffer_need(&w->inputs, c->L * stream));
-    TRY(buffer_need(&w->scratch, LAYER_ROWS * (c->C + c->F) * precision_bytes(m->precision)));
+    TRY(buffer_need(&w->scratch, layer_scratch(m, LAYER_ROWS, NULL, &(layer_buffers){0})));
     TRY(buffer_need(&w->last_x, stream));
     TRY(buffer_need(&w->hidden, stream));
     TRY(buffer_need(&w->final_rstd, T * sizeof(float)));

@@ -53,12 +53,13 @@ typedef struct attention_grad {
 #define SOFTMAX_COLUMNS 256
 #define NORM_CHUNK 64 /* rows whose share of a norm's weight gradient is summed first */
 
-/* What lies between the qkv product and attention: bias, norm of each query and key head (Qwen3), RoPE. Rows are [q
+/* What lies between the qkv product and attention: bias, norm of each query and key head, or of all together, RoPE. Rows are [q
  * heads | k heads | v heads]. */
 typedef struct qkv_args {
     size_t T, H, G, D;
     const float *bias;            /* ((H+2G)D) or NULL */
     const float *q_norm, *k_norm; /* (D) each, or NULL */
+    bool norm_all;                /* norms over all heads of q, and of k: q_norm (H D), k_norm (G D) */
     float eps;
     const int32_t *position;      /* (T) */
     const float *cosines, *sines; /* (positions, D/2) */
@@ -77,8 +78,8 @@ typedef struct act_kernels {
      * sin). */
     void (*qkv)(const qkv_args *a, void *qkv, void *raw);
     /* dqkv (T, (H+2G)D): in, the gradient at the result; out, at the product. raw: as stored (needed with norms only).
-     * dq_norm, dk_norm (D) += and dbias ((H+2G)D) +=; each NULL: not wanted. partial: scratch (ceil(T / NORM_CHUNK),
-     * (H+2G)D + 2D). */
+     * dq_norm, dk_norm (as the norms) += and dbias ((H+2G)D) +=; each NULL: not wanted. partial: scratch (ceil(T /
+     * NORM_CHUNK), (H+2G)D + both norms). */
     void (*qkv_backward)(const qkv_args *a, void *dqkv, const void *raw, float *dq_norm, float *dk_norm, float *dbias,
                          float *partial);
     /* act = silu(gate) * up, gu (T, 2F) = [gate | up], act (T, F). */

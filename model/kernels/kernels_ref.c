@@ -4,6 +4,7 @@
 #include "model/kernels/kernels.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 void ref_xwt(size_t M, size_t N, size_t K, const double *X, const double *W, double *Y) {
     for (size_t m = 0; m < M; m++)
@@ -47,34 +48,42 @@ static void rotate(size_t D, const double *c, const double *s, double sign, doub
 }
 
 void ref_qkv(size_t T, size_t H, size_t G, size_t D, const double *bias, const double *q_norm, const double *k_norm,
-             double eps, const double *cosines, const double *sines, double *qkv, double *raw) {
+             bool all, double eps, const double *cosines, const double *sines, double *qkv, double *raw) {
     const size_t Q = (H + 2 * G) * D;
     for (size_t t = 0; t < T; t++) {
         for (size_t i = 0; i < Q && bias; i++) qkv[t * Q + i] += bias[i];
-        for (size_t h = 0; h < H + G; h++) {
-            double *x = qkv + t * Q + h * D;
-            const double *w = h < H ? q_norm : k_norm;
-            for (size_t i = 0; i < D; i++) raw[(t * (H + G) + h) * D + i] = x[i];
-            if (w) ref_rmsnorm(1, D, eps, x, w, x);
-            rotate(D, cosines + t * (D / 2), sines + t * (D / 2), 1, x);
-        }
+        double *q = qkv + t * Q, *k = q + H * D;
+        for (size_t i = 0; i < (H + G) * D; i++) raw[t * (H + G) * D + i] = q[i];
+        for (size_t h = 0; h < (all ? 1 : H) && q_norm; h++)
+            ref_rmsnorm(1, all ? H * D : D, eps, q + h * D, q_norm, q + h * D);
+        for (size_t h = 0; h < (all ? 1 : G) && k_norm; h++)
+            ref_rmsnorm(1, all ? G * D : D, eps, k + h * D, k_norm, k + h * D);
+        for (size_t h = 0; h < H + G; h++) rotate(D, cosines + t * (D / 2), sines + t * (D / 2), 1, q + h * D);
     }
 }
 
+/* d: n norms of `width` elements one after another; in, the gradient at their results, out, at x. */
+static void heads_norm_backward(size_t n, size_t width, double eps, const double *x, const double *w, double *d,
+                                double *dw) {
+    double *dy = malloc(width * sizeof *dy);
+    for (size_t h = 0; dy && h < n; h++, d += width) {
+        for (size_t i = 0; i < width; i++) dy[i] = d[i], d[i] = 0;
+        ref_rmsnorm_backward(1, width, eps, dy, x + h * width, w, d, dw);
+    }
+    free(dy);
+}
+
 void ref_qkv_backward(size_t T, size_t H, size_t G, size_t D, const double *raw, const double *q_norm,
-                      const double *k_norm, double eps, const double *cosines, const double *sines, double *dqkv,
-                      double *dq_norm, double *dk_norm, double *dbias) {
+                      const double *k_norm, bool all, double eps, const double *cosines, const double *sines,
+                      double *dqkv, double *dq_norm, double *dk_norm, double *dbias) {
     const size_t Q = (H + 2 * G) * D;
     for (size_t t = 0; t < T; t++) {
-        for (size_t h = 0; h < H + G; h++) {
-            double *dx = dqkv + t * Q + h * D;
-            const double *w = h < H ? q_norm : k_norm;
-            rotate(D, cosines + t * (D / 2), sines + t * (D / 2), -1, dx); /* a rotation's transpose turns back */
-            if (!w) continue;
-            double dy[ATTENTION_D_MAX];
-            for (size_t i = 0; i < D; i++) dy[i] = dx[i], dx[i] = 0;
-            ref_rmsnorm_backward(1, D, eps, dy, raw + (t * (H + G) + h) * D, w, dx, h < H ? dq_norm : dk_norm);
-        }
+        double *dq = dqkv + t * Q, *dk = dq + H * D;
+        const double *q = raw + t * (H + G) * D, *k = q + H * D;
+        for (size_t h = 0; h < H + G; h++) /* a rotation's transpose turns back */
+            rotate(D, cosines + t * (D / 2), sines + t * (D / 2), -1, dq + h * D);
+        if (q_norm) heads_norm_backward(all ? 1 : H, all ? H * D : D, eps, q, q_norm, dq, dq_norm);
+        if (k_norm) heads_norm_backward(all ? 1 : G, all ? G * D : D, eps, k, k_norm, dk, dk_norm);
         for (size_t i = 0; i < Q; i++) dbias[i] += dqkv[t * Q + i];
     }
 }

@@ -62,11 +62,13 @@ static double frequency(const model_config *c, size_t i) {
     return share * f + (1 - share) * f / c->rope_factor;
 }
 
-/* n heads of D, one after another: norm (Qwen3), then RoPE. */
+/* n heads of D, one after another: their norms or the one of all, then RoPE. */
 static void turn_heads(const refd_model *r, size_t norm, size_t position, size_t n, double *x) {
     const model_config *c = &r->m->config;
+    const bool each = c->qk_norm == QK_NORM_HEAD;
+    if (c->qk_norm == QK_NORM_ALL) rmsnorm(n * c->D, c->norm_eps, x, r->params + r->m->tensors[norm].offset, x);
     for (size_t h = 0; h < n; h++, x += c->D) {
-        if (norm != SIZE_MAX) rmsnorm(c->D, c->norm_eps, x, r->params + r->m->tensors[norm].offset, x);
+        if (each) rmsnorm(c->D, c->norm_eps, x, r->params + r->m->tensors[norm].offset, x);
         for (size_t i = 0; i < c->D / 2; i++) {
             const double angle = (double)position * frequency(c, i), a = x[i], b = x[i + c->D / 2];
             x[i] = a * cos(angle) - b * sin(angle);
@@ -95,6 +97,18 @@ static void attention(const model_config *c, size_t T, const double *q, const do
     free(p);
 }
 
+/* What a branch reads of the stream x (C), and how it is added to it: with its norm before or after. */
+static void branch_in(const refd_model *r, size_t l, int norm, const double *x, double *in) {
+    const model_config *c = &r->m->config;
+    memcpy(in, x, c->C * sizeof *in);
+    if (c->norm_place == NORM_BEFORE) rmsnorm(c->C, c->norm_eps, x, r->params + offset_layer(r->m, l, norm), in);
+}
+static void branch_add(const refd_model *r, size_t l, int norm, double *out, double *x) {
+    const model_config *c = &r->m->config;
+    if (c->norm_place == NORM_AFTER) rmsnorm(c->C, c->norm_eps, out, r->params + offset_layer(r->m, l, norm), out);
+    for (size_t i = 0; i < c->C; i++) x[i] += out[i];
+}
+
 /* One sequence: ids (T) -> x (T, C). */
 static void decode(const refd_model *r, size_t T, const int32_t *ids, double *x) {
     const model *m = r->m;
@@ -106,7 +120,7 @@ static void decode(const refd_model *r, size_t T, const int32_t *ids, double *x)
         memcpy(x + t * C, r->params + offset_embedding(m) + (size_t)ids[t] * C, C * sizeof *x);
     for (size_t l = 0; l < c->L; l++) {
         for (size_t t = 0; t < T; t++) {
-            rmsnorm(C, c->norm_eps, x + t * C, r->params + offset_layer(m, l, LAYER_NORM1), norm);
+            branch_in(r, l, LAYER_NORM1, x + t * C, norm);
             linear(r, l, LAYER_Q, norm, q + t * HD), linear(r, l, LAYER_K, norm, k + t * GD),
                 linear(r, l, LAYER_V, norm, v + t * GD);
             add_bias(r, l, LAYER_Q_BIAS, HD, q + t * HD), add_bias(r, l, LAYER_K_BIAS, GD, k + t * GD),
@@ -118,12 +132,12 @@ static void decode(const refd_model *r, size_t T, const int32_t *ids, double *x)
         for (size_t t = 0; t < T; t++) {
             double *xt = x + t * C;
             linear(r, l, LAYER_O, mixed + t * HD, out);
-            for (size_t i = 0; i < C; i++) xt[i] += out[i];
-            rmsnorm(C, c->norm_eps, xt, r->params + offset_layer(m, l, LAYER_NORM2), norm);
+            branch_add(r, l, LAYER_NORM1, out, xt);
+            branch_in(r, l, LAYER_NORM2, xt, norm);
             linear(r, l, LAYER_GATE, norm, gate), linear(r, l, LAYER_UP, norm, up);
             for (size_t i = 0; i < F; i++) gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i];
             linear(r, l, LAYER_DOWN, gate, out);
-            for (size_t i = 0; i < C; i++) xt[i] += out[i];
+            branch_add(r, l, LAYER_NORM2, out, xt);
         }
     }
     for (size_t t = 0; t < T; t++) rmsnorm(C, c->norm_eps, x + t * C, r->params + offset_final_norm(m), x + t * C);

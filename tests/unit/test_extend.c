@@ -11,9 +11,11 @@
 #define SEED 3u
 #define T_ALL 150
 
-static model *make(size_t C, size_t H, size_t G) {
+static model *make_with(size_t C, size_t H, size_t G, norm_place place, qk_norm norms) {
     model *m = NULL;
-    model_config c = {.C = C,
+    model_config c = {.norm_place = place,
+                      .qk_norm = norms,
+                      .C = C,
                       .H = H,
                       .G = G,
                       .D = C / H,
@@ -34,6 +36,8 @@ static model *make(size_t C, size_t H, size_t G) {
     model_init_params(m, SEED);
     return m;
 }
+
+static model *make(size_t C, size_t H, size_t G) { return make_with(C, H, G, NORM_BEFORE, QK_NORM_NONE); }
 
 static kv_segment segment_make(const model *m, size_t capacity, const kv_segment *prefix) {
     const size_t n = kv_segment_size(&m->config, m->precision, capacity);
@@ -66,8 +70,8 @@ static void check_row(const model *m, const float *all, size_t t, const float *r
         fail_msg("hidden state of token %zu differs", t);
 }
 
-static void check_split(size_t C, size_t H, size_t G) {
-    model *m = make(C, H, G);
+static void check_split(model *m) {
+    const size_t C = m->config.C;
     extend_scratch *s = NULL;
     int32_t ids[T_ALL];
     float *row = mem_calloc(C, sizeof *row);
@@ -92,9 +96,11 @@ static void check_split(size_t C, size_t H, size_t G) {
 
 static void test_split(void **state) {
     (void)state;
-    check_split(48, 3, 1);
-    check_split(64, 4, 2);
-    check_split(64, 2, 2);
+    check_split(make(48, 3, 1));
+    check_split(make(64, 4, 2));
+    check_split(make(64, 2, 2));
+    check_split(make_with(48, 3, 1, NORM_AFTER, QK_NORM_HEAD));
+    check_split(make_with(64, 4, 2, NORM_AFTER, QK_NORM_ALL));
 }
 
 /* Three sequences: two continue one prefix, one is alone, with ragged numbers of new tokens. */

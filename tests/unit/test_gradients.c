@@ -24,7 +24,9 @@ typedef enum loss_kind { LOSS_LM, LOSS_ORDINAL, LOSS_DPO } loss_kind;
 /* What a test chooses; zero is the plain case. */
 typedef struct shape {
     size_t C, L, H, G, D, F; /* D 0: C / H */
-    bool tied, bias, norms, recompute;
+    bool tied, bias, recompute;
+    qk_norm norms;
+    norm_place place;
     rope_type rope;
     const char *lora; /* targets of adapters, NULL: none */
     loss_kind kind;
@@ -68,6 +70,7 @@ static model_config tiny(const shape *s) {
                           .rope_original_positions = 32,
                           .qkv_bias = s->bias,
                           .qk_norm = s->norms,
+                          .norm_place = s->place,
                           .norm_eps = 1e-5,
                           .tied = s->tied,
                           .head = s->kind == LOSS_ORDINAL ? HEAD_SCORE : HEAD_LM,
@@ -302,8 +305,34 @@ static void test_qkv_bias(void **state) {
 
 static void test_qk_norm(void **state) {
     (void)state;
-    check((shape){.C = 10, .L = 2, .H = 4, .G = 2, .D = 6, .F = 18, .norms = true, LENGTHS(6, 1, 9)}, check_elements);
-    check((shape){.C = 8, .L = 1, .H = 2, .G = 2, .D = 4, .F = 10, .norms = true, .bias = true, LENGTHS(7, 3)},
+    check((shape){.C = 10, .L = 2, .H = 4, .G = 2, .D = 6, .F = 18, .norms = QK_NORM_HEAD, LENGTHS(6, 1, 9)},
+          check_elements);
+    check((shape){.C = 8, .L = 1, .H = 2, .G = 2, .D = 4, .F = 10, .norms = QK_NORM_HEAD, .bias = true, LENGTHS(7, 3)},
+          check_elements);
+}
+
+/* x + norm(f(x)), and norms over all heads together: several blocks of rows, trees, adapters. */
+static void test_norms_after(void **state) {
+    (void)state;
+    const shape s = {.C = 10, .L = 2, .H = 4, .G = 2, .D = 6, .F = 18, .place = NORM_AFTER, LENGTHS(6, 1, 9)};
+    shape all = s, biased = s, lora = s;
+    all.norms = biased.norms = lora.norms = QK_NORM_ALL;
+    biased.bias = true, biased.place = NORM_BEFORE;
+    lora.lora = "all-linear", lora.kind = LOSS_ORDINAL;
+    check(s, check_elements);
+    check(all, check_elements);
+    check(biased, check_elements);
+    check(lora, check_elements);
+    check((shape){.C = 16,
+                  .L = 2,
+                  .H = 4,
+                  .G = 1,
+                  .F = 24,
+                  .norms = QK_NORM_ALL,
+                  .place = NORM_AFTER,
+                  .kind = LOSS_DPO,
+                  LENGTHS(6, 4, 5),
+                  PARENTS(-1, 0, 0)},
           check_elements);
 }
 
@@ -325,7 +354,7 @@ static void test_tree(void **state) {
                   .G = 2,
                   .D = 4,
                   .F = 20,
-                  .norms = true,
+                  .norms = QK_NORM_HEAD,
                   .bias = true,
                   LENGTHS(6, 4, 5, 3, 1),
                   PARENTS(-1, 0, 0, -1, 3)},
@@ -364,7 +393,7 @@ static void test_lora(void **state) {
                   .D = 6,
                   .F = 16,
                   .bias = true,
-                  .norms = true,
+                  .norms = QK_NORM_HEAD,
                   .lora = "q_proj,v_proj",
                   .kind = LOSS_DPO,
                   LENGTHS(6, 4, 3),
@@ -418,7 +447,7 @@ static void test_threads(void **state) {
                      .G = 2,
                      .F = 96,
                      .tied = true,
-                     .norms = true,
+                     .norms = QK_NORM_HEAD,
                      LENGTHS(130, 64, 200),
                      PARENTS(-1, 0, -1)};
     problem p;
@@ -441,18 +470,13 @@ static void test_threads(void **state) {
 
 int main(void) {
     print_message("# seed %u\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lm_tied),
-                                       cmocka_unit_test(test_lm_untied),
-                                       cmocka_unit_test(test_ordinal),
-                                       cmocka_unit_test(test_dpo),
-                                       cmocka_unit_test(test_qkv_bias),
-                                       cmocka_unit_test(test_qk_norm),
-                                       cmocka_unit_test(test_rope_scaling),
-                                       cmocka_unit_test(test_tree),
-                                       cmocka_unit_test(test_deep_tree),
-                                       cmocka_unit_test(test_lora),
-                                       cmocka_unit_test(test_lora_off_and_merged),
-                                       cmocka_unit_test(test_long_sequences),
-                                       cmocka_unit_test(test_threads)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lm_tied),        cmocka_unit_test(test_lm_untied),
+        cmocka_unit_test(test_ordinal),        cmocka_unit_test(test_dpo),
+        cmocka_unit_test(test_qkv_bias),       cmocka_unit_test(test_qk_norm),
+        cmocka_unit_test(test_norms_after),    cmocka_unit_test(test_rope_scaling),
+        cmocka_unit_test(test_tree),           cmocka_unit_test(test_deep_tree),
+        cmocka_unit_test(test_lora),           cmocka_unit_test(test_lora_off_and_merged),
+        cmocka_unit_test(test_long_sequences), cmocka_unit_test(test_threads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,16 +164,17 @@ typedef struct qkv_run {
     numbers qkv, raw, dqkv, dq_norm, dk_norm, dbias;
 } qkv_run;
 
-/* d: the gradient at the result; sums0: what the sums begin with, (H+2G)D + 2D. */
+/* d: the gradient at the result; sums0: what the sums begin with, (H+2G)D and both norms. */
 static qkv_run run_qkv(const act_kernels *a, const qkv_args *args, const numbers *x, const numbers *d,
                        const numbers *sums0, int threads) {
-    const size_t D = args->D, Q = (args->H + 2 * args->G) * D,
-                 partial = (args->T + NORM_CHUNK - 1) / NORM_CHUNK * (Q + 2 * D);
+    const size_t D = args->D, Q = (args->H + 2 * args->G) * D, qn = args->norm_all ? args->H * D : D,
+                 kn = args->norm_all ? args->G * D : D,
+                 partial = (args->T + NORM_CHUNK - 1) / NORM_CHUNK * (Q + qn + kn);
     qkv_run r = {
         .qkv = numbers_copy(x), .raw = numbers_zero(x->p, args->T * (Q - args->G * D)), .dqkv = numbers_copy(d)};
     r.dbias = numbers_of(PRECISION_F32, Q, sums0->exact);
-    r.dq_norm = numbers_of(PRECISION_F32, D, sums0->exact + Q),
-    r.dk_norm = numbers_of(PRECISION_F32, D, sums0->exact + Q + D);
+    r.dq_norm = numbers_of(PRECISION_F32, qn, sums0->exact + Q),
+    r.dk_norm = numbers_of(PRECISION_F32, kn, sums0->exact + Q + qn);
     float *scratch = mem_aligned(partial, sizeof *scratch);
     memset(scratch, 0x55, partial * sizeof *scratch);
     omp_set_num_threads(threads);
@@ -188,12 +189,13 @@ static qkv_run run_qkv(const act_kernels *a, const qkv_args *args, const numbers
     return r;
 }
 
-static void check_qkv(const kernels_table *k, precision p, qkv_shape s, bool with_bias, bool with_norm) {
+static void check_qkv(const kernels_table *k, precision p, qkv_shape s, bool with_bias, bool with_norm, bool all) {
     const size_t T = s.T, D = s.D, half = D / 2, Q = (s.H + 2 * s.G) * D, R = (s.H + s.G) * D;
+    const size_t q_width = all ? s.H * D : D, k_width = all ? s.G * D : D;
     numbers x = numbers_random(p, T * Q, 1), d = numbers_random(p, T * Q, 2),
-            sums = numbers_random(PRECISION_F32, Q + 2 * D, 3);
-    numbers bias = numbers_random(PRECISION_F32, Q, 4), qn = numbers_random(PRECISION_F32, D, 5),
-            kn = numbers_random(PRECISION_F32, D, 6);
+            sums = numbers_random(PRECISION_F32, Q + q_width + k_width, 3);
+    numbers bias = numbers_random(PRECISION_F32, Q, 4), qn = numbers_random(PRECISION_F32, q_width, 5),
+            kn = numbers_random(PRECISION_F32, k_width, 6);
     numbers angles = numbers_random(PRECISION_F32, T * half, 7), c = numbers_copy(&angles),
             sines = numbers_copy(&angles);
     double *cosines_of = mem_aligned(T * half, sizeof(double)), *sines_of = mem_aligned(T * half, sizeof(double));
@@ -219,6 +221,7 @@ static void check_qkv(const kernels_table *k, precision p, qkv_shape s, bool wit
                            .position = position,
                            .q_norm = with_norm ? qn.data : NULL,
                            .k_norm = with_norm ? kn.data : NULL,
+                           .norm_all = all,
                            .cosines = c.data,
                            .sines = sines.data};
     qkv_run one = run_qkv(&k->act[p], &args, &x, &d, &sums, 1), three = run_qkv(&k->act[p], &args, &x, &d, &sums, 3);
@@ -230,16 +233,16 @@ static void check_qkv(const kernels_table *k, precision p, qkv_shape s, bool wit
         const float sum = (float)x.exact[i] + (float)bias.exact[i % Q];
         x.exact[i] = (double)(p == PRECISION_BF16 && i % Q < R ? bf16_to_f32(bf16_from_f32(sum)) : sum);
     }
-    ref_qkv(T, s.H, s.G, D, NULL, with_norm ? qn.exact : NULL, with_norm ? kn.exact : NULL, (double)EPS, cosines_of,
-            sines_of, x.exact, raw);
+    ref_qkv(T, s.H, s.G, D, NULL, with_norm ? qn.exact : NULL, with_norm ? kn.exact : NULL, all, (double)EPS,
+            cosines_of, sines_of, x.exact, raw);
     check(k->name, "qkv", &one.qkv, x.exact, 1e-6);
     check(k->name, "raw queries and keys", &one.raw, raw, 0);
-    ref_qkv_backward(T, s.H, s.G, D, raw, with_norm ? qn.exact : NULL, with_norm ? kn.exact : NULL, (double)EPS,
-                     cosines_of, sines_of, d.exact, sums.exact + Q, sums.exact + Q + D, sums.exact);
+    ref_qkv_backward(T, s.H, s.G, D, raw, with_norm ? qn.exact : NULL, with_norm ? kn.exact : NULL, all, (double)EPS,
+                     cosines_of, sines_of, d.exact, sums.exact + Q, sums.exact + Q + q_width, sums.exact);
     check(k->name, "qkv's gradient", &one.dqkv, d.exact, 3e-6);
     check(k->name, "dbias", &one.dbias, sums.exact, 3e-6);
     check(k->name, "dq_norm", &one.dq_norm, sums.exact + Q, 3e-6);
-    check(k->name, "dk_norm", &one.dk_norm, sums.exact + Q + D, 3e-6);
+    check(k->name, "dk_norm", &one.dk_norm, sums.exact + Q + q_width, 3e-6);
     FREE(x, d, sums, bias, qn, kn, angles, c, sines, one.qkv, one.raw, one.dqkv, one.dbias, one.dq_norm, one.dk_norm);
     FREE(three.qkv, three.raw, three.dqkv, three.dbias, three.dq_norm, three.dk_norm);
     free(cosines_of), free(sines_of), free(raw), free(position);
@@ -250,7 +253,8 @@ static void test_qkv(void **state) {
     EACH_TABLE(k)
     EACH_PRECISION(p)
     EACH_SHAPE(s, qkv_shapes)
-    for (int options = 0; options < 4; options++) check_qkv(k, p, qkv_shapes[s], options & 1, options & 2);
+    for (int options = 0; options < 6; options++)
+        check_qkv(k, p, qkv_shapes[s], options & 1, options >= 2, options >= 4);
 }
 
 /* dst (n, width) with rows ld apart. */
