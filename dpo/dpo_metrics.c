@@ -1,3 +1,10 @@
+/* The numbers of a step. With rewards r and lengths l of the replies that have a reward, means m:
+ *
+ *   reward_std         = sqrt(sum (r - m_r)^2 / (n - 1))
+ *   reward_length_corr = sum (r - m_r)(l - m_l) / sqrt(sum (r - m_r)^2 sum (l - m_l)^2)
+ *
+ * A policy that learns to write long because the reward model likes length shows in the second. What has nothing to
+ * average is NaN, and null in the file. */
 #include "dpo/online.h"
 
 #include "base/json.h"

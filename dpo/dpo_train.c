@@ -1,3 +1,12 @@
+/* One update. With N pairs in the global step, M micro-batches on this rank, and reply tokens t of pair i:
+ *
+ *   L = 1/N sum_i loss(log pi_w, log pi_l, log rho_w, log rho_l)          (dpo/dpo_loss.h)
+ *   log pi_w = sum over t of log pi(t | what is before it)                  and so for l and rho
+ *   d L / d log pi(t) = 1/N d loss / d log pi_w                             the same for every t of a reply
+ *
+ * For each micro-batch: the reference's forward (without adapters, it is the policy with them off; nothing is kept), the
+ * policy's forward with its activations, the loss of each pair, and the policy's backward pass, which adds to grads.
+ * Dividing by N before the sum, and not by what a rank holds, makes the sum over ranks the gradient of L. */
 #include "dpo/dpo_train.h"
 
 #include "base/log.h"

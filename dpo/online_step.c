@@ -1,5 +1,10 @@
 /* Rank 0's side of a step: prompts drawn, tasks given out, replies gathered by draw, pairs chosen. The callbacks run on
- * the coordinator thread. */
+ * the coordinator thread.
+ *
+ * Draws are numbered through the run, prompts_per_step of them a step; draw d is prompt d mod n of epoch d / n, whose
+ * order is a shuffle by (seed, epoch). So what a step samples follows from its number alone, and a resumed run needs no
+ * other state. A task is `group` neighbouring draws; results are put where their draws belong, in whatever order they
+ * come. */
 #include "dpo/online.h"
 
 #include "base/file.h"
