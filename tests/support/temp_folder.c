@@ -9,11 +9,35 @@
 
 static char folder[PATH_CAP];
 
+static int make_in(const char *parent) {
+    return path_join(folder, parent, "wildreward-test-XXXXXX") == WR_OK && mkdtemp(folder) ? 0 : -1;
+}
+
 int folder_set_up(void **state) {
     (void)state;
     const char *tmp = getenv("TMPDIR");
-    if (path_join(folder, tmp && *tmp ? tmp : "/tmp", "wildreward-test-XXXXXX") < 0) return -1;
-    return mkdtemp(folder) ? 0 : -1;
+    return make_in(tmp && *tmp ? tmp : "/tmp");
+}
+
+int folder_set_up_in_memory(void **state) {
+    return access("/dev/shm", W_OK) == 0 ? make_in("/dev/shm") : folder_set_up(state);
+}
+
+void folder_set_up_shared(world *w) {
+    strbuf name = {0};
+    if (world_rank(w) == 0) {
+        assert_int_equal(folder_set_up(NULL), 0);
+        strbuf_puts(&name, folder);
+    }
+    assert_ok(world_bcast(w, 0, &name));
+    snprintf(folder, sizeof folder, "%s", strbuf_str(&name));
+    strbuf_free(&name);
+}
+
+void folder_tear_down_shared(world *w) {
+    world_barrier(w);
+    if (world_rank(w) == 0) assert_int_equal(folder_tear_down(NULL), 0);
+    world_barrier(w);
 }
 
 int folder_tear_down(void **state) {

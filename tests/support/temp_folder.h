@@ -3,10 +3,16 @@
 #ifndef WR_TESTS_SUPPORT_TEMP_FOLDER_H
 #define WR_TESTS_SUPPORT_TEMP_FOLDER_H
 
+#include "mpi/world.h"
 #include "tests/support/asserts.h"
 
 int folder_set_up(void **state);
 int folder_tear_down(void **state);
+/* In memory where the machine has a file system there: for tests that write and sync hundreds of files. */
+int folder_set_up_in_memory(void **state);
+/* One folder for all ranks, made and removed by rank 0. COLLECTIVE. */
+void folder_set_up_shared(world *w);
+void folder_tear_down_shared(world *w);
 /* Anew without anything in it. */
 void folder_empty(void);
 const char *test_folder(void);

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/utf8.h"
 #include "data/label/annotate/annotation_prompt.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,14 +113,13 @@ static void test_clipping(void **state) {
 
 static void test_files(void **state) {
     (void)state;
-    char folder[] = "/tmp/wr-prompts.XXXXXX", path[PATH_CAP];
+    char path[PATH_CAP];
     annotation_prompt *p = NULL;
     strbuf b = {0};
     chat_message m = message("user", "m");
     annotated_turn t = {.reply = &m, .followup = &m, .query = &m};
     prompt_limits limits = {0};
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(annotation_prompt_load(folder, PROMPT_LEVEL, &p), WR_E_USAGE);
+    assert_int_equal(annotation_prompt_load(test_folder(), PROMPT_LEVEL, &p), WR_E_USAGE);
     assert_error_says("annotate.txt");
     static const struct {
         const char *text, *says;
@@ -131,28 +130,27 @@ static void test_files(void **state) {
         {"", "{reply}"},
         {"{reply}{followup}\xff", "UTF-8"},
     };
-    assert_int_equal(path_join(path, folder, "annotate.txt"), WR_OK);
+    assert_int_equal(path_join(path, test_folder(), "annotate.txt"), WR_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(file_write_atomic(path, bad[i].text, strlen(bad[i].text)), WR_OK);
-        assert_int_equal(annotation_prompt_load(folder, PROMPT_LEVEL, &p), WR_E_USAGE);
+        assert_int_equal(annotation_prompt_load(test_folder(), PROMPT_LEVEL, &p), WR_E_USAGE);
         assert_error_says(bad[i].says);
         assert_error_says("annotate.txt");
     }
     const char *good = "{\"json\": {1}} {reply}-{followup}-{reply}{}{ query}\n\n";
     assert_int_equal(file_write_atomic(path, good, strlen(good)), WR_OK);
-    assert_int_equal(annotation_prompt_load(folder, PROMPT_LEVEL, &p), WR_OK);
+    assert_int_equal(annotation_prompt_load(test_folder(), PROMPT_LEVEL, &p), WR_OK);
     annotation_prompt_render(p, &t, &limits, &b);
     assert_string_equal(b.data, "{\"json\": {1}} m-m-m{}{ query}");
     annotation_prompt_free(p);
-    assert_int_equal(annotation_prompt_load(folder, PROMPT_REFUSAL, &p), WR_OK); /* the built-in one beside it */
+    assert_int_equal(annotation_prompt_load(test_folder(), PROMPT_REFUSAL, &p), WR_OK); /* the built-in one beside it */
     annotation_prompt_free(p);
     strbuf_free(&b);
-    assert_int_equal(dir_remove_tree(folder), WR_OK);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers), cmocka_unit_test(test_mistake_6_unparseable_answer_is_no_label),
         cmocka_unit_test(test_built_in), cmocka_unit_test(test_clipping), cmocka_unit_test(test_files)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "data/label/annotate/answer_cache.h"
 #include "data/label/annotate/answer_record.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -13,24 +13,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static char folder[64];
-
-static const char *inside(const char *name, char path[PATH_CAP]) {
-    assert_int_equal(path_join(path, folder, name), WR_OK);
-    return path;
-}
-
-static int start(void **state) {
-    (void)state;
-    /* Hundreds of files are written and synced: in memory where that can be. */
-    snprintf(folder, sizeof folder, "%s/wr-answers.XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-static int stop(void **state) {
-    (void)state;
-    return dir_remove_tree(folder) < 0;
-}
 
 static void key_of(int i, char key[HASH_HEX]) { hash_hex(&i, sizeof i, key); }
 
@@ -65,13 +47,8 @@ static bool holds(answer_cache *c, int i) {
 
 static answer_cache *open_cache(int rank) {
     answer_cache *c = NULL;
-    assert_int_equal(answer_cache_open(folder, rank, &c), WR_OK);
+    assert_int_equal(answer_cache_open(test_folder(), rank, &c), WR_OK);
     return c;
-}
-
-static void write_file(const char *name, const void *bytes, size_t n) {
-    char path[PATH_CAP];
-    assert_int_equal(file_write_atomic(inside(name, path), bytes, n), WR_OK);
 }
 
 static void test_found_again(void **state) {
@@ -111,7 +88,7 @@ static void test_ranks(void **state) {
     answer_cache *a = open_cache(0), *b = open_cache(1), *locked = NULL;
     add(a, 1);
     add(b, 2);
-    assert_int_equal(answer_cache_open(folder, 1, &locked), WR_E_IO);
+    assert_int_equal(answer_cache_open(test_folder(), 1, &locked), WR_E_IO);
     assert_error_says("answers-1.jsonl");
     assert_null(locked);
     answer_cache_close(a);
@@ -134,10 +111,10 @@ static void test_first_counts(void **state) {
     arena *a = arena_create();
     key_of(3, key);
     answer_record_write(&b, key, "\"v\":2", 5);
-    write_file("answers-2.jsonl", b.data, b.len);
+    put_file("answers-2.jsonl", b.data, b.len);
     strbuf_clear(&b);
     answer_record_write(&b, key, "\"v\":10", 6);
-    write_file("answers-10.jsonl", b.data, b.len);
+    put_file("answers-10.jsonl", b.data, b.len);
     for (int rank = 0; rank < 4; rank++) {
         answer_cache *c = open_cache(rank);
         assert_int_equal(answer_cache_find(c, key, a, &record), WR_OK);
@@ -166,7 +143,7 @@ static void test_cut_anywhere(void **state) {
     strbuf b = {0};
     size_t ends[3], n = three_records(&b, ends);
     for (size_t cut = 0; cut <= n; cut++) {
-        write_file("answers-0.jsonl", b.data, cut);
+        put_file("answers-0.jsonl", b.data, cut);
         answer_cache *c = open_cache(0);
         int whole = 0;
         for (int i = 0; i < 3; i++) {
@@ -179,9 +156,9 @@ static void test_cut_anywhere(void **state) {
         assert_int_equal(answer_cache_count(c), whole + 1);
         assert_true(holds(c, 9));
         answer_cache_close(c);
-        char path[PATH_CAP], *text;
+        char *text;
         size_t length;
-        assert_int_equal(file_read(inside("answers-0.jsonl", path), 0, &text, &length), WR_OK);
+        assert_int_equal(file_read(in_folder("answers-0.jsonl"), 0, &text, &length), WR_OK);
         assert_true(whole == 0 || memcmp(text, b.data, ends[whole - 1]) == 0);
         free(text);
     }
@@ -192,13 +169,13 @@ static void test_cut_anywhere(void **state) {
 static void test_flip_anywhere(void **state) {
     (void)state;
     strbuf b = {0};
-    char path[PATH_CAP], *text;
+    char *text;
     size_t ends[3], n = three_records(&b, ends), length;
     for (size_t at = 0; at < n; at++) {
         static const unsigned char flips[] = {0x01, 0x20, 0xff};
         for (size_t f = 0; f < sizeof flips; f++) {
             b.data[at] ^= (char)flips[f];
-            write_file("answers-3.jsonl", b.data, n);
+            put_file("answers-3.jsonl", b.data, n);
             answer_cache *c = open_cache(0);
             for (int i = 0; i < 3; i++) {
                 size_t from = i ? ends[i - 1] : 0;
@@ -207,7 +184,7 @@ static void test_flip_anywhere(void **state) {
                 assert_int_equal(holds(c, i), !hit && !glued);
             }
             answer_cache_close(c);
-            assert_int_equal(file_read(inside("answers-3.jsonl", path), 0, &text, &length), WR_OK);
+            assert_int_equal(file_read(in_folder("answers-3.jsonl"), 0, &text, &length), WR_OK);
             assert_true(length == n && memcmp(text, b.data, n) == 0);
             free(text);
             b.data[at] ^= (char)flips[f];
@@ -262,7 +239,7 @@ static void test_killed_writer(void **state) {
         pid_t child = fork();
         if (child == 0) {
             answer_cache *c = NULL;
-            if (answer_cache_open(folder, 0, &c) < 0) _exit(1);
+            if (answer_cache_open(test_folder(), 0, &c) < 0) _exit(1);
             for (int i = last;; i++) {
                 add(c, i);
                 if (write(told[1], &i, sizeof i) != sizeof i) _exit(1);
@@ -284,12 +261,11 @@ static void test_killed_writer(void **state) {
 static void test_errors(void **state) {
     (void)state;
     answer_cache *c = NULL;
-    char path[PATH_CAP];
-    write_file("plain", "x", 1);
-    assert_int_equal(answer_cache_open(inside("plain", path), 0, &c), WR_E_IO);
+    put_file("plain", "x", 1);
+    assert_int_equal(answer_cache_open(in_folder("plain"), 0, &c), WR_E_IO);
     assert_error_says("plain");
-    assert_int_equal(symlink("/dev/zero", inside("answers-5.jsonl", path)), 0);
-    assert_int_equal(answer_cache_open(folder, 0, &c), WR_E_IO);
+    assert_int_equal(symlink("/dev/zero", in_folder("answers-5.jsonl")), 0);
+    assert_int_equal(answer_cache_open(test_folder(), 0, &c), WR_E_IO);
     assert_error_says("answers-5.jsonl");
 }
 
@@ -303,7 +279,7 @@ static void test_full_disk(void **state) {
         answer_cache *c = NULL;
         char key[HASH_HEX];
         signal(SIGXFSZ, SIG_IGN);
-        if (setrlimit(RLIMIT_FSIZE, &small) != 0 || answer_cache_open(folder, 0, &c) < 0) _exit(1);
+        if (setrlimit(RLIMIT_FSIZE, &small) != 0 || answer_cache_open(test_folder(), 0, &c) < 0) _exit(1);
         add(c, 0);
         add(c, 1);
         key_of(2, key);
@@ -316,27 +292,27 @@ static void test_full_disk(void **state) {
         _exit(holds(c, 0) && holds(c, 1) ? 0 : 3);
     }
     int rc = 0;
-    char path[PATH_CAP], *text;
+    char *text;
     size_t n;
     assert_int_equal(waitpid(child, &rc, 0), child);
     assert_int_equal(rc, 0);
-    assert_int_equal(file_read(inside("answers-0.jsonl", path), 0, &text, &n), WR_OK);
+    assert_int_equal(file_read(in_folder("answers-0.jsonl"), 0, &text, &n), WR_OK);
     assert_true(n > 200 && n < 400 && text[n - 1] == '\n');
     free(text);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_found_again, start, stop),
-        cmocka_unit_test_setup_teardown(test_memory, start, stop),
-        cmocka_unit_test_setup_teardown(test_ranks, start, stop),
-        cmocka_unit_test_setup_teardown(test_first_counts, start, stop),
-        cmocka_unit_test_setup_teardown(test_cut_anywhere, start, stop),
-        cmocka_unit_test_setup_teardown(test_flip_anywhere, start, stop),
-        cmocka_unit_test_setup_teardown(test_long_records, start, stop),
-        cmocka_unit_test_setup_teardown(test_killed_writer, start, stop),
-        cmocka_unit_test_setup_teardown(test_errors, start, stop),
-        cmocka_unit_test_setup_teardown(test_full_disk, start, stop),
+        cmocka_unit_test_setup_teardown(test_found_again, folder_set_up_in_memory, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_memory, folder_set_up_in_memory, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_ranks, folder_set_up_in_memory, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_first_counts, folder_set_up_in_memory, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_cut_anywhere, folder_set_up_in_memory, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_flip_anywhere, folder_set_up_in_memory, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_long_records, folder_set_up_in_memory, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_killed_writer, folder_set_up_in_memory, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_errors, folder_set_up_in_memory, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_full_disk, folder_set_up_in_memory, folder_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 #include "base/file.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,10 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[64];
-
 static char *at(const char *name, char path[PATH_CAP]) {
-    assert_int_equal(path_join(path, folder, name), WR_OK);
+    assert_int_equal(path_join(path, test_folder(), name), WR_OK);
     return path;
 }
 
@@ -42,7 +40,7 @@ static void test_files(void **state) {
     assert_int_equal(file_read("/dev/zero", 100000, &bytes, &n), WR_E_FORMAT); /* a limit holds without a known size */
     assert_int_equal(file_read(at("absent", other), 0, &bytes, &n), WR_E_IO);
     assert_error_says(other);
-    assert_int_equal(file_read(folder, 0, &bytes, &n), WR_E_IO);
+    assert_int_equal(file_read(test_folder(), 0, &bytes, &n), WR_E_IO);
     assert_int_equal(file_read("/proc/self/status", 0, &bytes, &n), WR_OK); /* says it has 0 bytes */
     assert_true(n > 100);
     free(bytes);
@@ -60,7 +58,7 @@ static void test_files(void **state) {
     assert_int_equal(file_write_atomic(at("a.txt/below", other), "x", 1), WR_E_IO);
     assert_int_equal(file_write_atomic("", "x", 1), WR_E_USAGE);
     char **names;
-    assert_int_equal(dir_list(folder, ".", "", &names, &n), WR_OK);
+    assert_int_equal(dir_list(test_folder(), ".", "", &names, &n), WR_OK);
     assert_int_equal(n, 0);
     names_free(names, n);
 }
@@ -79,7 +77,7 @@ static void test_map(void **state) {
     assert_int_equal(file_map_open(path, &m), WR_OK);
     assert_true(m.n == 0 && m.bytes == NULL);
     file_map_close(&m);
-    assert_int_equal(file_map_open(folder, &m), WR_E_IO);
+    assert_int_equal(file_map_open(test_folder(), &m), WR_E_IO);
     assert_int_equal(file_map_open("/nonexistent", &m), WR_E_IO);
 }
 
@@ -143,19 +141,8 @@ static void test_commit(void **state) {
     expect_content(at("step-1/sub/f", path), "new");
 }
 
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/wildreward-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(folder) < 0 ? -1 : 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_files), cmocka_unit_test(test_map),
                                        cmocka_unit_test(test_folders), cmocka_unit_test(test_commit)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

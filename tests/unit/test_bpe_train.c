@@ -5,20 +5,19 @@
 #include "base/rng.h"
 #include "text/chat/chat_template.h"
 #include "text/tokenizer/tokenizer.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const special[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", NULL};
-static char folder[] = "/tmp/test_bpe_train_XXXXXX";
 
 static tokenizer *train(const char *const *texts, size_t n, size_t vocab, const char *name) {
     char dir[PATH_CAP];
     bpe_trainer *b = NULL;
     tokenizer *t = NULL;
-    assert_int_equal(path_join(dir, folder, name), WR_OK);
+    assert_int_equal(path_join(dir, test_folder(), name), WR_OK);
     assert_int_equal(bpe_trainer_create(vocab, special, &b), WR_OK);
     for (size_t i = 0; i < n; i++) assert_int_equal(bpe_trainer_add(b, texts[i], strlen(texts[i])), WR_OK);
     assert_ok(bpe_trainer_finish(b, dir));
@@ -160,18 +159,8 @@ static void test_refusals(void **state) {
     tokenizer_free(t);
 }
 
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return dir_remove_tree(folder) < 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference), cmocka_unit_test(test_file),
                                        cmocka_unit_test(test_refusals)};
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

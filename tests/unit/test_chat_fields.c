@@ -4,22 +4,19 @@
 #include "base/stream.h"
 #include "text/chat/chat_read.h"
 #include "text/chat/chat_template.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define GOLDEN "tests/golden/tokenizer/"
-static char folder[] = "/tmp/test_chat_fields_XXXXXX";
 static tokenizer *tok;
 static arena *memory;
 
 static chat_template *load(const char *text, size_t n) {
-    char path[PATH_CAP];
     chat_template *c = NULL;
-    assert_int_equal(path_join(path, folder, "t.jinja"), WR_OK);
-    assert_int_equal(file_write_atomic(path, text, n), WR_OK);
-    assert_ok(chat_template_load(folder, path, tok, &c));
+    put_file("t.jinja", text, n);
+    assert_ok(chat_template_load(test_folder(), in_folder("t.jinja"), tok, &c));
     return c;
 }
 
@@ -207,22 +204,16 @@ static void test_numbers(void **state) {
 }
 
 static int set_up(void **state) {
-    (void)state;
-    static const char config[] = "{\"eos_token\":\"<|im_end|>\"}";
-    char path[PATH_CAP];
     memory = arena_create();
-    return memory && mkdtemp(folder) && path_join(path, folder, "tokenizer_config.json") == WR_OK &&
-                   file_write_atomic(path, config, sizeof config - 1) == WR_OK &&
-                   tokenizer_load(GOLDEN "digits", &tok) == WR_OK
-               ? 0
-               : -1;
+    if (!memory || folder_set_up(state) < 0) return -1;
+    put_text("tokenizer_config.json", "{\"eos_token\":\"<|im_end|>\"}");
+    return tokenizer_load(GOLDEN "digits", &tok);
 }
 
 static int tear_down(void **state) {
-    (void)state;
     tokenizer_free(tok);
     arena_free(memory);
-    return dir_remove_tree(folder) < 0;
+    return folder_tear_down(state);
 }
 
 int main(void) {

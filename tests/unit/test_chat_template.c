@@ -3,25 +3,24 @@
 #include "base/json.h"
 #include "base/stream.h"
 #include "text/chat/chat_template.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
 #define GOLDEN "tests/golden/tokenizer/"
-static char folder[] = "/tmp/test_chat_template_XXXXXX";
 static tokenizer *tok;
 
 static const char *at(const char *name, char path[PATH_CAP]) {
-    assert_int_equal(path_join(path, folder, name), WR_OK);
+    assert_int_equal(path_join(path, test_folder(), name), WR_OK);
     return path;
 }
 
 static wr_status load_template(const char *text, size_t n, chat_template **out) {
     char path[PATH_CAP];
     assert_int_equal(file_write_atomic(at("chat_template.jinja", path), text, n), WR_OK);
-    wr_status status = chat_template_load(folder, NULL, tok, out);
+    wr_status status = chat_template_load(test_folder(), NULL, tok, out);
     assert_int_equal(remove(path), 0);
     return status;
 }
@@ -224,7 +223,7 @@ static void test_slots(void **state) {
     const chat_message m[] = {{"user", "hi", 2, NULL}, {"assistant", "yo", 2, NULL}};
     assert_int_equal(file_write_atomic(at("slots.txt", path), good, sizeof good - 1), WR_OK);
     write_tokens(config);
-    assert_ok(chat_template_load(folder, path, tok, &c));
+    assert_ok(chat_template_load(test_folder(), path, tok, &c));
     assert_int_equal(chat_end_id(c), tokenizer_id(tok, "<|im_end|>"));
     assert_int_equal(chat_render_text(c, m, 2, true, &got), WR_OK);
     assert_string_equal(strbuf_str(&got), "<s>[Be \"kind\".]<u>hi</u>\n<a>yo<|im_end|><a>");
@@ -232,7 +231,7 @@ static void test_slots(void **state) {
     strbuf_free(&got);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(file_write_atomic(path, bad[i].text, strlen(bad[i].text)), WR_OK);
-        assert_int_equal(chat_template_load(folder, path, tok, &c), WR_E_FORMAT);
+        assert_int_equal(chat_template_load(test_folder(), path, tok, &c), WR_E_FORMAT);
         if (!strstr(wr_error(), bad[i].words)) fail_msg("slots %zu: %s", i, wr_error());
     }
     assert_int_equal(remove(path), 0);
@@ -260,21 +259,22 @@ static void test_sources(void **state) {
          "(tool_use, rag)"},
         {"{\"chat_template\":[{\"template\":\"x\"}]}", "no template with a name"},
     };
-    assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_E_FORMAT); /* none: another one is not made up */
+    assert_int_equal(chat_template_load(test_folder(), NULL, tok, &c),
+                     WR_E_FORMAT); /* none: another one is not made up */
     assert_error_says("--chat-template");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(file_write_atomic(at("tokenizer_config.json", path), bad[i].config, strlen(bad[i].config)),
                          WR_OK);
-        assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_E_FORMAT);
+        assert_int_equal(chat_template_load(test_folder(), NULL, tok, &c), WR_E_FORMAT);
         if (!strstr(wr_error(), bad[i].words) || !strstr(wr_error(), "--chat-template"))
             fail_msg("source %zu: %s", i, wr_error());
     }
     assert_int_equal(file_write_atomic(at("tokenizer_config.json", path), config, sizeof config - 1), WR_OK);
-    assert_ok(chat_template_load(folder, NULL, tok, &c));
+    assert_ok(chat_template_load(test_folder(), NULL, tok, &c));
     chat_template_free(c);
     c = NULL;
     assert_int_equal(file_write_atomic(path, "{\"chat_template\":\"no\"}", 22), WR_OK);
-    assert_int_equal(chat_template_load(folder, NULL, tok, &c), WR_E_FORMAT);
+    assert_int_equal(chat_template_load(test_folder(), NULL, tok, &c), WR_E_FORMAT);
     assert_null(c);
     assert_int_equal(remove(path), 0);
 }
@@ -309,14 +309,12 @@ static void test_training(void **state) {
 }
 
 static int set_up(void **state) {
-    (void)state;
-    return mkdtemp(folder) && tokenizer_load(GOLDEN "digits", &tok) == WR_OK ? 0 : -1;
+    return folder_set_up(state) == 0 && tokenizer_load(GOLDEN "digits", &tok) == WR_OK ? 0 : -1;
 }
 
 static int tear_down(void **state) {
-    (void)state;
     tokenizer_free(tok);
-    return dir_remove_tree(folder) < 0;
+    return folder_tear_down(state);
 }
 
 int main(void) {

@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "model/weights/lora.h"
 #include "trainer/checkpoint.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +14,6 @@
 #include <unistd.h>
 
 static world *w;
-static char base[PATH_CAP];
-
-static const char *at(const char *name) {
-    static char path[2 * PATH_CAP];
-    snprintf(path, sizeof path, "%s/%s", base, name);
-    return path;
-}
 
 static model *make_model(uint64_t seed) {
     model_config c;
@@ -98,7 +91,7 @@ static void make_run_of(model *m, const char *name, int n, int keep, adamw *a) {
     run_dir *r;
     const save_options how = {.keep = keep, .base = "a base"};
     assert_int_equal(adamw_create(model_trainables(m).n, a), WR_OK);
-    assert_int_equal(run_open(w, at(name), false, TERMS("lr: 1\n"), &r), WR_OK);
+    assert_int_equal(run_open(w, in_folder(name), false, TERMS("lr: 1\n"), &r), WR_OK);
     for (int step = 1; step <= n; step++) {
         char line[64];
         snprintf(line, sizeof line, "{\"step\":%d}", step);
@@ -129,13 +122,13 @@ static void test_round_trip(void **state) {
     char *text;
     size_t n;
     make_run("round", 3, 2, &m, &a);
-    assert_false(dir_exists(at("round/checkpoints/step-1")));
-    assert_true(dir_exists(at("round/checkpoints/step-2")));
+    assert_false(dir_exists(in_folder("round/checkpoints/step-1")));
+    assert_true(dir_exists(in_folder("round/checkpoints/step-2")));
     assert_int_equal(adamw_create(back->n_params, &b), WR_OK);
     /* A writer was killed: its folder has no checkpoint's name and goes away. */
-    assert_int_equal(dir_make(at("round/checkpoints/tmp-step-4/model")), WR_OK);
-    assert_int_equal(run_open(w, at("round"), true, TERMS("lr: 1\nkeep: 5\n"), &r), WR_OK);
-    assert_false(dir_exists(at("round/checkpoints/tmp-step-4")));
+    assert_int_equal(dir_make(in_folder("round/checkpoints/tmp-step-4/model")), WR_OK);
+    assert_int_equal(run_open(w, in_folder("round"), true, TERMS("lr: 1\nkeep: 5\n"), &r), WR_OK);
+    assert_false(dir_exists(in_folder("round/checkpoints/tmp-step-4")));
     checkpoint_state s = state_of(0);
     assert_int_equal(checkpoint_load(w, r, back, &b, &s, &found), WR_OK);
     assert_true(found);
@@ -148,10 +141,10 @@ static void test_round_trip(void **state) {
     assert_memory_equal(a.v, b.v, a.n * sizeof(float));
     run_close(r);
     /* What was measured after the checkpoint is cut off. */
-    assert_int_equal(file_read(at("round/metrics.jsonl"), 0, &text, &n), WR_OK);
+    assert_int_equal(file_read(in_folder("round/metrics.jsonl"), 0, &text, &n), WR_OK);
     assert_string_equal(text, "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n");
     free(text);
-    assert_int_equal(file_read(at("round/config.yaml"), 0, &text, &n), WR_OK);
+    assert_int_equal(file_read(in_folder("round/config.yaml"), 0, &text, &n), WR_OK);
     assert_string_equal(text, "lr: 1\nkeep: 5\n");
     free(text);
     strbuf_free(&s.extra);
@@ -173,11 +166,11 @@ static void test_adapters(void **state) {
     bool found;
     make_run_of(m, "lora", 2, 2, &a);
     assert_true(a.n < m->n_params);
-    assert_true(file_exists(at("lora/checkpoints/step-2/adapter/adapter_model.safetensors")));
-    assert_true(file_exists(at("lora/checkpoints/step-2/adapter/adapter_config.json")));
-    assert_false(dir_exists(at("lora/checkpoints/step-2/model")));
+    assert_true(file_exists(in_folder("lora/checkpoints/step-2/adapter/adapter_model.safetensors")));
+    assert_true(file_exists(in_folder("lora/checkpoints/step-2/adapter/adapter_config.json")));
+    assert_false(dir_exists(in_folder("lora/checkpoints/step-2/model")));
     assert_int_equal(adamw_create(a.n, &b), WR_OK);
-    assert_int_equal(run_open(w, at("lora"), true, TERMS("lr: 1\n"), &r), WR_OK);
+    assert_int_equal(run_open(w, in_folder("lora"), true, TERMS("lr: 1\n"), &r), WR_OK);
     checkpoint_state s = state_of(0);
     assert_int_equal(checkpoint_load(w, r, back, &b, &s, &found), WR_OK);
     assert_true(found);
@@ -190,11 +183,11 @@ static void test_adapters(void **state) {
     assert_true(checkpoint_load(w, r, plain, &c, &s, &found) < 0);
     assert_error_says("model.safetensors");
     assert_int_equal(run_save_model(w, r, back, &s, &(save_options){.template_text = "{query}"}), WR_OK);
-    assert_true(file_exists(at("lora/adapter/adapter_model.safetensors")));
-    assert_true(file_exists(at("lora/adapter/template.txt")));
-    assert_false(dir_exists(at("lora/model")));
+    assert_true(file_exists(in_folder("lora/adapter/adapter_model.safetensors")));
+    assert_true(file_exists(in_folder("lora/adapter/template.txt")));
+    assert_false(dir_exists(in_folder("lora/model")));
     assert_int_equal(run_save_model(w, r, back, &s, &(save_options){.merge = true}), WR_OK);
-    assert_int_equal(model_load(at("lora/model"), &(model_load_options){.quiet = true}, &merged), WR_OK);
+    assert_int_equal(model_load(in_folder("lora/model"), &(model_load_options){.quiet = true}, &merged), WR_OK);
     same(merged->params, back->params, back->n_params);
     assert_memory_not_equal(merged->params, plain->params, plain->n_params * sizeof(float));
     run_close(r);
@@ -218,7 +211,7 @@ static wr_status load(const char *run, const char *config, const char *data, boo
     s.terms = &mine;
     snprintf(s.data_hash, sizeof s.data_hash, "%s", data);
     assert_int_equal(adamw_create(m->n_params, &a), WR_OK);
-    wr_status status = run_open(w, at(run), true, &mine, &r);
+    wr_status status = run_open(w, in_folder(run), true, &mine, &r);
     if (status >= 0) status = checkpoint_load(w, r, m, &a, &s, found);
     run_close(r);
     adamw_free(&a);
@@ -241,10 +234,10 @@ static void test_strangers(void **state) {
     assert_int_equal(load("strange", "lr: 1\n", "other", &found), WR_E_MISMATCH);
     assert_error_says("data");
     /* A refused resume changes nothing. */
-    assert_int_equal(file_read(at("strange/config.yaml"), 0, &text, &n), WR_OK);
+    assert_int_equal(file_read(in_folder("strange/config.yaml"), 0, &text, &n), WR_OK);
     assert_string_equal(text, "lr: 1\n");
     free(text);
-    assert_int_equal(file_read(at("strange/metrics.jsonl"), 0, &text, &n), WR_OK);
+    assert_int_equal(file_read(in_folder("strange/metrics.jsonl"), 0, &text, &n), WR_OK);
     assert_non_null(strstr(text, "99"));
     free(text);
     assert_int_equal(load("strange", "lr: 1\n", "data", &found), WR_OK);
@@ -274,14 +267,14 @@ static void test_damage(void **state) {
         make_run(run, 2, 2, &m, &a);
         snprintf(path, sizeof path, "%s/checkpoints/step-2/%s", run, files[i / 2]);
         if (i % 2)
-            assert_int_equal(truncate(at(path), 100), 0);
+            assert_int_equal(truncate(in_folder(path), 100), 0);
         else
-            damage(at(path), -5);
+            damage(in_folder(path), -5);
         assert_int_equal(load(run, "lr: 1\n", "data", &found), WR_E_FORMAT);
         assert_non_null(strstr(wr_error(), files[i / 2]));
         /* As the message says: without the damaged one the checkpoint before it serves. */
         snprintf(path, sizeof path, "%s/checkpoints/step-2", run);
-        assert_int_equal(dir_remove_tree(at(path)), WR_OK);
+        assert_int_equal(dir_remove_tree(in_folder(path)), WR_OK);
         assert_int_equal(load(run, "lr: 1\n", "data", &found), WR_OK);
         assert_true(found);
         adamw_free(&a);
@@ -291,7 +284,7 @@ static void test_damage(void **state) {
     adamw a;
     make_run("damaged-state", 1, 2, &m, &a);
     for (long where = 0; where < 60; where += 7) {
-        char *before, *path = mem_strdup(at("damaged-state/checkpoints/step-1/state.json"));
+        char *before, *path = mem_strdup(in_folder("damaged-state/checkpoints/step-1/state.json"));
         size_t n;
         assert_int_equal(file_read(path, 0, &before, &n), WR_OK);
         assert_int_equal(file_write_atomic(path, before, (size_t)where), WR_OK);
@@ -309,21 +302,21 @@ static void test_lock(void **state) {
     (void)state;
     run_dir *r, *other;
     bool found = true;
-    assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &r), WR_OK);
-    assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &other), WR_E_USAGE);
+    assert_int_equal(run_open(w, in_folder("lock"), false, TERMS("a: 1\n"), &r), WR_OK);
+    assert_int_equal(run_open(w, in_folder("lock"), false, TERMS("a: 1\n"), &other), WR_E_USAGE);
     char pid[32];
     snprintf(pid, sizeof pid, "process %ld", (long)getpid());
     assert_error_says(pid);
     run_close(r);
-    assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &r), WR_OK); /* nothing in it yet */
+    assert_int_equal(run_open(w, in_folder("lock"), false, TERMS("a: 1\n"), &r), WR_OK); /* nothing in it yet */
     metrics(r, "{}");
     run_close(r);
-    assert_int_equal(run_open(w, at("lock"), false, TERMS("a: 1\n"), &r), WR_E_USAGE);
+    assert_int_equal(run_open(w, in_folder("lock"), false, TERMS("a: 1\n"), &r), WR_E_USAGE);
     assert_error_says("--resume");
     assert_int_equal(load("lock", "lr: 1\n", "data", &found), WR_OK);
     assert_false(found);
     struct stat st;
-    assert_int_equal(stat(at("lock/metrics.jsonl"), &st), 0);
+    assert_int_equal(stat(in_folder("lock/metrics.jsonl"), &st), 0);
     assert_int_equal(st.st_size, 0); /* lines of steps that no checkpoint remembers */
 }
 
@@ -348,11 +341,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_adapters),
                                        cmocka_unit_test(test_strangers),  cmocka_unit_test(test_damage),
                                        cmocka_unit_test(test_lock),       cmocka_unit_test(test_config_hash)};
-    const char *tmp = getenv("TMPDIR");
-    snprintf(base, sizeof base, "%s/checkpoint-XXXXXX", tmp ? tmp : "/tmp");
-    if (world_create(&argc, &argv, &w) < 0 || !mkdtemp(base)) return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    dir_remove_tree(base);
+    if (world_create(&argc, &argv, &w) < 0) return 1;
+    const int failed = cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
     world_free(w);
     return failed;
 }

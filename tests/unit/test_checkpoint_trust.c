@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "trainer/checkpoint.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,15 +14,6 @@
 #include <unistd.h>
 
 static world *w;
-static char base[PATH_CAP];
-
-static const char *at(const char *name) {
-    static char path[4][2 * PATH_CAP];
-    static int turn;
-    char *p = path[turn++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", base, name);
-    return p;
-}
 
 static model *make_model(uint64_t seed) {
     model_config c;
@@ -54,11 +45,11 @@ static void make_run(const char *name, const char *machine) {
     run_dir *r;
     adamw a;
     model *m = make_model(1);
-    const save_options how = {.keep = 5, .tokenizer_dir = at("tokenizer"), .template_text = "{query}"};
-    assert_int_equal(dir_make(at("tokenizer")), WR_OK);
-    assert_int_equal(file_write_atomic(at("tokenizer/tokenizer.json"), "{\"model\":{}}", 12), WR_OK);
+    const save_options how = {.keep = 5, .tokenizer_dir = in_folder("tokenizer"), .template_text = "{query}"};
+    assert_int_equal(dir_make(in_folder("tokenizer")), WR_OK);
+    assert_int_equal(file_write_atomic(in_folder("tokenizer/tokenizer.json"), "{\"model\":{}}", 12), WR_OK);
     assert_int_equal(adamw_create(m->n_params, &a), WR_OK);
-    assert_int_equal(run_open(w, at(name), false, terms(NULL), &r), WR_OK);
+    assert_int_equal(run_open(w, in_folder(name), false, terms(NULL), &r), WR_OK);
     for (int step = 1; step <= 2; step++) {
         strbuf line = {0};
         strbuf_printf(&line, "{\"step\":%d,\"loss\":0.5}", step);
@@ -85,11 +76,11 @@ static int64_t load(const char *run, const char *machine) {
     checkpoint_state s = state_of(0, machine);
     char *text;
     size_t n;
-    int keep = dup(STDERR_FILENO), log = open(at("log"), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    int keep = dup(STDERR_FILENO), log = open(in_folder("log"), O_CREAT | O_TRUNC | O_WRONLY, 0600);
     fflush(stderr);
     dup2(log, STDERR_FILENO);
     assert_int_equal(adamw_create(m->n_params, &a), WR_OK);
-    wr_status status = run_open(w, at(run), true, s.terms, &r);
+    wr_status status = run_open(w, in_folder(run), true, s.terms, &r);
     if (status >= 0) status = checkpoint_load(w, r, m, &a, &s, &found);
     fflush(stderr);
     dup2(keep, STDERR_FILENO);
@@ -99,7 +90,7 @@ static int64_t load(const char *run, const char *machine) {
     adamw_free(&a);
     model_free(m);
     strbuf_free(&s.extra);
-    assert_int_equal(file_read(at("log"), 0, &text, &n), WR_OK);
+    assert_int_equal(file_read(in_folder("log"), 0, &text, &n), WR_OK);
     snprintf(said, sizeof said, "%s", text);
     free(text);
     return status < 0 ? status : found ? s.step : 0;
@@ -130,7 +121,7 @@ static void test_flips(void **state) {
     for (int i = 0; i < n; i++) {
         char path[PATH_CAP];
         struct stat info;
-        snprintf(path, sizeof path, "%s/%s", at("flips/checkpoints/step-2"), files[i % FILES]);
+        snprintf(path, sizeof path, "%s/%s", in_folder("flips/checkpoints/step-2"), files[i % FILES]);
         assert_int_equal(stat(path, &info), 0);
         const size_t byte = (size_t)(rng_uniform(&r) * (double)info.st_size);
         const int bit = (int)(rng_uniform(&r) * 8);
@@ -174,24 +165,24 @@ static void test_edits(void **state) {
         snprintf(run, sizeof run, "edit%zu", i);
         snprintf(path, sizeof path, "%s/checkpoints/step-2/state.json", run);
         make_run(run, "threads: 2\n");
-        edit(at(path), edits[i][0], edits[i][1]);
+        edit(in_folder(path), edits[i][0], edits[i][1]);
         assert_int_equal(load(run, "threads: 2\n"), WR_E_FORMAT);
         assert_error_says("state.json");
         assert_error_says("checksum");
         /* Nor without the checksum, as a version before it wrote. */
         char *text, *end;
         size_t n;
-        assert_int_equal(file_read(at(path), 0, &text, &n), WR_OK);
+        assert_int_equal(file_read(in_folder(path), 0, &text, &n), WR_OK);
         assert_non_null(end = strstr(text, ",\"checksum\""));
         memcpy(end, "}\n", 3);
-        assert_int_equal(file_write_atomic(at(path), text, strlen(text)), WR_OK);
+        assert_int_equal(file_write_atomic(in_folder(path), text, strlen(text)), WR_OK);
         free(text);
         assert_int_equal(load(run, "threads: 2\n"), WR_E_FORMAT);
         assert_error_says("checksum");
     }
     /* A folder under another step's name. */
     make_run("renamed", "");
-    assert_int_equal(rename(at("renamed/checkpoints/step-2"), at("renamed/checkpoints/step-20")), 0);
+    assert_int_equal(rename(in_folder("renamed/checkpoints/step-2"), in_folder("renamed/checkpoints/step-20")), 0);
     assert_int_equal(load("renamed", ""), WR_E_FORMAT);
     assert_error_says("step 2");
 }
@@ -199,21 +190,22 @@ static void test_edits(void **state) {
 static void test_not_whole(void **state) {
     (void)state;
     make_run("half", "");
-    assert_int_equal(dir_make(at("half/checkpoints/step-9")), WR_OK);
+    assert_int_equal(dir_make(in_folder("half/checkpoints/step-9")), WR_OK);
     assert_int_equal(load("half", ""), 2);
     assert_non_null(strstr(said, "step-9: not a whole checkpoint"));
-    assert_int_equal(dir_make(at("half/checkpoints/step-8/model")), WR_OK);
-    assert_int_equal(file_write_atomic(at("half/checkpoints/step-7"), "", 0), WR_OK); /* a file is no checkpoint */
+    assert_int_equal(dir_make(in_folder("half/checkpoints/step-8/model")), WR_OK);
+    assert_int_equal(file_write_atomic(in_folder("half/checkpoints/step-7"), "", 0),
+                     WR_OK); /* a file is no checkpoint */
     assert_int_equal(load("half", ""), 2);
     assert_non_null(strstr(said, "step-8: not a whole checkpoint"));
-    assert_int_equal(unlink(at("half/checkpoints/step-2/model/config.json")), 0);
+    assert_int_equal(unlink(in_folder("half/checkpoints/step-2/model/config.json")), 0);
     assert_int_equal(load("half", ""), 1);
     assert_non_null(strstr(said, "config.json is not there"));
-    assert_int_equal(truncate(at("half/checkpoints/step-1/state.json"), 0), 0);
+    assert_int_equal(truncate(in_folder("half/checkpoints/step-1/state.json"), 0), 0);
     assert_int_equal(load("half", ""), WR_E_FORMAT);
     assert_error_says("none of the checkpoints is whole");
     /* Where there is nothing but empty folders, nothing is lost by beginning anew. */
-    assert_int_equal(dir_make(at("anew/checkpoints/step-3")), WR_OK);
+    assert_int_equal(dir_make(in_folder("anew/checkpoints/step-3")), WR_OK);
     assert_int_equal(load("anew", ""), 0);
     assert_non_null(strstr(said, "step-3: not a whole checkpoint"));
 }
@@ -235,11 +227,8 @@ int __lsan_is_turned_off(void) { return 1; }
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_flips), cmocka_unit_test(test_edits),
                                        cmocka_unit_test(test_not_whole), cmocka_unit_test(test_elsewhere)};
-    const char *tmp = getenv("TMPDIR");
-    snprintf(base, sizeof base, "%s/checkpoint-XXXXXX", tmp ? tmp : "/tmp");
-    if (world_create(&argc, &argv, &w) < 0 || !mkdtemp(base)) return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    dir_remove_tree(base);
+    if (world_create(&argc, &argv, &w) < 0) return 1;
+    const int failed = cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
     world_free(w);
     return failed;
 }

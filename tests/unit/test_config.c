@@ -1,31 +1,13 @@
 /* config.json of transformers 4 and 5, what is refused, and what is written. */
 #include "base/file.h"
 #include "model/weights/config.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static char directory[] = "/tmp/wr-config-XXXXXX";
-
-static int setup(void **state) {
-    (void)state;
-    return mkdtemp(directory) ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return dir_remove_tree(directory) < 0 ? -1 : 0;
-}
-
-static void put(const char *name, const char *text) {
-    char path[PATH_CAP];
-    assert_int_equal(path_join(path, directory, name), WR_OK);
-    assert_int_equal(file_write_atomic(path, text, strlen(text)), WR_OK);
-}
 
 #define SHAPES                                                                                                         \
     "\"hidden_size\":576,\"intermediate_size\":1536,\"num_hidden_layers\":30,\"num_attention_heads\":9,\"vocab_"       \
@@ -36,8 +18,8 @@ static wr_status load(const char *extra, model_config *c) {
     char text[2048];
     snprintf(text, sizeof text,
              "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\"," SHAPES "%s\"x\":0}", extra);
-    put("config.json", text);
-    return model_config_load(directory, c);
+    put_text("config.json", text);
+    return model_config_load(test_folder(), c);
 }
 
 static void test_versions(void **state) {
@@ -58,24 +40,24 @@ static void test_versions(void **state) {
              &c),
         WR_OK);
     assert_true(c.rope_theta == 5e5 && c.G == 9 && c.D == 32 && !c.tied && c.n_eos == 2 && c.eos_id == 7);
-    put("generation_config.json", "{\"eos_token_id\":[8,9]}");
+    put_text("generation_config.json", "{\"eos_token_id\":[8,9]}");
     assert_int_equal(load("\"eos_token_id\":7,", &c), WR_OK);
     assert_true(c.n_eos == 3 && c.eos_ids[0] == 7 && c.eos_ids[1] == 8 && c.eos_ids[2] == 9);
     assert_true(c.rope_theta == 10000 && c.max_positions == 2048);
     char path[PATH_CAP];
-    assert_int_equal(path_join(path, directory, "generation_config.json"), WR_OK);
+    assert_int_equal(path_join(path, test_folder(), "generation_config.json"), WR_OK);
     unlink(path);
-    put("config.json", "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES
-                       "\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":\"c\"}}");
-    assert_int_equal(model_config_load(directory, &c), WR_OK);
+    put_text("config.json", "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES
+                            "\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":\"c\"}}");
+    assert_int_equal(model_config_load(test_folder(), &c), WR_OK);
     assert_true(c.head == HEAD_SCORE && c.n_outputs == 3);
-    put("config.json",
-        "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES "\"a\":1}");
-    assert_int_equal(model_config_load(directory, &c), WR_OK);
+    put_text("config.json",
+             "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES "\"a\":1}");
+    assert_int_equal(model_config_load(test_folder(), &c), WR_OK);
     assert_int_equal(c.n_outputs, 2); /* transformers leaves the default out */
-    put("config.json", "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES
-                       "\"num_key_value_heads\":3,\"sliding_window\":null}");
-    assert_int_equal(model_config_load(directory, &c), WR_OK);
+    put_text("config.json", "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES
+                            "\"num_key_value_heads\":3,\"sliding_window\":null}");
+    assert_int_equal(model_config_load(test_folder(), &c), WR_OK);
 }
 
 /* What each family's class in transformers has for fields that are not there. */
@@ -105,8 +87,8 @@ static void test_families(void **state) {
                      "\"num_hidden_layers\":2,"
                      "\"num_attention_heads\":%zu,\"vocab_size\":100,\"sliding_window\":null}",
                      name, families[f].type, 16 * H, H);
-            put("config.json", text);
-            if (model_config_load(directory, &c) < 0) fail_msg("%s: %s", name, wr_error());
+            put_text("config.json", text);
+            if (model_config_load(test_folder(), &c) < 0) fail_msg("%s: %s", name, wr_error());
             assert_string_equal(c.architecture, name);
             assert_string_equal(c.model_type, families[f].type);
             assert_true(c.head == heads[h].head && c.n_outputs == (heads[h].head == HEAD_SCORE ? 2 : 0));
@@ -140,17 +122,17 @@ static void test_windows(void **state) {
                 "{\"architectures\":[\"Qwen%dForCausalLM\"],\"model_type\":\"qwen%d\",\"num_key_value_heads\":3," SHAPES
                 "%s}",
                 version, version, cases[i].extra);
-            put("config.json", text);
-            const wr_status s = model_config_load(directory, &c);
+            put_text("config.json", text);
+            const wr_status s = model_config_load(test_folder(), &c);
             if (!cases[i].refused && s < 0) fail_msg("%s: %s", cases[i].extra, wr_error());
             if (cases[i].refused && (s != WR_E_FORMAT || !strstr(wr_error(), cases[i].refused)))
                 fail_msg("%s: status %d, \"%s\"", cases[i].extra, s, wr_error());
         }
-    put("config.json", "{\"model_type\":\"qwen3\",\"num_key_value_heads\":3," SHAPES "\"attention_bias\":true}");
-    assert_int_equal(model_config_load(directory, &c), WR_E_FORMAT);
+    put_text("config.json", "{\"model_type\":\"qwen3\",\"num_key_value_heads\":3," SHAPES "\"attention_bias\":true}");
+    assert_int_equal(model_config_load(test_folder(), &c), WR_E_FORMAT);
     assert_error_says("attention_bias");
-    put("config.json", "{\"model_type\":\"mistral\",\"num_key_value_heads\":3," SHAPES "\"sliding_window\":4096}");
-    assert_int_equal(model_config_load(directory, &c), WR_E_FORMAT);
+    put_text("config.json", "{\"model_type\":\"mistral\",\"num_key_value_heads\":3," SHAPES "\"sliding_window\":4096}");
+    assert_int_equal(model_config_load(test_folder(), &c), WR_E_FORMAT);
     assert_error_says("sliding_window");
 }
 
@@ -304,8 +286,8 @@ static void test_refused(void **state) {
                                         "{\"architectures\":[\"MistralForCausalLM\"],\"model_type\":\"mistral\"," SHAPES
                                         "\"a\":1}"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        put("config.json", texts[i]);
-        assert_int_equal(model_config_load(directory, &c), WR_E_FORMAT);
+        put_text("config.json", texts[i]);
+        assert_int_equal(model_config_load(test_folder(), &c), WR_E_FORMAT);
     }
     assert_true(model_config_load("/nonexistent", &c) < 0);
 }
@@ -329,9 +311,9 @@ static void test_optional(void **state) {
         strbuf_printf(&text,
                       "{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\"," SHAPES "%s}",
                       cases[i].members);
-        put("config.json", strbuf_str(&text));
+        put_text("config.json", strbuf_str(&text));
         strbuf_free(&text);
-        if (model_config_load(directory, &c) < 0) fail_msg("%s: %s", cases[i].members, wr_error());
+        if (model_config_load(test_folder(), &c) < 0) fail_msg("%s: %s", cases[i].members, wr_error());
         if (c.n_outputs != cases[i].labels) fail_msg("%s: %zu labels", cases[i].members, c.n_outputs);
     }
     static const char *const harmless[] = {"\"per_layer_config\":{},",      "\"per_layer_config\":null,",
@@ -341,8 +323,8 @@ static void test_optional(void **state) {
                                            "\"architectures\":null,",       "\"eos_token_id\":[],"};
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
         if (load(harmless[i], &c) < 0) fail_msg("%s: %s", harmless[i], wr_error());
-    put("config.json", "{\"architectures\":[],\"model_type\":\"llama\"," SHAPES "\"a\":1}");
-    assert_int_equal(model_config_load(directory, &c), WR_OK);
+    put_text("config.json", "{\"architectures\":[],\"model_type\":\"llama\"," SHAPES "\"a\":1}");
+    assert_int_equal(model_config_load(test_folder(), &c), WR_OK);
     assert_true(c.head == HEAD_LM);
     /* A missing pad_token_id is the family's default, which none of these families has; null is none, too. */
     assert_int_equal(load("", &c), WR_OK);
@@ -361,8 +343,8 @@ static void check_written(const model_config *c, precision stored) {
                            stored == PRECISION_BF16 ? "\"torch_dtype\":\"bfloat16\"" : "\"torch_dtype\":\"float32\""));
     assert_non_null(
         strstr(strbuf_str(&text), stored == PRECISION_BF16 ? "\"dtype\":\"bfloat16\"" : "\"dtype\":\"float32\""));
-    put("config.json", strbuf_str(&text));
-    if (model_config_load(directory, &again) < 0) fail_msg("%s: %s", wr_error(), strbuf_str(&text));
+    put_text("config.json", strbuf_str(&text));
+    if (model_config_load(test_folder(), &again) < 0) fail_msg("%s: %s", wr_error(), strbuf_str(&text));
     if (memcmp(c, &again, sizeof again) != 0) fail_msg("changed by %s", strbuf_str(&text));
     assert_int_equal(model_config_json(&again, stored, NULL, &second), WR_OK);
     assert_string_equal(strbuf_str(&text), strbuf_str(&second));
@@ -448,5 +430,5 @@ int main(void) {
         cmocka_unit_test(test_versions), cmocka_unit_test(test_families),    cmocka_unit_test(test_windows),
         cmocka_unit_test(test_rope),     cmocka_unit_test(test_frequencies), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_optional), cmocka_unit_test(test_written),     cmocka_unit_test(test_spec)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

@@ -1,14 +1,13 @@
 /* A folder of shards as one list of records: index, its message form, order, reading. */
 #include "base/file.h"
 #include "data/shard/dataset.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SHARDS = 3, EACH = 600, TOTAL = SHARDS * EACH };
-static char dir[64];
 
 static void write_shard(int s, int classes) {
     char name[64], path[PATH_CAP], id[32];
@@ -16,7 +15,7 @@ static void write_shard(int s, int classes) {
     shard_writer *w;
     int32_t ids[2] = {1, 2};
     snprintf(name, sizeof name, "reward-train-%05d.wrs", s);
-    path_join(path, dir, name);
+    path_join(path, test_folder(), name);
     assert_int_equal(shard_writer_create(path, &meta, &w), WR_OK);
     for (int i = 0; i < EACH; i++) {
         snprintf(id, sizeof id, "%d", s * EACH + i);
@@ -37,16 +36,9 @@ static void write_shard(int s, int classes) {
 }
 
 static int set_up(void **state) {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_dataset_XXXXXX");
-    if (!mkdtemp(dir)) return -1;
+    if (folder_set_up(state) < 0) return -1;
     for (int s = 0; s < SHARDS; s++) write_shard(s, 4);
     return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(dir) < 0 ? -1 : 0;
 }
 
 static int id_of(dataset_reader *r, uint32_t record, arena *a) {
@@ -64,11 +56,11 @@ static void index_and_read(void **state) {
     dataset_reader *r;
     strbuf packed = {0};
     arena *a = arena_create();
-    assert_int_equal(dataset_index_load(dir, "reward-train-", &d), WR_OK);
+    assert_int_equal(dataset_index_load(test_folder(), "reward-train-", &d), WR_OK);
     assert_int_equal(d.n_records, TOTAL);
     assert_int_equal(d.n_frames, SHARDS * 3);
     for (size_t i = 0; i < TOTAL; i++) assert_int_equal(d.lengths[i], i % EACH % 3);
-    assert_int_equal(dataset_reader_open(dir, &d, &r), WR_OK);
+    assert_int_equal(dataset_reader_open(test_folder(), &d, &r), WR_OK);
     for (uint32_t i = 0; i < TOTAL; i += 37) assert_int_equal(id_of(r, i, a), (int)i);
     for (uint32_t i = TOTAL; i-- > TOTAL - 50;) assert_int_equal(id_of(r, i, a), (int)i);
     const void *bytes;
@@ -87,11 +79,11 @@ static void index_and_read(void **state) {
     for (size_t cut = 0; cut < packed.len; cut += 11) assert_true(dataset_index_unpack(packed.data, cut, &e) < 0);
 
     /* A stale copy of a shard is found when it is opened. */
-    assert_int_equal(dataset_reader_open(dir, &d, &r), WR_OK);
+    assert_int_equal(dataset_reader_open(test_folder(), &d, &r), WR_OK);
     write_shard(1, 5);
     assert_int_equal(dataset_read(r, EACH, &bytes, &n), WR_E_MISMATCH);
     dataset_reader_close(r);
-    assert_int_equal(dataset_index_load(dir, "reward-train-", &e), WR_E_MISMATCH);
+    assert_int_equal(dataset_index_load(test_folder(), "reward-train-", &e), WR_E_MISMATCH);
     write_shard(1, 4);
     strbuf_free(&packed);
     dataset_index_free(&d);
@@ -103,7 +95,7 @@ static void order(void **state) {
     dataset_index d;
     static uint32_t x[TOTAL], y[TOTAL];
     static bool met[TOTAL];
-    assert_int_equal(dataset_index_load(dir, "reward-train-", &d), WR_OK);
+    assert_int_equal(dataset_index_load(test_folder(), "reward-train-", &d), WR_OK);
     assert_int_equal(dataset_order(&d, 3, 0, x), WR_OK);
     assert_int_equal(dataset_order(&d, 3, 0, y), WR_OK);
     assert_memory_equal(x, y, sizeof x);
@@ -124,7 +116,7 @@ static void order(void **state) {
 static void nothing_there(void **state) {
     (void)state;
     dataset_index d;
-    assert_int_equal(dataset_index_load(dir, "chats-test-", &d), WR_E_IO);
+    assert_int_equal(dataset_index_load(test_folder(), "chats-test-", &d), WR_E_IO);
     assert_error_says("prepare");
     dataset_index_free(&d);
 }
@@ -132,5 +124,5 @@ static void nothing_there(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(index_and_read), cmocka_unit_test(order),
                                        cmocka_unit_test(nothing_there)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, folder_tear_down);
 }

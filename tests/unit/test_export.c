@@ -3,21 +3,11 @@
 #include "data/export/export.h"
 #include "reward/template.h"
 #include "data/export/user_pairs.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char dir[] = "/tmp/wr-export-XXXXXX";
-
-static const char *at(const char *name) {
-    static char paths[4][PATH_CAP];
-    static int next;
-    char *p = paths[next++ % 4];
-    assert_int_equal(path_join(p, dir, name), WR_OK);
-    return p;
-}
 
 static const chat_message before[2] = {{"user", "hi", 2, NULL}, {"assistant", "hello \"you\"", 11, NULL}};
 static const int32_t ids[3] = {5, 6, 7};
@@ -49,30 +39,21 @@ static void write_rewards(const char *name, const instance *x, size_t n) {
     assert_int_equal(reward_template_from_text(template_text, &t), WR_OK);
     snprintf(meta.template_hash, sizeof meta.template_hash, "%s", reward_template_hash(t));
     reward_template_free(t);
-    assert_int_equal(shard_writer_create(at(name), &meta, &w), WR_OK);
+    assert_int_equal(shard_writer_create(in_folder(name), &meta, &w), WR_OK);
     for (size_t i = 0; i < n; i++) assert_int_equal(shard_writer_add_instance(w, &x[i]), WR_OK);
     assert_int_equal(shard_writer_commit(&w), WR_OK);
-}
-
-static int set_up(void **state) {
-    (void)state;
-    return mkdtemp(dir) ? 0 : -1;
-}
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(dir) < 0 ? -1 : 0;
 }
 
 static char *exported(export_options o, uint64_t want) {
     char *text;
     size_t n;
     uint64_t records = 0;
-    o.dir = dir;
-    o.out_path = at("out.jsonl");
+    o.dir = test_folder();
+    o.out_path = in_folder("out.jsonl");
     wr_status s = export_run(&o, &records);
     assert_ok(s);
     assert_int_equal(records, want);
-    assert_int_equal(file_read(at("out.jsonl"), 0, &text, &n), WR_OK);
+    assert_int_equal(file_read(in_folder("out.jsonl"), 0, &text, &n), WR_OK);
     return text;
 }
 
@@ -90,7 +71,7 @@ static void formats(void **state) {
     write_rewards("reward-train-00000.wrs", train, 2);
     write_rewards("reward-train-00001.wrs", train + 2, 1);
     write_rewards("reward-test-00000.wrs", test, 1);
-    assert_int_equal(file_write_atomic(at("template.txt"), template_text, strlen(template_text)), WR_OK);
+    put_text("template.txt", template_text);
 #define HISTORY "{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":\"hello \\\"you\\\"\"}"
 #define FIELDS(id, user, label, query, response)                                                                       \
     "{\"id\":\"" id "\",\"user\":\"" user                                                                              \
@@ -131,7 +112,7 @@ static void chats(void **state) {
                      .n_ids = 3,
                      .spans = spans,
                      .n_spans = 1};
-    assert_int_equal(shard_writer_create(at("chats-train-00000.wrs"), &meta, &w), WR_OK);
+    assert_int_equal(shard_writer_create(in_folder("chats-train-00000.wrs"), &meta, &w), WR_OK);
     assert_int_equal(shard_writer_add_chat(w, &x), WR_OK);
     assert_int_equal(shard_writer_commit(&w), WR_OK);
     expect((export_options){.split = "train", .kind = SHARD_CHAT, .format = EXPORT_TRL}, 1,
@@ -144,22 +125,25 @@ static void chats(void **state) {
 
 static void refusals(void **state) {
     (void)state;
-    export_options o = {.dir = dir, .split = "test", .kind = SHARD_CHAT, .out_path = at("none.jsonl")};
+    export_options o = {.dir = test_folder(), .split = "test", .kind = SHARD_CHAT, .out_path = in_folder("none.jsonl")};
     assert_int_equal(export_run(&o, NULL), WR_E_IO);
     assert_error_says("chats-test-");
-    o = (export_options){.dir = dir,
+    o = (export_options){.dir = test_folder(),
                          .split = "test",
                          .kind = SHARD_REWARD,
                          .format = EXPORT_TRL,
                          .positive_from = 5,
-                         .out_path = at("none.jsonl")};
+                         .out_path = in_folder("none.jsonl")};
     assert_int_equal(export_run(&o, NULL), WR_E_USAGE);
-    assert_int_equal(file_write_atomic(at("template.txt"), "{history}{query}{response}", 26), WR_OK);
-    o = (export_options){
-        .dir = dir, .split = "test", .kind = SHARD_REWARD, .format = EXPORT_HF, .out_path = at("none.jsonl")};
+    assert_int_equal(file_write_atomic(in_folder("template.txt"), "{history}{query}{response}", 26), WR_OK);
+    o = (export_options){.dir = test_folder(),
+                         .split = "test",
+                         .kind = SHARD_REWARD,
+                         .format = EXPORT_HF,
+                         .out_path = in_folder("none.jsonl")};
     assert_int_equal(export_run(&o, NULL), WR_E_MISMATCH);
     assert_error_says("template.txt");
-    assert_false(file_exists(at("none.jsonl")));
+    assert_false(file_exists(in_folder("none.jsonl")));
 }
 
 /* A damaged frame: an error that names file and frame, and no output under its name. */
@@ -167,19 +151,20 @@ static void damage(void **state) {
     (void)state;
     char *bytes;
     size_t n;
-    assert_int_equal(file_read(at("reward-train-00001.wrs"), 0, &bytes, &n), WR_OK);
+    assert_int_equal(file_read(in_folder("reward-train-00001.wrs"), 0, &bytes, &n), WR_OK);
     shard_reader *r;
-    assert_int_equal(shard_reader_open(at("reward-train-00001.wrs"), &r), WR_OK);
+    assert_int_equal(shard_reader_open(in_folder("reward-train-00001.wrs"), &r), WR_OK);
     size_t offset = shard_reader_frame(r, 0)->offset + 9;
     shard_reader_close(r);
     bytes[offset] ^= 4;
-    assert_int_equal(file_write_atomic(at("reward-train-00001.wrs"), bytes, n), WR_OK);
-    export_options o = {.dir = dir, .split = "train", .kind = SHARD_REWARD, .out_path = at("none.jsonl")};
+    put_file("reward-train-00001.wrs", bytes, n);
+    export_options o = {
+        .dir = test_folder(), .split = "train", .kind = SHARD_REWARD, .out_path = in_folder("none.jsonl")};
     assert_int_equal(export_run(&o, NULL), WR_E_FORMAT);
     assert_error_says("reward-train-00001.wrs: frame 0");
-    assert_false(file_exists(at("none.jsonl")));
+    assert_false(file_exists(in_folder("none.jsonl")));
     bytes[offset] ^= 4;
-    assert_int_equal(file_write_atomic(at("reward-train-00001.wrs"), bytes, n), WR_OK);
+    put_file("reward-train-00001.wrs", bytes, n);
     free(bytes);
 }
 
@@ -188,12 +173,12 @@ static void damage(void **state) {
 static char *paired(user_pairs_options o, user_pairs_counts *counts) {
     char *text;
     size_t n;
-    o.dir = dir;
+    o.dir = test_folder();
     o.split = "train";
-    o.out_path = at("pairs.jsonl");
+    o.out_path = in_folder("pairs.jsonl");
     wr_status s = user_pairs_run(&o, counts);
     assert_ok(s);
-    assert_int_equal(file_read(at("pairs.jsonl"), 0, &text, &n), WR_OK);
+    assert_int_equal(file_read(in_folder("pairs.jsonl"), 0, &text, &n), WR_OK);
     return text;
 }
 
@@ -256,5 +241,5 @@ static void pairs(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(formats), cmocka_unit_test(chats), cmocka_unit_test(refusals),
                                        cmocka_unit_test(damage), cmocka_unit_test(pairs)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

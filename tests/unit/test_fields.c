@@ -1,26 +1,23 @@
 /* Field maps: the built-in ones on rows as their logs have them, maps from YAML, and what is said of wrong ones. */
 #include "base/file.h"
 #include "tests/support/conversation_dom.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char folder[64], path[PATH_CAP];
+static char path[PATH_CAP];
 static arena *memory;
 
 static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/test_fields_XXXXXX");
-    if (!mkdtemp(folder) || path_join(path, folder, "map.yaml") < 0) return -1;
+    if (folder_set_up(state) < 0 || path_join(path, test_folder(), "map.yaml") < 0) return -1;
     return (memory = arena_create()) ? 0 : -1;
 }
 
 static int tear_down(void **state) {
-    (void)state;
     arena_free(memory);
-    return dir_remove_tree(folder) < 0 ? -1 : 0;
+    return folder_tear_down(state);
 }
 
 static row_fault read_row(const char *name, const char *line, conversation *c) {
@@ -144,7 +141,7 @@ static void wrong(void **state) {
     assert_error_says("did you mean 'sharegpt'?");
     assert_int_equal(field_map_open("./none.yaml", &map), WR_E_USAGE);
     assert_error_says("cannot open ./none.yaml");
-    assert_int_equal(field_map_open(folder, &map), WR_E_USAGE);
+    assert_int_equal(field_map_open(test_folder(), &map), WR_E_USAGE);
     field_map_close(NULL);
 }
 

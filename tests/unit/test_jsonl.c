@@ -2,13 +2,11 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/jsonl.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static char folder[64];
 
 typedef struct tool {
     size_t calls, items;
@@ -45,8 +43,8 @@ static const char *const names[] = {"length", "line_seen", NULL};
 
 static wr_status run(const char *in, size_t n, size_t batch, tool *t, char **out) {
     char in_path[PATH_CAP], out_path[PATH_CAP];
-    assert_int_equal(path_join(in_path, folder, "in.jsonl"), WR_OK);
-    assert_int_equal(path_join(out_path, folder, "out.jsonl"), WR_OK);
+    assert_int_equal(path_join(in_path, test_folder(), "in.jsonl"), WR_OK);
+    assert_int_equal(path_join(out_path, test_folder(), "out.jsonl"), WR_OK);
     assert_int_equal(file_write_atomic(in_path, in, n), WR_OK);
     unlink(out_path);
     const jsonl_options files = {.in = in_path, .out = out_path};
@@ -136,19 +134,8 @@ static void test_exit_codes(void **state) {
     assert_int_equal(exit_code(WR_E_PEER), 1);
 }
 
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/wildreward-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(folder) < 0 ? -1 : 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_errors), cmocka_unit_test(test_fatal),
                                        cmocka_unit_test(test_many), cmocka_unit_test(test_exit_codes)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

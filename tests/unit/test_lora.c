@@ -6,6 +6,7 @@
 #include "model/weights/params.h"
 #include "model/weights/safetensors.h"
 #include "tests/support/near.h"
+#include "tests/support/temp_folder.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +15,6 @@
 #include <unistd.h>
 
 enum { T = 11 };
-static char folder[64];
 static const int32_t ids[T] = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5};
 static const size_t offsets[3] = {0, 7, T}; /* two sequences */
 static const token_batch batch = {2, offsets, ids, NULL};
@@ -261,15 +261,9 @@ static void test_gradients(void **state) {
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
-static const char *at(const char *name) {
-    static char path[PATH_CAP];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
 static void save(const model *m, const char *name) {
-    assert_int_equal(dir_make(at(name)), WR_OK);
-    assert_int_equal(lora_save(m, at(name), "some/base"), WR_OK);
+    assert_int_equal(dir_make(in_folder(name)), WR_OK);
+    assert_int_equal(lora_save(m, in_folder(name), "some/base"), WR_OK);
 }
 
 static void test_round_trip(void **state) {
@@ -282,7 +276,7 @@ static void test_round_trip(void **state) {
         if (score) strcpy(m->config.objective, "by something");
         strcpy(back->config.objective, "of the model below");
         save(m, "round");
-        assert_int_equal(lora_load(back, at("round")), WR_OK);
+        assert_int_equal(lora_load(back, in_folder("round")), WR_OK);
         assert_string_equal(back->config.objective, score ? "by something" : "of the model below");
         assert_int_equal(back->lora->n, m->lora->n);
         assert_int_equal(back->lora->rank, 3);
@@ -290,29 +284,29 @@ static void test_round_trip(void **state) {
         assert_true(back->lora->on);
         assert_int_equal(back->lora->targets, m->lora->targets);
         assert_memory_equal(back->lora->values, m->lora->values, m->lora->n * sizeof(float));
-        assert_int_equal(lora_score_rows(at("round"), &rows), WR_OK);
+        assert_int_equal(lora_score_rows(in_folder("round"), &rows), WR_OK);
         assert_int_equal(rows, score ? 3 : 0);
-        assert_int_equal(lora_load(back, at("round")), WR_E_USAGE); /* has some */
+        assert_int_equal(lora_load(back, in_folder("round")), WR_E_USAGE); /* has some */
         model_free(m);
         model_free(back);
         /* a score head that records nothing is not what the model below says of its own */
         char record[PATH_CAP + 32];
-        snprintf(record, sizeof record, "%s/wildreward.json", at("round"));
+        snprintf(record, sizeof record, "%s/wildreward.json", in_folder("round"));
         assert_true(file_exists(record) == (bool)score);
         unlink(record);
         back = make_model(score ? HEAD_SCORE : HEAD_LM);
         strcpy(back->config.objective, "of the model below");
-        assert_int_equal(lora_load(back, at("round")), WR_OK);
+        assert_int_equal(lora_load(back, in_folder("round")), WR_OK);
         assert_string_equal(back->config.objective, score ? "" : "of the model below");
         model_free(back);
-        assert_int_equal(dir_remove_tree(at("round")), WR_OK);
+        assert_int_equal(dir_remove_tree(in_folder("round")), WR_OK);
     }
 }
 
 static void write_config(const char *name, const char *members) {
     char path[PATH_CAP + 32];
     strbuf text = {0};
-    snprintf(path, sizeof path, "%s/adapter_config.json", at(name));
+    snprintf(path, sizeof path, "%s/adapter_config.json", in_folder(name));
     strbuf_printf(&text, "{%s}", members);
     assert_int_equal(file_write_atomic(path, text.data, text.len), WR_OK);
     strbuf_free(&text);
@@ -320,7 +314,7 @@ static void write_config(const char *name, const char *members) {
 
 static wr_status load(const char *name, model_head head, model **out) {
     model *m = make_model(head);
-    wr_status status = lora_load(m, at(name));
+    wr_status status = lora_load(m, in_folder(name));
     if (status < 0) assert_null(m->lora);
     if (status < 0 || !out)
         model_free(m);
@@ -388,7 +382,7 @@ static void test_some_layers(void **state) {
     model *m = make_model(HEAD_LM), *one = NULL, *again = NULL;
     attach(m, 3, "q_proj");
     randomize(m);
-    assert_int_equal(dir_make(at("some")), WR_OK);
+    assert_int_equal(dir_make(in_folder("some")), WR_OK);
     char path[PATH_CAP + 32];
     static const char *const names[] = {"base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight",
                                         "base_model.model.model.layers.1.self_attn.q_proj.lora_B.weight"};
@@ -402,7 +396,7 @@ static void test_some_layers(void **state) {
                            .data = m->lora->values + info->offset,
                            .bytes = info->count * sizeof(float)};
     }
-    snprintf(path, sizeof path, "%s/adapter_model.safetensors", at("some"));
+    snprintf(path, sizeof path, "%s/adapter_model.safetensors", in_folder("some"));
     assert_int_equal(safetensors_write(path, t, 2, NULL), WR_OK);
     write_config(
         "some",
@@ -428,7 +422,7 @@ static void test_damaged_files(void **state) {
     size_t n;
     attach(m, 2, "q_proj");
     save(m, "damage");
-    snprintf(path, sizeof path, "%s/adapter_model.safetensors", at("damage"));
+    snprintf(path, sizeof path, "%s/adapter_model.safetensors", in_folder("damage"));
     assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
     for (size_t k = 0; k < n; k += n / 60 + 1) {
         assert_int_equal(file_write_atomic(path, bytes, k), WR_OK);
@@ -502,9 +496,5 @@ int main(void) {
                                        cmocka_unit_test(test_merge),
                                        cmocka_unit_test(test_gradients),
                                        cmocka_unit_test(test_bf16)};
-    strcpy(folder, "/tmp/wildreward-test-XXXXXX");
-    if (!mkdtemp(folder)) return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    dir_remove_tree(folder);
-    return failed;
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "model/weights/lora_plan.h"
 #include "model/weights/safetensors.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,18 +14,6 @@
 
 #define GOLDEN "tests/golden/lora/targets.jsonl"
 enum { V = 20, C = 16, L = 2 };
-
-static char directory[] = "/tmp/wr-lora-plan-XXXXXX";
-
-static int setup(void **state) {
-    (void)state;
-    return mkdtemp(directory) ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return dir_remove_tree(directory) < 0 ? -1 : 0;
-}
 
 static model *make(model_head head, bool tied) {
     model_config c;
@@ -178,10 +166,10 @@ static void write_adapter(const char *members, file_tensor *t, size_t n) {
                             .dims = {t[i].rows, t[i].cols},
                             .data = t[i].values,
                             .bytes = t[i].rows * t[i].cols * 4};
-    assert_int_equal(path_join(path, directory, "adapter_model.safetensors"), WR_OK);
+    assert_int_equal(path_join(path, test_folder(), "adapter_model.safetensors"), WR_OK);
     assert_int_equal(safetensors_write(path, st, n, NULL), WR_OK);
     strbuf_printf(&text, "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":4,%s}", members);
-    assert_int_equal(path_join(path, directory, "adapter_config.json"), WR_OK);
+    assert_int_equal(path_join(path, test_folder(), "adapter_config.json"), WR_OK);
     assert_int_equal(file_write_atomic(path, text.data, text.len), WR_OK);
     strbuf_free(&text);
 }
@@ -204,7 +192,7 @@ static void check_matrix(const model *m, size_t i, const float *want, const file
 static model *load_again(const char *base, bool frozen) {
     model *m = NULL;
     if (model_load(base, &(model_load_options){.quiet = true, .head = HEAD_LM, .frozen = frozen}, &m) < 0 ||
-        lora_load(m, directory) < 0)
+        lora_load(m, test_folder()) < 0)
         fail_msg("%s", wr_error());
     return m;
 }
@@ -218,7 +206,7 @@ static void test_ends(void **state) {
                                {.name = "base_model.model.lm_head.base_layer.weight", .rows = V, .cols = C},
                                {.name = "base_model.model.model.embed_tokens.weight", .rows = V, .cols = C}};
     char base[PATH_CAP];
-    assert_int_equal(path_join(base, directory, "base"), WR_OK);
+    assert_int_equal(path_join(base, test_folder(), "base"), WR_OK);
     assert_int_equal(dir_make(base), WR_OK);
     for (size_t i = 0; i < 6; i++) draw(&t[i], i);
     for (int tied = 0; tied < 2; tied++) {
@@ -230,7 +218,7 @@ static void test_ends(void **state) {
             model *got = load_again(base, frozen);
             check_matrix(got, index_embedding(got), embedding, NULL, NULL, false);
             check_matrix(got, index_head(got), head, &t[0], &t[1], false);
-            assert_int_equal(lora_save(got, directory, "base"),
+            assert_int_equal(lora_save(got, test_folder(), "base"),
                              WR_E_USAGE); /* it would lack what is in the weights now */
             assert_int_equal(lora_merge(got), frozen ? WR_E_USAGE : WR_OK);
             assert_false(got->config.tied);
@@ -264,7 +252,7 @@ static void test_ends(void **state) {
 static void refuse_ends(const char *members, file_tensor *t, size_t n, bool tied, const char *word) {
     model *m = make(HEAD_LM, tied);
     write_adapter(members, t, n);
-    assert_true(lora_load(m, directory) < 0);
+    assert_true(lora_load(m, test_folder()) < 0);
     if (!strstr(wr_error(), word)) fail_msg("\"%s\" does not say %s", wr_error(), word);
     assert_null(m->lora);
     model_free(m);
@@ -294,5 +282,5 @@ static void test_ends_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_targets), cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_ends), cmocka_unit_test(test_ends_refused)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

@@ -2,7 +2,7 @@
  * documented. */
 #include "base/file.h"
 #include "model/model.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -36,9 +36,8 @@ static void check_same_config(const model_config *a, const model_config *b) {
 
 static void test_round_trip(void **state) {
     (void)state;
-    char dir[] = "/tmp/wr-save-XXXXXX", **names = NULL, path[PATH_CAP];
+    char **names = NULL, path[PATH_CAP];
     size_t n = 0;
-    assert_non_null(mkdtemp(dir));
     assert_int_equal(dir_list(GOLDEN, "", "", &names, &n), WR_OK);
     assert_true(n > 0);
     for (size_t i = 0; i < n; i++)
@@ -50,8 +49,8 @@ static void test_round_trip(void **state) {
                                         .data_hash = "d",
                                         .parent_hash = m->parent_hash,
                                         .template_text = score ? "{reply}" : NULL};
-            if (model_save(m, dir, NULL, &p, (precision)stored) < 0) fail_msg("%s: %s", names[i], wr_error());
-            model *again = load(dir, HEAD_NONE);
+            if (model_save(m, test_folder(), NULL, &p, (precision)stored) < 0) fail_msg("%s: %s", names[i], wr_error());
+            model *again = load(test_folder(), HEAD_NONE);
             check_same_config(&m->config, &again->config);
             assert_int_equal(again->n_params, m->n_params);
             for (size_t k = 0; k < m->n_params; k++) {
@@ -61,11 +60,9 @@ static void test_round_trip(void **state) {
             }
             if (score) assert_string_equal(again->template_text, "{reply}");
             model_free(m), model_free(again);
-            assert_int_equal(dir_remove_tree(dir), WR_OK);
-            assert_int_equal(dir_make(dir), WR_OK);
+            folder_empty();
         }
     names_free(names, n);
-    assert_int_equal(dir_remove_tree(dir), WR_OK);
 }
 
 static void test_heads(void **state) {
@@ -90,7 +87,7 @@ static void test_heads(void **state) {
 /* What a score head was trained by stays with it, also when nothing else is known of it. A language model has none. */
 static void test_objective(void **state) {
     (void)state;
-    char dir[] = "/tmp/wr-save-XXXXXX", path[PATH_CAP], *text = NULL;
+    char path[PATH_CAP], *text = NULL;
     static const struct {
         const char *member; /* of config.json's "wildreward" */
         wr_status status;
@@ -101,20 +98,19 @@ static void test_objective(void **state) {
                  {"\"ordinal_of_a_name_that_is_too_long\"", WR_E_FORMAT},
                  {"null", WR_OK}};
     size_t n = 0;
-    assert_non_null(mkdtemp(dir));
     for (int provenance = 0; provenance < 2; provenance++)
         for (int score = 0; score < 2; score++) {
             model *m = load(score ? GOLDEN "/llama-score" : GOLDEN "/llama", HEAD_NONE);
             assert_string_equal(m->config.objective, "");
             strcpy(m->config.objective, "of the future");
             const model_provenance p = {.data_hash = "d"};
-            assert_int_equal(model_save(m, dir, NULL, provenance ? &p : NULL, PRECISION_F32), WR_OK);
+            assert_int_equal(model_save(m, test_folder(), NULL, provenance ? &p : NULL, PRECISION_F32), WR_OK);
             model_free(m);
-            m = load(dir, HEAD_NONE);
+            m = load(test_folder(), HEAD_NONE);
             assert_string_equal(m->config.objective, score ? "of the future" : "");
             model_free(m);
         }
-    snprintf(path, sizeof path, "%s/config.json", dir);
+    snprintf(path, sizeof path, "%s/config.json", test_folder());
     assert_int_equal(file_read(path, 0, &text, &n), WR_OK);
     char *at = strstr(text, "\"of the future\"");
     assert_non_null(at);
@@ -124,7 +120,7 @@ static void test_objective(void **state) {
         strbuf_append(&changed, text, (size_t)(at - text));
         strbuf_printf(&changed, "%s%s", wrong[i].member, at + strlen("\"of the future\""));
         assert_int_equal(file_write_atomic(path, changed.data, changed.len), WR_OK);
-        assert_int_equal(model_config_load(dir, &c), wrong[i].status);
+        assert_int_equal(model_config_load(test_folder(), &c), wrong[i].status);
         if (wrong[i].status < 0)
             assert_error_says("wildreward.objective");
         else
@@ -132,37 +128,36 @@ static void test_objective(void **state) {
         strbuf_free(&changed);
     }
     free(text);
-    assert_int_equal(dir_remove_tree(dir), WR_OK);
 }
 
 /* Named chat templates go along with the tokenizer. */
 static void test_templates(void **state) {
     (void)state;
-    char dir[] = "/tmp/wr-save-XXXXXX", path[PATH_CAP], to[PATH_CAP], *text = NULL;
+    char path[PATH_CAP], to[PATH_CAP], *text = NULL;
     size_t n = 0;
-    assert_non_null(mkdtemp(dir));
-    snprintf(path, sizeof path, "%s/from", dir);
+    snprintf(path, sizeof path, "%s/from", test_folder());
     assert_int_equal(dir_make(path), WR_OK);
-    snprintf(path, sizeof path, "%s/from/additional_chat_templates", dir);
+    snprintf(path, sizeof path, "%s/from/additional_chat_templates", test_folder());
     assert_int_equal(dir_make(path), WR_OK);
-    snprintf(path, sizeof path, "%s/from/additional_chat_templates/tool_use.jinja", dir);
+    snprintf(path, sizeof path, "%s/from/additional_chat_templates/tool_use.jinja", test_folder());
     assert_int_equal(file_write_atomic(path, "tools", 5), WR_OK);
-    snprintf(path, sizeof path, "%s/from", dir);
-    snprintf(to, sizeof to, "%s/to", dir);
+    snprintf(path, sizeof path, "%s/from", test_folder());
+    snprintf(to, sizeof to, "%s/to", test_folder());
     assert_int_equal(dir_make(to), WR_OK);
     model *m = load(GOLDEN "/llama", HEAD_NONE);
     const model_provenance p = {.config_hash = "c", .data_hash = "d", .parent_hash = m->parent_hash};
     assert_ok(model_save(m, to, path, &p, PRECISION_BF16));
-    snprintf(path, sizeof path, "%s/to/additional_chat_templates/tool_use.jinja", dir);
+    snprintf(path, sizeof path, "%s/to/additional_chat_templates/tool_use.jinja", test_folder());
     assert_int_equal(file_read(path, 0, &text, &n), WR_OK);
     assert_string_equal(text, "tools");
     free(text);
     model_free(m);
-    assert_int_equal(dir_remove_tree(dir), WR_OK);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_set_up, folder_tear_down)
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_templates),
-                                       cmocka_unit_test(test_heads), cmocka_unit_test(test_objective)};
+    const struct CMUnitTest tests[] = {TEST(test_round_trip), TEST(test_templates), TEST(test_heads),
+                                       TEST(test_objective)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 #include "base/file.h"
 #include "base/options.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,6 @@ static const option_spec shared[] = {
     {0},
 };
 static const option_group groups[] = {{.rows = own}, {.rows = shared}, {0}};
-static char folder[64];
 
 #define PARSE(o, help, ...) parse_words((char *[]){__VA_ARGS__, NULL}, o, help)
 static wr_status parse_words(char **words, options **o, bool *help) {
@@ -56,7 +55,7 @@ static void expect_usage(wr_status status, options *o, const char *part, int lin
 
 static const char *config(const char *text) {
     static char path[PATH_CAP];
-    assert_int_equal(path_join(path, folder, "run.yaml"), WR_OK);
+    assert_int_equal(path_join(path, test_folder(), "run.yaml"), WR_OK);
     assert_int_equal(file_write_atomic(path, text, strlen(text)), WR_OK);
     return path;
 }
@@ -381,17 +380,6 @@ static void test_help_and_names(void **state) {
     assert_null(nearest_name(longer, names));
 }
 
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/wildreward-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(folder) < 0 ? -1 : 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_command_line),   cmocka_unit_test(test_errors),        cmocka_unit_test(test_given_twice),
@@ -399,5 +387,5 @@ int main(void) {
         cmocka_unit_test(test_precedence),     cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_help_and_names),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

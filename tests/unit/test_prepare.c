@@ -8,14 +8,14 @@
 #include "data/shard/dataset.h"
 #include "data/prepare/prepare.h"
 #include "reward/template.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { USERS = 30 };
-static char dir[64], chats[PATH_CAP], rated[PATH_CAP];
+static char chats[PATH_CAP], rated[PATH_CAP];
 
 static void put_rows(void) {
     FILE *f = fopen(chats, "w");
@@ -57,18 +57,11 @@ static void put_rows(void) {
 }
 
 static int set_up(void **state) {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_prepare_XXXXXX");
-    if (!mkdtemp(dir)) return -1;
-    path_join(chats, dir, "chats.jsonl");
-    path_join(rated, dir, "rated.jsonl");
+    if (folder_set_up(state) < 0) return -1;
+    path_join(chats, test_folder(), "chats.jsonl");
+    path_join(rated, test_folder(), "rated.jsonl");
     put_rows();
     return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(dir) < 0 ? -1 : 0;
 }
 
 static prepare_options options_for(const char *const *source, const char *out, const char *format) {
@@ -185,7 +178,7 @@ static void text_is_checked(const char *out) {
         if (n < 9 || !(bytes[4] & 4)) fail_msg("%s: %zu bytes, no checksum in its first frame", path, n);
         strbuf_clear(&good);
         assert_int_equal(all_text(path, &good), WR_END);
-        assert_int_equal(path_join(path, dir, "flipped.jsonl.zst"), WR_OK);
+        assert_int_equal(path_join(path, test_folder(), "flipped.jsonl.zst"), WR_OK);
         for (int flip = 0; flip < 200; flip++) {
             size_t bit = (size_t)rng_below(&r, n * 8);
             bytes[bit / 8] ^= (char)(1 << bit % 8);
@@ -205,9 +198,9 @@ static void wildchat(void **state) {
     char out[PATH_CAP], again[PATH_CAP], partial[PATH_CAP];
     const char *source[] = {chats};
     arena *a = arena_create();
-    path_join(out, dir, "out");
-    path_join(again, dir, "again");
-    path_join(partial, dir, "out.partial");
+    path_join(out, test_folder(), "out");
+    path_join(again, test_folder(), "again");
+    path_join(partial, test_folder(), "out.partial");
     prepare_options o = options_for(source, out, "wildchat");
     assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED); /* it is done, but for the bad rows */
     assert_error_says("bad");
@@ -235,7 +228,7 @@ static void wildchat(void **state) {
     o.overwrite = true;
     o.no_tokens = true;
     assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED);
-    o.out_dir = dir; /* not empty, and not prepared: never replaced */
+    o.out_dir = test_folder(); /* not empty, and not prepared: never replaced */
     assert_int_equal(prepare_run(&o, NULL), WR_E_USAGE);
     assert_true(file_exists(chats));
     arena_free(a);
@@ -297,8 +290,8 @@ static void mistake_03_one_template_and_mistake_12_oldest_history_goes_first(voi
     char out[PATH_CAP], file[PATH_CAP], path[PATH_CAP];
     const char *source[] = {file};
     long_talk l = {.max_length = 700};
-    path_join(out, dir, "long");
-    path_join(file, dir, "long.jsonl");
+    path_join(out, test_folder(), "long");
+    path_join(file, test_folder(), "long.jsonl");
     FILE *f = fopen(file, "w");
     for (int c = 0; c < 20; c++) {
         fprintf(f,
@@ -340,8 +333,8 @@ static void mistake_08_no_turn_twice(void **state) {
     char out[PATH_CAP], file[PATH_CAP];
     const char *source[] = {file};
     static char ids[400][24];
-    path_join(out, dir, "hindsight");
-    path_join(file, dir, "hindsight.jsonl");
+    path_join(out, test_folder(), "hindsight");
+    path_join(file, test_folder(), "hindsight.jsonl");
     FILE *f = fopen(file, "w");
     for (int c = 0; c < 40; c++) {
         static const char *const says[] = {"How many stripes does zebra %d have on its back, please?",
@@ -376,7 +369,7 @@ static void labelled(void **state) {
     const char *source[] = {rated};
     arena *a = arena_create();
     dataset_index d;
-    path_join(out, dir, "rated");
+    path_join(out, test_folder(), "rated");
     prepare_options o = options_for(source, out, "labelled");
     assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED);
     const json_value *meta = load_meta(a, out);
@@ -396,8 +389,8 @@ static void nothing_usable(void **state) {
     (void)state;
     char out[PATH_CAP], empty[PATH_CAP];
     const char *source[] = {empty};
-    path_join(out, dir, "none");
-    path_join(empty, dir, "empty.jsonl");
+    path_join(out, test_folder(), "none");
+    path_join(empty, test_folder(), "empty.jsonl");
     fclose(fopen(empty, "w"));
     prepare_options o = options_for(source, out, "wildchat");
     assert_int_equal(prepare_run(&o, NULL), WR_E_FORMAT);
@@ -415,5 +408,5 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wildchat), cmocka_unit_test(mistake_03_one_template_and_mistake_12_oldest_history_goes_first),
         cmocka_unit_test(mistake_08_no_turn_twice), cmocka_unit_test(labelled), cmocka_unit_test(nothing_usable)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, folder_tear_down);
 }

@@ -6,7 +6,7 @@
 #include "report/html.h"
 #include "report/prepare_page.h"
 #include "report/sankey.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,26 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/wr-summary-XXXXXX";
-
-static const char *at(const char *name) {
-    static char paths[4][PATH_CAP];
-    static int next;
-    char *p = paths[next++ % 4];
-    assert_int_equal(path_join(p, dir, name), WR_OK);
-    return p;
-}
-
-static void put(const char *name, const char *text) {
-    assert_int_equal(file_write_atomic(at(name), text, strlen(text)), WR_OK);
-}
-
 static const chat_message before[2] = {{"user", "first", 5, NULL}, {"assistant", "reply", 5, NULL}};
 
 static void write_rewards(const char *name, const instance *x, size_t n) {
     shard_writer *w;
     shard_meta meta = {.kind = SHARD_REWARD, .classes = 4};
-    assert_int_equal(shard_writer_create(at(name), &meta, &w), WR_OK);
+    assert_int_equal(shard_writer_create(in_folder(name), &meta, &w), WR_OK);
     for (size_t i = 0; i < n; i++) assert_int_equal(shard_writer_add_instance(w, &x[i]), WR_OK);
     assert_int_equal(shard_writer_commit(&w), WR_OK);
 }
@@ -77,50 +63,45 @@ static void write_folder(void) {
     shard_meta meta = {.kind = SHARD_CHAT};
     chat_record chat = {.id = "c1", .user = "ann", .messages = longer, .n_messages = 6},
                 other = {.id = "c2", .user = "ann", .messages = talk, .n_messages = 4};
-    assert_int_equal(shard_writer_create(at("chats-train-00000.wrs"), &meta, &w), WR_OK);
+    assert_int_equal(shard_writer_create(in_folder("chats-train-00000.wrs"), &meta, &w), WR_OK);
     assert_int_equal(shard_writer_add_chat(w, &other), WR_OK);
     assert_int_equal(shard_writer_add_chat(w, &chat), WR_OK);
     assert_int_equal(shard_writer_commit(&w), WR_OK);
-    put("turns.jsonl.zst", "{\"conversation_hash\":\"c1\",\"turn_identifier\":4,\"user\":\"ann\",\"level\":5,\"how\":"
-                           "\"lexicon\",\"final_level\":5,\"dropped\":null,\"month\":\"2023-04\"}\n"
-                           "{\"conversation_hash\":\"c2\",\"turn_identifier\":4,\"user\":\"ann\",\"level\":3,\"how\":"
-                           "\"refusal\",\"final_level\":1,\"dropped\":null,\"month\":\"2023-04\"}\n"
-                           "{\"conversation_hash\":\"c3\",\"turn_identifier\":4,\"user\":\"bob\",\"level\":2,\"how\":"
-                           "\"lexicon\",\"final_level\":2,\"dropped\":null,\"month\":\"\"}\n"
-                           "{\"conversation_hash\":\"c4\",\"turn_identifier\":4,\"user\":\"cy\",\"level\":3,\"how\":"
-                           "\"mined\",\"final_level\":5,\"dropped\":null,\"month\":\"2023-05\"}\n"
-                           "{\"conversation_hash\":\"c5\",\"turn_identifier\":4,\"user\":\"dan\",\"level\":3,\"how\":"
-                           "\"lexicon\",\"final_level\":3,\"dropped\":\"neutral\",\"month\":\"2023-05\"}\n"
-                           "{\"conversation_hash\":\"c6\",\"turn_identifier\":4,\"user\":\"dan\",\"level\":null,"
-                           "\"how\":null,\"final_level\":null,\"dropped\":\"unlabelled\",\"month\":\"2023-05\"}\n");
-    put("users.jsonl.zst", "{\"user\":\"ann\",\"split\":\"train\",\"turns\":2,\"instances\":2}\n{\"user\":\"bob\","
-                           "\"split\":\"train\",\"turns\":1,\"instances\":1}\n"
-                           "{\"user\":\"cy\",\"split\":\"test\",\"turns\":1,\"instances\":1}\n{\"user\":\"dan\","
-                           "\"split\":\"train\",\"turns\":2,\"instances\":0}\nbroken\n");
+    put_text("turns.jsonl.zst",
+             "{\"conversation_hash\":\"c1\",\"turn_identifier\":4,\"user\":\"ann\",\"level\":5,\"how\":"
+             "\"lexicon\",\"final_level\":5,\"dropped\":null,\"month\":\"2023-04\"}\n"
+             "{\"conversation_hash\":\"c2\",\"turn_identifier\":4,\"user\":\"ann\",\"level\":3,\"how\":"
+             "\"refusal\",\"final_level\":1,\"dropped\":null,\"month\":\"2023-04\"}\n"
+             "{\"conversation_hash\":\"c3\",\"turn_identifier\":4,\"user\":\"bob\",\"level\":2,\"how\":"
+             "\"lexicon\",\"final_level\":2,\"dropped\":null,\"month\":\"\"}\n"
+             "{\"conversation_hash\":\"c4\",\"turn_identifier\":4,\"user\":\"cy\",\"level\":3,\"how\":"
+             "\"mined\",\"final_level\":5,\"dropped\":null,\"month\":\"2023-05\"}\n"
+             "{\"conversation_hash\":\"c5\",\"turn_identifier\":4,\"user\":\"dan\",\"level\":3,\"how\":"
+             "\"lexicon\",\"final_level\":3,\"dropped\":\"neutral\",\"month\":\"2023-05\"}\n"
+             "{\"conversation_hash\":\"c6\",\"turn_identifier\":4,\"user\":\"dan\",\"level\":null,"
+             "\"how\":null,\"final_level\":null,\"dropped\":\"unlabelled\",\"month\":\"2023-05\"}\n");
+    put_text("users.jsonl.zst", "{\"user\":\"ann\",\"split\":\"train\",\"turns\":2,\"instances\":2}\n{\"user\":\"bob\","
+                                "\"split\":\"train\",\"turns\":1,\"instances\":1}\n"
+                                "{\"user\":\"cy\",\"split\":\"test\",\"turns\":1,\"instances\":1}\n{\"user\":\"dan\","
+                                "\"split\":\"train\",\"turns\":2,\"instances\":0}\nbroken\n");
     char meta_text[1024], hash[HASH_HEX];
-    assert_int_equal(hash_file_hex(at("users.jsonl.zst"), hash), WR_OK);
+    assert_int_equal(hash_file_hex(in_folder("users.jsonl.zst"), hash), WR_OK);
     snprintf(meta_text, sizeof meta_text,
              "{\"version\":1,\"options\":{\"seed\":7,\"user_key\":\"<ip>\"},\"funnel\":{\"rows\":{\"read\":9,\"bad\":0}"
              "},\"files\":{\"users.jsonl.zst\":\"%s\"}}",
              hash);
-    put("meta.json", meta_text);
+    put_text("meta.json", meta_text);
 }
 
 static int set_up(void **state) {
-    (void)state;
-    if (!mkdtemp(dir)) return -1;
+    if (folder_set_up(state) < 0) return -1;
     write_folder();
     return 0;
 }
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(dir) < 0 ? -1 : 0;
-}
-
 static const json_value *summarised(arena *a, strbuf *text) {
     const json_value *v;
     strbuf_clear(text);
-    wr_status s = prepare_summary(dir, text);
+    wr_status s = prepare_summary(test_folder(), text);
     assert_ok(s);
     assert_int_equal(json_parse(a, text->data, text->len, &v), WR_OK);
     return v;
@@ -198,7 +179,7 @@ static void examples(void **state) {
     assert_int_equal(strncmp(s, long_reply, 3999), 0);
     assert_string_equal(s + 3999, " … (2000 bytes more)");
     strbuf again = {0};
-    assert_int_equal(prepare_summary(dir, &again), WR_OK);
+    assert_int_equal(prepare_summary(test_folder(), &again), WR_OK);
     assert_string_equal(again.data, text.data);
     strbuf_free(&again);
     arena_free(a);
@@ -274,17 +255,17 @@ static void sankey_of_nothing(void **state) {
 static void folders_without_parts(void **state) {
     (void)state;
     strbuf text = {0};
-    assert_true(prepare_summary_wanted(dir));
-    assert_int_equal(dir_make(at("bare")), WR_OK);
-    assert_false(prepare_summary_wanted(at("bare")));
-    put("bare/meta.json", "{\"version\":1}");
-    assert_true(prepare_summary_wanted(at("bare")));
-    assert_int_equal(prepare_summary(at("bare"), &text), WR_OK);
+    assert_true(prepare_summary_wanted(test_folder()));
+    assert_int_equal(dir_make(in_folder("bare")), WR_OK);
+    assert_false(prepare_summary_wanted(in_folder("bare")));
+    put_text("bare/meta.json", "{\"version\":1}");
+    assert_true(prepare_summary_wanted(in_folder("bare")));
+    assert_int_equal(prepare_summary(in_folder("bare"), &text), WR_OK);
     assert_non_null(strstr(text.data, "\"meta\":{\"version\":1}}"));
-    put("bare/metrics.jsonl", "");
-    assert_false(prepare_summary_wanted(at("bare"))); /* a training run */
-    put("bare/meta.json", "{\"version\":");
-    assert_int_equal(prepare_summary(at("bare"), &text), WR_E_FORMAT);
+    put_text("bare/metrics.jsonl", "");
+    assert_false(prepare_summary_wanted(in_folder("bare"))); /* a training run */
+    put_text("bare/meta.json", "{\"version\":");
+    assert_int_equal(prepare_summary(in_folder("bare"), &text), WR_E_FORMAT);
     assert_error_says("meta.json");
     strbuf_free(&text);
 }
@@ -295,7 +276,7 @@ static const json_value *meta_of(arena *a) {
     char *text;
     size_t n;
     const json_value *v;
-    assert_int_equal(file_read(at("meta.json"), 0, &text, &n), WR_OK);
+    assert_int_equal(file_read(in_folder("meta.json"), 0, &text, &n), WR_OK);
     assert_int_equal(json_parse(a, text, n, &v), WR_OK);
     free(text);
     return v;
@@ -304,13 +285,13 @@ static const json_value *meta_of(arena *a) {
 static void test_users_never_in_train(void **state) {
     (void)state;
     size_t users;
-    assert_int_equal(folder_verify_split(dir, &users), WR_OK);
+    assert_int_equal(folder_verify_split(test_folder(), &users), WR_OK);
     assert_int_equal(users, 3);
     const instance stray[] = {reply("c9:4", "bob", "again", 1, "lexicon")};
     write_rewards("reward-test-00001.wrs", stray, 1);
-    assert_int_equal(folder_verify_split(dir, &users), WR_E_MISMATCH);
+    assert_int_equal(folder_verify_split(test_folder(), &users), WR_E_MISMATCH);
     assert_error_says("bob");
-    assert_int_equal(unlink(at("reward-test-00001.wrs")), 0);
+    assert_int_equal(unlink(in_folder("reward-test-00001.wrs")), 0);
 }
 
 static void files_have_their_hashes(void **state) {
@@ -318,19 +299,19 @@ static void files_have_their_hashes(void **state) {
     size_t checked;
     arena *a = arena_create();
     const json_value *meta = meta_of(a);
-    assert_int_equal(folder_verify_files(dir, meta, &checked), WR_OK);
+    assert_int_equal(folder_verify_files(test_folder(), meta, &checked), WR_OK);
     assert_int_equal(checked, 1);
-    assert_int_equal(folder_verify_files(dir, NULL, &checked), WR_OK);
+    assert_int_equal(folder_verify_files(test_folder(), NULL, &checked), WR_OK);
     char *text;
     size_t n;
-    assert_int_equal(file_read(at("users.jsonl.zst"), 0, &text, &n), WR_OK);
-    put("users.jsonl.zst", "{}\n");
-    assert_int_equal(folder_verify_files(dir, meta, &checked), WR_E_MISMATCH);
+    assert_int_equal(file_read(in_folder("users.jsonl.zst"), 0, &text, &n), WR_OK);
+    put_text("users.jsonl.zst", "{}\n");
+    assert_int_equal(folder_verify_files(test_folder(), meta, &checked), WR_E_MISMATCH);
     assert_error_says("users.jsonl.zst: changed");
-    assert_int_equal(unlink(at("users.jsonl.zst")), 0);
-    assert_int_equal(folder_verify_files(dir, meta, &checked), WR_E_MISMATCH);
+    assert_int_equal(unlink(in_folder("users.jsonl.zst")), 0);
+    assert_int_equal(folder_verify_files(test_folder(), meta, &checked), WR_E_MISMATCH);
     assert_error_says("users.jsonl.zst: missing");
-    put("users.jsonl.zst", text);
+    put_text("users.jsonl.zst", text);
     free(text);
     arena_free(a);
 }
@@ -338,11 +319,11 @@ static void files_have_their_hashes(void **state) {
 static void shards_are_recounted(void **state) {
     (void)state;
     shard_reader *r;
-    assert_int_equal(shard_reader_open(at("reward-train-00000.wrs"), &r), WR_OK);
-    assert_int_equal(shard_verify(r, at("reward-train-00000.wrs")), WR_OK);
+    assert_int_equal(shard_reader_open(in_folder("reward-train-00000.wrs"), &r), WR_OK);
+    assert_int_equal(shard_verify(r, in_folder("reward-train-00000.wrs")), WR_OK);
     shard_reader_close(r);
-    assert_int_equal(shard_reader_open(at("chats-train-00000.wrs"), &r), WR_OK);
-    assert_int_equal(shard_verify(r, at("chats-train-00000.wrs")), WR_OK);
+    assert_int_equal(shard_reader_open(in_folder("chats-train-00000.wrs"), &r), WR_OK);
+    assert_int_equal(shard_verify(r, in_folder("chats-train-00000.wrs")), WR_OK);
     shard_reader_close(r);
 }
 
@@ -356,5 +337,5 @@ int main(void) {
                                        cmocka_unit_test(test_users_never_in_train),
                                        cmocka_unit_test(files_have_their_hashes),
                                        cmocka_unit_test(shards_are_recounted)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, folder_tear_down);
 }

@@ -2,24 +2,18 @@
 #include "base/file.h"
 #include "data/label/agree/refusal_report.h"
 #include "tests/support/near.h"
+#include "tests/support/temp_folder.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char dir[] = "/tmp/wr-refusal-XXXXXX";
 static char path[PATH_CAP];
 
 static int set_up(void **state) {
-    (void)state;
-    return mkdtemp(dir) && path_join(path, dir, "turns.jsonl") >= 0 ? 0 : -1;
+    return folder_set_up(state) == 0 && path_join(path, test_folder(), "turns.jsonl") >= 0 ? 0 : -1;
 }
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(dir) < 0 ? -1 : 0;
-}
-
 static void wilson(void **state) {
     (void)state;
     double low, high;
@@ -152,5 +146,5 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(wilson), cmocka_unit_test(counts_and_shares),
                                        cmocka_unit_test(earlier_files), cmocka_unit_test(nothing_good_is_an_error),
                                        cmocka_unit_test(tallies)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, folder_tear_down);
 }

@@ -5,32 +5,19 @@
 #include "report/report.h"
 #include "report/svg_chart.h"
 #include "tests/support/near.h"
+#include "tests/support/temp_folder.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char dir[] = "/tmp/wr-report-XXXXXX";
-
-static const char *at(const char *name) {
-    static char paths[8][PATH_CAP];
-    static int next;
-    char *p = paths[next++ % 8];
-    assert_int_equal(path_join(p, dir, name), WR_OK);
-    return p;
-}
-
-static void put(const char *name, const char *text) {
-    assert_int_equal(file_write_atomic(at(name), text, strlen(text)), WR_OK);
-}
-
 static char *page(const char *const *sources, size_t n) {
     char *bytes;
     size_t size;
-    wr_status s = report_write(sources, n, "A <b>title</b>", at("out.html"));
+    wr_status s = report_write(sources, n, "A <b>title</b>", in_folder("out.html"));
     if (s < 0) print_message("%s\n", wr_error());
     assert_int_equal(s, WR_OK);
-    assert_int_equal(file_read(at("out.html"), 0, &bytes, &size), WR_OK);
+    assert_int_equal(file_read(in_folder("out.html"), 0, &bytes, &size), WR_OK);
     assert_int_equal(strlen(bytes), size);
     return bytes;
 }
@@ -99,15 +86,18 @@ static const char *after = "{\"kind\":\"policy\",\"prompts\":10,\"true_quality\"
 
 static void whole_page(void **state) {
     (void)state;
-    put("before.json", before);
-    put("after.json", after);
-    put("rm.json", "{\"kind\":\"reward\",\"spearman\":0.6,\"mean_score_by_label\":[-1,1],\"truth\":{\"spearman\":0.64,"
-                   "\"spearman_low\":0.6,\"spearman_high\":0.68}}");
-    assert_int_equal(dir_make(at("run")), WR_OK);
-    put("run/metrics.jsonl", "{\"step\":1,\"loss\":0.7,\"<k>\":1,\"reduce_time_s\":1,\"step_time_s\":2}\nbroken\n[1]\n{"
-                             "\"loss\":3}\n{\"step\":2,\"loss\":0.6,\"kl\":null}\n{\"step\":3");
-    put("run/config.yaml", "lr: 1 # <x>\n");
-    const char *const sources[] = {at("before.json"), at("after.json"), at("rm.json"), at("run")};
+    put_text("before.json", before);
+    put_text("after.json", after);
+    put_text("rm.json",
+             "{\"kind\":\"reward\",\"spearman\":0.6,\"mean_score_by_label\":[-1,1],\"truth\":{\"spearman\":0.64,"
+             "\"spearman_low\":0.6,\"spearman_high\":0.68}}");
+    assert_int_equal(dir_make(in_folder("run")), WR_OK);
+    put_text("run/metrics.jsonl",
+             "{\"step\":1,\"loss\":0.7,\"<k>\":1,\"reduce_time_s\":1,\"step_time_s\":2}\nbroken\n[1]\n{"
+             "\"loss\":3}\n{\"step\":2,\"loss\":0.6,\"kl\":null}\n{\"step\":3");
+    put_text("run/config.yaml", "lr: 1 # <x>\n");
+    const char *const sources[] = {in_folder("before.json"), in_folder("after.json"), in_folder("rm.json"),
+                                   in_folder("run")};
     char *html = page(sources, 4);
     has(html, "<!doctype html>");
     has(html, "A &lt;b&gt;title&lt;/b&gt;");
@@ -135,11 +125,11 @@ static void whole_page(void **state) {
 /* "accuracy" of a reward run is not DPO's. */
 static void accuracy_by_kind_of_run(void **state) {
     (void)state;
-    assert_int_equal(dir_make(at("reward")), WR_OK);
-    assert_int_equal(dir_make(at("dpo")), WR_OK);
-    put("reward/metrics.jsonl", "{\"step\":1,\"loss\":0.7,\"accuracy\":0.5}\n");
-    put("dpo/metrics.jsonl", "{\"step\":1,\"loss\":0.7,\"accuracy\":0.5,\"pairs\":4}\n");
-    const char *const reward[] = {at("reward")}, *const dpo[] = {at("dpo")};
+    assert_int_equal(dir_make(in_folder("reward")), WR_OK);
+    assert_int_equal(dir_make(in_folder("dpo")), WR_OK);
+    put_text("reward/metrics.jsonl", "{\"step\":1,\"loss\":0.7,\"accuracy\":0.5}\n");
+    put_text("dpo/metrics.jsonl", "{\"step\":1,\"loss\":0.7,\"accuracy\":0.5,\"pairs\":4}\n");
+    const char *const reward[] = {in_folder("reward")}, *const dpo[] = {in_folder("dpo")};
     char *html = page(reward, 1);
     has(html, "share of the step's labels met");
     assert_null(strstr(html, "as the reward does"));
@@ -151,14 +141,15 @@ static void accuracy_by_kind_of_run(void **state) {
 
 static void agreement_of_annotators(void **state) {
     (void)state;
-    put("agree.json", "{\"kind\":\"agreement\",\"turns_compared\":5,\"users_compared\":4,\"5-way\":{\"agreement\":0.6},"
-                      "\"pairs\":[{\"a\":\"<x>\",\"b\":\"y\","
-                      "\"turns\":5,\"5-way\":{\"agreement\":0.6,\"agreement_low\":0.41,\"agreement_high\":0.79,"
-                      "\"kappa\":null},\"table\":[[2,0,0,0,0],[0,0,1,0,0],"
-                      "[0,0,1,0,0],[0,0,0,0,0],[0,0,0,1,0]]}],\"dawid_skene\":{\"determined\":false,\"confusion\":{\"<"
-                      "x>\":[[0.975,0,0,0,0],[],3,null,[1]]}}}");
-    put("odd.json", "{\"kind\":\"agreement\",\"pairs\":[{},5],\"dawid_skene\":[]}");
-    const char *const sources[] = {at("agree.json"), at("odd.json")};
+    put_text("agree.json",
+             "{\"kind\":\"agreement\",\"turns_compared\":5,\"users_compared\":4,\"5-way\":{\"agreement\":0.6},"
+             "\"pairs\":[{\"a\":\"<x>\",\"b\":\"y\","
+             "\"turns\":5,\"5-way\":{\"agreement\":0.6,\"agreement_low\":0.41,\"agreement_high\":0.79,"
+             "\"kappa\":null},\"table\":[[2,0,0,0,0],[0,0,1,0,0],"
+             "[0,0,1,0,0],[0,0,0,0,0],[0,0,0,1,0]]}],\"dawid_skene\":{\"determined\":false,\"confusion\":{\"<"
+             "x>\":[[0.975,0,0,0,0],[],3,null,[1]]}}}");
+    put_text("odd.json", "{\"kind\":\"agreement\",\"pairs\":[{},5],\"dawid_skene\":[]}");
+    const char *const sources[] = {in_folder("agree.json"), in_folder("odd.json")};
     char *html = page(sources, 2);
     has(html, "60.0 <span class=\"soft small\">41.0 – 79.0</span>");
     has(html, "&lt;x&gt; · y");
@@ -170,8 +161,8 @@ static void agreement_of_annotators(void **state) {
 
 static void overlapping_intervals_are_said(void **state) {
     (void)state;
-    put("before.json", before);
-    const char *const sources[] = {at("before.json"), at("before.json")};
+    put_text("before.json", before);
+    const char *const sources[] = {in_folder("before.json"), in_folder("before.json")};
     char *html = page(sources, 2);
     has(html, "intervals of true quality overlap");
     free(html);
@@ -179,10 +170,11 @@ static void overlapping_intervals_are_said(void **state) {
 
 static void resumed_steps_replace(void **state) {
     (void)state;
-    put("m.jsonl", "{\"step\":1,\"loss\":5}\n{\"step\":2,\"loss\":4}\n{\"step\":3,\"loss\":9}\n{\"step\":2,\"loss\":3}"
-                   "\n{\"step\":4,\"loss\":1}\n");
+    put_text("m.jsonl",
+             "{\"step\":1,\"loss\":5}\n{\"step\":2,\"loss\":4}\n{\"step\":3,\"loss\":9}\n{\"step\":2,\"loss\":3}"
+             "\n{\"step\":4,\"loss\":1}\n");
     metrics_table t;
-    assert_int_equal(metrics_load(at("m.jsonl"), &t), WR_OK);
+    assert_int_equal(metrics_load(in_folder("m.jsonl"), &t), WR_OK);
     const metric_series *s = metrics_find(&t, "loss");
     assert_non_null(s);
     assert_int_equal(s->n, 3);
@@ -191,35 +183,25 @@ static void resumed_steps_replace(void **state) {
 }
 
 static void refuses(const char *source, const char *name) {
-    const char *const sources[] = {at(source)};
-    assert_true(report_write(sources, 1, "x", at("none.html")) < 0);
+    const char *const sources[] = {in_folder(source)};
+    assert_true(report_write(sources, 1, "x", in_folder("none.html")) < 0);
     if (!strstr(wr_error(), name)) fail_msg("'%s' does not name %s", wr_error(), name);
-    assert_false(file_exists(at("none.html")));
+    assert_false(file_exists(in_folder("none.html")));
 }
 
 static void bad_sources_are_named(void **state) {
     (void)state;
-    assert_int_equal(dir_make(at("empty")), WR_OK);
-    assert_int_equal(dir_make(at("damaged")), WR_OK);
-    put("damaged/metrics.jsonl", "x\n{\n");
-    put("list.json", "[1,2]");
-    put("cut.json", "{\"kind\":\"pol");
+    assert_int_equal(dir_make(in_folder("empty")), WR_OK);
+    assert_int_equal(dir_make(in_folder("damaged")), WR_OK);
+    put_text("damaged/metrics.jsonl", "x\n{\n");
+    put_text("list.json", "[1,2]");
+    put_text("cut.json", "{\"kind\":\"pol");
     refuses("empty", "empty");
     refuses("damaged", "damaged/metrics.jsonl");
     refuses("list.json", "list.json");
     refuses("cut.json", "cut.json");
     refuses("absent", "absent");
-    assert_int_equal(report_write(NULL, 0, "x", at("none.html")), WR_E_USAGE);
-}
-
-static int make_dir(void **state) {
-    (void)state;
-    return mkdtemp(dir) ? 0 : -1;
-}
-static int remove_dir(void **state) {
-    (void)state;
-    dir_remove_tree(dir);
-    return 0;
+    assert_int_equal(report_write(NULL, 0, "x", in_folder("none.html")), WR_E_USAGE);
 }
 
 int main(void) {
@@ -232,5 +214,5 @@ int main(void) {
                                        cmocka_unit_test(overlapping_intervals_are_said),
                                        cmocka_unit_test(resumed_steps_replace),
                                        cmocka_unit_test(bad_sources_are_named)};
-    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "data/shard/shard.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,18 +10,6 @@
 #include <unistd.h>
 
 enum { RECORDS = 700 };
-static char dir[64];
-
-static int set_up(void **state) {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_shard_XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(dir) < 0 ? -1 : 0;
-}
 
 static const chat_message history[2] = {{"user", "hi", 2, NULL}, {"assistant", "hello", 5, NULL}};
 
@@ -105,7 +93,7 @@ static void round_trip(void **state) {
     (void)state;
     char path[PATH_CAP];
     wr_status status;
-    path_join(path, dir, "a.wrs");
+    path_join(path, test_folder(), "a.wrs");
     write_shard(path, RECORDS);
     assert_int_equal(read_all(path, &status), RECORDS);
     assert_int_equal(status, WR_OK);
@@ -129,7 +117,7 @@ static void empty_shard(void **state) {
     (void)state;
     char path[PATH_CAP];
     wr_status status;
-    path_join(path, dir, "empty.wrs");
+    path_join(path, test_folder(), "empty.wrs");
     write_shard(path, 0);
     assert_int_equal(read_all(path, &status), 0);
     assert_int_equal(status, WR_OK);
@@ -151,7 +139,7 @@ static void chats(void **state) {
                      .n_ids = 6,
                      .spans = spans,
                      .n_spans = 1};
-    path_join(path, dir, "chats.wrs");
+    path_join(path, test_folder(), "chats.wrs");
     assert_int_equal(shard_writer_create(path, &meta, &w), WR_OK);
     assert_int_equal(shard_writer_add_chat(w, &x), WR_OK);
     spans[1] = 7; /* behind the end: written by a faulty program, refused by the reader */
@@ -185,7 +173,7 @@ static void bad_records(void **state) {
     int32_t ids[16];
     shard_meta meta = {SHARD_REWARD, 3, "", ""};
     shard_writer *w;
-    path_join(path, dir, "bad.wrs");
+    path_join(path, test_folder(), "bad.wrs");
     assert_int_equal(shard_writer_create(path, &meta, &w), WR_OK);
     instance x = make(3, buffer, ids); /* label 4 of 3 classes */
     assert_int_equal(shard_writer_add_instance(w, &x), WR_E_FORMAT);
@@ -195,20 +183,13 @@ static void bad_records(void **state) {
     assert_int_equal(shard_reader_open(path, &r), WR_E_IO);
 }
 
-static void put_file(const char *path, const char *bytes, size_t n) {
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
-
 static void truncation(void **state) {
     (void)state;
     char path[PATH_CAP], cut[PATH_CAP], *bytes;
     size_t n;
     wr_status status;
-    path_join(path, dir, "a.wrs");
-    path_join(cut, dir, "cut.wrs");
+    path_join(path, test_folder(), "a.wrs");
+    path_join(cut, test_folder(), "cut.wrs");
     write_shard(path, RECORDS);
     assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
     shard_reader *r;
@@ -225,12 +206,12 @@ static void truncation(void **state) {
     for (size_t k = 0; k < 64; k++) at[count++] = n * k / 64;
     for (size_t k = 1; k <= 40; k++) at[count++] = n - k;
     for (size_t i = 0; i < count; i++) {
-        put_file(cut, bytes, at[i]);
+        put_file("cut.wrs", bytes, at[i]);
         assert_int_equal(read_all(cut, &status), 0);
         assert_int_equal(status, WR_E_FORMAT);
         assert_error_says("cut.wrs");
     }
-    put_file(cut, bytes, n); /* and something behind its end */
+    put_file("cut.wrs", bytes, n); /* and something behind its end */
     FILE *f = fopen(cut, "ab");
     fputc('x', f);
     fclose(f);
@@ -246,8 +227,8 @@ static void flips(void **state) {
     char path[PATH_CAP], hurt[PATH_CAP], *bytes;
     size_t n;
     wr_status status;
-    path_join(path, dir, "few.wrs");
-    path_join(hurt, dir, "hurt.wrs");
+    path_join(path, test_folder(), "few.wrs");
+    path_join(hurt, test_folder(), "hurt.wrs");
     write_shard(path, FEW);
     assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
     shard_reader *r;
@@ -259,7 +240,7 @@ static void flips(void **state) {
     for (size_t i = 0; i < n; i += i >= start && i < end ? 13 : 1) {
         unsigned char flip = (unsigned char)(1u << rng_below(&random, 8));
         bytes[i] = (char)((unsigned char)bytes[i] ^ flip);
-        put_file(hurt, bytes, n);
+        put_file("hurt.wrs", bytes, n);
         size_t got = read_all(hurt, &status);
         assert_int_equal(status, WR_E_FORMAT);
         assert_int_equal(got, i < start || i >= end ? 0 : i < second ? FEW - 256 : 256);
@@ -273,5 +254,5 @@ int main(void) {
         cmocka_unit_test(round_trip),  cmocka_unit_test(empty_shard), cmocka_unit_test(chats),
         cmocka_unit_test(bad_records), cmocka_unit_test(truncation),  cmocka_unit_test(flips),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

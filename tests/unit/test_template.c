@@ -2,31 +2,24 @@
 #include "base/file.h"
 #include "reward/template.h"
 #include "text/chat/jinja.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/tiny_tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char dir[64];
 static tokenizer *tok;
 
 static int set_up(void **state) {
-    (void)state;
-    static const char *const special[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", NULL};
-    bpe_trainer *t;
-    snprintf(dir, sizeof dir, "/tmp/test_template_XXXXXX");
-    if (!mkdtemp(dir) || bpe_trainer_create(270, special, &t) < 0 || bpe_trainer_add(t, "User: the the", 13) < 0)
-        return -1;
-    wr_status s = bpe_trainer_finish(t, dir);
-    bpe_trainer_free(t);
-    return s < 0 || tokenizer_load(dir, &tok) < 0 ? -1 : 0;
+    if (folder_set_up(state) < 0) return -1;
+    tok = tiny_tokenizer(test_folder(), 270, (const char *const[]){"User: the the"}, 1);
+    return 0;
 }
 
 static int tear_down(void **state) {
-    (void)state;
     tokenizer_free(tok);
-    return dir_remove_tree(dir) < 0 ? -1 : 0;
+    return folder_tear_down(state);
 }
 
 static const chat_message history[4] = {{"user", "first", 5, NULL},

@@ -6,26 +6,12 @@
 #include "base/rng.h"
 #include "model/weights/params.h"
 #include "model/weights/safetensors.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char directory[] = "/tmp/wr-tied-XXXXXX";
-static char path[PATH_CAP];
-
-static int setup(void **state) {
-    (void)state;
-    if (!mkdtemp(directory)) return -1;
-    return path_join(path, directory, "model.safetensors") < 0 ? -1 : 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return dir_remove_tree(directory) < 0 ? -1 : 0;
-}
 
 static model *make(model_head head, bool tied) {
     model_config c;
@@ -44,27 +30,24 @@ static model *make(model_head head, bool tied) {
 
 /* config.json of c, whatever the weights beside it are. */
 static void write_config(const model_config *c) {
-    char file[PATH_CAP];
     strbuf text = {0};
     assert_int_equal(model_config_json(c, PRECISION_F32, NULL, &text), WR_OK);
-    assert_int_equal(path_join(file, directory, "config.json"), WR_OK);
-    assert_int_equal(file_write_atomic(file, text.data, text.len), WR_OK);
+    put_file("config.json", text.data, text.len);
     strbuf_free(&text);
 }
 
 /* The weights of an untied model under the config of a tied one. */
 static void write_tied(const model *m, size_t shard_bytes) {
     model_config c = m->config;
-    assert_int_equal(dir_remove_tree(directory), WR_OK);
-    assert_int_equal(dir_make(directory), WR_OK);
-    assert_int_equal(write_weights(m, directory, PRECISION_F32, shard_bytes), WR_OK);
+    folder_empty();
+    assert_int_equal(write_weights(m, test_folder(), PRECISION_F32, shard_bytes), WR_OK);
     c.tied = true;
     write_config(&c);
 }
 
 static model *load(model_head head, bool frozen, precision p) {
     model *m = NULL;
-    if (model_load(directory,
+    if (model_load(test_folder(),
                    &(model_load_options){.quiet = true, .head = head, .frozen = frozen, .precision = p, .n_outputs = 2},
                    &m) < 0)
         fail_msg("%s", wr_error());
@@ -73,7 +56,7 @@ static model *load(model_head head, bool frozen, precision p) {
 
 static void refuse(model_head head, const char *word, const char *other) {
     model *m = NULL;
-    assert_true(model_load(directory, &(model_load_options){.quiet = true, .head = head}, &m) < 0);
+    assert_true(model_load(test_folder(), &(model_load_options){.quiet = true, .head = head}, &m) < 0);
     if (!strstr(wr_error(), word) || !strstr(wr_error(), other))
         fail_msg("\"%s\" does not say \"%s\" and \"%s\"", wr_error(), word, other);
 }
@@ -122,9 +105,9 @@ static void test_other_head(void **state) {
         check_all_ways(m, false);
     }
     model *got = load(HEAD_LM, false, PRECISION_F32);
-    assert_int_equal(model_save(got, directory, NULL, NULL, PRECISION_F32), WR_OK);
+    assert_int_equal(model_save(got, test_folder(), NULL, NULL, PRECISION_F32), WR_OK);
     model_config c;
-    assert_int_equal(model_config_load(directory, &c), WR_OK);
+    assert_int_equal(model_config_load(test_folder(), &c), WR_OK);
     assert_false(c.tied);
     check_all_ways(m, false);
     model_free(got);
@@ -175,7 +158,7 @@ static void write_tensors(const model *m, bool embedding, bool head, st_dtype he
         }
         n++;
     }
-    assert_int_equal(safetensors_write(path, t, n, metadata), WR_OK);
+    assert_int_equal(safetensors_write(in_folder("model.safetensors"), t, n, metadata), WR_OK);
 }
 
 /* Stored once under either name, in another type, in another shape, or not at all. */
@@ -221,20 +204,20 @@ static void test_kinds(void **state) {
     (void)state;
     for (int tied = 0; tied < 2; tied++) {
         model *m = make(HEAD_SCORE, tied);
-        assert_int_equal(model_save(m, directory, NULL, NULL, PRECISION_F32), WR_OK);
-        refuse(HEAD_LM, directory, "reward model");
+        assert_int_equal(model_save(m, test_folder(), NULL, NULL, PRECISION_F32), WR_OK);
+        refuse(HEAD_LM, test_folder(), "reward model");
         refuse(HEAD_LM, "--reward", "score");
         model_config c = m->config;
         model_config_set_head(&c, HEAD_LM, 0);
         write_config(&c);
-        refuse(HEAD_LM, directory, "score head");
+        refuse(HEAD_LM, test_folder(), "score head");
         refuse(HEAD_NONE, "ForSequenceClassification", "score head");
         model_free(m);
 
         m = make(HEAD_LM, tied);
-        assert_int_equal(model_save(m, directory, NULL, NULL, PRECISION_F32), WR_OK);
-        refuse(HEAD_SCORE, directory, "no reward model");
-        refuse(HEAD_SCORE, "train reward --model", directory);
+        assert_int_equal(model_save(m, test_folder(), NULL, NULL, PRECISION_F32), WR_OK);
+        refuse(HEAD_SCORE, test_folder(), "no reward model");
+        refuse(HEAD_SCORE, "train reward --model", test_folder());
         model_free(m);
     }
 }
@@ -269,5 +252,5 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_head), cmocka_unit_test(test_equal_head),
                                        cmocka_unit_test(test_relatives), cmocka_unit_test(test_kinds),
                                        cmocka_unit_test(test_pad_row)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

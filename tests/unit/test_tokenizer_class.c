@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "text/tokenizer/tokenizer.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,27 +18,24 @@ static const char file[] = "{\"added_tokens\":[{\"id\":2,\"content\":\"</"
                            "\"type\":\"BPE\",\"unk_token\":\"<unk>\","
                            "\"vocab\":{\"<unk>\":0,\"</s>\":2,\"\xE2\x96\x81\":3,\"a\":4,\"b\":5},\"merges\":[]}}";
 
-static void put(const char *dir, const char *name, const char *text) {
-    char path[PATH_CAP];
-    assert_int_equal(path_join(path, dir, name), WR_OK);
-    unlink(path);
-    if (!text) return;
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
+/* NULL: no such file. */
+static void put(const char *name, const char *text) {
+    if (text)
+        put_text(name, text);
+    else
+        unlink(in_folder(name));
 }
 
 /* want: the ids' digits for "a</s>b", " a</s> b" and U+2581 "a". */
-static void check(const char *dir, const char *config, const char *model, const char *const want[3]) {
+static void check(const char *config, const char *model, const char *const want[3]) {
     static const char *const texts[] = {"a</s>b", " a</s> b",
                                         "\xE2\x96\x81"
                                         "a"};
     static const char *const plain[] = {"34235", "3342335", "334"};
     tokenizer *t = NULL;
-    put(dir, "tokenizer_config.json", config);
-    put(dir, "config.json", model);
-    assert_ok(tokenizer_load(dir, &t));
+    put("tokenizer_config.json", config);
+    put("config.json", model);
+    assert_ok(tokenizer_load(test_folder(), &t));
     for (int i = 0; i < 3; i++) {
         for (int chat = 0; chat < 2; chat++) {
             uint16_t origin[16] = {0};
@@ -61,31 +58,24 @@ static void test_chat_marks(void **state) {
     (void)state;
     static const char *const as_file[] = {"34235", "3342335", "334"}, *const first[] = {"3425", "34235", "34"},
                              *const always[] = {"34235", "34235", "34"}, *const never[] = {"425", "34235", "34"};
-    char dir[] = "/tmp/test_class_XXXXXX";
-    assert_non_null(mkdtemp(dir));
-    put(dir, "tokenizer.json", file);
-    check(dir, NULL, NULL, as_file);
-    check(dir, "{\"tokenizer_class\":\"LlamaTokenizer\"}", NULL, first);
-    check(dir, "{\"tokenizer_class\":\"LlamaTokenizerFast\",\"legacy\":false}", "{\"model_type\":\"llama\"}", first);
-    check(dir, "{\"tokenizer_class\":\"LlamaTokenizer\",\"legacy\":null}", "{\"model_type\":\"llama\"}", first);
-    check(dir, "{\"tokenizer_class\":\"LlamaTokenizer\",\"legacy\":true}", "{\"model_type\":\"llama\"}", always);
-    check(dir, "{\"tokenizer_class\":\"LlamaTokenizer\",\"add_prefix_space\":false}", "{\"model_type\":\"llama\"}",
-          never);
-    check(dir, "{\"tokenizer_class\":\"LlamaTokenizer\"}", "{\"model_type\":\"mistral\"}", as_file);
-    check(dir, "{\"tokenizer_class\":\"PreTrainedTokenizerFast\"}", "{\"model_type\":\"llama\"}", as_file);
-    put(dir, "tokenizer.json", NULL);
-    put(dir, "tokenizer_config.json", NULL);
-    put(dir, "config.json", NULL);
-    rmdir(dir);
+    put("tokenizer.json", file);
+    check(NULL, NULL, as_file);
+    check("{\"tokenizer_class\":\"LlamaTokenizer\"}", NULL, first);
+    check("{\"tokenizer_class\":\"LlamaTokenizerFast\",\"legacy\":false}", "{\"model_type\":\"llama\"}", first);
+    check("{\"tokenizer_class\":\"LlamaTokenizer\",\"legacy\":null}", "{\"model_type\":\"llama\"}", first);
+    check("{\"tokenizer_class\":\"LlamaTokenizer\",\"legacy\":true}", "{\"model_type\":\"llama\"}", always);
+    check("{\"tokenizer_class\":\"LlamaTokenizer\",\"add_prefix_space\":false}", "{\"model_type\":\"llama\"}", never);
+    check("{\"tokenizer_class\":\"LlamaTokenizer\"}", "{\"model_type\":\"mistral\"}", as_file);
+    check("{\"tokenizer_class\":\"PreTrainedTokenizerFast\"}", "{\"model_type\":\"llama\"}", as_file);
 }
 
 /* entries: of added_tokens_decoder. word: what a refusal names; NULL: taken. */
-static void check_decoder(const char *dir, const char *class, const char *entries, const char *word) {
+static void check_decoder(const char *class, const char *entries, const char *word) {
     char config[512];
     tokenizer *t = NULL;
     snprintf(config, sizeof config, "{\"tokenizer_class\":\"%s\",\"added_tokens_decoder\":%s}", class, entries);
-    put(dir, "tokenizer_config.json", config);
-    wr_status status = tokenizer_load(dir, &t);
+    put("tokenizer_config.json", config);
+    wr_status status = tokenizer_load(test_folder(), &t);
     if (!word) assert_ok(status);
     if (word && status >= 0) fail_msg("%s is taken", entries);
     if (word && (!strstr(wr_error(), word) || !strstr(wr_error(), "tokenizer_config.json")))
@@ -97,26 +87,20 @@ static void check_decoder(const char *dir, const char *class, const char *entrie
 static void test_contradiction(void **state) {
     (void)state;
     static const char plain[] = "PreTrainedTokenizerFast", qwen[] = "Qwen2Tokenizer";
-    char dir[] = "/tmp/test_class_XXXXXX";
-    assert_non_null(mkdtemp(dir));
-    put(dir, "tokenizer.json", file);
-    check_decoder(dir, plain, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"lstrip\":false}}", NULL);
-    check_decoder(dir, qwen, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"normalized\":false}}", NULL);
-    check_decoder(dir, plain, "null", NULL);
-    check_decoder(dir, plain, "{}", NULL);
-    check_decoder(dir, qwen, "{}", "lacks \"</s>\"");
-    check_decoder(dir, plain, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"rstrip\":true}}",
-                  "\"</s>\" has other flags");
-    check_decoder(dir, plain, "{\"2\":{\"content\":\"</s>\",\"special\":false,\"normalized\":false}}", "other flags");
-    check_decoder(dir, plain, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"normalized\":true}}", "other flags");
-    check_decoder(dir, plain, "{\"4\":{\"content\":\"</s>\",\"special\":true}}", "another id");
-    check_decoder(dir, plain, "{\"2x\":{\"content\":\"</s>\",\"special\":true}}", "another id");
-    check_decoder(dir, plain, "{\"4\":{\"content\":\"a\"}}", "\"a\" is not among the added tokens");
-    check_decoder(dir, plain, "{\"9\":{\"content\":\"<new>\",\"special\":true}}", "<new>");
-    check_decoder(dir, plain, "{\"2\":\"</s>\"}", "\"2\" is no token");
-    put(dir, "tokenizer.json", NULL);
-    put(dir, "tokenizer_config.json", NULL);
-    rmdir(dir);
+    put("tokenizer.json", file);
+    check_decoder(plain, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"lstrip\":false}}", NULL);
+    check_decoder(qwen, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"normalized\":false}}", NULL);
+    check_decoder(plain, "null", NULL);
+    check_decoder(plain, "{}", NULL);
+    check_decoder(qwen, "{}", "lacks \"</s>\"");
+    check_decoder(plain, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"rstrip\":true}}", "\"</s>\" has other flags");
+    check_decoder(plain, "{\"2\":{\"content\":\"</s>\",\"special\":false,\"normalized\":false}}", "other flags");
+    check_decoder(plain, "{\"2\":{\"content\":\"</s>\",\"special\":true,\"normalized\":true}}", "other flags");
+    check_decoder(plain, "{\"4\":{\"content\":\"</s>\",\"special\":true}}", "another id");
+    check_decoder(plain, "{\"2x\":{\"content\":\"</s>\",\"special\":true}}", "another id");
+    check_decoder(plain, "{\"4\":{\"content\":\"a\"}}", "\"a\" is not among the added tokens");
+    check_decoder(plain, "{\"9\":{\"content\":\"<new>\",\"special\":true}}", "<new>");
+    check_decoder(plain, "{\"2\":\"</s>\"}", "\"2\" is no token");
 }
 
 /* A chat whose template wrote "a<x>b": transformers 5.24 has <x> as one token there where a file beside names it (every
@@ -145,15 +129,13 @@ static void test_named(void **state) {
         {"tokenizer_config.json", "{\"bos_token\":\"</\"}", false}, /* within a token of the file */
     };
     static const char written[] = "a<x>b</s>";
-    char dir[] = "/tmp/test_class_XXXXXX";
-    assert_non_null(mkdtemp(dir));
-    put(dir, "tokenizer.json", file);
+    put("tokenizer.json", file);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         uint16_t origin[sizeof written] = {0};
         token_ids chat = {0}, text = {0};
         tokenizer *t = NULL;
-        put(dir, rows[i].name, rows[i].text);
-        if (tokenizer_load(dir, &t) < 0) fail_msg("%s: %s", rows[i].text, wr_error());
+        put(rows[i].name, rows[i].text);
+        if (tokenizer_load(test_folder(), &t) < 0) fail_msg("%s: %s", rows[i].text, wr_error());
         wr_status status = tokenizer_encode_marked(t, written, sizeof written - 1, origin, NULL, 0, NULL, &chat);
         if ((status < 0) != rows[i].refused) fail_msg("%s", rows[i].text);
         if (status < 0 &&
@@ -166,14 +148,14 @@ static void test_named(void **state) {
         token_ids_free(&chat);
         token_ids_free(&text);
         tokenizer_free(t);
-        put(dir, rows[i].name, NULL);
+        put(rows[i].name, NULL);
     }
-    put(dir, "tokenizer.json", NULL);
-    rmdir(dir);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chat_marks), cmocka_unit_test(test_contradiction),
-                                       cmocka_unit_test(test_named)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_chat_marks, folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_contradiction, folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_named, folder_set_up, folder_tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

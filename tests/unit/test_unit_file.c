@@ -1,25 +1,18 @@
 /* Working files of prepare: what is cut or changed is found, whatever the place; nothing is read past its end. */
 #include "data/shard/bytes.h"
 #include "data/prepare/unit_file.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static char dir[64], path[PATH_CAP];
+static char path[PATH_CAP];
 
 static int set_up(void **state) {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_unit_file_XXXXXX");
-    if (!mkdtemp(dir)) return -1;
-    return unit_path(path, dir, (unit_id){3, 12}, ".read") < 0 ? -1 : 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove_tree(dir) < 0 ? -1 : 0;
+    if (folder_set_up(state) < 0) return -1;
+    return unit_path(path, test_folder(), (unit_id){3, 12}, ".read") < 0 ? -1 : 0;
 }
 
 static void put(void) {
@@ -64,7 +57,7 @@ static void round_trip(void **state) {
     assert_int_equal(unit_create(path, &w), WR_OK);
     unit_discard(w); /* leaves what was there, and nothing else */
     char **names;
-    assert_int_equal(dir_list(dir, "", "", &names, &n), WR_OK);
+    assert_int_equal(dir_list(test_folder(), "", "", &names, &n), WR_OK);
     assert_int_equal(n, 1);
     names_free(names, n);
 }
@@ -120,5 +113,5 @@ static void counts_that_lie(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(cut_anywhere),
                                        cmocka_unit_test(flipped_anywhere), cmocka_unit_test(counts_that_lie)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, folder_tear_down);
 }
