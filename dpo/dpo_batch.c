@@ -1,13 +1,13 @@
-/* The two replies of a pair continue one prompt, and so do the pairs of one prompt: they are packed as a tree, whose trunk
- * is computed once, forward and backward (model/prefix.h). Of a pair with a prompt of m tokens:
+/* The two replies of a pair continue one prompt, and so do the pairs of one prompt: they are packed as a tree, whose
+ * trunk is computed once, forward and backward (model/prefix.h). Of a pair with a prompt of m tokens:
  *
  *   p0 p1 … p(m-1) ─┬─ w0 w1 … w(a-2)     sequence 2i      the last token of a reply is not fed: nothing follows it
  *                   └─ l0 l1 … l(b-2)     sequence 2i+1
  *
  *   row of p(m-1) predicts w0 and l0; row of w0 predicts w1; … row of w(a-2) predicts w(a-1)
  *
- * A unit is what stays in one micro-batch: neighbouring pairs of one prompt as long as their tree is small enough. What a
- * unit costs is its tree's tokens; micro-batches are planned by that (trainer/packing/micro_batch_plan.h). */
+ * A unit is what stays in one micro-batch: neighbouring pairs of one prompt as long as their tree is small enough. What
+ * a unit costs is its tree's tokens; micro-batches are planned by that (trainer/packing/micro_batch_plan.h). */
 #include "dpo/dpo_batch.h"
 
 #include "base/mem.h"

@@ -4,8 +4,9 @@
  *   log pi_w = sum over t of log pi(t | what is before it)                  and so for l and rho
  *   d L / d log pi(t) = 1/N d loss / d log pi_w                             the same for every t of a reply
  *
- * For each micro-batch: the reference's forward (without adapters, it is the policy with them off; nothing is kept), the
- * policy's forward with its activations, the loss of each pair, and the policy's backward pass, which adds to grads.
+ * For each micro-batch: the reference's forward (where the policy has adapters, the policy with them off; nothing is
+ * kept), the policy's forward with its activations, the loss of each pair, and the policy's backward pass, which adds
+ * to grads.
  * Dividing by N before the sum, and not by what a rank holds, makes the sum over ranks the gradient of L. */
 #include "dpo/dpo_train.h"
 

@@ -1,5 +1,5 @@
-/* From the replies of a step to its pairs: replies without a reward are left out, the rule chooses among the others, and
- * what it chose is judged, so that each number of pair_counts means the same under every rule. */
+/* From the replies of a step to its pairs: replies without a reward are left out, the rule chooses among the others,
+ * and what it chose is judged, so that each number of pair_counts means the same under every rule. */
 #include "dpo/pairs.h"
 
 #include "base/mem.h"

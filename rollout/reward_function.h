@@ -1,5 +1,5 @@
-/* What says how good a reply is: one file and one row of rollout/reward_table.c each. A rollout asks every function that
- * its options want. LOCAL but for open and close. */
+/* What says how good a reply is: one file and one row of rollout/reward_table.c each. A rollout asks every function
+ * that its options want. LOCAL but for open and close. */
 #ifndef WR_ROLLOUT_REWARD_FUNCTION_H
 #define WR_ROLLOUT_REWARD_FUNCTION_H
 

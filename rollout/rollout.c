@@ -1,9 +1,9 @@
 /* The rollout on one rank, a task at a time:
  *
- *   prompt ──render, cut to length──> ids ──sampler, n replies each──> ids ──decode──> texts ──reward functions──> numbers
+ *   prompt ──render, cut to length──> ids ──sampler, n replies──> ids ──decode──> texts ──reward functions──> numbers
  *
- * Policy and reward model may have different tokenizers: replies pass between them as texts, and the ids that the sampler
- * gave go on to training as they are. */
+ * Policy and reward model may have different tokenizers: replies pass between them as texts, and the ids that the
+ * sampler gave go on to training as they are. */
 #include "rollout/rollout.h"
 
 #include "base/log.h"

@@ -1,6 +1,6 @@
-/* Keys and values of a segment are two blocks (L, G, capacity, D): a layer's and a key head's rows lie together, one row
- * a token, so that attention over a reply reads them in order. Both blocks come zeroed from the system and are touched
- * as tokens are written: a reply that may have 4,096 tokens and ends after 50 has used the memory of 50. */
+/* Keys and values of a segment are two blocks (L, G, capacity, D): a layer's and a key head's rows lie together, one
+ * row a token, so that attention over a reply reads them in order. Both blocks come zeroed from the system and are
+ * touched as tokens are written: a reply that may have 4,096 tokens and ends after 50 has used the memory of 50. */
 #include "sampler/kv_cache.h"
 
 #include "base/mem.h"

@@ -1,5 +1,5 @@
-/* A token is picked by the inverse of the cumulative distribution: with u uniform in [0, 1), the first token at which the
- * running sum of weights exceeds u times their total. */
+/* A token is picked by the inverse of the cumulative distribution: with u uniform in [0, 1), the first token at which
+ * the running sum of weights exceeds u times their total. */
 #include "sampler/pick.h"
 
 #include "base/mem.h"

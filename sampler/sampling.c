@@ -2,8 +2,8 @@
  *
  *     w_i = exp((z_i - m) / T)            and is next with probability w_i / sum of w over the tokens that are left.
  *
- * Each step changes the weights or leaves fewer tokens; probabilities are never written out, so that a step costs nothing
- * that it does not change, and a chain without active steps works on exp(z_i - m) in the order of the ids. */
+ * Each step changes the weights or leaves fewer tokens; probabilities are never written out, so that a step costs
+ * nothing that it does not change, and a chain without active steps works on exp(z_i - m) in the order of the ids. */
 #include "sampler/sampling.h"
 
 #include <math.h>

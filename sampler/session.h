@@ -14,7 +14,7 @@
 #include "sampler/sampler.h"
 
 typedef struct session session;
-/* The policy's weights must stay as they are while the session lives; s must outlive it and serve no other meanwhile. */
+/* The policy's weights must stay as they are while the session lives; s outlives it and serves no other meanwhile. */
 wr_status session_create(sampler *s, session **out);
 /* Prompts that are waiting or running are given up, with all their memory; NULL is fine. */
 void session_free(session *s);

@@ -3,9 +3,9 @@
  *   system | user assistant | user call tool assistant | user call tool      messages
  *   kept   ^0               ^1                         ^2                    cuts: before each user's message
  *
- * A later cut gives fewer tokens, so the first that fits is found by bisection: a chat of a thousand messages is rendered
- * about ten times. Only chats that a template has to accept are ever rendered: it may refuse one that begins with an
- * answer. */
+ * A later cut gives fewer tokens, so the first that fits is found by bisection: a chat of a thousand messages is
+ * rendered about ten times. Only chats that a template has to accept are ever rendered: it may refuse one that begins
+ * with an answer. */
 #include "text/chat/chat_fit.h"
 
 #include "base/mem.h"

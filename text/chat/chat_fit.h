@@ -1,4 +1,5 @@
-/* A chat that asks for a reply, cut to a length: the oldest messages go first. The one rule for all who sample. LOCAL. */
+/* A chat that asks for a reply, cut to a length: the oldest messages go first. The one rule for all who sample.
+ * LOCAL. */
 #ifndef WR_TEXT_CHAT_CHAT_FIT_H
 #define WR_TEXT_CHAT_CHAT_FIT_H
 
