@@ -147,17 +147,17 @@ static const float *score_head(const model *m, float *grads, float **gradient) {
 
 wr_status score_logits(const model *m, const float *hidden, size_t n, const size_t *rows, float *logits) {
     wr_status status = WR_OK;
-    const size_t C = m->config.C, K = m->config.n_outputs;
+    const size_t C = m->config.C, N = m->config.n_outputs;
     TRY(require_score_head(m));
     const float *head = score_head(m, NULL, NULL);
-#pragma omp parallel for schedule(static) if (n * K * C > 100000)
+#pragma omp parallel for schedule(static) if (n * N * C > 100000)
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < K; k++) {
+        for (size_t k = 0; k < N; k++) {
             const float *h = hidden + rows[i] * C, *wk = head + k * C;
             float s = 0.0f;
 #pragma omp simd reduction(+ : s)
             for (size_t j = 0; j < C; j++) s += h[j] * wk[j];
-            logits[i * K + k] = s;
+            logits[i * N + k] = s;
         }
 cleanup:
     return status;
@@ -167,13 +167,13 @@ cleanup:
 wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits,
                          float *dhidden, float *grads) {
     wr_status status = WR_OK;
-    const size_t C = m->config.C, K = m->config.n_outputs;
+    const size_t C = m->config.C, N = m->config.n_outputs;
     float *dhead = NULL;
     TRY(require_score_head(m));
     const float *head = score_head(m, grads, &dhead);
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < K; k++) {
-            const float d = dlogits[i * K + k], *h = hidden + rows[i] * C, *wk = head + k * C;
+        for (size_t k = 0; k < N; k++) {
+            const float d = dlogits[i * N + k], *h = hidden + rows[i] * C, *wk = head + k * C;
             float *dh = dhidden + rows[i] * C;
 #pragma omp simd
             for (size_t j = 0; j < C; j++) dh[j] += d * wk[j];
