@@ -1,9 +1,10 @@
 /* The loop that train and dpo run in: which steps are taken, what is written and saved when, how it goes on after a
  * stop in the midst of a step, a failed evaluation, a failed step, and at its end. */
 #include "base/file.h"
-#include "tests/support/temp_folder.h"
-#include "trainer/run_loop.h"
 #include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
+#include "trainer/run_loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,16 +52,11 @@ static wr_status count_evaluation(void *context, json_writer *line, bool *nothin
 }
 
 static void begin(counting *c, const char *name, int64_t steps, bool resume) {
-    model_config config;
     static char out[PATH_CAP];
     snprintf(out, sizeof out, "%s", in_folder(name));
-    assert_int_equal(model_config_from_spec("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", &config),
-                     WR_OK);
-    config.V = 20;
-    config.bos_id = config.eos_id = config.pad_id = -1;
-    assert_int_equal(model_create(&config, &c->m), WR_OK);
-    assert_int_equal(model_alloc_params(c->m), WR_OK);
-    assert_int_equal(adamw_create(model_trainables(c->m).n, &c->opt), WR_OK);
+    c->m = tiny_model(tiny_config("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", 20), 1);
+    c->m->params[0] = 0;
+    assert_ok(adamw_create(model_trainables(c->m).n, &c->opt));
     c->evaluations = 0;
     c->options = (run_options){.out = out, .resume = resume, .steps = steps, .checkpoint_every = 2, .keep = 2};
     c->loop = (run_loop){.w = w,
@@ -73,7 +69,7 @@ static void begin(counting *c, const char *name, int64_t steps, bool resume) {
                          .context = c,
                          .step = count_step,
                          .evaluate = count_evaluation};
-    assert_int_equal(run_loop_open(&c->loop), WR_OK);
+    assert_ok(run_loop_open(&c->loop));
 }
 
 static void end(counting *c) {
@@ -94,7 +90,7 @@ static void assert_lines(const char *run, const char *want) {
     char path[2 * PATH_CAP], *text, got[1024] = "";
     size_t n;
     snprintf(path, sizeof path, "%s/metrics.jsonl", in_folder(run));
-    assert_int_equal(file_read(path, 0, &text, &n), WR_OK);
+    assert_ok(file_read(path, 0, &text, &n));
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         char *time = strstr(line, ",\"eval_time_s\"");
         if (time) *time = 0;
@@ -111,7 +107,7 @@ static void test_whole(void **state) {
     (void)state;
     counting c = {0};
     begin(&c, "whole", 7, false);
-    assert_int_equal(run_loop_go(&c.loop), WR_OK);
+    assert_ok(run_loop_go(&c.loop));
     assert_true(c.loop.finished);
     assert_int_equal(c.evaluations, 3);
     assert_int_equal((int)c.m->params[0], 7);
@@ -122,7 +118,7 @@ static void test_whole(void **state) {
     assert_true(there("whole", "model"));
     /* resumed, it only evaluates again; the same lines */
     begin(&c, "whole", 7, true);
-    assert_int_equal(run_loop_go(&c.loop), WR_OK);
+    assert_ok(run_loop_go(&c.loop));
     assert_int_equal(c.evaluations, 1);
     assert_int_equal((int)c.m->params[0], 7);
     end(&c);
@@ -144,7 +140,7 @@ static void test_stop(void **state) {
     begin(&c, "stop", 5, true);
     assert_int_equal(c.loop.state.step, 3);
     assert_int_equal((int)c.m->params[0], 3);
-    assert_int_equal(run_loop_go(&c.loop), WR_OK);
+    assert_ok(run_loop_go(&c.loop));
     assert_int_equal((int)c.m->params[0], 5);
     end(&c);
     assert_lines("stop", S(1) S(2) S(3) E(3) S(4) S(5) E(5));
@@ -193,7 +189,7 @@ static void test_nothing_to_measure(void **state) {
     counting c = {.evaluation_error = WR_END};
     begin(&c, "nothing", 3, false);
     c.options.checkpoint_every = c.loop.eval_every = 0;
-    assert_int_equal(run_loop_go(&c.loop), WR_OK);
+    assert_ok(run_loop_go(&c.loop));
     end(&c);
     assert_lines("nothing", S(1) S(2) S(3));
     assert_false(there("nothing", "checkpoints/step-2"));
