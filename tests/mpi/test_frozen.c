@@ -42,6 +42,7 @@ static void test_load(void **state) {
     strbuf name = {0};
     char dir[] = "/tmp/wr-frozen-XXXXXX";
     model *m = make_model(3);
+    strcpy(m->config.objective, "of a kind");
     if (world_rank(the_world) == 0) CHECK(mkdtemp(dir) != NULL);
     strbuf_puts(&name, dir);
     CHECK(world_bcast(the_world, 0, &name) == WR_OK);
@@ -56,6 +57,7 @@ static void test_load(void **state) {
         CHECK((f.m->mapping && f.m->mapping->n_files) == (stored == p));
         CHECK(f.m->precision == p && f.m->config.head == HEAD_SCORE && strlen(f.m->parent_hash) == 32);
         CHECK(f.m->template_text && strcmp(f.m->template_text, "{reply}") == 0);
+        CHECK(strcmp(f.m->config.objective, "of a kind") == 0);
         check_same(m, f.m, stored);
         frozen_free(&f);
     }
