@@ -1,4 +1,4 @@
-/* One decoder layer, as model_forward, model_backward and model_extend share it, the rotary table, and the workspace.
+/* One decoder layer, as model_forward, model_backward and model_decode share it, the rotary table, and the workspace.
  * Internal to model/. LOCAL. Letters: T tokens, C channels, H heads, G key/value heads, D head_dim, F feed-forward, Q =
  * (H + 2G) D. `void *`: the model's precision. */
 #ifndef WR_MODEL_LAYER_H

@@ -1,8 +1,8 @@
-/* Memory of KV segments (model/extend.h). LOCAL. */
+/* Memory of KV segments (model/decode.h). LOCAL. */
 #ifndef WR_SAMPLER_KV_CACHE_H
 #define WR_SAMPLER_KV_CACHE_H
 
-#include "model/extend.h"
+#include "model/decode.h"
 
 /* Room for `capacity` tokens behind `prefix` (may be NULL, is only referred to). Pages are touched as tokens come, not
  * here: a reply that ends early costs only what it used. */

@@ -12,7 +12,7 @@ wr_status sampler_create(const model *policy, sampler **out) {
     TRY_ALLOC(s);
     s->policy = policy;
     s->n_picks = (size_t)omp_get_max_threads();
-    TRY(extend_scratch_create(policy, &s->scratch));
+    TRY(decode_scratch_create(policy, &s->scratch));
     TRY_ALLOC(s->picks = mem_calloc(s->n_picks, sizeof *s->picks));
     for (size_t i = 0; i < s->n_picks; i++) TRY(pick_scratch_alloc(policy->config.V, &s->picks[i]));
     TRY_ALLOC(s->logits = mem_aligned(LOGIT_ROWS * policy->config.V, sizeof *s->logits));
@@ -25,7 +25,7 @@ cleanup:
 
 void sampler_free(sampler *s) {
     if (!s) return;
-    extend_scratch_free(s->scratch);
+    decode_scratch_free(s->scratch);
     for (size_t i = 0; s->picks && i < s->n_picks; i++) pick_scratch_free(&s->picks[i]);
     free(s->picks);
     free(s->logits);

@@ -2,7 +2,7 @@
 #ifndef WR_SAMPLER_SAMPLER_INTERNAL_H
 #define WR_SAMPLER_SAMPLER_INTERNAL_H
 
-#include "model/extend.h"
+#include "model/decode.h"
 #include "sampler/pick.h"
 #include "sampler/sampler.h"
 
@@ -10,7 +10,7 @@
 
 struct sampler {
     const model *policy;
-    extend_scratch *scratch;
+    decode_scratch *scratch;
     pick_scratch *picks; /* (n_picks): one a thread */
     size_t n_picks;
     float *logits; /* (LOGIT_ROWS, V) */

@@ -25,7 +25,7 @@
 
 #define KV_BUDGET ((size_t)2 << 30) /* bytes; a single prompt may exceed it */
 #define MAX_LIVE 1024               /* replies in the batch; a single prompt may exceed it */
-#define PREFILL_TOKENS 2048         /* of one model_extend call; a longer prompt goes in pieces of this size */
+#define PREFILL_TOKENS 2048         /* of one model_decode call; a longer prompt goes in pieces of this size */
 
 typedef struct asked {
     struct asked *next; /* in the queue it is in */
@@ -62,7 +62,7 @@ struct session {
     size_t n_live, live_capacity;
     size_t charged; /* bytes, of all live prompts */
     asked **fresh;  /* prompts of one admission */
-    extend_item *items;
+    decode_item *items;
     float *hidden; /* (rows, C) */
     size_t fresh_capacity, items_capacity, hidden_capacity;
 };
@@ -100,7 +100,7 @@ wr_status session_create(sampler *s, session **out) {
     session *fresh = mem_calloc(1, sizeof *fresh);
     TRY_ALLOC(fresh);
     fresh->s = s;
-    TRY(extend_pack(s->policy, s->scratch));
+    TRY(decode_pack(s->policy, s->scratch));
     *out = fresh;
     fresh = NULL;
 cleanup:
@@ -194,7 +194,7 @@ static wr_status take_tokens(session *s, live_reply *live, size_t n, size_t rows
     const size_t C = own->policy->config.C, V = own->policy->config.V;
     for (size_t row = 0, first = 0, end; row < rows; row += LOGIT_ROWS, first = end) {
         const size_t count = rows - row < LOGIT_ROWS ? rows - row : LOGIT_ROWS;
-        TRY(extend_logits(own->policy, own->scratch, count, s->hidden + row * C, own->logits));
+        TRY(decode_logits(own->policy, own->scratch, count, s->hidden + row * C, own->logits));
         for (end = first; end < n && live[end].row < row + count;) end++;
         wr_status worst = WR_OK;
         /* The message of a failing thread is that thread's own; it is set again below. */
@@ -276,13 +276,13 @@ static wr_status prefill(session *s, size_t n) {
         if (tokens <= PREFILL_TOKENS) {
             TRY(mem_reserve((void **)&s->items, &s->items_capacity, count, sizeof *s->items));
             for (size_t k = 0; k < count; k++)
-                s->items[k] = (extend_item){&s->fresh[i + k]->cache, s->fresh[i + k]->ids, s->fresh[i + k]->n};
-            TRY(model_extend(m, s->s->scratch, count, s->items, s->hidden + i * C));
+                s->items[k] = (decode_item){&s->fresh[i + k]->cache, s->fresh[i + k]->ids, s->fresh[i + k]->n};
+            TRY(model_decode(m, s->s->scratch, count, s->items, s->hidden + i * C));
         } else {
             for (size_t at = 0, piece; at < tokens; at += piece) {
                 piece = tokens - at < PREFILL_TOKENS ? tokens - at : PREFILL_TOKENS;
-                extend_item item = {&s->fresh[i]->cache, s->fresh[i]->ids + at, piece};
-                TRY(model_extend(m, s->s->scratch, 1, &item, s->hidden + i * C));
+                decode_item item = {&s->fresh[i]->cache, s->fresh[i]->ids + at, piece};
+                TRY(model_decode(m, s->s->scratch, 1, &item, s->hidden + i * C));
             }
         }
     }
@@ -319,9 +319,9 @@ wr_status session_step(session *s) {
     for (size_t i = 0; i < s->n_live; i++) {
         live_reply *l = &s->live[i];
         l->row = i;
-        s->items[i] = (extend_item){&l->own, &l->reply->ids[l->reply->n - 1], 1};
+        s->items[i] = (decode_item){&l->own, &l->reply->ids[l->reply->n - 1], 1};
     }
-    TRY(model_extend(s->s->policy, s->s->scratch, s->n_live, s->items, s->hidden));
+    TRY(model_decode(s->s->policy, s->s->scratch, s->n_live, s->items, s->hidden));
     TRY(take_tokens(s, s->live, s->n_live, s->n_live));
     retire(s);
 cleanup:

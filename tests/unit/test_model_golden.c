@@ -8,7 +8,7 @@
  * geometric mean over the models and 4 of each. */
 #include "base/file.h"
 #include "base/mem.h"
-#include "model/extend.h"
+#include "model/decode.h"
 #include "model/weights/safetensors.h"
 #include "reward/objective.h"
 #include "trainer/optimizer.h"
@@ -137,11 +137,11 @@ static void step(golden *g, model_workspace *w, bool train) {
         if (train) assert_int_equal(score_backward(g->m, hidden, g->n, g->rows, slope, dhidden, g->grads), WR_OK);
         free(all), free(pooled);
     } else {
-        extend_scratch *s = NULL;
-        assert_int_equal(extend_scratch_create(g->m, &s), WR_OK);
-        assert_int_equal(extend_pack(g->m, s), WR_OK);
-        if (extend_logits(g->m, s, g->T, hidden, g->logits) < 0) fail_msg("%s: %s", g->name, wr_error());
-        extend_scratch_free(s);
+        decode_scratch *s = NULL;
+        assert_int_equal(decode_scratch_create(g->m, &s), WR_OK);
+        assert_int_equal(decode_pack(g->m, s), WR_OK);
+        if (decode_logits(g->m, s, g->T, hidden, g->logits) < 0) fail_msg("%s: %s", g->name, wr_error());
+        decode_scratch_free(s);
         assert_int_equal(lm_logprobs(g->m, w, hidden, g->n, g->rows, g->targets, g->logprobs), WR_OK);
         for (size_t i = 0; i < g->n; i++) {
             g->loss -= (double)g->logprobs[i] / (double)g->n;

@@ -1,6 +1,6 @@
 /* Sampling: choice of one token against an obvious reference, and whole replies of a small random model. */
 #include "base/rng.h"
-#include "model/extend.h"
+#include "model/decode.h"
 #include "sampler/sampler.h"
 #include "sampler/pick.h"
 #include "tests/support/sampler_fixture.h"
@@ -160,8 +160,8 @@ static void test_logprob(void **state) {
     model *m = tiny_policy();
     sampler *s;
     model_workspace *w;
-    extend_scratch *heads = NULL;
-    assert_int_equal(extend_scratch_create(m, &heads), WR_OK);
+    decode_scratch *heads = NULL;
+    assert_int_equal(decode_scratch_create(m, &heads), WR_OK);
     sample_prompt prompts[TINY_PROMPTS];
     sample_reply replies[TINY_PROMPTS];
     tiny_prompts(prompts);
@@ -187,13 +187,13 @@ static void test_logprob(void **state) {
             if (!(fabs(sum - replies[i].logprob) < 1e-4))
                 fail_msg("reply %zu: %.7f against %.7f", i, replies[i].logprob, sum);
             for (size_t k = 0; greedy && k < n; k++) {
-                assert_int_equal(extend_logits(m, heads, 1, hidden + rows[k] * m->config.C, logits), WR_OK);
+                assert_int_equal(decode_logits(m, heads, 1, hidden + rows[k] * m->config.C, logits), WR_OK);
                 for (size_t v = 0; v < TINY_V; v++) assert_true(logits[v] <= logits[ids[P + k]] + 1e-4f);
             }
         }
         sample_replies_free(replies, TINY_PROMPTS);
     }
-    extend_scratch_free(heads);
+    decode_scratch_free(heads);
     model_workspace_free(w);
     sampler_free(s);
     model_free(m);

@@ -1,5 +1,12 @@
-/* model_extend: new tokens of several sequences through the decoder, keys and values kept in caches. */
-#include "model/extend.h"
+/* model_decode: new tokens of several sequences through the decoder, keys and values kept in caches.
+ *
+ * Of a sequence only new tokens are computed: attention needs of the earlier ones nothing but their keys and values.
+ * Rows of all items lie one after another, as a packed batch does, and share every product; a layer then copies their
+ * keys and values behind those in their segment, of which attention reads two spans at most:
+ *
+ *     segment's memory, layer l, head g (capacity rows of D)          item's keys = prefix | segment
+ *     | k of earlier tokens | k of the new ones | free …  |           prefix: one copy, read by n replies */
+#include "model/decode.h"
 
 #include "base/mem.h"
 #include "model/layer.h"
@@ -8,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct extend_scratch {
+struct decode_scratch {
     linear_context linear;
     buffer x, last, scratch, qkv, att, gu, rounded;
     rope_table rope;
@@ -23,21 +30,21 @@ size_t kv_segment_size(const model_config *c, precision p, size_t capacity) {
     return c->L * c->G * capacity * c->D * precision_bytes(p);
 }
 
-wr_status extend_scratch_create(const model *m, extend_scratch **out) {
+wr_status decode_scratch_create(const model *m, decode_scratch **out) {
     wr_status status = WR_OK;
     (void)m; /* sized at the first call */
-    extend_scratch *s = mem_calloc(1, sizeof *s);
+    decode_scratch *s = mem_calloc(1, sizeof *s);
     *out = NULL;
     TRY_ALLOC(s);
     TRY(linear_create(&s->linear));
     *out = s;
     s = NULL;
 cleanup:
-    extend_scratch_free(s);
+    decode_scratch_free(s);
     return status;
 }
 
-void extend_scratch_free(extend_scratch *s) {
+void decode_scratch_free(decode_scratch *s) {
     if (!s) return;
     linear_free(&s->linear);
     buffer *const buffers[] = {&s->x, &s->last, &s->scratch, &s->qkv, &s->att, &s->gu, &s->rounded};
@@ -51,25 +58,25 @@ void extend_scratch_free(extend_scratch *s) {
     free(s);
 }
 
-wr_status extend_pack(const model *m, extend_scratch *s) {
+wr_status decode_pack(const model *m, decode_scratch *s) {
     return m->precision == PRECISION_BF16 ? linear_pack(m, &s->linear) : WR_OK;
 }
 
 static size_t prefix_length(const kv_segment *s) { return s->prefix ? s->prefix->length : 0; }
 
-static wr_status check_items(const model *m, size_t n_items, const extend_item *items, size_t *T, size_t *longest) {
+static wr_status check_items(const model *m, size_t n_items, const decode_item *items, size_t *T, size_t *longest) {
     *T = 0;
     *longest = 0;
     if (m->config.D > ATTENTION_D_MAX)
         return wr_fail(WR_E_MISMATCH, "head_dim %zu is above %d, the largest supported", m->config.D, ATTENTION_D_MAX);
     for (size_t i = 0; i < n_items; i++) {
-        const extend_item *it = &items[i];
+        const decode_item *it = &items[i];
         const kv_segment *s = it->segment;
-        if (it->n == 0) return wr_fail(WR_E_USAGE, "model_extend: item %zu has no new tokens", i);
+        if (it->n == 0) return wr_fail(WR_E_USAGE, "model_decode: item %zu has no new tokens", i);
         if (s->prefix && s->prefix->prefix)
-            return wr_fail(WR_E_USAGE, "model_extend: item %zu: a prefix has a prefix of its own", i);
+            return wr_fail(WR_E_USAGE, "model_decode: item %zu: a prefix has a prefix of its own", i);
         if (it->n > s->capacity - s->length)
-            return wr_fail(WR_E_USAGE, "model_extend: item %zu: %zu new tokens do not fit the cache (%zu of %zu used)",
+            return wr_fail(WR_E_USAGE, "model_decode: item %zu: %zu new tokens do not fit the cache (%zu of %zu used)",
                            i, it->n, s->length, s->capacity);
         *T += it->n;
         const size_t total = prefix_length(s) + s->length + it->n;
@@ -78,7 +85,7 @@ static wr_status check_items(const model *m, size_t n_items, const extend_item *
     return WR_OK;
 }
 
-static wr_status reserve(const model *m, extend_scratch *s, size_t n_items, size_t T) {
+static wr_status reserve(const model *m, decode_scratch *s, size_t n_items, size_t T) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     const size_t act = precision_bytes(m->precision);
@@ -126,7 +133,7 @@ static kv_span span_of(const model *m, const kv_segment *s, size_t l, size_t n) 
 }
 
 /* Keys and values of the new tokens go behind those of the cache; items[i] then sees prefix, cache and new tokens. */
-static void fill_cache(const model *m, extend_scratch *s, size_t l, size_t n_items, const extend_item *items) {
+static void fill_cache(const model *m, decode_scratch *s, size_t l, size_t n_items, const decode_item *items) {
     const model_config *c = &m->config;
     const size_t Q = qkv_width(c), HD = c->H * c->D, GD = c->G * c->D, bytes = c->D * precision_bytes(m->precision);
     for (size_t i = 0, first = 0; i < n_items; first += items[i++].n) {
@@ -152,7 +159,7 @@ static void fill_cache(const model *m, extend_scratch *s, size_t l, size_t n_ite
     }
 }
 
-wr_status model_extend(const model *m, extend_scratch *s, size_t n_items, const extend_item *items,
+wr_status model_decode(const model *m, decode_scratch *s, size_t n_items, const decode_item *items,
                        float *hidden_last) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
@@ -196,7 +203,7 @@ cleanup:
     return status;
 }
 
-wr_status extend_logits(const model *m, extend_scratch *s, size_t n, const float *hidden_rows, float *logits) {
+wr_status decode_logits(const model *m, decode_scratch *s, size_t n, const float *hidden_rows, float *logits) {
     wr_status status = WR_OK;
     const size_t C = m->config.C;
     const void *X = hidden_rows;

@@ -1,7 +1,7 @@
-/* model_extend against model_forward: the same bits, whatever the split into calls, the company and the prefix. */
+/* model_decode against model_forward: the same bits, whatever the split into calls, the company and the prefix. */
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/extend.h"
+#include "model/decode.h"
 #include "tests/support/asserts.h"
 
 #include <math.h>
@@ -72,24 +72,24 @@ static void check_row(const model *m, const float *all, size_t t, const float *r
 
 static void check_split(model *m) {
     const size_t C = m->config.C;
-    extend_scratch *s = NULL;
+    decode_scratch *s = NULL;
     int32_t ids[T_ALL];
     float *row = mem_calloc(C, sizeof *row);
     random_ids(1, ids);
     float *all = forward_all(m, ids);
-    assert_int_equal(extend_scratch_create(m, &s), WR_OK);
+    assert_int_equal(decode_scratch_create(m, &s), WR_OK);
     kv_segment seg = segment_make(m, T_ALL, NULL);
     const size_t steps[] = {7, 1, 1, 60, 1, 33, 1, 1, 45};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        extend_item item = {.segment = &seg, .ids = ids + seg.length, .n = steps[i]};
-        assert_int_equal(model_extend(m, s, 1, &item, row), WR_OK);
+        decode_item item = {.segment = &seg, .ids = ids + seg.length, .n = steps[i]};
+        assert_int_equal(model_decode(m, s, 1, &item, row), WR_OK);
         check_row(m, all, seg.length - 1, row);
     }
     assert_int_equal(seg.length, T_ALL);
-    extend_item full = {.segment = &seg, .ids = ids, .n = 1};
-    assert_true(model_extend(m, s, 1, &full, row) < 0); /* no room */
+    decode_item full = {.segment = &seg, .ids = ids, .n = 1};
+    assert_true(model_decode(m, s, 1, &full, row) < 0); /* no room */
     segment_free(&seg);
-    extend_scratch_free(s);
+    decode_scratch_free(s);
     free(all), free(row);
     model_free(m);
 }
@@ -108,32 +108,32 @@ static void test_prefix_and_company(void **state) {
     (void)state;
     model *m = make(64, 4, 2);
     const size_t C = 64, shared = 67; /* not a multiple of the key tile: a tile straddles prefix and continuation */
-    extend_scratch *s = NULL;
+    decode_scratch *s = NULL;
     int32_t a[T_ALL], b[T_ALL], c[T_ALL];
     random_ids(1, a), random_ids(2, b), random_ids(3, c);
     memcpy(b, a, shared * sizeof *a);
     float *ha = forward_all(m, a), *hb = forward_all(m, b), *hc = forward_all(m, c);
     float rows[3 * 64];
-    assert_int_equal(extend_scratch_create(m, &s), WR_OK);
+    assert_int_equal(decode_scratch_create(m, &s), WR_OK);
     kv_segment prefix = segment_make(m, shared, NULL);
-    extend_item first = {.segment = &prefix, .ids = a, .n = shared};
-    assert_int_equal(model_extend(m, s, 1, &first, rows), WR_OK);
+    decode_item first = {.segment = &prefix, .ids = a, .n = shared};
+    assert_int_equal(model_decode(m, s, 1, &first, rows), WR_OK);
     check_row(m, ha, shared - 1, rows);
     kv_segment sa = segment_make(m, 100, &prefix), sb = segment_make(m, 90, &prefix), sc = segment_make(m, T_ALL, NULL);
     for (size_t step = 0; step < 20; step++) {
-        extend_item items[3] = {{.segment = &sa, .ids = a + shared + sa.length, .n = 1 + step % 3},
+        decode_item items[3] = {{.segment = &sa, .ids = a + shared + sa.length, .n = 1 + step % 3},
                                 {.segment = &sc, .ids = c + sc.length, .n = 1 + step % 5},
                                 {.segment = &sb, .ids = b + shared + sb.length, .n = 1 + step % 2}};
-        assert_int_equal(model_extend(m, s, 3, items, rows), WR_OK);
+        assert_int_equal(model_decode(m, s, 3, items, rows), WR_OK);
         check_row(m, ha, shared + sa.length - 1, rows);
         check_row(m, hc, sc.length - 1, rows + C);
         check_row(m, hb, shared + sb.length - 1, rows + 2 * C);
     }
     int32_t bad = 60;
-    extend_item wrong = {.segment = &sc, .ids = &bad, .n = 1};
-    assert_int_equal(model_extend(m, s, 1, &wrong, rows), WR_E_MISMATCH);
+    decode_item wrong = {.segment = &sc, .ids = &bad, .n = 1};
+    assert_int_equal(model_decode(m, s, 1, &wrong, rows), WR_E_MISMATCH);
     segment_free(&prefix), segment_free(&sa), segment_free(&sb), segment_free(&sc);
-    extend_scratch_free(s);
+    decode_scratch_free(s);
     free(ha), free(hb), free(hc);
     model_free(m);
 }
@@ -226,20 +226,20 @@ static void test_bf16_cache(void **state) {
     (void)state;
     if (precision_choose("bf16", &p, NULL) < 0) skip();
     model *m = make(64, 4, 2);
-    extend_scratch *s = NULL;
+    decode_scratch *s = NULL;
     int32_t ids[T_ALL];
     float row[64];
     assert_int_equal(model_set_precision(m, PRECISION_BF16), WR_OK);
     random_ids(1, ids);
     float *all = forward_all(m, ids);
-    assert_int_equal(extend_scratch_create(m, &s), WR_OK);
+    assert_int_equal(decode_scratch_create(m, &s), WR_OK);
     for (int packed = 0; packed < 2; packed++) {
-        if (packed) assert_int_equal(extend_pack(m, s), WR_OK);
+        if (packed) assert_int_equal(decode_pack(m, s), WR_OK);
         kv_segment seg = segment_make(m, T_ALL, NULL);
         while (seg.length < T_ALL) {
             const size_t left = T_ALL - seg.length, n = seg.length == 0 ? 70 : 3 < left ? 3 : left;
-            extend_item item = {.segment = &seg, .ids = ids + seg.length, .n = n};
-            assert_int_equal(model_extend(m, s, 1, &item, row), WR_OK);
+            decode_item item = {.segment = &seg, .ids = ids + seg.length, .n = n};
+            assert_int_equal(model_decode(m, s, 1, &item, row), WR_OK);
             for (size_t k = 0; k < 64; k++)
                 if (!(fabsf(all[(seg.length - 1) * 64 + k] - row[k]) <= 0.05f))
                     fail_msg("token %zu: %.9g, model_forward says %.9g", seg.length - 1, (double)row[k],
@@ -247,7 +247,7 @@ static void test_bf16_cache(void **state) {
         }
         segment_free(&seg);
     }
-    extend_scratch_free(s);
+    decode_scratch_free(s);
     free(all);
     model_free(m);
 }
