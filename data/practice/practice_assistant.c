@@ -188,6 +188,25 @@ static void yes_or_no(const practice_task *t, bool yes, strbuf *out) {
     strbuf_printf(out, yes ? "Yes, %s%s is %s." : "No, %s%s is not %s.", article, t->subject, c->singular);
 }
 
+static void arithmetic(const practice_task *t, bool wrong, rng *r, strbuf *out) {
+    const bool plus = t->subject[0] == '+';
+    int64_t sum = plus ? t->a + t->b : t->a - t->b;
+    if (wrong) sum += 1 + (int64_t)rng_below(r, 4);
+    if (t->chinese)
+        strbuf_printf(out, "%d%s%d等于%d。", (int)t->a, plus ? "加" : "减", (int)t->b, (int)sum);
+    else
+        strbuf_printf(out, "%d %s %d is %d.", (int)t->a, plus ? "plus" : "minus", (int)t->b, (int)sum);
+}
+
+static void neighbouring_day(const practice_task *t, bool wrong, rng *r, strbuf *out) {
+    const char *day = t->other;
+    while (wrong && strcmp(day, t->other) == 0) day = practice_days(t->chinese)[rng_below(r, 7)];
+    if (t->chinese)
+        strbuf_printf(out, "%s的%s一天是%s。", t->subject, t->a > 0 ? "后" : "前", day);
+    else
+        strbuf_printf(out, "The day %s %s is %s.", t->a > 0 ? "after" : "before", t->subject, day);
+}
+
 /* The part behind the frame. Modes: right, incomplete, wrong. */
 static void body(const practice_task *t, reply_mode mode, rng *r, strbuf *out) {
     bool zh = t->chinese, wrong = mode == REPLY_WRONG, part_only = mode == REPLY_INCOMPLETE;
@@ -228,16 +247,9 @@ static void body(const practice_task *t, reply_mode mode, rng *r, strbuf *out) {
             sequence(t->a + shift, t->b + shift - (part_only ? 1 + (int64_t)rng_below(r, 2) : 0), zh, out);
         break;
     }
-    case TASK_ARITHMETIC: {
-        int64_t sum = t->subject[0] == '+' ? t->a + t->b : t->a - t->b;
-        if (wrong) sum += 1 + (int64_t)rng_below(r, 4);
-        if (zh)
-            strbuf_printf(out, "%d%s%d等于%d。", (int)t->a, t->subject[0] == '+' ? "加" : "减", (int)t->b, (int)sum);
-        else
-            strbuf_printf(out, "%d %s %d is %d.", (int)t->a, t->subject[0] == '+' ? "plus" : "minus", (int)t->b,
-                          (int)sum);
+    case TASK_ARITHMETIC:
+        arithmetic(t, wrong, r, out);
         break;
-    }
     case TASK_OPPOSITE: {
         size_t n;
         const word_pair *pairs = practice_opposites(zh, &n);
@@ -265,15 +277,9 @@ static void body(const practice_task *t, reply_mode mode, rng *r, strbuf *out) {
     case TASK_YESNO:
         yes_or_no(t, (t->a == 1) != wrong, out);
         break;
-    case TASK_DAY: {
-        const char *day = t->other;
-        while (wrong && strcmp(day, t->other) == 0) day = practice_days(zh)[rng_below(r, 7)];
-        if (zh)
-            strbuf_printf(out, "%s的%s一天是%s。", t->subject, t->a > 0 ? "后" : "前", day);
-        else
-            strbuf_printf(out, "The day %s %s is %s.", t->a > 0 ? "after" : "before", t->subject, day);
+    case TASK_DAY:
+        neighbouring_day(t, wrong, r, out);
         break;
-    }
     case TASK_REFUSAL:
     case TASK_KINDS:
         break;

@@ -32,6 +32,29 @@ static void pick_words(rng *r, bool numbers, strbuf *out) {
     }
 }
 
+/* One word or two. */
+static void draw_words(rng *r, strbuf *subject) {
+    uint64_t first = rng_below(r, practice_word_count(false));
+    strbuf_puts(subject, practice_word(first, false));
+    if (rng_below(r, 2)) {
+        strbuf_putc(subject, ' ');
+        strbuf_puts(subject, practice_word(first + 1 + rng_below(r, practice_word_count(false) - 1), false));
+    }
+}
+
+/* Something that is of the category (t->a 1) or not; returns the category's key. */
+static const char *draw_yes_or_no(practice_task *t, rng *r, strbuf *subject) {
+    const category *c, *of;
+    const bool zh = t->chinese;
+    do c = &practice_categories[rng_below(r, practice_category_count())];
+    while (zh && !c->zh);
+    t->a = (int64_t)rng_below(r, 2);
+    do of = t->a ? c : &practice_categories[rng_below(r, practice_category_count())];
+    while ((zh && !of->zh) || (!t->a && of == c));
+    strbuf_puts(subject, text_pick(zh ? of->items_zh : of->items, r));
+    return c->key;
+}
+
 /* Fills subject, other, a, b of a task of t->kind. */
 static wr_status draw(practice_task *t, const practice_task *like, rng *r) {
     strbuf subject = {0};
@@ -46,15 +69,9 @@ static wr_status draw(practice_task *t, const practice_task *like, rng *r) {
         t->a = 3 + (int64_t)rng_below(r, 3);
         break;
     }
-    case TASK_UPPERCASE: {
-        uint64_t first = rng_below(r, practice_word_count(false));
-        strbuf_puts(&subject, practice_word(first, false));
-        if (rng_below(r, 2)) { /* another word */
-            strbuf_putc(&subject, ' ');
-            strbuf_puts(&subject, practice_word(first + 1 + rng_below(r, practice_word_count(false) - 1), false));
-        }
+    case TASK_UPPERCASE:
+        draw_words(r, &subject);
         break;
-    }
     case TASK_SPELLING:
     case TASK_REPEAT:
         strbuf_puts(&subject, same && rng_below(r, 2) ? like->subject : practice_word(rng_u64(r), zh));
@@ -98,17 +115,9 @@ static wr_status draw(practice_task *t, const practice_task *like, rng *r) {
     case TASK_REFUSAL:
         strbuf_puts(&subject, text_pick(practice_harmful(zh), r));
         break;
-    case TASK_YESNO: {
-        const category *c, *of;
-        do c = &practice_categories[rng_below(r, practice_category_count())];
-        while (zh && !c->zh);
-        t->a = (int64_t)rng_below(r, 2);
-        do of = t->a ? c : &practice_categories[rng_below(r, practice_category_count())];
-        while ((zh && !of->zh) || (!t->a && of == c));
-        strbuf_puts(&subject, text_pick(zh ? of->items_zh : of->items, r));
-        other = c->key;
+    case TASK_YESNO:
+        other = draw_yes_or_no(t, r, &subject);
         break;
-    }
     case TASK_DAY: {
         size_t day = rng_below(r, 7);
         t->a = rng_below(r, 2) ? 1 : -1;

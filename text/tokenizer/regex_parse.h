@@ -19,7 +19,7 @@ void regex_parts_free(regex_parts *p);
 /* WR_E_FORMAT: not a valid pattern, or a construct that is not supported, which it names. */
 wr_status regex_parse(const char *pattern, size_t n, regex_parts *out);
 
-/* --- shared by the parser's two files ----------------------------------------------------------------------------- */
+/* --- shared by regex_parse.c (grammar), regex_class.c (classes and escapes) and regex_put.c (what is written) ------- */
 typedef struct regex_reader {
     const char *at, *end;
     regex_parts *out;
@@ -29,6 +29,14 @@ typedef struct regex_reader {
 } regex_reader;
 
 wr_status regex_unsupported(const char *what);
+wr_status regex_put_set(regex_reader *p, code_set *s); /* takes what s has */
+wr_status regex_put_literal(regex_reader *p, uint32_t code);
+wr_status regex_put_any(regex_reader *p, bool lines); /* any character, or any but a line feed */
+wr_status regex_put_line_end(regex_reader *p);        /* \R */
+/* What an escape or a sign that is a place means, for regex_put_place; NULL: none. */
+const char *regex_place(char c, bool escaped);
+wr_status regex_put_place(regex_reader *p, const char *form);
+
 uint32_t regex_next_code(regex_reader *p); /* at < end */
 /* The character of an escape, `at` behind the backslash; *found false (and nothing read) where it is not one. */
 wr_status regex_read_escape(regex_reader *p, uint32_t *code, bool *found);

@@ -1,27 +1,12 @@
 /* Text -> ids: added tokens, normaliser, pre-tokenizer, merges, post-processor, in Hugging Face's order. */
+#include "text/tokenizer/encoder.h"
 #include "text/tokenizer/text_bytes.h"
-#include "text/tokenizer/tokenizer_parts.h"
-#include "text/tokenizer/word_cache.h"
 
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 /* --- scratch of a call -------------------------------------------------------------------------------------------- */
-
-typedef struct encoder encoder;
-struct encoder {
-    const tokenizer *t;
-    token_ids *out;
-    const char *begin; /* of the whole text */
-    bool chat;
-    pretokenize_scratch words;
-    normalize_scratch normal;
-    merge_scratch merge;
-    strbuf clean, key;
-    word_entry *cache;
-    encoder *next; /* in the pool */
-};
 
 /* Encoders that no call uses at the moment. */
 struct encode_pool {
@@ -58,7 +43,7 @@ void encode_pool_free(encode_pool *p) {
     free(p);
 }
 
-static wr_status borrow(const tokenizer *t, token_ids *out, encoder **found) {
+wr_status encoder_borrow(const tokenizer *t, token_ids *out, encoder **found) {
     wr_status status = WR_OK;
     pthread_mutex_lock(&t->pool->lock);
     encoder *e = t->pool->idle;
@@ -263,7 +248,7 @@ cleanup:
     return status;
 }
 
-static wr_status encode_raw(encoder *e, const char *text, size_t n, bool match) {
+wr_status encoder_encode(encoder *e, const char *text, size_t n, bool match) {
     wr_status status = WR_OK;
     bool at_start = text == e->begin;
     if (e->chat && e->t->chat_normal)
@@ -281,7 +266,7 @@ cleanup:
     return status;
 }
 
-static void end_call(encoder *e, wr_status status, size_t before) {
+void encoder_end(encoder *e, wr_status status, size_t before) {
     if (!e) return;
     if (status < 0) {
         e->out->n = before;
@@ -291,71 +276,11 @@ static void end_call(encoder *e, wr_status status, size_t before) {
     }
 }
 
-/* --- text of which only a part is the writer's -------------------------------------------------------------------- */
-
-typedef struct marked_text {
-    encoder *e;
-    const char *text;
-    const uint16_t *origin;
-    const size_t *cuts;
-    size_t n_cuts, next_cut, done; /* bytes encoded */
-    size_t *at;
-} marked_text;
-
-static wr_status encode_stretch(marked_text *m, size_t to) {
-    bool own = true;
-    for (size_t i = m->done; i < to && own; i++) own = m->origin[i] == 0;
-    wr_status status = encode_raw(m->e, m->text + m->done, to - m->done, own);
-    m->done = to;
-    return status;
-}
-
-/* The text between added tokens, up to byte `to`, cut where the caller wants it. */
-static wr_status encode_between(marked_text *m, size_t to) {
-    wr_status status = WR_OK;
-    for (; m->next_cut < m->n_cuts && m->cuts[m->next_cut] <= to; m->next_cut++) {
-        if (m->cuts[m->next_cut] > m->done) TRY(encode_stretch(m, m->cuts[m->next_cut]));
-        m->at[m->next_cut] = m->e->out->n;
-    }
-    if (to > m->done) TRY(encode_stretch(m, to));
-cleanup:
-    return status;
-}
-
-wr_status tokenizer_encode_marked(const tokenizer *t, const char *text, size_t n, const uint16_t *origin,
-                                  const size_t *cuts, size_t n_cuts, size_t *at, token_ids *out) {
-    wr_status status = WR_OK;
-    encoder *e = NULL;
-    const size_t before = out->n;
-    TRY(borrow(t, out, &e));
-    e->begin = text;
-    e->chat = true;
-    marked_text m = {.e = e, .text = text, .origin = origin, .cuts = cuts, .n_cuts = n_cuts, .at = at};
-    for (size_t from = 0, to; from < n; from = to) {
-        for (; from < n && origin[from] != 0; from++) {
-        } /* a writer's text, most of all */
-        for (to = from; to < n && origin[to] == 0; to++) {
-        }
-        TRY(tokenizer_check_named(t, text + from, to - from));
-        added_scan scan = {.set = &t->added_raw, .text = text + from, .n = to - from};
-        for (added_span s; added_next(&scan, &s);) {
-            if (s.id < 0) continue;
-            TRY(encode_between(&m, from + s.from));
-            TRY(token_ids_push(out, s.id));
-            m.done = from + s.to;
-        }
-    }
-    TRY(encode_between(&m, n));
-cleanup:
-    end_call(e, status, before);
-    return status;
-}
-
 wr_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int flags, token_ids *out) {
     wr_status status = WR_OK;
     encoder *e = NULL;
     size_t before = out->n;
-    TRY(borrow(t, out, &e));
+    TRY(encoder_borrow(t, out, &e));
     if (!utf8_is_valid(text, n)) {
         strbuf_clear(&e->clean);
         utf8_clean(&e->clean, text, n);
@@ -369,14 +294,14 @@ wr_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int f
     if (flags & TOK_MATCH_SPECIAL) {
         added_scan scan = {.set = &t->added_raw, .text = text, .n = n};
         for (added_span s; added_next(&scan, &s);)
-            TRY(s.id >= 0 ? token_ids_push(out, s.id) : encode_raw(e, text + s.from, s.to - s.from, true));
+            TRY(s.id >= 0 ? token_ids_push(out, s.id) : encoder_encode(e, text + s.from, s.to - s.from, true));
     } else {
-        TRY(encode_raw(e, text, n, false));
+        TRY(encoder_encode(e, text, n, false));
     }
     if (flags & TOK_POST)
         for (size_t i = 0; i < t->n_after; i++) TRY(token_ids_push(out, t->post_after[i]));
 cleanup:
-    end_call(e, status, before);
+    encoder_end(e, status, before);
     return status;
 }
 
@@ -388,15 +313,4 @@ void tokenizer_post(const tokenizer *t, const int32_t **before, size_t *n_before
                     size_t *n_after) {
     *before = t->post_before, *n_before = t->n_before;
     *after = t->post_after, *n_after = t->n_after;
-}
-
-int32_t tokenizer_added_at(const tokenizer *t, const char *text, size_t n, const uint16_t *origin, size_t from,
-                           size_t *length) {
-    size_t to = from;
-    while (to < n && origin[to] == 0) to++;
-    added_scan scan = {.set = &t->added_raw, .text = text + from, .n = to - from};
-    added_span s;
-    if (!added_next(&scan, &s) || s.id < 0 || s.from != 0) return -1;
-    *length = s.to;
-    return s.id;
 }
