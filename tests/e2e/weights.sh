@@ -26,6 +26,7 @@ shape="layers=1,hidden=32,heads=2,kv-heads=1,ffn=64"
         wr 1 train reward --data data --model lm/model --out rm --steps 2 --global-batch 4
 } >setup.log 2>&1 || { sed 's/^/# /' setup.log log.txt; fail "synth, prepare, train"; done_testing; exit; }
 echo '{"prompt":"a","response":"b","text":"hello there","messages":[{"role":"user","content":"q"}]}' >in.jsonl
+echo '{"messages":[{"role":"user","content":"q"}]}' >prompts.jsonl
 
 # --- one kind where another is needed --------------------------------------------------------------------------------------
 ok "the reward model's base was tied" test "$(jq .tie_word_embeddings rm/model/config.json)" = true
@@ -33,22 +34,22 @@ ok "sample refuses a reward model" refused 1 rm/model "reward model" --reward --
 ok "logprobs refuses a reward model" refused 1 rm/model "reward model" -- "$WR" logprobs --model rm/model --in in.jsonl
 ok "train lm refuses a reward model" refused 1 rm/model "reward model" -- "$WR" train lm --data data --model rm/model --out x1 --steps 1
 ok "an annotator refuses a reward model" refused 1 rm/model "reward model" -- "$WR" prepare world/chats.jsonl.zst --out x2 --no-tokens --annotator model --annotator-model rm/model
-ok "dpo online refuses a reward model as a policy" refused 1 rm/model "reward model" -- "$WR" dpo online --model rm/model --reward rm/model --prompts in.jsonl --out x3 --steps 1
+ok "dpo online refuses a reward model as a policy" refused 1 rm/model "reward model" -- "$WR" dpo online --model rm/model --reward rm/model --prompts prompts.jsonl --out x3 --steps 1
 ok "score refuses a language model" refused 1 lm/model "no reward model" "train reward" -- "$WR" score --model lm/model --in in.jsonl
 ok "dpo online refuses a language model as --reward" refused 1 lm/model "no reward model" "train reward" -- \
-    "$WR" dpo online --model lm/model --reward lm/model --prompts in.jsonl --out x4 --steps 1
-ok "evaluate refuses a language model as --reward" refused 1 lm/model "no reward model" -- "$WR" evaluate --model lm/model --prompts in.jsonl --reward lm/model --out x5.json
+    "$WR" dpo online --model lm/model --reward lm/model --prompts prompts.jsonl --out x4 --steps 1
+ok "evaluate refuses a language model as --reward" refused 1 lm/model "no reward model" -- "$WR" evaluate --model lm/model --prompts prompts.jsonl --reward lm/model --out x5.json
 ok "nothing was left by those" test -z "$(ls -d x* 2>/dev/null)"
 
 # --- rewards that are no numbers -------------------------------------------------------------------------------------------
 cp -r rm/model nan && spoil nan/model.safetensors
-dpo="--model lm/model --prompts in.jsonl --steps 1 --n 2 --prompts-per-step 1 --max-tokens 4"
+dpo="--model lm/model --prompts prompts.jsonl --steps 1 --n 2 --prompts-per-step 1 --max-tokens 4"
 # shellcheck disable=SC2086
 ok "--check-weights looks at --reward" refused 1 nan/model.safetensors score.weight NaN -- "$WR" dpo online $dpo --reward nan --out x1 --check-weights
 # shellcheck disable=SC2086
 ok "a run without a single reward fails" refused 1 nan "2 replies" --check-weights -- "$WR" dpo online $dpo --reward nan --out d
 ok "… the missing ones are counted" test "$(jq .missing_rewards d/metrics.jsonl)" = 2
-ok "evaluate without a single reward fails" refused 1 nan "none of 3 replies" -- "$WR" evaluate --model lm/model --prompts in.jsonl --n 3 --max-tokens 4 --reward nan --out e.json
+ok "evaluate without a single reward fails" refused 1 nan "none of 3 replies" -- "$WR" evaluate --model lm/model --prompts prompts.jsonl --n 3 --max-tokens 4 --reward nan --out e.json
 nulls() { jq -e 'has("reward") and .reward == null and has("reward_low") and .missing_rewards == 3 and .replies == 3' "$1" >/dev/null; }
 ok "… and writes the keys" nulls e.json
 score_error() { "$WR" score --model nan --in in.jsonl >s.jsonl 2>log.txt; [ $? = 1 ] && jq -e '.error and .line == 1 and (has("score") | not)' s.jsonl >/dev/null; }
