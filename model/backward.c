@@ -1,5 +1,17 @@
 /* model_backward: layers in reverse, activations from the workspace or computed again; norms and SwiGLU are always
- * computed again. */
+ * computed again.
+ *
+ * One buffer dx (T, C), the caller's dhidden, is the gradient of the residual stream all the way down. A branch
+ * x + f(norm(x)) leaves it in place and adds what comes through f; for each product y = u W^T,
+ *     du = dy W        dW += dy^T u
+ * and for a norm y = w x r, r = (mean x^2 + eps)^-1/2,
+ *     dx += r (w dy) - x r^3 / C sum(w dy x)        dw += sum over rows of dy x r
+ *
+ *     MLP        dx ─ down ─ SwiGLU ─ gate, up ─ norm ─(+)─ dx       block of rows after block of rows
+ *     attention  dx ─ o ──> datt, then all rows: dq, dk, dv from q, k, v, lse ──> RoPE, norms, bias ─ qkv ─ norm ─(+)─ dx
+ *
+ * Kept from forward: x, qkv, att, gate and up, x2, rstd, lse. gate and up become their own gradients in place, which is
+ * why a forward pass serves one backward pass. */
 #include "model/layer.h"
 
 #include "model/weights/params.h"

@@ -1,5 +1,13 @@
 /* Heads: log-probabilities of given tokens, reward scores. Logits exist for a block of rows and a block of the
- * vocabulary at a time. */
+ * vocabulary at a time.
+ *
+ *     log p(t) = z_t - log sum_v e^z_v,  z = h W^T,  in one pass over blocks of v: with m the maximum so far and
+ *     s = sum e^(z - m), a block with maximum m' > m makes it s e^(m - m') + its own sum (Milakov & Gimelshein 2018)
+ *     dlogp/dz_v = [v = t] - e^(z_v - lse),  dh += dz W,  dW += dz^T h,  z computed again block by block
+ *
+ *            V: block ──────>                          memory: rows x columns of one block (32 MiB), and for each
+ *     rows | z z z | . . . |                           row maximum, sum and the target's z, then its lse, which the
+ *          | z z z | . . . |                           backward pass begins with */
 #include "model/layer.h"
 
 #include "base/mem.h"

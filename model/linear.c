@@ -1,3 +1,11 @@
+/* y = x W^T + s (x A^T) B^T, s = alpha / rank; A and B only where the layer has an adapter (LoRA).
+ *
+ *     q, k, v of a layer are one group: one product with [Wq; Wk; Wv] wherever the three lie one after another
+ *     (group_parts), and an adapter each on its own columns of y
+ *     forward    u = s x A^T (T, rank)     y += u B^T
+ *     backward   du = s dy B (T, rank)     dx = dy W + du A     dB += dy^T u     dA += du^T x
+ *
+ * Gradients of weights go to the parameters, or with adapters to those alone, and W stays as it is. */
 #include "model/linear.h"
 
 #include "base/mem.h"

@@ -1,3 +1,9 @@
+/* Shared prefixes: what sequences of a group have in common from their first token on becomes a segment of its own, and
+ * the rest of each a segment that continues it. n sequences of lengths t_i that share p tokens cost sum t_i - (n-1) p.
+ *
+ *     a b c d e      a b c        <- shared          rows | a b c | d e | x | (the third is the prefix as a whole)
+ *     a b c x            d e      <- own
+ *     a b c              x */
 #include "model/prefix.h"
 
 #include "base/mem.h"

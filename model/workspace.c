@@ -1,4 +1,15 @@
-/* Memory of a forward pass: activations of the layers, and how the segments of a batch lie on their paths. */
+/* Memory of a forward pass: activations of the layers, and how the segments of a batch lie on their paths.
+ *
+ *     kept        layers  | x qkv raw att gu x2 rstd lse | x qkv … | …  L times; a layer's x_out is the next one's x,
+ *                 last_x  the last one's
+ *     recompute   inputs  | x | x | … L times, layers: one layer's rest, filled again in the backward pass
+ *     neither     layers: one layer's rest; x, x2 and x_out are one buffer, last_x
+ *
+ * A batch is a forest: segment i continues parent[i]. Its path is the segments from the root down to itself, its tokens'
+ * positions go on where the parent's end, and its keys are one span for each segment of the path:
+ *
+ *     segments  0: prompt   1: reply (parent 0)   2: reply (parent 0)        rows | 0 0 0 0 | 1 1 | 2 2 2 |
+ *     spans     0           0 1                   0 2                    position | 0 1 2 3 | 4 5 | 4 5 6 | */
 #include "model/layer.h"
 
 #include "base/mem.h"

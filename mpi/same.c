@@ -1,3 +1,5 @@
+/* Facts of every rank are hashed to one number, which one all-reduce compares: nearly always that is all. Where ranks
+ * differ, lists go to everybody, and each finds the same first difference, so that all end with one line. */
 #include "mpi/same.h"
 
 #include "base/hash.h"

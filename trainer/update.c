@@ -1,3 +1,5 @@
+/* grads of this rank's records, each divided by the whole step's count  ->  sum over ranks  ->  norm, the same bits on
+ * every rank  ->  min(1, limit / norm)  ->  AdamW on every rank's own copy, which so stay equal without being sent. */
 #include "trainer/update.h"
 
 #include "base/mem.h"

@@ -1,4 +1,9 @@
-/* Adapters: layout, first values, rounding. */
+/* Adapters: layout, first values, rounding.
+ *
+ *     values    | layer 0: q.A q.B v.A v.B … | layer 1: … | … | score head |     f32, what is trained; layer_begin[l]
+ *     values16  the same rounded, what products read in bf16
+ *
+ * B = 0 at first, so that the model begins as its base; A is random, so that B has a gradient. */
 #include "model/weights/lora_parts.h"
 
 #include "base/mem.h"
