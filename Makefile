@@ -56,7 +56,8 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(subst -,$(comma),$(SAN)) $(if $(findstring 
 CPPFLAGS += -I. -D_GNU_SOURCE $(patsubst -I%,-isystem %,$(LIB_CFLAGS))
 CFLAGS   += -std=c17 $(OPT) -g $(WARN) -fopenmp -fno-math-errno -fvisibility=hidden $(SANFLAGS)
 LDFLAGS  += -fopenmp $(SANFLAGS)
-LDLIBS   += $(LIBS) -lpthread -lm
+# libcurl is loaded when it is needed (net/curl_library.h); where it lies (-L, -rpath) stays.
+LDLIBS   += $(filter-out -lcurl%,$(LIBS)) -ldl -lpthread -lm
 
 # Kernel variants (model/kernels/kernels.h); the table is chosen at run time. Products may be fused with additions: same bits every run.
 model/kernels/kernels_baseline_CFLAGS := -ffp-contract=fast

@@ -100,8 +100,8 @@ static bool bound_spinning(void) {
     return !getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT") && setenv("GOMP_SPINCOUNT", "10000", 1) == 0;
 }
 
-void library_env_choose(char **argv) {
-    const bool spin = bound_spinning(), core = mend_core_type();
+void library_env_choose(char **argv, bool computes) {
+    const bool spin = computes && bound_spinning(), core = mend_core_type();
     if (spin || core) {
         execv("/proc/self/exe", argv); /* only returns where /proc is missing: then the program runs as it is */
     }

@@ -294,26 +294,36 @@ static void understand(int argc, char **argv, call *a) {
     }
 }
 
+static bool is_help(const char *word) { return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0; }
+
+static bool is_version(const char *word) { return strcmp(word, "--version") == 0 || strcmp(word, "version") == 0; }
+
+/* Whether a text is all that is asked for, by its words alone: options are read once, for a run file may be a pipe. */
+static bool only_tells(int argc, char **argv) {
+    bool tells = argc < 2 || is_version(argv[1]) || strcmp(argv[1], "help") == 0;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) tells = tells || is_help(argv[i]);
+    return tells;
+}
+
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error with a message, not a silent death */
     watch_mappings();
     int rank = launched_rank();
     log_setup(rank, log_threshold());
-    library_env_choose(argv);
+    library_env_choose(argv, world_launched_many() || !only_tells(argc, argv));
     /* Buffers of a few MB come and go with every step; by default each is mapped, faulted in and unmapped anew, which
      * costs a large all-reduce most of its time. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     call a = {0};
-    bool version = argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0);
+    bool version = argc > 1 && is_version(argv[1]);
     if (argc < 2) {
         strbuf text = {0};
         program_help(&text);
         if (rank == 0) fputs(strbuf_str(&text), stderr);
         strbuf_free(&text);
         a.told = wr_fail(WR_E_USAGE, "no command given");
-    } else if (version || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-               strcmp(argv[1], "help") == 0) {
+    } else if (version || is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
         version ? version_text(&a.text) : program_help(&a.text);
         a.print = a.general = true;
     } else {

@@ -3,6 +3,7 @@
 #ifndef WR_NET_HTTP_INTERNAL_H
 #define WR_NET_HTTP_INTERNAL_H
 
+#include "net/curl_library.h"
 #include "net/http_message.h"
 #include "net/http_pool.h"
 
@@ -25,6 +26,7 @@ typedef struct transfer {
 struct http_pool {
     http_options o;
     char *url, *key, *key_name, *ca_file;
+    curl_library curl;
     CURLM *multi;
     struct curl_slist *headers;
     transfer *transfers; /* (n) window and waiting ones */

@@ -37,14 +37,14 @@ static wr_status make_headers(http_pool *p) {
     strbuf line = {0};
     const char *fixed[] = {"Content-Type: application/json", "Accept: application/json", "Expect:"};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
-        struct curl_slist *longer = curl_slist_append(p->headers, fixed[i]);
+        struct curl_slist *longer = p->curl.slist_append(p->headers, fixed[i]);
         TRY_ALLOC(longer);
         p->headers = longer;
     }
     if (p->key) {
         strbuf_printf(&line, "Authorization: Bearer %s", p->key);
         TRY(strbuf_status(&line));
-        struct curl_slist *longer = curl_slist_append(p->headers, line.data);
+        struct curl_slist *longer = p->curl.slist_append(p->headers, line.data);
         TRY_ALLOC(longer);
         p->headers = longer;
     }
@@ -66,15 +66,16 @@ wr_status http_pool_create(const http_options *o, http_pool **out) {
     TRY(check_options(o));
     TRY_ALLOC(p = mem_calloc(1, sizeof *p));
     p->o = *o;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) TRY(wr_fail(WR_E_FAILED, "libcurl cannot be set up"));
+    TRY(curl_library_load(&p->curl));
+    if (p->curl.global_init(CURL_GLOBAL_DEFAULT) != 0) TRY(wr_fail(WR_E_FAILED, "libcurl cannot be set up"));
     p->url = copy_or_null(o->url, &failed);
     p->key = copy_or_null(o->key && *o->key ? o->key : NULL, &failed);
     p->key_name = copy_or_null(o->key_name ? o->key_name : "the key", &failed);
     p->ca_file = copy_or_null(o->ca_file, &failed);
     TRY_ALLOC(failed ? NULL : p);
     for (size_t n = strlen(p->url); n && p->url[n - 1] == '/'; n--) p->url[n - 1] = '\0';
-    TRY_ALLOC(p->multi = curl_multi_init());
-    curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)o->in_flight);
+    TRY_ALLOC(p->multi = p->curl.multi_init());
+    p->curl.multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)o->in_flight);
     p->n = o->in_flight * (1 + WAITING_PER_FLIGHT);
     TRY_ALLOC(p->transfers = mem_calloc(p->n, sizeof *p->transfers));
     TRY(make_headers(p));
@@ -92,22 +93,22 @@ void http_pool_free(http_pool *p) {
     for (size_t i = 0; p->transfers && i < p->n; i++) {
         transfer *t = &p->transfers[i];
         if (t->easy) {
-            if (t->phase == RUNNING) curl_multi_remove_handle(p->multi, t->easy);
-            curl_easy_cleanup(t->easy);
+            if (t->phase == RUNNING) p->curl.multi_remove_handle(p->multi, t->easy);
+            p->curl.easy_cleanup(t->easy);
         }
         strbuf_free(&t->body);
         strbuf_free(&t->response);
     }
     free(p->transfers);
-    if (p->multi) curl_multi_cleanup(p->multi);
-    curl_slist_free_all(p->headers);
+    if (p->multi) p->curl.multi_cleanup(p->multi);
+    if (p->headers) p->curl.slist_free_all(p->headers);
+    if (p->curl.global_cleanup) p->curl.global_cleanup();
     if (p->key) explicit_bzero(p->key, strlen(p->key));
     free(p->key);
     free(p->key_name);
     free(p->ca_file);
     free(p->url);
     free(p);
-    curl_global_cleanup();
 }
 
 /* --- a run -------------------------------------------------------------------------------------------------------- */
@@ -161,8 +162,9 @@ static void drop_all(http_pool *p) {
     for (size_t i = 0; i < p->n; i++) {
         transfer *t = &p->transfers[i];
         if (t->phase == RUNNING) {
-            curl_easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name server that does not answer */
-            curl_multi_remove_handle(p->multi, t->easy);
+            /* do not wait for a name server that does not answer */
+            p->curl.easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
+            p->curl.multi_remove_handle(p->multi, t->easy);
         }
         t->phase = IDLE;
     }
@@ -182,19 +184,19 @@ wr_status http_pool_run(http_pool *p, const http_job *job) {
         if (world_stop_requested()) TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal"));
         TRY(fill(p, job, &ended, &soonest));
         if (ended && !p->running && !p->waiting) break;
-        CURLMcode bad = curl_multi_perform(p->multi, &still);
-        if (bad != CURLM_OK) TRY(wr_fail(WR_E_FAILED, "libcurl: %s", curl_multi_strerror(bad)));
-        for (CURLMsg *m; (m = curl_multi_info_read(p->multi, &left)) != NULL;) {
+        CURLMcode bad = p->curl.multi_perform(p->multi, &still);
+        if (bad != CURLM_OK) TRY(wr_fail(WR_E_FAILED, "libcurl: %s", p->curl.multi_strerror(bad)));
+        for (CURLMsg *m; (m = p->curl.multi_info_read(p->multi, &left)) != NULL;) {
             transfer *t = NULL;
             if (m->msg != CURLMSG_DONE) continue;
-            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+            p->curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
             TRY(http_transfer_finish(p, job, t, m->data.result));
             finished = true;
         }
         if (job->tick) TRY(job->tick(job->context));
         if (finished) continue;
         double wait = (soonest - clock_seconds()) * 1000 + 1;
-        curl_multi_poll(p->multi, NULL, 0, wait < POLL_MS ? wait > 1 ? (int)wait : 1 : POLL_MS, NULL);
+        p->curl.multi_poll(p->multi, NULL, 0, wait < POLL_MS ? wait > 1 ? (int)wait : 1 : POLL_MS, NULL);
     }
 cleanup:
     if (status < 0) drop_all(p);

@@ -26,12 +26,12 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *context) {
 }
 
 static wr_status make_easy(http_pool *p, transfer *t) {
-    CURL *e = curl_easy_init();
+    CURL *e = p->curl.easy_init();
     if (!e) return wr_fail(WR_E_NOMEM, "out of memory for a request");
     double connect = p->o.timeout_s < CONNECT_LIMIT_S ? p->o.timeout_s : CONNECT_LIMIT_S;
     CURLcode bad = CURLE_OK;
 #define SET(option, value)                                                                                             \
-    if (bad == CURLE_OK) bad = curl_easy_setopt(e, option, value)
+    if (bad == CURLE_OK) bad = p->curl.easy_setopt(e, option, value)
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -52,8 +52,8 @@ static wr_status make_easy(http_pool *p, transfer *t) {
     SET(CURLOPT_TCP_NODELAY, 1L);
 #undef SET
     if (bad != CURLE_OK) {
-        curl_easy_cleanup(e);
-        return wr_fail(WR_E_FAILED, "libcurl refuses an option: %s", curl_easy_strerror(bad));
+        p->curl.easy_cleanup(e);
+        return wr_fail(WR_E_FAILED, "libcurl refuses an option: %s", p->curl.easy_strerror(bad));
     }
     t->pool = p;
     t->easy = e;
@@ -63,15 +63,15 @@ static wr_status make_easy(http_pool *p, transfer *t) {
 wr_status http_transfer_start(http_pool *p, transfer *t) {
     wr_status status = WR_OK;
     if (!t->easy) TRY(make_easy(p, t));
-    curl_easy_setopt(t->easy, CURLOPT_URL, p->where);
-    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body.len);
-    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, strbuf_str(&t->body));
+    p->curl.easy_setopt(t->easy, CURLOPT_URL, p->where);
+    p->curl.easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body.len);
+    p->curl.easy_setopt(t->easy, CURLOPT_POSTFIELDS, strbuf_str(&t->body));
     /* an odd one must not hold its memory for the rest of the run */
     if (t->response.capacity > KEEP_BYTES) strbuf_free(&t->response);
     strbuf_clear(&t->response);
     t->too_long = false;
     t->error[0] = '\0';
-    if (curl_multi_add_handle(p->multi, t->easy) != CURLM_OK)
+    if (p->curl.multi_add_handle(p->multi, t->easy) != CURLM_OK)
         TRY(wr_fail(WR_E_FAILED, "libcurl does not take another request"));
     p->counts.requests++;
     if (t->sent) p->counts.retries++;
@@ -130,7 +130,7 @@ static double seconds_to_wait(http_pool *p, const transfer *t, double now, curl_
 static wr_status retry(http_pool *p, const http_job *job, transfer *t, long code, const char *why) {
     double now = clock_seconds();
     curl_off_t after = 0;
-    if (code) curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
+    if (code) p->curl.easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
     if (code == 429 || after > 0) make_way(p, t);
     if (t->tries > p->o.retries) {
         strbuf text = {0};
@@ -154,8 +154,8 @@ wr_status http_transfer_finish(http_pool *p, const http_job *job, transfer *t, C
     wr_status status = WR_OK;
     long code = 0;
     char why[HTTP_WHY_CAP];
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &code);
-    curl_multi_remove_handle(p->multi, t->easy);
+    p->curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &code);
+    p->curl.multi_remove_handle(p->multi, t->easy);
     p->running--;
     t->phase = IDLE;
     if (t->response.failed) return wr_fail(WR_E_NOMEM, "out of memory for a response");
@@ -166,7 +166,7 @@ wr_status http_transfer_finish(http_pool *p, const http_job *job, transfer *t, C
         return give_up(p, job, t, code, false, why);
     }
     if (result != CURLE_OK) {
-        snprintf(why, sizeof why, "%s", t->error[0] ? t->error : curl_easy_strerror(result));
+        snprintf(why, sizeof why, "%s", t->error[0] ? t->error : p->curl.easy_strerror(result));
         secret_scrub(p->key, why, strlen(why));
         if (http_curl_hopeless(result)) return give_up(p, job, t, 0, true, why);
         return retry(p, job, t, 0, why);

@@ -28,10 +28,21 @@ exits() { # CODE COMMAND…
 
 # --- what the program sets for its libraries: barriers of threads that spin long stall wherever another process wants the core
 spins() { # SETTING WANTED
-    env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT $1 OMP_DISPLAY_ENV=verbose "$PROGRAM" --version 2>&1 | grep GOMP_SPINCOUNT | tail -n 1 | grep -q "'$2'"
+    env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT $1 OMP_DISPLAY_ENV=verbose "$PROGRAM" inspect /nowhere 2>&1 | grep GOMP_SPINCOUNT | tail -n 1 | grep -q "'$2'"
 }
 check 'threads spin a bounded time' spins '' 10000
 check 'GOMP_SPINCOUNT is the user'\''s where set' spins GOMP_SPINCOUNT=77 77
+# ... which takes a second start: commands that only tell do without, and without libraries that few commands need
+starts() { # COUNT WORD…
+    local want=$1
+    shift
+    [ "$(env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT WILDREWARD_KEEP_CORETYPE=1 OMP_DISPLAY_ENV=true "$PROGRAM" "$@" 2>&1 | grep -c 'DISPLAY ENVIRONMENT BEGIN')" = "$want" ]
+}
+for words in --version --help help 'train lm --help' 'dpo --help' 'prepare x -h'; do check "$words starts once" starts 1 $words; done
+check 'a command that computes starts anew' starts 2 inspect /nowhere
+check 'words behind -- are no request for help' starts 2 inspect -- --help
+no_curl() { ! ldd "$PROGRAM" | grep -q libcurl; }
+check 'libcurl is not loaded at the start' no_curl
 
 # --- tokenize
 golden() { # NAME FIELD OPTION…: ids of every golden text
