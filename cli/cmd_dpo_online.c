@@ -32,6 +32,9 @@ static const option_spec dpo_rows[] = {
     OPTION_INT(dpo_options, rollout.sampling.max_tokens, "max-tokens", "256", "N", 1, 1e6, "tokens of a reply"),
     OPTION_INT(dpo_options, rollout.max_prompt_tokens, "max-prompt-tokens", "1024", "N", 1, 1e6,
                "tokens of a prompt: the oldest history goes first"),
+    {0},
+};
+static const option_spec rate_rows[] = {
     OPTION_FLOAT(dpo_options, train.update.adam.lr, "lr", "5e-7", "LR", 0, 10, "peak learning rate"),
     {0},
 };
@@ -68,6 +71,7 @@ static const option_group dpo_groups[] = {
     OPTION_GROUP(dpo_rows, dpo_call, d),
     OPTION_GROUP(dpo_loss_rows, dpo_call, d.train.loss),
     OPTION_GROUP(pair_rows, dpo_call, d.pairs),
+    OPTION_GROUP(rate_rows, dpo_call, d),
     OPTION_GROUP(schedule_rows, dpo_call, d.run),
     OPTION_GROUP(optimizer_rows, dpo_call, d.train.update, .varied = update_of_dpo),
     OPTION_GROUP(step_rows, dpo_call, d),
