@@ -69,4 +69,16 @@ void json_raw(json_writer *w, const char *s, size_t n); /* a value that is JSON 
 /* A text that holds JSON where no column has a type for it: its value; a string where it is no JSON. */
 void json_of_text(json_writer *w, const char *s, size_t n);
 
+/* Members: key and value in one call. object and array open the value, which json_end_object or json_end_array ends. */
+void json_member_string(json_writer *w, const char *key, const char *s); /* NULL writes null */
+void json_member_string_n(json_writer *w, const char *key, const char *s, size_t n);
+void json_member_int(json_writer *w, const char *key, int64_t v);
+void json_member_count(json_writer *w, const char *key, uint64_t n);
+void json_member_double(json_writer *w, const char *key, double v);
+void json_member_bool(json_writer *w, const char *key, bool v);
+void json_member_null(json_writer *w, const char *key);
+void json_member_copy(json_writer *w, const char *key, const json_value *v);
+void json_member_object(json_writer *w, const char *key);
+void json_member_array(json_writer *w, const char *key);
+
 #endif

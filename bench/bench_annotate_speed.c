@@ -237,20 +237,20 @@ static void report(const bench *b) {
     json_writer w = json_writer_make(&out);
     double all = 0, bytes = (double)b->lines.len;
     json_begin_object(&w);
-    json_key(&w, "bench"), json_string(&w, "annotate_speed");
-    json_key(&w, "json_bytes"), json_int(&w, (int64_t)b->lines.len);
-    json_key(&w, "followups"), json_int(&w, (int64_t)b->n_turns);
-    json_key(&w, "kept"), json_int(&w, (int64_t)b->kept);
-    json_key(&w, "mining_bytes"), json_int(&w, (int64_t)b->wire.len);
-    json_key(&w, "ns_per_json_byte"), json_begin_object(&w);
+    json_member_string(&w, "bench", "annotate_speed");
+    json_member_int(&w, "json_bytes", (int64_t)b->lines.len);
+    json_member_int(&w, "followups", (int64_t)b->n_turns);
+    json_member_int(&w, "kept", (int64_t)b->kept);
+    json_member_int(&w, "mining_bytes", (int64_t)b->wire.len);
+    json_member_object(&w, "ns_per_json_byte");
     fprintf(stderr, "%-16s %12s %14s\n", "stage", "ns a byte", "us a follow-up");
     for (int s = 0; s < STAGES; s++) {
         if (s) all += b->best[s];
-        json_key(&w, stage_names[s]), json_double(&w, 1e9 * b->best[s] / bytes);
+        json_member_double(&w, stage_names[s], 1e9 * b->best[s] / bytes);
         fprintf(stderr, "%-16s %12.3f %14.3f\n", stage_names[s], 1e9 * b->best[s] / bytes,
                 1e6 * b->best[s] / (double)b->n_turns);
     }
-    json_key(&w, "annotation"), json_double(&w, 1e9 * all / bytes);
+    json_member_double(&w, "annotation", 1e9 * all / bytes);
     json_end_object(&w);
     json_end_object(&w);
     fprintf(stderr, "annotation %.3f ns a byte of JSON, %.2f of a bare yajl parse (%.0f MB/s)\n", 1e9 * all / bytes,

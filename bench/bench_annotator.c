@@ -85,7 +85,7 @@ cleanup:
 static double ratio(uint64_t a, uint64_t b) { return b ? (double)a / (double)b : 0; }
 
 static void put_matrix(json_writer *w, const char *name, const uint64_t *counts, size_t n) {
-    json_key(w, name), json_begin_array(w);
+    json_member_array(w, name);
     for (size_t i = 0; i < n; i++) {
         json_begin_array(w);
         for (size_t k = 0; k < n; k++) json_int(w, (int64_t)counts[i * n + k]);
@@ -101,11 +101,10 @@ static double put_class(json_writer *w, const uint64_t confusion[CLASSES][CLASSE
            f1 = precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0;
     fprintf(stderr, "%-10s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %10.3f %8.3f %8.3f\n", class_names[k],
             confusion[k][0], confusion[k][1], confusion[k][2], precision, recall, f1);
-    json_key(w, class_names[k]);
-    json_begin_object(w);
-    json_key(w, "precision"), json_double(w, precision);
-    json_key(w, "recall"), json_double(w, recall);
-    json_key(w, "f1"), json_double(w, f1);
+    json_member_object(w, class_names[k]);
+    json_member_double(w, "precision", precision);
+    json_member_double(w, "recall", recall);
+    json_member_double(w, "f1", f1);
     json_end_object(w);
     return f1;
 }
@@ -116,9 +115,9 @@ static void report(const bench *b) {
     strbuf out = {0};
     json_writer w = json_writer_make(&out);
     json_begin_object(&w);
-    json_key(&w, "bench"), json_string(&w, "annotator");
-    json_key(&w, "half"), json_string(&w, b->half ? b->half : "all");
-    json_key(&w, "labels"), json_int(&w, (int64_t)b->joined);
+    json_member_string(&w, "bench", "annotator");
+    json_member_string(&w, "half", b->half ? b->half : "all");
+    json_member_int(&w, "labels", (int64_t)b->joined);
     fprintf(stderr, "label %8s %5s %5s %5s %5s   (%s)\n", "said 1", "2", "3", "4", "5", b->half ? b->half : "all");
     for (int i = 0; i < LEVELS; i++) {
         fprintf(stderr, "%5d %8" PRIu64 " %5" PRIu64 " %5" PRIu64 " %5" PRIu64 " %5" PRIu64 "\n", i + 1,
@@ -132,8 +131,8 @@ static void report(const bench *b) {
     put_matrix(&w, "confusion", &confusion[0][0], CLASSES);
     put_matrix(&w, "confusion_levels", &b->levels[0][0], LEVELS);
     double accuracy = ratio(hits, b->joined);
-    json_key(&w, "macro_f1"), json_double(&w, macro);
-    json_key(&w, "accuracy"), json_double(&w, accuracy);
+    json_member_double(&w, "macro_f1", macro);
+    json_member_double(&w, "accuracy", accuracy);
     json_end_object(&w);
     fprintf(stderr, "3-way macro-F1 %.3f, 5-way accuracy %.3f over %" PRIu64 " labels\n", macro, accuracy, b->joined);
     puts(strbuf_str(&out));

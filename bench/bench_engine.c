@@ -53,14 +53,14 @@ static void figure(bench *b, const char *what, spread s, const char *unit, doubl
     printf("\n");
     fflush(stdout);
     json_begin_object(&b->json);
-    json_key(&b->json, "what"), json_string(&b->json, what);
-    json_key(&b->json, "unit"), json_string(&b->json, unit);
-    json_key(&b->json, "median"), json_double(&b->json, s.median);
-    json_key(&b->json, "lowest"), json_double(&b->json, s.low);
-    json_key(&b->json, "highest"), json_double(&b->json, s.high);
+    json_member_string(&b->json, "what", what);
+    json_member_string(&b->json, "unit", unit);
+    json_member_double(&b->json, "median", s.median);
+    json_member_double(&b->json, "lowest", s.low);
+    json_member_double(&b->json, "highest", s.high);
     if (goal != 0) {
-        json_key(&b->json, at_most ? "at_most" : "at_least"), json_double(&b->json, goal);
-        json_key(&b->json, "met"), json_bool(&b->json, met);
+        json_member_double(&b->json, at_most ? "at_most" : "at_least", goal);
+        json_member_bool(&b->json, "met", met);
     }
     json_end_object(&b->json);
 }

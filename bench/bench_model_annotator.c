@@ -208,9 +208,9 @@ static void report(const bench *b, const annotator *a) {
     json_writer w = json_writer_make(&out);
     fprintf(stderr, "label   none      1      2      3      4      5\n");
     json_begin_object(&w);
-    json_key(&w, "bench"), json_string(&w, "model_annotator");
-    json_key(&w, "labels"), json_int(&w, (int64_t)b->n);
-    json_key(&w, "confusion"), json_begin_array(&w);
+    json_member_string(&w, "bench", "model_annotator");
+    json_member_int(&w, "labels", (int64_t)b->n);
+    json_member_array(&w, "confusion");
     for (int t = 0; t < LEVELS; t++) {
         fprintf(stderr, "%5d ", t + 1);
         json_begin_array(&w);
@@ -224,14 +224,14 @@ static void report(const bench *b, const annotator *a) {
         hits += b->confusion[t][t + 1];
     }
     json_end_array(&w);
-    json_key(&w, "answered"), json_int(&w, (int64_t)answered);
-    json_key(&w, "accuracy"), json_double(&w, ratio(hits, b->n));
-    json_key(&w, "macro_f1"), json_double(&w, macro_f1(b));
-    json_key(&w, "similarity_auc"), json_double(&w, b->auc);
-    json_key(&w, "similarity_pairs"), json_int(&w, (int64_t)b->n_pairs);
-    json_key(&w, "turns_per_s"), json_double(&w, (double)b->n / b->seconds);
-    json_key(&w, "turns_per_cpu_s"), json_double(&w, (double)b->n / b->cpu_seconds);
-    json_key(&w, "counts"), json_begin_object(&w);
+    json_member_int(&w, "answered", (int64_t)answered);
+    json_member_double(&w, "accuracy", ratio(hits, b->n));
+    json_member_double(&w, "macro_f1", macro_f1(b));
+    json_member_double(&w, "similarity_auc", b->auc);
+    json_member_int(&w, "similarity_pairs", (int64_t)b->n_pairs);
+    json_member_double(&w, "turns_per_s", (double)b->n / b->seconds);
+    json_member_double(&w, "turns_per_cpu_s", (double)b->n / b->cpu_seconds);
+    json_member_object(&w, "counts");
     a->counts(a, &w);
     json_end_object(&w);
     json_end_object(&w);

@@ -34,21 +34,16 @@ static wr_status dump(void *context, const conversation *c, row_fault fault, con
     strbuf_clear(&t->line);
     json_begin_object(&w);
     if (!c) {
-        json_key(&w, "fault");
-        json_string(&w, row_fault_name(fault));
+        json_member_string(&w, "fault", row_fault_name(fault));
     } else {
         const char *const names[] = {"id", "user", "language", "model", "timestamp"};
         const char *const values[] = {c->id, c->user, c->language, c->model, c->timestamp};
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-            json_key(&w, names[i]);
-            json_string(&w, values[i]);
+            json_member_string(&w, names[i], values[i]);
         }
-        json_key(&w, "toxic");
-        json_bool(&w, c->toxic);
-        json_key(&w, "redacted");
-        json_bool(&w, c->redacted);
-        json_key(&w, "messages");
-        json_begin_array(&w);
+        json_member_bool(&w, "toxic", c->toxic);
+        json_member_bool(&w, "redacted", c->redacted);
+        json_member_array(&w, "messages");
         for (size_t i = 0; i < c->n; i++) {
             json_begin_array(&w);
             json_string(&w, c->messages[i].role);

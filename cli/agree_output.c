@@ -13,55 +13,45 @@ static const char *const way_names[AGREEMENT_WAYS] = {"5-way", "3-way"};
 
 /* --- JSON --- */
 
-static void key_int(json_writer *w, const char *key, uint64_t v) {
-    json_key(w, key);
-    json_int(w, (int64_t)v);
-}
-
 static void put_result(json_writer *w, const agreement_result *r, bool intervals) {
     json_begin_object(w);
     for (int f = 0; f < AGREEMENT_FIGURES; f++) {
         char name[64];
         const char *figure = agreement_figure_name((agreement_figure)f);
-        json_key(w, figure);
-        json_double(w, r->value[f]);
+        json_member_double(w, figure, r->value[f]);
         if (!intervals) continue;
         snprintf(name, sizeof name, "%s_low", figure);
-        json_key(w, name), json_double(w, r->low[f]);
+        json_member_double(w, name, r->low[f]);
         snprintf(name, sizeof name, "%s_high", figure);
-        json_key(w, name), json_double(w, r->high[f]);
+        json_member_double(w, name, r->high[f]);
     }
     json_end_object(w);
 }
 
 static void put_files(json_writer *w, const answers *in) {
-    json_key(w, "files");
-    json_begin_array(w);
+    json_member_array(w, "files");
     for (size_t i = 0; i < in->n_files; i++) {
         const answer_file *f = &in->files[i];
         json_begin_object(w);
-        json_key(w, "path"), json_string(w, f->path);
-        key_int(w, "rows", f->rows);
-        json_key(w, "bad");
-        json_begin_object(w);
+        json_member_string(w, "path", f->path);
+        json_member_count(w, "rows", f->rows);
+        json_member_object(w, "bad");
         for (int k = 0; k < ANSWER_FAULTS; k++) {
-            if (f->faults[k]) key_int(w, answer_fault_name((answer_fault)k), f->faults[k]);
+            if (f->faults[k]) json_member_count(w, answer_fault_name((answer_fault)k), f->faults[k]);
         }
         json_end_object(w);
         json_end_object(w);
     }
     json_end_array(w);
-    json_key(w, "annotators");
-    json_begin_array(w);
+    json_member_array(w, "annotators");
     for (size_t i = 0; i < in->n_columns; i++) {
         json_begin_object(w);
-        json_key(w, "name"), json_string(w, in->columns[i].name);
-        json_key(w, "file"), json_string(w, in->files[in->columns[i].file].path);
-        json_key(w, "levels");
-        json_begin_array(w);
+        json_member_string(w, "name", in->columns[i].name);
+        json_member_string(w, "file", in->files[in->columns[i].file].path);
+        json_member_array(w, "levels");
         for (int l = 1; l <= PATTERN_LEVELS; l++) json_int(w, (int64_t)in->columns[i].levels[l]);
         json_end_array(w);
-        key_int(w, "no_answer", in->columns[i].levels[0]);
+        json_member_count(w, "no_answer", in->columns[i].levels[0]);
         json_end_object(w);
     }
     json_end_array(w);
@@ -69,23 +59,21 @@ static void put_files(json_writer *w, const answers *in) {
 
 static void put_pairs(json_writer *w, const measured *m, bool intervals) {
     size_t n = m->in.n_columns;
-    json_key(w, "pairs");
-    json_begin_array(w);
+    json_member_array(w, "pairs");
     for (size_t a = 0; a < n; a++) {
         for (size_t b = a + 1; b < n; b++) {
             uint64_t table[PATTERN_LEVELS][PATTERN_LEVELS];
             const agreement_result *r = m->pairs[agreement_pair(a, b, n)];
             json_begin_object(w);
-            json_key(w, "a"), json_string(w, m->in.columns[a].name);
-            json_key(w, "b"), json_string(w, m->in.columns[b].name);
-            key_int(w, "turns", (uint64_t)r->turns);
+            json_member_string(w, "a", m->in.columns[a].name);
+            json_member_string(w, "b", m->in.columns[b].name);
+            json_member_count(w, "turns", (uint64_t)r->turns);
             for (int way = 0; way < AGREEMENT_WAYS; way++) {
                 json_key(w, way_names[way]);
                 put_result(w, &r[way], intervals);
             }
             agreement_table(m->all, a, b, table);
-            json_key(w, "table");
-            json_begin_array(w);
+            json_member_array(w, "table");
             for (int i = 0; i < PATTERN_LEVELS; i++) {
                 json_begin_array(w);
                 for (int k = 0; k < PATTERN_LEVELS; k++) json_int(w, (int64_t)table[i][k]);
@@ -106,18 +94,15 @@ static void put_row(json_writer *w, const double *row) {
 
 static void put_consensus(json_writer *w, const measured *m) {
     const dawid_skene *d = m->consensus;
-    json_key(w, "dawid_skene");
-    json_begin_object(w);
-    json_key(w, "determined"), json_bool(w, m->in.n_columns > 2);
-    json_key(w, "converged"), json_bool(w, dawid_skene_converged(d) != 0);
-    key_int(w, "iterations", dawid_skene_iterations(d));
-    json_key(w, "log_likelihood"), json_double(w, dawid_skene_log_likelihood(d));
+    json_member_object(w, "dawid_skene");
+    json_member_bool(w, "determined", m->in.n_columns > 2);
+    json_member_bool(w, "converged", dawid_skene_converged(d) != 0);
+    json_member_count(w, "iterations", dawid_skene_iterations(d));
+    json_member_double(w, "log_likelihood", dawid_skene_log_likelihood(d));
     json_key(w, "prior"), put_row(w, dawid_skene_prior(d));
-    json_key(w, "confusion");
-    json_begin_object(w);
+    json_member_object(w, "confusion");
     for (size_t a = 0; a < m->in.n_columns; a++) {
-        json_key(w, m->in.columns[a].name);
-        json_begin_array(w);
+        json_member_array(w, m->in.columns[a].name);
         for (int k = 0; k < PATTERN_LEVELS; k++) put_row(w, dawid_skene_confusion(d, a) + k * PATTERN_LEVELS);
         json_end_array(w);
     }
@@ -132,13 +117,13 @@ wr_status agree_write_json(const measured *m, const char *path) {
     bool intervals = m->resamples > 0;
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
-    json_key(&w, "kind"), json_string(&w, "agreement");
-    key_int(&w, "turns", m->in.n_rows);
-    key_int(&w, "turns_compared", (uint64_t)m->overall[FIVE_WAYS].turns);
-    key_int(&w, "users", m->in.n_users);
-    key_int(&w, "users_compared", agreement_users(m->all));
-    key_int(&w, "resamples", m->resamples);
-    key_int(&w, "seed", m->seed);
+    json_member_string(&w, "kind", "agreement");
+    json_member_count(&w, "turns", m->in.n_rows);
+    json_member_count(&w, "turns_compared", (uint64_t)m->overall[FIVE_WAYS].turns);
+    json_member_count(&w, "users", m->in.n_users);
+    json_member_count(&w, "users_compared", agreement_users(m->all));
+    json_member_count(&w, "resamples", m->resamples);
+    json_member_count(&w, "seed", m->seed);
     for (int way = 0; way < AGREEMENT_WAYS; way++) {
         json_key(&w, way_names[way]);
         put_result(&w, &m->overall[way], intervals);
@@ -169,8 +154,8 @@ wr_status agree_write_consensus(const measured *m, const char *path) {
         strbuf_clear(&line);
         json_writer w = json_writer_make(&line);
         json_begin_object(&w);
-        json_key(&w, "conversation_hash"), json_string(&w, r->conversation);
-        json_key(&w, "turn_identifier"), json_int(&w, r->turn);
+        json_member_string(&w, "conversation_hash", r->conversation);
+        json_member_int(&w, "turn_identifier", r->turn);
         json_key(&w, "level");
         if (level)
             json_int(&w, level);

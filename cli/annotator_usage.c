@@ -41,9 +41,9 @@ static wr_status tell(const annotator *a, const char *folder, int ranks, const j
     json_writer out = json_writer_make(&line);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
     json_begin_object(&out);
-    json_key(&out, "time"), json_string(&out, when);
-    json_key(&out, "annotator"), json_string(&out, a->name);
-    json_key(&out, "ranks"), json_int(&out, ranks);
+    json_member_string(&out, "time", when);
+    json_member_string(&out, "annotator", a->name);
+    json_member_int(&out, "ranks", ranks);
     const json_value *v = names->first;
     for (size_t i = 0; v && i < MOST_COUNTS; v = v->next, i++) {
         const bool whole = !memchr(v->text, '.', v->length) && !memchr(v->text, 'e', v->length);

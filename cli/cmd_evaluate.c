@@ -81,26 +81,16 @@ static wr_status evaluate_policy(const evaluate_call *c, world *w, precision ari
 
 static void begin(json_writer *j, const char *kind, const evaluate_call *c) {
     json_begin_object(j);
-    json_key(j, "kind");
-    json_string(j, kind);
-    json_key(j, "model");
-    json_string(j, c->model.dir);
-    if (c->model.adapter) json_key(j, "adapter"), json_string(j, c->model.adapter);
-    json_key(j, "data");
-    json_string(j, c->data);
-    json_key(j, "split");
-    json_string(j, c->split);
+    json_member_string(j, "kind", kind);
+    json_member_string(j, "model", c->model.dir);
+    if (c->model.adapter) json_member_string(j, "adapter", c->model.adapter);
+    json_member_string(j, "data", c->data);
+    json_member_string(j, "split", c->split);
 }
 
-static void number(json_writer *j, const char *key, double v) {
-    json_key(j, key);
-    json_double(j, v);
-}
+static void number(json_writer *j, const char *key, double v) { json_member_double(j, key, v); }
 
-static void count(json_writer *j, const char *key, size_t v) {
-    json_key(j, key);
-    json_int(j, (int64_t)v);
-}
+static void count(json_writer *j, const char *key, size_t v) { json_member_int(j, key, (int64_t)v); }
 
 static void write_reward(json_writer *j, const reward_figures *f) {
     count(j, "records", f->records);
@@ -109,19 +99,16 @@ static void write_reward(json_writer *j, const reward_figures *f) {
     number(j, "mae", f->mae);
     number(j, "spearman", f->spearman);
     number(j, "quadratic_kappa", f->kappa);
-    json_key(j, "mean_score_by_label");
-    json_begin_array(j);
+    json_member_array(j, "mean_score_by_label");
     for (int k = 0; k < f->classes; k++) json_double(j, f->mean_score[k]);
     json_end_array(j);
-    json_key(j, "records_by_label");
-    json_begin_array(j);
+    json_member_array(j, "records_by_label");
     for (int k = 0; k < f->classes; k++) json_int(j, (int64_t)f->count[k]);
     json_end_array(j);
 }
 
 static void write_truth(json_writer *j, const truth_figures *t) {
-    json_key(j, "truth");
-    json_begin_object(j);
+    json_member_object(j, "truth");
     count(j, "replies", t->replies);
     count(j, "users", t->users);
     count(j, "too_long", t->too_long);

@@ -65,10 +65,8 @@ static void write_record(jsonl_item *item, const float *logprob, size_t n) {
     double sum = 0.0;
     for (size_t i = 0; i < n; i++) sum += (double)logprob[i];
     json_writer w = jsonl_fields(item);
-    json_key(&w, "logprob");
-    json_double(&w, sum);
-    json_key(&w, "token_logprobs");
-    json_begin_array(&w);
+    json_member_double(&w, "logprob", sum);
+    json_member_array(&w, "token_logprobs");
     for (size_t i = 0; i < n; i++) json_double(&w, (double)logprob[i]);
     json_end_array(&w);
 }

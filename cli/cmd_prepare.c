@@ -94,8 +94,7 @@ static wr_status take_term(void *context, const option_spec *spec, const char *v
     if (spec->resume != RESUME_FIXED) return WR_OK;
     snprintf(key, sizeof key, "--%s", spec->name);
     if (spec->kind == OPT_FLAG) flag = value && strcmp(value, "true") == 0;
-    json_key(context, key);
-    json_string(context, spec->kind == OPT_FLAG ? (flag ? "1" : "0") : value ? value : "");
+    json_member_string(context, key, spec->kind == OPT_FLAG ? (flag ? "1" : "0") : value ? value : "");
     return WR_OK;
 }
 

@@ -78,21 +78,17 @@ static wr_status write_samples(const tokenizer *t, jsonl_item *item, const sampl
     wr_status status = WR_OK;
     strbuf text = {0};
     json_writer w = jsonl_fields(item);
-    json_key(&w, "samples");
-    json_begin_array(&w);
+    json_member_array(&w, "samples");
     for (size_t j = 0; j < n; j++) {
         const sample_reply *r = &replies[j];
         strbuf_clear(&text);
         TRY(tokenizer_decode(t, r->ids, r->n, true, &text));
         json_begin_object(&w);
-        json_key(&w, "text");
-        json_string_n(&w, strbuf_str(&text), text.len);
+        json_member_string_n(&w, "text", strbuf_str(&text), text.len);
         json_key(&w, "ids");
         write_ids(&w, r->ids, r->n);
-        json_key(&w, "logprob");
-        json_double(&w, r->logprob);
-        json_key(&w, "finish");
-        json_string(&w, r->finish == FINISH_STOP ? "stop" : "length");
+        json_member_double(&w, "logprob", r->logprob);
+        json_member_string(&w, "finish", r->finish == FINISH_STOP ? "stop" : "length");
         json_end_object(&w);
     }
     json_end_array(&w);

@@ -82,10 +82,8 @@ static void write_fields(const scorer *s, size_t i, jsonl_item *item) {
         return;
     }
     json_writer w = jsonl_fields(item);
-    json_key(&w, "score");
-    json_double(&w, s->scores[i]);
-    json_key(&w, "logits");
-    json_begin_array(&w);
+    json_member_double(&w, "score", s->scores[i]);
+    json_member_array(&w, "logits");
     for (size_t k = 0; k < N; k++) json_double(&w, s->logits[i * N + k]);
     json_end_array(&w);
 }

@@ -41,8 +41,7 @@ static wr_status decode_item(const tokenize_job *job, jsonl_item *item, token_id
     TRY(read_ids(item->input, "ids", (size_t)1 << 32, ids)); /* what an id may be in Hugging Face's library */
     TRY(tokenizer_decode(job->t, ids->ids, ids->n, job->skip_special, text));
     json_writer w = jsonl_fields(item);
-    json_key(&w, "text");
-    json_string_n(&w, strbuf_str(text), text->len);
+    json_member_string_n(&w, "text", strbuf_str(text), text->len);
 cleanup:
     return status;
 }
@@ -64,8 +63,7 @@ static wr_status chat_item(const tokenize_job *job, jsonl_item *item, token_ids 
     json_writer w = jsonl_fields(item);
     json_key(&w, "ids");
     write_ids(&w, ids->ids, ids->n);
-    json_key(&w, "rendered");
-    json_string_n(&w, strbuf_str(text), text->len);
+    json_member_string_n(&w, "rendered", strbuf_str(text), text->len);
 cleanup:
     arena_free(a);
     return status;

@@ -94,10 +94,8 @@ static bool is_output(const char *const *names, const json_value *member) {
 static void write_error_record(frame *f, const char *why, size_t line) {
     json_writer w = json_writer_make(&f->record);
     json_begin_object(&w);
-    json_key(&w, "error");
-    json_string(&w, why);
-    json_key(&w, "line");
-    json_int(&w, (int64_t)line);
+    json_member_string(&w, "error", why);
+    json_member_int(&w, "line", (int64_t)line);
     json_end_object(&w);
     if (f->bad++ == 0) {
         f->first_bad = line;

@@ -57,52 +57,41 @@ void reply_stats_of(const rollout_group *groups, size_t n_groups, const dpo_pair
     out->reward_margin = mean_of(margin, n_pairs);
 }
 
-static void number(json_writer *w, const char *key, double v) {
-    json_key(w, key);
-    json_double(w, v); /* NaN: null */
-}
-
-static void count(json_writer *w, const char *key, size_t v) {
-    json_key(w, key);
-    json_int(w, (int64_t)v);
-}
-
 void dpo_metrics_line(int64_t step, double lr, const reply_stats *r, const pair_counts *c, const dpo_update_stats *u,
                       const step_times *t, strbuf *out) {
     json_writer w = json_writer_make(out);
     double none = u->updated ? 0 : NAN; /* no pair: no number, rather than a zero that looks like one */
     json_begin_object(&w);
-    json_key(&w, "step");
-    json_int(&w, step);
-    number(&w, "loss", u->loss + none);
-    number(&w, "lr", lr);
-    number(&w, "grad_norm", u->grad_norm + none);
-    number(&w, "reward_mean", r->reward_mean);
-    number(&w, "reward_std", r->reward_std);
-    number(&w, "reward_margin", r->reward_margin);
-    number(&w, "accuracy", u->accuracy + none);
-    number(&w, "chosen_logratio", u->chosen_logratio + none);
-    number(&w, "rejected_logratio", u->rejected_logratio + none);
-    number(&w, "h_mean", u->margin_mean + none);
-    number(&w, "h_max_abs", u->margin_max_abs + none);
-    number(&w, "kl", u->kl + none);
-    number(&w, "sampler_gap", u->sampler_gap + none);
-    number(&w, "reply_tokens", r->reply_tokens);
-    number(&w, "stop_share", r->stop_share);
-    number(&w, "reward_length_corr", r->reward_length_corr);
-    if (isfinite(r->true_quality)) number(&w, "true_quality", r->true_quality);
-    count(&w, "replies", r->replies);
-    count(&w, "pairs", c->made);
-    count(&w, "ties", c->ties);
-    count(&w, "low_margin", c->low_margin);
-    count(&w, "too_few", c->too_few);
-    count(&w, "missing_rewards", c->missing_rewards);
-    count(&w, "skipped_prompts", c->skipped_prompts);
-    number(&w, "sample_time_s", t->sample_s);
-    number(&w, "train_time_s", t->train_s);
-    number(&w, "reduce_time_s", u->reduce_time_s);
-    number(&w, "step_time_s", t->step_s);
-    number(&w, "coordinator_cpu_s", t->coordinator_cpu_s);
+    json_member_int(&w, "step", step);
+    json_member_double(&w, "loss", u->loss + none);
+    json_member_double(&w, "lr", lr);
+    json_member_double(&w, "grad_norm", u->grad_norm + none);
+    json_member_double(&w, "reward_mean", r->reward_mean);
+    json_member_double(&w, "reward_std", r->reward_std);
+    json_member_double(&w, "reward_margin", r->reward_margin);
+    json_member_double(&w, "accuracy", u->accuracy + none);
+    json_member_double(&w, "chosen_logratio", u->chosen_logratio + none);
+    json_member_double(&w, "rejected_logratio", u->rejected_logratio + none);
+    json_member_double(&w, "h_mean", u->margin_mean + none);
+    json_member_double(&w, "h_max_abs", u->margin_max_abs + none);
+    json_member_double(&w, "kl", u->kl + none);
+    json_member_double(&w, "sampler_gap", u->sampler_gap + none);
+    json_member_double(&w, "reply_tokens", r->reply_tokens);
+    json_member_double(&w, "stop_share", r->stop_share);
+    json_member_double(&w, "reward_length_corr", r->reward_length_corr);
+    if (isfinite(r->true_quality)) json_member_double(&w, "true_quality", r->true_quality);
+    json_member_count(&w, "replies", r->replies);
+    json_member_count(&w, "pairs", c->made);
+    json_member_count(&w, "ties", c->ties);
+    json_member_count(&w, "low_margin", c->low_margin);
+    json_member_count(&w, "too_few", c->too_few);
+    json_member_count(&w, "missing_rewards", c->missing_rewards);
+    json_member_count(&w, "skipped_prompts", c->skipped_prompts);
+    json_member_double(&w, "sample_time_s", t->sample_s);
+    json_member_double(&w, "train_time_s", t->train_s);
+    json_member_double(&w, "reduce_time_s", u->reduce_time_s);
+    json_member_double(&w, "step_time_s", t->step_s);
+    json_member_double(&w, "coordinator_cpu_s", t->coordinator_cpu_s);
     json_end_object(&w);
 }
 
@@ -110,24 +99,17 @@ void reply_line(int64_t step, const rollout_group *g, size_t sample, strbuf *out
     const rollout_reply *r = &g->replies[sample];
     json_writer w = json_writer_make(out);
     json_begin_object(&w);
-    json_key(&w, "step");
-    json_int(&w, step);
-    json_key(&w, "draw");
-    json_int(&w, (int64_t)g->draw);
-    json_key(&w, "prompt");
-    json_int(&w, g->prompt);
-    json_key(&w, "sample");
-    json_int(&w, (int64_t)sample);
-    json_key(&w, "text");
-    json_string_n(&w, r->text, r->text_length);
-    json_key(&w, "ids");
-    json_begin_array(&w);
+    json_member_int(&w, "step", step);
+    json_member_int(&w, "draw", (int64_t)g->draw);
+    json_member_int(&w, "prompt", g->prompt);
+    json_member_int(&w, "sample", (int64_t)sample);
+    json_member_string_n(&w, "text", r->text, r->text_length);
+    json_member_array(&w, "ids");
     for (size_t i = 0; i < r->n; i++) json_int(&w, r->ids[i]);
     json_end_array(&w);
-    number(&w, "reward", r->reward);
-    if (isfinite(r->quality)) number(&w, "true_quality", r->quality);
-    number(&w, "logprob", r->logprob);
-    json_key(&w, "finish");
-    json_string(&w, r->stopped ? "stop" : "length");
+    json_member_double(&w, "reward", r->reward);
+    if (isfinite(r->quality)) json_member_double(&w, "true_quality", r->quality);
+    json_member_double(&w, "logprob", r->logprob);
+    json_member_string(&w, "finish", r->stopped ? "stop" : "length");
     json_end_object(&w);
 }

@@ -110,26 +110,20 @@ cleanup:
     return status;
 }
 
-static void number(json_writer *w, const char *key, double v) {
-    json_key(w, key);
-    json_double(w, v);
-}
-
 static void write_interval(json_writer *w, const char *name, const double *x, size_t n) {
     char key[64];
     interval v = mean_interval(x, n);
-    number(w, name, v.mean);
+    json_member_double(w, name, v.mean);
     snprintf(key, sizeof key, "%s_low", name);
-    number(w, key, v.low);
+    json_member_double(w, key, v.low);
     snprintf(key, sizeof key, "%s_high", name);
-    number(w, key, v.high);
+    json_member_double(w, key, v.high);
 }
 
 /* The first replies of prompts spread evenly over the set. */
 static void write_examples(json_writer *w, const prompt_set *prompts, const rollout_group *groups) {
     size_t shown = prompts->n < EXAMPLES ? prompts->n : EXAMPLES;
-    json_key(w, "examples");
-    json_begin_array(w);
+    json_member_array(w, "examples");
     for (size_t k = 0; k < shown; k++) {
         size_t i = k * prompts->n / shown;
         const prompt *p = &prompts->items[i];
@@ -137,12 +131,10 @@ static void write_examples(json_writer *w, const prompt_set *prompts, const roll
         const rollout_reply *r = &groups[i].replies[0];
         const chat_message *query = p->messages ? &p->messages[p->n_messages - 1] : NULL;
         json_begin_object(w);
-        json_key(w, "prompt");
-        json_string_n(w, query ? query->content : p->text, query ? query->length : p->text_length);
-        json_key(w, "reply");
-        json_string_n(w, r->text, r->text_length);
-        if (isfinite(r->quality)) number(w, "true_quality", r->quality);
-        if (isfinite(r->reward)) number(w, "reward", r->reward);
+        json_member_string_n(w, "prompt", query ? query->content : p->text, query ? query->length : p->text_length);
+        json_member_string_n(w, "reply", r->text, r->text_length);
+        if (isfinite(r->quality)) json_member_double(w, "true_quality", r->quality);
+        if (isfinite(r->reward)) json_member_double(w, "reward", r->reward);
         json_end_object(w);
     }
     json_end_array(w);
@@ -151,34 +143,24 @@ static void write_examples(json_writer *w, const prompt_set *prompts, const roll
 static void write_json(json_writer *w, const char *model_dir, const char *reward_dir, const prompt_set *prompts,
                        const rollout_group *groups, const summary *s) {
     json_begin_object(w);
-    json_key(w, "kind");
-    json_string(w, "policy");
-    json_key(w, "model");
-    json_string(w, model_dir);
-    json_key(w, "prompts");
-    json_int(w, (int64_t)prompts->n);
-    json_key(w, "prompts_hash");
-    json_string(w, prompts->hash);
-    json_key(w, "replies");
-    json_int(w, (int64_t)s->replies);
+    json_member_string(w, "kind", "policy");
+    json_member_string(w, "model", model_dir);
+    json_member_int(w, "prompts", (int64_t)prompts->n);
+    json_member_string(w, "prompts_hash", prompts->hash);
+    json_member_int(w, "replies", (int64_t)s->replies);
     if (s->n_quality) write_interval(w, "true_quality", s->quality, s->n_quality);
     if (reward_dir) { /* null where every one is missing */
         write_interval(w, "reward", s->reward, s->n_reward);
-        json_key(w, "missing_rewards");
-        json_int(w, (int64_t)s->missing);
+        json_member_int(w, "missing_rewards", (int64_t)s->missing);
     }
-    json_key(w, "skipped_prompts");
-    json_int(w, (int64_t)s->skipped);
-    number(w, "reply_tokens", s->replies ? s->tokens / (double)s->replies : NAN);
-    number(w, "stop_share", s->replies ? (double)s->stopped / (double)s->replies : NAN);
-    json_key(w, "by_kind");
-    json_begin_object(w);
+    json_member_int(w, "skipped_prompts", (int64_t)s->skipped);
+    json_member_double(w, "reply_tokens", s->replies ? s->tokens / (double)s->replies : NAN);
+    json_member_double(w, "stop_share", s->replies ? (double)s->stopped / (double)s->replies : NAN);
+    json_member_object(w, "by_kind");
     for (size_t i = 0; i < s->n_kinds; i++) {
-        json_key(w, s->kinds[i].name);
-        json_begin_object(w);
-        json_key(w, "replies");
-        json_int(w, (int64_t)s->kinds[i].replies);
-        number(w, "true_quality", s->kinds[i].quality / (double)s->kinds[i].replies);
+        json_member_object(w, s->kinds[i].name);
+        json_member_int(w, "replies", (int64_t)s->kinds[i].replies);
+        json_member_double(w, "true_quality", s->kinds[i].quality / (double)s->kinds[i].replies);
         json_end_object(w);
     }
     json_end_object(w);

@@ -24,10 +24,10 @@ static wr_status pack_chat(msgpack_packer *pk, const prompt *p) {
     strbuf text = {0};
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
-    json_key(&w, "messages"), json_begin_array(&w);
+    json_member_array(&w, "messages");
     for (size_t i = 0; i < p->n_messages; i++) json_copy(&w, p->messages[i].fields);
     json_end_array(&w);
-    if (p->row) json_key(&w, "row"), json_copy(&w, p->row);
+    if (p->row) json_member_copy(&w, "row", p->row);
     json_end_object(&w);
     TRY(strbuf_status(&text));
     wire_pack_str(pk, "chat");

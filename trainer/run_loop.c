@@ -62,12 +62,10 @@ static wr_status evaluate_now(run_loop *r) {
     const double began = clock_seconds();
     json_writer j = json_writer_make(&line);
     json_begin_object(&j);
-    json_key(&j, "step");
-    json_int(&j, r->state.step);
+    json_member_int(&j, "step", r->state.step);
     TRY(wr_context(r->evaluate(r->context, &j, &nothing), "evaluation after step %lld", (long long)r->state.step));
     if (nothing) goto cleanup;
-    json_key(&j, "eval_time_s");
-    json_double(&j, clock_seconds() - began);
+    json_member_double(&j, "eval_time_s", clock_seconds() - began);
     json_end_object(&j);
     TRY(world_agree(r->w, run_metrics(r->dir, &line)));
     if (is_root(r)) log_info("evaluation %s", strbuf_str(&line));

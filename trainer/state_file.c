@@ -42,8 +42,7 @@ static wr_status list_files(json_writer *j, const char *dir, const char *below, 
             TRY(depth < DEEPEST ? list_files(j, dir, name, depth + 1) : WR_OK);
         } else if (strcmp(name, STATE) != 0) {
             TRY(hash_file_hex(path, hash));
-            json_key(j, name);
-            json_string(j, hash);
+            json_member_string(j, name, hash);
         }
     }
 cleanup:
@@ -51,15 +50,9 @@ cleanup:
     return status;
 }
 
-static void text(json_writer *j, const char *key, const char *value) {
-    json_key(j, key);
-    json_string(j, value);
-}
+static void text(json_writer *j, const char *key, const char *value) { json_member_string(j, key, value); }
 
-static void number(json_writer *j, const char *key, int64_t value) {
-    json_key(j, key);
-    json_int(j, value);
-}
+static void number(json_writer *j, const char *key, int64_t value) { json_member_int(j, key, value); }
 
 wr_status state_write(const char *dir, const state_numbers *n, const checkpoint_state *s) {
     wr_status status = WR_OK;
@@ -80,12 +73,10 @@ wr_status state_write(const char *dir, const state_numbers *n, const checkpoint_
     text(&j, "machine", s->terms->machine ? s->terms->machine : "");
     number(&j, "metrics_bytes", (int64_t)n->metrics_bytes);
     text(&j, "metrics_hash", n->metrics_hash);
-    json_key(&j, "files");
-    json_begin_object(&j);
+    json_member_object(&j, "files");
     TRY(list_files(&j, dir, "", 0));
     json_end_object(&j);
-    json_key(&j, "extra");
-    json_string_n(&j, strbuf_str(&s->extra), s->extra.len);
+    json_member_string_n(&j, "extra", strbuf_str(&s->extra), s->extra.len);
     TRY(strbuf_status(&out));
     tail(out.data, out.len, end); /* closes the object */
     strbuf_puts(&out, end);

@@ -33,8 +33,7 @@ static size_t lm_terms(const train_options *o, const sequence *s) {
 
 static void lm_describe(const train_options *o, const step_sums *sums, double terms, json_writer *line) {
     (void)o, (void)sums;
-    json_key(line, "target_tokens");
-    json_int(line, (int64_t)terms);
+    json_member_int(line, "target_tokens", (int64_t)terms);
 }
 
 static wr_status lm_evaluate(world *w, const train_options *o, const model *m, model_workspace *work,
@@ -47,14 +46,10 @@ static wr_status lm_evaluate(world *w, const train_options *o, const model *m, m
     wr_status status = evaluate_lm(w, m, work, test, &e, &f);
     *nothing = status >= 0 && f.tokens == 0;
     if (status < 0 || *nothing) return status;
-    json_key(line, "eval_loss");
-    json_double(line, f.loss);
-    json_key(line, "eval_perplexity");
-    json_double(line, exp(f.loss));
-    json_key(line, "eval_records");
-    json_int(line, (int64_t)f.records);
-    json_key(line, "eval_tokens");
-    json_int(line, (int64_t)f.tokens);
+    json_member_double(line, "eval_loss", f.loss);
+    json_member_double(line, "eval_perplexity", exp(f.loss));
+    json_member_int(line, "eval_records", (int64_t)f.records);
+    json_member_int(line, "eval_tokens", (int64_t)f.tokens);
     return WR_OK;
 }
 

@@ -263,27 +263,17 @@ cleanup:
 static void write_step(const trainer *t, int64_t step, const step_report *r, strbuf *line) {
     json_writer j = json_writer_make(line);
     json_begin_object(&j);
-    json_key(&j, "step");
-    json_int(&j, step);
-    json_key(&j, "loss");
-    json_double(&j, r->loss);
+    json_member_int(&j, "step", step);
+    json_member_double(&j, "loss", r->loss);
     t->kind->describe(t->o, &r->sums, r->terms, &j);
-    json_key(&j, "lr");
-    json_double(&j, r->lr);
-    json_key(&j, "grad_norm");
-    json_double(&j, r->grad_norm);
-    json_key(&j, "tokens");
-    json_int(&j, (int64_t)r->tokens);
-    json_key(&j, "records");
-    json_int(&j, (int64_t)t->o->global_batch);
-    json_key(&j, "epoch");
-    json_int(&j, (int64_t)r->epoch);
-    json_key(&j, "step_time_s");
-    json_double(&j, r->step_time);
-    json_key(&j, "reduce_time_s");
-    json_double(&j, r->reduce_time);
-    json_key(&j, "tokens_per_s");
-    json_double(&j, r->step_time > 0 ? r->tokens / r->step_time : 0);
+    json_member_double(&j, "lr", r->lr);
+    json_member_double(&j, "grad_norm", r->grad_norm);
+    json_member_int(&j, "tokens", (int64_t)r->tokens);
+    json_member_int(&j, "records", (int64_t)t->o->global_batch);
+    json_member_int(&j, "epoch", (int64_t)r->epoch);
+    json_member_double(&j, "step_time_s", r->step_time);
+    json_member_double(&j, "reduce_time_s", r->reduce_time);
+    json_member_double(&j, "tokens_per_s", r->step_time > 0 ? r->tokens / r->step_time : 0);
     json_end_object(&j);
 }
 

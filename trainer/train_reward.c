@@ -33,8 +33,7 @@ static size_t reward_terms(const train_options *o, const sequence *s) {
 static void reward_describe(const train_options *o, const step_sums *sums, double terms, json_writer *line) {
     (void)terms;
     if (!o->objective.kind->class) return;
-    json_key(line, "accuracy");
-    json_double(line, sums->correct / sums->judged);
+    json_member_double(line, "accuracy", sums->correct / sums->judged);
 }
 
 static wr_status reward_evaluate(world *w, const train_options *o, const model *m, model_workspace *work,
@@ -47,20 +46,15 @@ static wr_status reward_evaluate(world *w, const train_options *o, const model *
     wr_status status = evaluate_reward(w, m, work, test, &e, &f);
     *nothing = status >= 0 && f.records == 0;
     if (status < 0 || *nothing) goto cleanup;
-    json_key(line, "eval_loss");
-    json_double(line, f.loss);
+    json_member_double(line, "eval_loss", f.loss);
     if (o->objective.kind->class) {
-        json_key(line, "eval_accuracy");
-        json_double(line, f.accuracy);
+        json_member_double(line, "eval_accuracy", f.accuracy);
     }
     if (o->objective.kind->scores_classes) {
-        json_key(line, "eval_mae");
-        json_double(line, f.mae);
+        json_member_double(line, "eval_mae", f.mae);
     }
-    json_key(line, "eval_spearman");
-    json_double(line, f.spearman);
-    json_key(line, "eval_records");
-    json_int(line, (int64_t)f.records);
+    json_member_double(line, "eval_spearman", f.spearman);
+    json_member_int(line, "eval_records", (int64_t)f.records);
 cleanup:
     reward_figures_free(&f);
     return status;

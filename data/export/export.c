@@ -20,8 +20,8 @@ int export_positive_from(int given, int classes) { return given > 0 ? given : cl
 
 static void put_message(json_writer *w, const char *role, const char *content, size_t n) {
     json_begin_object(w);
-    json_key(w, "role"), json_string(w, role);
-    json_key(w, "content"), json_string_n(w, content, n);
+    json_member_string(w, "role", role);
+    json_member_string_n(w, "content", content, n);
     json_end_object(w);
 }
 
@@ -58,8 +58,8 @@ static wr_status put_messages(json_writer *w, const msgpack_object *o) {
             m->via.array.ptr[0].type != MSGPACK_OBJECT_STR || m->via.array.ptr[1].type != MSGPACK_OBJECT_STR)
             return wr_fail(WR_E_FORMAT, "a message is not [role, content]");
         json_begin_object(w);
-        json_key(w, "role"), json_string_n(w, m->via.array.ptr[0].via.str.ptr, m->via.array.ptr[0].via.str.size);
-        json_key(w, "content"), json_string_n(w, m->via.array.ptr[1].via.str.ptr, m->via.array.ptr[1].via.str.size);
+        json_member_string_n(w, "role", m->via.array.ptr[0].via.str.ptr, m->via.array.ptr[0].via.str.size);
+        json_member_string_n(w, "content", m->via.array.ptr[1].via.str.ptr, m->via.array.ptr[1].via.str.size);
         json_end_object(w);
     }
     json_end_array(w);
@@ -144,15 +144,15 @@ static wr_status put_instance(exporting *e, const walked_record *r, json_writer 
     if (e->o->format == EXPORT_TRL) {
         json_key(w, "prompt"), export_prompt(w, &x);
         json_key(w, "completion"), export_reply(w, x.response, x.response_length);
-        json_key(w, "label"), json_bool(w, x.label >= export_positive_from(e->o->positive_from, r->meta->classes));
+        json_member_bool(w, "label", x.label >= export_positive_from(e->o->positive_from, r->meta->classes));
     } else {
         strbuf_clear(&e->text);
         TRY(reward_template_render(e->template, x.history, x.n_history, x.query, x.query_length, x.response,
                                    x.response_length, &e->text));
-        json_key(w, "text"), json_string_n(w, strbuf_str(&e->text), e->text.len);
-        json_key(w, "label"), json_int(w, x.label - 1);
-        json_key(w, "id"), json_string(w, x.id);
-        json_key(w, "user"), json_string(w, x.user);
+        json_member_string_n(w, "text", strbuf_str(&e->text), e->text.len);
+        json_member_int(w, "label", x.label - 1);
+        json_member_string(w, "id", x.id);
+        json_member_string(w, "user", x.user);
     }
     json_end_object(w);
 cleanup:
@@ -164,8 +164,7 @@ static wr_status put_chat(exporting *e, const walked_record *r, json_writer *w) 
     chat_record x;
     TRY(chat_decode(r->bytes, r->n, e->memory, &x));
     json_begin_object(w);
-    json_key(w, "messages");
-    json_begin_array(w);
+    json_member_array(w, "messages");
     for (size_t i = 0; i < x.n_messages; i++)
         put_message(w, x.messages[i].role, x.messages[i].content, x.messages[i].length);
     json_end_array(w);

@@ -171,15 +171,15 @@ static void put_pair(const pairing *p, json_writer *w, const instance *chosen, c
     } else {
         instance before = *chosen;
         before.query_length = 0;
-        json_key(w, "user"), json_string(w, chosen->user);
-        json_key(w, "query"), json_string_n(w, chosen->query, chosen->query_length);
+        json_member_string(w, "user", chosen->user);
+        json_member_string_n(w, "query", chosen->query, chosen->query_length);
         json_key(w, "history"), export_prompt(w, &before);
-        json_key(w, "chosen"), json_string_n(w, chosen->response, chosen->response_length);
-        json_key(w, "rejected"), json_string_n(w, rejected->response, rejected->response_length);
-        json_key(w, "chosen_label"), json_int(w, chosen->label);
-        json_key(w, "rejected_label"), json_int(w, rejected->label);
-        json_key(w, "chosen_id"), json_string(w, chosen->id);
-        json_key(w, "rejected_id"), json_string(w, rejected->id);
+        json_member_string_n(w, "chosen", chosen->response, chosen->response_length);
+        json_member_string_n(w, "rejected", rejected->response, rejected->response_length);
+        json_member_int(w, "chosen_label", chosen->label);
+        json_member_int(w, "rejected_label", rejected->label);
+        json_member_string(w, "chosen_id", chosen->id);
+        json_member_string(w, "rejected_id", rejected->id);
     }
     json_end_object(w);
 }

@@ -87,83 +87,65 @@ cleanup:
     return status;
 }
 
-static void key_string(json_writer *w, const char *key, const char *value) {
-    json_key(w, key);
-    json_string(w, value);
-}
-
 static void key_time(json_writer *w, const char *key, time_t t) {
     char text[40];
     struct tm tm;
     gmtime_r(&t, &tm);
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S+00:00", &tm);
-    key_string(w, key, text);
+    json_member_string(w, key, text);
 }
 
 static void key_header(json_writer *w, const person *p) {
-    json_key(w, "header");
-    json_begin_object(w);
-    key_string(w, "accept-language", p->chinese ? "zh-CN,zh;q=0.9" : "en-US,en;q=0.9");
-    key_string(w, "user-agent", p->agent);
+    json_member_object(w, "header");
+    json_member_string(w, "accept-language", p->chinese ? "zh-CN,zh;q=0.9" : "en-US,en;q=0.9");
+    json_member_string(w, "user-agent", p->agent);
     json_end_object(w);
-}
-
-static void key_bool(json_writer *w, const char *key, bool value) {
-    json_key(w, key);
-    json_bool(w, value);
 }
 
 void chat_json(const chat *c, const person *p, strbuf *out) {
     json_writer w = json_writer_make(out);
     const char *language = p->chinese ? "Chinese" : "English";
     json_begin_object(&w);
-    key_string(&w, "conversation_hash", c->hash);
-    key_string(&w, "model", "practice-assistant");
+    json_member_string(&w, "conversation_hash", c->hash);
+    json_member_string(&w, "model", "practice-assistant");
     key_time(&w, "timestamp", c->start + 40 * (time_t)c->n_messages);
-    json_key(&w, "conversation");
-    json_begin_array(&w);
+    json_member_array(&w, "conversation");
     for (size_t i = 0; i < c->n_messages; i++) {
         bool user = i % 2 == 0;
         json_begin_object(&w);
-        json_key(&w, "content");
-        json_string_n(&w, strbuf_str(&c->messages[i]), c->messages[i].len);
-        key_string(&w, "country", user ? p->country : NULL);
-        key_string(&w, "hashed_ip", user ? p->ip : NULL);
+        json_member_string_n(&w, "content", strbuf_str(&c->messages[i]), c->messages[i].len);
+        json_member_string(&w, "country", user ? p->country : NULL);
+        json_member_string(&w, "hashed_ip", user ? p->ip : NULL);
         if (user) key_header(&w, p);
-        key_string(&w, "language", language);
-        key_bool(&w, "redacted", false);
-        key_string(&w, "role", user ? "user" : "assistant");
-        key_string(&w, "state", user ? p->state : NULL);
+        json_member_string(&w, "language", language);
+        json_member_bool(&w, "redacted", false);
+        json_member_string(&w, "role", user ? "user" : "assistant");
+        json_member_string(&w, "state", user ? p->state : NULL);
         key_time(&w, "timestamp", c->start + 40 * (time_t)i);
-        key_bool(&w, "toxic", false);
-        json_key(&w, "turn_identifier");
-        json_int(&w, (int64_t)i);
+        json_member_bool(&w, "toxic", false);
+        json_member_int(&w, "turn_identifier", (int64_t)i);
         json_end_object(&w);
     }
     json_end_array(&w);
-    json_key(&w, "turn");
-    json_int(&w, (int64_t)((c->n_messages + 1) / 2));
-    key_string(&w, "language", language);
-    json_key(&w, "openai_moderation");
-    json_begin_array(&w);
+    json_member_int(&w, "turn", (int64_t)((c->n_messages + 1) / 2));
+    json_member_string(&w, "language", language);
+    json_member_array(&w, "openai_moderation");
     json_end_array(&w);
-    json_key(&w, "detoxify_moderation");
-    json_begin_array(&w);
+    json_member_array(&w, "detoxify_moderation");
     json_end_array(&w);
-    key_bool(&w, "toxic", false);
-    key_bool(&w, "redacted", false);
-    key_string(&w, "state", p->state);
-    key_string(&w, "country", p->country);
-    key_string(&w, "hashed_ip", p->ip);
+    json_member_bool(&w, "toxic", false);
+    json_member_bool(&w, "redacted", false);
+    json_member_string(&w, "state", p->state);
+    json_member_string(&w, "country", p->country);
+    json_member_string(&w, "hashed_ip", p->ip);
     key_header(&w, p);
     json_end_object(&w);
 }
 
 void message_json(json_writer *w, const char *role, const strbuf *text) {
     json_begin_object(w);
-    key_string(w, "role", role);
-    json_key(w, "content");
-    json_string_n(w, strbuf_str(text), text->len);
+    json_member_string(w, "role", role);
+    json_member_string_n(w, "content", strbuf_str(text), text->len);
     json_end_object(w);
 }
 
@@ -171,20 +153,17 @@ void chat_truth_json(const chat *c, const person *p, size_t reply, strbuf *out) 
     const said *s = &c->replies[reply];
     json_writer w = json_writer_make(out);
     json_begin_object(&w);
-    key_string(&w, "conversation_hash", c->hash);
-    json_key(&w, "turn_identifier");
-    json_int(&w, (int64_t)(2 * reply + 1));
-    key_string(&w, "user", p->ip);
-    key_string(&w, "language", p->chinese ? "Chinese" : "English");
-    json_key(&w, "history");
-    json_begin_array(&w);
+    json_member_string(&w, "conversation_hash", c->hash);
+    json_member_int(&w, "turn_identifier", (int64_t)(2 * reply + 1));
+    json_member_string(&w, "user", p->ip);
+    json_member_string(&w, "language", p->chinese ? "Chinese" : "English");
+    json_member_array(&w, "history");
     for (size_t i = 0; i < 2 * reply; i++) message_json(&w, i % 2 ? "assistant" : "user", &c->messages[i]);
     json_end_array(&w);
-    key_string(&w, "query", strbuf_str(&c->messages[2 * reply]));
-    key_string(&w, "response", strbuf_str(&c->messages[2 * reply + 1]));
-    key_string(&w, "kind", practice_task_kind(s->task));
-    json_key(&w, "quality");
-    json_double(&w, s->quality);
+    json_member_string(&w, "query", strbuf_str(&c->messages[2 * reply]));
+    json_member_string(&w, "response", strbuf_str(&c->messages[2 * reply + 1]));
+    json_member_string(&w, "kind", practice_task_kind(s->task));
+    json_member_double(&w, "quality", s->quality);
     json_key(&w, "followup_level");
     if (s->level)
         json_int(&w, s->level);

@@ -109,8 +109,7 @@ static wr_status write_prompts(const practice_options *o, practice_place place, 
         strbuf_clear(&line);
         json_writer w = json_writer_make(&line);
         json_begin_object(&w);
-        json_key(&w, "messages");
-        json_begin_array(&w);
+        json_member_array(&w, "messages");
         if (rng_below(&r, 10) == 0) { /* one exchange came before */
             practice_task_free(before);
             before = NULL;
@@ -157,35 +156,26 @@ static wr_status write_summary(const practice_options *o, const tally *n, const 
                   {"followups", n->followups}};
     json_begin_object(&w);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        json_key(&w, counts[i].name);
-        json_int(&w, (int64_t)counts[i].value);
+        json_member_int(&w, counts[i].name, (int64_t)counts[i].value);
     }
     double replies = n->replies ? (double)n->replies : 1, followups = n->followups ? (double)n->followups : 1;
-    json_key(&w, "mean_quality");
-    json_double(&w, n->quality / replies);
-    json_key(&w, "level_shares");
-    json_begin_array(&w);
+    json_member_double(&w, "mean_quality", n->quality / replies);
+    json_member_array(&w, "level_shares");
     for (int l = 1; l <= 5; l++) json_double(&w, (double)n->levels[l] / followups);
     json_end_array(&w);
-    json_key(&w, "chinese_conversations");
-    json_double(&w, (double)n->chinese / (n->conversations ? (double)n->conversations : 1));
-    json_key(&w, "reply_modes");
-    json_begin_object(&w);
+    json_member_double(&w, "chinese_conversations",
+                       (double)n->chinese / (n->conversations ? (double)n->conversations : 1));
+    json_member_object(&w, "reply_modes");
     for (int m = 0; m < REPLY_MODES; m++) {
-        json_key(&w, mode_names[m]);
-        json_double(&w, (double)n->modes[m] / replies);
+        json_member_double(&w, mode_names[m], (double)n->modes[m] / replies);
     }
     json_end_object(&w);
-    json_key(&w, "kinds");
-    json_begin_object(&w);
+    json_member_object(&w, "kinds");
     for (int k = 0; k < TASK_KINDS; k++) {
         practice_task t = {.kind = (practice_kind)k};
-        json_key(&w, practice_task_kind(&t));
-        json_begin_object(&w);
-        json_key(&w, "replies");
-        json_int(&w, (int64_t)n->kinds[k]);
-        json_key(&w, "mean_quality");
-        json_double(&w, n->kinds[k] ? n->kind_quality[k] / (double)n->kinds[k] : 0);
+        json_member_object(&w, practice_task_kind(&t));
+        json_member_int(&w, "replies", (int64_t)n->kinds[k]);
+        json_member_double(&w, "mean_quality", n->kinds[k] ? n->kind_quality[k] / (double)n->kinds[k] : 0);
         json_end_object(&w);
     }
     json_end_object(&w);

@@ -198,20 +198,13 @@ const char *practice_task_kind(const practice_task *t) { return kind_names[t->ki
 
 void practice_task_json(const practice_task *t, json_writer *w) {
     json_begin_object(w);
-    json_key(w, "kind");
-    json_string(w, kind_names[t->kind]);
-    json_key(w, "language");
-    json_string(w, t->chinese ? "zh" : "en");
-    json_key(w, "prompt");
-    json_string(w, t->prompt);
-    json_key(w, "subject");
-    json_string(w, t->subject);
-    json_key(w, "other");
-    json_string(w, t->other);
-    json_key(w, "a");
-    json_int(w, t->a);
-    json_key(w, "b");
-    json_int(w, t->b);
+    json_member_string(w, "kind", kind_names[t->kind]);
+    json_member_string(w, "language", t->chinese ? "zh" : "en");
+    json_member_string(w, "prompt", t->prompt);
+    json_member_string(w, "subject", t->subject);
+    json_member_string(w, "other", t->other);
+    json_member_int(w, "a", t->a);
+    json_member_int(w, "b", t->b);
     json_end_object(w);
 }
 

@@ -12,14 +12,14 @@ void consensus_free(consensus *c) {
 static void put_meta(const annotator_panel *p, const dawid_skene *d, strbuf *meta) {
     json_writer w = json_writer_make(meta);
     json_begin_object(&w);
-    json_key(&w, "converged"), json_bool(&w, dawid_skene_converged(d) != 0);
-    json_key(&w, "iterations"), json_int(&w, (int64_t)dawid_skene_iterations(d));
-    json_key(&w, "prior"), json_begin_array(&w);
+    json_member_bool(&w, "converged", dawid_skene_converged(d) != 0);
+    json_member_int(&w, "iterations", (int64_t)dawid_skene_iterations(d));
+    json_member_array(&w, "prior");
     for (int k = 0; k < PATTERN_LEVELS; k++) json_double(&w, dawid_skene_prior(d)[k]);
     json_end_array(&w);
-    json_key(&w, "confusion"), json_begin_object(&w);
+    json_member_object(&w, "confusion");
     for (size_t a = 0; a < p->n; a++) {
-        json_key(&w, p->annotators[a]->name), json_begin_array(&w);
+        json_member_array(&w, p->annotators[a]->name);
         for (int k = 0; k < PATTERN_LEVELS; k++) {
             json_begin_array(&w);
             for (int l = 0; l < PATTERN_LEVELS; l++)

@@ -64,12 +64,10 @@ void funnel_json(const funnel *f, json_writer *w) {
     for (size_t i = 0; i < f->n; i++) {
         if (!opens_stage(f, i)) continue;
         const char *stage = f->lines[i].stage;
-        json_key(w, stage);
-        json_begin_object(w);
+        json_member_object(w, stage);
         for (size_t k = i; k < f->n; k++) {
             if (strcmp(f->lines[k].stage, stage) != 0) continue;
-            json_key(w, f->lines[k].name);
-            json_int(w, (int64_t)f->lines[k].count);
+            json_member_int(w, f->lines[k].name, (int64_t)f->lines[k].count);
         }
         json_end_object(w);
     }

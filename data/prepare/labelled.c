@@ -145,16 +145,16 @@ static wr_status read_row(void *context, const char *line, size_t n, row_fault f
     strbuf_clear(&p->line);
     json_writer w = json_writer_make(&p->line);
     json_begin_object(&w);
-    json_key(&w, "id"), json_string(&w, r.id);
-    json_key(&w, "user"), json_string(&w, r.user);
-    json_key(&w, "label"), json_int(&w, r.label);
-    json_key(&w, "query"), json_string_n(&w, r.query, r.query_length);
-    json_key(&w, "response"), json_string_n(&w, r.response, r.response_length);
-    json_key(&w, "history"), json_begin_array(&w);
+    json_member_string(&w, "id", r.id);
+    json_member_string(&w, "user", r.user);
+    json_member_int(&w, "label", r.label);
+    json_member_string_n(&w, "query", r.query, r.query_length);
+    json_member_string_n(&w, "response", r.response, r.response_length);
+    json_member_array(&w, "history");
     for (size_t i = 0; i < r.n_history; i++) {
         json_begin_object(&w);
-        json_key(&w, "role"), json_string(&w, r.history[i].role);
-        json_key(&w, "content"), json_string_n(&w, r.history[i].content, r.history[i].length);
+        json_member_string(&w, "role", r.history[i].role);
+        json_member_string_n(&w, "content", r.history[i].content, r.history[i].length);
         json_end_object(&w);
     }
     json_end_array(&w);

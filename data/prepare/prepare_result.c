@@ -21,10 +21,10 @@ wr_status result_user(outstream *out, strbuf *line, const char *name, const spli
     strbuf_clear(line);
     json_writer w = json_writer_make(line);
     json_begin_object(&w);
-    json_key(&w, "user"), json_string(&w, name);
-    json_key(&w, "split"), json_string(&w, u->test ? "test" : "train");
-    json_key(&w, "turns"), json_int(&w, (int64_t)u->turns);
-    json_key(&w, "instances"), json_int(&w, (int64_t)split_instances(u));
+    json_member_string(&w, "user", name);
+    json_member_string(&w, "split", u->test ? "test" : "train");
+    json_member_int(&w, "turns", (int64_t)u->turns);
+    json_member_int(&w, "instances", (int64_t)split_instances(u));
     json_end_object(&w);
     return outstream_line(out, line);
 }
@@ -54,23 +54,23 @@ cleanup:
 
 static void put_options(const prepare_options *o, json_writer *w) {
     json_begin_object(w);
-    json_key(w, "format"), json_string(w, o->format);
-    json_key(w, "seed"), json_int(w, (int64_t)o->seed);
-    json_key(w, "user_key"), json_string(w, o->user_key_header ? "ip+header" : "ip");
-    json_key(w, "test_instances"), json_int(w, o->test_instances);
-    json_key(w, "max_length"), json_int(w, (int64_t)o->max_length);
-    json_key(w, "shard_records"), json_int(w, (int64_t)o->shard_records);
-    json_key(w, "block_bytes"), json_int(w, (int64_t)o->block_bytes);
-    json_key(w, "min_reply_words"), json_int(w, (int64_t)o->filters.min_reply_words);
-    json_key(w, "min_query_words"), json_int(w, (int64_t)o->filters.min_query_words);
-    json_key(w, "drop_toxic"), json_bool(w, o->drop_toxic);
-    json_key(w, "drop_redacted"), json_bool(w, o->drop_redacted);
-    json_key(w, "filters_off"), json_begin_array(w);
+    json_member_string(w, "format", o->format);
+    json_member_int(w, "seed", (int64_t)o->seed);
+    json_member_string(w, "user_key", o->user_key_header ? "ip+header" : "ip");
+    json_member_int(w, "test_instances", o->test_instances);
+    json_member_int(w, "max_length", (int64_t)o->max_length);
+    json_member_int(w, "shard_records", (int64_t)o->shard_records);
+    json_member_int(w, "block_bytes", (int64_t)o->block_bytes);
+    json_member_int(w, "min_reply_words", (int64_t)o->filters.min_reply_words);
+    json_member_int(w, "min_query_words", (int64_t)o->filters.min_query_words);
+    json_member_bool(w, "drop_toxic", o->drop_toxic);
+    json_member_bool(w, "drop_redacted", o->drop_redacted);
+    json_member_array(w, "filters_off");
     for (int f = FILTER_KEEP + 1; f < FILTERS; f++) {
         if (o->filters.off >> f & 1) json_string(w, filter_name((filter)f));
     }
     json_end_array(w);
-    json_key(w, "annotators"), json_begin_array(w);
+    json_member_array(w, "annotators");
     for (size_t i = 0; i < o->n_annotators; i++) json_string(w, o->annotators[i]->name);
     json_end_array(w);
     json_end_object(w);
@@ -96,8 +96,7 @@ static wr_status put_files(const char *dir, const char *folder, json_writer *w) 
             continue;
         }
         TRY(hash_file_hex(path, hash));
-        json_key(w, name);
-        json_string(w, hash);
+        json_member_string(w, name, hash);
     }
 cleanup:
     names_free(names, n);
@@ -113,18 +112,18 @@ wr_status result_finish(const prepare_result *r) {
     TRY(file_write_atomic(path, template, strlen(template)));
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
-    json_key(&w, "version"), json_int(&w, 1);
-    json_key(&w, "classes"), json_int(&w, r->classes);
-    json_key(&w, "tokenizer_hash"), json_string(&w, r->tok ? tokenizer_hash(r->tok) : "");
-    json_key(&w, "vocab_size"), json_int(&w, r->tok ? (int64_t)tokenizer_vocab(r->tok) : 0);
-    json_key(&w, "template_hash"), json_string(&w, reward_template_hash(r->template));
+    json_member_int(&w, "version", 1);
+    json_member_int(&w, "classes", r->classes);
+    json_member_string(&w, "tokenizer_hash", r->tok ? tokenizer_hash(r->tok) : "");
+    json_member_int(&w, "vocab_size", r->tok ? (int64_t)tokenizer_vocab(r->tok) : 0);
+    json_member_string(&w, "template_hash", reward_template_hash(r->template));
     json_key(&w, "options"), put_options(r->o, &w);
     if (r->extra->len) {
         strbuf_putc(&text, ',');
         strbuf_append(&text, r->extra->data, r->extra->len);
     }
     json_key(&w, "funnel"), funnel_json(r->funnel, &w);
-    json_key(&w, "files"), json_begin_object(&w);
+    json_member_object(&w, "files");
     TRY(put_files(r->dir, "", &w));
     json_end_object(&w);
     json_end_object(&w);

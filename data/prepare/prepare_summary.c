@@ -25,8 +25,8 @@ wr_status prepare_summary(const char *dir, strbuf *out) {
     TRY(wr_context(json_parse(a, text, n, &meta), "%s", path));
     if (!json_is(meta, JSON_OBJECT)) TRY(wr_fail(WR_E_FORMAT, "%s: not a JSON object", path));
     json_begin_object(&w);
-    json_key(&w, "dir"), json_string(&w, dir);
-    json_key(&w, "meta"), json_copy(&w, meta);
+    json_member_string(&w, "dir", dir);
+    json_member_copy(&w, "meta", meta);
     TRY(summary_turns(dir, &w));
     TRY(summary_users(dir, &w));
     TRY(summary_records(dir, &w));

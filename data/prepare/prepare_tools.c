@@ -77,7 +77,7 @@ void prepare_tools_close(prepare_tools *t) {
 static void put_number(json_writer *w, const char *key, uint64_t v) {
     char text[32];
     snprintf(text, sizeof text, "%llu", (unsigned long long)v);
-    json_key(w, key), json_string(w, text);
+    json_member_string(w, key, text);
 }
 
 static wr_status put_terms(json_writer *w, const char *terms) {
@@ -87,7 +87,7 @@ static wr_status put_terms(json_writer *w, const char *terms) {
     TRY_ALLOC(a);
     TRY(terms ? json_parse(a, terms, strlen(terms), &object) : WR_OK);
     for (const json_value *v = object ? object->first : NULL; v; v = v->next)
-        json_key(w, v->key), json_string_n(w, v->text, v->length);
+        json_member_string_n(w, v->key, v->text, v->length);
 cleanup:
     arena_free(a);
     return status;
@@ -101,19 +101,19 @@ wr_status prepare_describe_job(const prepare_options *o, const prepare_tools *t,
     json_begin_object(&w);
     put_number(&w, "version", 2);
     TRY(put_terms(&w, o->terms));
-    json_key(&w, "--fields"), json_string(&w, o->fields ? o->fields : "wildchat");
+    json_member_string(&w, "--fields", o->fields ? o->fields : "wildchat");
     put_number(&w, "--test-instances", (uint64_t)o->test_instances);
     put_number(&w, "filters (their rules, languages, limits, and those switched off)",
                t->filters ? filters_fingerprint(t->filters) : 0);
     put_number(&w, "--refusal-rules", t->refusal ? refusal_fingerprint(t->refusal) : 0);
     put_number(&w, "--no-chats", o->no_chats);
     put_number(&w, "--vocab-size", o->no_tokens || o->tokenizer ? 0 : o->vocab_size);
-    json_key(&w, "--tokenizer"), json_string(&w, o->no_tokens ? "none" : t->tok ? tokenizer_hash(t->tok) : "trained");
+    json_member_string(&w, "--tokenizer", o->no_tokens ? "none" : t->tok ? tokenizer_hash(t->tok) : "trained");
     if (t->chat) hash_hex(chat_template_source(t->chat), strlen(chat_template_source(t->chat)), chat);
-    json_key(&w, "--chat-template"), json_string(&w, chat);
-    json_key(&w, "--template"), json_string(&w, reward_template_hash(t->template));
+    json_member_string(&w, "--chat-template", chat);
+    json_member_string(&w, "--template", reward_template_hash(t->template));
     if (o->exclude_users) TRY(hash_file_hex(o->exclude_users, hash));
-    json_key(&w, "--exclude-users"), json_string(&w, hash);
+    json_member_string(&w, "--exclude-users", hash);
     for (size_t i = 0; i < t->panel.n; i++) {
         char key[128];
         snprintf(key, sizeof key, "annotator %zu, %.80s", i + 1, t->panel.annotators[i]->name);
@@ -134,7 +134,7 @@ wr_status prepare_describe_sources(const sources *s, strbuf *out) {
     for (size_t i = 0; i < sources_files(s); i++) {
         char key[48];
         snprintf(key, sizeof key, "source file %zu", i + 1);
-        json_key(&w, key), json_string(&w, sources_path(s, i));
+        json_member_string(&w, key, sources_path(s, i));
     }
     put_number(&w, "number of source files", sources_files(s));
     put_number(&w, "sizes, times and settings of the source files", sources_fingerprint(s));

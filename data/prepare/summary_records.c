@@ -220,17 +220,16 @@ static wr_status put_example(json_writer *w, const example *e, arena *memory) {
     arena_reset(memory);
     TRY(instance_decode(e->bytes, e->n, memory, &x));
     json_begin_object(w);
-    json_key(w, "label"), json_int(w, x.label);
-    json_key(w, "how"), json_string(w, x.how);
-    json_key(w, "split"), json_string(w, e->test ? "test" : "train");
-    json_key(w, "id"), json_string(w, x.id);
-    json_key(w, "language"), json_string(w, x.language);
-    json_key(w, "model"), json_string(w, x.model);
-    json_key(w, "history");
-    json_begin_array(w);
+    json_member_int(w, "label", x.label);
+    json_member_string(w, "how", x.how);
+    json_member_string(w, "split", e->test ? "test" : "train");
+    json_member_string(w, "id", x.id);
+    json_member_string(w, "language", x.language);
+    json_member_string(w, "model", x.model);
+    json_member_array(w, "history");
     for (size_t i = 0; i < x.n_history; i++) {
         json_begin_object(w);
-        json_key(w, "role"), json_string(w, x.history[i].role);
+        json_member_string(w, "role", x.history[i].role);
         put_text(w, "content", x.history[i].content, x.history[i].length);
         json_end_object(w);
     }
@@ -251,8 +250,7 @@ static int by_label(const void *x, const void *y) {
 static wr_status put_examples(json_writer *w, record_counts *c) {
     wr_status status = WR_OK;
     if (c->n_groups) qsort(c->groups, c->n_groups, sizeof *c->groups, by_label);
-    json_key(w, "examples");
-    json_begin_array(w);
+    json_member_array(w, "examples");
     for (size_t g = 0; g < c->n_groups; g++) {
         for (size_t i = 0; i < SUMMARY_EXAMPLES; i++) {
             if (c->groups[g].best[i].bytes) TRY(put_example(w, &c->groups[g].best[i], c->memory));
@@ -267,42 +265,38 @@ static void put_lengths(json_writer *w, record_counts *c, length_kind k) {
     uint32_t *v = c->lengths[k];
     size_t n = c->n_lengths[k];
     if (!n) return;
-    json_key(w, length_names[k]);
-    json_begin_object(w);
+    json_member_object(w, length_names[k]);
     summary_histogram(w, "histogram", v, n); /* sorts */
-    json_key(w, "median"), json_int(w, v[n / 2]);
-    json_key(w, "p90"), json_int(w, v[n - 1 - (n - 1) / 10]);
-    json_key(w, "largest"), json_int(w, v[n - 1]);
+    json_member_int(w, "median", v[n / 2]);
+    json_member_int(w, "p90", v[n - 1 - (n - 1) / 10]);
+    json_member_int(w, "largest", v[n - 1]);
     json_end_object(w);
 }
 
 static void put_records(json_writer *w, record_counts *c, int classes) {
     static const char *const number[] = {"n", NULL};
     uint64_t split[2] = {0, 0};
-    json_key(w, "records");
-    json_begin_object(w);
-    json_key(w, "n"), json_int(w, (int64_t)c->n);
-    json_key(w, "labels");
-    json_begin_array(w);
+    json_member_object(w, "records");
+    json_member_int(w, "n", (int64_t)c->n);
+    json_member_array(w, "labels");
     for (int l = 1; l <= classes && l < LABELS; l++) {
         json_begin_object(w);
-        json_key(w, "label"), json_int(w, l);
-        json_key(w, "train"), json_int(w, (int64_t)c->labels[l][0]);
-        json_key(w, "test"), json_int(w, (int64_t)c->labels[l][1]);
+        json_member_int(w, "label", l);
+        json_member_int(w, "train", (int64_t)c->labels[l][0]);
+        json_member_int(w, "test", (int64_t)c->labels[l][1]);
         json_end_object(w);
         split[0] += c->labels[l][0], split[1] += c->labels[l][1];
     }
     json_end_array(w);
-    json_key(w, "train"), json_int(w, (int64_t)split[0]);
-    json_key(w, "test"), json_int(w, (int64_t)split[1]);
-    json_key(w, "how");
-    json_begin_array(w);
+    json_member_int(w, "train", (int64_t)split[0]);
+    json_member_int(w, "test", (int64_t)split[1]);
+    json_member_array(w, "how");
     const tally_row *how = tally_by_name(c->how);
     for (size_t i = 0; i < tally_count(c->how); i++) {
         json_begin_object(w);
-        json_key(w, "label"), json_int(w, atoi(how[i].name));
-        json_key(w, "how"), json_string(w, strchr(how[i].name, ' ') + 1);
-        json_key(w, "n"), json_int(w, (int64_t)how[i].counts[0]);
+        json_member_int(w, "label", atoi(how[i].name));
+        json_member_string(w, "how", strchr(how[i].name, ' ') + 1);
+        json_member_int(w, "n", (int64_t)how[i].counts[0]);
         json_end_object(w);
     }
     json_end_array(w);

@@ -46,8 +46,7 @@ cleanup:
 }
 
 static void put_levels(json_writer *w, const char *key, const uint64_t *counts) {
-    json_key(w, key);
-    json_begin_array(w);
+    json_member_array(w, key);
     for (int l = 0; l < 6; l++) json_int(w, (int64_t)counts[l]);
     json_end_array(w);
 }
@@ -62,14 +61,13 @@ static void put_level(json_writer *w, const char *key, char digit) {
 
 static void put_flow(json_writer *w, tally *flow) {
     const tally_row *rows = tally_by_name(flow);
-    json_key(w, "flow");
-    json_begin_array(w);
+    json_member_array(w, "flow");
     for (size_t i = 0; i < tally_count(flow); i++) {
         json_begin_object(w);
         put_level(w, "level", rows[i].name[0]);
         put_level(w, "final", rows[i].name[2]);
-        json_key(w, "outcome"), json_string(w, rows[i].name + 4);
-        json_key(w, "n"), json_int(w, (int64_t)rows[i].counts[0]);
+        json_member_string(w, "outcome", rows[i].name + 4);
+        json_member_int(w, "n", (int64_t)rows[i].counts[0]);
         json_end_object(w);
     }
     json_end_array(w);
@@ -77,10 +75,9 @@ static void put_flow(json_writer *w, tally *flow) {
 
 static void put_turns(json_writer *w, turn_counts *c, uint64_t bad) {
     static const char *const number[] = {"n", NULL}, *const groups[] = {"turns", "kept", NULL};
-    json_key(w, "turns");
-    json_begin_object(w);
-    json_key(w, "n"), json_int(w, (int64_t)c->n);
-    json_key(w, "bad_lines"), json_int(w, (int64_t)bad);
+    json_member_object(w, "turns");
+    json_member_int(w, "n", (int64_t)c->n);
+    json_member_int(w, "bad_lines", (int64_t)bad);
     put_levels(w, "levels", c->levels);
     put_levels(w, "final", c->final);
     put_flow(w, c->flow);

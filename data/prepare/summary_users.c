@@ -48,21 +48,15 @@ cleanup:
     return status;
 }
 
-static void count(json_writer *w, const char *key, uint64_t v) {
-    json_key(w, key);
-    json_int(w, (int64_t)v);
-}
-
 /* x: ascending, all above 0. gini = sum (2i - n - 1) x_i / (n sum x), i = 1 … n. */
 static void put_inequality(json_writer *w, const uint32_t *x, size_t n, uint64_t total) {
     double weighted = 0, below = 0;
     for (size_t i = 0; i < n; i++) weighted += (2 * (double)(i + 1) - (double)n - 1) * x[i];
-    json_key(w, "gini"), json_double(w, n ? weighted / ((double)n * (double)total) : NAN);
+    json_member_double(w, "gini", n ? weighted / ((double)n * (double)total) : NAN);
     size_t top = (n + 99) / 100;
     for (size_t i = n - top; i < n; i++) below += x[i];
-    json_key(w, "top_percent_share"), json_double(w, n ? below / (double)total : NAN);
-    json_key(w, "lorenz");
-    json_begin_array(w);
+    json_member_double(w, "top_percent_share", n ? below / (double)total : NAN);
+    json_member_array(w, "lorenz");
     double sum = 0;
     size_t at = 0;
     for (size_t p = 0; n && p <= LORENZ_POINTS; p++) {
@@ -82,19 +76,18 @@ wr_status summary_users(const char *dir, json_writer *w) {
     TRY(path_join(path, dir, "users.jsonl.zst"));
     if (!file_exists(path)) return WR_OK;
     TRY(read_users(path, &u));
-    json_key(w, "users");
-    json_begin_object(w);
-    count(w, "n", u.n);
-    count(w, "bad_lines", u.bad);
-    count(w, "train", u.train);
-    count(w, "test", u.test);
-    count(w, "turns", u.turns);
-    count(w, "instances", u.total);
+    json_member_object(w, "users");
+    json_member_count(w, "n", u.n);
+    json_member_count(w, "bad_lines", u.bad);
+    json_member_count(w, "train", u.train);
+    json_member_count(w, "test", u.test);
+    json_member_count(w, "turns", u.turns);
+    json_member_count(w, "instances", u.total);
     summary_histogram(w, "histogram", u.instances, u.n); /* sorts */
     size_t none = 0;
     while (none < u.n && u.instances[none] == 0) none++;
-    count(w, "with_instances", u.n - none);
-    count(w, "largest", u.n ? u.instances[u.n - 1] : 0);
+    json_member_count(w, "with_instances", u.n - none);
+    json_member_count(w, "largest", u.n ? u.instances[u.n - 1] : 0);
     put_inequality(w, u.instances + none, u.n - none, u.total);
     json_end_object(w);
 cleanup:

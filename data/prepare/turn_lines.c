@@ -26,8 +26,8 @@ static void month_of(const char *timestamp, char out[8]) {
 }
 
 static void put_turn(json_writer *w, const conversation *c, size_t at) {
-    json_key(w, "conversation_hash"), json_string(w, c->id);
-    json_key(w, "turn_identifier"), json_int(w, c->turns[at]);
+    json_member_string(w, "conversation_hash", c->id);
+    json_member_int(w, "turn_identifier", c->turns[at]);
 }
 
 void turn_line(const annotator_panel *p, const conversation *c, size_t at, const turn_state *t, const uint8_t *answers,
@@ -38,20 +38,20 @@ void turn_line(const annotator_panel *p, const conversation *c, size_t at, const
     month_of(c->timestamp, month);
     json_begin_object(&w);
     put_turn(&w, c, at);
-    json_key(&w, "user"), json_string(&w, c->user);
+    json_member_string(&w, "user", c->user);
     json_key(&w, "level"), put_level(&w, t->level);
-    json_key(&w, "how"), json_string(&w, how_text(p, (how)t->how));
+    json_member_string(&w, "how", how_text(p, (how)t->how));
     json_key(&w, "final_level"), put_level(&w, t->final);
-    json_key(&w, "dropped"), json_string(&w, filter_name((filter)t->dropped));
-    json_key(&w, "language"), json_string(&w, c->language);
-    json_key(&w, "model"), json_string(&w, c->model);
-    json_key(&w, "month"), json_string(&w, month);
-    json_key(&w, "refusal"), json_string(&w, refusals[t->refusal & 3]);
+    json_member_string(&w, "dropped", filter_name((filter)t->dropped));
+    json_member_string(&w, "language", c->language);
+    json_member_string(&w, "model", c->model);
+    json_member_string(&w, "month", month);
+    json_member_string(&w, "refusal", refusals[t->refusal & 3]);
     if (p->n > 1) {
-        json_key(&w, "levels"), json_begin_object(&w);
+        json_member_object(&w, "levels");
         for (size_t a = 0; a < p->n; a++) json_key(&w, p->annotators[a]->name), put_level(&w, answers[a]);
         json_end_object(&w);
-        json_key(&w, "weight"), json_double(&w, t->weight);
+        json_member_double(&w, "weight", t->weight);
     }
     json_end_object(&w);
     strbuf_putc(out, '\n');
@@ -62,10 +62,10 @@ void audit_line(const conversation *c, size_t at, const turn_state *t, strbuf *o
     json_writer w = json_writer_make(out);
     json_begin_object(&w);
     put_turn(&w, c, at);
-    json_key(&w, "filter"), json_string(&w, filter_name((filter)t->dropped));
+    json_member_string(&w, "filter", filter_name((filter)t->dropped));
     for (int i = 0; i < 16; i++) hash[i] = "0123456789abcdef"[t->match >> (60 - 4 * i) & 15];
     hash[16] = '\0';
-    json_key(&w, "match_hash"), json_string(&w, t->match ? hash : NULL);
+    json_member_string(&w, "match_hash", t->match ? hash : NULL);
     json_end_object(&w);
     strbuf_putc(out, '\n');
 }

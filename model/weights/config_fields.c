@@ -73,6 +73,5 @@ void field_write_double(json_writer *w, const char *key, double x) {
     }
     if (!strpbrk(text, ".e")) memcpy(text + strlen(text), ".0", sizeof ".0"); /* at most 17 digits: there is room */
     v.length = strlen(text);
-    json_key(w, key);
-    json_copy(w, &v);
+    json_member_copy(w, key, &v);
 }

@@ -101,15 +101,14 @@ cleanup:
 
 static void write_object(json_writer *w, const char *key, const model_config *c, bool with_theta) {
     static const char *const names[] = {[ROPE_DEFAULT] = "default", [ROPE_LINEAR] = "linear", [ROPE_LLAMA3] = "llama3"};
-    json_key(w, key);
-    json_begin_object(w);
+    json_member_object(w, key);
     if (with_theta) field_write_double(w, "rope_theta", c->rope_theta);
-    json_key(w, "rope_type"), json_string(w, names[c->rope]);
+    json_member_string(w, "rope_type", names[c->rope]);
     if (c->rope != ROPE_DEFAULT) field_write_double(w, "factor", c->rope_factor);
     if (c->rope == ROPE_LLAMA3) {
         field_write_double(w, "low_freq_factor", c->rope_low_freq_factor);
         field_write_double(w, "high_freq_factor", c->rope_high_freq_factor);
-        json_key(w, "original_max_position_embeddings"), json_int(w, (int64_t)c->rope_original_positions);
+        json_member_int(w, "original_max_position_embeddings", (int64_t)c->rope_original_positions);
     }
     json_end_object(w);
 }
@@ -119,7 +118,7 @@ static void write_object(json_writer *w, const char *key, const model_config *c,
 void config_write_rope(json_writer *w, const model_config *c) {
     field_write_double(w, "rope_theta", c->rope_theta);
     if (c->rope == ROPE_DEFAULT)
-        json_key(w, "rope_scaling"), json_null(w);
+        json_member_null(w, "rope_scaling");
     else
         write_object(w, "rope_scaling", c, false);
     write_object(w, "rope_parameters", c, true);

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void write_size(json_writer *w, const char *key, size_t x) { json_key(w, key), json_int(w, (int64_t)x); }
-
 static void write_id(json_writer *w, const char *key, int32_t id) {
     json_key(w, key);
     if (id < 0)
@@ -20,42 +18,37 @@ static void write_eos(json_writer *w, const model_config *c) {
         write_id(w, "eos_token_id", c->eos_id);
         return;
     }
-    json_key(w, "eos_token_id");
-    json_begin_array(w);
+    json_member_array(w, "eos_token_id");
     for (size_t i = 0; i < c->n_eos; i++) json_int(w, c->eos_ids[i]);
     json_end_array(w);
 }
 
 static void write_labels(json_writer *w, size_t n) {
     char key[32], name[32];
-    json_key(w, "id2label");
-    json_begin_object(w);
+    json_member_object(w, "id2label");
     for (size_t i = 0; i < n; i++) {
         snprintf(key, sizeof key, "%zu", i);
         snprintf(name, sizeof name, "LABEL_%zu", i);
-        json_key(w, key);
-        json_string(w, name);
+        json_member_string(w, key, name);
     }
     json_end_object(w);
-    json_key(w, "label2id");
-    json_begin_object(w);
+    json_member_object(w, "label2id");
     for (size_t i = 0; i < n; i++) {
         snprintf(name, sizeof name, "LABEL_%zu", i);
-        json_key(w, name);
-        json_int(w, (int64_t)i);
+        json_member_int(w, name, (int64_t)i);
     }
     json_end_object(w);
 }
 
 static void write_family(json_writer *w, const model_config *c) {
     const model_family *f = config_family(c);
-    if (f->mlp_bias) json_key(w, "mlp_bias"), json_bool(w, false);
-    if (!c->qkv_bias) json_key(w, "attention_bias"), json_bool(w, false);
+    if (f->mlp_bias) json_member_bool(w, "mlp_bias", false);
+    if (!c->qkv_bias) json_member_bool(w, "attention_bias", false);
     if (f->window == WINDOW_SWITCH) {
-        json_key(w, "use_sliding_window"), json_bool(w, false);
-        write_size(w, "max_window_layers", c->L);
+        json_member_bool(w, "use_sliding_window", false);
+        json_member_count(w, "max_window_layers", c->L);
     }
-    if (f->window != WINDOW_UNKNOWN) json_key(w, "sliding_window"), json_null(w);
+    if (f->window != WINDOW_UNKNOWN) json_member_null(w, "sliding_window");
 }
 
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out) {
@@ -64,33 +57,32 @@ wr_status model_config_json(const model_config *c, precision stored, const json_
     model_config named = *c; /* the name of the architecture follows from family and head */
     model_config_set_head(&named, c->head, c->n_outputs);
     json_begin_object(&w);
-    json_key(&w, "architectures");
-    json_begin_array(&w);
+    json_member_array(&w, "architectures");
     json_string(&w, named.architecture);
     json_end_array(&w);
-    json_key(&w, "model_type"), json_string(&w, config_family(c)->model_type);
-    write_size(&w, "hidden_size", c->C);
-    write_size(&w, "intermediate_size", c->F);
-    write_size(&w, "num_hidden_layers", c->L);
-    write_size(&w, "num_attention_heads", c->H);
-    write_size(&w, "num_key_value_heads", c->G);
-    write_size(&w, "head_dim", c->D);
-    write_size(&w, "vocab_size", c->V);
-    write_size(&w, "max_position_embeddings", c->max_positions);
-    json_key(&w, "hidden_act"), json_string(&w, config_family(c)->activation);
+    json_member_string(&w, "model_type", config_family(c)->model_type);
+    json_member_count(&w, "hidden_size", c->C);
+    json_member_count(&w, "intermediate_size", c->F);
+    json_member_count(&w, "num_hidden_layers", c->L);
+    json_member_count(&w, "num_attention_heads", c->H);
+    json_member_count(&w, "num_key_value_heads", c->G);
+    json_member_count(&w, "head_dim", c->D);
+    json_member_count(&w, "vocab_size", c->V);
+    json_member_count(&w, "max_position_embeddings", c->max_positions);
+    json_member_string(&w, "hidden_act", config_family(c)->activation);
     field_write_double(&w, "rms_norm_eps", c->norm_eps);
     field_write_double(&w, "initializer_range", c->init_std);
     config_write_rope(&w, c);
-    json_key(&w, "attention_dropout"), json_double(&w, 0.0);
+    json_member_double(&w, "attention_dropout", 0.0);
     write_family(&w, c);
-    json_key(&w, "tie_word_embeddings"), json_bool(&w, c->tied);
+    json_member_bool(&w, "tie_word_embeddings", c->tied);
     write_id(&w, "bos_token_id", c->bos_id);
     write_eos(&w, c);
     write_id(&w, "pad_token_id", c->pad_id);
     if (c->head == HEAD_SCORE) write_labels(&w, c->n_outputs);
-    json_key(&w, "dtype"), json_string(&w, dtype);
-    json_key(&w, "torch_dtype"), json_string(&w, dtype);
-    json_key(&w, "use_cache"), json_bool(&w, true);
+    json_member_string(&w, "dtype", dtype);
+    json_member_string(&w, "torch_dtype", dtype);
+    json_member_bool(&w, "use_cache", true);
     for (const json_value *e = extra ? extra->first : NULL; e; e = e->next) {
         json_key_n(&w, e->key, e->key_length);
         json_copy(&w, e);

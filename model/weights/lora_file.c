@@ -22,8 +22,7 @@
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static void write_strings(json_writer *w, const char *key, const char *const *items, size_t n) {
-    json_key(w, key);
-    json_begin_array(w);
+    json_member_array(w, key);
     for (size_t i = 0; i < n; i++) json_string(w, items[i]);
     json_end_array(w);
 }
@@ -37,8 +36,7 @@ static void write_targets(json_writer *w, const model *m) {
             if ((a->targets & LORA_MODULE_BIT(lora_modules[k].kind)) &&
                 a->pairs[l * LAYER_KINDS + (size_t)lora_modules[k].kind].a == SIZE_MAX)
                 everywhere = false;
-    json_key(w, "target_modules");
-    json_begin_array(w);
+    json_member_array(w, "target_modules");
     for (size_t l = 0; l < (everywhere ? 1 : m->config.L); l++)
         for (size_t k = 0; k < LORA_MODULE_COUNT; k++) {
             char name[96];
@@ -59,12 +57,12 @@ static wr_status write_config(const model *m, const char *dir, const char *base)
     strbuf text = {0};
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
-    json_key(&w, "base_model_name_or_path"), json_string(&w, base);
-    json_key(&w, "bias"), json_string(&w, "none");
-    json_key(&w, "fan_in_fan_out"), json_bool(&w, false);
-    json_key(&w, "inference_mode"), json_bool(&w, true);
-    json_key(&w, "init_lora_weights"), json_bool(&w, true);
-    json_key(&w, "layers_to_transform"), json_null(&w);
+    json_member_string(&w, "base_model_name_or_path", base);
+    json_member_string(&w, "bias", "none");
+    json_member_bool(&w, "fan_in_fan_out", false);
+    json_member_bool(&w, "inference_mode", true);
+    json_member_bool(&w, "init_lora_weights", true);
+    json_member_null(&w, "layers_to_transform");
     json_key(&w, "lora_alpha");
     if (a->alpha == floor(a->alpha) && a->alpha < 1e15)
         json_int(&w, (int64_t)a->alpha);
@@ -74,18 +72,18 @@ static wr_status write_config(const model *m, const char *dir, const char *base)
         const json_value value = {.kind = JSON_NUMBER, .text = number, .length = strlen(number)};
         json_copy(&w, &value);
     }
-    json_key(&w, "lora_dropout"), json_int(&w, 0);
+    json_member_int(&w, "lora_dropout", 0);
     if (a->score != SIZE_MAX)
         write_strings(&w, "modules_to_save", (const char *const[]){"score"}, 1);
     else
-        json_key(&w, "modules_to_save"), json_null(&w);
-    json_key(&w, "peft_type"), json_string(&w, "LORA");
-    json_key(&w, "r"), json_int(&w, (int64_t)a->rank);
-    json_key(&w, "revision"), json_null(&w);
+        json_member_null(&w, "modules_to_save");
+    json_member_string(&w, "peft_type", "LORA");
+    json_member_int(&w, "r", (int64_t)a->rank);
+    json_member_null(&w, "revision");
     write_targets(&w, m);
-    json_key(&w, "task_type"), json_string(&w, a->score != SIZE_MAX ? "SEQ_CLS" : "CAUSAL_LM");
-    json_key(&w, "use_dora"), json_bool(&w, false);
-    json_key(&w, "use_rslora"), json_bool(&w, false);
+    json_member_string(&w, "task_type", a->score != SIZE_MAX ? "SEQ_CLS" : "CAUSAL_LM");
+    json_member_bool(&w, "use_dora", false);
+    json_member_bool(&w, "use_rslora", false);
     json_end_object(&w);
     strbuf_putc(&text, '\n');
     TRY(strbuf_status(&text));

@@ -16,8 +16,7 @@
 
 static void write_string_member(json_writer *w, const char *key, const char *value) {
     if (!value || !value[0]) return;
-    json_key(w, key);
-    json_string(w, value);
+    json_member_string(w, key, value);
 }
 
 static wr_status write_config(const model *m, const char *dir, const model_provenance *p, precision stored) {
@@ -34,8 +33,7 @@ static wr_status write_config(const model *m, const char *dir, const model_prove
         if (!p) p = &none;
         if (p->template_text) hash_hex(p->template_text, strlen(p->template_text), template_hash);
         json_begin_object(&w);
-        json_key(&w, "wildreward");
-        json_begin_object(&w);
+        json_member_object(&w, "wildreward");
         write_string_member(&w, "config_hash", p->config_hash);
         write_string_member(&w, "data_hash", p->data_hash);
         write_string_member(&w, "parent_hash", p->parent_hash);
@@ -87,17 +85,15 @@ static wr_status write_index(const model *m, const char *path, precision stored,
     char name[64];
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
-    json_key(&w, "metadata");
-    json_begin_object(&w);
-    json_key(&w, "total_parameters"), json_int(&w, (int64_t)m->n_params);
-    json_key(&w, "total_size"), json_int(&w, (int64_t)(m->n_params * precision_bytes(stored)));
+    json_member_object(&w, "metadata");
+    json_member_int(&w, "total_parameters", (int64_t)m->n_params);
+    json_member_int(&w, "total_size", (int64_t)(m->n_params * precision_bytes(stored)));
     json_end_object(&w);
-    json_key(&w, "weight_map");
-    json_begin_object(&w);
+    json_member_object(&w, "weight_map");
     for (size_t i = 0, shard = 1; i < m->n_tensors; shard++) {
         snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", shard, shards);
         for (size_t end = i + shard_length(m, i, stored, shard_bytes); i < end; i++)
-            json_key(&w, stored_tensor(m, i).name), json_string(&w, name);
+            json_member_string(&w, stored_tensor(m, i).name, name);
     }
     json_end_object(&w);
     json_end_object(&w);
@@ -139,14 +135,13 @@ cleanup:
 
 /* Ids that the model has; what else the directory it came from said (sampling defaults …) stays. */
 static void write_generation_ids(json_writer *w, const model_config *c) {
-    if (c->bos_id >= 0) json_key(w, "bos_token_id"), json_int(w, c->bos_id);
+    if (c->bos_id >= 0) json_member_int(w, "bos_token_id", c->bos_id);
     if (c->n_eos > 0) {
-        json_key(w, "eos_token_id");
-        json_begin_array(w);
+        json_member_array(w, "eos_token_id");
         for (size_t i = 0; i < c->n_eos; i++) json_int(w, c->eos_ids[i]);
         json_end_array(w);
     }
-    if (c->pad_id >= 0) json_key(w, "pad_token_id"), json_int(w, c->pad_id);
+    if (c->pad_id >= 0) json_member_int(w, "pad_token_id", c->pad_id);
 }
 
 static bool is_own_id(const model_config *c, const char *key) {

@@ -27,8 +27,7 @@ wr_status objective_record_save(const char *adapter_dir, const char *name) {
     strbuf text = {0};
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
-    json_key(&w, "objective");
-    json_string(&w, name);
+    json_member_string(&w, "objective", name);
     json_end_object(&w);
     strbuf_putc(&text, '\n');
     TRY(strbuf_status(&text));

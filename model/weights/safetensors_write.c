@@ -25,9 +25,8 @@ static wr_status write_header(const st_tensor *tensors, size_t n, st_dtype store
     size_t offset = 0;
     json_begin_object(&w);
     if (metadata) {
-        json_key(&w, "__metadata__");
-        json_begin_object(&w);
-        for (; metadata[0] && metadata[1]; metadata += 2) json_key(&w, metadata[0]), json_string(&w, metadata[1]);
+        json_member_object(&w, "__metadata__");
+        for (; metadata[0] && metadata[1]; metadata += 2) json_member_string(&w, metadata[0], metadata[1]);
         json_end_object(&w);
     }
     for (size_t i = 0; i < n; i++) {
@@ -35,15 +34,12 @@ static wr_status write_header(const st_tensor *tensors, size_t n, st_dtype store
         if (t->dtype != ST_F32 && t->dtype != ST_BF16 && t->dtype != ST_I64)
             return wr_fail(WR_E_USAGE, "tensor \"%s\": only F32, BF16 and I64 are written", t->name);
         const st_dtype type = type_in_file(t, stored);
-        json_key(&w, t->name);
-        json_begin_object(&w);
-        json_key(&w, "dtype"), json_string(&w, dtypes[type].name);
-        json_key(&w, "shape");
-        json_begin_array(&w);
+        json_member_object(&w, t->name);
+        json_member_string(&w, "dtype", dtypes[type].name);
+        json_member_array(&w, "shape");
         for (int d = 0; d < t->n_dims; d++) json_int(&w, (int64_t)t->dims[d]);
         json_end_array(&w);
-        json_key(&w, "data_offsets");
-        json_begin_array(&w);
+        json_member_array(&w, "data_offsets");
         json_int(&w, (int64_t)offset);
         offset += t->bytes / dtypes[t->dtype].size * dtypes[type].size;
         json_int(&w, (int64_t)offset);

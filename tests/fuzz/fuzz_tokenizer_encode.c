@@ -52,19 +52,16 @@ static void put_vocab(json_writer *w, int kind) {
             snprintf(name, sizeof name, "<0x%02X>", b);
         else
             name[utf8_encode(byte_to_char((uint8_t)b), name)] = '\0';
-        json_key(w, name);
-        json_int(w, b);
+        json_member_int(w, name, b);
     }
     static const char *const joined[] = {"th", "the", "aa", "aaaa", "in", "er"};
     for (int i = 0; i < 6; i++) {
-        json_key(w, joined[i]);
-        json_int(w, 256 + i);
+        json_member_int(w, joined[i], 256 + i);
     }
     static const char *const more[] = {"\xe2\x96\x81", "t", "h", "e", "a", "\xe2\x96\x81t", "\xe2\x96\x81\xe2\x96\x81",
                                        "\xc3\xa9"};
     for (int i = 0; i < 8 && kind == SENTENCE; i++) {
-        json_key(w, more[i]);
-        json_int(w, 262 + i);
+        json_member_int(w, more[i], 262 + i);
     }
 }
 

@@ -111,13 +111,13 @@ static wr_status print(const annotator_set *s, const turns *t, const results *r)
         strbuf_clear(&line);
         json_writer w = json_writer_make(&line);
         json_begin_object(&w);
-        json_key(&w, "conversation_hash"), json_string(&w, t->items[i].id), json_key(&w, "turn_identifier"),
-            json_int(&w, t->items[i].turn);
-        json_key(&w, "levels"), json_begin_object(&w);
-        for (size_t k = 0; k < s->n; k++) json_key(&w, s->levels[k]->name), json_int(&w, r->level[k][i]);
+        json_member_string(&w, "conversation_hash", t->items[i].id),
+            json_member_int(&w, "turn_identifier", t->items[i].turn);
+        json_member_object(&w, "levels");
+        for (size_t k = 0; k < s->n; k++) json_member_int(&w, s->levels[k]->name, r->level[k][i]);
         json_end_object(&w);
-        json_key(&w, "refusal"), json_int(&w, r->refusal[i]);
-        if (s->similarity) json_key(&w, "cosine"), json_double(&w, r->cosine[i]);
+        json_member_int(&w, "refusal", r->refusal[i]);
+        if (s->similarity) json_member_double(&w, "cosine", r->cosine[i]);
         json_end_object(&w);
         TRY(strbuf_status(&line));
         puts(line.data);
@@ -132,10 +132,10 @@ static void print_counts(const annotator_set *s, double seconds) {
     strbuf line = {0};
     json_writer w = json_writer_make(&line);
     json_begin_object(&w);
-    json_key(&w, "seconds"), json_double(&w, seconds);
+    json_member_double(&w, "seconds", seconds);
     for (size_t i = 0; i < s->n_owned; i++) {
-        json_key(&w, s->owned[i]->name), json_begin_object(&w);
-        json_key(&w, "fingerprint"), json_int(&w, (int64_t)(s->owned[i]->fingerprint >> 1));
+        json_member_object(&w, s->owned[i]->name);
+        json_member_int(&w, "fingerprint", (int64_t)(s->owned[i]->fingerprint >> 1));
         if (s->owned[i]->counts) s->owned[i]->counts(s->owned[i], &w);
         json_end_object(&w);
     }

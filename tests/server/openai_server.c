@@ -117,26 +117,25 @@ static void chat_response(const server *s, const json_value *v, const char *faul
     answer_text(s, text, hash64(text, n, 7), fault, &answer);
     json_writer w = json_writer_make(out);
     json_begin_object(&w);
-    json_key(&w, "object"), json_string(&w, "chat.completion");
-    json_key(&w, "choices"), json_begin_array(&w), json_begin_object(&w);
-    json_key(&w, "index"), json_int(&w, 0);
-    json_key(&w, "message"), json_begin_object(&w);
-    json_key(&w, "role"), json_string(&w, "assistant");
+    json_member_string(&w, "object", "chat.completion");
+    json_member_array(&w, "choices"), json_begin_object(&w);
+    json_member_int(&w, "index", 0);
+    json_member_object(&w, "message");
+    json_member_string(&w, "role", "assistant");
     json_key(&w, "content");
     if (is(fault, "null"))
         json_null(&w);
     else
         json_string_n(&w, strbuf_str(&answer), answer.len);
-    json_end_object(&w), json_key(&w, "finish_reason"), json_string(&w, "stop"), json_end_object(&w),
-        json_end_array(&w);
-    json_key(&w, "usage"), json_begin_object(&w);
+    json_end_object(&w), json_member_string(&w, "finish_reason", "stop"), json_end_object(&w), json_end_array(&w);
+    json_member_object(&w, "usage");
     if (is(fault, "usage")) {
         static const char *const odd[] = {
             "-5", "1e30", "1.5", "18446744073709551617", "\"12\"", "[]", "9223372036854775807", "1000000001"};
         json_key(&w, "prompt_tokens"), strbuf_puts(out, odd[n % 8]),
             w.need_comma = true, json_key(&w, "completion_tokens"), strbuf_puts(out, odd[(n / 8) % 8]);
     } else
-        json_key(&w, "prompt_tokens"), json_int(&w, (int64_t)n / 4), json_key(&w, "completion_tokens"), json_int(&w, 4);
+        json_member_int(&w, "prompt_tokens", (int64_t)n / 4), json_member_int(&w, "completion_tokens", 4);
     json_end_object(&w), json_end_object(&w);
     strbuf_free(&answer);
 }
@@ -145,19 +144,17 @@ static void embeddings_response(const json_value *v, const char *fault, strbuf *
     json_writer w = json_writer_make(out);
     int64_t index = 0;
     json_begin_object(&w);
-    json_key(&w, "data"), json_begin_array(&w);
+    json_member_array(&w, "data");
     for (const json_value *t = json_get(v, "input") ? json_get(v, "input")->first : NULL; t; t = t->next, index++) {
         rng r = rng_make(3, RNG_TEST, hash64(t->text, t->length, 9), 0, 0);
-        json_begin_object(&w), json_key(&w, "index"), json_int(&w, index), json_key(&w, "embedding"),
-            json_begin_array(&w);
+        json_begin_object(&w), json_member_int(&w, "index", index), json_member_array(&w, "embedding");
         if (is(fault, "unpooled")) json_begin_array(&w);
         for (int d = 0; d < DIMENSIONS; d++) json_double(&w, rng_normal(&r));
         if (is(fault, "unpooled")) json_end_array(&w);
         json_end_array(&w), json_end_object(&w);
     }
     json_end_array(&w);
-    json_key(&w, "usage"), json_begin_object(&w), json_key(&w, "prompt_tokens"), json_int(&w, index * 10),
-        json_end_object(&w);
+    json_member_object(&w, "usage"), json_member_int(&w, "prompt_tokens", index * 10), json_end_object(&w);
     json_end_object(&w);
 }
 
@@ -206,8 +203,8 @@ static enum MHD_Result reply_error(struct MHD_Connection *c, unsigned code, cons
                                    const char *message) {
     strbuf b = {0};
     json_writer w = json_writer_make(&b);
-    json_begin_object(&w), json_key(&w, "error"), json_begin_object(&w), json_key(&w, "message"),
-        json_string(&w, message), json_end_object(&w), json_end_object(&w);
+    json_begin_object(&w), json_member_object(&w, "error"), json_member_string(&w, "message", message),
+        json_end_object(&w), json_end_object(&w);
     enum MHD_Result queued = reply(c, code, "application/json", header, value, b.data, b.len);
     strbuf_free(&b);
     return queued;
@@ -239,11 +236,10 @@ static void log_request(server *s, const char *path, const char *key, unsigned t
     strbuf line = {0};
     json_writer w = json_writer_make(&line);
     json_begin_object(&w);
-    json_key(&w, "path"), json_string(&w, path), json_key(&w, "key"), json_string(&w, key), json_key(&w, "try"),
-        json_int(&w, tries);
-    json_key(&w, "fault"), json_string(&w, fault);
+    json_member_string(&w, "path", path), json_member_string(&w, "key", key), json_member_int(&w, "try", tries);
+    json_member_string(&w, "fault", fault);
     if (json_is(json_get(v, "input"), JSON_ARRAY)) {
-        json_key(&w, "inputs"), json_begin_array(&w);
+        json_member_array(&w, "inputs");
         for (const json_value *t = json_get(v, "input")->first; t; t = t->next) {
             char hex[HASH_HEX];
             hash_hex(t->text, t->length, hex);

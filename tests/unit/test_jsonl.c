@@ -30,11 +30,9 @@ static wr_status measure(void *context, jsonl_item *items, size_t n) {
             return wr_fail(t->fatal, "the model is gone");
         }
         json_writer w = jsonl_fields(&items[i]);
-        json_key(&w, "length");
-        json_int(&w, (int64_t)length);
+        json_member_int(&w, "length", (int64_t)length);
         w = jsonl_fields(&items[i]);
-        json_key(&w, "line_seen");
-        json_int(&w, (int64_t)items[i].line);
+        json_member_int(&w, "line_seen", (int64_t)items[i].line);
     }
     return WR_OK;
 }

@@ -94,14 +94,11 @@ static void write_config(strbuf *out, const char *pattern, const char *behavior)
     json_writer w = json_writer_make(out);
     const bool is_step = strcmp(behavior, "step") == 0;
     json_begin_object(&w);
-    json_key(&w, "type");
-    json_string(&w, is_step ? pattern : "Split");
-    json_key(&w, "behavior");
-    json_string(&w, strcmp(behavior, "isolated") == 0 || strcmp(behavior, "context") == 0 ? "Isolated" : "Removed");
-    json_key(&w, "pattern");
-    json_begin_object(&w);
-    json_key(&w, "Regex");
-    json_string(&w, pattern);
+    json_member_string(&w, "type", is_step ? pattern : "Split");
+    json_member_string(&w, "behavior",
+                       strcmp(behavior, "isolated") == 0 || strcmp(behavior, "context") == 0 ? "Isolated" : "Removed");
+    json_member_object(&w, "pattern");
+    json_member_string(&w, "Regex", pattern);
     json_end_object(&w);
     json_end_object(&w);
 }

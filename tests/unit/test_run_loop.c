@@ -46,8 +46,7 @@ static wr_status count_evaluation(void *context, json_writer *line, bool *nothin
     c->evaluations++;
     if (c->loop.state.step == c->bad_evaluation_at) return wr_fail(c->evaluation_error, "records cannot be read");
     *nothing = c->evaluation_error == WR_END;
-    json_key(line, "eval_loss");
-    json_int(line, 1);
+    json_member_int(line, "eval_loss", 1);
     return WR_OK;
 }
 

@@ -24,20 +24,15 @@ static void put_token(strbuf *out, const bpe_vocab *v, size_t id) {
 
 static void write_added(json_writer *w, const bpe_vocab *v) {
     static const char *const off[] = {"single_word", "lstrip", "rstrip", "normalized"};
-    json_key(w, "added_tokens");
-    json_begin_array(w);
+    json_member_array(w, "added_tokens");
     for (size_t i = 0; i < v->n_special; i++) {
         json_begin_object(w);
-        json_key(w, "id");
-        json_int(w, (int64_t)i);
-        json_key(w, "content");
-        json_string_n(w, v->tokens[i].bytes, v->tokens[i].n);
+        json_member_int(w, "id", (int64_t)i);
+        json_member_string_n(w, "content", v->tokens[i].bytes, v->tokens[i].n);
         for (size_t k = 0; k < sizeof off / sizeof *off; k++) {
-            json_key(w, off[k]);
-            json_bool(w, false);
+            json_member_bool(w, off[k], false);
         }
-        json_key(w, "special");
-        json_bool(w, true);
+        json_member_bool(w, "special", true);
         json_end_object(w);
     }
     json_end_array(w);
@@ -46,20 +41,15 @@ static void write_added(json_writer *w, const bpe_vocab *v) {
 static void write_model(json_writer *w, const bpe_vocab *v, strbuf *token) {
     static const char *const nulls[] = {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"};
     static const char *const off[] = {"fuse_unk", "byte_fallback", "ignore_merges"};
-    json_key(w, "model");
-    json_begin_object(w);
-    json_key(w, "type");
-    json_string(w, "BPE");
+    json_member_object(w, "model");
+    json_member_string(w, "type", "BPE");
     for (size_t i = 0; i < sizeof nulls / sizeof *nulls; i++) {
-        json_key(w, nulls[i]);
-        json_null(w);
+        json_member_null(w, nulls[i]);
     }
     for (size_t i = 0; i < sizeof off / sizeof *off; i++) {
-        json_key(w, off[i]);
-        json_bool(w, false);
+        json_member_bool(w, off[i], false);
     }
-    json_key(w, "vocab");
-    json_begin_object(w);
+    json_member_object(w, "vocab");
     for (size_t i = 0; i < v->n; i++) {
         strbuf_clear(token);
         put_token(token, v, i);
@@ -67,8 +57,7 @@ static void write_model(json_writer *w, const bpe_vocab *v, strbuf *token) {
         json_int(w, (int64_t)i);
     }
     json_end_object(w);
-    json_key(w, "merges");
-    json_begin_array(w);
+    json_member_array(w, "merges");
     for (size_t i = 0; i < v->n_joins; i++) {
         strbuf_clear(token);
         put_token(token, v, (size_t)v->joins[i].left);
@@ -89,29 +78,18 @@ static wr_status write_tokenizer(const bpe_vocab *v, strbuf *out) {
     TRY_ALLOC(a);
     TRY(json_parse(a, bpe_pretokenizer_json, strlen(bpe_pretokenizer_json), &pre));
     json_begin_object(&w);
-    json_key(&w, "version");
-    json_string(&w, "1.0");
-    json_key(&w, "truncation");
-    json_null(&w);
-    json_key(&w, "padding");
-    json_null(&w);
+    json_member_string(&w, "version", "1.0");
+    json_member_null(&w, "truncation");
+    json_member_null(&w, "padding");
     write_added(&w, v);
-    json_key(&w, "normalizer");
-    json_null(&w);
-    json_key(&w, "pre_tokenizer");
-    json_copy(&w, pre);
-    json_key(&w, "post_processor");
-    json_null(&w);
-    json_key(&w, "decoder");
-    json_begin_object(&w);
-    json_key(&w, "type");
-    json_string(&w, "ByteLevel");
-    json_key(&w, "add_prefix_space");
-    json_bool(&w, true);
-    json_key(&w, "trim_offsets");
-    json_bool(&w, true);
-    json_key(&w, "use_regex");
-    json_bool(&w, true);
+    json_member_null(&w, "normalizer");
+    json_member_copy(&w, "pre_tokenizer", pre);
+    json_member_null(&w, "post_processor");
+    json_member_object(&w, "decoder");
+    json_member_string(&w, "type", "ByteLevel");
+    json_member_bool(&w, "add_prefix_space", true);
+    json_member_bool(&w, "trim_offsets", true);
+    json_member_bool(&w, "use_regex", true);
     json_end_object(&w);
     write_model(&w, v, &token);
     json_end_object(&w);
@@ -133,22 +111,17 @@ static bool has_special(const bpe_vocab *v, const char *text) {
 static wr_status write_config(const bpe_vocab *v, strbuf *out) {
     json_writer w = json_writer_make(out);
     json_begin_object(&w);
-    json_key(&w, "tokenizer_class");
-    json_string(&w, "PreTrainedTokenizerFast");
-    json_key(&w, "clean_up_tokenization_spaces");
-    json_bool(&w, false);
+    json_member_string(&w, "tokenizer_class", "PreTrainedTokenizerFast");
+    json_member_bool(&w, "clean_up_tokenization_spaces", false);
     bool chat = has_special(v, "<|im_start|>") && has_special(v, "<|im_end|>");
     if (chat) {
-        json_key(&w, "eos_token");
-        json_string(&w, "<|im_end|>");
+        json_member_string(&w, "eos_token", "<|im_end|>");
     }
     if (has_special(v, "<|endoftext|>")) {
-        json_key(&w, "pad_token");
-        json_string(&w, "<|endoftext|>");
+        json_member_string(&w, "pad_token", "<|endoftext|>");
     }
     if (chat) {
-        json_key(&w, "chat_template");
-        json_string(&w, chatml);
+        json_member_string(&w, "chat_template", chatml);
     }
     json_end_object(&w);
     strbuf_putc(out, '\n');

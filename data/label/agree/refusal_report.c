@@ -58,19 +58,14 @@ cleanup:
     return status;
 }
 
-static void count(json_writer *w, const char *key, uint64_t v) {
-    json_key(w, key);
-    json_int(w, (int64_t)v);
-}
-
 /* "name", "name_low", "name_high"; null where n is 0. */
 static void share(json_writer *w, const char *name, const char *low_name, const char *high_name, uint64_t k,
                   uint64_t n) {
     double low = NAN, high = NAN;
     if (n) wilson_interval(k, n, &low, &high);
-    json_key(w, name), json_double(w, n ? (double)k / (double)n : NAN);
-    json_key(w, low_name), json_double(w, low);
-    json_key(w, high_name), json_double(w, high);
+    json_member_double(w, name, n ? (double)k / (double)n : NAN);
+    json_member_double(w, low_name, low);
+    json_member_double(w, high_name, high);
 }
 
 static void false_share(json_writer *w, uint64_t k, uint64_t n) {
@@ -78,17 +73,16 @@ static void false_share(json_writer *w, uint64_t k, uint64_t n) {
 }
 
 static void put_list(json_writer *w, const char *key, const tally_row *rows, size_t n, bool answered) {
-    json_key(w, key);
-    json_begin_array(w);
+    json_member_array(w, key);
     for (size_t i = 0; i < n; i++) {
         const uint64_t *c = rows[i].counts;
         json_begin_object(w);
-        json_key(w, "name"), json_string(w, rows[i].name);
-        count(w, "turns", c[TURNS]);
-        count(w, "refusals", c[REFUSALS]);
-        count(w, "false", c[FALSE_ONES]);
-        count(w, "justified", c[JUSTIFIED_ONES]);
-        if (answered) count(w, "answered", c[ANSWERED_ONES]);
+        json_member_string(w, "name", rows[i].name);
+        json_member_count(w, "turns", c[TURNS]);
+        json_member_count(w, "refusals", c[REFUSALS]);
+        json_member_count(w, "false", c[FALSE_ONES]);
+        json_member_count(w, "justified", c[JUSTIFIED_ONES]);
+        if (answered) json_member_count(w, "answered", c[ANSWERED_ONES]);
         false_share(w, c[FALSE_ONES], c[REFUSALS]);
         json_end_object(w);
     }
@@ -100,14 +94,13 @@ static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 void refusal_report_json(refusal_report *r, size_t most, json_writer *w) {
     uint64_t refusals = r->total[TURN_FALSE] + r->total[TURN_JUSTIFIED];
     json_begin_object(w);
-    count(w, "refusals", refusals);
-    count(w, "false", r->total[TURN_FALSE]);
-    count(w, "justified", r->total[TURN_JUSTIFIED]);
-    if (r->answered_known) count(w, "answered", r->total[TURN_ANSWERED]);
+    json_member_count(w, "refusals", refusals);
+    json_member_count(w, "false", r->total[TURN_FALSE]);
+    json_member_count(w, "justified", r->total[TURN_JUSTIFIED]);
+    if (r->answered_known) json_member_count(w, "answered", r->total[TURN_ANSWERED]);
     false_share(w, r->total[TURN_FALSE], refusals);
-    json_key(w, "paper_false_share"), json_double(w, REFUSAL_PAPER_FALSE_SHARE);
-    json_key(w, "by_level");
-    json_begin_array(w);
+    json_member_double(w, "paper_false_share", REFUSAL_PAPER_FALSE_SHARE);
+    json_member_array(w, "by_level");
     for (int level = 0; level < 6; level++) {
         const uint64_t *c = r->axes[level];
         uint64_t turns = c[TURN_FALSE] + c[TURN_JUSTIFIED] + c[TURN_ANSWERED] + c[TURN_NO_PHRASE];
@@ -117,11 +110,11 @@ void refusal_report_json(refusal_report *r, size_t most, json_writer *w) {
             json_int(w, level);
         else
             json_null(w);
-        count(w, "turns", turns);
-        count(w, "false", c[TURN_FALSE]);
-        count(w, "justified", c[TURN_JUSTIFIED]);
-        if (r->answered_known) count(w, "answered", c[TURN_ANSWERED]);
-        count(w, "none", c[TURN_NO_PHRASE]);
+        json_member_count(w, "turns", turns);
+        json_member_count(w, "false", c[TURN_FALSE]);
+        json_member_count(w, "justified", c[TURN_JUSTIFIED]);
+        if (r->answered_known) json_member_count(w, "answered", c[TURN_ANSWERED]);
+        json_member_count(w, "none", c[TURN_NO_PHRASE]);
         share(w, "false_rate", "false_rate_low", "false_rate_high", c[TURN_FALSE], turns);
         json_end_object(w);
     }

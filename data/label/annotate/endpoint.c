@@ -92,12 +92,10 @@ static void counts(const annotator *a, json_writer *w) {
                 {"prompt_tokens", e->prompt_tokens},
                 {"completion_tokens", e->completion_tokens},
                 {"odd_usage", e->odd_usage}};
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
-        json_key(w, list[i].name), json_int(w, (int64_t)list[i].value);
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) json_member_int(w, list[i].name, (int64_t)list[i].value);
     if (e->price_in > 0 || e->price_out > 0)
-        json_key(w, "cost"),
-            json_double(w,
-                        ((double)e->prompt_tokens * e->price_in + (double)e->completion_tokens * e->price_out) / 1e6);
+        json_member_double(
+            w, "cost", ((double)e->prompt_tokens * e->price_in + (double)e->completion_tokens * e->price_out) / 1e6);
 }
 
 /* --- creation ----------------------------------------------------------------------------------------------------- */
@@ -132,16 +130,15 @@ static wr_status write_head(endpoint *e, const endpoint_options *o) {
     }
     json_writer w = json_writer_make(&e->head);
     json_begin_object(&w);
-    json_key(&w, "model"), json_string(&w, o->model);
-    if (!json_get(extra, "temperature")) json_key(&w, "temperature"), json_double(&w, o->temperature);
+    json_member_string(&w, "model", o->model);
+    if (!json_get(extra, "temperature")) json_member_double(&w, "temperature", o->temperature);
     if (o->max_tokens > 0 && !json_get(extra, "max_tokens") && !json_get(extra, "max_completion_tokens"))
-        json_key(&w, "max_tokens"), json_int(&w, o->max_tokens);
+        json_member_int(&w, "max_tokens", o->max_tokens);
     for (const json_value *m = extra ? extra->first : NULL; m; m = m->next)
         json_key_n(&w, m->key, m->key_length), json_copy(&w, m);
-    json_key(&w, "messages");
-    json_begin_array(&w);
+    json_member_array(&w, "messages");
     json_begin_object(&w);
-    json_key(&w, "role"), json_string(&w, "user");
+    json_member_string(&w, "role", "user");
     json_key(&w, "content");
     TRY(strbuf_status(&e->head));
 cleanup:
@@ -198,10 +195,9 @@ wr_status annotator_endpoint_create(const endpoint_options *o, annotator **out) 
         TRY_ALLOC(e->embedding_model = mem_strdup(o->embedding_model));
         json_writer w = json_writer_make(&e->embed_head);
         json_begin_object(&w);
-        json_key(&w, "model"), json_string(&w, o->embedding_model);
-        json_key(&w, "encoding_format"), json_string(&w, "float");
-        json_key(&w, "input");
-        json_begin_array(&w);
+        json_member_string(&w, "model", o->embedding_model);
+        json_member_string(&w, "encoding_format", "float");
+        json_member_array(&w, "input");
         TRY(strbuf_status(&e->embed_head));
         e->base.cosines = endpoint_cosines;
     }

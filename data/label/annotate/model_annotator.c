@@ -40,24 +40,19 @@ static wr_status model_cosines(annotator *base, const turn_text *x, const turn_t
     return text_vector_cosines(&((model_annotator *)base)->vectors, x, y, n, cosine);
 }
 
-static void put_count(json_writer *w, const char *key, size_t n) {
-    json_key(w, key);
-    json_int(w, (int64_t)n);
-}
-
 static void model_counts(const annotator *base, json_writer *w) {
     const model_annotator *a = (const model_annotator *)base;
-    put_count(w, "turns", a->asked[ASK_LEVEL]);
-    put_count(w, "refusal_checks", a->asked[ASK_REFUSAL]);
-    put_count(w, "cached", a->cached);
-    put_count(w, "too_long", a->too_long);
-    put_count(w, "not_finite", a->not_finite);
-    put_count(w, "ties", a->ties);
-    put_count(w, "history_dropped", a->history_dropped);
-    put_count(w, "clipped", a->clipped);
-    put_count(w, "similarity_texts", a->vectors.texts);
-    put_count(w, "similarity_shortened", a->vectors.shortened);
-    put_count(w, "tokens", a->tokens + a->vectors.tokens);
+    json_member_count(w, "turns", a->asked[ASK_LEVEL]);
+    json_member_count(w, "refusal_checks", a->asked[ASK_REFUSAL]);
+    json_member_count(w, "cached", a->cached);
+    json_member_count(w, "too_long", a->too_long);
+    json_member_count(w, "not_finite", a->not_finite);
+    json_member_count(w, "ties", a->ties);
+    json_member_count(w, "history_dropped", a->history_dropped);
+    json_member_count(w, "clipped", a->clipped);
+    json_member_count(w, "similarity_texts", a->vectors.texts);
+    json_member_count(w, "similarity_shortened", a->vectors.shortened);
+    json_member_count(w, "tokens", a->tokens + a->vectors.tokens);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------
