@@ -48,7 +48,7 @@ static void write_family(json_writer *w, const model_config *c) {
         json_member_bool(w, "use_sliding_window", false);
         json_member_count(w, "max_window_layers", c->L);
     }
-    if (f->window != WINDOW_UNKNOWN) json_member_null(w, "sliding_window");
+    if (f->window != WINDOW_NONE) json_member_null(w, "sliding_window");
 }
 
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out) {

@@ -3,59 +3,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Where norms stand, and their modules: of attention, of the MLP. */
+#define PRE_NORM NORM_BEFORE, "input_layernorm", "post_attention_layernorm"
+
 /* Defaults are those of transformers' configuration classes. */
+/* clang-format off */
 static const model_family families[] = {
-    {.model_type = "llama",
-     .prefix = "Llama",
-     .max_positions = 2048,
-     .norm_eps = 1e-6,
-     .bos_id = 1,
-     .eos_id = 2,
-     .pad_id = -1,
-     .activation = "silu",
-     .mlp_bias = true,
-     .attention_norm = "input_layernorm",
-     .mlp_norm = "post_attention_layernorm"},
-    {.model_type = "qwen2",
-     .prefix = "Qwen2",
-     .G = 32,
-     .max_positions = 32768,
-     .norm_eps = 1e-6,
-     .bos_id = -1,
-     .eos_id = -1,
-     .pad_id = -1,
-     .activation = "silu",
-     .qkv_bias = true,
-     .attention_norm = "input_layernorm",
-     .mlp_norm = "post_attention_layernorm",
-     .window = WINDOW_SWITCH},
-    {.model_type = "qwen3",
-     .prefix = "Qwen3",
-     .G = 32,
-     .D = 128,
-     .max_positions = 32768,
-     .norm_eps = 1e-6,
-     .bos_id = -1,
-     .eos_id = -1,
-     .pad_id = -1,
-     .activation = "silu",
-     .qk_norm = QK_NORM_HEAD,
-     .attention_norm = "input_layernorm",
-     .mlp_norm = "post_attention_layernorm",
-     .window = WINDOW_SWITCH},
-    {.model_type = "mistral",
-     .prefix = "Mistral",
-     .G = 8,
-     .max_positions = 131072,
-     .norm_eps = 1e-6,
-     .bos_id = 1,
-     .eos_id = 2,
-     .pad_id = -1,
-     .activation = "silu",
-     .attention_norm = "input_layernorm",
-     .mlp_norm = "post_attention_layernorm",
-     .window = WINDOW_NULL},
+/*   model_type prefix      G    D positions eps  bos eos pad  act.  biases: qkv, mlp  q and k       norms     window */
+    {"llama",   "Llama",    0,   0,   2048, 1e-6,  1,  2, -1, "silu", false, true,  QK_NORM_NONE, PRE_NORM, WINDOW_NONE},
+    {"qwen2",   "Qwen2",   32,   0,  32768, 1e-6, -1, -1, -1, "silu", true,  false, QK_NORM_NONE, PRE_NORM, WINDOW_SWITCH},
+    {"qwen3",   "Qwen3",   32, 128,  32768, 1e-6, -1, -1, -1, "silu", false, false, QK_NORM_HEAD, PRE_NORM, WINDOW_SWITCH},
+    {"mistral", "Mistral",  8,   0, 131072, 1e-6,  1,  2, -1, "silu", false, false, QK_NORM_NONE, PRE_NORM, WINDOW_NULL},
 };
+/* clang-format on */
 enum { FAMILIES = sizeof families / sizeof families[0] };
 
 const model_family *family_of(const char *model_type) {

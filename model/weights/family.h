@@ -8,9 +8,9 @@
 
 /* What a config.json of the family may say about a sliding window, none of which is computed. */
 typedef enum window_rule {
-    WINDOW_UNKNOWN, /* the class has none; set, it would be one */
-    WINDOW_NULL,    /* "sliding_window" is one unless it is null */
-    WINDOW_SWITCH   /* only with "use_sliding_window", or by layer */
+    WINDOW_NONE,  /* the class has none; set, it would be one */
+    WINDOW_NULL,  /* "sliding_window" is one unless it is null */
+    WINDOW_SWITCH /* only with "use_sliding_window", or by layer */
 } window_rule;
 
 typedef struct model_family {
