@@ -172,3 +172,15 @@ cleanup:
     ZSTD_freeCCtx(z);
     return status;
 }
+
+wr_status outstream_write_line(const char *path, const strbuf *line) {
+    wr_status status = WR_OK;
+    outstream *out = NULL;
+    TRY(strbuf_status(line));
+    TRY(outstream_create(path, &out));
+    TRY(outstream_line(out, line));
+    TRY(outstream_commit(&out));
+cleanup:
+    outstream_discard(out);
+    return status;
+}

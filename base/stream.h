@@ -36,6 +36,8 @@ wr_status outstream_line(outstream *s, const strbuf *line); /* line + '\n' */
 wr_status outstream_flush(outstream *s);   /* what was written so far reaches the file (plain and stdout) */
 wr_status outstream_commit(outstream **s); /* finish, fsync, rename to the final name, free; *s = NULL */
 void outstream_discard(outstream *s);      /* remove the temporary file, free; NULL is fine */
+/* A whole file of one line. */
+wr_status outstream_write_line(const char *path, const strbuf *line);
 /* Appends one whole zstd frame of n bytes to out, with a checksum. Frames behind one another are a .zst file, and no
  * frame at all is none. */
 wr_status zstd_frame_append(strbuf *out, const void *bytes, size_t n, int level);

@@ -113,7 +113,6 @@ static void put_consensus(json_writer *w, const measured *m) {
 wr_status agree_write_json(const measured *m, const char *path) {
     wr_status status = WR_OK;
     strbuf text = {0};
-    outstream *out = NULL;
     bool intervals = m->resamples > 0;
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
@@ -132,12 +131,8 @@ wr_status agree_write_json(const measured *m, const char *path) {
     put_pairs(&w, m, intervals);
     put_consensus(&w, m);
     json_end_object(&w);
-    TRY(strbuf_status(&text));
-    TRY(outstream_create(path, &out));
-    TRY(outstream_line(out, &text));
-    TRY(outstream_commit(&out));
+    TRY(outstream_write_line(path, &text));
 cleanup:
-    outstream_discard(out);
     strbuf_free(&text);
     return status;
 }

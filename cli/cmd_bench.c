@@ -104,7 +104,6 @@ static wr_status write_json(const char *path, const world *w, const bench_setup 
                             const bench_result *results, size_t reps) {
     wr_status status = WR_OK;
     strbuf text = {0};
-    outstream *out = NULL;
     json_writer j = json_writer_make(&text);
     json_begin_object(&j);
     json_member_string(&j, "kind", "bench");
@@ -140,12 +139,8 @@ static wr_status write_json(const char *path, const world *w, const bench_setup 
     }
     json_end_array(&j);
     json_end_object(&j);
-    TRY(strbuf_status(&text));
-    TRY(outstream_create(path, &out));
-    TRY(outstream_line(out, &text));
-    TRY(outstream_commit(&out));
+    TRY(outstream_write_line(path, &text));
 cleanup:
-    outstream_discard(out);
     strbuf_free(&text);
     return status;
 }

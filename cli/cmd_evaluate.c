@@ -233,18 +233,6 @@ static wr_status can_write(const char *path) {
     return status;
 }
 
-static wr_status write_out(const char *path, const strbuf *text) {
-    wr_status status = WR_OK;
-    outstream *out = NULL;
-    TRY(strbuf_status(text));
-    TRY(outstream_create(path, &out));
-    TRY(outstream_line(out, text));
-    TRY(outstream_commit(&out));
-cleanup:
-    outstream_discard(out);
-    return status;
-}
-
 static wr_status run_evaluate(const options *o, world *w) {
     wr_status status = WR_OK;
     strbuf text = {0};
@@ -257,7 +245,7 @@ static wr_status run_evaluate(const options *o, world *w) {
     if (c.prompts) return evaluate_policy(&c, w, arithmetic);
     if (!c.data) TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));
     TRY(evaluate_shards(&c, w, arithmetic, &j));
-    TRY(world_agree(w, world_rank(w) == 0 ? write_out(c.out, &text) : WR_OK));
+    TRY(world_agree(w, world_rank(w) == 0 ? outstream_write_line(c.out, &text) : WR_OK));
 cleanup:
     strbuf_free(&text);
     return status;

@@ -207,13 +207,9 @@ cleanup:
 static wr_status write_summary(const char *dir, const char *path) {
     wr_status status = WR_OK;
     strbuf text = {0};
-    outstream *out = NULL;
     TRY(prepare_summary(dir, &text));
-    TRY(outstream_create(path, &out));
-    TRY(outstream_line(out, &text));
-    TRY(outstream_commit(&out));
+    TRY(outstream_write_line(path, &text));
 cleanup:
-    outstream_discard(out);
     strbuf_free(&text);
     return status;
 }

@@ -175,11 +175,10 @@ static wr_status read_mapping(reader *r, bool roles) {
 
 static wr_status read_document(reader *r) {
     wr_status status = WR_OK;
-    bool done = false;
-    while (!done) {
+    for (bool done = false; !done;) {
         yaml_event_t event = {0};
         TRY(next_event(r, &event));
-        size_t line = event.start_mark.line + 1;
+        const size_t line = event.start_mark.line + 1;
         switch (event.type) {
         case YAML_STREAM_START_EVENT:
         case YAML_DOCUMENT_START_EVENT:

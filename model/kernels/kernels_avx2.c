@@ -9,5 +9,4 @@
 #endif
 #define VW 8
 #define MR 6
-#define LANES(f, d) f(0, d), f(1, d), f(2, d), f(3, d), f(4, d), f(5, d), f(6, d), f(7, d)
 #include "model/kernels/simd_table.inc"

@@ -12,7 +12,4 @@
 #endif
 #define VW 16
 #define MR 8
-#define LANES(f, d)                                                                                                    \
-    f(0, d), f(1, d), f(2, d), f(3, d), f(4, d), f(5, d), f(6, d), f(7, d), f(8, d), f(9, d), f(10, d), f(11, d),      \
-        f(12, d), f(13, d), f(14, d), f(15, d)
 #include "model/kernels/simd_table.inc"

@@ -5,5 +5,4 @@
 #define ISA_USABLE true
 #define VW 4
 #define MR 4
-#define LANES(f, d) f(0, d), f(1, d), f(2, d), f(3, d)
 #include "model/kernels/simd_table.inc"
