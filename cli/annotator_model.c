@@ -1,8 +1,6 @@
 #include "cli/annotator_model.h"
 
-#include "base/log.h"
-
-#include <string.h>
+#include "cli/model_options.h"
 
 const option_spec annotator_model_rows[] = {
     OPTION_TEXT(annotator_model_options, dir, "annotator-model", NULL, "DIR",
@@ -24,21 +22,6 @@ const option_spec annotator_model_rows[] = {
     {0},
 };
 
-static wr_status shared_precision(const char *text, world *w, precision *out) {
-    const char *why = NULL;
-    wr_status status = wr_context(precision_choose(text, out, &why), "--annotator-precision");
-    if (w) {
-        status = world_agree(w, status);
-        if (status >= 0 && world_any(w, *out == PRECISION_F32) && *out != PRECISION_F32) {
-            *out = PRECISION_F32;
-            why = "a rank's CPU has no bf16 products";
-        }
-    }
-    if (status >= 0 && strcmp(text, "auto") == 0 && log_rank() == 0)
-        log_info("annotator: precision %s (auto: %s)", precision_name(*out), why);
-    return status;
-}
-
 /* Rank 0's, or this rank's own when there are no others to ask. */
 static wr_status load(const char *dir, world *w, precision p, annotator_model *keep) {
     if (w) return frozen_load(w, dir, HEAD_LM, p, false, &keep->frozen);
@@ -55,7 +38,7 @@ wr_status annotator_model_make(const annotator_model_options *o, world *w, const
     if (!dir)
         TRY(wr_fail(WR_E_USAGE,
                     "--annotator-model DIR is needed: the language model that --annotator model reads with"));
-    TRY(shared_precision(o->precision, w, &p));
+    TRY(choose_precision(o->precision, "annotator", w, &p));
     TRY(load(dir, w, p, keep));
     model_annotator_options a = o->how;
     a.prompts_dir = prompts_dir;

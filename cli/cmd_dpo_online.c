@@ -91,7 +91,7 @@ static wr_status run_dpo_online(const options *o, world *w) {
     dpo_options *d = &c.d;
     resume_terms terms = {0};
     TRY(options_fill(o, &c, sizeof c));
-    TRY(choose_precision(&c.arithmetic, w, &d->precision));
+    TRY(choose_precision(c.arithmetic.precision, NULL, w, &d->precision));
     TRY(resume_terms_make(o, w, d->precision, &terms));
     d->terms = &terms.terms;
     d->check_weights = c.arithmetic.check_weights;

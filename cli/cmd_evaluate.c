@@ -240,7 +240,7 @@ static wr_status run_evaluate(const options *o, world *w) {
     precision arithmetic;
     evaluate_call c = {0};
     TRY(options_fill(o, &c, sizeof c));
-    TRY(choose_precision(&c.model.arithmetic, w, &arithmetic));
+    TRY(choose_precision(c.model.arithmetic.precision, NULL, w, &arithmetic));
     TRY(world_agree(w, world_rank(w) == 0 ? can_write(c.out) : WR_OK));
     if (c.prompts) return evaluate_policy(&c, w, arithmetic);
     if (!c.data) TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));

@@ -117,7 +117,7 @@ static wr_status run_score(const options *o, world *w) {
     TRY_ALLOC(s);
     TRY(options_fill(o, &c, sizeof c));
     s->batch_tokens = c.batch_tokens;
-    TRY(choose_precision(&c.model.arithmetic, NULL, &p));
+    TRY(choose_precision(c.model.arithmetic.precision, NULL, NULL, &p));
     TRY(load_model(&c.model, HEAD_SCORE, true, p, &s->r.m));
     TRY(reward_model_open(c.model.dir, c.template_file, c.max_length, &s->r));
     TRY(score_scratch_create(&s->r, &s->scratch));

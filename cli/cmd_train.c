@@ -90,7 +90,7 @@ static wr_status run_train(const options *o, world *w, wr_status (*train)(world 
     train_call c = {0};
     resume_terms terms = {0};
     TRY(options_fill(o, &c, sizeof c));
-    TRY(choose_precision(&c.arithmetic, w, &c.t.precision));
+    TRY(choose_precision(c.arithmetic.precision, NULL, w, &c.t.precision));
     TRY(resume_terms_make(o, w, c.t.precision, &terms));
     TRY(check(o, &c.t));
     c.t.check_weights = c.arithmetic.check_weights;

@@ -29,7 +29,7 @@ wr_status lm_tool_load(const lm_options *o, bool need_tokenizer, lm_tool *out) {
     TRY(path_join(path, dir, "tokenizer.json"));
     if (need_tokenizer || file_exists(path)) TRY(tokenizer_load(dir, &out->t));
     precision p;
-    TRY(choose_precision(&o->model.arithmetic, NULL, &p));
+    TRY(choose_precision(o->model.arithmetic.precision, NULL, NULL, &p));
     TRY(load_model(&o->model, HEAD_LM, true, p, &out->m));
     if (out->t && tokenizer_vocab(out->t) > out->m->config.V)
         TRY(wr_fail(WR_E_MISMATCH, "%s: the tokenizer has %zu tokens, the model %zu", dir, tokenizer_vocab(out->t),

@@ -23,9 +23,10 @@ const option_spec adapter_rows[] = {
     {0},
 };
 
-wr_status choose_precision(const arithmetic_options *o, world *w, precision *out) {
-    const char *text = o->precision, *why = NULL;
-    wr_status status = precision_choose(text, out, &why);
+wr_status choose_precision(const char *wanted, const char *whose, world *w, precision *out) {
+    const char *why = NULL;
+    wr_status status = precision_choose(wanted, out, &why);
+    if (whose) status = wr_context(status, "--%s-precision", whose);
     if (w) {
         status = world_agree(w, status);
         if (status >= 0 && world_any(w, *out == PRECISION_F32) && *out != PRECISION_F32) {
@@ -33,8 +34,8 @@ wr_status choose_precision(const arithmetic_options *o, world *w, precision *out
             why = "a rank's CPU has no bf16 products";
         }
     }
-    if (status >= 0 && strcmp(text, "auto") == 0 && log_rank() == 0)
-        log_info("precision %s (auto: %s)", precision_name(*out), why);
+    if (status >= 0 && strcmp(wanted, "auto") == 0 && log_rank() == 0)
+        log_info("%s%sprecision %s (auto: %s)", whose ? whose : "", whose ? ": " : "", precision_name(*out), why);
     return status;
 }
 

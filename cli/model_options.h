@@ -18,9 +18,10 @@ typedef struct model_options {
 } model_options;
 extern const option_spec adapter_rows[]; /* of model_options: --adapter */
 
-/* auto: bf16 where the CPU multiplies it in hardware; rank 0 logs what it is and why. COLLECTIVE when w is not NULL:
- * all ranks compute alike, in bf16 only where every rank can. */
-wr_status choose_precision(const arithmetic_options *o, world *w, precision *out);
+/* wanted: "f32", "bf16" or "auto": bf16 where the CPU multiplies it in hardware; rank 0 logs what it is and why. whose:
+ * NULL, or whose precision it is where there are several ("annotator": --annotator-precision). COLLECTIVE when w is not
+ * NULL: all ranks compute alike, in bf16 only where every rank can. */
+wr_status choose_precision(const char *wanted, const char *whose, world *w, precision *out);
 
 /* frozen: adapters are attached, and weights used where they lie; otherwise the model gets f32 masters, into which
  * adapters are merged. HEAD_NONE: the head that the directory, or the adapter, has. An adapter brings its reward

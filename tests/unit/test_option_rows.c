@@ -317,7 +317,7 @@ static void test_tuning(void **state) {
     assert_int_equal(precision_choose("auto", &automatic, NULL), WR_OK);
     options *o = PARSE(groups, "--");
     assert_int_equal(options_fill(o, &t, sizeof t), WR_OK);
-    assert_int_equal(choose_precision(&t.arithmetic, NULL, &p), WR_OK);
+    assert_int_equal(choose_precision(t.arithmetic.precision, NULL, NULL, &p), WR_OK);
     assert_int_equal(p, PRECISION_F32); /* not what auto would choose */
     assert_int_equal(run_options_check(o, &t.run), WR_OK);
     assert_int_equal(t.run.lora.rank, 0);
@@ -325,7 +325,7 @@ static void test_tuning(void **state) {
     options_free(o);
     o = PARSE(groups, "--precision=auto", "--lora-rank=4", "--save-precision=bf16");
     assert_int_equal(options_fill(o, &t, sizeof t), WR_OK);
-    assert_int_equal(choose_precision(&t.arithmetic, NULL, &p), WR_OK);
+    assert_int_equal(choose_precision(t.arithmetic.precision, NULL, NULL, &p), WR_OK);
     assert_int_equal(p, automatic);
     assert_int_equal(run_options_check(o, &t.run), WR_OK);
     assert_true(t.run.lora.rank == 4 && t.run.lora.alpha == 16 && t.run.save_precision == PRECISION_BF16);
