@@ -90,7 +90,7 @@ static int set_up(void **state) {
     snprintf(meta.template_hash, sizeof meta.template_hash, "%s", reward_template_hash(template));
     instance x[RECORDS];
     int32_t ids[RECORDS][3];
-    char names[RECORDS][8];
+    char names[RECORDS][16];
     for (int i = 0; i < RECORDS; i++) {
         snprintf(names[i], sizeof names[i], "%d", i);
         for (int k = 0; k < 3; k++) ids[i][k] = k < 2 ? k + 1 : i % 20;
