@@ -1,19 +1,12 @@
 #include "tests/support/sampler_fixture.h"
 
 #include "base/rng.h"
-#include "tests/support/asserts.h"
+#include "tests/support/tiny_model.h"
 
 model *tiny_policy(void) {
-    model_config c;
-    model *m;
-    assert_int_equal(model_config_from_spec("layers=2,hidden=32,heads=4,kv-heads=2,ffn=48,max-positions=64,tied=1", &c),
-                     WR_OK);
-    c.V = TINY_V;
+    model_config c = tiny_config("layers=2,hidden=32,heads=4,kv-heads=2,ffn=48,max-positions=64,tied=1", TINY_V);
     c.init_std = 0.4; /* far from uniform, so that greedy replies differ */
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    model_init_params(m, 5);
-    return m;
+    return tiny_model(c, 5);
 }
 
 void tiny_prompts(sample_prompt prompts[TINY_PROMPTS]) {
