@@ -70,8 +70,8 @@ static const option_spec reply_rows[] = {
 static const option_group dpo_groups[] = {
     OPTION_GROUP(dpo_rows, dpo_call, d),
     OPTION_GROUP(dpo_loss_rows, dpo_call, d.train.loss),
-    OPTION_GROUP(pair_rows, dpo_call, d.pairs),
-    OPTION_GROUP(rate_rows, dpo_call, d),
+    DPO_LOSS_GROUPS OPTION_GROUP(pair_rows, dpo_call, d.pairs),
+    PAIR_GROUPS OPTION_GROUP(rate_rows, dpo_call, d),
     OPTION_GROUP(schedule_rows, dpo_call, d.run),
     OPTION_GROUP(optimizer_rows, dpo_call, d.train.update, .varied = update_of_dpo),
     OPTION_GROUP(step_rows, dpo_call, d),
@@ -97,6 +97,8 @@ static wr_status run_dpo_online(const options *o, world *w) {
     d->check_weights = c.arithmetic.check_weights;
     d->train.recompute = d->run.recompute;
     d->rollout.sampling.seed = d->pairs.seed = d->run.seed;
+    TRY(dpo_loss_from_options(o, &d->train.loss));
+    TRY(pair_rule_from_options(o, &d->pairs));
     TRY(sampling_options_check(&d->rollout.sampling));
     if (d->rollout.sampling.temperature == 0)
         TRY(wr_fail(WR_E_USAGE,

@@ -1,4 +1,4 @@
-/* Losses of preference pairs: one file and one row of dpo/loss_table.c each. LOCAL.
+/* Losses of preference pairs: one file and one word of DPO_LOSSES each. LOCAL.
  *
  * pi: the policy, rho: the frozen reference, w: the chosen and l: the rejected reply of one prompt. Log-probabilities
  * are summed over a reply's tokens, its end token included and the prompt excluded. What every loss is reported with:
@@ -9,30 +9,50 @@
 #ifndef WR_DPO_DPO_LOSS_H
 #define WR_DPO_DPO_LOSS_H
 
-#include "base/option_row.h"
-#include "base/status.h"
+#include "base/option_settings.h"
+
+/* The table. X(name): name_loss and name_options are defined in dpo/loss_name.c; the name is TRL's, and what --loss
+ * takes. The first is the default. */
+#define DPO_LOSSES(X) X(sigmoid)
 
 typedef struct dpo_logprobs {
     double policy_chosen, policy_rejected, reference_chosen, reference_rejected;
     size_t chosen_tokens, rejected_tokens; /* of the replies */
 } dpo_logprobs;
 
+typedef struct dpo_loss dpo_loss;
+/* A loss at work. */
 typedef struct dpo_loss_options {
-    const char *loss; /* a name of the table; NULL: its first */
-    double beta, label_smoothing;
+    const dpo_loss *kind;             /* NULL: the first of the table */
+    double beta;                      /* strength of the tie to the reference */
+    double settings[OPTION_SETTINGS]; /* values of the rows of kind->options, in their order */
 } dpo_loss_options;
-extern const option_spec dpo_loss_rows[]; /* --loss, and what the losses take */
 
-/* A loss at x. What enters it is a function of the four log-probabilities (and lengths) of one pair. *dchosen and
- * *drejected (never NULL): its derivatives at log pi_w and log pi_l. NaN in, NaN out. */
-typedef double (*dpo_loss_at)(const dpo_loss_options *o, const dpo_logprobs *x, double *dchosen, double *drejected);
-typedef struct dpo_loss {
-    const char *name; /* TRL's */
-    dpo_loss_at at;
-} dpo_loss;
-extern const dpo_loss *const dpo_losses[]; /* ends with NULL */
-/* The row that o asks for. WR_E_USAGE: there is none of that name. */
-wr_status dpo_loss_find(const dpo_loss_options *o, const dpo_loss **out);
+struct dpo_loss {
+    const char *name;
+    /* its own command-line options: numbers and flags, with defaults; ended by {0} */
+    const option_spec *options;
+    /* The loss at x: a function of the four log-probabilities and two lengths of one pair. *dchosen and *drejected
+     * (never NULL): its derivatives at log pi_w and log pi_l. NaN in, NaN out. */
+    double (*at)(const dpo_loss_options *o, const dpo_logprobs *x, double *dchosen, double *drejected);
+};
+
+#define DPO_LOSS_DECLARE(name_)                                                                                        \
+    extern const dpo_loss name_##_loss;                                                                                \
+    extern const option_spec name_##_options[];
+DPO_LOSSES(DPO_LOSS_DECLARE)
+#undef DPO_LOSS_DECLARE
+
+extern const dpo_loss *const dpo_losses[]; /* the table; ends with NULL */
+extern const option_spec dpo_loss_rows[];  /* of dpo_loss_options: --loss, --beta */
+/* The losses' own options, each with a comma behind it: for a command's list of groups. */
+#define DPO_LOSS_GROUP(name_) {.rows = name_##_options},
+#define DPO_LOSS_GROUPS DPO_LOSSES(DPO_LOSS_GROUP)
+
+/* What --loss names, with the values of its options. WR_E_USAGE: an option of another loss is given. */
+wr_status dpo_loss_from_options(const struct options *o, dpo_loss_options *out);
+/* The loss of one pair. */
+double dpo_loss_at(const dpo_loss_options *o, const dpo_logprobs *x, double *dchosen, double *drejected);
 
 double dpo_margin(const dpo_logprobs *x); /* h */
 /* Rounding allowed at h where policy = reference in f32: 1e-5 + 1e-6 a reply token of both. */

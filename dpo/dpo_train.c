@@ -85,8 +85,8 @@ cleanup:
 }
 
 /* Forward of both models, loss, backward into t->grads. scale = 1 / pairs of the global step. */
-static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const dpo_loss *kind, const dpo_pair *pairs,
-                             dpo_batch *m, double scale, bool check_equal, tally *seen) {
+static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, dpo_batch *m,
+                             double scale, bool check_equal, tally *seen) {
     wr_status status = WR_OK;
     const float *hidden;
     TRY(reference_logprobs(t, m));
@@ -102,7 +102,7 @@ static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const d
                           l - w,
                           end - l};
         double margin = dpo_margin(&x), dchosen, drejected;
-        double loss = kind->at(&o->loss, &x, &dchosen, &drejected);
+        double loss = dpo_loss_at(&o->loss, &x, &dchosen, &drejected);
         TRY(wr_context(updater_check_loss(&t->update, loss), "a pair of prompt %u (h = %g)", p->prompt, margin));
         if (check_equal && !(fabs(margin) <= dpo_margin_tolerance(end - w))) {
             TRY(wr_fail(WR_E_FAILED,
@@ -145,8 +145,6 @@ static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const d
     rank_plan plan = {0};
     pair_texts texts = {0};
     dpo_batch batch = {0};
-    const dpo_loss *kind;
-    TRY(dpo_loss_find(&o->loss, &kind));
     model_workspace_recompute(t->work, o->recompute);
     updater_clear(&t->update);
     TRY(pair_texts_create(pairs, n_pairs, unit_tokens(o, pairs, n_pairs, ranks), o->separate, &texts));
@@ -155,7 +153,7 @@ static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const d
         const micro_batch *micro = &plan.micro[k];
         TRY(dpo_batch_create(&texts, pairs, plan.items + micro->first, micro->count, t->policy->config.C, o->separate,
                              &batch));
-        TRY(train_micro(t, o, kind, pairs, &batch, 1.0 / (double)n_pairs, check_equal, seen));
+        TRY(train_micro(t, o, pairs, &batch, 1.0 / (double)n_pairs, check_equal, seen));
         dpo_batch_free(&batch);
     }
     TRY(updater_check_share(&t->update));

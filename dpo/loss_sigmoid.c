@@ -5,14 +5,15 @@
  *   d loss / d h = beta (-(1 - eps) sigma(-beta h) + eps sigma(beta h))
  *
  * The margin h holds log pi_w with +1 and log pi_l with -1. */
-#include "dpo/dpo_loss.h"
-
 #include "base/logistic.h"
+#include "dpo/dpo_loss.h"
 
 #include <math.h>
 
-static double sigmoid_loss(const dpo_loss_options *o, const dpo_logprobs *x, double *dchosen, double *drejected) {
-    const double eps = o->label_smoothing, z = o->beta * dpo_margin(x);
+enum { LABEL_SMOOTHING };
+
+static double sigmoid_at(const dpo_loss_options *o, const dpo_logprobs *x, double *dchosen, double *drejected) {
+    const double eps = o->settings[LABEL_SMOOTHING], z = o->beta * dpo_margin(x);
     /* sigma(z) = exp(log sigma(z)) without overflow at either end. */
     *dchosen = o->beta * (-(1 - eps) * exp(log_sigmoid(-z)) + eps * exp(log_sigmoid(z)));
     *drejected = -*dchosen;
@@ -21,4 +22,14 @@ static double sigmoid_loss(const dpo_loss_options *o, const dpo_logprobs *x, dou
     return loss;
 }
 
-const dpo_loss dpo_loss_sigmoid = {.name = "sigmoid", .at = sigmoid_loss};
+const option_spec sigmoid_options[] = {
+    [LABEL_SMOOTHING] = {.name = "label-smoothing",
+                         .kind = OPT_FLOAT,
+                         .default_value = "0",
+                         .arg = "E",
+                         .help = "share of preferences taken to be wrong",
+                         .min = 0,
+                         .max = 0.5},
+    {0},
+};
+const dpo_loss sigmoid_loss = {.name = "sigmoid", .options = sigmoid_options, .at = sigmoid_at};

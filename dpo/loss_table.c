@@ -1,23 +1,35 @@
 #include "dpo/dpo_loss.h"
 
+#include "base/options.h"
+
 #include <string.h>
 
-extern const dpo_loss dpo_loss_sigmoid;
+#define DPO_LOSS_ROW(name_) &name_##_loss,
+const dpo_loss *const dpo_losses[] = {DPO_LOSSES(DPO_LOSS_ROW) NULL};
 
-const dpo_loss *const dpo_losses[] = {&dpo_loss_sigmoid, NULL};
-
+#define DPO_LOSS_OR_NAME(name_) "|" #name_
 const option_spec dpo_loss_rows[] = {
-    OPTION_CHOICE(dpo_loss_options, loss, "loss", "sigmoid", "sigmoid", "loss of a pair; sigmoid: DPO's own"),
+    {.name = "loss",
+     .kind = OPT_CHOICE,
+     .default_value = "sigmoid",
+     .arg = &(DPO_LOSSES(DPO_LOSS_OR_NAME))[1],
+     .help = "of a pair, by TRL's name; sigmoid is DPO's own"},
     OPTION_FLOAT(dpo_loss_options, beta, "beta", "0.1", "B", 1e-9, 1e6, "strength of the tie to the reference"),
-    OPTION_FLOAT(dpo_loss_options, label_smoothing, "label-smoothing", "0", "E", 0, 0.5,
-                 "share of preferences taken to be wrong"),
     {0},
 };
 
-wr_status dpo_loss_find(const dpo_loss_options *o, const dpo_loss **out) {
-    for (const dpo_loss *const *l = dpo_losses; *l; l++) {
-        *out = *l;
-        if (!o->loss || strcmp(o->loss, (*l)->name) == 0) return WR_OK;
-    }
-    return wr_fail(WR_E_USAGE, "--loss %.40s: there is no such loss", o->loss);
+wr_status dpo_loss_from_options(const options *o, dpo_loss_options *out) {
+    wr_status status = WR_OK;
+    const char *name = options_str(o, "loss");
+    for (const dpo_loss *const *l = dpo_losses; *l; l++)
+        if (strcmp((*l)->name, name) == 0) out->kind = *l;
+    for (const dpo_loss *const *l = dpo_losses; *l; l++)
+        if (*l != out->kind) TRY(settings_refuse(o, (*l)->options, "loss", (*l)->name, name));
+    settings_of_options(o, out->kind->options, out->settings);
+cleanup:
+    return status;
+}
+
+double dpo_loss_at(const dpo_loss_options *o, const dpo_logprobs *x, double *dchosen, double *drejected) {
+    return (o->kind ? o->kind : dpo_losses[0])->at(o, x, dchosen, drejected);
 }

@@ -117,9 +117,8 @@ cleanup:
 static wr_status choose_pairs(void *context, strbuf *outcome) {
     wr_status status = WR_OK;
     step_plan *p = context;
-    size_t n = p->o->prompts_per_step, room, n_pairs;
-    TRY(pairs_room(p->groups, n, &p->o->pairs, &room));
-    dpo_pair *pairs = arena_alloc(p->memory, room * sizeof *pairs);
+    size_t n = p->o->prompts_per_step, n_pairs;
+    dpo_pair *pairs = arena_alloc(p->memory, pairs_room(p->groups, n, &p->o->pairs) * sizeof *pairs);
     TRY_ALLOC(pairs);
     TRY(pairs_choose(p->groups, n, &p->o->pairs, pairs, &n_pairs, &p->counts));
     reply_stats_of(p->groups, n, pairs, n_pairs, &p->stats);

@@ -30,12 +30,14 @@ static wr_status candidates(const rollout_group *g, const rollout_reply **replie
 
 static pair_side side_of(const rollout_reply *r) { return (pair_side){r->draw, r->ids, r->n, r->reward, r->logprob}; }
 
+static const pair_rule *rule_of(const pair_options *o) { return o->rule ? o->rule : pair_rules[0]; }
+
 /* Takes a pair that the rule chose, or counts why not. */
 static wr_status judge(const rollout_group *g, const rollout_reply *chosen, const rollout_reply *rejected,
                        const pair_options *o, dpo_pair *out, pair_counts *counts) {
     if (chosen->reward < rejected->reward)
-        return wr_fail(WR_E_FAILED, "--pair-rule prefers a reply with reward %g to one with %g", chosen->reward,
-                       rejected->reward);
+        return wr_fail(WR_E_FAILED, "--pair-rule %s prefers a reply with reward %g to one with %g", rule_of(o)->name,
+                       chosen->reward, rejected->reward);
     if (!(chosen->reward > rejected->reward) || same_ids(chosen, rejected)) {
         counts->ties++;
     } else if (chosen->reward - rejected->reward < o->min_margin) {
@@ -47,28 +49,27 @@ static wr_status judge(const rollout_group *g, const rollout_reply *chosen, cons
     return WR_OK;
 }
 
-static size_t most_pairs(const pair_rule *rule, size_t n_replies) { return rule->most ? rule->most(n_replies) : 1; }
+static size_t most_pairs(const pair_options *o, size_t n_replies) {
+    return n_replies > 1 && rule_of(o)->most ? rule_of(o)->most(o, n_replies) : 1;
+}
 
-wr_status pairs_room(const rollout_group *groups, size_t n_groups, const pair_options *o, size_t *n) {
-    const pair_rule *rule;
-    wr_status status = pair_rule_find(o, &rule);
-    *n = 0;
-    for (size_t i = 0; status >= 0 && i < n_groups; i++) *n += most_pairs(rule, groups[i].n_replies);
-    return status;
+size_t pairs_room(const rollout_group *groups, size_t n_groups, const pair_options *o) {
+    size_t n = 0;
+    for (size_t i = 0; i < n_groups; i++) n += most_pairs(o, groups[i].n_replies);
+    return n;
 }
 
 wr_status pairs_choose(const rollout_group *groups, size_t n_groups, const pair_options *o, dpo_pair *pairs,
                        size_t *n_pairs, pair_counts *counts) {
     wr_status status = WR_OK;
-    const pair_rule *rule;
+    const pair_rule *rule = rule_of(o);
     const rollout_reply **replies = NULL;
     reply_pair *choice = NULL;
     size_t most = 1, n;
     *counts = (pair_counts){0};
-    TRY(pair_rule_find(o, &rule));
     for (size_t i = 0; i < n_groups; i++) most = groups[i].n_replies > most ? groups[i].n_replies : most;
     TRY_ALLOC(replies = mem_calloc(most, sizeof *replies));
-    TRY_ALLOC(choice = mem_calloc(most_pairs(rule, most), sizeof *choice));
+    TRY_ALLOC(choice = mem_calloc(most_pairs(o, most), sizeof *choice));
     for (size_t i = 0; i < n_groups; i++) {
         const rollout_group *g = &groups[i];
         TRY(candidates(g, replies, &n));
@@ -77,7 +78,7 @@ wr_status pairs_choose(const rollout_group *groups, size_t n_groups, const pair_
         counts->too_few += !g->skipped && n < 2;
         if (g->skipped || n < 2) continue;
         rng r = rng_make(o->seed, RNG_PAIR, g->draw, 0, 0);
-        const size_t chosen = rule->choose(replies, n, &r, choice);
+        const size_t chosen = rule->choose(o, replies, n, &r, choice);
         for (size_t k = 0; k < chosen; k++)
             TRY(judge(g, replies[choice[k].chosen], replies[choice[k].rejected], o, &pairs[counts->made], counts));
     }

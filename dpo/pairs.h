@@ -31,7 +31,7 @@ typedef struct pair_counts {
 } pair_counts;
 
 /* Room that pairs_choose needs. */
-wr_status pairs_room(const rollout_group *groups, size_t n_groups, const pair_options *o, size_t *n);
+size_t pairs_room(const rollout_group *groups, size_t n_groups, const pair_options *o);
 /* The pairs of all groups, in their order (views into the groups). pairs: pairs_room of them. A reply that belongs to
  * another prompt than its group is WR_E_FAILED: pairs never mix prompts; so is a rule that prefers the worse reply. */
 wr_status pairs_choose(const rollout_group *groups, size_t n_groups, const pair_options *o, dpo_pair *pairs,

@@ -11,23 +11,20 @@
 #ifndef WR_REWARD_OBJECTIVE_H
 #define WR_REWARD_OBJECTIVE_H
 
-#include "base/option_row.h"
+#include "base/option_settings.h"
 #include "model/weights/config.h"
-
-struct options;
 
 /* The table. X(name): NAME_objective and NAME_options are defined in reward/NAME.c. The first is the default, and what
  * a model that records none is taken for. */
 #define OBJECTIVES(X) X(ordinal)
 
 typedef struct objective objective;
-enum { OBJECTIVE_SETTINGS = 8 };
 /* One at work. */
 typedef struct objective_use {
     const objective *kind;
-    int classes;                         /* 0: not known; then only score may be asked for */
-    size_t outputs;                      /* N */
-    double settings[OBJECTIVE_SETTINGS]; /* values of the rows of kind->options, in their order */
+    int classes;                      /* 0: not known; then only score may be asked for */
+    size_t outputs;                   /* N */
+    double settings[OPTION_SETTINGS]; /* values of the rows of kind->options, in their order */
 } objective_use;
 
 struct objective {

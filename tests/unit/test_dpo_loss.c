@@ -8,11 +8,9 @@
 
 /* The sigmoid loss at margin h, and its derivative there. */
 static double sigmoid_at(double beta, double smoothing, double h, double *dh) {
-    const dpo_loss *l;
-    const dpo_loss_options o = {"sigmoid", beta, smoothing};
+    const dpo_loss_options o = {.kind = &sigmoid_loss, .beta = beta, .settings = {smoothing}};
     double dchosen, drejected;
-    assert_int_equal(dpo_loss_find(&o, &l), WR_OK);
-    const double loss = l->at(&o, &(dpo_logprobs){-10 + h, -12, -11, -13, 4, 7}, &dchosen, &drejected);
+    const double loss = dpo_loss_at(&o, &(dpo_logprobs){-10 + h, -12, -11, -13, 4, 7}, &dchosen, &drejected);
     assert_true(dchosen == -drejected || isnan(h));
     if (dh) *dh = dchosen;
     return loss;
@@ -30,31 +28,37 @@ static void test_values(void **state) {
     assert_near(dpo_margin(&x), (-10 + 14) - (-11 + 13), 0);
 }
 
-static double at(const dpo_loss *l, const dpo_loss_options *o, double chosen, double rejected) {
+static double at(const dpo_loss_options *o, double chosen, double rejected) {
     double dchosen, drejected;
-    return l->at(o, &(dpo_logprobs){chosen, rejected, -11, -13, 4, 7}, &dchosen, &drejected);
+    return dpo_loss_at(o, &(dpo_logprobs){chosen, rejected, -11, -13, 4, 7}, &dchosen, &drejected);
 }
 
-/* Of every loss, at both replies of the policy. */
+/* Derivatives of a loss at both replies of the policy. */
+static void check_gradient(const dpo_loss_options *o) {
+    for (double h = -20.1; h <= 20; h += 0.37) {
+        const double chosen = -11 + h / 3, rejected = -13 - 2 * h / 3, e = 1e-5;
+        double dchosen, drejected;
+        dpo_loss_at(o, &(dpo_logprobs){chosen, rejected, -11, -13, 4, 7}, &dchosen, &drejected);
+        const double by_chosen = (at(o, chosen + e, rejected) - at(o, chosen - e, rejected)) / (2 * e);
+        const double by_rejected = (at(o, chosen, rejected + e) - at(o, chosen, rejected - e)) / (2 * e);
+        assert_near(dchosen, by_chosen, 1e-8 + 1e-6 * fabs(by_chosen));
+        assert_near(drejected, by_rejected, 1e-8 + 1e-6 * fabs(by_rejected));
+    }
+}
+
+/* Of every loss, with its options as they are by default; of DPO's own with label smoothing, too. */
 static void test_gradient(void **state) {
     (void)state;
     static const double betas[] = {0.01, 0.1, 1, 5}, smoothings[] = {0, 0.1, 0.5};
     for (const dpo_loss *const *l = dpo_losses; *l; l++) {
-        for (int k = 0; k < 4 * 3; k++) {
-            const dpo_loss_options o = {(*l)->name, betas[k / 3], smoothings[k % 3]};
-            for (double h = -20.1; h <= 20; h += 0.37) {
-                const double chosen = -11 + h / 3, rejected = -13 - 2 * h / 3, e = 1e-5;
-                double dchosen, drejected;
-                (*l)->at(&o, &(dpo_logprobs){chosen, rejected, -11, -13, 4, 7}, &dchosen, &drejected);
-                const double by_chosen =
-                    (at(*l, &o, chosen + e, rejected) - at(*l, &o, chosen - e, rejected)) / (2 * e);
-                const double by_rejected =
-                    (at(*l, &o, chosen, rejected + e) - at(*l, &o, chosen, rejected - e)) / (2 * e);
-                assert_near(dchosen, by_chosen, 1e-8 + 1e-6 * fabs(by_chosen));
-                assert_near(drejected, by_rejected, 1e-8 + 1e-6 * fabs(by_rejected));
-            }
+        for (int k = 0; k < 4; k++) {
+            dpo_loss_options o = {.kind = *l, .beta = betas[k]};
+            settings_of_defaults((*l)->options, o.settings);
+            check_gradient(&o);
         }
     }
+    for (int k = 0; k < 4 * 3; k++)
+        check_gradient(&(dpo_loss_options){&sigmoid_loss, betas[k / 3], {smoothings[k % 3]}});
 }
 
 /* The four log-probabilities enter the margin with +1, -1, -1, +1. */
@@ -79,26 +83,21 @@ static void test_extremes(void **state) {
     assert_near(sigmoid_at(1, 0.2, 1e6, &dh), 0.2e6, 1e-6);
     assert_near(dh, 0.2, 1e-12);
     for (const dpo_loss *const *l = dpo_losses; *l; l++)
-        assert_true(isnan(at(*l, &(dpo_loss_options){(*l)->name, 1, 0}, NAN, -1)));
+        assert_true(isnan(at(&(dpo_loss_options){.kind = *l, .beta = 1}, NAN, -1)));
     assert_near(dpo_margin_tolerance(0), 1e-5, 1e-12);
     assert_near(dpo_margin_tolerance(100), 1.1e-4, 1e-12);
 }
 
-/* The words of --loss are the names of the table, in its order; no name is the first. */
+/* The words of --loss are the names of the table, in its order, and the default is its first. */
 static void test_names(void **state) {
     (void)state;
     char words[256] = "";
-    const dpo_loss *l;
-    for (const dpo_loss *const *k = dpo_losses; *k; k++) {
+    for (const dpo_loss *const *l = dpo_losses; *l; l++) {
         if (*words) strcat(words, "|");
-        strcat(words, (*k)->name);
-        assert_int_equal(dpo_loss_find(&(dpo_loss_options){.loss = (*k)->name}, &l), WR_OK);
-        assert_ptr_equal(l, *k);
+        strcat(words, (*l)->name);
     }
     assert_string_equal(dpo_loss_rows[0].arg, words);
-    assert_int_equal(dpo_loss_find(&(dpo_loss_options){0}, &l), WR_OK);
-    assert_string_equal(l->name, "sigmoid");
-    assert_int_equal(dpo_loss_find(&(dpo_loss_options){.loss = "hinge of no kind"}, &l), WR_E_USAGE);
+    assert_string_equal(dpo_loss_rows[0].default_value, dpo_losses[0]->name);
 }
 
 int main(void) {

@@ -136,7 +136,7 @@ static void test_table(void **state) {
         strcat(strcat(names, i ? "|" : ""), all[i]->name);
         for (const option_spec *row = all[i]->options; row->name; row++) {
             assert_true(row->kind == OPT_INT || row->kind == OPT_FLOAT || row->kind == OPT_FLAG);
-            assert_true(row - all[i]->options < OBJECTIVE_SETTINGS);
+            assert_true(row - all[i]->options < OPTION_SETTINGS);
         }
     }
     assert_string_equal(names, OBJECTIVE_NAMES);

@@ -41,12 +41,14 @@ static void make(fixture *f, uint64_t draw, const double *rewards, size_t n) {
     }
 }
 
-/* What becomes of one prompt's pair by a rule. */
+/* What becomes of one prompt's pair by a rule, with its options as they are by default. */
 typedef enum { MADE, TIE, LOW, FEW } verdict;
-static verdict choose(const fixture *f, const char *rule, double min_margin, dpo_pair *p) {
+static verdict choose(const fixture *f, const pair_rule *rule, double min_margin, dpo_pair *p) {
     pair_counts c;
     size_t n;
-    const pair_options o = {.rule = rule, .min_margin = min_margin, .seed = 1};
+    pair_options o = {.rule = rule, .min_margin = min_margin, .seed = 1};
+    settings_of_defaults(rule->options, o.settings);
+    assert_int_equal(pairs_room(&f->g, 1, &o), 1);
     assert_ok(pairs_choose(&f->g, 1, &o, p, &n, &c));
     assert_int_equal(c.made + c.ties + c.low_margin + c.too_few, 1);
     assert_int_equal(n, c.made);
@@ -58,20 +60,20 @@ static void test_best_worst(void **state) {
     fixture f;
     dpo_pair p;
     make(&f, 7, (double[]){2, 1, 3.5, 3.5, 1, 2}, 6);
-    assert_int_equal(choose(&f, "best-worst", 0, &p), MADE);
+    assert_int_equal(choose(&f, &best_worst_rule, 0, &p), MADE);
     assert_ptr_equal(p.chosen.ids, f.ids[2]); /* the first of equal ones */
     assert_ptr_equal(p.rejected.ids, f.ids[1]);
     assert_true(p.chosen.reward == 3.5 && p.rejected.reward == 1);
     assert_true(p.draw == 7 && p.chosen.draw == 7 && p.rejected.draw == 7 && p.prompt == 2 && p.n_prompt == 3);
-    assert_int_equal(choose(&f, "best-worst", 2.6, &p), LOW);
-    assert_int_equal(choose(&f, "best-worst", 2.5, &p), MADE);
+    assert_int_equal(choose(&f, &best_worst_rule, 2.6, &p), LOW);
+    assert_int_equal(choose(&f, &best_worst_rule, 2.5, &p), MADE);
 }
 
 /* Of whatever rule. */
 static void test_ties_and_missing(void **state) {
     (void)state;
     for (const pair_rule *const *r = pair_rules; *r; r++) {
-        const char *rule = (*r)->name;
+        const pair_rule *rule = *r;
         fixture f;
         dpo_pair p;
         make(&f, 1, (double[]){2, 2, 2}, 3);
@@ -106,21 +108,48 @@ static void test_mixed_prompts(void **state) {
     assert_int_equal(pairs_choose(&f.g, 1, &(pair_options){0}, &p, &n, &c), WR_E_FAILED);
 }
 
-/* The words of --pair-rule are the names of the table, in its order; no name is the first. */
+/* Prefers the first reply, whatever its reward. */
+static size_t first_of_all(const pair_options *o, const rollout_reply *const *replies, size_t n, rng *r,
+                           reply_pair *out) {
+    (void)o, (void)replies, (void)r;
+    for (size_t i = 1; i < n; i++) out[i - 1] = (reply_pair){0, i};
+    return n - 1;
+}
+
+static size_t all_others(const pair_options *o, size_t n) {
+    (void)o;
+    return n - 1;
+}
+
+/* Several pairs a prompt; and a rule that prefers the worse reply is an error, not a pair. */
+static void test_several(void **state) {
+    (void)state;
+    static const pair_rule rule = {.name = "first", .choose = first_of_all, .most = all_others};
+    const pair_options o = {.rule = &rule, .min_margin = 1};
+    fixture f;
+    dpo_pair p[4];
+    pair_counts c;
+    size_t n;
+    make(&f, 3, (double[]){4, 2, NAN, 4, 3.5}, 5);
+    assert_int_equal(pairs_room(&f.g, 1, &o), 4);
+    assert_ok(pairs_choose(&f.g, 1, &o, p, &n, &c));
+    assert_true(n == 1 && c.made == 1 && c.ties == 1 && c.low_margin == 1 && c.missing_rewards == 1);
+    assert_ptr_equal(p[0].rejected.ids, f.ids[1]);
+    make(&f, 3, (double[]){4, 2, 5}, 3);
+    assert_int_equal(pairs_choose(&f.g, 1, &o, p, &n, &c), WR_E_FAILED);
+    assert_error_says("--pair-rule first");
+}
+
+/* The words of --pair-rule are the names of the table, in its order, and the default is its first. */
 static void test_names(void **state) {
     (void)state;
     char words[256] = "";
-    const pair_rule *found;
     for (const pair_rule *const *r = pair_rules; *r; r++) {
         if (*words) strcat(words, "|");
         strcat(words, (*r)->name);
-        assert_int_equal(pair_rule_find(&(pair_options){.rule = (*r)->name}, &found), WR_OK);
-        assert_ptr_equal(found, *r);
     }
     assert_string_equal(pair_rows[0].arg, words);
-    assert_int_equal(pair_rule_find(&(pair_options){0}, &found), WR_OK);
-    assert_string_equal(found->name, "best-worst");
-    assert_int_equal(pair_rule_find(&(pair_options){.rule = "dice"}, &found), WR_E_USAGE);
+    assert_string_equal(pair_rows[0].default_value, pair_rules[0]->name);
 }
 
 static void test_many_and_wire(void **state) {
@@ -130,7 +159,7 @@ static void test_many_and_wire(void **state) {
     rollout_group groups[GROUPS];
     dpo_pair pairs[GROUPS], *back;
     pair_counts counts;
-    size_t n, n_back, room;
+    size_t n, n_back;
     const pair_options first_rule = {0};
     rng r = rng_make(5, RNG_TEST, 0, 0, 0);
     print_message("seed 5\n");
@@ -141,8 +170,7 @@ static void test_many_and_wire(void **state) {
         groups[i] = f[i].g;
         if (i % 10 == 7) groups[i].skipped = true, groups[i].n_replies = 0;
     }
-    assert_int_equal(pairs_room(groups, GROUPS, &first_rule, &room), WR_OK);
-    assert_int_equal(room, GROUPS);
+    assert_int_equal(pairs_room(groups, GROUPS, &first_rule), GROUPS);
     assert_int_equal(pairs_choose(groups, GROUPS, &first_rule, pairs, &n, &counts), WR_OK);
     assert_int_equal(counts.skipped_prompts, 4);
     assert_int_equal(counts.ties, 4);
@@ -249,9 +277,9 @@ static void test_statistics(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_best_worst),       cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_ties_and_missing), cmocka_unit_test(test_mixed_prompts),
-                                       cmocka_unit_test(test_many_and_wire),    cmocka_unit_test(test_prompt_order),
-                                       cmocka_unit_test(test_statistics)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_best_worst),    cmocka_unit_test(test_several),
+                                       cmocka_unit_test(test_names),         cmocka_unit_test(test_ties_and_missing),
+                                       cmocka_unit_test(test_mixed_prompts), cmocka_unit_test(test_many_and_wire),
+                                       cmocka_unit_test(test_prompt_order),  cmocka_unit_test(test_statistics)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
