@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "model/model.h"
 #include "mpi/reduce.h"
+#include "tests/support/tiny_model.h"
 
 static world *the_world;
 #include "mpi_check.h"
@@ -23,29 +24,6 @@ static wr_status start(void *context, size_t part, float_range range) {
     for (size_t p = part; p < PARTS; p++) reduce_test(o->r, &o->task[p]);
     o->started++;
     return WR_OK;
-}
-
-static model *make_model(void) {
-    const model_config c = {.C = WIDTH,
-                            .H = 4,
-                            .G = 2,
-                            .D = 4,
-                            .F = 24,
-                            .V = VOCABULARY,
-                            .L = LAYERS,
-                            .max_positions = 64,
-                            .rope_theta = 10000,
-                            .norm_eps = 1e-5,
-                            .tied = true,
-                            .head = HEAD_LM,
-                            .init_std = 0.2,
-                            .bos_id = -1,
-                            .eos_id = -1,
-                            .pad_id = -1};
-    model *m = NULL;
-    CHECK(model_create(&c, &m) == WR_OK && model_alloc_params(m) == WR_OK);
-    model_init_params(m, 3);
-    return m;
 }
 
 /* Every rank has tokens of its own. hook NULL: the plain backward pass. */
@@ -74,7 +52,7 @@ static wr_status backward(const model *m, float *grads, const backward_hook *hoo
 
 static void test_overlap(void **state) {
     (void)state;
-    model *m = make_model();
+    model *m = tiny_model(tiny_config("layers=3,hidden=16,heads=4,ffn=24", VOCABULARY), 3);
     const size_t n = model_trainables(m).n;
     float *whole = calloc(n, sizeof *whole), *parts = calloc(n, sizeof *parts);
     overlap o = {.grads = parts, .fail_at = SIZE_MAX};
@@ -92,7 +70,7 @@ static void test_overlap(void **state) {
 /* The last rank fails in the middle of its backward pass: everybody is told, nobody waits, and the next step is whole. */
 static void test_failure(void **state) {
     (void)state;
-    model *m = make_model();
+    model *m = tiny_model(tiny_config("layers=3,hidden=16,heads=4,ffn=24", VOCABULARY), 3);
     const size_t n = model_trainables(m).n;
     const bool bad = world_rank(the_world) == world_size(the_world) - 1;
     float *whole = calloc(n, sizeof *whole), *parts = calloc(n, sizeof *parts);

@@ -4,11 +4,13 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/weights/lora.h"
+#include "tests/support/tiny_model.h"
 #include "tests/support/asserts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define SHAPE "layers=3,hidden=16,heads=4,ffn=24"
 enum { SEED = 5, LAYERS = 3, VOCABULARY = 30, TOKENS = 9, WIDTH = 16 };
 
 typedef struct variant {
@@ -26,27 +28,9 @@ typedef struct run {
 } run;
 
 static model *make_model(const variant *v) {
-    const model_config c = {.C = WIDTH,
-                            .H = 4,
-                            .G = 2,
-                            .D = 4,
-                            .F = 24,
-                            .V = VOCABULARY,
-                            .L = LAYERS,
-                            .max_positions = 64,
-                            .rope_theta = 10000,
-                            .norm_eps = 1e-5,
-                            .tied = v->tied,
-                            .head = v->head,
-                            .n_outputs = v->head == HEAD_SCORE ? 3 : 0,
-                            .init_std = 0.3,
-                            .bos_id = -1,
-                            .eos_id = -1,
-                            .pad_id = -1};
-    model *m = NULL;
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    model_init_params(m, SEED);
+    model_config c = tiny_config(v->tied ? SHAPE ",tied=1" : SHAPE ",tied=0", VOCABULARY);
+    model_config_set_head(&c, v->head, 3);
+    model *m = tiny_model(c, SEED);
     if (v->lora) {
         const lora_options o = {.rank = 2, .alpha = 3, .targets = v->lora, .seed = SEED};
         rng r = rng_make(SEED, RNG_TEST, 0, 0, 0);
