@@ -1,4 +1,4 @@
-# Sourced by the batch scripts: finds the program, starts it on all nodes of the job, and does what a time limit asks for.
+# Sourced by the batch script: finds the program, starts it on all nodes of the job, and does what a time limit asks for.
 #
 # Slurm sends USR1 to the batch shell 60 s before the time limit (--signal=B:USR1@60). It is passed to the launcher, which passes it to all ranks;
 # they agree on it, save a checkpoint and end with exit code 75. The job then requeues itself and goes on from there, because every run is
@@ -89,13 +89,4 @@ run_ranks() {
     # A rank that waits in a collective must not take a core from one that works, where ranks outnumber cores.
     export OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle:-1}
     run_job "${launcher_words[@]}" "$program" "$@"
-}
-
-# run_alone ARGS…: the program on one node, without a launcher.
-run_alone() {
-    local program
-    program=$(find_program) || exit 1
-    # The environment of a batch job looks like a launcher's to MPI; the first process is alone here.
-    unset SLURM_PROCID PMIX_RANK
-    run_job "$program" "$@"
 }

@@ -79,19 +79,14 @@ command -v sbatch >/dev/null || {
 mkdir -p "$out/logs" || exit 1
 
 names=() ids=()
-# submit NAME SCRIPT SBATCH_OPTIONS -- ARGS…: after the job before it, if there is one.
+# submit NAME NODES -- STAGE ARGS…: after the job before it, if there is one.
 submit() {
-    local name=$1 script=$2 id options=()
-    shift 2
-    while [ "$1" != -- ]; do
-        options+=("$1")
-        shift
-    done
-    shift
+    local name=$1 id options=("--nodes=$2")
+    shift 3
     [ ${#ids[@]} -gt 0 ] && options+=("--dependency=afterok:${ids[-1]}")
     # shellcheck disable=SC2086  # the user's words
     id=$(sbatch --parsable --kill-on-invalid-dep=yes --job-name="wr-$name" --output="$out/logs/$name-%j.log" "${options[@]}" \
-        $sbatch_args "$here/$script" "$@") || {
+        $sbatch_args "$here/stage.sbatch" "$@") || {
         echo "pipeline.sh: sbatch refused $name" >&2
         [ ${#ids[@]} -gt 0 ] && scancel "${ids[@]}"
         exit 1
@@ -106,14 +101,14 @@ submit() {
 {
     if [ ${#sources[@]} -gt 0 ] && [ ! -f "$out/data/meta.json" ]; then
         [ -n "$model" ] && prepare_args="--tokenizer $model $prepare_args"
-        submit prepare prepare.sbatch -- "${sources[@]}" --out "$out/data" --skip-bad $prepare_args
+        submit prepare 1 -- prepare "${sources[@]}" --out "$out/data" --skip-bad $prepare_args
     fi
     if [ -n "$spec" ]; then
-        submit lm train-lm.sbatch --nodes="$nodes" -- --data "$out/data" --new "$spec" --out "$out/lm" $lm_args
+        submit lm "$nodes" -- train lm --data "$out/data" --new "$spec" --out "$out/lm" $lm_args
         model=$out/lm/model
     fi
-    submit reward train-reward.sbatch --nodes="$nodes" -- --data "$out/data" --model "$model" --out "$out/reward" $reward_args
-    submit dpo online-dpo.sbatch --nodes="$nodes" -- --model "$model" --reward "$out/reward/model" --prompts "${prompts:-$out/data}" \
+    submit reward "$nodes" -- train reward --data "$out/data" --model "$model" --out "$out/reward" $reward_args
+    submit dpo "$nodes" -- dpo online --model "$model" --reward "$out/reward/model" --prompts "${prompts:-$out/data}" \
         --out "$out/dpo" --steps "$dpo_steps" $dpo_args
 }
 echo "logs: $out/logs; the policy will be in $out/dpo/model"

@@ -69,7 +69,7 @@ train=(--data "$work/run/data" --new "$shape" --steps 150 --global-batch 16 --ma
 show_log() { tail -n 20 "$work/requeue.log" | cut -c1-300 | sed 's/^/# /'; }
 stop_and_requeue() {
     local steps=0 restarts=0
-    id=$(sbatch --parsable --nodes=2 --output="$work/requeue.log" slurm/train-lm.sbatch "${train[@]}" --out "$work/requeued") || return 1
+    id=$(sbatch --parsable --nodes=2 --output="$work/requeue.log" slurm/stage.sbatch train lm "${train[@]}" --out "$work/requeued") || return 1
     for _ in $(seq 150); do
         [ -f "$work/requeued/metrics.jsonl" ] && steps=$(wc -l <"$work/requeued/metrics.jsonl")
         [ "$steps" -ge 5 ] && break
