@@ -1,6 +1,7 @@
 #!/bin/bash
-# lint.sh [CPPFLAGS…]: clang-tidy over all C sources (rules and their exceptions: .clang-tidy), or cppcheck where clang-tidy is not installed.
-# Scripts: shellcheck, or at least `bash -n`, over all scripts. Two jobs at a time, about six minutes on two idle cores. Exit 1 on any finding.
+# lint.sh [CPPFLAGS…]: clang-tidy over all C sources, tests and benchmarks (rules and their exceptions: .clang-tidy, tests/.clang-tidy), or cppcheck over
+# the program's where clang-tidy is not installed.
+# Scripts: shellcheck, or at least `bash -n`, over all scripts. Two jobs at a time, about seven minutes on two idle cores. Exit 1 on any finding.
 # LINT_FILES="a.c b.c": only these sources.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -13,6 +14,8 @@ mapfile -t sources < <(if [ -n "${LINT_FILES:-}" ]; then
     else
         sed -n 's/^\([a-z][a-z/]*\) *|.*/\1/p' rooms.txt | while read -r room; do find "$room" -maxdepth 1 -name '*.c'; done | sort
     fi)
+# Also read, by the lighter rules of their folders.
+mapfile -t tests < <([ -n "${LINT_FILES:-}" ] || find tests/unit tests/mpi tests/support tests/server tests/fuzz bench -name '*.c' | sort)
 mapfile -t scripts < <(
     find tests slurm bench findings -name '*.sh' -o -name '*.sbatch' | sort
     echo .ci/run
@@ -43,7 +46,7 @@ log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 if command -v clang-tidy >/dev/null; then
     # No -fopenmp: clang's OpenMP headers may be absent, and the checks do not need it. LINT_FILE_FLAGS: "file flag…;" for files with own ISA flags.
-    printf '%s\0' "${sources[@]}" | timeout --kill-after=10 "$limit" xargs -0 -n 1 -P "$jobs" bash -c '
+    printf '%s\0' "${sources[@]}" ${tests[@]+"${tests[@]}"} | timeout --kill-after=10 "$limit" xargs -0 -n 1 -P "$jobs" bash -c '
         source=${*: -1}
         own=$(tr ";" "\n" <<<"${LINT_FILE_FLAGS:-}" | sed -n "s|^ *$source ||p")
         # shellcheck disable=SC2086
@@ -55,7 +58,7 @@ if command -v clang-tidy >/dev/null; then
     if [ "${V:-0}" = 1 ]; then cat "$log"; else grep -E ': (warning|error|fatal error): |^error' "$log" | sed "s|$PWD/||" | sort -u; fi
     [ $rc = 124 ] && echo "lint: clang-tidy took longer than $limit s"
     [ $rc = 0 ] || bad=1
-    echo "lint: clang-tidy read ${#sources[@]} files"
+    echo "lint: clang-tidy read ${#sources[@]} files of the program and ${#tests[@]} of tests and benchmarks"
 elif command -v cppcheck >/dev/null; then
     timeout --kill-after=10 "$limit" cppcheck -q -j "$jobs" --std=c11 --enable=warning,portability,performance --inline-suppr \
         --suppress=missingIncludeSystem --error-exitcode=1 -I. -D_GNU_SOURCE "${sources[@]}" || bad=1
