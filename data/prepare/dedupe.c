@@ -5,6 +5,16 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+/* A conversation of n messages has n hashes, one of each beginning: h_1, h_2, … h_n, each made of the one before. So
+ * "the same" and "the beginning of" are look-ups of equal numbers:
+ *
+ *   A: u a            h1 h2                       A is a fork: a longer one passes through its whole (h2, 2)
+ *   B: u a u a        h1 h2 h3 h4                 kept
+ *   C: u a u a        h1 h2 h3 h4                 a duplicate: B has (h4, 4) already
+ *
+ * Round 1 keeps the ids it has seen; round 2 enters every whole (h_n, n), the first one wins; round 3 asks for every
+ * beginning (h_k, k < n) and marks whose whole it is. Tables have 1.5 slots an item and are searched onwards from
+ * floor(hash x slots / 2^64). */
 typedef struct id_slot {
     uint64_t id[2]; /* {0, 0}: free */
 } id_slot;

@@ -12,6 +12,12 @@ void split_hash(const char *name, size_t n, uint64_t hash[2]) {
     hash[0] = h.low64, hash[1] = h.high64;
 }
 
+/* Whole users go to a side, so labels cannot be dealt out one by one. Users come in a random order; each is taken for
+ * the test side unless that would lift a label k above its share there:
+ *
+ *   test_k + u_k  <=  1.25 target all_k / total + 2        and        test + u  <=  1.25 target,  < total
+ *
+ * Who has none of a label cannot overfill it, so many small users fit where one large one does not. */
 typedef struct keyed {
     uint64_t key;
     split_user *user;

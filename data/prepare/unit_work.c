@@ -49,7 +49,13 @@ void unit_list_free(unit_list *l) {
     free(l->dropped);
 }
 
-/* Rank 0: what is to do. */
+/* Rank 0 gives out units, some at a time, to whoever asks; ranks answer with how many they did. A unit's result is a
+ * file in the work folder, so nothing large is sent.
+ *
+ *   rank 0    plan: units that have no file yet    -> file, block, bits of what is dropped
+ *   any rank  fn(unit) -> OUT.partial/work/FFFFF-BBBBBB.kind
+ *
+ * Tasks are small at the end by being small throughout: at least eight a rank, at most MOST_UNITS units each. */
 typedef struct unit_plan {
     const unit_list *units;
     size_t *pending, n, capacity; /* numbers of units */

@@ -8,6 +8,13 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+/* A frame is filled record by record and closed when it is full; what a footer needs of it is counted on the way:
+ *
+ *   raw      record | record | … | record        one behind another (shard_layout.h)
+ *   bytes    zstd(raw), with its checksum          what lies in the shard
+ *   beside   lengths (a record's tokens), labels (how many of each), users (runs of records of one), checksum of raw
+ *
+ * Nothing in it depends on where it will lie, so frames made anywhere can be joined in any order. */
 /* Level 3 would make shards a tenth smaller and take half as long again, in a program whose time is mostly this. */
 enum { LEVEL = 1 };
 

@@ -106,7 +106,15 @@ static wr_status scalar(row_reader *r, int slot, const parquet_value **out, unsi
     return WR_OK;
 }
 
-/* The row's entries of a message column, or where `out` is NULL past them. */
+/* The row's entries of a message column, or where `out` is NULL past them. A column of a list is flat: each entry says
+ * by its repetition level whether it begins a row (0) or goes on with one, and by its definition level how far down the
+ * path it is there at all. Of  messages (optional list) / element (optional) / content (optional), levels 0 … 4:
+ *
+ *   row            rep  def        list_def 1, entry_def 2, element_def 3, a value at max_def 4
+ *   [Hi, (none)]    0    4         "Hi"
+ *                   1    3         a message without content
+ *   []              0    1         LIST_EMPTY: below entry_def, not below list_def
+ *   null            0    0         LIST_NULL: below list_def */
 static wr_status entries(row_reader *r, int slot, list_entries *out) {
     wr_status status = WR_OK;
     column_reader *c = &r->readers[slot];

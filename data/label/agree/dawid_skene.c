@@ -1,4 +1,11 @@
-/* K = 5 levels, A annotators, P patterns that occur. All sums run over patterns in ascending order. */
+/* K = 5 levels, A annotators, P patterns that occur (n_i turns of pattern i, with answers l_ia). All sums run over
+ * patterns in ascending order. Both steps of EM, with s = smoothing and d = anchor:
+ *
+ *   E   q_i(k)            =  pi_k  prod_a theta_a[k][l_ia]  /  the same summed over k        (a: who answered)
+ *   M   pi_k              ~  s + sum_i n_i q_i(k)
+ *       theta_a[k][l]     ~  s + d [k = l] + sum_{i: l_ia = l} n_i q_i(k)                    (rows sum to 1)
+ *
+ * What grows in every round is  sum_i n_i log p(l_i)  +  s sum_k log pi_k  +  sum_a,k,l (s + d [k = l]) log theta. */
 #include "data/label/agree/dawid_skene.h"
 
 #include "base/mem.h"

@@ -4,8 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A text is read in windows of three bytes, six bits of each (alike for both letter cases); a bitmap says which windows
- * are of interest. Each string is found by its rarest window and then compared whole. */
+/* Hundreds of regular expressions, of which a text matches a few: each has strings of which every match holds one
+ * (regex_needs.c), and is run where such a string occurs alone. To find all strings of all rules in one pass, a text is
+ * read in windows of three bytes, six bits of each (alike for both letter cases); a bitmap of 2^18 windows says which
+ * are of interest. Each string is found by its rarest window and then compared whole.
+ *
+ *   text     … t h e y   a s k …        windows: "the" "hey" "ey " …     bit set? -> strings with this window
+ *   needs    rule 7: {"asks", "ask me"}      found -> rule 7 is run */
 enum {
     WINDOW = 3,
     CODE_BITS = 6,

@@ -7,6 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A turn is a vector of terms t with count c_t > 0, of N turns of which n_t have the term:
+ *
+ *   w_t = (1 + log c_t) log((1 + N) / (1 + n_t))          similarity = <w, v> / (|w| |v|)
+ *
+ * How similar is similar? Pairs of turns of different conversations show what chance gives; the threshold is their
+ * 95 % quantile. Turns next to each other share a message (the follow-up of one is the query of the next), which lifts
+ * any cosine, so pairs for distance 1 are made to share one in the same way:
+ *
+ *   distance 1    [query x + follow-up y]  beside  [follow-up y + next follow-up y]
+ *   distance 2    [query x + follow-up x]  beside  [query y + follow-up y]
+ *
+ * The turns that pairs are drawn of are those with the smallest keys, a hash of (seed, conversation, place): any rank
+ * can keep the smallest it sees, and merging keeps the smallest of all, whoever saw what. */
 enum { PAIRS = 6000 };
 
 mining_sample *mining_sample_new(size_t terms) {
