@@ -7,7 +7,8 @@
  *   outputs  N, rows of the score head (the model's; "num_labels" of its config.json)
  *   terms    of the loss a record gives: the loss of a step is the sum over its records by the sum of their terms.
  *            Accuracy is a share of records, whatever the terms.
- * LOCAL. */
+ * A head is a matrix, and a loss a sum over records: parameters of an objective's own (biases, thresholds) and losses
+ * that compare records have no place here yet. LOCAL. */
 #ifndef WR_REWARD_OBJECTIVE_H
 #define WR_REWARD_OBJECTIVE_H
 

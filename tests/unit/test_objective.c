@@ -3,6 +3,7 @@
  * The functions of the logistic curve at their ends. */
 #include "base/logistic.h"
 #include "base/rng.h"
+#include "base/strbuf.h"
 #include "reward/objective.h"
 #include "tests/support/near.h"
 
@@ -129,17 +130,18 @@ static void test_every(void **state) {
 
 static void test_table(void **state) {
     (void)state;
-    char names[256] = "";
+    strbuf names = {0};
     for (size_t i = 0; i < OBJECTIVE_COUNT; i++) {
         assert_ptr_equal(objective_find(all[i]->name), all[i]);
         assert_true(strlen(all[i]->name) < OBJECTIVE_NAME_CAP);
-        strcat(strcat(names, i ? "|" : ""), all[i]->name);
+        strbuf_printf(&names, "%s%s", i ? "|" : "", all[i]->name);
         for (const option_spec *row = all[i]->options; row->name; row++) {
             assert_true(row->kind == OPT_INT || row->kind == OPT_FLOAT || row->kind == OPT_FLAG);
             assert_true(row - all[i]->options < OPTION_SETTINGS);
         }
     }
-    assert_string_equal(names, OBJECTIVE_NAMES);
+    assert_string_equal(strbuf_str(&names), OBJECTIVE_NAMES);
+    strbuf_free(&names);
     assert_ptr_equal(objective_find(""), all[0]);
     assert_null(objective_find("ordina"));
     assert_null(objective_find("ordinal2"));

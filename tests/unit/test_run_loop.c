@@ -86,16 +86,17 @@ static bool there(const char *run, const char *what) {
 
 /* metrics.jsonl, the seconds of an evaluation left out. */
 static void assert_lines(const char *run, const char *want) {
-    char path[2 * PATH_CAP], *text, got[1024] = "";
-    size_t n;
-    snprintf(path, sizeof path, "%s/metrics.jsonl", in_folder(run));
-    assert_ok(file_read(path, 0, &text, &n));
+    char path[64], *text;
+    strbuf got = {0};
+    snprintf(path, sizeof path, "%s/metrics.jsonl", run);
+    text = get_file(path, NULL);
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         char *time = strstr(line, ",\"eval_time_s\"");
         if (time) *time = 0;
-        strcat(strcat(got, line), time ? "} " : " ");
+        strbuf_printf(&got, "%s%s ", line, time ? "}" : "");
     }
-    assert_string_equal(got, want);
+    assert_string_equal(strbuf_str(&got), want);
+    strbuf_free(&got);
     free(text);
 }
 
