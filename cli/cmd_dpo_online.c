@@ -3,6 +3,7 @@
 #include "cli/model_options.h"
 #include "cli/resume.h"
 #include "dpo/online.h"
+#include "rollout/reward_function.h"
 #include "sampler/sampling.h"
 
 typedef struct dpo_call {
@@ -78,7 +79,7 @@ static const option_group dpo_groups[] = {
     OPTION_GROUP(reduce_rows, dpo_call, d.train.update, .varied = update_of_dpo),
     OPTION_GROUP(saving_rows, dpo_call, d.run, .varied = saving_of_dpo),
     OPTION_GROUP(reply_rows, dpo_call, d),
-    OPTION_GROUP(chat_rows, dpo_call, d.rollout.chat_template),
+    REWARD_GROUPS OPTION_GROUP(chat_rows, dpo_call, d.rollout.chat_template),
     OPTION_GROUP(sampling_rows, dpo_call, d.rollout.sampling),
     OPTION_GROUP(arithmetic_rows, dpo_call, arithmetic),
     OPTION_GROUP(tuning_rows, dpo_call, d.run),
@@ -99,6 +100,7 @@ static wr_status run_dpo_online(const options *o, world *w) {
     d->rollout.sampling.seed = d->pairs.seed = d->run.seed;
     TRY(dpo_loss_from_options(o, &d->train.loss));
     TRY(pair_rule_from_options(o, &d->pairs));
+    d->rollout.given = o;
     TRY(sampling_options_check(&d->rollout.sampling));
     if (d->rollout.sampling.temperature == 0)
         TRY(wr_fail(WR_E_USAGE,

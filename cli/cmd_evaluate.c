@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/stream.h"
 #include "evaluate/policy_eval.h"
+#include "rollout/reward_function.h"
 #include "evaluate/evaluate.h"
 #include "model/host/model_share.h"
 #include "evaluate/truth.h"
@@ -53,15 +54,16 @@ static const option_spec evaluate_rows[] = {
 };
 static const option_group evaluate_groups[] = {
     {.rows = evaluate_rows},
-    OPTION_GROUP(chat_rows, evaluate_call, chat),
+    REWARD_GROUPS OPTION_GROUP(chat_rows, evaluate_call, chat),
     OPTION_GROUP(sampling_rows, evaluate_call, sampling),
     OPTION_GROUP(arithmetic_rows, evaluate_call, model.arithmetic),
     OPTION_GROUP(adapter_rows, evaluate_call, model),
     {0},
 };
 
-static wr_status evaluate_policy(const evaluate_call *c, world *w, precision arithmetic) {
+static wr_status evaluate_policy(const options *o, const evaluate_call *c, world *w, precision arithmetic) {
     const policy_eval_options p = {
+        .given = o,
         .model_dir = c->model.dir,
         .prompts = c->prompts,
         .reward_dir = c->reward,
@@ -242,7 +244,7 @@ static wr_status run_evaluate(const options *o, world *w) {
     TRY(options_fill(o, &c, sizeof c));
     TRY(choose_precision(c.model.arithmetic.precision, NULL, w, &arithmetic));
     TRY(world_agree(w, world_rank(w) == 0 ? can_write(c.out) : WR_OK));
-    if (c.prompts) return evaluate_policy(&c, w, arithmetic);
+    if (c.prompts) return evaluate_policy(o, &c, w, arithmetic);
     if (!c.data) TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));
     TRY(evaluate_shards(&c, w, arithmetic, &j));
     TRY(world_agree(w, world_rank(w) == 0 ? outstream_write_line(c.out, &text) : WR_OK));

@@ -135,6 +135,7 @@ wr_status policy_eval_run(world *w, const policy_eval_options *o) {
     TRY(model_share(w, o->precision, &policy));
     rollout_options options = {.policy_dir = o->model_dir,
                                .reward_dir = o->reward_dir,
+                               .given = o->given,
                                .template_file = o->template_file,
                                .chat_template = o->chat_template,
                                .check_weights = o->check_weights,

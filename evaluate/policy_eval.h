@@ -9,13 +9,14 @@
 #include "sampler/sampler.h"
 
 typedef struct policy_eval_options {
-    const char *model_dir;     /* policy: a Hugging Face directory with an LM head */
-    const char *prompts;       /* FILE (JSONL) or a prepared DIR, as prompts_load */
-    const char *reward_dir;    /* NULL: no reward */
-    const char *template_file; /* reward template override, may be NULL */
-    const char *chat_template; /* file instead of the policy's own chat template, may be NULL */
-    const char *out_path;      /* JSON, written atomically; "-" or NULL = stdout */
-    size_t limit;              /* prompts at most, 0 = all */
+    const char *model_dir;       /* policy: a Hugging Face directory with an LM head */
+    const char *prompts;         /* FILE (JSONL) or a prepared DIR, as prompts_load */
+    const char *reward_dir;      /* NULL: no reward */
+    const struct options *given; /* for the reward functions' own options (rollout_options) */
+    const char *template_file;   /* reward template override, may be NULL */
+    const char *chat_template;   /* file instead of the policy's own chat template, may be NULL */
+    const char *out_path;        /* JSON, written atomically; "-" or NULL = stdout */
+    size_t limit;                /* prompts at most, 0 = all */
     sampling_options sampling;
     size_t max_prompt_tokens; /* 0 = 1024 */
     size_t group;             /* prompts a task, 0 = 8 */

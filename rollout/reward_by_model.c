@@ -91,10 +91,12 @@ cleanup:
     return status;
 }
 
-const reward_function reward_by_model = {.name = "model",
-                                         .measure = MEASURE_REWARD,
-                                         .wanted = wanted,
-                                         .open = open_model,
-                                         .close = close_model,
-                                         .judge = judge,
-                                         .hash = hash};
+const option_spec model_reward_options[] = {{0}}; /* --reward and --template are the commands' */
+const reward_function model_reward = {.name = "model",
+                                      .options = model_reward_options,
+                                      .measure = MEASURE_REWARD,
+                                      .wanted = wanted,
+                                      .open = open_model,
+                                      .close = close_model,
+                                      .judge = judge,
+                                      .hash = hash};

@@ -21,5 +21,6 @@ cleanup:
     return status;
 }
 
-const reward_function reward_by_practice = {
-    .name = "practice", .measure = MEASURE_QUALITY, .knows = knows, .judge = judge};
+const option_spec practice_reward_options[] = {{0}};
+const reward_function practice_reward = {
+    .name = "practice", .options = practice_reward_options, .measure = MEASURE_QUALITY, .knows = knows, .judge = judge};

@@ -1,9 +1,12 @@
-/* What says how good a reply is: one file and one row of rollout/reward_table.c each. A rollout asks every function
+/* What says how good a reply is: one file and one word of REWARD_FUNCTIONS each. A rollout asks every function
  * that its options want. LOCAL but for open and close. */
 #ifndef WR_ROLLOUT_REWARD_FUNCTION_H
 #define WR_ROLLOUT_REWARD_FUNCTION_H
 
 #include "rollout/rollout.h"
+
+/* The table. X(name): name_reward and name_reward_options are defined in rollout/reward_by_name.c. */
+#define REWARD_FUNCTIONS(X) X(practice) X(model)
 
 /* Which number of a reply a function gives. */
 typedef enum reply_measure {
@@ -13,6 +16,8 @@ typedef enum reply_measure {
 
 typedef struct reward_function {
     const char *name;
+    /* its own command-line options, of any kind, which it looks up in o->given; ended by {0} */
+    const option_spec *options;
     reply_measure measure;
     /* By the options alone, so that all ranks answer alike. NULL: always. */
     bool (*wanted)(const rollout_options *o);
@@ -26,7 +31,17 @@ typedef struct reward_function {
     /* Hash of the model or file that it judges by, which --resume compares; NULL: of none. */
     const char *(*hash)(const void *state);
 } reward_function;
-extern const reward_function *const reward_functions[]; /* ends with NULL */
+
+#define REWARD_DECLARE(name_)                                                                                          \
+    extern const reward_function name_##_reward;                                                                       \
+    extern const option_spec name_##_reward_options[];
+REWARD_FUNCTIONS(REWARD_DECLARE)
+#undef REWARD_DECLARE
+
+extern const reward_function *const reward_functions[]; /* the table; ends with NULL */
+/* The functions' own options, each with a comma behind it: for a command's list of groups. */
+#define REWARD_GROUP(name_) {.rows = name_##_reward_options},
+#define REWARD_GROUPS REWARD_FUNCTIONS(REWARD_GROUP)
 
 /* Those that a rollout asks. */
 typedef struct reward_set reward_set;

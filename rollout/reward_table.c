@@ -1,5 +1,4 @@
 #include "rollout/reward_function.h"
 
-extern const reward_function reward_by_model, reward_by_practice;
-
-const reward_function *const reward_functions[] = {&reward_by_practice, &reward_by_model, NULL};
+#define REWARD_ROW(name_) &name_##_reward,
+const reward_function *const reward_functions[] = {REWARD_FUNCTIONS(REWARD_ROW) NULL};

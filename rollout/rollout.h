@@ -66,8 +66,10 @@ wr_status rollout_groups_unpack(const void *bytes, size_t n, arena *a, rollout_g
 
 /* --- doing it ----------------------------------------------------------------------------------------------------- */
 typedef struct rollout_options {
-    const char *policy_dir;    /* tokenizer and chat template of the policy */
-    const char *reward_dir;    /* NULL: no reward */
+    const char *policy_dir; /* tokenizer and chat template of the policy */
+    const char *reward_dir; /* NULL: no reward model */
+    /* what the command was given, for the reward functions' own options; NULL: nothing */
+    const struct options *given;
     const char *template_file; /* reward template override or NULL */
     const char *chat_template; /* file instead of the policy's own, or NULL */
     bool check_weights;        /* of the reward model */

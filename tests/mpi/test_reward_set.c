@@ -37,7 +37,7 @@ static void test_practice_alone(void **state) {
 static void test_table(void **state) {
     (void)state;
     for (const reward_function *const *f = reward_functions; *f; f++) {
-        CHECK((*f)->name && (*f)->judge && !(*f)->open == !(*f)->close);
+        CHECK((*f)->name && (*f)->options && (*f)->judge && !(*f)->open == !(*f)->close);
         for (const reward_function *const *g = reward_functions; g < f; g++) CHECK(strcmp((*f)->name, (*g)->name) != 0);
     }
 }
