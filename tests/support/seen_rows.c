@@ -32,3 +32,10 @@ size_t read_all(sources *s, size_t file, seen *all, uint64_t *bytes) {
         if (status == WR_END) return block;
     }
 }
+
+void append_row(strbuf *out, const char *id, size_t length) {
+    strbuf_printf(out, "{\"conversation_hash\":\"%s\",\"conversation\":[{\"role\":\"user\",\"content\":\"", id);
+    for (size_t i = 0; i < length; i++)
+        strbuf_puts(out, i % 9 == 8 ? "\\\"" : i % 11 == 10 ? "," : i % 13 == 12 ? "]" : "x");
+    strbuf_puts(out, "\"}]}");
+}

@@ -19,4 +19,7 @@ sources *open_one(const char *name, size_t block_bytes);
 /* All its blocks in order; returns their number. */
 size_t read_all(sources *s, size_t file, seen *all, uint64_t *bytes);
 
+/* A row of WildChat with one message of so many characters, among them quotes, commas and brackets. */
+void append_row(strbuf *out, const char *id, size_t length);
+
 #endif

@@ -71,6 +71,17 @@ void put_file(const char *name, const void *bytes, size_t n) {
 
 void put_text(const char *name, const char *text) { put_file(name, text, strlen(text)); }
 
+void put_changed(const char *name, const char *text, const char *from, const char *to) {
+    const char *at = strstr(text, from);
+    strbuf changed = {0};
+    if (!at) fail_msg("no %s in %s", from, text);
+    strbuf_append(&changed, text, (size_t)(at - text));
+    strbuf_puts(&changed, to);
+    strbuf_puts(&changed, at + strlen(from));
+    put_file(name, changed.data, changed.len);
+    strbuf_free(&changed);
+}
+
 char *get_file(const char *name, size_t *n) {
     char *bytes = NULL;
     size_t length = 0;

@@ -21,6 +21,8 @@ const char *in_folder(const char *name);
 /* Writes a file there, over what had that name. */
 void put_file(const char *name, const void *bytes, size_t n);
 void put_text(const char *name, const char *text);
+/* A text with the first `from` in it, which must be there, replaced by `to`. */
+void put_changed(const char *name, const char *text, const char *from, const char *to);
 /* All of a file there, with a NUL behind; free with free(). n may be NULL. */
 char *get_file(const char *name, size_t *n);
 

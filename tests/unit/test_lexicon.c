@@ -4,7 +4,7 @@
 #include "data/label/match/lexicon.h"
 #include "data/label/match/refusal.h"
 #include "data/label/match/rules.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -200,13 +200,8 @@ static void built_in_examples(void **state) {
 
 static lexicon *from_text(const char *text, wr_status *status) {
     lexicon *l = NULL;
-    char path[] = "/tmp/lexicon-test.XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-    *status = lexicon_create(path, &l);
-    unlink(path);
+    put_text("rules.txt", text);
+    *status = lexicon_create(in_folder("rules.txt"), &l);
     return l;
 }
 
@@ -341,5 +336,5 @@ int main(void) {
                                        cmocka_unit_test(bad_rules),
                                        cmocka_unit_test(depends_on_the_reply),
                                        cmocka_unit_test(prefilter_changes_nothing)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

@@ -2,7 +2,7 @@
 #include "base/rng.h"
 #include "model/weights/params.h"
 #include "model/weights/weight_mapping.h"
-#include "tests/support/asserts.h"
+#include "tests/support/tiny_model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,35 +11,12 @@
 static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral"};
 enum { TYPES = 4 };
 
-/* Every parameter a different number that bf16 does not hold. */
-static model *make(const char *type, model_head head, bool tied) {
-    char spec[128];
-    model_config c;
-    model *m = NULL;
-    snprintf(spec, sizeof spec, "layers=2,hidden=16,heads=4,kv-heads=2,head-dim=6,ffn=20,type=%s,tied=%d", type, tied);
-    assert_ok(model_config_from_spec(spec, &c));
-    c.V = 23;
-    c.bos_id = 1, c.eos_id = c.eos_ids[0] = 2, c.n_eos = 1;
-    model_config_set_head(&c, head, 3);
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    rng g = rng_make(1, RNG_TEST, 0, 0, 0);
-    for (size_t i = 0; i < m->n_params; i++) m->params[i] = (float)rng_normal(&g);
-    return m;
-}
-
-/* What computing reads element k of tensor i as. */
-static float weight(const model *m, size_t i, size_t k) {
-    return weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(((const bf16 *)m->weights[i])[k])
-                                                    : ((const float *)m->weights[i])[k];
-}
-
 /* What m computes from is its masters, rounded where it computes in bf16. */
 static void check_bound(const model *m) {
     for (size_t i = 0; i < m->n_tensors; i++)
         for (size_t k = 0; k < m->tensors[i].count; k++) {
             const float x = m->params[m->tensors[i].offset + k];
-            assert_true(weight(m, i, k) ==
+            assert_true(weight_at(m, i, k) ==
                         (weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(bf16_from_f32(x)) : x));
         }
 }
@@ -49,7 +26,7 @@ static void test_table(void **state) {
     for (int t = 0; t < TYPES; t++)
         for (int tied = 0; tied < 2; tied++)
             for (model_head head = HEAD_LM; head <= HEAD_NONE; head++) {
-                model *m = make(types[t], head, tied);
+                model *m = tiny_family_model(types[t], head, tied);
                 const model_config *c = &m->config;
                 const bool own = head == HEAD_SCORE || (head == HEAD_LM && !tied);
                 const size_t kinds = 9 + (t == 1 ? 3 : 0) + (t == 2 ? 2 : 0);
@@ -90,7 +67,7 @@ static void test_table(void **state) {
 static void test_init(void **state) {
     (void)state;
     for (int t = 0; t < TYPES; t++) {
-        model *m = make(types[t], HEAD_LM, false);
+        model *m = tiny_family_model(types[t], HEAD_LM, false);
         model_init_params(m, 99);
         for (size_t i = 0; i < m->n_tensors; i++) {
             const tensor_info *info = &m->tensors[i];
@@ -113,7 +90,7 @@ static void test_init(void **state) {
 
 static void test_precision(void **state) {
     (void)state;
-    model *m = make("qwen2", HEAD_SCORE, false);
+    model *m = tiny_family_model("qwen2", HEAD_SCORE, false);
     const trainables before = model_trainables(m);
     assert_true(before.tensors == m->tensors && before.n_tensors == m->n_tensors && before.n == m->n_params &&
                 before.values == m->params);
@@ -142,7 +119,7 @@ static void test_precision(void **state) {
 
 static void test_first_nonfinite(void **state) {
     (void)state;
-    model *m = make("llama", HEAD_LM, true);
+    model *m = tiny_family_model("llama", HEAD_LM, true);
     size_t at = 0;
     assert_null(first_nonfinite(m->tensors, m->n_tensors, m->params, &at));
     const tensor_info *norm = &m->tensors[index_final_norm(m)], *up = &m->tensors[index_layer(m, 1, LAYER_UP)];

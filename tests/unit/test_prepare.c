@@ -8,13 +8,15 @@
 #include "data/shard/dataset.h"
 #include "data/prepare/prepare.h"
 #include "reward/template.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/archives.h"
+#include "tests/support/prepared_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { USERS = 30 };
+
 static char chats[PATH_CAP], rated[PATH_CAP];
 
 static void put_rows(void) {
@@ -64,64 +66,6 @@ static int set_up(void **state) {
     return 0;
 }
 
-static prepare_options options_for(const char *const *source, const char *out, const char *format) {
-    /* The defaults ask for ten words of a reply and five of a query. */
-    return (prepare_options){.sources = source,
-                             .n_sources = 1,
-                             .out_dir = out,
-                             .format = format,
-                             .vocab_size = 300,
-                             .seed = 3,
-                             .test_instances = -1,
-                             .max_length = 512,
-                             .shard_records = 50,
-                             .filters = filter_options_default()};
-}
-
-static int64_t count(const json_value *meta, const char *stage, const char *name) {
-    int64_t n = -1;
-    json_get_int(json_get(json_get(meta, "funnel"), stage), name, &n);
-    return n;
-}
-
-static const json_value *load_meta(arena *a, const char *out) {
-    char path[PATH_CAP], *text;
-    size_t n;
-    const json_value *v;
-    path_join(path, out, "meta.json");
-    assert_int_equal(file_read(path, 0, &text, &n), WR_OK);
-    assert_int_equal(json_parse(a, text, n, &v), WR_OK);
-    free(text);
-    return v;
-}
-
-static size_t lines_of(const char *out, const char *name) {
-    char path[PATH_CAP];
-    instream *in;
-    const char *line;
-    size_t n, count_lines = 0;
-    path_join(path, out, name);
-    assert_int_equal(instream_open(path, &in), WR_OK);
-    while (instream_line(in, &line, &n) == WR_OK) count_lines++;
-    instream_close(in);
-    return count_lines;
-}
-
-static void same_folder(const char *a, const char *b) {
-    char **names, x[HASH_HEX], y[HASH_HEX], path[PATH_CAP];
-    size_t n;
-    assert_int_equal(dir_list(a, "", "", &names, &n), WR_OK);
-    assert_true(n > 8);
-    for (size_t i = 0; i < n; i++) {
-        path_join(path, a, names[i]);
-        assert_int_equal(hash_file_hex(path, x), WR_OK);
-        path_join(path, b, names[i]);
-        assert_int_equal(hash_file_hex(path, y), WR_OK);
-        assert_string_equal(x, y);
-    }
-    names_free(names, n);
-}
-
 static void users_apart(const char *out) {
     dataset_index d[2];
     arena *a = arena_create();
@@ -152,19 +96,6 @@ static void users_apart(const char *out) {
     arena_free(a);
 }
 
-static wr_status all_text(const char *path, strbuf *out) {
-    instream *in = NULL;
-    const char *line;
-    size_t n;
-    wr_status status = instream_open(path, &in);
-    while (status == WR_OK && (status = instream_line(in, &line, &n)) == WR_OK) {
-        strbuf_append(out, line, n);
-        strbuf_putc(out, '\n');
-    }
-    instream_close(in);
-    return status;
-}
-
 /* Frames of the text files have checksums: no flipped bit gives other lines. */
 static void text_is_checked(const char *out) {
     static const char *const names[] = {"turns.jsonl.zst", "audit.jsonl.zst", "users.jsonl.zst"};
@@ -177,7 +108,7 @@ static void text_is_checked(const char *out) {
         assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
         if (n < 9 || !(bytes[4] & 4)) fail_msg("%s: %zu bytes, no checksum in its first frame", path, n);
         strbuf_clear(&good);
-        assert_int_equal(all_text(path, &good), WR_END);
+        assert_int_equal(read_lines(path, &good), WR_END);
         assert_int_equal(path_join(path, test_folder(), "flipped.jsonl.zst"), WR_OK);
         for (int flip = 0; flip < 200; flip++) {
             size_t bit = (size_t)rng_below(&r, n * 8);
@@ -185,7 +116,7 @@ static void text_is_checked(const char *out) {
             assert_int_equal(file_write_atomic(path, bytes, n), WR_OK);
             bytes[bit / 8] ^= (char)(1 << bit % 8);
             strbuf_clear(&got);
-            if (all_text(path, &got) == WR_END) assert_string_equal(strbuf_str(&got), strbuf_str(&good));
+            if (read_lines(path, &got) == WR_END) assert_string_equal(strbuf_str(&got), strbuf_str(&good));
         }
         free(bytes);
     }
@@ -201,18 +132,19 @@ static void wildchat(void **state) {
     path_join(out, test_folder(), "out");
     path_join(again, test_folder(), "again");
     path_join(partial, test_folder(), "out.partial");
-    prepare_options o = options_for(source, out, "wildchat");
+    prepare_options o = prepare_options_for(source, out, "wildchat");
     assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED); /* it is done, but for the bad rows */
     assert_error_says("bad");
     const json_value *meta = load_meta(a, out);
-    assert_int_equal(count(meta, "rows", "read"), USERS * 5 + 7);
-    assert_int_equal(count(meta, "rows", "good"), USERS * 5);
+    assert_int_equal(counted_in_meta(meta, "rows", "read"), USERS * 5 + 7);
+    assert_int_equal(counted_in_meta(meta, "rows", "good"), USERS * 5);
     static const char *const faults[] = {"not JSON", "not an object", "no messages", "invalid UTF-8",
                                          "conversation seen before"};
-    for (size_t i = 0; i < 5; i++) assert_int_equal(count(meta, "rows", faults[i]), 1);
-    assert_int_equal(count(meta, "rows", "field missing or of a wrong type"), 2);
-    assert_int_equal(count(meta, "dropped", "neutral"), USERS);
-    int64_t train = count(meta, "kept", "instances, train"), test = count(meta, "kept", "instances, test");
+    for (size_t i = 0; i < 5; i++) assert_int_equal(counted_in_meta(meta, "rows", faults[i]), 1);
+    assert_int_equal(counted_in_meta(meta, "rows", "field missing or of a wrong type"), 2);
+    assert_int_equal(counted_in_meta(meta, "dropped", "neutral"), USERS);
+    int64_t train = counted_in_meta(meta, "kept", "instances, train"),
+            test = counted_in_meta(meta, "kept", "instances, test");
     assert_int_equal(train + test, USERS * 4);
     assert_true(test >= USERS * 4 / 10 && test <= USERS * 4 / 8);
     assert_int_equal(lines_of(out, "turns.jsonl.zst"), USERS * 5);
@@ -308,7 +240,7 @@ static void mistake_03_one_template_and_mistake_12_oldest_history_goes_first(voi
         fputs("]}\n", f);
     }
     fclose(f);
-    prepare_options o = options_for(source, out, "wildchat");
+    prepare_options o = prepare_options_for(source, out, "wildchat");
     o.max_length = l.max_length;
     assert_int_equal(prepare_run(&o, NULL), WR_OK);
     assert_int_equal(tokenizer_load(out, &l.tok), WR_OK);
@@ -353,7 +285,7 @@ static void mistake_08_no_turn_twice(void **state) {
         fputs("]}\n", f);
     }
     fclose(f);
-    prepare_options o = options_for(source, out, "wildchat");
+    prepare_options o = prepare_options_for(source, out, "wildchat");
     o.no_tokens = true;
     assert_int_equal(prepare_run(&o, NULL), WR_OK);
     assert_int_equal(lines_of(out, "audit.jsonl.zst"), 0); /* a frame all the same */
@@ -370,18 +302,18 @@ static void labelled(void **state) {
     arena *a = arena_create();
     dataset_index d;
     path_join(out, test_folder(), "rated");
-    prepare_options o = options_for(source, out, "labelled");
+    prepare_options o = prepare_options_for(source, out, "labelled");
     assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED);
     const json_value *meta = load_meta(a, out);
-    assert_int_equal(count(meta, "rows", "good"), 61);
-    assert_int_equal(count(meta, "rows", "field missing or of a wrong type"), 4);
+    assert_int_equal(counted_in_meta(meta, "rows", "good"), 61);
+    assert_int_equal(counted_in_meta(meta, "rows", "field missing or of a wrong type"), 4);
     assert_int_equal(dataset_index_load(out, "reward-train-", &d), WR_OK);
     assert_int_equal(d.meta.classes, 5);
     dataset_index_free(&d);
     o.overwrite = true;
     o.classes = 3; /* labels above it are bad rows */
     assert_int_equal(prepare_run(&o, NULL), WR_E_FAILED);
-    assert_int_equal(count(load_meta(a, out), "rows", "good"), 37);
+    assert_int_equal(counted_in_meta(load_meta(a, out), "rows", "good"), 37);
     arena_free(a);
 }
 
@@ -392,7 +324,7 @@ static void nothing_usable(void **state) {
     path_join(out, test_folder(), "none");
     path_join(empty, test_folder(), "empty.jsonl");
     fclose(fopen(empty, "w"));
-    prepare_options o = options_for(source, out, "wildchat");
+    prepare_options o = prepare_options_for(source, out, "wildchat");
     assert_int_equal(prepare_run(&o, NULL), WR_E_FORMAT);
     assert_error_says("empty.jsonl");
     o.format = "labelled";

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "model/model.h"
 #include "model/weights/safetensors.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,35 +12,20 @@
 #include <string.h>
 #include <unistd.h>
 
-static char directory[] = "/tmp/wr-safetensors-XXXXXX";
 static char path[PATH_CAP];
 
-static int setup(void **state) {
-    (void)state;
-    if (!mkdtemp(directory)) return -1;
-    return path_join(path, directory, "model.safetensors") < 0 ? -1 : 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return dir_remove_tree(directory) < 0 ? -1 : 0;
-}
-
-static void put(const void *bytes, size_t n) {
-    unlink(path); /* writing over an old file makes some file systems flush it first */
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
+static int set_up(void **state) {
+    if (folder_set_up(state) < 0) return -1;
+    return path_join(path, test_folder(), "model.safetensors");
 }
 
 /* Length, header text and n zero bytes of data. */
-static void put_file(uint64_t length, const char *header, size_t n) {
+static void put_parts(uint64_t length, const char *header, size_t n) {
     const size_t h = strlen(header);
     unsigned char *bytes = mem_calloc(8 + h + n, 1);
     for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(length >> 8 * i);
     memcpy(bytes + 8, header, h);
-    put(bytes, 8 + h + n);
+    put_file("model.safetensors", bytes, 8 + h + n);
     free(bytes);
 }
 
@@ -178,10 +163,10 @@ static void test_truncated_everywhere(void **state) {
     write_small();
     assert_int_equal(file_read(path, 0, &bytes, &n), WR_OK);
     for (size_t k = 0; k < n; k++) {
-        put(bytes, k);
+        put_file("model.safetensors", bytes, k);
         if (open_and_read() >= 0) fail_msg("accepted when truncated to %zu of %zu bytes", k, n);
     }
-    put(bytes, n);
+    put_file("model.safetensors", bytes, n);
     assert_int_equal(open_and_read(), WR_OK);
     free(bytes);
 }
@@ -197,7 +182,7 @@ static void test_changed_header_bytes(void **state) {
     for (size_t k = 0; k < 8 + header; k++)
         for (int bit = 0; bit < 8; bit++) {
             bytes[k] = (char)(bytes[k] ^ (1 << bit));
-            put(bytes, n);
+            put_file("model.safetensors", bytes, n);
             refused += open_and_read() < 0;
             bytes[k] = (char)(bytes[k] ^ (1 << bit));
         }
@@ -206,7 +191,7 @@ static void test_changed_header_bytes(void **state) {
 }
 
 static void refuse(const char *header, size_t data, const char *word) {
-    put_file(strlen(header), header, data);
+    put_parts(strlen(header), header, data);
     if (open_and_read() >= 0) fail_msg("accepted: %s", header);
     assert_error_says(word);
 }
@@ -241,19 +226,19 @@ static void test_lies(void **state) {
     refuse("{\"__metadata__\":[]}", 0, "__metadata__");
     refuse("{\"__metadata__\":{\"format\":1}}", 0, "__metadata__");
     refuse("{\"a\\u0000b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "NUL");
-    put_file(UINT64_MAX, "{}", 0);
+    put_parts(UINT64_MAX, "{}", 0);
     assert_true(open_and_read() < 0);
-    put_file(1000, "{}", 0);
+    put_parts(1000, "{}", 0);
     assert_true(open_and_read() < 0);
     char *bomb = mem_calloc(200001, 1); /* nesting far beyond the bound */
     memset(bomb, '[', 200000);
-    put_file(200000, bomb, 0);
+    put_parts(200000, bomb, 0);
     assert_true(open_and_read() < 0);
     for (size_t i = 0; i + 5 <= 200000; i += 5) memcpy(bomb + i, "{\"a\":", 5);
-    put_file(200000, bomb, 0);
+    put_parts(200000, bomb, 0);
     assert_true(open_and_read() < 0);
     free(bomb);
-    put_file(2, "{}", 0); /* no tensors: a valid file */
+    put_parts(2, "{}", 0); /* no tensors: a valid file */
     assert_int_equal(open_and_read(), WR_OK);
     unlink(path);
     assert_true(open_and_read() < 0);
@@ -263,6 +248,7 @@ static void test_lies(void **state) {
  * no integer literals, white space, members that are there twice, what a JSON parser may read or not. */
 #define ENTRY(name, type, shape, offsets)                                                                              \
     "\"" name "\":{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+
 #define F32(shape, offsets) "{" ENTRY("a", "F32", shape, offsets) "}"
 
 static void test_as_reference(void **state) {
@@ -325,104 +311,10 @@ static void test_as_reference(void **state) {
         {"{" ENTRY("a", "f32", "[1]", "[0,4]") "}", 4, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        put_file(strlen(cases[i].header), cases[i].header, cases[i].data);
+        put_parts(strlen(cases[i].header), cases[i].header, cases[i].data);
         const bool taken = open_and_read() >= 0;
         if (taken != cases[i].taken) fail_msg("%s: %s", cases[i].header, taken ? "taken" : wr_error());
     }
-}
-
-/* --- model directories -------------------------------------------------------------------------------------------- */
-
-static void put_config(void) {
-    char name[PATH_CAP];
-    static const char config[] =
-        "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":4,\"num_hidden_layers\":1,"
-        "\"num_attention_heads\":2,\"intermediate_size\":3,\"vocab_size\":5,\"tie_word_embeddings\":true}";
-    assert_int_equal(path_join(name, directory, "config.json"), WR_OK);
-    assert_int_equal(file_write_atomic(name, config, strlen(config)), WR_OK);
-}
-
-static size_t table(const model *m, st_tensor *t, const float *data) {
-    for (size_t i = 0; i < m->n_tensors; i++)
-        t[i] = (st_tensor){.name = m->tensors[i].name,
-                           .dtype = ST_F32,
-                           .n_dims = m->tensors[i].n_dims,
-                           .dims = {m->tensors[i].dims[0], m->tensors[i].dims[1]},
-                           .data = data,
-                           .bytes = 4 * m->tensors[i].count};
-    return m->n_tensors;
-}
-
-static wr_status load(model **m) {
-    const model_load_options o = {.head = HEAD_LM, .quiet = true};
-    return model_load(directory, &o, m);
-}
-
-static void refuse_load(const char *word) {
-    model *m = NULL;
-    assert_true(load(&m) < 0);
-    assert_null(m);
-    assert_error_says(word);
-}
-
-static void test_model_tensors(void **state) {
-    (void)state;
-    static const float data[64] = {1.25f};
-    st_tensor t[16];
-    model_config c;
-    model *m = NULL, *loaded = NULL;
-    char shard[PATH_CAP], index[PATH_CAP];
-    put_config();
-    assert_int_equal(model_config_load(directory, &c), WR_OK);
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    const size_t n = table(m, t, data);
-    assert_int_equal(safetensors_write(path, t, n, NULL), WR_OK);
-    assert_int_equal(load(&loaded), WR_OK);
-    assert_true(loaded->params[0] == 1.25f);
-    model_free(loaded);
-
-    assert_int_equal(safetensors_write(path, t, n - 1, NULL), WR_OK);
-    refuse_load("\"model.norm.weight\" is missing");
-    t[n] = (st_tensor){.name = "model.layers.7.x", .dtype = ST_F32, .n_dims = 1, .dims = {1}, .data = data, .bytes = 4};
-    assert_int_equal(safetensors_write(path, t, n + 1, NULL), WR_OK);
-    refuse_load("unexpected tensor \"model.layers.7.x\"");
-    t[n].name = "model.layers.0.self_attn.rotary_emb.inv_freq";
-    t[n + 1] = t[0];
-    t[n + 1].name = "lm_head.weight"; /* a tied checkpoint may repeat it */
-    assert_int_equal(safetensors_write(path, t, n + 2, NULL), WR_OK);
-    assert_int_equal(load(&loaded), WR_OK);
-    model_free(loaded);
-    t[1].dims[0] = 2, t[1].n_dims = 2, t[1].dims[1] = 2;
-    assert_int_equal(safetensors_write(path, t, n, NULL), WR_OK);
-    refuse_load("input_layernorm.weight");
-    table(m, t, data);
-
-    /* two shards */
-    unlink(path);
-    refuse_load("model.safetensors");
-    assert_int_equal(path_join(shard, directory, "part-1.safetensors"), WR_OK);
-    assert_int_equal(safetensors_write(shard, t, 3, NULL), WR_OK);
-    assert_int_equal(path_join(shard, directory, "part-2.safetensors"), WR_OK);
-    assert_int_equal(safetensors_write(shard, t + 3, n - 3, NULL), WR_OK);
-    assert_int_equal(path_join(index, directory, "model.safetensors.index.json"), WR_OK);
-    const char good[] =
-        "{\"weight_map\":{\"a\":\"part-2.safetensors\",\"b\":\"part-1.safetensors\",\"c\":\"part-2.safetensors\"}}";
-    assert_int_equal(file_write_atomic(index, good, strlen(good)), WR_OK);
-    assert_int_equal(load(&loaded), WR_OK);
-    model_free(loaded);
-    const char escape[] = "{\"weight_map\":{\"a\":\"../part-1.safetensors\"}}";
-    assert_int_equal(file_write_atomic(index, escape, strlen(escape)), WR_OK);
-    refuse_load("file name");
-    const char absent[] = "{\"weight_map\":{\"a\":\"part-3.safetensors\"}}";
-    assert_int_equal(file_write_atomic(index, absent, strlen(absent)), WR_OK);
-    refuse_load("part-3.safetensors");
-    const char empty[] = "{}";
-    assert_int_equal(file_write_atomic(index, empty, strlen(empty)), WR_OK);
-    refuse_load("weight_map");
-    assert_int_equal(safetensors_write(shard, t + 2, n - 2, NULL), WR_OK); /* the third tensor is in both */
-    assert_int_equal(file_write_atomic(index, good, strlen(good)), WR_OK);
-    refuse_load("twice");
-    model_free(m);
 }
 
 int main(void) {
@@ -432,7 +324,6 @@ int main(void) {
                                        cmocka_unit_test(test_truncated_everywhere),
                                        cmocka_unit_test(test_changed_header_bytes),
                                        cmocka_unit_test(test_lies),
-                                       cmocka_unit_test(test_as_reference),
-                                       cmocka_unit_test(test_model_tensors)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+                                       cmocka_unit_test(test_as_reference)};
+    return cmocka_run_group_tests(tests, set_up, folder_tear_down);
 }

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "data/source/sources_rows.h"
+#include "tests/support/seen_rows.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/asserts.h"
 
@@ -9,14 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void row_text(strbuf *out, const char *id, size_t length) {
-    strbuf_printf(out, "{\"conversation_hash\":\"%s\",\"conversation\":[{\"role\":\"user\",\"content\":\"", id);
-    for (size_t i = 0; i < length; i++)
-        strbuf_puts(out, i % 9 == 8 ? "\\\"" : i % 11 == 10 ? "," : i % 13 == 12 ? "]" : "x");
-    strbuf_puts(out, "\"}]}");
-}
-
-/* count rows with lengths from 0 to some thousand. `between` stands behind each but the last. */
 /* Rows over the limit are stepped over without being held. */
 static void huge(void **state) {
     (void)state;
@@ -25,12 +18,12 @@ static void huge(void **state) {
         bool array = k % 2;
         strbuf text = {0};
         if (array) strbuf_puts(&text, "[");
-        row_text(&text, "a", 10);
+        append_row(&text, "a", 10);
         strbuf_puts(&text, array ? ",\n" : "\n");
         uint64_t place = text.len;
-        row_text(&text, "b", (size_t)(k / 2) * LIMIT / 4);
+        append_row(&text, "b", (size_t)(k / 2) * LIMIT / 4);
         strbuf_puts(&text, array ? ",\n" : "\n");
-        row_text(&text, "c", 10);
+        append_row(&text, "c", 10);
         strbuf_puts(&text, array ? "]" : "\n");
         for (int plain = 0; plain < 2 - array; plain++) {
             text_rows *r;

@@ -4,41 +4,15 @@
 #include "base/rng.h"
 #include "data/source/sources.h"
 #include "tests/support/seen_rows.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/archives.h"
 #include "tests/support/asserts.h"
 
 #include <archive.h>
-#include <archive_entry.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-typedef struct member {
-    const char *name;
-    const char *text;
-    size_t n;
-} member;
-
-static void put_archive(const char *name, int filter, int format, const member *members, size_t n) {
-    struct archive *a = archive_write_new();
-    assert_int_equal(archive_write_add_filter(a, filter), ARCHIVE_OK);
-    assert_int_equal(archive_write_set_format(a, format), ARCHIVE_OK);
-    assert_int_equal(archive_write_open_filename(a, in_folder(name)), ARCHIVE_OK);
-    for (size_t i = 0; i < n; i++) {
-        struct archive_entry *e = archive_entry_new();
-        archive_entry_set_pathname(e, members[i].name);
-        archive_entry_set_perm(e, 0644);
-        archive_entry_set_filetype(e, AE_IFREG);
-        archive_entry_set_size(e, (la_int64_t)members[i].n);
-        assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
-        assert_int_equal(archive_write_data(a, members[i].text, members[i].n), members[i].n);
-        archive_entry_free(e);
-    }
-    assert_int_equal(archive_write_close(a), ARCHIVE_OK);
-    archive_write_free(a);
-}
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
@@ -105,19 +79,12 @@ static void check_all(const char *name, const char *expected) {
 
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
-static void row_text(strbuf *out, const char *id, size_t length) {
-    strbuf_printf(out, "{\"conversation_hash\":\"%s\",\"conversation\":[{\"role\":\"user\",\"content\":\"", id);
-    for (size_t i = 0; i < length; i++)
-        strbuf_puts(out, i % 9 == 8 ? "\\\"" : i % 11 == 10 ? "," : i % 13 == 12 ? "]" : "x");
-    strbuf_puts(out, "\"}]}");
-}
-
 /* count rows with lengths from 0 to some thousand. `between` stands behind each but the last. */
 static void many_rows(strbuf *out, strbuf *expected, int from, int count, const char *between) {
     for (int i = from; i < from + count; i++) {
         char id[16];
         snprintf(id, sizeof id, "r%d", i);
-        row_text(out, id, i % 50 == 49 ? 3000 : (size_t)(i * 37 % 120));
+        append_row(out, id, i % 50 == 49 ? 3000 : (size_t)(i * 37 % 120));
         if (i + 1 < from + count) strbuf_puts(out, between);
         strbuf_printf(expected, "%s ", id);
     }
@@ -131,9 +98,12 @@ static void plain_lines(void **state) {
         if (newline) strbuf_puts(&text, "\n");
         put_file("a.jsonl", text.data, text.len);
         check_all("a.jsonl", expected.data);
-        put_archive("a.jsonl.zst", ARCHIVE_FILTER_ZSTD, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
-        put_archive("a.jsonl.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
-        put_archive("a.jsonl.xz", ARCHIVE_FILTER_XZ, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
+        put_archive("a.jsonl.zst", ARCHIVE_FILTER_ZSTD, ARCHIVE_FORMAT_RAW, &(archive_member){"x", text.data, text.len},
+                    1);
+        put_archive("a.jsonl.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(archive_member){"x", text.data, text.len},
+                    1);
+        put_archive("a.jsonl.xz", ARCHIVE_FILTER_XZ, ARCHIVE_FORMAT_RAW, &(archive_member){"x", text.data, text.len},
+                    1);
         check_all("a.jsonl.zst", expected.data);
         check_blocks("a.jsonl.gz", 1000, expected.data);
         check_blocks("a.jsonl.xz", 5000, expected.data);
@@ -168,7 +138,7 @@ static void odd_lines(void **state) {
     strbuf_puts(&text, "  \r\n\n\r\n   \n");
     put_file("odd.jsonl", text.data, text.len);
     check_all("odd.jsonl", expected.data);
-    put_archive("odd.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
+    put_archive("odd.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(archive_member){"x", text.data, text.len}, 1);
     check_all("odd.gz", expected.data);
     /* Places: lines as an editor counts them; bytes beyond the first block of a plain file. */
     seen all = {0};
@@ -196,7 +166,7 @@ static void odd_lines(void **state) {
     many_rows(&text, &expected, 0, 5, "\n");
     put_file("mark.jsonl", text.data, text.len);
     check_all("mark.jsonl", expected.data);
-    put_archive("mark.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
+    put_archive("mark.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(archive_member){"x", text.data, text.len}, 1);
     check_all("mark.gz", expected.data);
     put_file("none.jsonl", "", 0);
     s = open_one("none.jsonl", 0);
@@ -231,7 +201,8 @@ static void arrays(void **state) {
     assert_int_equal(strncmp(all.places.data, lines.data, lines.len), 0);
     sources_close(s);
     seen_free(&all);
-    put_archive("array.json.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(member){"x", text.data, text.len}, 1);
+    put_archive("array.json.gz", ARCHIVE_FILTER_GZIP, ARCHIVE_FORMAT_RAW, &(archive_member){"x", text.data, text.len},
+                1);
     check_all("array.json.gz", expected.data);
     /* On one line, and pretty-printed. */
     strbuf_clear(&text);
@@ -293,10 +264,10 @@ static void archives(void **state) {
     strbuf three = {0};
     strbuf_puts(&three, "\xEF\xBB\xBF");
     many_rows(&three, &expected, 70, 30, "\n");
-    const member members[] = {{"b/one.jsonl", one.data, one.len},
-                              {"none.jsonl", "", 0},
-                              {"a/two.json", two.data, two.len},
-                              {"three.jsonl", three.data, three.len}};
+    const archive_member members[] = {{"b/one.jsonl", one.data, one.len},
+                                      {"none.jsonl", "", 0},
+                                      {"a/two.json", two.data, two.len},
+                                      {"three.jsonl", three.data, three.len}};
     static const struct {
         const char *name;
         int filter, format;
@@ -335,7 +306,7 @@ static void truncated(void **state) {
     (void)state;
     strbuf text = {0}, expected = {0};
     many_rows(&text, &expected, 0, 300, "\n");
-    const member m[] = {{"one.jsonl", text.data, text.len}, {"two.jsonl", text.data, text.len}};
+    const archive_member m[] = {{"one.jsonl", text.data, text.len}, {"two.jsonl", text.data, text.len}};
     static const struct {
         const char *name;
         int filter, format;

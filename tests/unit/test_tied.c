@@ -7,6 +7,7 @@
 #include "model/weights/params.h"
 #include "model/weights/safetensors.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,18 +15,11 @@
 #include <string.h>
 
 static model *make(model_head head, bool tied) {
-    model_config c;
-    model *m = NULL;
-    assert_ok(model_config_from_spec("layers=1,hidden=16,heads=4,kv-heads=2,head-dim=6,ffn=20", &c));
-    c.V = 23;
+    model_config c = tiny_config("layers=1,hidden=16,heads=4,kv-heads=2,head-dim=6,ffn=20", 23);
     c.tied = tied;
     c.bos_id = 1, c.eos_id = c.eos_ids[0] = 2, c.n_eos = 1;
     model_config_set_head(&c, head, 3);
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    rng g = rng_make(1, RNG_TEST, 0, 0, 0);
-    for (size_t i = 0; i < m->n_params; i++) m->params[i] = (float)rng_normal(&g);
-    return m;
+    return tiny_random_model(c);
 }
 
 /* config.json of c, whatever the weights beside it are. */

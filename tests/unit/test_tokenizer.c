@@ -6,7 +6,7 @@
 #include "base/stream.h"
 #include "base/utf8.h"
 #include "text/tokenizer/tokenizer.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,26 +100,32 @@ static void test_digits(void **state) {
     (void)state;
     check_golden("digits");
 }
+
 static void test_gpt2(void **state) {
     (void)state;
     check_golden("gpt2");
 }
+
 static void test_llama3(void **state) {
     (void)state;
     check_golden("llama3");
 }
+
 static void test_qwen2(void **state) {
     (void)state;
     check_golden("qwen2");
 }
+
 static void test_sentence(void **state) {
     (void)state;
     check_golden("sentence");
 }
+
 static void test_metaspace(void **state) {
     (void)state;
     check_golden("metaspace");
 }
+
 static void test_unknown(void **state) {
     (void)state;
     check_golden("unknown");
@@ -283,19 +289,18 @@ static void test_merge_over_marks(void **state) {
                                "\"a\xE2\x96\x81\":2,\"\xE2\x96\x81"
                                "a\":3},\"merges\":[%s\"\xE2\x96\x81 a\"]}}";
     for (int over = 0; over < 2; over++) {
-        char path[] = "/tmp/test_tokenizer_XXXXXX";
-        FILE *f = fdopen(mkstemp(path), "w");
         token_ids ids = {0};
-        fprintf(f, file, over ? "\"a \xE2\x96\x81\"," : "");
-        fclose(f);
-        tokenizer *t = load(path);
+        strbuf text = {0};
+        strbuf_printf(&text, file, over ? "\"a \xE2\x96\x81\"," : "");
+        put_text("over.json", text.data);
+        tokenizer *t = load(in_folder("over.json"));
         assert_int_equal(tokenizer_encode(t, "a a", 3, 0, &ids), WR_OK);
         assert_int_equal(ids.n, 2);
         assert_int_equal(ids.ids[0], over ? 2 : 0);
         assert_int_equal(ids.ids[1], over ? 0 : 3);
         token_ids_free(&ids);
         tokenizer_free(t);
-        unlink(path);
+        strbuf_free(&text);
     }
 }
 
@@ -323,117 +328,13 @@ static void test_threads(void **state) {
     tokenizer_free(t);
 }
 
-static void test_bad_ids(void **state) {
-    (void)state;
-    tokenizer *t = load(GOLDEN "digits");
-    strbuf text = {0};
-    /* Rows that a model has beyond its tokenizer's ids have no text; they do not end what stands around them. */
-    assert_int_equal(tokenizer_decode(t, (int32_t[]){600, 70, 601, INT32_MAX, 71}, 5, false, &text), WR_OK);
-    size_t padded = text.len;
-    assert_int_equal(tokenizer_decode(t, (int32_t[]){70, 71}, 2, false, &text), WR_OK);
-    assert_int_equal(text.len, 2 * padded);
-    assert_memory_equal(text.data, text.data + padded, padded);
-    assert_int_equal(tokenizer_decode(t, (int32_t[]){-1}, 1, false, &text), WR_E_FORMAT);
-    assert_int_equal(tokenizer_decode(t, NULL, 0, false, &text), WR_OK);
-    strbuf_free(&text);
-    tokenizer_free(t);
-}
-
-/* A file of GOLDEN with `from` replaced by `to` must be refused with a message that names `word`; accepted when `word`
- * is NULL. */
-static void check_changed(const char *file, const char *from, const char *to, const char *word) {
-    char *bytes, path[] = "/tmp/test_tokenizer_XXXXXX";
-    size_t n;
-    strbuf changed = {0};
-    tokenizer *t = NULL;
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(file_read(file, 0, &bytes, &n), WR_OK);
-    char *at = strstr(bytes, from);
-    assert_non_null(at);
-    strbuf_append(&changed, bytes, (size_t)(at - bytes));
-    strbuf_puts(&changed, to);
-    strbuf_puts(&changed, at + strlen(from));
-    FILE *f = fdopen(fd, "w");
-    fwrite(changed.data, 1, changed.len, f);
-    fclose(f);
-    wr_status status = tokenizer_load(path, &t);
-    if (word) {
-        assert_int_equal(status, WR_E_FORMAT);
-        assert_error_says(path);
-        if (!strstr(wr_error(), word)) fail_msg("\"%s\" does not name %s", wr_error(), word);
-    } else if (status < 0) {
-        fail_msg("%s", wr_error());
-    }
-    tokenizer_free(t);
-    unlink(path);
-    free(bytes);
-    strbuf_free(&changed);
-}
-
-static void check_refused(const char *from, const char *to, const char *word) {
-    check_changed(GOLDEN "digits/tokenizer.json", from, to, word);
-}
-
-static void test_unsupported(void **state) {
-    (void)state;
-    check_refused("\"type\":\"BPE\"", "\"type\":\"Unigram\"", "Unigram");
-    check_refused("\"type\":\"Digits\"", "\"type\":\"UnicodeScripts\"", "UnicodeScripts");
-    check_refused("\"normalizer\":null", "\"normalizer\":{\"type\":\"BertNormalizer\"}", "BertNormalizer");
-    check_refused("\"decoder\":{\"type\":\"ByteLevel\"", "\"decoder\":{\"type\":\"WordPiece\"", "WordPiece");
-    check_refused("\"post_processor\":{\"type\":\"ByteLevel\"", "\"post_processor\":{\"type\":\"Other\"", "Other");
-    check_refused("\"dropout\":null", "\"dropout\":0.1", "dropout");
-    check_refused("\"merges\":[", "\"merges\":[[\"zzzz\",\"q\"],", "merges");
-    check_refused("\"<|im_end|>\":2", "\"<|im_end|>\":-2", "im_end");
-    check_refused("\"type\":\"BPE\"", "\"type\":\"WordPiece\"", "WordPiece");
-    check_refused("\"type\":\"BPE\"", "\"type\":\"WordLevel\"", "WordLevel");
-    check_refused("\"continuing_subword_prefix\":null", "\"continuing_subword_prefix\":\"##\"",
-                  "continuing_subword_prefix");
-    check_refused("\"normalizer\":null",
-                  "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(a)\\\\1\"},\"content\":\"b\"}",
-                  "Replace");
-    check_refused("\"version\"", "version", "JSON");
-    check_changed(GOLDEN "digits/tokenizer.json", "\"unk_token\":null", "\"unk_token\":\"not there, never needed\"",
-                  NULL);
-    static const char sentence[] = GOLDEN "sentence/tokenizer.json", metaspace[] = GOLDEN "metaspace/tokenizer.json";
-    check_changed(sentence, "{\"type\":\"Fuse\"}", "{\"type\":\"CTC\"}", "CTC");
-    check_changed(sentence, "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}",
-                  "{\"type\":\"Fuse\"},{\"type\":\"ByteFallback\"}", "ByteFallback");
-    check_changed(metaspace, "\"prepend_scheme\":\"first\"", "\"prepend_scheme\":\"last\"", "prepend_scheme");
-    check_changed(metaspace, "\"replacement\":\"\xE2\x96\x81\"", "\"replacement\":\"ab\"", "replacement");
-}
-
-static void test_truncated_file(void **state) {
-    (void)state;
-    char *bytes, path[] = "/tmp/test_tokenizer_XXXXXX";
-    size_t n;
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-    assert_int_equal(file_read(GOLDEN "digits/tokenizer.json", 0, &bytes, &n), WR_OK);
-    for (size_t cut = 0; cut + 2 < n; cut += 997) {
-        tokenizer *t = NULL;
-        FILE *f = fopen(path, "w");
-        fwrite(bytes, 1, cut, f);
-        fclose(f);
-        assert_int_equal(tokenizer_load(path, &t), WR_E_FORMAT);
-        assert_null(t);
-    }
-    unlink(path);
-    free(bytes);
-}
-
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_digits),         cmocka_unit_test(test_gpt2),
-        cmocka_unit_test(test_llama3),         cmocka_unit_test(test_qwen2),
-        cmocka_unit_test(test_sentence),       cmocka_unit_test(test_metaspace),
-        cmocka_unit_test(test_unknown),        cmocka_unit_test(test_random_streams),
-        cmocka_unit_test(test_byte_runs),      cmocka_unit_test(test_merge_over_marks),
-        cmocka_unit_test(test_threads),        cmocka_unit_test(test_plain_text),
-        cmocka_unit_test(test_invalid_utf8),   cmocka_unit_test(test_long_words),
-        cmocka_unit_test(test_bad_ids),        cmocka_unit_test(test_unsupported),
-        cmocka_unit_test(test_truncated_file),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_digits),       cmocka_unit_test(test_gpt2),
+                                       cmocka_unit_test(test_llama3),       cmocka_unit_test(test_qwen2),
+                                       cmocka_unit_test(test_sentence),     cmocka_unit_test(test_metaspace),
+                                       cmocka_unit_test(test_unknown),      cmocka_unit_test(test_random_streams),
+                                       cmocka_unit_test(test_byte_runs),    cmocka_unit_test(test_merge_over_marks),
+                                       cmocka_unit_test(test_threads),      cmocka_unit_test(test_plain_text),
+                                       cmocka_unit_test(test_invalid_utf8), cmocka_unit_test(test_long_words)};
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

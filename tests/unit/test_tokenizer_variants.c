@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "text/tokenizer/tokenizer.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 
 /* The base document, with some of its members in other words. */
 static tokenizer *load_variant(const json_value *base, const json_value *members, wr_status want) {
-    char path[] = "/tmp/test_variants_XXXXXX";
     strbuf file = {0};
     tokenizer *t = NULL;
     arena *a = arena_create();
@@ -28,13 +27,9 @@ static tokenizer *load_variant(const json_value *base, const json_value *members
         json_copy(&w, other);
     }
     json_end_object(&w);
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, file.data, file.len), (ssize_t)file.len);
-    close(fd);
-    wr_status status = tokenizer_load(path, &t);
+    put_file("variant.json", file.data, file.len);
+    wr_status status = tokenizer_load(in_folder("variant.json"), &t);
     if (status != want) fail_msg("%s: %s", status < 0 ? "refused" : "not refused", status < 0 ? wr_error() : file.data);
-    unlink(path);
     strbuf_free(&file);
     arena_free(a);
     return t;
@@ -93,5 +88,5 @@ static void test_variants(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_variants)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }
