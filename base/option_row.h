@@ -95,6 +95,10 @@ typedef struct option_group {
      .field = OPTION_FIELD(S, member, unsigned: FIELD_UNSIGNED, bool: FIELD_BOOL, const char *: FIELD_TEXT), \
      .at = offsetof(S, member), __VA_ARGS__}
 
+/* Without a place: whoever needs the value asks for it by name. Numbers with .min = …, .max = … */
+#define OPTION_NAMED(name_, kind_, default_, arg_, help_, ...) \
+    {.name = name_, .kind = kind_, .default_value = default_, .arg = arg_, .help = help_, __VA_ARGS__}
+
 /* Of the types that a kind may be put in, that of the member. */
 #define OPTION_FIELD(S, member, ...) _Generic(((S *)0)->member, __VA_ARGS__)
 

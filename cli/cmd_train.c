@@ -51,11 +51,8 @@ static const option_spec lm_rows[] = {
     {0},
 };
 static const option_spec reward_rows[] = {
-    {.name = "objective",
-     .kind = OPT_CHOICE,
-     .default_value = "ordinal",
-     .arg = OBJECTIVE_NAMES,
-     .help = "what the outputs of the score head are trained to say"},
+    OPTION_NAMED("objective", OPT_CHOICE, "ordinal", OBJECTIVE_NAMES,
+                 "what the outputs of the score head are trained to say"),
     OPTION_FLOAT(train_options, update.adam.lr, "lr", NULL, "X", 0, 100,
                  "peak learning rate; default: 1e-5, 1e-4 with --lora-rank"),
     OPTION_TEXT(train_options, template_file, "template", NULL, "FILE",

@@ -175,12 +175,9 @@ static bool rank_0_says(wr_status status) {
 
 /* Options that every command has. */
 static const option_spec common_options[] = {
-    {.name = "file-mode",
-     .kind = OPT_CHOICE,
-     .default_value = "private",
-     .arg = "private|umask",
-     .resume = RESUME_FREE,
-     .help = "who may read what is written: you alone (files 0600, folders 0700), or as your umask says"},
+    OPTION_NAMED("file-mode", OPT_CHOICE, "private", "private|umask",
+                 "who may read what is written: you alone (files 0600, folders 0700), or as your umask says",
+                 .resume = RESUME_FREE),
     {0},
 };
 
