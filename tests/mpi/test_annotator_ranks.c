@@ -2,6 +2,9 @@
  * turns the answers that rank 0 gives; a directory that cannot be read fails everywhere. */
 #include "base/file.h"
 #include "cli/annotator_model.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
+#include "tests/support/tiny_tokenizer.h"
 
 static world *the_world;
 #include "mpi_check.h"
@@ -14,34 +17,15 @@ enum { TURNS = 6 };
 
 /* By rank 0: tokenizer and random weights, stored as `stored`. */
 static void write_model(const char *dir, precision stored) {
-    static const char *const special[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", NULL};
-    bpe_trainer *b = NULL;
-    tokenizer *t = NULL;
-    model *m = NULL;
-    CHECK(bpe_trainer_create(262, special, &b) == WR_OK && bpe_trainer_add(b, "no no yes yes", 13) == WR_OK &&
-          bpe_trainer_finish(b, dir) == WR_OK);
-    CHECK(tokenizer_load(dir, &t) == WR_OK);
-    model_config c = {.C = 32,
-                      .H = 4,
-                      .G = 2,
-                      .D = 8,
-                      .F = 64,
-                      .V = tokenizer_vocab(t),
-                      .L = 2,
-                      .max_positions = 4096,
-                      .rope_theta = 10000,
-                      .norm_eps = 1e-5,
-                      .head = HEAD_LM,
-                      .init_std = 0.4,
-                      .bos_id = -1,
-                      .eos_id = -1,
-                      .pad_id = -1};
-    CHECK(model_create(&c, &m) == WR_OK && model_alloc_params(m) == WR_OK);
-    model_init_params(m, 9);
+    tokenizer *t = tiny_tokenizer(dir, 262, (const char *const[]){"no no yes yes"}, 1);
+    model_config c =
+        tiny_config("layers=2,hidden=32,heads=4,kv-heads=2,ffn=64,max-positions=4096,tied=0", tokenizer_vocab(t));
+    c.init_std = 0.4;
+    c.bos_id = c.eos_id = c.pad_id = -1;
+    model *m = tiny_model(c, 9);
     CHECK(model_save(m, dir, NULL, NULL, stored) == WR_OK);
     model_free(m);
     tokenizer_free(t);
-    bpe_trainer_free(b);
 }
 
 /* The levels and the fingerprint, as bytes. */
@@ -65,17 +49,15 @@ static void annotate(annotator *a, strbuf *out) {
 }
 
 static void check_stored(precision stored) {
-    strbuf name = {0}, mine = {0}, first = {0};
-    char dir[] = "/tmp/wr-ranks-XXXXXX";
-    if (world_rank(the_world) == 0) {
-        CHECK(mkdtemp(dir) != NULL);
-        write_model(dir, stored);
-    }
-    strbuf_puts(&name, dir);
-    CHECK(world_bcast(the_world, 0, &name) == WR_OK);
+    strbuf mine = {0}, first = {0};
+    char dir[PATH_CAP];
+    folder_set_up_shared(the_world);
+    strcpy(dir, test_folder());
+    if (world_rank(the_world) == 0) write_model(dir, stored);
+    world_barrier(the_world);
     const option_group groups[] = {{.rows = annotator_model_rows}, {0}};
     annotator_model_options how = {0};
-    char *argv[] = {"x", "--annotator-model", name.data};
+    char *argv[] = {"x", "--annotator-model", dir};
     options *o = NULL;
     bool help;
     annotator_model keep;
@@ -88,12 +70,10 @@ static void check_stored(precision stored) {
     CHECK(first.len == mine.len && memcmp(first.data, mine.data, mine.len) == 0);
     annotator_free(a);
     annotator_model_free(&keep);
-    world_barrier(the_world);
-    if (world_rank(the_world) == 0) CHECK(dir_remove_tree(name.data) == WR_OK);
-    world_barrier(the_world);
+    folder_tear_down_shared(the_world);
     CHECK(annotator_model_make(&how, the_world, NULL, NULL, &keep, &a) < 0 && a == NULL);
     options_free(o);
-    strbuf_free(&name), strbuf_free(&mine), strbuf_free(&first);
+    strbuf_free(&mine), strbuf_free(&first);
 }
 
 static void test_mapped(void **state) {

@@ -8,6 +8,7 @@
 #include "dpo/dpo_train.h"
 #include "model/weights/lora.h"
 #include "mpi/reduce.h"
+#include "tests/support/tiny_model.h"
 
 static world *the_world;
 #include "mpi_check.h"
@@ -52,15 +53,9 @@ static void make_pairs(void) {
 }
 
 static model *make_model(uint64_t seed) {
-    model_config c;
-    model *m;
-    CHECK(model_config_from_spec("layers=2,hidden=16,heads=4,kv-heads=2,ffn=24,max-positions=128,tied=1", &c) == WR_OK);
-    c.V = VOCABULARY;
-    c.head = HEAD_LM;
+    model_config c = tiny_config("layers=2,hidden=16,heads=4,kv-heads=2,ffn=24,max-positions=128,tied=1", VOCABULARY);
     c.init_std = 0.2;
-    CHECK(model_create(&c, &m) == WR_OK && model_alloc_params(m) == WR_OK);
-    model_init_params(m, seed);
-    return m;
+    return tiny_model(c, seed);
 }
 
 static const dpo_train_options how = {

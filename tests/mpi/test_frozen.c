@@ -3,6 +3,8 @@
 #include "base/file.h"
 #include "model/host/frozen.h"
 #include "model/weights/weight_mapping.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
 
 static world *the_world;
 #include "mpi_check.h"
@@ -11,62 +13,35 @@ static world *the_world;
 #include <unistd.h>
 
 static model *make_model(uint64_t seed) {
-    model_config c;
-    model *m;
-    CHECK(model_config_from_spec("layers=2,hidden=16,heads=4,kv-heads=2,ffn=24,type=qwen2", &c) == WR_OK);
-    c.V = 50;
+    model_config c = tiny_config("layers=2,hidden=16,heads=4,kv-heads=2,ffn=24,type=qwen2", 50);
     model_config_set_head(&c, HEAD_SCORE, 3);
-    CHECK(model_create(&c, &m) == WR_OK && model_alloc_params(m) == WR_OK);
-    model_init_params(m, seed);
-    return m;
-}
-
-static float weight(const model *m, size_t i, size_t k) {
-    return weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(((const bf16 *)m->weights[i])[k])
-                                                    : ((const float *)m->weights[i])[k];
-}
-
-/* got computes from want's masters, stored and read in these types. */
-static void check_same(const model *want, const model *got, precision stored) {
-    CHECK(got->n_tensors == want->n_tensors);
-    for (size_t i = 0; i < got->n_tensors; i++)
-        for (size_t k = 0; k < got->tensors[i].count; k++) {
-            const float x = want->params[want->tensors[i].offset + k];
-            const bool rounded = stored == PRECISION_BF16 || weight_precision(got, i) == PRECISION_BF16;
-            CHECK(weight(got, i, k) == (rounded ? bf16_to_f32(bf16_from_f32(x)) : x));
-        }
+    return tiny_model(c, seed);
 }
 
 static void test_load(void **state) {
     (void)state;
-    strbuf name = {0};
-    char dir[] = "/tmp/wr-frozen-XXXXXX";
     model *m = make_model(3);
     strcpy(m->config.objective, "of a kind");
-    if (world_rank(the_world) == 0) CHECK(mkdtemp(dir) != NULL);
-    strbuf_puts(&name, dir);
-    CHECK(world_bcast(the_world, 0, &name) == WR_OK);
+    folder_set_up_shared(the_world);
     for (int how = 0; how < 4; how++) {
         const precision stored = how & 1 ? PRECISION_BF16 : PRECISION_F32, p = how & 2 ? PRECISION_BF16 : PRECISION_F32;
         const model_provenance provenance = {.template_text = "{reply}"};
         frozen_model f;
         wr_status status = WR_OK;
-        if (world_rank(the_world) == 0) status = model_save(m, strbuf_str(&name), NULL, &provenance, stored);
+        if (world_rank(the_world) == 0) status = model_save(m, test_folder(), NULL, &provenance, stored);
         CHECK(world_agree(the_world, status) == WR_OK);
-        CHECK(frozen_load(the_world, strbuf_str(&name), HEAD_NONE, p, false, &f) == WR_OK);
+        CHECK(frozen_load(the_world, test_folder(), HEAD_NONE, p, false, &f) == WR_OK);
         CHECK((f.m->mapping && f.m->mapping->n_files) == (stored == p));
         CHECK(f.m->precision == p && f.m->config.head == HEAD_SCORE && strlen(f.m->parent_hash) == 32);
         CHECK(f.m->template_text && strcmp(f.m->template_text, "{reply}") == 0);
         CHECK(strcmp(f.m->config.objective, "of a kind") == 0);
-        check_same(m, f.m, stored);
+        assert_weights_of(m, f.m, stored);
         frozen_free(&f);
     }
-    world_barrier(the_world);
-    if (world_rank(the_world) == 0) CHECK(dir_remove_tree(strbuf_str(&name)) >= 0);
+    folder_tear_down_shared(the_world);
     frozen_model none;
     CHECK(frozen_load(the_world, "/nonexistent", HEAD_NONE, PRECISION_F32, false, &none) < 0);
     CHECK(!none.m && !none.block);
-    strbuf_free(&name);
     model_free(m);
 }
 
@@ -80,7 +55,7 @@ static void test_copy(void **state) {
         for (size_t i = 0; i < m->n_params; i++) m->params[i] += 1;
         model_round_weights(m);
         CHECK(f.m->precision == p);
-        check_same(before, f.m, PRECISION_F32);
+        assert_weights_of(before, f.m, PRECISION_F32);
         frozen_free(&f);
         model_free(m), model_free(before);
     }

@@ -5,6 +5,8 @@
 #include "base/rng.h"
 #include "data/shard/shard.h"
 #include "data/shard/record_source.h"
+#include "tests/support/shards.h"
+#include "tests/support/temp_folder.h"
 
 #include <unistd.h>
 
@@ -17,31 +19,18 @@ enum { SHARDS = 5, RECORDS = 300 }; /* of a shard: two frames */
 static void write_shard(const char *dir, int s, int salt) {
     char path[4 * PATH_CAP];
     shard_meta meta = {.kind = SHARD_REWARD, .classes = 4, .tokenizer_hash = "t", .template_hash = "p"};
-    shard_writer *w;
+    static instance x[RECORDS];
+    static int32_t ids[RECORDS][40];
+    static char id[RECORDS][40];
     snprintf(path, sizeof path, "%s/reward-train-%05d.wrs", dir, s);
-    CHECK(shard_writer_create(path, &meta, &w) == WR_OK);
     for (int i = 0; i < RECORDS; i++) {
-        char id[40];
-        int32_t ids[40];
-        int n = 1 + (s * 31 + i * 7) % 40;
-        for (int k = 0; k < n; k++) ids[k] = s * RECORDS + i + k;
-        snprintf(id, sizeof id, "record-%d", s * RECORDS + i + salt);
-        instance x = {.id = id,
-                      .user = "u",
-                      .language = "English",
-                      .model = "m",
-                      .how = "given",
-                      .turn = -1,
-                      .label = 1 + i % 4,
-                      .query = "q",
-                      .query_length = 1,
-                      .response = "r",
-                      .response_length = 1,
-                      .ids = ids,
-                      .n_ids = (size_t)n};
-        CHECK(shard_writer_add_instance(w, &x) == WR_OK);
+        const int n = 1 + (s * 31 + i * 7) % 40;
+        for (int k = 0; k < n; k++) ids[i][k] = s * RECORDS + i + k;
+        snprintf(id[i], sizeof id[i], "record-%d", s * RECORDS + i + salt);
+        x[i] = reward_record(id[i], "u", "q", "r", 1 + i % 4);
+        x[i].ids = ids[i], x[i].n_ids = (size_t)n;
     }
-    CHECK(shard_writer_commit(&w) == WR_OK);
+    put_reward_shard(path, &meta, x, RECORDS);
 }
 
 typedef bool (*holds_fn)(int rank, int ranks, int shard);
@@ -183,24 +172,16 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_overlapping),   cmocka_unit_test(test_nobody),    cmocka_unit_test(test_stale_copy),
         cmocka_unit_test(test_damaged_frame),
     };
-    strbuf path = {0};
     if (world_create(&argc, &argv, &the_world) < 0) return 1;
+    folder_set_up_shared(the_world);
+    strcpy(root, test_folder());
     if (world_rank(the_world) == 0) {
-        const char *tmp = getenv("TMPDIR");
-        snprintf(root, sizeof root - 16, "%s/record-source-XXXXXX", tmp ? tmp : "/tmp");
-        CHECK(mkdtemp(root));
-        char all[2 * PATH_CAP];
-        snprintf(all, sizeof all, "%s/all", root);
-        CHECK(dir_make(all) == WR_OK);
-        for (int s = 0; s < SHARDS; s++) write_shard(all, s, 0);
-        strbuf_puts(&path, root);
+        CHECK(dir_make(in_folder("all")) == WR_OK);
+        for (int s = 0; s < SHARDS; s++) write_shard(in_folder("all"), s, 0);
     }
-    CHECK(world_bcast(the_world, 0, &path) == WR_OK);
-    snprintf(root, sizeof root, "%s", strbuf_str(&path));
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
     world_barrier(the_world);
-    if (world_rank(the_world) == 0) dir_remove_tree(root);
-    strbuf_free(&path);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    folder_tear_down_shared(the_world);
     world_free(the_world);
     return failed;
 }

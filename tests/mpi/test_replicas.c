@@ -5,26 +5,17 @@
 #include "base/file.h"
 #include "trainer/checkpoint.h"
 #include "trainer/replicas.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
 
 #include <unistd.h>
 
 static world *the_world;
 
-static model *make_model(void) {
-    model_config c;
-    model *m;
-    CHECK(model_config_from_spec("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", &c) == WR_OK);
-    c.V = 20;
-    c.bos_id = c.eos_id = c.pad_id = -1;
-    CHECK(model_create(&c, &m) == WR_OK && model_alloc_params(m) == WR_OK);
-    model_init_params(m, 3);
-    return m;
-}
-
 static void test_differ(void **state) {
     (void)state;
     world *w = the_world;
-    model *m = make_model();
+    model *m = checkpoint_model(3);
     adamw a;
     CHECK(adamw_create(m->n_params, &a) == WR_OK);
     CHECK(replicas_equal(w, m, NULL) == WR_OK && replicas_equal(w, m, &a) == WR_OK);
@@ -51,31 +42,24 @@ static void test_differ(void **state) {
 static void test_checkpoint(void **state) {
     (void)state;
     world *w = the_world;
-    model *m = make_model();
+    model *m = checkpoint_model(3);
     adamw a;
     run_dir *r;
-    strbuf name = {0};
-    char dir[] = "/tmp/wr-replicas-XXXXXX", step[PATH_CAP];
-    if (world_rank(w) == 0) {
-        CHECK(mkdtemp(dir) != NULL);
-        strbuf_puts(&name, dir);
-    }
-    CHECK(world_bcast(w, 0, &name) == WR_OK);
+    char step[PATH_CAP];
+    folder_set_up_shared(w);
     CHECK(adamw_create(m->n_params, &a) == WR_OK);
     const run_terms terms = {.config_yaml = "lr: 1\n", .arithmetic = "f32"};
-    CHECK(run_open(w, strbuf_str(&name), false, &terms, &r) == WR_OK);
+    CHECK(run_open(w, test_folder(), false, &terms, &r) == WR_OK);
     checkpoint_state s = {.step = 4, .terms = &terms};
     const save_options how = {.keep = 2};
     if (world_rank(w) == world_size(w) - 1) m->params[0] += 1;
     const bool alike = world_size(w) == 1;
     CHECK((checkpoint_save(w, r, m, &a, &s, &how) >= 0) == alike);
-    CHECK(path_join(step, strbuf_str(&name), "checkpoints/step-4") == WR_OK);
+    CHECK(path_join(step, test_folder(), "checkpoints/step-4") == WR_OK);
     world_barrier(w);
     CHECK(dir_exists(step) == alike);
     run_close(r);
-    world_barrier(w);
-    if (world_rank(w) == 0) CHECK(dir_remove_tree(strbuf_str(&name)) == WR_OK);
-    strbuf_free(&name);
+    folder_tear_down_shared(w);
     adamw_free(&a);
     model_free(m);
 }

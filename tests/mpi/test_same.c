@@ -1,5 +1,6 @@
 /* What ranks compare when they start: the same code and message on every rank, whichever rank is the odd one. */
 #include "tests/mpi/mpi_check.h"
+#include "tests/support/temp_folder.h"
 
 #include "base/file.h"
 #include "mpi/same.h"
@@ -74,9 +75,9 @@ static void test_equal(void **state) {
 static void test_files(void **state) {
     (void)state;
     world *w = the_world;
-    char dir[] = "/tmp/wr-same-XXXXXX", path[PATH_CAP], second[PATH_CAP];
-    CHECK(mkdtemp(dir) != NULL);
-    CHECK(path_join(path, dir, "f") == WR_OK && path_join(second, dir, "g") == WR_OK);
+    char path[PATH_CAP], second[PATH_CAP];
+    CHECK(folder_set_up(NULL) == 0); /* each rank its own */
+    strcpy(path, in_folder("f")), strcpy(second, in_folder("g"));
     for (int odd = 0; odd < world_size(w); odd++) {
         for (int whole = 0; whole < 2; whole++) {
             for (int what = 0; what < 3; what++) { /* equal, another byte, missing */
@@ -95,7 +96,7 @@ static void test_files(void **state) {
         }
     }
     world_barrier(w);
-    CHECK(dir_remove_tree(dir) == WR_OK);
+    CHECK(folder_tear_down(NULL) == 0);
 }
 
 /* One file under one name is not read, however large. */

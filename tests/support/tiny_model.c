@@ -41,6 +41,12 @@ model *tiny_family_model(const char *type, model_head head, bool tied) {
     return tiny_random_model(c);
 }
 
+model *checkpoint_model(uint64_t seed) {
+    model_config c = tiny_config("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", 20);
+    c.bos_id = c.eos_id = c.pad_id = -1;
+    return tiny_model(c, seed);
+}
+
 float weight_at(const model *m, size_t i, size_t k) {
     return weight_precision(m, i) == PRECISION_BF16 ? bf16_to_f32(((const bf16 *)m->weights[i])[k])
                                                     : ((const float *)m->weights[i])[k];

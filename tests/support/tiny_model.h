@@ -14,6 +14,9 @@ model *tiny_random_model(model_config c);
 /* The same with ends 1 and 2, V 23 and 16 channels, of a family: for what concerns names and files. */
 model *tiny_family_model(const char *type, model_head head, bool tied);
 
+/* Without special ids, 16 channels, one layer: for what concerns runs and their checkpoints. */
+model *checkpoint_model(uint64_t seed);
+
 /* What computing reads element k of tensor i as. */
 float weight_at(const model *m, size_t i, size_t k);
 /* got computes with want's masters, which a file of type `stored` kept and got reads in its precision. */

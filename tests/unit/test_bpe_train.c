@@ -6,6 +6,7 @@
 #include "text/chat/chat_template.h"
 #include "text/tokenizer/tokenizer.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/tiny_tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,16 +15,7 @@
 static const char *const special[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", NULL};
 
 static tokenizer *train(const char *const *texts, size_t n, size_t vocab, const char *name) {
-    char dir[PATH_CAP];
-    bpe_trainer *b = NULL;
-    tokenizer *t = NULL;
-    assert_int_equal(path_join(dir, test_folder(), name), WR_OK);
-    assert_int_equal(bpe_trainer_create(vocab, special, &b), WR_OK);
-    for (size_t i = 0; i < n; i++) assert_int_equal(bpe_trainer_add(b, texts[i], strlen(texts[i])), WR_OK);
-    assert_ok(bpe_trainer_finish(b, dir));
-    bpe_trainer_free(b);
-    assert_ok(tokenizer_load(dir, &t));
-    return t;
+    return tiny_tokenizer(in_folder(name), vocab, texts, n);
 }
 
 /* Random words over a small alphabet, so that pairs tie, overlap (aaa) and nest; each line " w w w". */

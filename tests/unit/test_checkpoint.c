@@ -6,6 +6,7 @@
 #include "model/weights/lora.h"
 #include "trainer/checkpoint.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,19 +15,6 @@
 #include <unistd.h>
 
 static world *w;
-
-static model *make_model(uint64_t seed) {
-    model_config c;
-    model *m;
-    assert_int_equal(model_config_from_spec("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", &c),
-                     WR_OK);
-    c.V = 20;
-    c.bos_id = c.eos_id = c.pad_id = -1;
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    model_init_params(m, seed);
-    return m;
-}
 
 static void fill_state(adamw *a, uint64_t seed) {
     rng r = rng_make(seed, RNG_TEST, 0, 0, 0);
@@ -72,7 +60,7 @@ static void metrics(run_dir *r, const char *text) {
 }
 
 static model *make_lora_model(uint64_t seed) {
-    model *m = make_model(1);
+    model *m = checkpoint_model(1);
     assert_int_equal(
         lora_attach(m, &(lora_options){.rank = 3, .alpha = 7.3, .targets = "q_proj,down_proj", .seed = seed}), WR_OK);
     return m;
@@ -109,13 +97,13 @@ static void make_run_of(model *m, const char *name, int n, int keep, adamw *a) {
 }
 
 static void make_run(const char *name, int n, int keep, model **m, adamw *a) {
-    *m = make_model(1);
+    *m = checkpoint_model(1);
     make_run_of(*m, name, n, keep, a);
 }
 
 static void test_round_trip(void **state) {
     (void)state;
-    model *m, *back = make_model(77);
+    model *m, *back = checkpoint_model(77);
     adamw a, b;
     run_dir *r;
     bool found;
@@ -160,7 +148,7 @@ static void same(const float *a, const float *b, size_t n) { assert_memory_equal
  * model if it is wanted. */
 static void test_adapters(void **state) {
     (void)state;
-    model *m = make_lora_model(1), *back = make_lora_model(2), *plain = make_model(1), *merged;
+    model *m = make_lora_model(1), *back = make_lora_model(2), *plain = checkpoint_model(1), *merged;
     adamw a, b;
     run_dir *r;
     bool found;
@@ -204,7 +192,7 @@ static void test_adapters(void **state) {
 static wr_status load(const char *run, const char *config, const char *data, bool *found) {
     run_dir *r;
     adamw a;
-    model *m = make_model(5);
+    model *m = checkpoint_model(5);
     checkpoint_state s = state_of(0);
     run_terms mine = terms_of("lr: 2\n"); /* what may change has changed */
     mine.context = config;

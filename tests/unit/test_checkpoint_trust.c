@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "trainer/checkpoint.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,19 +15,6 @@
 #include <unistd.h>
 
 static world *w;
-
-static model *make_model(uint64_t seed) {
-    model_config c;
-    model *m;
-    assert_int_equal(model_config_from_spec("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", &c),
-                     WR_OK);
-    c.V = 20;
-    c.bos_id = c.eos_id = c.pad_id = -1;
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    model_init_params(m, seed);
-    return m;
-}
 
 /* Of the run that was asked for last. */
 static const run_terms *terms(const char *machine) {
@@ -44,7 +32,7 @@ static checkpoint_state state_of(int64_t step, const char *machine) {
 static void make_run(const char *name, const char *machine) {
     run_dir *r;
     adamw a;
-    model *m = make_model(1);
+    model *m = checkpoint_model(1);
     const save_options how = {.keep = 5, .tokenizer_dir = in_folder("tokenizer"), .template_text = "{query}"};
     assert_int_equal(dir_make(in_folder("tokenizer")), WR_OK);
     assert_int_equal(file_write_atomic(in_folder("tokenizer/tokenizer.json"), "{\"model\":{}}", 12), WR_OK);
@@ -72,7 +60,7 @@ static int64_t load(const char *run, const char *machine) {
     run_dir *r;
     adamw a;
     bool found = false;
-    model *m = make_model(5);
+    model *m = checkpoint_model(5);
     checkpoint_state s = state_of(0, machine);
     char *text;
     size_t n;

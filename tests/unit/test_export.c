@@ -4,6 +4,7 @@
 #include "reward/template.h"
 #include "data/export/user_pairs.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/shards.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,15 +34,12 @@ static instance reply(const char *id, const char *user, const char *query, const
 static const char template_text[] = "H {history}|Q {query}|R {response}";
 
 static void write_rewards(const char *name, const instance *x, size_t n) {
-    shard_writer *w;
     reward_template *t;
     shard_meta meta = {.kind = SHARD_REWARD, .classes = 4};
     assert_int_equal(reward_template_from_text(template_text, &t), WR_OK);
     snprintf(meta.template_hash, sizeof meta.template_hash, "%s", reward_template_hash(t));
     reward_template_free(t);
-    assert_int_equal(shard_writer_create(in_folder(name), &meta, &w), WR_OK);
-    for (size_t i = 0; i < n; i++) assert_int_equal(shard_writer_add_instance(w, &x[i]), WR_OK);
-    assert_int_equal(shard_writer_commit(&w), WR_OK);
+    put_reward_shard(in_folder(name), &meta, x, n);
 }
 
 static char *exported(export_options o, uint64_t want) {
@@ -101,8 +99,6 @@ static void formats(void **state) {
 
 static void chats(void **state) {
     (void)state;
-    shard_writer *w;
-    shard_meta meta = {.kind = SHARD_CHAT};
     static const size_t spans[2] = {1, 3};
     chat_record x = {.id = "c9",
                      .user = "ann",
@@ -112,9 +108,7 @@ static void chats(void **state) {
                      .n_ids = 3,
                      .spans = spans,
                      .n_spans = 1};
-    assert_int_equal(shard_writer_create(in_folder("chats-train-00000.wrs"), &meta, &w), WR_OK);
-    assert_int_equal(shard_writer_add_chat(w, &x), WR_OK);
-    assert_int_equal(shard_writer_commit(&w), WR_OK);
+    put_chat_shard(in_folder("chats-train-00000.wrs"), &x, 1);
     expect((export_options){.split = "train", .kind = SHARD_CHAT, .format = EXPORT_TRL}, 1,
            "{\"messages\":[" HISTORY "]}\n");
     expect((export_options){.split = "train", .kind = SHARD_CHAT}, 1,

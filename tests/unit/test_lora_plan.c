@@ -6,6 +6,7 @@
 #include "model/weights/lora_plan.h"
 #include "model/weights/safetensors.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,17 +17,10 @@
 enum { V = 20, C = 16, L = 2 };
 
 static model *make(model_head head, bool tied) {
-    model_config c;
-    model *m = NULL;
-    assert_int_equal(model_config_from_spec("layers=2,hidden=16,heads=2,kv-heads=2,ffn=24,max-positions=64", &c),
-                     WR_OK);
-    c.V = V;
+    model_config c = tiny_config("layers=2,hidden=16,heads=2,kv-heads=2,ffn=24,max-positions=64", V);
     c.tied = tied;
     model_config_set_head(&c, head, head == HEAD_SCORE ? 3 : 0);
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    model_init_params(m, 1);
-    return m;
+    return tiny_model(c, 1);
 }
 
 /* --- against PEFT --------------------------------------------------------------------------------------------------

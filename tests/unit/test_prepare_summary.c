@@ -7,6 +7,7 @@
 #include "report/prepare_page.h"
 #include "report/sankey.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/shards.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,11 +18,7 @@
 static const chat_message before[2] = {{"user", "first", 5, NULL}, {"assistant", "reply", 5, NULL}};
 
 static void write_rewards(const char *name, const instance *x, size_t n) {
-    shard_writer *w;
-    shard_meta meta = {.kind = SHARD_REWARD, .classes = 4};
-    assert_int_equal(shard_writer_create(in_folder(name), &meta, &w), WR_OK);
-    for (size_t i = 0; i < n; i++) assert_int_equal(shard_writer_add_instance(w, &x[i]), WR_OK);
-    assert_int_equal(shard_writer_commit(&w), WR_OK);
+    put_reward_shard(in_folder(name), &(shard_meta){.kind = SHARD_REWARD, .classes = 4}, x, n);
 }
 
 static instance reply(const char *id, const char *user, const char *response, int label, const char *how) {
@@ -59,14 +56,9 @@ static void write_folder(void) {
     write_rewards("reward-train-00000.wrs", train, 2);
     write_rewards("reward-train-00001.wrs", train + 2, 1);
     write_rewards("reward-test-00000.wrs", test, 1);
-    shard_writer *w;
-    shard_meta meta = {.kind = SHARD_CHAT};
-    chat_record chat = {.id = "c1", .user = "ann", .messages = longer, .n_messages = 6},
-                other = {.id = "c2", .user = "ann", .messages = talk, .n_messages = 4};
-    assert_int_equal(shard_writer_create(in_folder("chats-train-00000.wrs"), &meta, &w), WR_OK);
-    assert_int_equal(shard_writer_add_chat(w, &other), WR_OK);
-    assert_int_equal(shard_writer_add_chat(w, &chat), WR_OK);
-    assert_int_equal(shard_writer_commit(&w), WR_OK);
+    const chat_record chat[] = {{.id = "c2", .user = "ann", .messages = talk, .n_messages = 4},
+                                {.id = "c1", .user = "ann", .messages = longer, .n_messages = 6}};
+    put_chat_shard(in_folder("chats-train-00000.wrs"), chat, 2);
     put_text("turns.jsonl.zst",
              "{\"conversation_hash\":\"c1\",\"turn_identifier\":4,\"user\":\"ann\",\"level\":5,\"how\":"
              "\"lexicon\",\"final_level\":5,\"dropped\":null,\"month\":\"2023-04\"}\n"
