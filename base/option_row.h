@@ -84,8 +84,8 @@ typedef struct option_group {
                            unsigned long: FIELD_ULONG), \
      .at = offsetof(S, member), __VA_ARGS__}
 #define OPTION_FLOAT(S, member, name_, default_, arg_, min_, max_, help_, ...) \
-    {.name = name_, .kind = OPT_FLOAT, .default_value = default_, .arg = arg_, .min = min_, .max = max_, .help = help_, \
-     .field = OPTION_FIELD(S, member, double: FIELD_DOUBLE), .at = offsetof(S, member), __VA_ARGS__}
+    {.name = name_, .kind = OPT_FLOAT, .default_value = default_, .arg = arg_, .min = min_, .max = max_, \
+     .help = help_, .field = OPTION_FIELD(S, member, double: FIELD_DOUBLE), .at = offsetof(S, member), __VA_ARGS__}
 #define OPTION_FLAG(S, member, name_, default_, help_, ...) \
     {.name = name_, .kind = OPT_FLAG, .default_value = default_, .help = help_, \
      .field = OPTION_FIELD(S, member, bool: FIELD_BOOL), .at = offsetof(S, member), __VA_ARGS__}

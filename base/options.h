@@ -36,8 +36,8 @@ size_t options_count(const options *o); /* positional arguments */
 const char *options_positional(const options *o, size_t i);
 /* Replaces a value (e.g. one that was derived), so that the resolved config shows it. */
 wr_status options_override(options *o, const char *name, const char *value);
-/* The resolved configuration as YAML (sections, in the order of the tables). Readable by --config. Positionals are not in
- * it. */
+/* The resolved configuration as YAML (sections, in the order of the tables). Readable by --config. Positionals are not
+ * in it. */
 wr_status options_yaml(const options *o, strbuf *out);
 /* Calls visit for every option in the order of the tables, with its value (NULL: unset) in one spelling: 1e-3 and 0.001
  * are the same. Stops at the first error and returns it. */
@@ -45,8 +45,8 @@ wr_status options_visit(const options *o, wr_status (*visit)(void *context, cons
                         void *context);
 /* Options of the same tables as `like` (which must outlive them), with nothing but defaults. */
 wr_status options_defaults(const options *like, options **out);
-/* Options of the same tables as `like` (which must outlive them), with the values of a run's config.yaml; an option that is not in it has its
- * default. WR_E_USAGE names file, line and key of one that there is not. */
+/* The same, with the values of a run's config.yaml; an option that is not in it has its default. WR_E_USAGE names file,
+ * line and key of one that there is not. */
 wr_status options_like(const options *like, const char *path, options **out);
 /* Appends "--lr 1e-05, now 0.0001; …": what a run that began as `was` must not change and `now` does; nothing when it
  * may go on. Both of the same tables. longer: RESUME_LENGTH may change. */

@@ -1,5 +1,5 @@
-/* libcurl, loaded when the first pool is made. It brings some thirty libraries (TLS, LDAP, Kerberos, …), and loading them
- * is half of what the start of the program takes; most commands talk to nobody. LOCAL. */
+/* libcurl, loaded when the first pool is made. It brings some thirty libraries (TLS, LDAP, Kerberos, …), and loading
+ * them is half of what the start of the program takes; most commands talk to nobody. LOCAL. */
 #ifndef WR_NET_CURL_LIBRARY_H
 #define WR_NET_CURL_LIBRARY_H
 
