@@ -60,7 +60,7 @@ static void test_files(void **state) {
     assert_non_null(safetensors_find(s, "v"));
     safetensors_close(s);
     for (int i = 0; i < 3; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "part-%d", i);
         assert_int_equal(path_join(part[i], test_folder(), name), WR_OK);
         write_range(part[i], cuts[i], cuts[i + 1], N);
