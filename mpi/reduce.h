@@ -26,7 +26,8 @@ wr_status reduce_bcast(world *w, int root, float *buffer, size_t n);
  * nobody waits for it, and every rank is told. */
 typedef struct reducer reducer;
 
-/* One range. The caller's memory, and so are the floats, both until reducer_finish; fields are private. */
+/* One range. The caller's memory, and so are the floats, both until reducer_finish or reducer_free; fields are
+ * private. */
 typedef struct reduce_task {
     float *buffer;
     size_t n, first, end; /* slices of the reducer's whole sequence: first … end-1 */
