@@ -1,15 +1,19 @@
-# Sourced by the end-to-end tests of rows and templates: the program, a folder of their own to work in, and TAP that shows a failed command's words.
+# Sourced by the end-to-end tests of rows and templates: a folder of their own to work in, the program by `run`, and checks that show a failed command's
+# words.
 # shellcheck shell=bash
 repository=$PWD
-program=$(realpath "${BUILD:-build}")/wildreward
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+. tests/env.sh
+. tests/scratch.sh
 cd "$work" || exit 1
-n=0
 ok() { # NAME COMMAND…
-    n=$((n + 1)) name=$1
+    local name=$1
     shift
-    if "$@" >log 2>&1; then echo "ok $n - $name"; else echo "not ok $n - $name" && sed 's/^/# /' log err; fi
+    if logged "$@"; then
+        pass "$name"
+    else
+        sed 's/^/# /' err 2>/dev/null
+        fail "$name"
+    fi
 }
 run() { rc=0; "$program" "$@" >out 2>err || rc=$?; }
 echo "TAP version 13"

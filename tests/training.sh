@@ -1,11 +1,8 @@
 # Sourced after tests/env.sh by the end-to-end tests of training: a folder of their own to work in, the program on several ranks, and what they ask of logs
 # and runs.
 # shellcheck shell=bash
-BUILD=${BUILD:-build}
-case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
-export WR=$BUILD/wildreward
-work=$(mktemp -d "${TMPDIR:-/tmp}/wr-training.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
+. tests/scratch.sh
+export WR=$program
 cd "$work" || exit 1
 export OMP_NUM_THREADS=1 # equal on every rank count, and cores are few
 

@@ -3,21 +3,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
-program=${BUILD:-build}/wildreward
+. tests/scratch.sh
 shared=${WILDREWARD_SHARED:-../shared}/data
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-quiet() { "$@" >"$work/out" 2>"$work/err"; }
-shown() { "$@" || { sed 's/^/# /' "$work/err"; return 1; }; }
-good() { shown quiet "$@"; }
-exits() { # CODE COMMAND…
-    local want=$1 got
-    shift
-    quiet "$@"
-    got=$?
-    [ $got = "$want" ] || { echo "# exit code $got"; sed 's/^/# /' "$work/err"; return 1; }
-}
 json() { jq -e "$2" "$1" >/dev/null || { echo "# not so: $2"; return 1; }; }
 
 # --- agree: five turns whose figures are known (tests/unit/test_agreement.c works them out)

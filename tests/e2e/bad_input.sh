@@ -3,23 +3,13 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
-BUILD=${BUILD:-build}
-program=$BUILD/wildreward
-work=$(mktemp -d "${TMPDIR:-/tmp}/wr-bad.XXXXXX") || exit 1
+. tests/scratch.sh
+needs "bad input" jq zstd gzip tar
 mounts=()
 finish() {
     for m in "${mounts[@]}"; do umount "$m" 2>/dev/null; done
     rm -rf "$work"
 }
-trap finish EXIT
-trap 'exit 130' INT TERM
-for tool in jq zstd gzip tar; do
-    command -v $tool >/dev/null || {
-        echo "1..1"
-        echo "ok 1 - bad input # SKIP $tool is not installed"
-        exit 0
-    }
-done
 
 # run COMMAND…: rc, stdout in $work/out, stderr in $work/err.
 run() {

@@ -43,4 +43,4 @@ printf '%s\n' '{"messages":[{"role":"user","content":"x"}],"level":3,"tools":[{"
 echo '{{ level }}{{ (tools or []) | tojson }}{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}' >v.jinja
 run tokenize --tokenizer "$golden/digits" --chat-template v.jinja --in rows.jsonl
 ok "tokenize: a row's variables" eval 'test "$(jq -r .rendered out | head -1)" = "3[{\"a\": 1}]x<|im_end|>" && jq -r .error out | grep -q "tools.*should hold JSON"'
-echo "1..$n"
+done_testing

@@ -4,9 +4,9 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
-BUILD=${BUILD:-build}
-program=$BUILD/wildreward server=$BUILD/tests/server/openai_server driver=$BUILD/tests/server/annotate_turns
-work=$(mktemp -d "${TMPDIR:-/tmp}/wr-endpoint.XXXXXX") || exit 1
+. tests/scratch.sh
+needs endpoint jq zstd
+server=$BUILD/tests/server/openai_server driver=$BUILD/tests/server/annotate_turns
 key=sk-f1ne/Secret+Key-0123456789
 server_pid=
 stop_server() {
@@ -17,15 +17,6 @@ finish() {
     stop_server
     rm -rf "$work"
 }
-trap finish EXIT
-trap 'exit 130' INT TERM
-for tool in jq zstd; do
-    command -v $tool >/dev/null || {
-        echo "1..1"
-        echo "ok 1 - endpoint # SKIP $tool is not installed"
-        exit 0
-    }
-done
 
 # serve [OPTION | FAULT=P]…: a fresh server with a fresh log; sets $url.
 serve() {

@@ -71,4 +71,4 @@ ok "ratings as a JSON array are those of the lines" eval 'test $rc = 0 && cmp li
 prepare "$golden/rated.parquet" --format labelled
 ratings >parquet
 ok "ratings in Parquet are those of the lines" eval 'test $rc = 0 && cmp lines parquet'
-echo "1..$n"
+done_testing

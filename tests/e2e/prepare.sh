@@ -3,14 +3,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
-program=${BUILD:-build}/wildreward
+. tests/scratch.sh
 shared=${WILDREWARD_SHARED:-../shared}/data
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-quiet() { "$@" >"$work/out" 2>"$work/err"; }
-shown() { "$@" || { sed 's/^/# /' "$work/err"; return 1; }; }
-good() { shown quiet "$@"; }
 same_folder() { diff -r "$1" "$2" >/dev/null; }
 count() { zstd -dcf "$1" | wc -l; }
 

@@ -3,11 +3,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
-program=${BUILD:-build}/wildreward
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-quiet() { "$@" >"$work/out" 2>"$work/err"; }
-good() { quiet "$@" || { sed 's/^/# /' "$work/err"; return 1; }; }
+. tests/scratch.sh
 lines() { zstd -dcf "$1/turns.jsonl.zst"; }
 
 good "$program" synth --users 20 --conversations 120 --train-prompts 5 --heldout-prompts 5 --seed 5 --out "$work/world"

@@ -93,4 +93,4 @@ ok "CSV as chats is refused with the cure" says 1 'jq.csv: CSV has no lists'
 
 rm -rf d && "$program" dpo online --model "$golden" --reward "$golden" --prompts jq.csv --out d --steps 1 >out 2>err && rc=0 || rc=$?
 ok "... and as prompts" says 1 'jq.csv: prompts are not read from CSV'
-echo "1..$n"
+done_testing

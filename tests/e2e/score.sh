@@ -3,11 +3,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
-BUILD=${BUILD:-build}
-case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
-wr=$BUILD/wildreward
-work=$(mktemp -d "${TMPDIR:-/tmp}/score.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
+. tests/scratch.sh
+wr=$program
 cd "$work" || exit 1
 export OMP_NUM_THREADS=1
 

@@ -4,9 +4,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
+. tests/scratch.sh
 . slurm/common.sh
-work=$(mktemp -d "${TMPDIR:-/tmp}/wr-stuck.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
 mkfifo "$work/never"
 # A launcher that ignores TERM: it has children for a time, and then waits for what never comes, without a process of its own. WAIT: it collects them.
 cat >"$work/mpirun" <<'SH'

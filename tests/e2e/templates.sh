@@ -55,4 +55,4 @@ run prepare in.jsonl --fields map.yaml --languages all --test-instances 0 --toke
 ok "... without it, it is written again" eval 'test $rc = 0 && test -e o/additional_chat_templates/rag.jinja'
 run prepare in.jsonl --fields map.yaml --languages all --test-instances 0 --tokenizer named --chat-template named/chat_template.jinja --out p
 ok "a template that was given is the only one" eval 'test $rc = 0 && cmp p/chat_template.jinja named/chat_template.jinja && ! test -e p/additional_chat_templates'
-echo "1..$n"
+done_testing

@@ -53,4 +53,4 @@ again --seed 3 --drop-toxic
 ok "... and so a flag" refused '--drop-toxic was "0" and is "1"'
 again --seed 3 --skip-bad --endpoint-parallel 3 --endpoint-timeout 7 --annotator-batch-tokens 99 --file-mode umask
 ok "free options are free, and older work goes on" eval '! grep -q "unfinished work with other settings" err && grep -q "going on with the unfinished work" err'
-echo "1..$n"
+done_testing
