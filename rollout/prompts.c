@@ -133,7 +133,7 @@ static wr_status read_file(const char *path, size_t limit, collector *c) {
         TRY(got);
         if (got == WR_END) break;
         if (n == 0) continue;
-        prompt p;
+        prompt p = {0};
         arena_reset(a);
         TRY(wr_context(prompt_of_line(a, line, n, &p), "%s line %zu", path, instream_line_number(in)));
         TRY(collect(c, &p));

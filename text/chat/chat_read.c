@@ -59,8 +59,8 @@ static wr_status part_text(const json_value *part, const char **text, size_t *n)
 /* strict false: what is no text is left out. */
 static wr_status content_text(arena *a, const json_value *v, bool strict, const char **text, size_t *n) {
     wr_status status = WR_OK;
-    const char *part;
-    size_t length;
+    const char *part = "";
+    size_t length = 0;
     strbuf joined = {0};
     *text = "", *n = 0;
     if (!v || v->kind == JSON_NULL) return WR_OK;
