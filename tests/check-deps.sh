@@ -111,6 +111,15 @@ if [ ${#list[@]} -gt 0 ]; then
     while read -r one two _; do
         [[ -z $one || $seen == *" $one $two;"* ]] || complain "$one.c and $two.c do not call each other any more: take the pair out of $0"
     done <<<"$pairs"
+    # A function that no other object calls and no test or benchmark names is private to its file, or nobody's.
+    idle=$(comm -23 <(nm -A -P -g "${list[@]}" | awk '$3 == "T" { sub(/.*\//, "", $1); print $2, $1 }' | sort) \
+        <(nm -A -P -g "${list[@]}" | awk '$3 == "T" { home[$2] = $1 } $3 == "U" { called[$2] = 1 }
+            END { for (s in called) if (s in home) { f = home[s]; sub(/.*\//, "", f); print s, f } }' | sort))
+    named=$(grep -rhowF -f <(cut -d' ' -f1 <<<"$idle") --include='*.[ch]' tests bench | sort -u)
+    while read -r name file; do
+        case $name in main | next_token_*) continue ;; esac # next_token_…: what a sampling step of a file of its own would call
+        [ -z "$name" ] || grep -qxF "$name" <<<"$named" || complain "${file%.o:}.c: nobody else calls $name: make it static, or take it out"
+    done <<<"$idle"
 else
     echo "check-deps: no objects in $build/: only includes are checked (make all builds them)" >&2
 fi

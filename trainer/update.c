@@ -53,7 +53,10 @@ void updater_clear(updater *u) {
     }
 }
 
-wr_status updater_not_finite(const updater *u, const char *kind, const float *values, const char *what, double value) {
+/* LOCAL. WR_E_NUMERIC naming rank, host, `what` and its value, and the tensor that a NaN or infinity is in, if one is:
+ * of `values` (laid out as x; they are called `kind`), or of the model below adapters. */
+static wr_status updater_not_finite(const updater *u, const char *kind, const float *values, const char *what,
+                                    double value) {
     char where[200] = "no tensor alone is the cause";
     size_t at = 0;
     const model *m = u->m;

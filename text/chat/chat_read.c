@@ -238,8 +238,10 @@ cleanup:
     return status;
 }
 
-wr_status chat_read_prompt(arena *a, const json_value *list, const char *name, const json_value *row,
-                           chat_message **out, size_t *n, const json_value **variables) {
+/* A chat that asks for a reply: chat_read_messages, and what its template sees beside them in `row`. A last message of
+ * the assistant is WR_E_FORMAT: whether it is to be continued or answered is not said. */
+static wr_status chat_read_prompt(arena *a, const json_value *list, const char *name, const json_value *row,
+                                  chat_message **out, size_t *n, const json_value **variables) {
     wr_status status = WR_OK;
     TRY(chat_read_messages(a, list, name, out, n));
     if (strcmp((*out)[*n - 1].role, "assistant") == 0)

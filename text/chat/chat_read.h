@@ -12,21 +12,18 @@ wr_status chat_read_content(arena *a, const json_value *v, const char **text, si
  * name: of the list, for messages: "messages", "history", … WR_E_FORMAT says which message is wrong and how, also for
  * an empty list. *out is the arena's and points into list, which must outlive it. */
 wr_status chat_read_messages(arena *a, const json_value *list, const char *name, chat_message **out, size_t *n);
-/* A chat that asks for a reply: chat_read_messages, and what its template sees beside them in `row`. A last message of
- * the assistant is WR_E_FORMAT: whether it is to be continued or answered is not said. */
-wr_status chat_read_prompt(arena *a, const json_value *list, const char *name, const json_value *row,
-                           chat_message **out, size_t *n, const json_value **variables);
 /* What a row of prompts asks: {"messages"}, or {"prompt"} with a text or a list of messages. */
 typedef struct row_prompt {
     chat_message *messages; /* of a chat; NULL: `text` is the prompt */
     size_t n_messages;
-    const json_value *variables; /* of a chat, as chat_read_prompt gives them */
+    const json_value *variables; /* of a chat, what its template sees beside them */
     const char *text;
     size_t length;
     const char *field; /* "messages" or "prompt" */
 } row_prompt;
 /* The one rule for who answers prompts. A member that is null is absent. WR_E_FORMAT where there is none of them, or
- * both, or a chat that chat_read_prompt refuses. What *out points to is the arena's or the row's. */
+ * both, or a chat that ends with the assistant: whether its last message is to be continued or answered is not said.
+ * What *out points to is the arena's or the row's. */
 wr_status chat_read_row(arena *a, const json_value *row, row_prompt *out);
 /* Messages whose text alone counts (a reward template's history): list absent or null is none; what is no text is
  * WR_E_FORMAT; null only beside tool_calls, function_call or a reasoning. fields is NULL. */
