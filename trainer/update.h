@@ -30,8 +30,8 @@ wr_status updater_create(world *w, model *m, updater *out);
 void updater_free(updater *u);  /* of one that is all zero, too */
 void updater_clear(updater *u); /* LOCAL. The gradients, before a step adds to them. */
 
-/* LOCAL. WR_E_NUMERIC when the loss of this rank's share is not finite, or its gradient: names rank, host, the value, and
- * the tensor that a NaN or infinity is in, if one is. */
+/* LOCAL. WR_E_NUMERIC when the loss of this rank's share is not finite, or its gradient: names rank, host, value,
+ * and the tensor that a NaN or infinity is in, if one is. */
 wr_status updater_check_loss(const updater *u, double loss);
 wr_status updater_check_share(const updater *u);
 

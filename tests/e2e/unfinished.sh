@@ -4,9 +4,9 @@
 . tests/rows.sh
 
 # Work that waits for its input is killed: what it was begun with is written by then.
-begin() { # OPTION…
+begin() {
     rm -rf u u.partial pipe && mkfifo pipe
-    "$program" prepare - --out u --no-tokens --seed 3 --no-chats "$@" <pipe >out 2>err &
+    "$program" prepare - --out u --no-tokens --seed 3 --no-chats <pipe >out 2>err &
     local pid=$!
     exec 4>pipe
     for _ in $(seq 3000); do [ -e u.partial/sources.json ] || [ -s u.partial/job.json ] && break; sleep 0.01; done
