@@ -1,17 +1,12 @@
 /* Streams that are read: every compression and archive kind, truncation at many offsets, corruption. */
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "base/stream.h"
 #include "tests/support/archives.h"
 #include <archive.h>
-#include <archive_entry.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <zstd.h>
 
 /* Reads all of a file; appends the lines with '\n'. */
 static wr_status read_all(const char *path, strbuf *out, size_t *lines, char name[256]) {

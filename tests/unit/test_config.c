@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -277,6 +276,11 @@ static void test_refused(void **state) {
         if (!strstr(wr_error(), cases[i][1]) || !strstr(wr_error(), "config.json"))
             fail_msg("\"%s\" does not name %s and the file", wr_error(), cases[i][1]);
     }
+}
+
+static void test_no_config(void **state) {
+    (void)state;
+    model_config c;
     static const char *const texts[] = {"",
                                         "[]",
                                         "{",
@@ -339,6 +343,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_versions),    cmocka_unit_test(test_families),
                                        cmocka_unit_test(test_windows),     cmocka_unit_test(test_rope),
                                        cmocka_unit_test(test_frequencies), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_optional)};
+                                       cmocka_unit_test(test_no_config),   cmocka_unit_test(test_optional)};
     return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

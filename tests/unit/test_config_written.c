@@ -1,13 +1,8 @@
 /* config.json as it is written, and configurations of `--new SPEC`. */
-#include "base/file.h"
 #include "model/weights/config.h"
 #include "tests/support/temp_folder.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static void check_written(const model_config *c, precision stored) {
     model_config again;

@@ -1,19 +1,15 @@
 /* Adapters: layout, first values, merging, gradients by finite differences, bf16. */
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/weights/lora.h"
 #include "model/weights/params.h"
-#include "model/weights/safetensors.h"
 #include "tests/support/near.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_lora.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static void test_attach(void **state) {
     (void)state;

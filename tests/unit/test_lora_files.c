@@ -1,7 +1,5 @@
 /* Files of adapters: round trips, what adapter_config.json may say, layers without, damage. */
 #include "base/file.h"
-#include "base/mem.h"
-#include "base/rng.h"
 #include "model/weights/lora.h"
 #include "model/weights/params.h"
 #include "model/weights/safetensors.h"

@@ -2,7 +2,6 @@
  * name. */
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "model/weights/params.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/weight_mapping.h"

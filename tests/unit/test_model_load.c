@@ -1,18 +1,14 @@
 /* Loading and saving of small random models of every family: masters, mapped, converted; names; shared memory. */
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "model/weights/params.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/weight_mapping.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static char path[PATH_CAP];
 

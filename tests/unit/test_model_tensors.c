@@ -1,14 +1,9 @@
 /* The tensors of a model folder: missing, unexpected, of another shape; one file and several. */
 #include "base/file.h"
-#include "base/mem.h"
 #include "model/model.h"
 #include "model/weights/safetensors.h"
 #include "tests/support/temp_folder.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static char path[PATH_CAP];

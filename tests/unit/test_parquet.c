@@ -1,18 +1,14 @@
 /* Parquet files that pyarrow wrote against the same rows as JSON (tests/oracle/parquet_golden.py made both); what is
  * refused and how. */
 #include "base/file.h"
-#include "base/rng.h"
 #include "base/stream.h"
 #include "data/source/parquet.h"
-#include "data/source/parquet/parquet_thrift.h"
 #include "tests/support/parquet_text.h"
 #include "tests/support/temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define GOLDEN "tests/golden/parquet/"
 

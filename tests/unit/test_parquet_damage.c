@@ -1,7 +1,6 @@
 /* Damaged Parquet files: cut, bits flipped, checksums and footers that do not agree with the pages. */
 #include "base/file.h"
 #include "base/rng.h"
-#include "base/stream.h"
 #include "data/source/parquet.h"
 #include "data/source/parquet/parquet_thrift.h"
 #include "tests/support/parquet_text.h"

@@ -6,10 +6,7 @@
 #include "tests/support/practice_replies.h"
 #include "tests/support/temp_folder.h"
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* --- a whole world --- */
 static char dir_a[PATH_CAP], dir_b[PATH_CAP];

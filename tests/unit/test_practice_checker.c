@@ -1,14 +1,10 @@
 /* The checker of the practice world on replies of every kind. */
-#include "base/file.h"
-#include "base/hash.h"
-#include "base/stream.h"
 #include "data/practice/practice_world.h"
 #include "tests/support/practice_replies.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct example {
     const char *reply;

@@ -1,10 +1,8 @@
 /* prepare as a whole on a small made-up file: bad rows counted, users apart, labels right, same bytes again, nothing
  * left behind. */
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/json.h"
 #include "base/rng.h"
-#include "base/stream.h"
 #include "data/shard/dataset.h"
 #include "data/prepare/prepare.h"
 #include "reward/template.h"

@@ -7,7 +7,6 @@
 #include "tests/support/temp_folder.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

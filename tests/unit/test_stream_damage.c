@@ -1,20 +1,14 @@
 /* Damage in compressed files and archives: nothing is ever read as other text without an error. Single flipped bits of
  * every format; gzip's members as `gzip -t` judges them; what stands behind the end. */
 #include "base/file.h"
-#include "base/mem.h"
 #include "base/rng.h"
-#include "base/stream.h"
 #include "tests/support/archives.h"
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
 
 enum { FLIPS = 200 };
 

@@ -1,16 +1,10 @@
 /* Frames of zstd behind one another: one text in whatever pieces it is read; damage with and without checksums. */
 #include "base/file.h"
-#include "base/mem.h"
 #include "base/rng.h"
 #include "base/stream.h"
 #include "tests/support/archives.h"
-#include <archive.h>
-#include <archive_entry.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zstd.h>
 
 /* A flipped byte in a checksummed stream never yields other text. */

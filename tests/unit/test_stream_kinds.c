@@ -1,19 +1,8 @@
 /* What files are, whatever their names say: text that looks like more, what is refused by name, zstd of every kind. */
 #include "base/file.h"
-#include "base/mem.h"
-#include "base/rng.h"
 #include "base/stream.h"
 #include "tests/support/archives.h"
-#include <archive.h>
-#include <archive_entry.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
 
 static strbuf plain; /* the text that all the files hold */
 

@@ -1,7 +1,5 @@
 /* Tokenizer against goldens made with Hugging Face tokenizers (tests/oracle/tokenizer_golden.py), and its edges. */
-#include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/rng.h"
 #include "base/stream.h"
 #include "base/utf8.h"
@@ -9,10 +7,8 @@
 #include "tests/support/temp_folder.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define GOLDEN "tests/golden/tokenizer/"
 

@@ -1,18 +1,10 @@
 /* tokenizer.json files and ids that are refused, by name: damaged, cut, or asking for what is not supported. */
 #include "base/file.h"
-#include "base/json.h"
-#include "base/log.h"
-#include "base/rng.h"
-#include "base/stream.h"
-#include "base/utf8.h"
 #include "text/tokenizer/tokenizer.h"
 #include "tests/support/temp_folder.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define GOLDEN "tests/golden/tokenizer/"
 
