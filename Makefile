@@ -80,7 +80,8 @@ SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 UNIT     := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 MPITESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/mpi/test_*.c)))
 # Programs that end-to-end tests start: servers that behave badly on request, and drivers.
-TESTPROGS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/server/*.c)))
+TESTPARTS := $(BUILD)/tests/server/openai_answers.o
+TESTPROGS := $(filter-out $(TESTPARTS:.o=),$(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/server/*.c))))
 FUZZERS  := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/bench_*.c)))
 BENCHOBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out bench/bench_%,$(wildcard bench/*.c)))
@@ -145,9 +146,9 @@ $(UNIT) $(MPITESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT) $(LIBOBJ)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT) $(LIBOBJ) $(LDLIBS) $(CMOCKA_LIBS)
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCHOBJ) $(LIBOBJ)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(BENCHOBJ) $(LIBOBJ) $(LDLIBS)
-$(TESTPROGS): $(BUILD)/%: $(BUILD)/%.o $(LIBOBJ)
+$(TESTPROGS): $(BUILD)/%: $(BUILD)/%.o $(TESTPARTS) $(LIBOBJ)
 	@echo "  LD  $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIBOBJ) $(LDLIBS) $(if $(findstring server.o,$<),$(MICROHTTPD_LIBS))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(TESTPARTS) $(LIBOBJ) $(LDLIBS) $(if $(findstring server.o,$<),$(MICROHTTPD_LIBS))
 .SECONDARY:
 
 tests-bin: $(BIN) $(UNIT) $(MPITESTS) $(TESTPROGS)
@@ -218,4 +219,4 @@ install: $(BIN)
 clean:
 	rm -rf build build-*
 
--include $(FUZZ_OBJ:.o=.d) $(OBJECTS:.o=.d) $(UNIT:%=%.d) $(MPITESTS:%=%.d) $(TESTPROGS:%=%.d) $(SUPPORT:.o=.d) $(BENCHES:%=%.d) $(BENCHOBJ:.o=.d)
+-include $(FUZZ_OBJ:.o=.d) $(OBJECTS:.o=.d) $(UNIT:%=%.d) $(MPITESTS:%=%.d) $(TESTPROGS:%=%.d) $(TESTPARTS:.o=.d) $(SUPPORT:.o=.d) $(BENCHES:%=%.d) $(BENCHOBJ:.o=.d)
