@@ -10,7 +10,9 @@
 #include "data/label/annotate/model_annotator.h"
 #include "data/label/annotate/model_prompts.h"
 #include "tests/support/ref_double.h"
-#include "tests/support/asserts.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
+#include "tests/support/tiny_tokenizer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +21,7 @@
 
 enum { SEED = 5, TURNS = 12, SPARE_IDS = 3, HISTORY = 6, LONGEST = 1200, POSITIONS = 1500 };
 
-static char folder[] = "/tmp/wr-annotator-XXXXXX", prompts_dir[PATH_CAP], model_dir[PATH_CAP];
+static char prompts_dir[PATH_CAP], model_dir[PATH_CAP];
 static const char level_text[] = "{history}\n{query}\n{reply}\nThen: {followup}\nRate it.",
                   refusal_text[] = "{query} {reply} Refused?";
 
@@ -37,27 +39,11 @@ typedef struct fixture {
 /* --- making ------------------------------------------------------------------------------------------------------- */
 
 static inline model *make_model(size_t V, model_head head, uint64_t seed) {
-    model *m = NULL;
-    model_config c = {.C = 32,
-                      .H = 4,
-                      .G = 2,
-                      .D = 8,
-                      .F = 64,
-                      .V = V,
-                      .L = 2,
-                      .max_positions = POSITIONS,
-                      .rope_theta = 10000,
-                      .norm_eps = 1e-5,
-                      .head = head,
-                      .n_outputs = head == HEAD_SCORE ? 3 : 0,
-                      .init_std = 0.4,
-                      .bos_id = -1,
-                      .eos_id = -1,
-                      .pad_id = -1};
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    model_init_params(m, seed);
-    return m;
+    model_config c = tiny_config("layers=2,hidden=32,heads=4,kv-heads=2,ffn=64,tied=0", V);
+    c.max_positions = POSITIONS;
+    c.init_std = 0.4;
+    model_config_set_head(&c, head, 3);
+    return tiny_model(c, seed);
 }
 
 static inline void use_model(fixture *f, model *m) {
@@ -96,23 +82,17 @@ static inline void make_turns(fixture *f) {
 }
 
 static inline int setup(void **state) {
-    static const char *const special[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", NULL};
     fixture *f = calloc(1, sizeof *f);
-    bpe_trainer *trainer = NULL;
-    if (!mkdtemp(folder)) return -1;
-    assert_int_equal(path_join(prompts_dir, folder, "prompts"), WR_OK);
-    assert_int_equal(path_join(model_dir, folder, "model"), WR_OK);
+    if (folder_set_up(state) < 0) return -1;
+    strcpy(prompts_dir, in_folder("prompts")), strcpy(model_dir, in_folder("model"));
     assert_int_equal(dir_make(prompts_dir), WR_OK);
     assert_int_equal(dir_make(model_dir), WR_OK);
     write_prompt(ASK_LEVEL, level_text);
     write_prompt(ASK_REFUSAL, refusal_text);
     make_turns(f);
-    assert_int_equal(bpe_trainer_create(360, special, &trainer), WR_OK);
-    for (size_t i = 0; i < TURNS; i++)
-        assert_int_equal(bpe_trainer_add(trainer, f->text[i][0], strlen(f->text[i][0])), WR_OK);
-    assert_int_equal(bpe_trainer_finish(trainer, model_dir), WR_OK);
-    bpe_trainer_free(trainer);
-    assert_int_equal(tokenizer_load(model_dir, &f->tok), WR_OK);
+    const char *texts[TURNS];
+    for (size_t i = 0; i < TURNS; i++) texts[i] = f->text[i][0];
+    f->tok = tiny_tokenizer(model_dir, 360, texts, TURNS);
     assert_int_equal(chat_template_load(model_dir, NULL, f->tok, &f->chat), WR_OK);
     use_model(f, make_model(tokenizer_vocab(f->tok) + SPARE_IDS, HEAD_LM, SEED));
     assert_int_equal(model_save(f->m, model_dir, NULL, NULL, PRECISION_F32), WR_OK);
@@ -127,7 +107,7 @@ static inline int teardown(void **state) {
     chat_template_free(f->chat);
     tokenizer_free(f->tok);
     free(f);
-    return dir_remove_tree(folder) < 0;
+    return folder_tear_down(state);
 }
 
 static inline annotator *create(const fixture *f, bool chat, model_annotator_options o) {

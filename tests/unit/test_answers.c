@@ -5,6 +5,7 @@
 #include "data/label/annotate/answers.h"
 #include "tests/support/ref_double.h"
 #include "tests/support/asserts.h"
+#include "tests/support/tiny_model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -55,9 +56,7 @@ static int setup(void **state) {
                       .bos_id = -1,
                       .eos_id = -1,
                       .pad_id = -1};
-    assert_int_equal(model_create(&c, &f->m), WR_OK);
-    assert_int_equal(model_alloc_params(f->m), WR_OK);
-    model_init_params(f->m, SEED);
+    f->m = tiny_model(c, SEED);
     f->params = calloc(f->m->n_params, sizeof *f->params);
     for (size_t i = 0; i < f->m->n_params; i++) f->params[i] = (double)f->m->params[i];
     f->ref = (refd_model){.m = f->m, .params = f->params};

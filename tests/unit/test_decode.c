@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "model/decode.h"
 #include "tests/support/asserts.h"
+#include "tests/support/tiny_model.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 #define T_ALL 150
 
 static model *make_with(size_t C, size_t H, size_t G, norm_place place, qk_norm norms) {
-    model *m = NULL;
     model_config c = {.norm_place = place,
                       .qk_norm = norms,
                       .C = C,
@@ -31,10 +31,7 @@ static model *make_with(size_t C, size_t H, size_t G, norm_place place, qk_norm 
                       .bos_id = -1,
                       .eos_id = -1,
                       .pad_id = -1};
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    model_init_params(m, SEED);
-    return m;
+    return tiny_model(c, SEED);
 }
 
 static model *make(size_t C, size_t H, size_t G) { return make_with(C, H, G, NORM_BEFORE, QK_NORM_NONE); }

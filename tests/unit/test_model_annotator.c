@@ -148,7 +148,7 @@ static void test_batches(void **state) {
 static void test_cache(void **state) {
     fixture *f = *state;
     char cache[PATH_CAP];
-    assert_int_equal(path_join(cache, folder, "answers/model"), WR_OK);
+    assert_int_equal(path_join(cache, test_folder(), "answers/model"), WR_OK);
     model_annotator_options o = {.calibrate = true, .cache_dir = cache};
     annotator *a = create(f, true, o);
     int8_t first[TURNS], again[TURNS];

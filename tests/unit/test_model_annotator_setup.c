@@ -100,7 +100,7 @@ static void test_prompts(void **state) {
     check_bad_prompt(ASK_REFUSAL, "{query}", "{reply}");
     check_bad_prompt(ASK_REFUSAL, "{query} {reply} {query}", "twice");
 
-    assert_int_equal(path_join(missing, folder, "none"), WR_OK);
+    assert_int_equal(path_join(missing, test_folder(), "none"), WR_OK);
     assert_int_equal(
         model_annotator_create(f->m, f->tok, f->chat, &(model_annotator_options){.prompts_dir = missing}, &a), WR_E_IO);
     assert_error_says(missing);

@@ -4,6 +4,7 @@
 #include "model/prefix.h"
 #include "reward/score.h"
 #include "tests/support/asserts.h"
+#include "tests/support/tiny_model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 enum { SEED = 8, MOST = 60, VOCABULARY = 50, LABELS = 4, PAD = 0 };
 
 static model *make(size_t C, size_t H, size_t G, size_t D, bool norms) {
-    model *m = NULL;
     model_config c = {.C = C,
                       .H = H,
                       .G = G,
@@ -31,10 +31,7 @@ static model *make(size_t C, size_t H, size_t G, size_t D, bool norms) {
                       .bos_id = -1,
                       .eos_id = -1,
                       .pad_id = PAD};
-    assert_int_equal(model_create(&c, &m), WR_OK);
-    assert_int_equal(model_alloc_params(m), WR_OK);
-    model_init_params(m, SEED);
-    return m;
+    return tiny_model(c, SEED);
 }
 
 /* Groups of 1 … 8 texts after one prompt of up to 200 tokens; among them the prompt alone, the same text twice, and
