@@ -356,8 +356,8 @@ void prefilter_scan(const prefilter *p, const char *text, size_t n, rule_mask *c
             ends[found] = (uint16_t)(i + 1);
             found += p->bitmap[key / 64] >> (key % 64) & 1;
         }
-        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the loop above has set the first `found`
-        // of both
+        /* The loop above has set the first `found` of both, which the analyzer does not see. */
+        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
         for (size_t i = 0; i < found; i++) mark_found(p, keys[i], s, start + ends[i], n, seen);
     }
     for (size_t i = 0; i < p->n_single; i++) {
