@@ -11,7 +11,7 @@
 
 #include "base/option_settings.h"
 
-/* The table. X(name): name_loss and name_options are defined in dpo/loss_name.c; the name is TRL's, and what --loss
+/* The table. X(NAME): NAME_loss and NAME_options are defined in dpo/loss_NAME.c; the name is TRL's, and what --loss
  * takes. The first is the default. */
 #define DPO_LOSSES(X) X(sigmoid)
 

@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "rollout/rollout.h"
 
-/* The table. X(word, name): word_rule and word_options are defined in dpo/pair_word.c; name is what --pair-rule takes.
+/* The table. X(WORD, name): WORD_rule and WORD_options are defined in dpo/pair_WORD.c; name is what --pair-rule takes.
  * The first is the default. */
 #define PAIR_RULES(X) X(best_worst, "best-worst")
 

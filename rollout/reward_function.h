@@ -5,7 +5,7 @@
 
 #include "rollout/rollout.h"
 
-/* The table. X(name): name_reward and name_reward_options are defined in rollout/reward_by_name.c. */
+/* The table. X(NAME): NAME_reward and NAME_reward_options are defined in rollout/reward_by_NAME.c. */
 #define REWARD_FUNCTIONS(X) X(practice) X(model)
 
 /* Which number of a reply a function gives. */

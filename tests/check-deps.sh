@@ -171,6 +171,13 @@ same=$({ printf '%s\n' "${files[@]}"; find tests/unit tests/mpi tests/fuzz tests
 near=$(printf '%s\n' "${files[@]##*/}" | sed 's/\.[ch]$//' | sort -u | awk '{ name[$0] = 1 } END { for (n in name) if ((n "s") in name) print n " and " n "s" }')
 [ -z "$near" ] || complain "names that one letter tells apart: $near"
 
+# A file that is named, in prose or in a comment, is there (NAME stands for one to be written).
+tops=$(sed 's|/.*||' <<<"$rooms" | sort -u | paste -sd '|')
+while IFS=: read -r where line name; do
+    [ -e "$name" ] || complain "$where:$line: $name is not there"
+done < <(grep -rnoE "\\b($tops|tests|bench|slurm|docs)(/[a-z_0-9-]+)+\.(c|h|sh|sbatch|md|inc)\\b" README.md CONTRIBUTING.md docs findings/README.md tests/*.sh Makefile \
+    "${files[@]}" 2>/dev/null | grep -v 'data/prompts/.*\.inc')
+
 if [ $bad -gt 0 ]; then
     echo "check-deps: $bad rule(s) broken" >&2
     exit 1
