@@ -120,6 +120,25 @@ cleanup:
     return status;
 }
 
+wr_status dir_copy_part(const char *from, const char *to, const char *name, const char *suffix) {
+    wr_status status = WR_OK;
+    char source[PATH_CAP], target[PATH_CAP], file[PATH_CAP], copy[PATH_CAP], **names = NULL;
+    size_t n = 0;
+    TRY(path_join(source, from, name));
+    TRY(path_join(target, to, name));
+    if (!dir_exists(source) || strcmp(source, target) == 0) return WR_OK;
+    TRY(dir_list(source, "", suffix, &names, &n));
+    if (n) TRY(dir_make(target));
+    for (size_t i = 0; i < n; i++) {
+        TRY(path_join(file, source, names[i]));
+        TRY(path_join(copy, target, names[i]));
+        TRY(file_copy(file, copy));
+    }
+cleanup:
+    names_free(names, n);
+    return status;
+}
+
 wr_status file_append_line(const char *path, const char *line) {
     wr_status status = WR_OK;
     char *text = NULL;

@@ -68,9 +68,21 @@ mapfile -t list < <(for file in "${files[@]}"; do [[ $file != *.c ]] || { [ ! -f
     find "$build/rules" -name '*.o' 2>/dev/null)
 if [ ${#list[@]} -gt 0 ]; then
     objects=${#list[@]}
-    breaches=$(nm -A -P -g "${list[@]}" | sed "s|^$build/||; s|^rules/|data/rules/|; s|\.o: | |" | awk "$allowed"'
+    breaches=$(nm -A -P -g "${list[@]}" | sed "s|^$build/||; s|^rules/|data/rules/|; s|\.o: | |" | PAIRS=$pairs awk "$allowed"'
         $3 == "U" { caller[++n] = $1; symbol[n] = $2; next }
         $3 ~ /^[A-TV-Z]$/ { home[$2] = $1 }
+        # Is this call one of a pair that the list above names?
+        function named(key,   i, side, n, line, word, one, two) {
+            split(key, side, SUBSEP)
+            n = split(ENVIRON["PAIRS"], line, "\n")
+            for (i = 1; i <= n; i++) {
+                if (split(line[i], word, " ") < 2) continue
+                one = "^" word[1] "$"; two = "^" word[2] "$"
+                gsub(/\*/, ".*", one); gsub(/\*/, ".*", two)
+                if ((side[1] ~ one && side[2] ~ two) || (side[2] ~ one && side[1] ~ two)) return 1
+            }
+            return 0
+        }
         function room_of(file) { sub(/\/[^\/]*$/, "", file); return file }
         END {
             for (i = 1; i <= n; i++) {
@@ -93,6 +105,20 @@ if [ ${#list[@]} -gt 0 ]; then
                 if (side[1] < side[2] && (side[2] SUBSEP side[1]) in calls)
                     print "pair " side[1] " " side[2] " " calls[key] " " calls[side[2], side[1]]
             }
+            # Circles of three and more: what is left when files that call nobody left are taken away, again and again.
+            for (key in calls) if (!named(key)) { split(key, side, SUBSEP); edge[key] = 1; left[side[1]] = left[side[2]] = 1 }
+            do {
+                gone = 0
+                for (file in left) busy[file] = 0
+                for (key in edge) {
+                    split(key, side, SUBSEP)
+                    if (side[1] in left && side[2] in left) busy[side[1]] = 1
+                }
+                for (file in busy) if (file in left && !busy[file]) { delete left[file]; gone = 1 }
+            } while (gone)
+            circle = ""
+            for (file in left) for (other in left) if ((file, other) in edge) circle = circle " " file ".c->" other ".c (" calls[file, other] ")"
+            if (circle != "") print "files call each other in a circle, or lead to one:" circle
         }' rooms.txt - | sort)
     while read -r line; do
         [ -n "$line" ] || continue
