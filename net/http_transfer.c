@@ -87,8 +87,9 @@ cleanup:
 static wr_status give_up(http_pool *p, const http_job *job, transfer *t, long code, bool hopeless, const char *why) {
     wr_status status = WR_OK;
     size_t limit = p->o.in_flight < STOP_MIN ? STOP_MIN : p->o.in_flight > STOP_MAX ? STOP_MAX : p->o.in_flight;
-    /* more likely the questions' fault than the server's */
-    if (p->succeeded && (code == 400 || code == 413 || code == 422)) limit *= STOP_FOR_BAD;
+    /* More likely the questions' fault than the server's. Responses that are too long take longest, so all that are in
+     * flight can end behind one another, however few they are among the others. */
+    if (p->succeeded && (t->too_long || code == 400 || code == 413 || code == 422)) limit *= STOP_FOR_BAD;
     t->phase = IDLE;
     p->counts.failed++;
     p->in_a_row++;

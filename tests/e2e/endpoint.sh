@@ -120,7 +120,7 @@ serve --key $key unicode=1
 annotate unicode
 check unicode "unicode around the answer does no harm" same good unicode
 
-serve --key $key huge=0.1 toolong=0.1
+serve --key $key huge=0.6 toolong=0.1
 annotate huge
 bad=$(jq -rs '[.[] | select(.fault != "none")] | length' "$work/log")
 check huge "too large a response, or a question too long for the model: no label, counted, not tried again" test $rc = 0 -a "$bad" -gt 20 -a "$(count huge failed)" = "$bad" -a "$(count huge retries)" = 0
