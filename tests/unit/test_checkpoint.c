@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "model/weights/lora.h"
 #include "trainer/checkpoint.h"
+#include "tests/support/mpi_leaks.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
 
@@ -320,10 +321,6 @@ static void test_config_hash(void **state) {
     run_config_hash("lr: 1\nouter: 1\n", skip, b);
     assert_string_not_equal(a, b);
 }
-
-/* Asked by LeakSanitizer at the end: this program starts Open MPI, which keeps memory until the process ends. */
-__attribute__((visibility("default"))) int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void) { return 1; }
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_adapters),

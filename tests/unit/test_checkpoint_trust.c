@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "trainer/checkpoint.h"
+#include "tests/support/mpi_leaks.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
 
@@ -207,10 +208,6 @@ static void test_elsewhere(void **state) {
     assert_non_null(strstr(said, "threads: 3 (was 2), instruction set: avx512 (was avx2): the losses agree to 1e-5"));
     assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1); /* one line */
 }
-
-/* Asked by LeakSanitizer at the end: this program starts Open MPI, which keeps memory until the process ends. */
-__attribute__((visibility("default"))) int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void) { return 1; }
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_flips), cmocka_unit_test(test_edits),

@@ -6,6 +6,7 @@
 #include "tests/support/asserts.h"
 #include "tests/support/near.h"
 #include "tests/support/shards.h"
+#include "tests/support/mpi_leaks.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
 #include "tests/support/tiny_tokenizer.h"

@@ -2,6 +2,7 @@
  * stop in the midst of a step, a failed evaluation, a failed step, and at its end. */
 #include "base/file.h"
 #include "tests/support/asserts.h"
+#include "tests/support/mpi_leaks.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
 #include "trainer/run_loop.h"
