@@ -16,6 +16,7 @@ typedef struct job {
     prepare_context c;
     prepare_tools tools;
     prepare_account account;
+    bool ours;     /* what is in OUT.partial belongs to this job, which may remove it */
     bool complete; /* the result has its name */
     bool nothing;  /* no row was usable: nothing to keep for another run */
 } job;
@@ -103,16 +104,19 @@ cleanup:
 }
 
 /* Rank 0: the folder is ours, and what is in it belongs to this job. */
-static wr_status enter_dir(prepare_context *c, const prepare_tools *t, bool *finished) {
+static wr_status enter_dir(job *j, bool *finished) {
     wr_status status = WR_OK;
+    prepare_context *c = &j->c;
+    char described[PATH_CAP];
     strbuf text = {0};
     bool resumed = false, stale = false;
     TRY(prepare_dir_lock(&c->dir));
+    TRY(path_join(described, c->dir.partial, "job.json"));
+    j->ours = !file_exists(described); /* otherwise it is another job's until it proves to be this one's */
     TRY(prepare_dir_check(c->o, &c->dir, finished));
-    TRY(prepare_describe_job(c->o, t, &text));
-    status = prepare_dir_job(&c->dir, "job.json", text.data, c->o->usual_terms, c->o->overwrite, &resumed, &stale);
-    if (status < 0) prepare_dir_close(&c->dir, true); /* another job's work is not ours to remove */
-    TRY(status);
+    TRY(prepare_describe_job(c->o, &j->tools, &text));
+    TRY(prepare_dir_job(&c->dir, "job.json", text.data, c->o->usual_terms, c->o->overwrite, &resumed, &stale));
+    j->ours = true;
     if (stale) {
         TRY(prepare_dir_clear(&c->dir));
         TRY(prepare_dir_check(c->o, &c->dir, finished));
@@ -195,7 +199,7 @@ static wr_status run(job *j) {
     status = prepare_dir_name(c->o->out_dir, &c->dir);
     if (status >= 0) status = prepare_tools_open(c->o, c->root, t);
     TRY(prepare_agree(c, status));
-    if (c->root) status = enter_dir(c, t, &finished);
+    if (c->root) status = enter_dir(j, &finished);
     TRY(prepare_agree(c, status));
     if (c->w) finished = world_any(c->w, finished);
     if (finished) {
@@ -231,9 +235,9 @@ wr_status prepare_run(const prepare_options *o, world *w) {
     job j = {.c = {.o = o, .w = w && world_size(w) > 1 ? w : NULL, .root = !w || world_rank(w) == 0, .dir.lock = -1}};
     wr_status status = run(&j);
     if (j.c.root && j.c.dir.lock >= 0) {
-        bool keep = status < 0 && !j.complete && worth_keeping(&j);
-        if (keep) log_info("prepare: what is done is kept in %s; run the same command to continue", j.c.dir.partial);
-        prepare_dir_close(&j.c.dir, keep);
+        const bool go_on = j.ours && status < 0 && !j.complete && worth_keeping(&j);
+        if (go_on) log_info("prepare: what is done is kept in %s; run the same command to continue", j.c.dir.partial);
+        prepare_dir_close(&j.c.dir, go_on || !j.ours);
     }
     prepare_tools_close(&j.tools);
     funnel_free(&j.account.funnel);

@@ -9,7 +9,7 @@ begin() {
     "$program" prepare - --out u --no-tokens --seed 3 --no-chats <pipe >out 2>err &
     local pid=$!
     exec 4>pipe
-    for _ in $(seq 3000); do [ -e u.partial/sources.json ] || [ -s u.partial/job.json ] && break; sleep 0.01; done
+    for _ in $(seq 3000); do [ -s u.partial/job.json ] && break; sleep 0.01; done
     kill -KILL $pid
     wait $pid 2>/dev/null
     exec 4>&-
@@ -45,6 +45,7 @@ ok "the seed that is left out is another one, too" refused '--seed was "3" and i
 again --seed 3 --languages en
 ok "what rules come to is compared by what they are" refused 'filters (their rules'
 
+cp -r u.partial older.partial
 # As a version left it that knew two of the options not.
 jq -c 'del(.["--shard-records"], .["--drop-toxic"])' u.partial/job.json >older && cp older u.partial/job.json
 again --seed 3 --shard-records 100
@@ -53,4 +54,11 @@ again --seed 3 --drop-toxic
 ok "... and so a flag" refused '--drop-toxic was "0" and is "1"'
 again --seed 3 --skip-bad --endpoint-parallel 3 --endpoint-timeout 7 --annotator-batch-tokens 99 --file-mode umask
 ok "free options are free, and older work goes on" eval '! grep -q "unfinished work with other settings" err && grep -q "going on with the unfinished work" err'
+
+# Where the result is there and another job's unfinished work beside it, a refusal because of the result leaves that work, too.
+"$program" synth --users 6 --conversations 20 --seed 1 --out world >log 2>&1 && "$program" prepare world/chats.jsonl.zst --no-tokens --out v >>log 2>&1
+cp -r older.partial v.partial
+rc=0
+"$program" prepare - --format labelled --no-tokens --out v </dev/null >out 2>err || rc=$?
+ok "a result in the way does not cost another job its work" test $rc != 0 -a -e v.partial/job.json -a -e v/meta.json
 done_testing
