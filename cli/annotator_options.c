@@ -148,7 +148,7 @@ static wr_status get(maker *m, const char *name, size_t n, annotator **out) {
         if (strlen(names[k]) != n || memcmp(names[k], name, n) != 0) continue;
         wr_status status = kinds[k].make(m, out);
         if (status >= 0) m->set->owned[m->set->n_owned++] = *out;
-        return status;
+        return world_agree(m->w, status); /* the next kind may be made by all ranks together */
     }
     snprintf(word, sizeof word, "%.*s", n > 60 ? 60 : (int)n, name);
     const char *near = nearest_name(word, names);

@@ -36,7 +36,7 @@ typedef struct annotator_set {
     annotator_model model; /* what the model annotator borrows */
 } annotator_set;
 
-/* WR_E_USAGE names the option. COLLECTIVE with a local model, else LOCAL: each rank has its own, and its own file of
+/* WR_E_USAGE names the option. COLLECTIVE: each rank has its own, and its own file of
  * answers; w may be NULL. */
 wr_status annotators_create(const annotator_options *o, world *w, annotator_set *out);
 /* Where their answers are kept: --answer-cache, or the name of --out with .answers. WR_E_USAGE without either. */

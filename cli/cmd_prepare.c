@@ -138,9 +138,8 @@ static wr_status run_prepare(const options *o, world *w) {
     strbuf terms = {0}, usual = {0};
     wr_status mine =
         sources ? fill(o, &c, &terms, &usual) : wr_fail(WR_E_NOMEM, "out of memory for the names of %zu sources", n);
-    /* Only conversations are annotated. */
-    if (mine >= 0 && strcmp(c.p.format, "wildchat") == 0) mine = annotators_create(&c.who, w, &who);
     TRY(world_agree(w, mine));
+    if (strcmp(c.p.format, "wildchat") == 0) TRY(annotators_create(&c.who, w, &who)); /* only conversations */
     for (size_t i = 0; i < n; i++) sources[i] = options_positional(o, i);
     c.p.sources = sources;
     c.p.n_sources = n;
