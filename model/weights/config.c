@@ -50,7 +50,7 @@ static wr_status read_labels(const json_value *o, size_t *n_outputs) {
 }
 
 static wr_status read_type(const json_value *o, model_config *c, const model_family **out) {
-    const char *type = NULL, *act = "none";
+    const char *type = NULL, *act = "";
     size_t n = 0;
     const json_value *archs = json_get(o, "architectures");
     if (!json_get_string(o, "model_type", &type, &n))
@@ -58,8 +58,10 @@ static wr_status read_type(const json_value *o, model_config *c, const model_fam
     wr_status s = model_config_set_type(c, type);
     if (s < 0) return s;
     *out = family_of(type);
-    if (!field_is_absent(json_get(o, "hidden_act")) &&
-        (!json_get_string(o, "hidden_act", &act, &n) || strcmp(act, (*out)->activation) != 0))
+    const bool given = !field_is_absent(json_get(o, "hidden_act"));
+    if (given && !json_get_string(o, "hidden_act", &act, &n))
+        return wr_fail(WR_E_FORMAT, "field \"hidden_act\" is not a name");
+    if (given && strcmp(act, (*out)->activation) != 0)
         return wr_fail(WR_E_FORMAT, "field \"hidden_act\": \"%.40s\" is not supported (%s)", act, (*out)->activation);
     model_config_set_head(c, HEAD_LM, 0);
     if (field_is_absent(archs) || (archs->kind == JSON_ARRAY && archs->length == 0)) return WR_OK;

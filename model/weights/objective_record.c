@@ -10,8 +10,12 @@ static const char *const FILE_NAME = "wildreward.json";
 static const size_t FILE_BYTES_MAX = 1 << 20;
 
 wr_status objective_record_parse(const json_value *record, char out[OBJECTIVE_NAME_CAP]) {
-    const json_value *name = json_is(record, JSON_OBJECT) ? json_get(record, "objective") : NULL;
+    const json_value *name = NULL;
     memset(out, 0, OBJECTIVE_NAME_CAP); /* configurations are compared and sent as bytes */
+    if (field_is_absent(record)) return WR_OK;
+    if (!json_is(record, JSON_OBJECT))
+        return wr_fail(WR_E_FORMAT, "the record of the model's objective, \"wildreward\", is not an object");
+    name = json_get(record, "objective");
     if (field_is_absent(name)) return WR_OK;
     if (name->kind != JSON_STRING || name->length == 0)
         return wr_fail(WR_E_FORMAT, "field \"wildreward.objective\" is not a name");

@@ -1,8 +1,8 @@
 /* The name of what a score head was trained by, as this program records it: config.json has it under "wildreward"; an
  * adapter's folder, whose own files have no place for it, in wildreward.json. Which names there are is the reward's
  * business (reward/objective.h): here one is carried along. LOCAL. */
-#ifndef WR_MODEL_OBJECTIVE_RECORD_H
-#define WR_MODEL_OBJECTIVE_RECORD_H
+#ifndef WR_MODEL_WEIGHTS_OBJECTIVE_RECORD_H
+#define WR_MODEL_WEIGHTS_OBJECTIVE_RECORD_H
 
 #include "base/json.h"
 #include "model/weights/config.h"

@@ -33,6 +33,8 @@ named() {
 named earlier null
 named future '"of-the-future"'
 named broken 7
+named shapeless null
+jq '.wildreward = "corn"' rm/model/config.json >shapeless/config.json
 echo '{"query":"How do I bake bread?","response":"With flour and water, slowly."}' >rows.jsonl
 score() { "$WR" score --model "$1" --in rows.jsonl >"$2" 2>log.txt; }
 figures() { "$WR" evaluate --model "$1" --data data --out - 2>log.txt | jq -c 'del(.model)'; }
@@ -54,6 +56,7 @@ ok "... training it on" refused future wr 1 train reward $small --model future -
 ok "... of an adapter" eval 'echo "{\"objective\":\"of-the-future\"}" >tuned/adapter/wildreward.json &&
     refused lm/model wr 1 score --model lm/model --adapter tuned/adapter --in rows.jsonl'
 ok "a record that is no name" eval 'code 1 wr 1 score --model broken --in rows.jsonl && says log.txt broken/config.json wildreward.objective'
+ok "... nor an object" eval 'code 1 wr 1 score --model shapeless --in rows.jsonl && says log.txt shapeless/config.json "is not an object"'
 ok "an unknown --objective" code 2 wr 1 train reward $small --new $spec --out u --steps 1 --objective ordinary
 ok "... is told with those there are" says log.txt objective ordinal
 done_testing

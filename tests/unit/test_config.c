@@ -209,7 +209,7 @@ static void test_refused(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"\"hidden_act\":\"gelu\",", "hidden_act"},
-        {"\"hidden_act\":7,", "hidden_act"},
+        {"\"hidden_act\":7,", "\"hidden_act\" is not a name"},
         {"\"attention_bias\":true,", "attention_bias"},
         {"\"mlp_bias\":true,", "mlp_bias"},
         {"\"sliding_window\":4096,", "sliding_window"},
