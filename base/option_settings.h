@@ -10,7 +10,8 @@ struct options;
 
 enum { OPTION_SETTINGS = 8 }; /* options that a row may have of its own */
 
-/* rows: ended by {0}. settings (OPTION_SETTINGS): what they say by default, and what is given. */
+/* rows: ended by {0}, at most OPTION_SETTINGS (tests hold every table to that). settings (OPTION_SETTINGS): what they
+ * say by default, and what is given. */
 void settings_of_defaults(const option_spec *rows, double *settings);
 void settings_of_options(const struct options *o, const option_spec *rows, double *settings);
 /* WR_E_USAGE: an option among `rows`, those of --choice `other`, is given, and --choice is `chosen`. One that says what

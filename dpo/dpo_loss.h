@@ -17,7 +17,6 @@
 
 typedef struct dpo_logprobs {
     double policy_chosen, policy_rejected, reference_chosen, reference_rejected;
-    size_t chosen_tokens, rejected_tokens; /* of the replies */
 } dpo_logprobs;
 
 typedef struct dpo_loss dpo_loss;

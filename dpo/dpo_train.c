@@ -11,15 +11,12 @@
 #include "dpo/dpo_train.h"
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "dpo/dpo_batch.h"
 #include "dpo/dpo_loss.h"
 #include "model/weights/lora.h"
 #include "trainer/packing/micro_batch_plan.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 static wr_status open_local(dpo_trainer *t) {
     wr_status status = WR_OK;
@@ -95,12 +92,8 @@ static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const d
     for (size_t i = 0; i < m->n_pairs; i++) {
         const dpo_pair *p = &pairs[m->pair[i]];
         size_t w = m->first[2 * i], l = m->first[2 * i + 1], end = m->first[2 * i + 2];
-        dpo_logprobs x = {sum_of(m->logprob, w, l),
-                          sum_of(m->logprob, l, end),
-                          sum_of(m->reference_logprob, w, l),
-                          sum_of(m->reference_logprob, l, end),
-                          l - w,
-                          end - l};
+        dpo_logprobs x = {sum_of(m->logprob, w, l), sum_of(m->logprob, l, end), sum_of(m->reference_logprob, w, l),
+                          sum_of(m->reference_logprob, l, end)};
         double margin = dpo_margin(&x), dchosen, drejected;
         double loss = dpo_loss_at(&o->loss, &x, &dchosen, &drejected);
         TRY(wr_context(updater_check_loss(&t->update, loss), "a pair of prompt %u (h = %g)", p->prompt, margin));

@@ -30,7 +30,8 @@ typedef struct objective_use {
 
 struct objective {
     const char *name;
-    /* its own command-line options: numbers and flags, with defaults; ended by {0} */
+    /* its own command-line options: numbers and flags, with defaults; ended by {0}. A saved model records the name
+     * alone, so they may shape loss and terms, not score and class. */
     const option_spec *options;
     /* N for K classes, at least 1. */
     size_t (*outputs)(int classes);

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 wr_status pick_scratch_alloc(size_t V, pick_scratch *out) {
-    *out = (pick_scratch){
-        .weights = mem_calloc(V, sizeof(float)), .candidates = mem_calloc(V, sizeof(token_candidate)), .V = V};
+    *out =
+        (pick_scratch){.weights = mem_calloc(V, sizeof(float)), .candidates = mem_calloc(V, sizeof(token_candidate))};
     if (out->weights && out->candidates) return WR_OK;
     pick_scratch_free(out);
     return WR_E_NOMEM;

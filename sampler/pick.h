@@ -9,7 +9,6 @@
 typedef struct pick_scratch {
     float *weights;
     token_candidate *candidates;
-    size_t V;
 } pick_scratch;
 wr_status pick_scratch_alloc(size_t V, pick_scratch *out);
 void pick_scratch_free(pick_scratch *s);

@@ -104,6 +104,10 @@ static void temperature(const sampling_options *o, next_token *t) {
 static bool top_k_active(const sampling_options *o, size_t V) { return o->top_k && o->top_k < V; }
 
 static void top_k(const sampling_options *o, next_token *t) {
+    if (!t->all) { /* ranked already */
+        next_token_keep(t, o->top_k < t->n_left ? o->top_k : t->n_left);
+        return;
+    }
     list_tokens(t, 0.0);
     select_first(t->left, t->n_left, o->top_k); /* sorting the whole vocabulary would cost more than all the rest */
     t->n_left = o->top_k;

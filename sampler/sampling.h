@@ -47,7 +47,8 @@ typedef struct sampling_step {
     bool (*active)(const sampling_options *o, size_t V);
     void (*apply)(const sampling_options *o, next_token *t);
 } sampling_step;
-/* In the order in which they act, which is that of Hugging Face's warpers. Not for greedy choice (temperature 0). */
+/* In the order in which they act, which is that of Hugging Face's warpers: temperature weighs the whole vocabulary,
+ * so it comes first. Not for greedy choice (temperature 0). */
 extern const sampling_step sampling_steps[];
 
 /* For steps: the tokens that are left and weigh at least `least`, most probable first; equal logits by id. */

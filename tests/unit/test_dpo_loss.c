@@ -5,12 +5,13 @@
 
 #include "dpo/dpo_loss.h"
 #include "tests/support/near.h"
+#include "tests/support/setting_rows.h"
 
 /* The sigmoid loss at margin h, and its derivative there. */
 static double sigmoid_at(double beta, double smoothing, double h, double *dh) {
     const dpo_loss_options o = {.kind = &sigmoid_loss, .beta = beta, .settings = {smoothing}};
     double dchosen, drejected;
-    const double loss = dpo_loss_at(&o, &(dpo_logprobs){-10 + h, -12, -11, -13, 4, 7}, &dchosen, &drejected);
+    const double loss = dpo_loss_at(&o, &(dpo_logprobs){-10 + h, -12, -11, -13}, &dchosen, &drejected);
     assert_true(dchosen == -drejected || isnan(h));
     if (dh) *dh = dchosen;
     return loss;
@@ -24,13 +25,13 @@ static void test_values(void **state) {
     /* -log sigma(0.1 * 3), computed by hand: log(1 + e^-0.3) */
     assert_near(sigmoid_at(0.1, 0, 3, NULL), 0.55435524446 /* ln 1.740818220681718 */, 1e-9);
     assert_near(sigmoid_at(0.1, 0.1, 3, NULL), 0.9 * log1p(exp(-0.3)) + 0.1 * log1p(exp(0.3)), 1e-14);
-    dpo_logprobs x = {-10, -14, -11, -13, 1, 1};
+    dpo_logprobs x = {-10, -14, -11, -13};
     assert_near(dpo_margin(&x), (-10 + 14) - (-11 + 13), 0);
 }
 
 static double at(const dpo_loss_options *o, double chosen, double rejected) {
     double dchosen, drejected;
-    return dpo_loss_at(o, &(dpo_logprobs){chosen, rejected, -11, -13, 4, 7}, &dchosen, &drejected);
+    return dpo_loss_at(o, &(dpo_logprobs){chosen, rejected, -11, -13}, &dchosen, &drejected);
 }
 
 /* Derivatives of a loss at both replies of the policy. */
@@ -38,7 +39,7 @@ static void check_gradient(const dpo_loss_options *o) {
     for (double h = -20.1; h <= 20; h += 0.37) {
         const double chosen = -11 + h / 3, rejected = -13 - 2 * h / 3, e = 1e-5;
         double dchosen, drejected;
-        dpo_loss_at(o, &(dpo_logprobs){chosen, rejected, -11, -13, 4, 7}, &dchosen, &drejected);
+        dpo_loss_at(o, &(dpo_logprobs){chosen, rejected, -11, -13}, &dchosen, &drejected);
         const double by_chosen = (at(o, chosen + e, rejected) - at(o, chosen - e, rejected)) / (2 * e);
         const double by_rejected = (at(o, chosen, rejected + e) - at(o, chosen, rejected - e)) / (2 * e);
         assert_near(dchosen, by_chosen, 1e-8 + 1e-6 * fabs(by_chosen));
@@ -67,9 +68,9 @@ static void test_margin_gradient(void **state) {
     static const double sign[] = {1, -1, -1, 1};
     for (int k = 0; k < 4; k++) {
         double x[4] = {-3, -4, -5, -2.5};
-        double before = dpo_margin(&(dpo_logprobs){x[0], x[1], x[2], x[3], 1, 1});
+        double before = dpo_margin(&(dpo_logprobs){x[0], x[1], x[2], x[3]});
         x[k] += 0.5;
-        assert_near(dpo_margin(&(dpo_logprobs){x[0], x[1], x[2], x[3], 1, 1}) - before, 0.5 * sign[k], 1e-12);
+        assert_near(dpo_margin(&(dpo_logprobs){x[0], x[1], x[2], x[3]}) - before, 0.5 * sign[k], 1e-12);
     }
 }
 
@@ -95,6 +96,7 @@ static void test_names(void **state) {
     for (const dpo_loss *const *l = dpo_losses; *l; l++) {
         if (*words) strcat(words, "|");
         strcat(words, (*l)->name);
+        assert_setting_rows((*l)->options);
     }
     assert_string_equal(dpo_loss_rows[0].arg, words);
     assert_string_equal(dpo_loss_rows[0].default_value, dpo_losses[0]->name);

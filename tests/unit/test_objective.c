@@ -6,6 +6,7 @@
 #include "base/strbuf.h"
 #include "reward/objective.h"
 #include "tests/support/near.h"
+#include "tests/support/setting_rows.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -135,10 +136,7 @@ static void test_table(void **state) {
         assert_ptr_equal(objective_find(all[i]->name), all[i]);
         assert_true(strlen(all[i]->name) < OBJECTIVE_NAME_CAP);
         strbuf_printf(&names, "%s%s", i ? "|" : "", all[i]->name);
-        for (const option_spec *row = all[i]->options; row->name; row++) {
-            assert_true(row->kind == OPT_INT || row->kind == OPT_FLOAT || row->kind == OPT_FLAG);
-            assert_true(row - all[i]->options < OPTION_SETTINGS);
-        }
+        assert_setting_rows(all[i]->options);
     }
     assert_string_equal(strbuf_str(&names), OBJECTIVE_NAMES);
     strbuf_free(&names);
