@@ -15,7 +15,7 @@ static const option_spec dpo_rows[] = {
     OPTION_TEXT(dpo_options, model_dir, "model", NULL, "DIR",
                 "policy to start from, which is also the frozen reference", .required = true, .input = INPUT_WHOLE,
                 .resume = RESUME_CONTENT),
-    OPTION_TEXT(dpo_options, reward_dir, "reward", NULL, "DIR", "reward model that scores the replies",
+    OPTION_TEXT(dpo_options, rollout.reward_dir, "reward", NULL, "DIR", "reward model that scores the replies",
                 .required = true, .input = INPUT_WHOLE, .resume = RESUME_CONTENT),
     OPTION_TEXT(dpo_options, prompts, "prompts", NULL, "FILE|DIR",
                 "JSONL with \"messages\" or \"prompt\", or a folder made by prepare", .required = true,
@@ -62,7 +62,7 @@ static const option_spec saving_of_dpo[] = {
     {0},
 };
 static const option_spec reply_rows[] = {
-    OPTION_TEXT(dpo_options, template_file, "template", NULL, "FILE",
+    OPTION_TEXT(dpo_options, rollout.template_file, "template", NULL, "FILE",
                 "reward template, for a reward model that records none", .input = INPUT_WHOLE),
     OPTION_FLAG(dpo_options, save_replies, "save-replies", NULL, "write every reply to RUN/replies/step-N.jsonl.zst",
                 .resume = RESUME_FREE),

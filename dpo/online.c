@@ -11,9 +11,7 @@
 #include "model/host/model_share.h"
 #include "trainer/run_loop.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct run {
@@ -50,8 +48,6 @@ static wr_status open_models(run *x) {
         TRY(frozen_copy(x->w, x->policy, &x->reference));
     rollout_options r = o->rollout;
     r.policy_dir = o->model_dir;
-    r.reward_dir = o->reward_dir;
-    r.template_file = o->template_file;
     r.check_weights = o->check_weights;
     r.should_stop = work_should_stop;
     r.stop_context = x->c;
@@ -116,7 +112,7 @@ cleanup:
 static wr_status open_run(run *x) {
     wr_status status = WR_OK;
     const dpo_options *o = x->o;
-    char both[2 * 33] = "";
+    strbuf both = {0};
     x->loop = (run_loop){.w = x->w,
                          .m = x->policy,
                          .opt = &x->trainer.update.opt,
@@ -128,9 +124,10 @@ static wr_status open_run(run *x) {
                          .name = "dpo",
                          .context = x,
                          .step = online_step};
-    /* The data of this run: the prompts and the reward model. */
-    snprintf(both, sizeof both, "%s%s", x->prompts.hash, rollout_reward_hash(x->r));
-    hash_hex(both, strlen(both), x->loop.state.data_hash);
+    /* The data of this run: the prompts, and what the reward functions read. */
+    strbuf_printf(&both, "%s%s", x->prompts.hash, rollout_reward_hash(x->r));
+    TRY(world_agree(x->w, strbuf_status(&both)));
+    hash_hex(both.data, both.len, x->loop.state.data_hash);
     memcpy(x->loop.state.parent_hash, x->policy->parent_hash, sizeof x->loop.state.parent_hash);
     TRY(run_loop_open(&x->loop));
     if (o->save_replies) {
@@ -156,7 +153,7 @@ wr_status dpo_online(world *w, const dpo_options *o) {
         status = wr_fail(WR_E_NUMERIC,
                          "%s: none of the %zu replies got a reward (not a number, or too long for the reward model): "
                          "nothing was learned; look at %s with --check-weights",
-                         o->run.out, x.replies, o->reward_dir);
+                         o->run.out, x.replies, o->rollout.reward_dir);
     TRY(world_agree(w, status));
 cleanup:
     run_loop_close(&x.loop);

@@ -1,6 +1,6 @@
 /* Online DPO: sample, score, pair, update, step after step. COLLECTIVE.
  *
- *   online.c       the loop: set-up, resume, checkpoints, stop signals, the final model
+ *   online.c       set-up, and what a step does; the loop around steps is trainer/run_loop.h's
  *   online_step.c  one step's plan on rank 0: which prompts, what comes back, pairs out
  *   dpo_train.c    the update                dpo_metrics.c  the numbers of a step
  *
@@ -15,13 +15,12 @@
 #include "rollout/rollout.h"
 
 typedef struct dpo_options {
-    const char *model_dir, *reward_dir, *prompts;
-    const char *template_file; /* or NULL */
-    const run_terms *terms;    /* what the run is begun with */
+    const char *model_dir, *prompts;
+    const run_terms *terms; /* what the run is begun with */
     run_options run;
     bool save_replies;
     size_t prompts_per_step, group; /* group: prompts of a SAMPLE task */
-    rollout_options rollout;        /* n, lengths, temperature …; folders and seed are filled in by dpo_online */
+    rollout_options rollout;        /* without the policy's folder, which dpo_online fills in */
     dpo_train_options train;
     pair_options pairs;  /* its seed is that of the run */
     precision precision; /* of all models; the same on every rank */

@@ -10,7 +10,6 @@
 #include "mpi/unpack.h"
 #include "text/chat/chat_read.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Nothing but a role and a text. */

@@ -6,14 +6,12 @@
  * sampler gave go on to training as they are. */
 #include "rollout/rollout.h"
 
-#include "base/log.h"
 #include "mpi/unpack.h"
 #include "rollout/reward_function.h"
 #include "text/chat/chat_fit.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct rollout {
     const model *policy;

@@ -86,7 +86,7 @@ wr_status rollout_create(world *w, const model *policy, const prompt_set *prompt
 void rollout_free(rollout *r); /* COLLECTIVE; NULL is fine */
 /* The chat template in use as Jinja; NULL when no prompt is a chat. */
 const char *rollout_chat_source(const rollout *r);
-/* Hash of the reward model's folder; "" without one. */
+/* Hashes of what the reward functions read (the reward model's folder …), one behind another; "" without any. */
 const char *rollout_reward_hash(const rollout *r);
 /* A work_fn (context: the rollout): samples, decodes, checks and scores the prompts of one task. LOCAL. */
 wr_status rollout_task(void *context, const void *task, size_t n, strbuf *out);
