@@ -1,8 +1,8 @@
 # Sourced by the batch script: finds the program, starts it on all nodes of the job, and does what a time limit asks for.
 #
 # Slurm sends USR1 to the batch shell 60 s before the time limit (--signal=B:USR1@60). It is passed to the launcher, which passes it to all ranks;
-# they agree on it, save a checkpoint and end with exit code 75. The job then requeues itself and goes on from there, because every run is
-# started with --resume, which starts afresh where there is no checkpoint yet. A lock in the run directory keeps a stale job from writing into it.
+# they agree on it, save a checkpoint and end with exit code 75. The job then requeues itself and goes on from there, because train
+# and dpo are started with --resume, which starts afresh where there is no checkpoint yet, and prepare goes on by itself. A lock in the run directory keeps a stale job from writing into it.
 # TERM (scancel, preemption) is passed on as USR1, too: mpirun would kill its ranks two seconds after a TERM, Slurm leaves them KillWait (30 s) for
 # their checkpoint. The job then ends without a requeue of its own.
 #   WILDREWARD            the program (default: $SLURM_SUBMIT_DIR/build/wildreward, then PATH)
