@@ -171,7 +171,7 @@ demo: deps
 bench: $(BIN) $(BENCHES) $(TESTPROGS)
 	$(Q)BUILD=$(BUILD) ./bench/run.sh
 
-## lint: clang-tidy, cppcheck and shell syntax
+## lint: clang-format, clang-tidy (without it cppcheck), shellcheck
 lint: $(PROMPTS)
 	$(Q)LINT_FILE_FLAGS='$(foreach s,$(SOURCES),$(if $($(s:.c=_CFLAGS)),$(s) $($(s:.c=_CFLAGS));))' ./tests/lint.sh $(CPPFLAGS)
 

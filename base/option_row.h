@@ -65,7 +65,7 @@ typedef struct option_group {
     const option_spec *rows;   /* NULL ends a list of groups */
     size_t at;                 /* offset of their struct in the command's */
     const option_spec *varied; /* NULL, or what this command has otherwise: rows with a name, and default, arg, help,
-                                  bounds, required, rule of --resume where they differ */
+                                  bounds, required, rule of --resume (not RESUME_FIXED) where they differ */
 } option_group;
 
 /* clang-format off */

@@ -1,5 +1,4 @@
-/* What options.c (values, command line), options_fill.c (into a struct), options_yaml.c (run file in
- * and out) and options_help.c share. LOCAL. */
+/* What the files of options (options*.c, option_value.c, option_names.c) share. LOCAL. */
 #ifndef WR_BASE_OPTIONS_INTERNAL_H
 #define WR_BASE_OPTIONS_INTERNAL_H
 

@@ -5,7 +5,6 @@
 #include "base/printable.h"
 #include "base/stream.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 

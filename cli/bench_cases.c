@@ -1,6 +1,5 @@
 #include "cli/bench_setup.h"
 
-#include "data/shard/dataset.h"
 #include "mpi/reduce.h"
 
 #include <cblas.h> /* only as the limit that the project's own products are compared with */
@@ -149,8 +148,6 @@ cleanup:
     return status;
 }
 
-static wr_status run_shards(bench_setup *s) { return bench_read_shards(s); }
-
 const bench_case bench_cases[] = {
     {"OpenBLAS f32", "GFLOP/s", 1e9, NULL, true, false, gemm_flops, run_openblas},
     {"matmul f32", "GFLOP/s", 1e9, "OpenBLAS f32", true, false, gemm_flops, run_products},
@@ -162,6 +159,6 @@ const bench_case bench_cases[] = {
     {"gradient reduce", "MB/s", 1e6, NULL, true, true, reduce_bytes, run_reduce},
     {"json parse", "MB/s", 1e6, NULL, false, false, json_bytes, run_json},
     {"tokenize", "MB/s", 1e6, NULL, false, false, text_bytes_of, run_tokenize},
-    {"shard read", "MB/s", 1e6, NULL, false, false, shard_bytes, run_shards},
+    {"shard read", "MB/s", 1e6, NULL, false, false, shard_bytes, bench_read_shards},
     {.name = NULL},
 };

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void bench_reset_operands(bench_setup *s) {
     size_t T = s->o.tokens, C = s->lm->config.C, F = s->lm->config.F;

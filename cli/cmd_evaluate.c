@@ -1,10 +1,8 @@
 /* evaluate: a reward model or language model on shards, or a policy on prompts. */
 #include "cli/lm_tool.h"
 
-#include "base/file.h"
 #include "base/fresh.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/stream.h"
 #include "evaluate/policy_eval.h"
 #include "rollout/reward_function.h"
@@ -90,17 +88,13 @@ static void begin(json_writer *j, const char *kind, const evaluate_call *c) {
     json_member_string(j, "split", c->split);
 }
 
-static void number(json_writer *j, const char *key, double v) { json_member_double(j, key, v); }
-
-static void count(json_writer *j, const char *key, size_t v) { json_member_int(j, key, (int64_t)v); }
-
 static void write_reward(json_writer *j, const reward_figures *f) {
-    count(j, "records", f->records);
-    number(j, "loss", f->loss);
-    number(j, "accuracy", f->accuracy);
-    number(j, "mae", f->mae);
-    number(j, "spearman", f->spearman);
-    number(j, "quadratic_kappa", f->kappa);
+    json_member_count(j, "records", f->records);
+    json_member_double(j, "loss", f->loss);
+    json_member_double(j, "accuracy", f->accuracy);
+    json_member_double(j, "mae", f->mae);
+    json_member_double(j, "spearman", f->spearman);
+    json_member_double(j, "quadratic_kappa", f->kappa);
     json_member_array(j, "mean_score_by_label");
     for (int k = 0; k < f->classes; k++) json_double(j, f->mean_score[k]);
     json_end_array(j);
@@ -111,12 +105,12 @@ static void write_reward(json_writer *j, const reward_figures *f) {
 
 static void write_truth(json_writer *j, const truth_figures *t) {
     json_member_object(j, "truth");
-    count(j, "replies", t->replies);
-    count(j, "users", t->users);
-    count(j, "too_long", t->too_long);
-    number(j, "spearman", t->spearman);
-    number(j, "spearman_low", t->low);
-    number(j, "spearman_high", t->high);
+    json_member_count(j, "replies", t->replies);
+    json_member_count(j, "users", t->users);
+    json_member_count(j, "too_long", t->too_long);
+    json_member_double(j, "spearman", t->spearman);
+    json_member_double(j, "spearman_low", t->low);
+    json_member_double(j, "spearman_high", t->high);
     json_end_object(j);
 }
 
@@ -204,10 +198,10 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
         lm_figures f;
         TRY(evaluate_lm(w, r.m, work, source, &e, &f));
         if (!f.tokens) TRY(wr_fail(WR_E_FORMAT, "%s: no target token to evaluate", c->data));
-        count(j, "records", f.records);
-        count(j, "tokens", f.tokens);
-        number(j, "loss", f.loss);
-        number(j, "perplexity", exp(f.loss));
+        json_member_count(j, "records", f.records);
+        json_member_count(j, "tokens", f.tokens);
+        json_member_double(j, "loss", f.loss);
+        json_member_double(j, "perplexity", exp(f.loss));
     }
     if (c->truth) {
         truth_figures t;

@@ -3,7 +3,6 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/printable.h"
 #include "base/stream.h"
 #include "cli/inspect_refusals.h"

@@ -6,7 +6,6 @@
 #include "text/chat/chat_read.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct sample_call {
     lm_options lm;

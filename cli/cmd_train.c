@@ -3,7 +3,6 @@
 #include "cli/resume.h"
 
 #include "reward/objective.h"
-#include "trainer/checkpoint.h"
 #include "trainer/train.h"
 
 typedef struct train_call {

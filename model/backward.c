@@ -110,10 +110,9 @@ static void branch_input_backward(const model *m, const backward_buffers *s, con
     }
 }
 
-/* x_out = x2 + swiglu(norm(x2) [gate; up]^T) down^T,  x2 = x + att o^T (the norm of each branch before or after it), for
- * rows `first` … of the layer. dx: in, the
- * gradient at x_out; out, at x2, which is also that at x but for what comes through attention. datt is filled. gu is
- * lost. */
+/* x_out = x2 + swiglu(norm(x2) [gate; up]^T) down^T,  x2 = x + att o^T (the norm of each branch before or after it),
+ * for rows `first` … of the layer. dx: in, the gradient at x_out; out, at x2, which is also that at x but for what
+ * comes through attention. datt is filled. gu is lost. */
 static wr_status rest_backward(const model *m, workspace *w, const layer_buffers *x, const backward_buffers *s,
                                size_t l, size_t first, float *dx, float *grads) {
     wr_status status = WR_OK;

@@ -1,6 +1,6 @@
-/* Prefill and decoding with a KV cache: new tokens of several sequences, a prompt's many or a reply's one, go through the
- * decoder together. The layer code is the one model_forward uses. A segment may continue a frozen prefix segment (n replies share one prompt's cache).
- * LOCAL. */
+/* Prefill and decoding with a KV cache: new tokens of several sequences, a prompt's many or a reply's one, go through
+ * the decoder together. The layer code is the one model_forward uses. A segment may continue a frozen prefix segment (n
+ * replies share one prompt's cache). LOCAL. */
 #ifndef WR_MODEL_DECODE_H
 #define WR_MODEL_DECODE_H
 

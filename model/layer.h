@@ -22,7 +22,8 @@ wr_status rope_table_need(const model_config *c, rope_table *r, size_t positions
 void rope_table_free(rope_table *r);
 
 size_t qkv_width(const model_config *c); /* Q */
-/* Floats of a row's share of the gradients of biases and norms of q and k: what qkv_backward wants of `partial` a chunk. */
+/* Floats of a row's share of the gradients of biases and norms of q and k: what qkv_backward wants of `partial` a
+ * chunk. */
 size_t qkv_sums(const model_config *c);
 qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_table *r);
 /* a norm's or bias's values; NULL: the config has none */
@@ -48,8 +49,8 @@ size_t layer_scratch(const model *m, size_t rows, void *memory, layer_buffers *b
 /* norm (NORM_BEFORE) -> qkv -> bias, norms, RoPE. position: (T). */
 wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position,
                     const rope_table *r, const layer_buffers *b);
-/* After attention has filled b->att: output projection, residual, MLP, residual, each with its norm where the family has
- * it. */
+/* After attention has filled b->att: output projection, residual, MLP, residual, each with its norm where the family
+ * has it. */
 wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T, const layer_buffers *b);
 /* x (T, C) = rows of the embedding; ids are checked: WR_E_MISMATCH names the first that is not in 0 … V-1. */
 wr_status embed_tokens(const model *m, size_t T, const int32_t *ids, float *x);

@@ -109,8 +109,8 @@ typedef struct token_batch {
     /* (B+1): segment b is ids[offsets[b] … offsets[b+1]); offsets[B] = T. Empty segments are an error */
     const size_t *offsets;
     const int32_t *ids; /* (T), each in 0 … V-1 (checked) */
-    /* (B): the earlier segment that segment b continues, or -1. NULL: none does. A reply that continues its prompt gives
-     * the numbers that prompt + reply as one segment gives, to rounding, gradients too */
+    /* (B): the earlier segment that segment b continues, or -1. NULL: none does. A reply that continues its prompt
+     * gives the numbers that prompt + reply as one segment gives, to rounding, gradients too */
     const int32_t *parent;
 } token_batch;
 
@@ -129,9 +129,9 @@ wr_status model_forward(const model *m, const token_batch *b, model_workspace *w
 /* Needs the same batch and workspace as the latest model_forward(keep = true). dhidden (T, C): gradient at *hidden,
  * clobbered. Adds to grads (laid out as model_trainables). */
 wr_status model_backward(const model *m, const token_batch *b, model_workspace *w, float *dhidden, float *grads);
-/* The same, to the bit, and tells when gradients are final: `ready` is called for every part that is not empty, from the
- * last (L + 1) down to the embedding, as soon as model_backward will add no more to it. Its gradients of the heads must
- * have been added before. What it returns below WR_OK ends the call. */
+/* The same, to the bit, and tells when gradients are final: `ready` is called for every part that is not empty, from
+ * the last (L + 1) down to the embedding, as soon as model_backward will add no more to it. Its gradients of the heads
+ * must have been added before. What it returns below WR_OK ends the call. */
 typedef struct backward_hook {
     wr_status (*ready)(void *context, size_t part, float_range range);
     void *context;

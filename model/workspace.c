@@ -5,8 +5,8 @@
  *     recompute   inputs  | x | x | … L times, layers: one layer's rest, filled again in the backward pass
  *     neither     layers: one layer's rest; x, x2 and x_out are one buffer, last_x
  *
- * A batch is a forest: segment i continues parent[i]. Its path is the segments from the root down to itself, its tokens'
- * positions go on where the parent's end, and its keys are one span for each segment of the path:
+ * A batch is a forest: segment i continues parent[i]. Its path is the segments from the root down to itself, its
+ * tokens' positions go on where the parent's end, and its keys are one span for each segment of the path:
  *
  *     segments  0: prompt   1: reply (parent 0)   2: reply (parent 0)        rows | 0 0 0 0 | 1 1 | 2 2 2 |
  *     spans     0           0 1                   0 2                    position | 0 1 2 3 | 4 5 | 4 5 6 | */

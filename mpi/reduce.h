@@ -13,9 +13,10 @@ wr_status reduce_sum_ref(world *w, float *buffer, size_t n);
 /* root's buffer to all. */
 wr_status reduce_bcast(world *w, int root, float *buffer, size_t n);
 
-/* --- beside other work ------------------------------------------------------------------------------------------------
- * The same sums, to the bit, as tasks: start, test now and then, finish. Tasks have a communicator of their own, so that
- * the world's collectives may run in between, and go through one pipeline in the order they were started in.
+/* --- beside other work
+ * ------------------------------------------------------------------------------------------------ The same sums, to
+ * the bit, as tasks: start, test now and then, finish. Tasks have a communicator of their own, so that the world's
+ * collectives may run in between, and go through one pipeline in the order they were started in.
  *
  *     reducer_create(w, 0, &r);
  *     for each range: reduce_start(r, &task[i], grads + first, n); compute; reduce_test(r, &task[i]);

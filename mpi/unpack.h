@@ -1,4 +1,4 @@
-/* Reading msgpack records into arena memory, for the records of dpo/. LOCAL. */
+/* Reading msgpack records into arena memory, for records of several rooms. LOCAL. */
 #ifndef WR_MPI_UNPACK_H
 #define WR_MPI_UNPACK_H
 

@@ -13,9 +13,9 @@ typedef struct reward_model {
     objective_use objective; /* what its outputs mean */
     size_t max_length;
 } reward_model;
-/* WR_E_MISMATCH: no reward model, or of an objective that this version does not have. template_file overrides (its hash must equal the recorded one, else WR_E_MISMATCH). m may be preset (shared
- * parameters), else loaded from dir: *out must be zeroed but for it. max_length 0: the model's
- * max_position_embeddings. */
+/* WR_E_MISMATCH: no reward model, or of an objective that this version does not have. template_file overrides (its hash
+ * must equal the recorded one, else WR_E_MISMATCH). m may be preset (shared parameters), else loaded from dir: *out
+ * must be zeroed but for it. max_length 0: the model's max_position_embeddings. */
 wr_status reward_model_open(const char *dir, const char *template_file, size_t max_length, reward_model *out);
 void reward_model_close(reward_model *r);
 

@@ -42,8 +42,8 @@ static char read_name(const st_tensor *t, float_range *r, size_t *of) {
 }
 
 static wr_status not_whole(const char *path, char moment, size_t at) {
-    return wr_fail(WR_E_MISMATCH, "%s: tensor %c is missing from element %zu on, or holds what another file has", path,
-                   moment, at);
+    return wr_fail(WR_E_MISMATCH, "%s: tensor %c is missing, or not one piece behind the other, from element %zu on",
+                   path, moment, at);
 }
 
 wr_status moments_read(const char *const *paths, size_t n_paths, size_t of, adamw *a) {

@@ -8,7 +8,8 @@
 typedef struct adamw_options {
     double lr, beta1, beta2, eps, weight_decay;
 } adamw_options;
-/* Moments of the trainables begin … begin + n: all of them, or a range, where others hold the rest. m, v: (n), owned. */
+/* Moments of the trainables begin … begin + n: all of them, or a range, where others hold the rest. m, v: (n),
+ * owned. */
 typedef struct adamw {
     float *m, *v;
     size_t begin, n;
@@ -19,17 +20,18 @@ wr_status adamw_create_range(float_range r, adamw *out);
 void adamw_free(adamw *a);
 /* One update of x.values[a->begin … a->begin + a->n), and of nothing else, as torch.optim.AdamW: decoupled decay on
  * tensors with decay = true. grads (x.n) are multiplied by grad_scale first (clipping). Every element is updated alone:
- * ranges, wherever they are cut, together make the step of the whole, to the bit. To be followed by model_round_weights. */
+ * ranges, wherever they are cut, together make the step of the whole, to the bit. To be followed by
+ * model_round_weights. */
 void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, trainables x, const float *grads);
 
 /* L2 norm in double, summed in a fixed order independent of the thread count. NaN/Inf stay visible. */
 double global_norm(const float *x, size_t n);
-/* The same from ranges, which may lie with different owners. The whole is cut into NORM_PIECES pieces of
- * norm_piece(n) elements (the last ones shorter, or empty); squares[i] is the sum of the squares of piece i, and the norm
- * the root of their sum in order. norm_squares adds elements r.begin … r.end-1 of n, x[0] being the first of them, to
- * their pieces. Rule: where every range begins and ends at a multiple of norm_piece(n), or at n, each piece is summed by
- * one owner in the whole's order, adding up the owners' squares (zeros elsewhere) changes nothing, and the norm has the
- * bits of global_norm; other cuts give it to rounding. */
+/* The same from ranges, which may lie with different owners. The whole is cut into NORM_PIECES pieces of norm_piece(n)
+ * elements (the last ones shorter, or empty); squares[i] is the sum of the squares of piece i, and the norm the root of
+ * their sum in order. norm_squares adds elements r.begin … r.end-1 of n, x[0] being the first of them, to their pieces.
+ * Rule: where every range begins and ends at a multiple of norm_piece(n), or at n, each piece is summed by one owner in
+ * the whole's order, adding up the owners' squares (zeros elsewhere) changes nothing, and the norm has the bits of
+ * global_norm; other cuts give it to rounding. */
 enum { NORM_PIECES = 512 };
 size_t norm_piece(size_t n);
 void norm_squares(const float *x, float_range r, size_t n, double squares[NORM_PIECES]);

@@ -1,7 +1,6 @@
 #include "trainer/run_loop.h"
 
 #include "base/mem.h"
-#include "model/weights/lora.h"
 #include "trainer/replicas.h"
 
 #include <stdlib.h>

@@ -50,29 +50,25 @@ cleanup:
     return status;
 }
 
-static void text(json_writer *j, const char *key, const char *value) { json_member_string(j, key, value); }
-
-static void number(json_writer *j, const char *key, int64_t value) { json_member_int(j, key, value); }
-
 wr_status state_write(const char *dir, const state_numbers *n, const checkpoint_state *s) {
     wr_status status = WR_OK;
     strbuf out = {0};
     char path[PATH_CAP], seed[32], end[TAIL + 1];
     json_writer j = json_writer_make(&out);
     json_begin_object(&j);
-    number(&j, "step", s->step);
-    number(&j, "optimizer_steps", n->optimizer_steps);
-    text(&j, "config_hash", s->terms->hash);
-    text(&j, "arithmetic", s->terms->arithmetic);
-    text(&j, "data_hash", s->data_hash);
-    text(&j, "parent_hash", s->parent_hash);
+    json_member_int(&j, "step", s->step);
+    json_member_int(&j, "optimizer_steps", n->optimizer_steps);
+    json_member_string(&j, "config_hash", s->terms->hash);
+    json_member_string(&j, "arithmetic", s->terms->arithmetic);
+    json_member_string(&j, "data_hash", s->data_hash);
+    json_member_string(&j, "parent_hash", s->parent_hash);
     snprintf(seed, sizeof seed, "%llu",
              (unsigned long long)s->seed); /* text: 64 bits do not fit a JSON reader's double */
-    text(&j, "seed", seed);
-    number(&j, "ranks", n->ranks);
-    text(&j, "machine", s->terms->machine ? s->terms->machine : "");
-    number(&j, "metrics_bytes", (int64_t)n->metrics_bytes);
-    text(&j, "metrics_hash", n->metrics_hash);
+    json_member_string(&j, "seed", seed);
+    json_member_int(&j, "ranks", n->ranks);
+    json_member_string(&j, "machine", s->terms->machine ? s->terms->machine : "");
+    json_member_int(&j, "metrics_bytes", (int64_t)n->metrics_bytes);
+    json_member_string(&j, "metrics_hash", n->metrics_hash);
     json_member_object(&j, "files");
     TRY(list_files(&j, dir, "", 0));
     json_end_object(&j);

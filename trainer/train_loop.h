@@ -7,8 +7,8 @@
 #include "trainer/packing/sequence.h"
 #include "trainer/train.h"
 
-/* Sums of this rank's share of a step. judged: predictions that could be right, of which `correct` are; they need not be
- * as many as the loss has terms. */
+/* Sums of this rank's share of a step. judged: predictions that could be right, of which `correct` are; they need not
+ * be as many as the loss has terms. */
 typedef struct step_sums {
     double loss, correct, judged;
 } step_sums;

@@ -4,7 +4,6 @@
 #include "data/prepare/unit_rows.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 /* Text of this many bytes of input teaches a tokenizer all it will learn; of more, evenly spread units are taken. */
 #define TRAIN_BYTES ((uint64_t)512 << 20)

@@ -1,4 +1,4 @@
-/* Reading one unit, and what it counts. Only data/prepare/unit_read.c and data/prepare/phase_dedupe.c include this.
+/* Reading one unit, and what it counts. Of data/prepare/unit_read.c, phase_read.c and phase_dedupe.c.
  * LOCAL. */
 #ifndef WR_DATA_PREPARE_READ_COUNTS_H
 #define WR_DATA_PREPARE_READ_COUNTS_H

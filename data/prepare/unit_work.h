@@ -38,7 +38,7 @@ void unit_list_free(unit_list *l);
 typedef struct unit_task {
     unit_id id;
     size_t n;                     /* conversations */
-    const unsigned char *dropped; /* (n / 8 + 1) bits */
+    const unsigned char *dropped; /* (n) bits */
 } unit_task;
 static inline bool unit_dropped(const unit_task *t, size_t i) { return t->dropped[i / 8] >> (i % 8) & 1; }
 

@@ -255,7 +255,7 @@ cleanup:
     return status;
 }
 
-/* The rules and their order are those of wildchat_parse: one row is judged alike in both forms. */
+/* The rules and their order are those of conversation_parse_shown: one row is judged alike in both forms. */
 static row_fault take_messages(row_reader *r, conversation *out) {
     bool has_turn = r->columns->slots[WANT_TURN] != NO_SLOT;
     if (r->content.state == LIST_NULL) {

@@ -2,8 +2,6 @@
 #include "base/json_scan.h"
 #include "data/source/rows_text.h"
 
-#include <string.h>
-
 /* Goes on to the comma or bracket behind the element; false when that is not there yet. Brackets are only counted:
  * whether they match, whoever reads the element finds out. */
 static bool element_end(text_rows *r) {

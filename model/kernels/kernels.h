@@ -53,8 +53,8 @@ typedef struct attention_grad {
 #define SOFTMAX_COLUMNS 256
 #define NORM_CHUNK 64 /* rows whose share of a norm's weight gradient is summed first */
 
-/* What lies between the qkv product and attention: bias, norm of each query and key head, or of all together, RoPE. Rows are [q
- * heads | k heads | v heads]. */
+/* What lies between the qkv product and attention: bias, norm of each query and key head, or of all together, RoPE.
+ * Rows are [q heads | k heads | v heads]. */
 typedef struct qkv_args {
     size_t T, H, G, D;
     const float *bias;            /* ((H+2G)D) or NULL */

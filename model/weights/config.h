@@ -54,8 +54,9 @@ typedef struct model_config {
     model_head head;
     size_t n_outputs; /* HEAD_SCORE: rows of the score head. Not classes: K of those have K-1 ordinal outputs */
     char objective
-        [OBJECTIVE_NAME_CAP]; /* HEAD_SCORE: what the outputs were trained by, as this program records it; "": not recorded */
-    double init_std;          /* initializer_range */
+        /* HEAD_SCORE: what the outputs were trained by, as this program records it; "": not recorded */
+        [OBJECTIVE_NAME_CAP];
+    double init_std;                /* initializer_range */
     int32_t bos_id, eos_id, pad_id; /* -1 = null */
     int32_t eos_ids[8];             /* all end tokens: config.json's and generation_config.json's */
     size_t n_eos;
@@ -70,13 +71,14 @@ wr_status model_config_load(const char *dir, model_config *out);
 /* config.json text for saving weights of type `stored` (readable by transformers 4 and 5); `extra` (may be NULL) is a
  * JSON object whose members are added. */
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out);
-/* Family: sets model_type and what follows from it (qkv_bias, qk_norm, norm_place). WR_E_FORMAT lists those there are. */
+/* Family: sets model_type and what follows from it (qkv_bias, qk_norm, norm_place). WR_E_FORMAT lists those there
+ * are. */
 wr_status model_config_set_type(model_config *c, const char *model_type);
 /* Head: sets head, n_outputs and the architecture's name in the family of model_type. */
 void model_config_set_head(model_config *c, model_head head, size_t n_outputs);
 /* Parses a --new SPEC: "layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,max-positions=1024,tied=1" (every key optional;
- * defaults are those of this example; also head-dim=N (hidden/heads), type=llama|qwen2|qwen3|mistral, rope-theta=X). V,
- * ids of special tokens come from the tokenizer, set by the caller. */
+ * defaults are those of this example; also head-dim=N (hidden/heads), type=NAME, a row of model/weights/family.c,
+ * rope-theta=X). V, ids of special tokens come from the tokenizer, set by the caller. */
 wr_status model_config_from_spec(const char *spec, model_config *out);
 /* Checks that the shapes make sense and do not overflow. */
 wr_status model_config_check(const model_config *c);

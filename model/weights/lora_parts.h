@@ -1,4 +1,4 @@
-/* What lora.c (life, initial values, merge) and lora_file.c (PEFT's files) share. Internal to model/. LOCAL. */
+/* What lora.c (life, initial values), lora_merge.c and lora_file.c (PEFT's files) share. Internal to model/. LOCAL. */
 #ifndef WR_MODEL_WEIGHTS_LORA_PARTS_H
 #define WR_MODEL_WEIGHTS_LORA_PARTS_H
 

@@ -8,8 +8,8 @@
 
 #include "model/model.h"
 
-/* X(kind, Hugging Face suffix, rows, columns (0 = vector), present) in terms of a model_config *c. The norms of attention
- * (LAYER_NORM1) and MLP (LAYER_NORM2) have the names that their family gives them. */
+/* X(kind, Hugging Face suffix, rows, columns (0 = vector), present) in terms of a model_config *c. The norms of
+ * attention (LAYER_NORM1) and MLP (LAYER_NORM2) have the names that their family gives them. */
 #define LAYER_TENSORS(X)                                                                                               \
     X(LAYER_NORM1, NULL, c->C, 0, true)                                                                                \
     X(LAYER_Q, "self_attn.q_proj.weight", c->H * c->D, c->C, true)                                                     \

@@ -67,7 +67,8 @@ static void test_overlap(void **state) {
     model_free(m);
 }
 
-/* The last rank fails in the middle of its backward pass: everybody is told, nobody waits, and the next step is whole. */
+/* The last rank fails in the middle of its backward pass: everybody is told, nobody waits, and the next step is
+ * whole. */
 static void test_failure(void **state) {
     (void)state;
     model *m = tiny_model(tiny_config("layers=3,hidden=16,heads=4,ffn=24", VOCABULARY), 3);

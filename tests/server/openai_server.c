@@ -1,7 +1,7 @@
-/* An OpenAI-compatible server on 127.0.0.1 that behaves badly on request: a test double for data/label/annotate/endpoint.h.
- * POST /v1/chat/completions and /v1/embeddings. What it answers is a function of the request alone, so that runs
- * compare; what goes wrong is a function of (seed, request, which time it is asked). Prints "port N" when it listens,
- * and serves until it is killed.
+/* An OpenAI-compatible server on 127.0.0.1 that behaves badly on request: a test double for
+ * data/label/annotate/endpoint.h. POST /v1/chat/completions and /v1/embeddings. What it answers is a function of the
+ * request alone, so that runs compare; what goes wrong is a function of (seed, request, which time it is asked). Prints
+ * "port N" when it listens, and serves until it is killed.
  *
  * usage: openai_server [--port N] [--seed N] [--latency MS] [--key KEY] [--log FILE] [--rate REQUESTS_A_SECOND]
  * [--retry-after S] [--tls CERT.pem KEY.pem] [FAULT=PROBABILITY]… faults, in this order (their probabilities add up to

@@ -1,5 +1,5 @@
-/* A folder of a test program's own: made by folder_set_up, gone after folder_tear_down (a cmocka group's, or called from
- * one's own), and the files in it. LOCAL. */
+/* A folder of a test program's own: made by folder_set_up, gone after folder_tear_down (a cmocka group's, or called
+ * from one's own), and the files in it. LOCAL. */
 #ifndef WR_TESTS_SUPPORT_TEMP_FOLDER_H
 #define WR_TESTS_SUPPORT_TEMP_FOLDER_H
 

@@ -5,7 +5,8 @@
 #include "model/model.h"
 #include "tests/support/asserts.h"
 
-/* As `--new SPEC` says (model_config_from_spec), with a vocabulary of V. The head: HEAD_LM until model_config_set_head. */
+/* As `--new SPEC` says (model_config_from_spec), with a vocabulary of V. The head: HEAD_LM until
+ * model_config_set_head. */
 model_config tiny_config(const char *spec, size_t V);
 /* Weights as of a model that is to be trained (model_init_params). */
 model *tiny_model(model_config c, uint64_t seed);

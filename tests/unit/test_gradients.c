@@ -1,6 +1,6 @@
-/* Gradients: central differences through the model in double against the f32 backward pass (gradient_problem.h): language
- * modelling, the ordinal loss and the sigmoid DPO loss; biases, norms, scaled RoPE, trees of segments; with and without
- * recomputation. */
+/* Gradients: central differences through the model in double against the f32 backward pass (gradient_problem.h):
+ * language modelling, the ordinal loss and the sigmoid DPO loss; biases, norms, scaled RoPE, trees of segments; with
+ * and without recomputation. */
 #include "tests/support/gradient_problem.h"
 
 static void test_lm_tied(void **state) {

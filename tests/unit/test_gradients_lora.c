@@ -1,4 +1,5 @@
-/* Gradients of adapters (gradient_problem.h), adapters switched off and merged, and gradients of any number of threads. */
+/* Gradients of adapters (gradient_problem.h), adapters switched off and merged, and gradients of any number of
+ * threads. */
 #include "tests/support/gradient_problem.h"
 
 #include "base/mem.h"

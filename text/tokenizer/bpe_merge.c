@@ -1,11 +1,11 @@
-/* Byte pair encoding (Sennrich et al. 2016): of all neighbouring pairs of a word that have a rule, the one of the lowest
- * rank is joined, the leftmost of equals, until none is left:
+/* Byte pair encoding (Sennrich et al. 2016): of all neighbouring pairs of a word that have a rule, the one of the
+ * lowest rank is joined, the leftmost of equals, until none is left:
  *     h u g s      ranks: (u,g) 0, (h,ug) 1, (g,s) 2
  *     h ug s       (u,g) first; (g,s) is gone with it
  *     hug s
  * Short words keep an array of the pairs' ranks and look for its least. Long ones keep the pairs in a heap and the
- * symbols in a doubly linked list: joining swallows the right symbol and queues the two new pairs. What a merge has made
- * untrue stays in the heap and is dropped when it comes up. */
+ * symbols in a doubly linked list: joining swallows the right symbol and queues the two new pairs. What a merge has
+ * made untrue stays in the heap and is dropped when it comes up. */
 #include "text/tokenizer/bpe_merge.h"
 
 #include "base/mem.h"

@@ -1,6 +1,5 @@
 #include "text/tokenizer/regex_parse.h"
 
-#include "base/mem.h"
 #include <stdlib.h>
 #include <string.h>
 

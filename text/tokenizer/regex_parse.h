@@ -19,7 +19,8 @@ void regex_parts_free(regex_parts *p);
 /* WR_E_FORMAT: not a valid pattern, or a construct that is not supported, which it names. */
 wr_status regex_parse(const char *pattern, size_t n, regex_parts *out);
 
-/* --- shared by regex_parse.c (grammar), regex_class.c (classes and escapes) and regex_put.c (what is written) ------- */
+/* --- shared by regex_parse.c (grammar), regex_class.c (classes and escapes) and regex_put.c (what is written)
+ * ------- */
 typedef struct regex_reader {
     const char *at, *end;
     regex_parts *out;

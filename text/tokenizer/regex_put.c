@@ -4,7 +4,6 @@
 #include "text/tokenizer/unicode_property.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 void regex_parts_free(regex_parts *p) {
     for (size_t i = 0; i < p->n; i++) code_set_free(&p->sets[i]);

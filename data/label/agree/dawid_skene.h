@@ -1,9 +1,9 @@
 /* Consensus of several annotators by the model of Dawid and Skene (1979, Applied Statistics 28): every turn has one
  * true level, drawn from a prior; annotator a answers l to a turn of level k with probability confusion_a[k][l],
  * independently of the others given k. A missing answer says nothing about the level. Prior and confusions are found by
- * EM from how often each pattern of answers occurs (data/label/annotate/answer_pattern.h), which is all the model needs:
- * counts of ranks add up. Systematic bias of an annotator ends up in its confusion and no longer moves the consensus,
- * as it does a majority.
+ * EM from how often each pattern of answers occurs (data/label/annotate/answer_pattern.h), which is all the model
+ * needs: counts of ranks add up. Systematic bias of an annotator ends up in its confusion and no longer moves the
+ * consensus, as it does a majority.
  *
  * Start: the shares of votes (majority vote with ties shared). A start from each annotator's own answers is tried as
  * well and taken only where it explains the answers better and every latent level still is the one its annotators name

@@ -1,5 +1,5 @@
-/* Annotators: who says how satisfied a follow-up is. One interface for the word lists (data/label/match/lexicon.h), a model
- * behind an HTTP endpoint and a local checkpoint; prepare asks each for what it can do, in batches. An annotator
+/* Annotators: who says how satisfied a follow-up is. One interface for the word lists (data/label/match/lexicon.h), a
+ * model behind an HTTP endpoint and a local checkpoint; prepare asks each for what it can do, in batches. An annotator
  * belongs to one thread; the struct is the table of its functions and is extended by its implementation. LOCAL. */
 #ifndef WR_DATA_LABEL_ANNOTATE_ANNOTATOR_H
 #define WR_DATA_LABEL_ANNOTATE_ANNOTATOR_H

@@ -1,5 +1,5 @@
-/* One line of an answer cache: how it is written, checked, and found in a file. Only data/label/annotate/answer_cache.c uses
- * it. LOCAL. */
+/* One line of an answer cache: how it is written, checked, and found in a file. Only data/label/annotate/answer_cache.c
+ * uses it. LOCAL. */
 #ifndef WR_DATA_LABEL_ANNOTATE_ANSWER_RECORD_H
 #define WR_DATA_LABEL_ANNOTATE_ANSWER_RECORD_H
 

@@ -1,6 +1,6 @@
 /* The annotator behind an OpenAI-compatible HTTP endpoint (vLLM, llama.cpp, a provider): chat completions for feedback
- * levels and refusals, embeddings for topic similarity. The prompts are data/label/annotate/annotation_prompt.h's, requests
- * are net/http_pool.h's, answers go to data/label/annotate/answer_cache.h at once.
+ * levels and refusals, embeddings for topic similarity. The prompts are data/label/annotate/annotation_prompt.h's,
+ * requests are net/http_pool.h's, answers go to data/label/annotate/answer_cache.h at once.
  *
  * An answer without a usable [[n]] is kept like any other and means "no label"; a request that fails for good means "no
  * label" for this run, and is asked again by the next. Both are counted. When requests fail in a row, the call ends

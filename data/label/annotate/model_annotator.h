@@ -6,8 +6,8 @@
  * Refusals are asked for in the same way; topic similarity is the cosine of mean-pooled states
  * (data/label/annotate/text_vectors.h).
  *
- * With a cache (data/label/annotate/answer_cache.h) an answer is written down as soon as it is there, and a prompt whose
- * answer by this model is known is not read again: other filters or a new split cost no new annotation.
+ * With a cache (data/label/annotate/answer_cache.h) an answer is written down as soon as it is there, and a prompt
+ * whose answer by this model is known is not read again: other filters or a new split cost no new annotation.
  *
  * In f32 a turn's answer has the same bits whatever it is asked together with, and on whatever rank. LOCAL: every rank
  * that annotates holds one; give it a model of node-shared memory to hold the weights once a host. */

@@ -23,8 +23,8 @@ uint64_t lexicon_fingerprint(const lexicon *l);
 /* Checks the examples of the rules; lexicon_create does so for files of the user, tests for the built-in one.
  * *examples: how many there were. */
 wr_status lexicon_check(lexicon *l, size_t *examples);
-/* Whether regexes that cannot match are left out by data/label/match/prefilter.h (the default). Verdicts are the same; off is
- * slow, and the oracle of tests. */
+/* Whether regexes that cannot match are left out by data/label/match/prefilter.h (the default). Verdicts are the same;
+ * off is slow, and the oracle of tests. */
 void lexicon_use_prefilter(lexicon *l, bool on);
 
 typedef struct verdict {

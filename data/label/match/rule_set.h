@@ -1,5 +1,5 @@
-/* Rules of a file that are looked for together in a text: one reading of the text by data/label/match/prefilter.h, then only
- * the regexes that can match. LOCAL; a set belongs to one thread. */
+/* Rules of a file that are looked for together in a text: one reading of the text by data/label/match/prefilter.h, then
+ * only the regexes that can match. LOCAL; a set belongs to one thread. */
 #ifndef WR_DATA_LABEL_MATCH_RULE_SET_H
 #define WR_DATA_LABEL_MATCH_RULE_SET_H
 
