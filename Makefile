@@ -56,8 +56,8 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(subst -,$(comma),$(SAN)) $(if $(findstring 
 CPPFLAGS += -I. -D_GNU_SOURCE $(patsubst -I%,-isystem %,$(LIB_CFLAGS))
 CFLAGS   += -std=c17 $(OPT) -g $(WARN) -fopenmp -fno-math-errno -fvisibility=hidden $(SANFLAGS)
 LDFLAGS  += -fopenmp $(SANFLAGS)
-# libcurl is loaded when it is needed (net/curl_library.h); where it lies (-L, -rpath) stays.
-LDLIBS   += $(filter-out -lcurl%,$(LIBS)) -ldl -lpthread -lm
+# These are loaded when they are needed (base/shared_library.h); where they lie (-L, -rpath) stays.
+LDLIBS   += $(filter-out -lcurl% -ldnnl% -lopenblas% -larchive%,$(LIBS)) -ldl -lpthread -lm
 
 # Kernel variants (model/kernels/kernels.h); the table is chosen at run time. Products may be fused with additions: same bits every run.
 model/kernels/kernels_baseline_CFLAGS := -ffp-contract=fast
@@ -143,7 +143,7 @@ $(BUILD)/commit.txt: FORCE
 $(BUILD)/tests/%: CPPFLAGS += $(CMOCKA_CFLAGS)
 $(UNIT) $(MPITESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT) $(LIBOBJ)
 	@echo "  LD  $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT) $(LIBOBJ) $(LDLIBS) $(CMOCKA_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT) $(LIBOBJ) $(LDLIBS) $(ARCHIVE_LIBS) $(CMOCKA_LIBS)
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCHOBJ) $(LIBOBJ)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(BENCHOBJ) $(LIBOBJ) $(LDLIBS)
 $(TESTPROGS): $(BUILD)/%: $(BUILD)/%.o $(TESTPARTS) $(LIBOBJ)

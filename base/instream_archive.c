@@ -4,11 +4,10 @@
  * behind what libarchive reads. */
 #include "base/instream_archive.h"
 
+#include "base/archive_library.h"
 #include "base/mem.h"
 #include "base/zip_check.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +44,7 @@ static la_ssize_t on_read(struct archive *a, void *context, const void **bytes) 
     size_t n;
     s->failed = next_block(s, &block, &n);
     if (s->failed < 0) {
-        archive_set_error(a, EIO, "%s", "the layer below");
+        libarchive.archive_set_error(a, EIO, "%s", "the layer below");
         return ARCHIVE_FATAL;
     }
     *bytes = block;
@@ -56,7 +55,7 @@ static la_int64_t on_seek(struct archive *a, void *context, la_int64_t offset, i
     instream_archive *s = context;
     int64_t at = decompress_seek(s->u, offset, whence);
     if (at < 0) {
-        archive_set_error(a, errno, "%s", strerror(errno));
+        libarchive.archive_set_error(a, errno, "%s", strerror(errno));
         return ARCHIVE_FATAL;
     }
     s->at = (uint64_t)at;
@@ -65,8 +64,8 @@ static la_int64_t on_seek(struct archive *a, void *context, la_int64_t offset, i
 
 static wr_status failure(const instream_archive *s) {
     if (s->failed < 0) return s->failed;
-    const char *what = archive_error_string(s->a);
-    int code = archive_errno(s->a);
+    const char *what = libarchive.archive_error_string(s->a);
+    int code = libarchive.archive_errno(s->a);
     wr_status status = code == ENOMEM ? WR_E_NOMEM : code == EIO || code == EISDIR ? WR_E_IO : WR_E_FORMAT;
     return wr_fail(status, "cannot read %s: %s (is the file complete?)", s->in_member ? strbuf_str(&s->name) : s->path,
                    what ? what : "truncated or corrupt");
@@ -75,20 +74,20 @@ static wr_status failure(const instream_archive *s) {
 static void enable(struct archive *a, file_kind kind) {
     switch (kind) {
     case KIND_ZIP:
-        archive_read_support_format_zip_seekable(a);
+        libarchive.archive_read_support_format_zip_seekable(a);
         break;
     case KIND_7ZIP:
-        archive_read_support_format_7zip(a);
+        libarchive.archive_read_support_format_7zip(a);
         break;
     case KIND_CPIO:
-        archive_read_support_format_cpio(a);
+        libarchive.archive_read_support_format_cpio(a);
         break;
     case KIND_RAR:
-        archive_read_support_format_rar(a);
-        archive_read_support_format_rar5(a);
+        libarchive.archive_read_support_format_rar(a);
+        libarchive.archive_read_support_format_rar5(a);
         break;
     default:
-        archive_read_support_format_tar(a);
+        libarchive.archive_read_support_format_tar(a);
     }
 }
 
@@ -106,12 +105,13 @@ wr_status instream_archive_open(decompress *u, file_kind kind, const char *path,
     if (!s) return WR_E_NOMEM;
     *s = (instream_archive){.u = u, .path = path, .kind = kind, .seekable = seekable, .total = total};
     if (kind == KIND_ZIP) TRY(zip_check(decompress_descriptor(u), path, total, &s->members));
-    TRY_ALLOC(s->a = archive_read_new());
+    TRY(archive_library_load());
+    TRY_ALLOC(s->a = libarchive.archive_read_new());
     enable(s->a, kind);
-    archive_read_set_read_callback(s->a, on_read);
-    if (seekable) archive_read_set_seek_callback(s->a, on_seek);
-    archive_read_set_callback_data(s->a, s);
-    if (archive_read_open1(s->a) != ARCHIVE_OK) TRY(failure(s));
+    libarchive.archive_read_set_read_callback(s->a, on_read);
+    if (seekable) libarchive.archive_read_set_seek_callback(s->a, on_seek);
+    libarchive.archive_read_set_callback_data(s->a, s);
+    if (libarchive.archive_read_open1(s->a) != ARCHIVE_OK) TRY(failure(s));
     *out = s;
     s = NULL;
 cleanup:
@@ -121,7 +121,7 @@ cleanup:
 
 void instream_archive_close(instream_archive *s) {
     if (!s) return;
-    if (s->a) archive_read_free(s->a);
+    if (s->a) libarchive.archive_read_free(s->a);
     strbuf_free(&s->name);
     free(s);
 }
@@ -158,8 +158,8 @@ static bool is_hidden(const char *member) {
 }
 
 static bool passed_over(struct archive_entry *e, const char *member) {
-    return (archive_entry_filetype(e) != AE_IFREG && archive_entry_filetype(e) != 0) || archive_entry_hardlink(e) ||
-           (member && is_hidden(member));
+    return (libarchive.archive_entry_filetype(e) != AE_IFREG && libarchive.archive_entry_filetype(e) != 0) ||
+           libarchive.archive_entry_hardlink(e) || (member && is_hidden(member));
 }
 
 wr_status instream_archive_next(instream_archive *s, strbuf *name) {
@@ -167,16 +167,16 @@ wr_status instream_archive_next(instream_archive *s, strbuf *name) {
     while (!s->ended) {
         struct archive_entry *entry = NULL;
         s->in_member = false;
-        int r = archive_read_next_header(s->a, &entry);
+        int r = libarchive.archive_read_next_header(s->a, &entry);
         if (r == ARCHIVE_EOF) {
             s->ended = true;
-            s->end_mark = (uint64_t)archive_read_header_position(s->a);
+            s->end_mark = (uint64_t)libarchive.archive_read_header_position(s->a);
             TRY(check_end(s));
             break;
         }
         if (r != ARCHIVE_OK && r != ARCHIVE_WARN) return failure(s);
         s->met++;
-        const char *member = archive_entry_pathname(entry);
+        const char *member = libarchive.archive_entry_pathname(entry);
         if (passed_over(entry, member)) continue;
         strbuf_clear(&s->name);
         strbuf_printf(&s->name, "%s: %s", s->path, member ? member : "(no name)");
@@ -192,7 +192,7 @@ cleanup:
 }
 
 wr_status instream_archive_read(instream_archive *s, void *to, size_t room, size_t *n) {
-    la_ssize_t got = archive_read_data(s->a, to, room);
+    la_ssize_t got = libarchive.archive_read_data(s->a, to, room);
     *n = got < 0 ? 0 : (size_t)got;
     return got < 0 ? failure(s) : WR_OK;
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/buffer.h"
+#include "model/kernels/blas_library.h"
 #include "model/kernels/kernels.h"
 #include "model/kernels/matmul.h"
 #include "model/weights/params.h"
@@ -10,7 +11,6 @@
 #include "reward/objective.h"
 #include "trainer/optimizer.h"
 
-#include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,11 +250,12 @@ static wr_status products_once(engine *e, size_t M, size_t N, size_t K, bool bac
             TRY(matmul_dw_add(e->products, e->o.p, M, N, K, Y, N, X, e->grads));
         }
     } else {
+        TRY(blas_library_load());
         const int m = (int)M, n = (int)N, k = (int)K;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1.0f, X, k, W, k, 0.0f, Y, n);
+        openblas.cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1.0f, X, k, W, k, 0.0f, Y, n);
         if (backward) {
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, k, n, 1.0f, Y, n, W, k, 0.0f, X, k);
-            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, k, m, 1.0f, Y, n, X, k, 1.0f, e->grads, k);
+            openblas.cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, k, n, 1.0f, Y, n, W, k, 0.0f, X, k);
+            openblas.cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, k, m, 1.0f, Y, n, X, k, 1.0f, e->grads, k);
         }
     }
 cleanup:

@@ -1,8 +1,8 @@
 #include "cli/bench_setup.h"
 
+#include "model/kernels/blas_library.h" /* only as the limit that the project's own products are compared with */
 #include "mpi/reduce.h"
 
-#include <cblas.h> /* only as the limit that the project's own products are compared with */
 #include <string.h>
 
 /* --- compute ------------------------------------------------------------------------------------------------------ */
@@ -50,9 +50,9 @@ cleanup:
 
 static wr_status run_openblas(bench_setup *s) {
     int T = (int)s->o.tokens, C = (int)s->lm->config.C, F = (int)s->lm->config.F;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, T, F, C, 1, s->X, C, s->W, C, 0, s->Y, F);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, T, C, F, 1, s->Y, F, s->W, C, 0, s->X, C);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, F, C, T, 1, s->Y, F, s->X, C, 1, s->W, C);
+    openblas.cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, T, F, C, 1, s->X, C, s->W, C, 0, s->Y, F);
+    openblas.cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, T, C, F, 1, s->Y, F, s->W, C, 0, s->X, C);
+    openblas.cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, F, C, T, 1, s->Y, F, s->X, C, 1, s->W, C);
     bench_reset_operands(s);
     return WR_OK;
 }

@@ -5,9 +5,9 @@
 #include "cli/library_env.h"
 #include "cli/machine.h"
 #include "cli/version.h"
-#include <cblas.h>
+#include "model/kernels/blas_library.h"
+#include "model/kernels/onednn_library.h"
 #include <omp.h>
-#include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static void warnings(strbuf *out) {
         snprintf(text, sizeof text,
                  "OpenBLAS runs %s kernels, older than this CPU: unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE "
                  "WILDREWARD_KEEP_CORETYPE",
-                 openblas_get_corename());
+                 openblas.openblas_get_corename());
         warn(out, text);
     }
     if (core_type_removed()) {
@@ -56,7 +56,7 @@ static void warnings(strbuf *out) {
         snprintf(text, sizeof text, "DNNL_MAX_CPU_ISA=%.64s limits oneDNN", isa);
         warn(out, text);
     }
-    if (!strstr(openblas_get_config(), "USE_OPENMP")) {
+    if (!strstr(openblas.openblas_get_config(), "USE_OPENMP")) {
         warn(out, "this OpenBLAS is not the OpenMP variant: it and the program's own loops compete for cores (install "
                   "libopenblas-openmp-dev)");
     }
@@ -78,8 +78,9 @@ static void describe(const world *w, strbuf *out) {
     machine_cpu_features(out);
     strbuf_printf(out, "\ncores       %d usable by rank 0, %d threads a rank%s\n", cores, omp_get_max_threads(),
                   getenv("OMP_NUM_THREADS") ? " (OMP_NUM_THREADS)" : "");
-    strbuf_printf(out, "OpenBLAS    %s; kernel in use: %s\n", openblas_get_config(), openblas_get_corename());
-    const dnnl_version_t *dnnl = dnnl_version();
+    strbuf_printf(out, "OpenBLAS    %s; kernel in use: %s\n", openblas.openblas_get_config(),
+                  openblas.openblas_get_corename());
+    const dnnl_version_t *dnnl = onednn.dnnl_version();
     strbuf_printf(out, "oneDNN      %d.%d.%d\n", dnnl->major, dnnl->minor, dnnl->patch);
     strbuf_printf(out, "MPI         %s; thread level %s; %d rank%s%s\n", world_library(), world_thread_level(w),
                   world_size(w), world_size(w) == 1 ? "" : "s", world_launched() ? "" : " (started without mpirun)");
@@ -127,6 +128,8 @@ static wr_status run(const options *o, world *w) {
     int size = world_size(w);
     TRY(options_fill(o, &c, sizeof c));
     TRY(world_agree(w, options_count(o) == 0 ? WR_OK : wr_fail(WR_E_USAGE, "doctor takes no arguments")));
+    TRY(world_agree(w, blas_library_load()));
+    TRY(world_agree(w, onednn_library_load()));
     measure(w, c.probe, &mine);
     lines = mem_calloc((size_t)size, sizeof *lines);
     gathered = mem_calloc((size_t)size, sizeof *gathered);

@@ -1,7 +1,7 @@
 #include "cli/library_env.h"
 
 #include "base/log.h"
-#include <cblas.h>
+#include "model/kernels/blas_library.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -61,7 +61,7 @@ static int class_of_cpu(void) {
 static int class_of_cpu(void) { return SSE; /* core types of other architectures are left alone */ }
 #endif
 
-bool core_type_is_slow(void) { return class_of_name(openblas_get_corename()) < class_of_cpu(); }
+bool core_type_is_slow(void) { return class_of_name(openblas.openblas_get_corename()) < class_of_cpu(); }
 
 const char *core_type_removed(void) { return getenv(REMOVED); }
 
@@ -71,7 +71,8 @@ const char *core_type_set(void) { return getenv(SET); }
 static bool mend_core_type(void) {
     static const char *const newest[] = {[AVX2] = "Haswell", [AVX512] = "SkylakeX", [AVX512_BF16] = "Cooperlake"};
     const char *keep = getenv("WILDREWARD_KEEP_CORETYPE"), *pinned = getenv("OPENBLAS_CORETYPE");
-    if (!core_type_is_slow() || (keep && strcmp(keep, "0") != 0) || !strstr(openblas_get_config(), "DYNAMIC_ARCH")) {
+    if (!core_type_is_slow() || (keep && strcmp(keep, "0") != 0) ||
+        !strstr(openblas.openblas_get_config(), "DYNAMIC_ARCH")) {
         return false;
     }
     /* The marks stay in the environment: the next start sees that this was tried, and doctor can tell. */
@@ -86,8 +87,8 @@ static bool mend_core_type(void) {
     }
     if (!getenv(SET) && newest[class_of_cpu()]) {
         const char *name = newest[class_of_cpu()];
-        log_debug("OpenBLAS takes this CPU for %s: starting anew with OPENBLAS_CORETYPE=%s", openblas_get_corename(),
-                  name);
+        log_debug("OpenBLAS takes this CPU for %s: starting anew with OPENBLAS_CORETYPE=%s",
+                  openblas.openblas_get_corename(), name);
         return setenv(SET, name, 1) == 0 && setenv("OPENBLAS_CORETYPE", name, 1) == 0;
     }
     return false;
@@ -100,8 +101,8 @@ static bool bound_spinning(void) {
     return !getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT") && setenv("GOMP_SPINCOUNT", "10000", 1) == 0;
 }
 
-void library_env_choose(char **argv, bool computes) {
-    const bool spin = computes && bound_spinning(), core = mend_core_type();
+void library_env_choose(char **argv) {
+    const bool spin = bound_spinning(), core = blas_library_load() >= 0 && mend_core_type();
     if (spin || core) {
         execv("/proc/self/exe", argv); /* only returns where /proc is missing: then the program runs as it is */
     }

@@ -307,7 +307,7 @@ int main(int argc, char **argv) {
     watch_mappings();
     int rank = launched_rank();
     log_setup(rank, log_threshold());
-    library_env_choose(argv, world_launched_many() || !only_tells(argc, argv));
+    if (world_launched_many() || !only_tells(argc, argv)) library_env_choose(argv);
     /* Buffers of a few MB come and go with every step; by default each is mapped, faulted in and unmapped anew, which
      * costs a large all-reduce most of its time. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);

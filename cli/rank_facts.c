@@ -4,11 +4,11 @@
 #include "base/hash.h"
 #include "cli/version.h"
 #include "data/source/sources.h"
+#include "model/kernels/blas_library.h"
 #include "model/kernels/kernels.h"
+#include "model/kernels/onednn_library.h"
 
-#include <cblas.h>
 #include <omp.h>
-#include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,15 +45,17 @@ static wr_status number_fact(take_fact *take, void *context, const char *name, l
 /* What the numbers of this process depend on. */
 static wr_status arithmetic(take_fact *take, void *context) {
     wr_status status = WR_OK;
-    const dnnl_version_t *v = dnnl_version();
     char text[160];
+    TRY(blas_library_load());
+    TRY(onednn_library_load());
+    const dnnl_version_t *v = onednn.dnnl_version();
     TRY(number_fact(take, context, "threads", omp_get_max_threads()));
-    TRY(number_fact(take, context, "threads of OpenBLAS", openblas_get_num_threads()));
+    TRY(number_fact(take, context, "threads of OpenBLAS", openblas.openblas_get_num_threads()));
     TRY(take(context, "instruction set", kernels()->name));
-    snprintf(text, sizeof text, "%s (%s)", openblas_get_corename(), openblas_get_config());
+    snprintf(text, sizeof text, "%s (%s)", openblas.openblas_get_corename(), openblas.openblas_get_config());
     TRY(take(context, "OpenBLAS", text));
     snprintf(text, sizeof text, "%d.%d.%d %s, instruction sets %#x", v->major, v->minor, v->patch, v->hash,
-             (unsigned)dnnl_get_effective_cpu_isa());
+             (unsigned)onednn.dnnl_get_effective_cpu_isa());
     TRY(take(context, "oneDNN", text));
 cleanup:
     return status;

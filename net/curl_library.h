@@ -1,5 +1,4 @@
-/* libcurl, loaded when the first pool is made. It brings some thirty libraries (TLS, LDAP, Kerberos, …), and loading
- * them is half of what the start of the program takes; most commands talk to nobody. LOCAL. */
+/* libcurl, loaded when the first pool is made (base/shared_library.h); most commands talk to nobody. LOCAL. */
 #ifndef WR_NET_CURL_LIBRARY_H
 #define WR_NET_CURL_LIBRARY_H
 
@@ -34,7 +33,7 @@ typedef struct curl_library {
 #undef CURL_MEMBER
 } curl_library;
 
-/* WR_E_FAILED: it is not there, or lacks a function. It stays loaded. */
+/* WR_E_FAILED: it is not there, or lacks a function. out: zeroed before. */
 wr_status curl_library_load(curl_library *out);
 
 #endif

@@ -13,9 +13,9 @@
 #include "model/kernels/matmul_onednn.h"
 
 #include "base/mem.h"
+#include "model/kernels/blas_library.h"
 #include "model/kernels/kernels.h"
 
-#include <cblas.h>
 #include <stdlib.h>
 
 /* Products below this many multiply-adds go through the own kernel. */
@@ -57,12 +57,15 @@ wr_status matmul_dx(matmul *c, precision p, size_t M, size_t N, size_t K, const 
                                 .add = add};
         return onednn_product(c, &s, dY, W, dX);
     }
-    if (!blas(M, N, K))
+    if (!blas(M, N, K)) {
         kernels()->dx(M, N, K, dY, ldy, W, dX, add);
-    else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)M, (int)K, (int)N, 1.0f, dY, (int)ldy, W, (int)K,
-                    add ? 1.0f : 0.0f, dX, (int)K);
-    return WR_OK;
+        return WR_OK;
+    }
+    const wr_status status = blas_library_load();
+    if (status >= 0)
+        openblas.cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)M, (int)K, (int)N, 1.0f, dY, (int)ldy, W,
+                             (int)K, add ? 1.0f : 0.0f, dX, (int)K);
+    return status;
 }
 
 wr_status matmul_dw_add(matmul *c, precision p, size_t M, size_t N, size_t K, const void *dY, size_t ldy, const void *X,
@@ -80,10 +83,13 @@ wr_status matmul_dw_add(matmul *c, precision p, size_t M, size_t N, size_t K, co
                                 .add = true};
         return onednn_product(c, &s, dY, X, dW);
     }
-    if (!blas(M, N, K))
+    if (!blas(M, N, K)) {
         kernels()->dw_add(M, N, K, dY, ldy, X, dW);
-    else
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)N, (int)K, (int)M, 1.0f, dY, (int)ldy, X, (int)K,
-                    1.0f, dW, (int)K);
-    return WR_OK;
+        return WR_OK;
+    }
+    const wr_status status = blas_library_load();
+    if (status >= 0)
+        openblas.cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)N, (int)K, (int)M, 1.0f, dY, (int)ldy, X,
+                             (int)K, 1.0f, dW, (int)K);
+    return status;
 }

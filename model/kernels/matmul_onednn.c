@@ -3,8 +3,9 @@
 #include "model/kernels/matmul_wide.h"
 
 #include "base/mem.h"
+#include "model/kernels/blas_library.h"
+#include "model/kernels/onednn_library.h"
 
-#include <dnnl.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,16 +54,16 @@ static wr_status failed(dnnl_status_t s, const char *what) {
 }
 #define DNNL(call)                                                                                                     \
     do {                                                                                                               \
-        const dnnl_status_t dnnl_status_ = (call);                                                                     \
+        const dnnl_status_t dnnl_status_ = onednn.call;                                                                \
         if (dnnl_status_ != dnnl_success) TRY(failed(dnnl_status_, #call));                                            \
     } while (0)
 
 static void product_release(product *p) {
     if (!p->primitive) return;
-    dnnl_primitive_destroy(p->primitive);
+    onednn.dnnl_primitive_destroy(p->primitive);
     dnnl_memory_t memory[] = {p->a, p->b, p->c, p->scratch};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
-        if (memory[i]) dnnl_memory_destroy(memory[i]);
+        if (memory[i]) onednn.dnnl_memory_destroy(memory[i]);
     *p = (product){0};
 }
 
@@ -78,9 +79,7 @@ wr_status matmul_create(matmul **out) {
     TRY_ALLOC(c);
     c->slots = mem_calloc(SLOTS, sizeof *c->slots);
     TRY_ALLOC(c->slots);
-    c->wide = !precision_bf16_products();
-    DNNL(dnnl_engine_create(&c->engine, dnnl_cpu, 0));
-    DNNL(dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags));
+    TRY(blas_library_load());
     *out = c;
     c = NULL;
 cleanup:
@@ -91,14 +90,27 @@ cleanup:
 void matmul_free(matmul *c) {
     if (!c) return;
     if (c->slots) forget_all(c);
-    if (c->stream) dnnl_stream_destroy(c->stream);
-    if (c->engine) dnnl_engine_destroy(c->engine);
+    if (c->stream) onednn.dnnl_stream_destroy(c->stream);
+    if (c->engine) onednn.dnnl_engine_destroy(c->engine);
     free(c->slots);
     free(c->scratch);
     free(c);
 }
 
 size_t matmul_bytes(const matmul *c) { return sizeof *c + SLOTS * sizeof *c->slots + c->scratch_bytes; }
+
+/* At the first bf16 product: a run in f32 needs no oneDNN. */
+static wr_status begin_bf16(matmul *c) {
+    wr_status status = WR_OK;
+    if (c->wide || c->stream) return WR_OK;
+    TRY(onednn_library_load());
+    c->wide = !precision_bf16_products();
+    if (c->wide) return WR_OK;
+    DNNL(dnnl_engine_create(&c->engine, dnnl_cpu, 0));
+    DNNL(dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags));
+cleanup:
+    return status;
+}
 
 static wr_status bf16_desc(dnnl_memory_desc_t *d, size_t rows, size_t columns, size_t row, size_t column, bool f32) {
     wr_status status = WR_OK;
@@ -132,17 +144,17 @@ static wr_status product_make(matmul *c, product *p) {
     }
     DNNL(dnnl_matmul_desc_init(&d, &a, &b, NULL, &y));
     DNNL(dnnl_primitive_desc_create(&plan, &d, attributes, c->engine, NULL));
-    const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(plan, dnnl_query_scratchpad_md, 0);
-    p->scratch_bytes = dnnl_memory_desc_get_size(scratch);
+    const dnnl_memory_desc_t *scratch = onednn.dnnl_primitive_desc_query_md(plan, dnnl_query_scratchpad_md, 0);
+    p->scratch_bytes = onednn.dnnl_memory_desc_get_size(scratch);
     DNNL(dnnl_memory_create(&p->a, &a, c->engine, DNNL_MEMORY_NONE));
     DNNL(dnnl_memory_create(&p->b, &b, c->engine, DNNL_MEMORY_NONE));
     DNNL(dnnl_memory_create(&p->c, &y, c->engine, DNNL_MEMORY_NONE));
     DNNL(dnnl_memory_create(&p->scratch, scratch, c->engine, DNNL_MEMORY_NONE));
     DNNL(dnnl_primitive_create(&p->primitive, plan));
 cleanup:
-    if (plan) dnnl_primitive_desc_destroy(plan);
-    if (sum) dnnl_post_ops_destroy(sum);
-    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    if (plan) onednn.dnnl_primitive_desc_destroy(plan);
+    if (sum) onednn.dnnl_post_ops_destroy(sum);
+    if (attributes) onednn.dnnl_primitive_attr_destroy(attributes);
     return status;
 }
 
@@ -175,7 +187,7 @@ static wr_status product_find(matmul *c, const product_key *key, product **out) 
     if (status < 0) {
         dnnl_memory_t memory[] = {made.a, made.b, made.c, made.scratch};
         for (size_t k = 0; k < sizeof memory / sizeof *memory; k++)
-            if (memory[k]) dnnl_memory_destroy(memory[k]);
+            if (memory[k]) onednn.dnnl_memory_destroy(memory[k]);
         return status;
     }
     c->slots[i] = made;
@@ -227,8 +239,11 @@ cleanup:
 static size_t threads_now(void) { return omp_in_parallel() ? 1 : (size_t)omp_get_max_threads(); }
 
 wr_status onednn_product(matmul *c, const onednn_shape *s, const void *A, const void *B, void *C) {
-    if (c->wide) return run_wide(c, s, A, B, C);
-    return run(c, &(product_key){.shape = *s, .threads = threads_now()}, A, B, C);
+    wr_status status = WR_OK;
+    TRY(begin_bf16(c));
+    return c->wide ? run_wide(c, s, A, B, C) : run(c, &(product_key){.shape = *s, .threads = threads_now()}, A, B, C);
+cleanup:
+    return status;
 }
 
 /* --- packed weights
@@ -245,6 +260,7 @@ wr_status packed_matrix_create(matmul *c, size_t N, size_t K, packed_matrix **ou
     packed_matrix *p = mem_calloc(1, sizeof *p);
     *out = NULL;
     TRY_ALLOC(p);
+    TRY(begin_bf16(c));
     p->N = N;
     p->K = K;
     if (c->wide) {
@@ -259,14 +275,14 @@ wr_status packed_matrix_create(matmul *c, size_t N, size_t K, packed_matrix **ou
     DNNL(dnnl_memory_desc_init_by_tag(&y, 2, ym, dnnl_f32, dnnl_ab));
     DNNL(dnnl_matmul_desc_init(&d, &a, &b, NULL, &y));
     DNNL(dnnl_primitive_desc_create(&plan, &d, NULL, c->engine, NULL));
-    p->desc = *dnnl_primitive_desc_query_md(plan, dnnl_query_weights_md, 0);
-    p->bytes = dnnl_memory_desc_get_size(&p->desc);
+    p->desc = *onednn.dnnl_primitive_desc_query_md(plan, dnnl_query_weights_md, 0);
+    p->bytes = onednn.dnnl_memory_desc_get_size(&p->desc);
     p->data = mem_aligned(p->bytes, 1);
     TRY_ALLOC(p->data);
     *out = p;
     p = NULL;
 cleanup:
-    if (plan) dnnl_primitive_desc_destroy(plan);
+    if (plan) onednn.dnnl_primitive_desc_destroy(plan);
     packed_matrix_free(p);
     return status;
 }
@@ -296,10 +312,10 @@ wr_status packed_matrix_fill(matmul *c, packed_matrix *p, const bf16 *W) {
     DNNL(dnnl_primitive_execute(reorder, c->stream, 2, args));
     DNNL(dnnl_stream_wait(c->stream));
 cleanup:
-    if (reorder) dnnl_primitive_destroy(reorder);
-    if (plan) dnnl_primitive_desc_destroy(plan);
-    if (from) dnnl_memory_destroy(from);
-    if (to) dnnl_memory_destroy(to);
+    if (reorder) onednn.dnnl_primitive_destroy(reorder);
+    if (plan) onednn.dnnl_primitive_desc_destroy(plan);
+    if (from) onednn.dnnl_memory_destroy(from);
+    if (to) onednn.dnnl_memory_destroy(to);
     return status;
 }
 

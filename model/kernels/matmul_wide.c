@@ -1,6 +1,6 @@
 #include "model/kernels/matmul_wide.h"
 
-#include <cblas.h>
+#include "model/kernels/blas_library.h"
 #include <omp.h>
 
 /* rows x columns elements, rows `ld` apart, to dense floats. */
@@ -33,8 +33,8 @@ void wide_product(const onednn_shape *s, const bf16 *A, const bf16 *B, void *C, 
     widen(A, a_across ? s->k : s->m, a_across ? s->m : s->k, a_across ? s->a_column : s->a_row, a);
     widen(B, b_across ? s->n : s->k, b_across ? s->k : s->n, b_across ? s->b_column : s->b_row, b);
     if (!s->c_f32 && s->add) widen(C, s->m, s->n, s->c_row, c);
-    cblas_sgemm(CblasRowMajor, a_across ? CblasTrans : CblasNoTrans, b_across ? CblasTrans : CblasNoTrans, (int)s->m,
-                (int)s->n, (int)s->k, 1.0f, a, (int)(a_across ? s->m : s->k), b, (int)(b_across ? s->k : s->n),
-                s->add ? 1.0f : 0.0f, c, (int)ldc);
+    openblas.cblas_sgemm(CblasRowMajor, a_across ? CblasTrans : CblasNoTrans, b_across ? CblasTrans : CblasNoTrans,
+                         (int)s->m, (int)s->n, (int)s->k, 1.0f, a, (int)(a_across ? s->m : s->k), b,
+                         (int)(b_across ? s->k : s->n), s->add ? 1.0f : 0.0f, c, (int)ldc);
     if (!s->c_f32) narrow(c, s->m, s->n, s->c_row, C);
 }

@@ -1,14 +1,14 @@
 /* Names of the number formats, and which one this CPU is fast in. */
 #include "model/kernels/precision.h"
 
-#include <oneapi/dnnl/dnnl.h>
+#include "model/kernels/onednn_library.h"
 
 const char *precision_name(precision p) { return p == PRECISION_BF16 ? "bf16" : "f32"; }
 
 /* Every bit of a level's mask must be there: AVX2 with VNNI sorts above AVX-512 as a number. */
-static bool has(dnnl_cpu_isa_t level) { return (dnnl_get_effective_cpu_isa() & level) == level; }
+static bool has(dnnl_cpu_isa_t level) { return (onednn.dnnl_get_effective_cpu_isa() & level) == level; }
 
-bool precision_bf16_products(void) { return has(dnnl_cpu_isa_avx512_core); }
+bool precision_bf16_products(void) { return onednn_library_load() >= 0 && has(dnnl_cpu_isa_avx512_core); }
 /* The CPU multiplies bf16 itself (AVX512_BF16, AMX), as DNNL_MAX_CPU_ISA allows. */
 static bool precision_bf16_hardware(void) { return has(dnnl_cpu_isa_avx512_core_bf16); }
 
@@ -20,6 +20,8 @@ wr_status precision_choose(const char *text, precision *out, const char **why) {
         *why = "asked for";
         return WR_OK;
     }
+    const wr_status status = onednn_library_load();
+    if (status < 0) return wr_context(status, "--precision %s", text);
     const bool hardware = precision_bf16_hardware();
     if (strcmp(text, "bf16") == 0) {
         *out = PRECISION_BF16;

@@ -21,8 +21,8 @@ starts() { # COUNT WORD…
 for words in --version --help help 'train lm --help' 'dpo --help' 'prepare x -h'; do check "$words starts once" starts 1 $words; done
 check 'a command that computes starts anew' starts 2 inspect /nowhere
 check 'words behind -- are no request for help' starts 2 inspect -- --help
-no_curl() { ! ldd "$program" | grep -q libcurl; }
-check 'libcurl is not loaded at the start' no_curl
+light() { ! ldd "$program" | grep -E 'lib(curl|dnnl|openblas|archive)'; }
+check 'libraries that few commands need are not loaded at the start' light
 
 # --- tokenize
 golden() { # NAME FIELD OPTION…: ids of every golden text

@@ -2,11 +2,11 @@
  * of it; dX and dW repeat for the same number of threads. */
 #include "base/mem.h"
 #include "base/rng.h"
+#include "model/kernels/blas_library.h"
 #include "model/kernels/kernels.h"
 #include "model/kernels/matmul.h"
 #include "tests/support/asserts.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
@@ -144,7 +144,7 @@ static void test_thread_count(void **state) {
         float *out[COUNTS][3];
         for (int n = 0; n < COUNTS; n++) {
             omp_set_num_threads(counts[n]);
-            openblas_set_num_threads(counts[n]);
+            openblas.openblas_set_num_threads(counts[n]);
             float **o = out[n];
             o[0] = random_floats(M * N, 24), o[1] = random_floats(M * K, 25), o[2] = random_floats(N * K, 26);
             forward(M, N, K, X, W, o[0], false);
@@ -164,7 +164,7 @@ static void test_thread_count(void **state) {
         free(X), free(W), free(Y);
     }
     omp_set_num_threads(threads);
-    openblas_set_num_threads(threads);
+    openblas.openblas_set_num_threads(threads);
 }
 
 /* Rows that lie further apart than they are long: the same bits as dense ones, and nothing written between. */
@@ -191,7 +191,8 @@ static void test_row_strides(void **state) {
 }
 
 int main(void) {
-    print_message("# seed %u, kernels %s, OpenBLAS %s\n", SEED, kernels()->name, openblas_get_corename());
+    if (blas_library_load() < 0) return 1;
+    print_message("# seed %u, kernels %s, OpenBLAS %s\n", SEED, kernels()->name, openblas.openblas_get_corename());
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_row_invariance),
                                        cmocka_unit_test(test_thread_count), cmocka_unit_test(test_row_strides)};
     return cmocka_run_group_tests(tests, NULL, NULL);
