@@ -185,7 +185,7 @@ static wr_status layer_backward(const model *m, const token_batch *batch, worksp
                                             .dk = act_row(m, s->dqkv, 1, first * Q + HD),
                                             .dv = act_row(m, s->dqkv, 1, first * Q + HD + c->G * c->D)};
     }
-    const attention_args a = workspace_attention(m, batch, w);
+    const attention_args a = workspace_attention(m, batch, w, l);
     TRY(buffer_need(&w->attention, k->attention_backward_scratch(&a)));
     k->attention_backward(&a, w->plan.grads, w->attention.data);
     for (size_t first = 0; first < w->T; first += LAYER_ROWS)

@@ -18,7 +18,7 @@
 struct decode_scratch {
     linear_context linear;
     buffer x, last, scratch, qkv, att, gu, rounded;
-    rope_table rope;
+    rope_tables rope;
     attention_item *items;
     kv_span *spans; /* two an item */
     size_t *first_task;
@@ -49,7 +49,7 @@ void decode_scratch_free(decode_scratch *s) {
     linear_free(&s->linear);
     buffer *const buffers[] = {&s->x, &s->last, &s->scratch, &s->qkv, &s->att, &s->gu, &s->rounded};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
-    rope_table_free(&s->rope);
+    rope_tables_free(&s->rope);
     free(s->items);
     free(s->spans);
     free(s->first_task);
@@ -167,7 +167,7 @@ wr_status model_decode(const model *m, decode_scratch *s, size_t n_items, const 
     if (n_items == 0) return WR_OK;
     TRY(check_items(m, n_items, items, &T, &longest));
     TRY(reserve(m, s, n_items, T));
-    TRY(rope_table_need(c, &s->rope, longest));
+    TRY(rope_tables_need(c, &s->rope, longest));
     for (size_t i = 0, t = 0; i < n_items; i++)
         for (size_t k = 0; k < items[i].n; k++, t++) {
             s->ids[t] = items[i].ids[k];
@@ -177,17 +177,18 @@ wr_status model_decode(const model *m, decode_scratch *s, size_t n_items, const 
     layer_buffers b = {
         .x = s->x.data, .x2 = s->x.data, .x_out = s->x.data, .qkv = s->qkv.data, .att = s->att.data, .gu = s->gu.data};
     layer_scratch(m, rows_from(0, T), s->scratch.data, &b);
-    const attention_args a = {.H = c->H,
-                              .G = c->G,
-                              .D = c->D,
-                              .q_stride = qkv_width(c),
-                              .o_stride = c->H * c->D,
-                              .n_items = n_items,
-                              .items = s->items,
-                              .first_task = s->first_task};
+    attention_args a = {.H = c->H,
+                        .G = c->G,
+                        .D = c->D,
+                        .q_stride = qkv_width(c),
+                        .o_stride = c->H * c->D,
+                        .n_items = n_items,
+                        .items = s->items,
+                        .first_task = s->first_task};
     for (size_t l = 0; l < c->L; l++) {
         TRY(layer_qkv(m, &s->linear, l, T, s->position, &s->rope, &b));
         fill_cache(m, s, l, n_items, items);
+        a.window = layer_window(c, l);
         kernels()->act[m->precision].attention(&a);
         TRY(layer_rest(m, &s->linear, l, T, &b));
     }

@@ -8,7 +8,7 @@ wr_status workspace_layer_forward(const model *m, const token_batch *b, workspac
     wr_status status = WR_OK;
     TRY(layer_qkv(m, &w->linear, l, w->T, w->plan.position, &w->rope, x));
     workspace_items(m, b, w, x, lse);
-    const attention_args a = workspace_attention(m, b, w);
+    const attention_args a = workspace_attention(m, b, w, l);
     kernels()->act[m->precision].attention(&a);
     TRY(layer_rest(m, &w->linear, l, w->T, x));
 cleanup:

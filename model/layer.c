@@ -18,36 +18,51 @@
 #include <stdlib.h>
 #include <string.h>
 
-wr_status rope_table_need(const model_config *c, rope_table *r, size_t positions) {
+static wr_status table_need(const model_config *c, int table, size_t positions, buffer *cosines, buffer *sines) {
     wr_status status = WR_OK;
     const size_t half = c->D / 2;
-    float *inverse = NULL;
-    if (positions <= r->positions) return WR_OK;
-    positions = (positions + 255) / 256 * 256; /* decoding asks for one more each step */
-    inverse = mem_calloc(half, sizeof *inverse);
+    float *inverse = mem_calloc(half, sizeof *inverse);
     TRY_ALLOC(inverse);
-    model_config_rope(c, inverse);
-    TRY(buffer_need(&r->cosines, positions * half * sizeof(float)));
-    TRY(buffer_need(&r->sines, positions * half * sizeof(float)));
-    float *cosines = r->cosines.data, *sines = r->sines.data;
+    model_config_rope_of(c, table, inverse);
+    TRY(buffer_need(cosines, positions * half * sizeof(float)));
+    TRY(buffer_need(sines, positions * half * sizeof(float)));
+    float *cosine = cosines->data, *sine = sines->data;
 #pragma omp parallel for schedule(static)
     for (size_t p = 0; p < positions; p++)
         for (size_t i = 0; i < half; i++) {
             const float angle = (float)p * inverse[i];
-            cosines[p * half + i] = cosf(angle);
-            sines[p * half + i] = sinf(angle);
+            cosine[p * half + i] = cosf(angle);
+            sine[p * half + i] = sinf(angle);
         }
-    r->positions = positions;
 cleanup:
-    if (status < 0) r->positions = 0;
     free(inverse);
     return status;
 }
 
-void rope_table_free(rope_table *r) {
-    buffer_free(&r->cosines);
-    buffer_free(&r->sines);
+wr_status rope_tables_need(const model_config *c, rope_tables *r, size_t positions) {
+    wr_status status = WR_OK;
+    const int tables = c->rope_local_theta > 0 ? 2 : 1;
+    if (positions <= r->positions) return WR_OK;
     r->positions = 0;
+    positions = (positions + 255) / 256 * 256; /* decoding asks for one more each step */
+    for (int i = 0; i < tables; i++) TRY(table_need(c, i, positions, &r->cosines[i], &r->sines[i]));
+    r->positions = positions;
+cleanup:
+    return status;
+}
+
+void rope_tables_free(rope_tables *r) {
+    for (int i = 0; i < ROPE_TABLES; i++) {
+        buffer_free(&r->cosines[i]);
+        buffer_free(&r->sines[i]);
+    }
+    r->positions = 0;
+}
+
+size_t rope_tables_bytes(const rope_tables *r) {
+    size_t bytes = 0;
+    for (int i = 0; i < ROPE_TABLES; i++) bytes += r->cosines[i].bytes + r->sines[i].bytes;
+    return bytes;
 }
 
 size_t qkv_width(const model_config *c) { return (c->H + 2 * c->G) * c->D; }
@@ -63,8 +78,9 @@ const float *layer_vector(const model *m, size_t l, int kind) {
 
 /* The biases of q, k and v lie one after another, in the parameters and wherever vectors are copied to
  * (bind_weights). */
-qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_table *r) {
+qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_tables *r) {
     const model_config *c = &m->config;
+    const int table = c->layers[l].rope;
     return (qkv_args){.T = T,
                       .H = c->H,
                       .G = c->G,
@@ -75,8 +91,8 @@ qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *posit
                       .norm_all = c->qk_norm == QK_NORM_ALL,
                       .eps = (float)c->norm_eps,
                       .position = position,
-                      .cosines = r->cosines.data,
-                      .sines = r->sines.data};
+                      .cosines = table < 0 ? NULL : r->cosines[table].data,
+                      .sines = table < 0 ? NULL : r->sines[table].data};
 }
 
 /* n floats; what a block of rows hands on is larger than one core's cache. */
@@ -126,7 +142,7 @@ cleanup:
 }
 
 wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position,
-                    const rope_table *r, const layer_buffers *b) {
+                    const rope_tables *r, const layer_buffers *b) {
     wr_status status = WR_OK;
     const model_config *c = &m->config;
     const act_kernels *k = &kernels()->act[m->precision];

@@ -13,19 +13,21 @@
  * next reads it. */
 #define LAYER_ROWS 1024
 
-/* cos and sin of position * inverse frequency, computed in f32 as transformers does. */
-typedef struct rope_table {
-    buffer cosines, sines; /* (positions, D/2) */
+/* cos and sin of position * inverse frequency, computed in f32 as transformers does: the tables that layers of the
+ * config name, the second of those that have one. */
+typedef struct rope_tables {
+    buffer cosines[ROPE_TABLES], sines[ROPE_TABLES]; /* (positions, D/2) */
     size_t positions;
-} rope_table;
-wr_status rope_table_need(const model_config *c, rope_table *r, size_t positions);
-void rope_table_free(rope_table *r);
+} rope_tables;
+wr_status rope_tables_need(const model_config *c, rope_tables *r, size_t positions);
+void rope_tables_free(rope_tables *r);
+size_t rope_tables_bytes(const rope_tables *r);
 
 size_t qkv_width(const model_config *c); /* Q */
 /* Floats of a row's share of the gradients of biases and norms of q and k: what qkv_backward wants of `partial` a
  * chunk. */
 size_t qkv_sums(const model_config *c);
-qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_table *r);
+qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_tables *r);
 /* a norm's or bias's values; NULL: the config has none */
 const float *layer_vector(const model *m, size_t l, int kind);
 
@@ -48,7 +50,7 @@ typedef struct layer_buffers {
 size_t layer_scratch(const model *m, size_t rows, void *memory, layer_buffers *b);
 /* norm (NORM_BEFORE) -> qkv -> bias, norms, RoPE. position: (T). */
 wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position,
-                    const rope_table *r, const layer_buffers *b);
+                    const rope_tables *r, const layer_buffers *b);
 /* After attention has filled b->att: output projection, residual, MLP, residual, each with its norm where the family
  * has it. */
 wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T, const layer_buffers *b);
@@ -87,7 +89,7 @@ typedef struct model_workspace {
     buffer backward, attention;                             /* scratch of the backward pass */
     buffer logits, dlogits, gathered, dgathered, row_state; /* heads */
     size_t head_rows; /* rows of the latest lm_logprobs, whose log sum exp row_state holds */
-    rope_table rope;
+    rope_tables rope;
     segment_plan plan;
 } workspace;
 
@@ -97,7 +99,7 @@ wr_status workspace_prepare(const model *m, const token_batch *b, workspace *w, 
 layer_buffers workspace_layer(const model *m, const workspace *w, size_t l, float **lse);
 /* Fills w->plan.items for the batch with qkv, att and lse of one layer. */
 void workspace_items(const model *m, const token_batch *b, workspace *w, const layer_buffers *x, float *lse);
-attention_args workspace_attention(const model *m, const token_batch *b, const workspace *w);
+attention_args workspace_attention(const model *m, const token_batch *b, const workspace *w, size_t l);
 /* One layer's forward pass: qkv, attention, the rest. */
 wr_status workspace_layer_forward(const model *m, const token_batch *b, workspace *w, size_t l, const layer_buffers *x,
                                   float *lse);

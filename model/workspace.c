@@ -191,11 +191,12 @@ void workspace_items(const model *m, const token_batch *b, workspace *w, const l
     }
 }
 
-attention_args workspace_attention(const model *m, const token_batch *b, const workspace *w) {
+attention_args workspace_attention(const model *m, const token_batch *b, const workspace *w, size_t l) {
     const model_config *c = &m->config;
     return (attention_args){.H = c->H,
                             .G = c->G,
                             .D = c->D,
+                            .window = layer_window(c, l),
                             .q_stride = qkv_width(c),
                             .o_stride = c->H * c->D,
                             .n_items = b->B,
@@ -212,7 +213,7 @@ wr_status workspace_prepare(const model *m, const token_batch *b, workspace *w, 
     TRY(check_batch(m, b));
     TRY(make_plan(b, &w->plan, &longest));
     TRY(reserve_activations(m, w, b->offsets[b->B], keep));
-    TRY(rope_table_need(&m->config, &w->rope, longest));
+    TRY(rope_tables_need(&m->config, &w->rope, longest));
     w->T = b->offsets[b->B];
     w->kept = keep;
 cleanup:
@@ -244,7 +245,7 @@ void model_workspace_free(model_workspace *w) {
     buffer *const buffers[] = BUFFERS(w);
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
     linear_free(&w->linear);
-    rope_table_free(&w->rope);
+    rope_tables_free(&w->rope);
     free(w->plan.items), free(w->plan.grads), free(w->plan.spans), free(w->plan.first_span), free(w->plan.path);
     free(w->plan.first_task), free(w->plan.position);
     free(w);
@@ -253,7 +254,7 @@ void model_workspace_free(model_workspace *w) {
 size_t model_workspace_bytes(const model_workspace *w) {
     const buffer *const buffers[] = BUFFERS(w);
     const segment_plan *p = &w->plan;
-    size_t bytes = linear_bytes(&w->linear) + w->rope.cosines.bytes + w->rope.sines.bytes;
+    size_t bytes = linear_bytes(&w->linear) + rope_tables_bytes(&w->rope);
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) bytes += buffers[i]->bytes;
     return bytes + p->B_capacity * (sizeof *p->items + sizeof *p->grads + 3 * sizeof(size_t)) +
            p->T_capacity * sizeof *p->position + p->span_capacity * sizeof *p->spans;

@@ -39,7 +39,7 @@ static size_t group_work(const attention_args *a, const attention_plan *plan, si
     size_t path = 0;
     for (size_t s = 0; s + 1 < it->n_spans; s++) path += it->spans[s].n;
     *seen = (end - 1) / rep + 1;
-    return (end - row) * (path + *seen);
+    return (end - row) * (path + *seen - attention_low(a, path + row / rep + 1));
 }
 
 /* Cuts a tree into runs of groups of about the same work. */

@@ -24,18 +24,31 @@ static size_t find_key(const attention_item *it, size_t j, size_t g, size_t *spa
     return j * it->spans[*span].token_stride + g * it->spans[*span].head_stride;
 }
 
-/* Probabilities p (seen) of query i, head h; returns log sum exp. */
+static double scale_of(const attention_args *a) { return a->scale > 0 ? (double)a->scale : 1 / sqrt((double)a->D); }
+
+/* Score of query i, head h and key j. *slope (may be NULL): its derivative by the scaled product. */
+static double score(const attention_args *a, precision kind, const attention_item *it, size_t i, size_t h, size_t j,
+                    double *slope) {
+    size_t span;
+    const size_t at = find_key(it, j, h / (a->H / a->G), &span);
+    const double s = scale_of(a) * dot(kind, a->D, it->q, i * a->q_stride + h * a->D, it->spans[span].k, at);
+    const double cap = (double)a->softcap, t = cap > 0 ? tanh(s / cap) : 0;
+    if (slope) *slope = 1 - t * t;
+    return cap > 0 ? cap * t : s;
+}
+
+/* Probabilities p (seen) of query i, head h, 0 of what it does not see; returns log sum exp. */
 static double probabilities(const attention_args *a, precision kind, const attention_item *it, size_t i, size_t h,
                             size_t seen, double *p) {
     double max = -INFINITY, sum = 0;
-    size_t span;
-    for (size_t j = 0; j < seen; j++) {
-        const size_t at = find_key(it, j, h / (a->H / a->G), &span);
-        p[j] = dot(kind, a->D, it->q, i * a->q_stride + h * a->D, it->spans[span].k, at) / sqrt((double)a->D);
+    const size_t low = attention_low(a, seen);
+    for (size_t j = 0; j < low; j++) p[j] = 0;
+    for (size_t j = low; j < seen; j++) {
+        p[j] = score(a, kind, it, i, h, j, NULL);
         if (p[j] > max) max = p[j];
     }
-    for (size_t j = 0; j < seen; j++) sum += p[j] = exp(p[j] - max);
-    for (size_t j = 0; j < seen; j++) p[j] /= sum;
+    for (size_t j = low; j < seen; j++) sum += p[j] = exp(p[j] - max);
+    for (size_t j = low; j < seen; j++) p[j] /= sum;
     return max + log(sum);
 }
 
@@ -57,7 +70,7 @@ void ref_attention(const attention_args *a, precision kind, size_t item, double 
             double *out = o + (i * a->H + h) * D;
             lse[i * a->H + h] = probabilities(a, kind, it, i, h, seen, p);
             for (size_t d = 0; d < D; d++) out[d] = 0;
-            for (size_t j = 0; j < seen; j++) {
+            for (size_t j = attention_low(a, seen); j < seen; j++) {
                 const size_t at = find_key(it, j, h / (a->H / a->G), &span);
                 for (size_t d = 0; d < D; d++) out[d] += p[j] * element(kind, it->spans[span].v, at + d);
             }
@@ -65,15 +78,15 @@ void ref_attention(const attention_args *a, precision kind, size_t item, double 
     free(p);
 }
 
-/* Query i, head h of item. P = softmax(scale q K^T), o = P V:
- *   dv += P do,  dP = do V^T,  dS = P (dP - sum P dP),  dq += scale dS K,  dk += scale dS q */
+/* Query i, head h of item. P = softmax(S), S = cap(scale q K^T), o = P V:
+ *   dv += P do,  dP = do V^T,  dS = P (dP - sum P dP) cap',  dq += scale dS K,  dk += scale dS q */
 static void backward_row(const attention_args *a, precision kind, size_t item, size_t i, size_t h, const void *d_o,
                          const ref_attention_grad *out, double *p, double *dp) {
     const attention_item *it = &a->items[item];
     const size_t D = a->D, g = h / (a->H / a->G), seen = path_length(it) - it->n_q + i + 1;
     const size_t qo = i * a->q_stride + h * D, oo = i * a->o_stride + h * D;
-    const double scale = 1 / sqrt((double)D);
-    double delta = 0;
+    const double scale = scale_of(a);
+    double delta = 0, slope;
     size_t span;
     probabilities(a, kind, it, i, h, seen, p);
     for (size_t j = 0; j < seen; j++) {
@@ -88,7 +101,8 @@ static void backward_row(const attention_args *a, precision kind, size_t item, s
             first -= a->items[owner].n_q;
         }
         const size_t at = find_key(it, j, g, &span), own = ((j - first) * a->G + g) * D;
-        const double ds = scale * p[j] * (dp[j] - delta);
+        score(a, kind, it, i, h, j, &slope);
+        const double ds = scale * p[j] * (dp[j] - delta) * slope;
         for (size_t d = 0; d < D; d++) {
             out[item].dq[(i * a->H + h) * D + d] += ds * element(kind, it->spans[span].k, at + d);
             out[owner].dk[own + d] += ds * element(kind, it->q, qo + d);

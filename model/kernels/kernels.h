@@ -10,6 +10,7 @@
 #define WR_MODEL_KERNELS_KERNELS_H
 
 #include "model/kernels/precision.h"
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,9 @@ typedef struct attention_item {
 
 typedef struct attention_args {
     size_t H, G, D, q_stride, o_stride;
+    size_t window; /* a query sees the last `window` keys of its path, its own included; 0: all */
+    float scale;   /* of the products of queries and keys; 0: 1 / sqrt(D) */
+    float softcap; /* scores s become softcap tanh(s / softcap); 0: as they are */
     size_t n_items;
     const attention_item *items;
     /* (n_items), for the backward pass: the earlier item whose own span is this item's last but one, -1: none; NULL:
@@ -49,6 +53,14 @@ typedef struct attention_grad {
     void *dq, *dk, *dv;
 } attention_grad;
 
+static inline float attention_scale(const attention_args *a) {
+    return a->scale > 0 ? a->scale : 1.0f / sqrtf((float)a->D);
+}
+/* The first key of its path that a query sees which has `seen` keys up to its own. */
+static inline size_t attention_low(const attention_args *a, size_t seen) {
+    return a->window && seen > a->window ? seen - a->window : 0;
+}
+
 #define ATTENTION_D_MAX 512
 #define SOFTMAX_COLUMNS 256
 #define NORM_CHUNK 64 /* rows whose share of a norm's weight gradient is summed first */
@@ -62,7 +74,7 @@ typedef struct qkv_args {
     bool norm_all;                /* norms over all heads of q, and of k: q_norm (H D), k_norm (G D) */
     float eps;
     const int32_t *position;      /* (T) */
-    const float *cosines, *sines; /* (positions, D/2) */
+    const float *cosines, *sines; /* (positions, D/2); NULL: not rotated */
 } qkv_args;
 
 typedef struct act_kernels {

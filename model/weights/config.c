@@ -78,29 +78,6 @@ static wr_status read_type(const json_value *o, model_config *c, const model_fam
         name->text, (*out)->prefix);
 }
 
-/* Sliding windows are not computed: every layer must see the whole sequence. */
-static wr_status check_windows(const json_value *o, const model_family *f) {
-    const json_value *layers = json_get(o, "layer_types"), *window = json_get(o, "sliding_window");
-    if (!field_is_absent(layers)) {
-        if (layers->kind != JSON_ARRAY) return wr_fail(WR_E_FORMAT, "field \"layer_types\" is not a list");
-        for (const json_value *v = layers->first; v; v = v->next)
-            if (v->kind != JSON_STRING || strcmp(v->text, "full_attention") != 0)
-                return wr_fail(WR_E_FORMAT, "field \"layer_types\": \"%.40s\" is not supported (full_attention)",
-                               v->text ? v->text : "");
-    }
-    /* these have a window only where they use it, and layer_types goes before max_window_layers */
-    if (f->window == WINDOW_SWITCH) {
-        if (!field_is_absent(layers) || (window && window->kind == JSON_NULL)) return WR_OK;
-        return field_must_be_bool(o, "use_sliding_window", false);
-    }
-    if (!field_is_absent(window))
-        return wr_fail(WR_E_FORMAT, "field \"sliding_window\" is set, which is not supported");
-    if (f->window == WINDOW_NULL && !window)
-        return wr_fail(WR_E_FORMAT,
-                       "field \"sliding_window\" is missing; null is needed, since its default is not supported");
-    return WR_OK;
-}
-
 static wr_status check_unsupported(const json_value *o, const model_family *f) {
     wr_status status = WR_OK;
     if (!f->qkv_bias) TRY(field_must_be_bool(o, "attention_bias", false));
@@ -113,7 +90,6 @@ static wr_status check_unsupported(const json_value *o, const model_family *f) {
     TRY(field_must_be_number(o, "attention_dropout", 0));
     TRY(field_must_be_absent(o, "quantization_config", false));
     TRY(field_must_be_absent(o, "per_layer_config", true));
-    TRY(check_windows(o, f));
 cleanup:
     return status;
 }
@@ -135,6 +111,7 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     TRY(field_size(o, "max_position_embeddings", f->max_positions, &c->max_positions));
     TRY(field_double(o, "rms_norm_eps", f->norm_eps, &c->norm_eps));
     TRY(field_double(o, "initializer_range", 0.02, &c->init_std));
+    TRY(config_read_layers(o, c));
     TRY(config_read_rope(o, c));
     TRY(field_bool(o, "tie_word_embeddings", false, &c->tied));
     if (c->head == HEAD_SCORE) TRY(read_labels(o, &c->n_outputs));
@@ -195,7 +172,8 @@ wr_status model_config_check(const model_config *c) {
     for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++)
         if (dims[i].value == 0 || dims[i].value > top)
             return wr_fail(WR_E_FORMAT, "field \"%s\" is %zu, outside 1 … %zu", dims[i].name, dims[i].value, top);
-    if (c->L > 4096) return wr_fail(WR_E_FORMAT, "field \"num_hidden_layers\" is %zu, above 4096", c->L);
+    if (c->L > LAYERS_MAX)
+        return wr_fail(WR_E_FORMAT, "field \"num_hidden_layers\" is %zu, above %d", c->L, LAYERS_MAX);
     if (c->D > HEAD_DIM_MAX) return wr_fail(WR_E_FORMAT, "field \"head_dim\" is %zu, above %d", c->D, HEAD_DIM_MAX);
     if (c->D % 2) return wr_fail(WR_E_FORMAT, "field \"head_dim\" is %zu, but must be even", c->D);
     if (c->H % c->G)

@@ -39,6 +39,13 @@ typedef enum norm_place {
     NORM_AFTER   /* x + norm(f(x)) */
 } norm_place;
 
+/* What differs between the layers of a model. All zeros: attention to everything before, the first rotary table. */
+typedef struct layer_kind {
+    bool windowed; /* a query sees the last `window` positions of its path alone, its own included */
+    int8_t rope;   /* rotary table; LAYER_ROPE_NONE: queries and keys are not rotated */
+} layer_kind;
+enum { LAYERS_MAX = 4096, ROPE_TABLES = 2, LAYER_ROPE_NONE = -1 };
+
 typedef struct model_config {
     size_t C, H, G, D, F, V, L;
     size_t max_positions;
@@ -46,7 +53,9 @@ typedef struct model_config {
     rope_type rope;
     double rope_factor;                                                          /* LINEAR, LLAMA3 */
     double rope_low_freq_factor, rope_high_freq_factor, rope_original_positions; /* LLAMA3 */
-    bool qkv_bias; /* q_proj, k_proj, v_proj add a bias (Qwen2) */
+    double rope_local_theta; /* of the second rotary table, which is not stretched; 0: there is none */
+    size_t window;           /* of the layers that have one; 0: none has */
+    bool qkv_bias;           /* q_proj, k_proj, v_proj add a bias (Qwen2) */
     qk_norm qk_norm;
     norm_place norm_place;
     double norm_eps;
@@ -60,9 +69,13 @@ typedef struct model_config {
     int32_t bos_id, eos_id, pad_id; /* -1 = null */
     int32_t eos_ids[8];             /* all end tokens: config.json's and generation_config.json's */
     size_t n_eos;
-    char architecture[64]; /* "LlamaForCausalLM", "Qwen3ForSequenceClassification" */
-    char model_type[32];   /* a row of model/weights/family.c: "llama", "qwen3", … */
+    char architecture[64];         /* "LlamaForCausalLM", "Qwen3ForSequenceClassification" */
+    char model_type[32];           /* a row of model/weights/family.c: "llama", "qwen3", … */
+    layer_kind layers[LAYERS_MAX]; /* (L), zeros behind them */
 } model_config;
+
+/* Positions that a query of layer l sees, its own included; 0: all before it. */
+static inline size_t layer_window(const model_config *c, size_t l) { return c->layers[l].windowed ? c->window : 0; }
 
 /* Reads DIR/config.json (+ generation_config.json's end tokens), of transformers 4 or 5. Any field that changes the
  * numbers and is not supported here (another model_type, hidden_act, rope type, a sliding window …) is WR_E_FORMAT and
@@ -82,7 +95,9 @@ void model_config_set_head(model_config *c, model_head head, size_t n_outputs);
 wr_status model_config_from_spec(const char *spec, model_config *out);
 /* Checks that the shapes make sense and do not overflow. */
 wr_status model_config_check(const model_config *c);
-/* Inverse frequencies (D/2) of the rotary embedding, scaling included, in f32 as transformers computes them. */
+/* Inverse frequencies (D/2) of the first rotary table, scaling included, in f32 as transformers computes them. */
 void model_config_rope(const model_config *c, float *inverse_frequency);
+/* Those of a table of ROPE_TABLES. */
+void model_config_rope_of(const model_config *c, int table, float *inverse_frequency);
 
 #endif

@@ -26,4 +26,8 @@ void field_write_double(json_writer *w, const char *key, double x);
 wr_status config_read_rope(const json_value *o, model_config *c);
 void config_write_rope(json_writer *w, const model_config *c);
 
+/* layer_types, sliding_window and what stands in for them. Needs L. */
+wr_status config_read_layers(const json_value *o, model_config *c);
+void config_write_layers(json_writer *w, const model_config *c);
+
 #endif

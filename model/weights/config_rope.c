@@ -145,3 +145,12 @@ void model_config_rope(const model_config *c, float *inverse_frequency) {
         inverse_frequency[i] = f;
     }
 }
+
+void model_config_rope_of(const model_config *c, int table, float *inverse_frequency) {
+    model_config one = *c;
+    if (table > 0) {
+        one.rope = ROPE_DEFAULT;
+        one.rope_theta = c->rope_local_theta;
+    }
+    model_config_rope(&one, inverse_frequency);
+}

@@ -44,11 +44,7 @@ static void write_family(json_writer *w, const model_config *c) {
     const model_family *f = config_family(c);
     if (f->mlp_bias) json_member_bool(w, "mlp_bias", false);
     if (!c->qkv_bias) json_member_bool(w, "attention_bias", false);
-    if (f->window == WINDOW_SWITCH) {
-        json_member_bool(w, "use_sliding_window", false);
-        json_member_count(w, "max_window_layers", c->L);
-    }
-    if (f->window != WINDOW_NONE) json_member_null(w, "sliding_window");
+    config_write_layers(w, c);
 }
 
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out) {

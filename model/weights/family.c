@@ -9,11 +9,11 @@
 /* Defaults are those of transformers' configuration classes. */
 /* clang-format off */
 static const model_family families[] = {
-/*   model_type prefix      G    D positions eps  bos eos pad  act.  biases: qkv, mlp  q and k       norms     window */
-    {"llama",   "Llama",    0,   0,   2048, 1e-6,  1,  2, -1, "silu", false, true,  QK_NORM_NONE, PRE_NORM, WINDOW_NONE},
-    {"qwen2",   "Qwen2",   32,   0,  32768, 1e-6, -1, -1, -1, "silu", true,  false, QK_NORM_NONE, PRE_NORM, WINDOW_SWITCH},
-    {"qwen3",   "Qwen3",   32, 128,  32768, 1e-6, -1, -1, -1, "silu", false, false, QK_NORM_HEAD, PRE_NORM, WINDOW_SWITCH},
-    {"mistral", "Mistral",  8,   0, 131072, 1e-6,  1,  2, -1, "silu", false, false, QK_NORM_NONE, PRE_NORM, WINDOW_NULL},
+/*   model_type prefix      G    D positions eps  bos eos pad  act.  biases: qkv, mlp  q and k       norms     window, its width */
+    {"llama",   "Llama",    0,   0,   2048, 1e-6,  1,  2, -1, "silu", false, true,  QK_NORM_NONE, PRE_NORM, WINDOW_NONE, 0},
+    {"qwen2",   "Qwen2",   32,   0,  32768, 1e-6, -1, -1, -1, "silu", true,  false, QK_NORM_NONE, PRE_NORM, WINDOW_SWITCH, 4096},
+    {"qwen3",   "Qwen3",   32, 128,  32768, 1e-6, -1, -1, -1, "silu", false, false, QK_NORM_HEAD, PRE_NORM, WINDOW_SWITCH, 4096},
+    {"mistral", "Mistral",  8,   0, 131072, 1e-6,  1,  2, -1, "silu", false, false, QK_NORM_NONE, PRE_NORM, WINDOW_ALL, 4096},
 };
 /* clang-format on */
 enum { FAMILIES = sizeof families / sizeof families[0] };

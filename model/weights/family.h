@@ -6,11 +6,11 @@
 
 #include "model/weights/config.h"
 
-/* What a config.json of the family may say about a sliding window, none of which is computed. */
+/* What a config.json of the family may say about a sliding window (model/weights/config_layers.c). */
 typedef enum window_rule {
     WINDOW_NONE,  /* the class has none; set, it would be one */
-    WINDOW_NULL,  /* "sliding_window" is one unless it is null */
-    WINDOW_SWITCH /* only with "use_sliding_window", or by layer */
+    WINDOW_ALL,   /* "sliding_window" is one of all layers unless it is null */
+    WINDOW_SWITCH /* only with "use_sliding_window", from layer "max_window_layers" on or by layer */
 } window_rule;
 
 typedef struct model_family {
@@ -32,6 +32,7 @@ typedef struct model_family {
      * post_attention_layernorm lies before the MLP in Llama's, behind attention where norms come after */
     const char *attention_norm, *mlp_norm;
     window_rule window;
+    size_t window_width; /* sliding_window when it is not there */
 } model_family;
 
 /* NULL: there is no such family. */

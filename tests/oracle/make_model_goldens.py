@@ -43,6 +43,9 @@ STORED = {
     "qwen2-score": spec("qwen2", 4, True, 12, 3, 1, 4, 20, 39, 1, stored="bf16"),
     "qwen3-score-tied": spec("qwen3", 3, True, 10, 3, 3, 4, 14, 37, 1, layout=4, pad=None),
     "mistral-score": spec("mistral", 1, False, 12, 2, 1, 6, 20, 33, 1, layout=4),
+    "mistral-window": spec("mistral", 0, False, 8, 4, 2, 6, 14, 33, 2, window=3),
+    "qwen2-window": spec("qwen2", 0, True, 8, 2, 1, 4, 12, 43, 3, stored="bf16", layout=4, window=4, windowed=1, lengths=[9, 5, 1, 7]),
+    "qwen3-window-score": spec("qwen3", 3, False, 10, 4, 2, 6, 16, 33, 3, window=2, windowed=[True, False, True]),
     "llama-long": spec("llama", 0, True, 8, 2, 1, 6, 12, 19, 1, rope="llama3", positions=2048, lengths=[1500, 1, 70]),
 }
 

@@ -26,7 +26,8 @@ ROPES = {
 
 def make(spec, directory):
     """Writes the model that a spec describes. Keys: family, score (number of outputs, or 0), tied, C, H, G, D, F, V, L, rope, stored, shard_bytes,
-    layout (4 or 5), pad, positions, std, seed."""
+    layout (4 or 5), pad, positions, std, seed; window, and windowed: the layers that have it, as transformers' max_window_layers (a number) or a list of
+    true and false."""
     config_class, causal, scoring = FAMILIES[spec["family"]]
     torch.manual_seed(spec["seed"])
     extra = {"num_labels": spec["score"]} if spec["score"] else {}
@@ -34,8 +35,7 @@ def make(spec, directory):
         assert spec["H"] * spec["D"] == spec["C"], "Qwen2 has no head_dim of its own"
     else:
         extra["head_dim"] = spec["D"]
-    if spec["family"] == "mistral":
-        extra["sliding_window"] = None
+    extra |= window_fields(spec)
     config = config_class(hidden_size=spec["C"], intermediate_size=spec["F"], num_hidden_layers=spec["L"], num_attention_heads=spec["H"],
                           num_key_value_heads=spec["G"], vocab_size=spec["V"], max_position_embeddings=spec.get("positions", 64),
                           rms_norm_eps=1e-5, initializer_range=spec.get("std", 0.3), attention_dropout=0.0, bos_token_id=1, eos_token_id=2,
@@ -52,6 +52,22 @@ def make(spec, directory):
         to_layout_4(directory, spec)
 
 
+def window_fields(spec):
+    window, windowed = spec.get("window"), spec.get("windowed", 0)
+    if spec["family"] == "mistral":
+        return {"sliding_window": window}
+    if window is None:
+        return {}
+    fields = {"sliding_window": window}
+    if spec["family"].startswith("qwen"):
+        fields["use_sliding_window"] = True
+    if isinstance(windowed, list):
+        fields["layer_types"] = ["sliding_attention" if w else "full_attention" for w in windowed]
+    else:
+        fields["max_window_layers"] = windowed
+    return fields
+
+
 def to_layout_4(directory, spec):
     """config.json as transformers 4 wrote it."""
     path = os.path.join(directory, "config.json")
@@ -65,7 +81,9 @@ def to_layout_4(directory, spec):
         c["rope_scaling"] = {"type": "linear", "factor": rope["factor"]}
     elif rope["rope_type"] != "default":
         c["rope_scaling"] = rope
-    if spec["family"] == "qwen2":  # as published: a window that is switched off
+    if spec.get("window") and not isinstance(spec.get("windowed", 0), list):
+        c.pop("layer_types", None)
+    if spec["family"] == "qwen2" and not spec.get("window"):  # as published: a window that is switched off
         c.pop("layer_types", None)
         c["sliding_window"], c["use_sliding_window"], c["max_window_layers"] = 16, False, spec["L"]
     if spec["C"] == spec["H"] * spec["D"] and spec["family"] != "qwen3":  # absent, it means 128 to Qwen3
@@ -91,8 +109,12 @@ def random_spec(family, score, r, seed):
     C = H * D if family == "qwen2" else r.choice([H * D, H * 2 * r.randrange(1, 6)])
     if C < 8:  # one rounding more or less is then all there is to see in bf16
         C, D = 8 * H, 8 if family == "qwen2" else D
-    return {"family": family, "score": score, "tied": r.random() < 0.5, "C": C, "H": H, "G": G, "D": D, "F": r.randrange(5, 60), "V": r.randrange(33, 120),
-            "L": r.randrange(1, 4), "rope": r.choice(list(ROPES)), "stored": r.choice(["f32", "bf16"]),
+    L = r.randrange(1, 4)
+    windows = {}
+    if family != "llama" and r.random() < 0.6:
+        windows = {"window": r.choice([1, 2, 5, r.randrange(1, 100)]), "windowed": r.choice([r.randrange(L), [r.random() < 0.5 for _ in range(L)]])}
+    return {**windows, "family": family, "score": score, "tied": r.random() < 0.5, "C": C, "H": H, "G": G, "D": D, "F": r.randrange(5, 60), "V": r.randrange(33, 120),
+            "L": L, "rope": r.choice(list(ROPES)), "stored": r.choice(["f32", "bf16"]),
             "shard_bytes": r.choice(["5GB", r.randrange(4000, 20000)]), "layout": r.choice([4, 5]), "pad": r.choice([0, None]),
             "std": min(0.3, 1.2 / C ** 0.5), "seed": seed}
 

@@ -15,31 +15,34 @@
 #define TOLERANCE 1e-3
 #define BETA 0.1
 static model_config tiny(const shape *s) {
-    return (model_config){.C = s->C,
-                          .H = s->H,
-                          .G = s->G,
-                          .D = s->D ? s->D : s->C / s->H,
-                          .F = s->F,
-                          .V = V,
-                          .L = s->L,
-                          .max_positions = 512,
-                          .rope_theta = 10000,
-                          .rope = s->rope,
-                          .rope_factor = 4,
-                          .rope_low_freq_factor = 1,
-                          .rope_high_freq_factor = 4,
-                          .rope_original_positions = 32,
-                          .qkv_bias = s->bias,
-                          .qk_norm = s->norms,
-                          .norm_place = s->place,
-                          .norm_eps = 1e-5,
-                          .tied = s->tied,
-                          .head = s->kind == LOSS_ORDINAL ? HEAD_SCORE : HEAD_LM,
-                          .n_outputs = s->kind == LOSS_ORDINAL ? LABELS : 0,
-                          .init_std = 0.3,
-                          .bos_id = -1,
-                          .eos_id = -1,
-                          .pad_id = -1};
+    model_config c = {.C = s->C,
+                      .H = s->H,
+                      .G = s->G,
+                      .D = s->D ? s->D : s->C / s->H,
+                      .F = s->F,
+                      .V = V,
+                      .L = s->L,
+                      .max_positions = 512,
+                      .rope_theta = 10000,
+                      .rope = s->rope,
+                      .rope_factor = 4,
+                      .rope_low_freq_factor = 1,
+                      .rope_high_freq_factor = 4,
+                      .rope_original_positions = 32,
+                      .qkv_bias = s->bias,
+                      .qk_norm = s->norms,
+                      .norm_place = s->place,
+                      .norm_eps = 1e-5,
+                      .tied = s->tied,
+                      .head = s->kind == LOSS_ORDINAL ? HEAD_SCORE : HEAD_LM,
+                      .n_outputs = s->kind == LOSS_ORDINAL ? LABELS : 0,
+                      .init_std = 0.3,
+                      .bos_id = -1,
+                      .eos_id = -1,
+                      .pad_id = -1};
+    c.window = s->window;
+    for (size_t l = 0; l < c.L && c.window; l += 2) c.layers[l].windowed = true;
+    return c;
 }
 
 static double *to_double(size_t n, const float *x) {

@@ -15,6 +15,7 @@ typedef struct shape {
     qk_norm norms;
     norm_place place;
     rope_type rope;
+    size_t window;    /* of layers 0, 2, …; 0: none */
     const char *lora; /* targets of adapters, NULL: none */
     loss_kind kind;
     size_t B;

@@ -77,21 +77,23 @@ static void turn_heads(const refd_model *r, size_t norm, size_t position, size_t
     }
 }
 
-/* q (T, H, D), k and v (T, G, D) -> out (T, H, D), by the definition. */
-static void attention(const model_config *c, size_t T, const double *q, const double *k, const double *v, double *out) {
+/* q (T, H, D), k and v (T, G, D) -> out (T, H, D), by the definition. window 0: none. */
+static void attention(const model_config *c, size_t window, size_t T, const double *q, const double *k, const double *v,
+                      double *out) {
     const size_t D = c->D;
     double *p = doubles(T);
     for (size_t t = 0; t < T; t++)
         for (size_t h = 0; h < c->H; h++) {
             const size_t g = h / (c->H / c->G);
+            const size_t low = window && t + 1 > window ? t + 1 - window : 0;
             double *o = out + (t * c->H + h) * D, max = -INFINITY, sum = 0;
-            for (size_t j = 0; j <= t; j++) {
+            for (size_t j = low; j <= t; j++) {
                 p[j] = dot(D, q + (t * c->H + h) * D, k + (j * c->G + g) * D) / sqrt((double)D);
                 max = fmax(max, p[j]);
             }
-            for (size_t j = 0; j <= t; j++) sum += p[j] = exp(p[j] - max);
+            for (size_t j = low; j <= t; j++) sum += p[j] = exp(p[j] - max);
             memset(o, 0, D * sizeof *o);
-            for (size_t j = 0; j <= t; j++)
+            for (size_t j = low; j <= t; j++)
                 for (size_t d = 0; d < D; d++) o[d] += p[j] / sum * v[(j * c->G + g) * D + d];
         }
     free(p);
@@ -128,7 +130,7 @@ static void decode(const refd_model *r, size_t T, const int32_t *ids, double *x)
             turn_heads(r, index_layer(m, l, LAYER_Q_NORM), t, c->H, q + t * HD);
             turn_heads(r, index_layer(m, l, LAYER_K_NORM), t, c->G, k + t * GD);
         }
-        attention(c, T, q, k, v, mixed);
+        attention(c, c->layers[l].windowed ? c->window : 0, T, q, k, v, mixed);
         for (size_t t = 0; t < T; t++) {
             double *xt = x + t * C;
             linear(r, l, LAYER_O, mixed + t * HD, out);

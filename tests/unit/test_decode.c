@@ -36,6 +36,14 @@ static model *make_with(size_t C, size_t H, size_t G, norm_place place, qk_norm 
 
 static model *make(size_t C, size_t H, size_t G) { return make_with(C, H, G, NORM_BEFORE, QK_NORM_NONE); }
 
+/* The first and the last layer see `window` positions, the second all. */
+static model *make_windowed(size_t C, size_t H, size_t G, size_t window) {
+    model *m = make(C, H, G);
+    m->config.window = window;
+    m->config.layers[0].windowed = m->config.layers[2].windowed = true;
+    return m;
+}
+
 static kv_segment segment_make(const model *m, size_t capacity, const kv_segment *prefix) {
     const size_t n = kv_segment_size(&m->config, m->precision, capacity);
     return (kv_segment){.capacity = capacity, .k = mem_calloc(n, 1), .v = mem_calloc(n, 1), .prefix = prefix};
@@ -98,12 +106,29 @@ static void test_split(void **state) {
     check_split(make(64, 2, 2));
     check_split(make_with(48, 3, 1, NORM_AFTER, QK_NORM_HEAD));
     check_split(make_with(64, 4, 2, NORM_AFTER, QK_NORM_ALL));
+    check_split(make_windowed(64, 4, 2, 20));
+    check_split(make_windowed(48, 3, 1, 1));
+    check_split(make_windowed(64, 4, 2, 64));
+}
+
+/* With one layer, the tokens before a window change nothing; with the window's first one they change. */
+static void test_window_reach(void **state) {
+    (void)state;
+    model *m = make_windowed(64, 4, 2, 40);
+    m->config.layers[1].windowed = true;
+    int32_t a[T_ALL], b[T_ALL];
+    random_ids(1, a);
+    memcpy(b, a, sizeof a);
+    const size_t reach = 3 * 39; /* each of three layers sees 39 tokens back */
+    b[T_ALL - 1 - reach - 1] = (a[T_ALL - 1 - reach - 1] + 1) % 60;
+    float *ha = forward_all(m, a), *hb = forward_all(m, b);
+    assert_memory_equal(ha + (T_ALL - 1) * 64, hb + (T_ALL - 1) * 64, 64 * sizeof *ha);
+    assert_memory_not_equal(ha + (T_ALL - 2) * 64, hb + (T_ALL - 2) * 64, 64 * sizeof *ha);
+    free(ha), free(hb), model_free(m);
 }
 
 /* Three sequences: two continue one prefix, one is alone, with ragged numbers of new tokens. */
-static void test_prefix_and_company(void **state) {
-    (void)state;
-    model *m = make(64, 4, 2);
+static void check_prefix_and_company(model *m) {
     const size_t C = 64, shared = 67; /* not a multiple of the key tile: a tile straddles prefix and continuation */
     decode_scratch *s = NULL;
     int32_t a[T_ALL], b[T_ALL], c[T_ALL];
@@ -135,6 +160,13 @@ static void test_prefix_and_company(void **state) {
     model_free(m);
 }
 
+static void test_prefix_and_company(void **state) {
+    (void)state;
+    check_prefix_and_company(make(64, 4, 2));
+    check_prefix_and_company(make_windowed(64, 4, 2, 30));
+    check_prefix_and_company(make_windowed(64, 4, 2, 75));
+}
+
 /* A sequence's hidden states do not depend on the others of its batch, nor on keep. */
 static void test_packing(void **state) {
     (void)state;
@@ -164,9 +196,8 @@ static void test_packing(void **state) {
 
 /* Segments that continue others, in model_forward: in f32 the bits of the whole sequences, in bf16 within 2 % of the
  * largest value (other products' shapes). */
-static void check_tree(precision p) {
+static void check_tree(precision p, model *m) {
     enum { PROMPT = 67, SECOND = 20 };
-    model *m = make(64, 4, 2);
     int32_t a[T_ALL], b[T_ALL], ids[2 * T_ALL];
     random_ids(1, a), random_ids(2, b);
     memcpy(b, a, (PROMPT + SECOND) * sizeof *a);
@@ -207,13 +238,15 @@ static void check_tree(precision p) {
 }
 static void test_tree(void **state) {
     (void)state;
-    check_tree(PRECISION_F32);
+    check_tree(PRECISION_F32, make(64, 4, 2));
+    check_tree(PRECISION_F32, make_windowed(64, 4, 2, 25));
 }
 static void test_tree_bf16(void **state) {
     precision p;
     (void)state;
     if (precision_choose("bf16", &p, NULL) < 0) skip();
-    check_tree(PRECISION_BF16);
+    check_tree(PRECISION_BF16, make(64, 4, 2));
+    check_tree(PRECISION_BF16, make_windowed(64, 4, 2, 25));
 }
 
 /* Packed weights and a bf16 cache against model_forward in bf16: hidden states, whose values are near 1, within
@@ -251,8 +284,9 @@ static void test_bf16_cache(void **state) {
 
 int main(void) {
     print_message("# seed %u\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_split),     cmocka_unit_test(test_prefix_and_company),
-                                       cmocka_unit_test(test_packing),   cmocka_unit_test(test_tree),
-                                       cmocka_unit_test(test_tree_bf16), cmocka_unit_test(test_bf16_cache)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_split),       cmocka_unit_test(test_prefix_and_company),
+                                       cmocka_unit_test(test_packing),     cmocka_unit_test(test_tree),
+                                       cmocka_unit_test(test_tree_bf16),   cmocka_unit_test(test_bf16_cache),
+                                       cmocka_unit_test(test_window_reach)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,29 @@ static void test_tree(void **state) {
         check_elements);
 }
 
+/* Layers with and without a window: shorter than a segment, reaching from replies into their prompt, several key tiles. */
+static void test_windows(void **state) {
+    (void)state;
+    check_shape((shape){.C = 16, .L = 3, .H = 4, .G = 2, .F = 24, .tied = true, .window = 3, LENGTHS(9, 2, 5)},
+                check_elements);
+    check_shape(
+        (shape){
+            .C = 12, .L = 2, .H = 2, .G = 1, .F = 20, .window = 4, LENGTHS(6, 4, 5, 3, 1), PARENTS(-1, 0, 0, -1, 3)},
+        check_elements);
+    check_shape((shape){.C = 12, .L = 1, .H = 2, .G = 2, .F = 20, .window = 2, .kind = LOSS_DPO, LENGTHS(6, 4)},
+                check_elements);
+    check_shape((shape){.C = 24,
+                        .L = 1,
+                        .H = 3,
+                        .G = 1,
+                        .D = 32,
+                        .F = 40,
+                        .window = 50,
+                        LENGTHS(133, 70, 1, 66),
+                        PARENTS(-1, 0, 0, 1)},
+                check_directions);
+}
+
 /* Three levels; children not beside their parents. */
 static void test_deep_tree(void **state) {
     (void)state;
@@ -116,9 +139,9 @@ static void test_long_sequences(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lm_tied),     cmocka_unit_test(test_lm_untied),     cmocka_unit_test(test_ordinal),
-        cmocka_unit_test(test_dpo),         cmocka_unit_test(test_qkv_bias),      cmocka_unit_test(test_qk_norm),
-        cmocka_unit_test(test_norms_after), cmocka_unit_test(test_rope_scaling),  cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_deep_tree),   cmocka_unit_test(test_long_sequences)};
+        cmocka_unit_test(test_lm_tied),     cmocka_unit_test(test_lm_untied),      cmocka_unit_test(test_ordinal),
+        cmocka_unit_test(test_dpo),         cmocka_unit_test(test_qkv_bias),       cmocka_unit_test(test_qk_norm),
+        cmocka_unit_test(test_norms_after), cmocka_unit_test(test_rope_scaling),   cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_deep_tree),   cmocka_unit_test(test_long_sequences), cmocka_unit_test(test_windows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

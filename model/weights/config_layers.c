@@ -1,0 +1,131 @@
+/* Which layers have a window: reading and writing it. Three spellings, the later ones of newer files:
+ *
+ *     one number for all layers                                 sliding_window
+ *     a switch, a number and the first layer that has it        use_sliding_window, sliding_window, max_window_layers
+ *     a kind for each layer, which goes before the others       layer_types
+ *
+ * A file whose fields the reference's classes take for different models, or that asks for a window without a width, is
+ * refused by the field. */
+#include "model/weights/config_fields.h"
+#include "model/weights/family.h"
+
+#include <string.h>
+
+static const char full_attention[] = "full_attention", sliding_attention[] = "sliding_attention";
+
+/* layer_types, where it is there. */
+static wr_status read_types(const json_value *o, model_config *c, bool *given, bool *any_windowed) {
+    const json_value *list = json_get(o, "layer_types");
+    size_t l = 0;
+    *any_windowed = false;
+    *given = !field_is_absent(list);
+    if (!*given) return WR_OK;
+    if (list->kind != JSON_ARRAY) return wr_fail(WR_E_FORMAT, "field \"layer_types\" is not a list");
+    for (const json_value *v = list->first; v; v = v->next, l++) {
+        const bool windowed = v->kind == JSON_STRING && strcmp(v->text, sliding_attention) == 0;
+        if (!windowed && (v->kind != JSON_STRING || strcmp(v->text, full_attention) != 0))
+            return wr_fail(WR_E_FORMAT, "field \"layer_types\": \"%.40s\" is not supported (%s, %s)",
+                           v->text ? v->text : "", full_attention, sliding_attention);
+        *any_windowed = *any_windowed || windowed;
+        if (l < c->L) c->layers[l].windowed = windowed;
+    }
+    if (*any_windowed && l != c->L)
+        return wr_fail(WR_E_FORMAT, "field \"layer_types\" names %zu layers, but \"num_hidden_layers\" is %zu", l,
+                       c->L);
+    return WR_OK;
+}
+
+/* sliding_window: 0 where it is null. */
+static wr_status read_width(const json_value *o, const model_family *f, size_t *window) {
+    const json_value *v = json_get(o, "sliding_window");
+    *window = 0;
+    return v && v->kind == JSON_NULL ? WR_OK : field_size(o, "sliding_window", f->window_width, window);
+}
+
+static bool all_windowed(const model_config *c) {
+    for (size_t l = 0; l < c->L; l++)
+        if (!c->layers[l].windowed) return false;
+    return true;
+}
+
+/* One width for all layers. With layer_types, AutoModel takes such a file for a Ministral and the family's own class
+ * does not look at them: both must mean the same. */
+static wr_status read_one(const json_value *o, const model_family *f, model_config *c, bool given) {
+    wr_status status = WR_OK;
+    TRY(read_width(o, f, &c->window));
+    if (given && c->window && !all_windowed(c))
+        return wr_fail(WR_E_FORMAT, "field \"layer_types\" does not say what \"sliding_window\" says: that is another "
+                                    "model to transformers' AutoModel than to its own class");
+    for (size_t l = 0; l < c->L; l++) c->layers[l].windowed = c->window > 0;
+cleanup:
+    return status;
+}
+
+static wr_status read_switch(const json_value *o, const model_family *f, model_config *c, bool given) {
+    wr_status status = WR_OK;
+    const char *const first_name = "max_window_layers";
+    const json_value *first = json_get(o, first_name);
+    bool on = false;
+    int64_t from = 28;
+    TRY(field_bool(o, "use_sliding_window", false, &on));
+    if (on) TRY(read_width(o, f, &c->window));
+    if (given || c->window == 0) goto cleanup;
+    if (first && (!json_to_int(first, &from) || from < 0))
+        return wr_fail(WR_E_FORMAT, "field \"%s\" is not a number of layers", first_name);
+    for (size_t l = 0; l < c->L; l++) c->layers[l].windowed = l >= (size_t)from;
+cleanup:
+    return status;
+}
+
+static void settle(model_config *c) {
+    bool any = false;
+    for (size_t l = 0; l < c->L; l++) any = any || c->layers[l].windowed;
+    if (!any) c->window = 0; /* configurations are compared as bytes */
+}
+
+wr_status config_read_layers(const json_value *o, model_config *c) {
+    wr_status status = WR_OK;
+    const model_family *f = config_family(c);
+    bool given = false, any = false;
+    if (c->L > LAYERS_MAX)
+        return wr_fail(WR_E_FORMAT, "field \"num_hidden_layers\" is %zu, above %d", c->L, LAYERS_MAX);
+    TRY(read_types(o, c, &given, &any));
+    switch (f->window) {
+    case WINDOW_NONE:
+        if (any) return wr_fail(WR_E_FORMAT, "field \"layer_types\": \"%s\" is not supported", sliding_attention);
+        TRY(field_must_be_absent(o, "sliding_window", false));
+        break;
+    case WINDOW_ALL:
+        TRY(read_one(o, f, c, given));
+        break;
+    case WINDOW_SWITCH:
+        TRY(read_switch(o, f, c, given));
+        break;
+    }
+    if (any && c->window == 0)
+        return wr_fail(WR_E_FORMAT, "field \"layer_types\" has %s, but \"sliding_window\" gives no width%s",
+                       sliding_attention, f->window == WINDOW_SWITCH ? " (\"use_sliding_window\")" : "");
+    settle(c);
+cleanup:
+    return status;
+}
+
+void config_write_layers(json_writer *w, const model_config *c) {
+    const model_family *f = config_family(c);
+    size_t first = c->L;
+    while (first > 0 && c->layers[first - 1].windowed) first--;
+    if (f->window == WINDOW_SWITCH) {
+        json_member_bool(w, "use_sliding_window", c->window > 0);
+        json_member_count(w, "max_window_layers", first);
+    }
+    if (f->window == WINDOW_NONE) return;
+    if (c->window == 0) {
+        json_member_null(w, "sliding_window");
+        return;
+    }
+    json_member_count(w, "sliding_window", c->window);
+    if (f->window == WINDOW_ALL) return;
+    json_member_array(w, "layer_types");
+    for (size_t l = 0; l < c->L; l++) json_string(w, c->layers[l].windowed ? sliding_attention : full_attention);
+    json_end_array(w);
+}
