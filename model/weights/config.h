@@ -1,4 +1,4 @@
-/* Shape and hyper-parameters of a decoder of the Llama kind (Llama 3.x, Qwen2/2.5, Qwen3, Mistral), read from and
+/* Shape and hyper-parameters of a decoder of the Llama kind (Llama 3.x, Qwen2/2.5, Qwen3, Mistral, OLMo2), read from and
  * written to a Hugging Face config.json. Letters used everywhere: B sequences, T tokens of a packed batch, C channels
  * (hidden_size), H query heads, G key/value heads, D head_dim, F feed-forward width (intermediate_size), V vocabulary,
  * L layers. */
@@ -30,13 +30,13 @@ typedef enum rope_type {
 typedef enum qk_norm {
     QK_NORM_NONE,
     QK_NORM_HEAD, /* over each head, one weight of D for all (Qwen3) */
-    QK_NORM_ALL   /* over the whole projection, weights of H D and G D */
+    QK_NORM_ALL   /* over the whole projection, weights of H D and G D (OLMo2) */
 } qk_norm;
 
 /* Where the norms of attention and MLP stand, f being either of them. */
 typedef enum norm_place {
     NORM_BEFORE, /* x + f(norm(x)) */
-    NORM_AFTER   /* x + norm(f(x)) */
+    NORM_AFTER   /* x + norm(f(x)) (OLMo2) */
 } norm_place;
 
 /* What differs between the layers of a model. All zeros: attention to everything before, the first rotary table. */

@@ -5,6 +5,7 @@
 
 /* Where norms stand, and their modules: of attention, of the MLP. */
 #define PRE_NORM NORM_BEFORE, "input_layernorm", "post_attention_layernorm"
+#define POST_NORM NORM_AFTER, "post_attention_layernorm", "post_feedforward_layernorm"
 
 /* Defaults are those of transformers' configuration classes. */
 /* clang-format off */
@@ -14,6 +15,7 @@ static const model_family families[] = {
     {"qwen2",   "Qwen2",   32,   0,  32768, 1e-6, -1, -1, -1, "silu", true,  false, QK_NORM_NONE, PRE_NORM, WINDOW_SWITCH, 4096},
     {"qwen3",   "Qwen3",   32, 128,  32768, 1e-6, -1, -1, -1, "silu", false, false, QK_NORM_HEAD, PRE_NORM, WINDOW_SWITCH, 4096},
     {"mistral", "Mistral",  8,   0, 131072, 1e-6,  1,  2, -1, "silu", false, false, QK_NORM_NONE, PRE_NORM, WINDOW_ALL, 4096},
+    {"olmo2",   "Olmo2",    0,   0,   2048, 1e-5, -1, 50279, 1, "silu", false, false, QK_NORM_ALL, POST_NORM, WINDOW_NONE, 0},
 };
 /* clang-format on */
 enum { FAMILIES = sizeof families / sizeof families[0] };

@@ -19,7 +19,7 @@ import sys
 
 import torch
 from safetensors.torch import save_file
-from tiny_models import load, make, random_source, random_spec
+from tiny_models import FAMILIES, load, make, random_source, random_spec
 
 # A large epsilon: with the usual 1e-8 a gradient that is nothing but rounding (of a key's bias, say) moves its parameter by a whole step.
 OPTIMIZER = {"lr": 1e-2, "betas": (0.9, 0.999), "eps": 1e-4}
@@ -46,6 +46,8 @@ STORED = {
     "mistral-window": spec("mistral", 0, False, 8, 4, 2, 6, 14, 33, 2, window=3),
     "qwen2-window": spec("qwen2", 0, True, 8, 2, 1, 4, 12, 43, 3, stored="bf16", layout=4, window=4, windowed=1, lengths=[9, 5, 1, 7]),
     "qwen3-window-score": spec("qwen3", 3, False, 10, 4, 2, 6, 16, 33, 3, window=2, windowed=[True, False, True]),
+    "olmo2": spec("olmo2", 0, False, 10, 4, 2, 4, 14, 33, 2, stored="bf16", layout=4, pad=None),
+    "olmo2-score": spec("olmo2", 3, False, 8, 2, 1, 6, 16, 33, 1),
     "llama-long": spec("llama", 0, True, 8, 2, 1, 6, 12, 19, 1, rope="llama3", positions=2048, lengths=[1500, 1, 70]),
 }
 
@@ -150,7 +152,7 @@ def main():
     specs = STORED
     if "--fresh" in sys.argv[2:]:
         r, specs = random_source(), {}
-        for family in ("llama", "qwen2", "qwen3", "mistral"):
+        for family in FAMILIES:
             for score in (0, 0, r.randrange(1, 6)):
                 lengths = [1, r.randrange(2, 40), 1, r.randrange(1, 90), r.randrange(1, 20)]
                 specs[f"{family}-{len(specs)}"] = {**random_spec(family, score, r, r.randrange(1 << 30)), "lengths": lengths, "positions": 128}

@@ -14,6 +14,7 @@ FAMILIES = {
     "qwen2": (tf.Qwen2Config, tf.Qwen2ForCausalLM, tf.Qwen2ForSequenceClassification),
     "qwen3": (tf.Qwen3Config, tf.Qwen3ForCausalLM, tf.Qwen3ForSequenceClassification),
     "mistral": (tf.MistralConfig, tf.MistralForCausalLM, tf.MistralForSequenceClassification),
+    "olmo2": (tf.Olmo2Config, tf.Olmo2ForCausalLM, tf.Olmo2ForSequenceClassification),
 }
 ROPES = {
     "default": {"rope_type": "default", "rope_theta": 10000.0},

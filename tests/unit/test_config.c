@@ -65,12 +65,16 @@ static void test_families(void **state) {
     static const struct {
         const char *type, *prefix;
         size_t G, D, max_positions;
-        int32_t bos, eos;
-        bool qkv_bias, qk_norm;
-    } families[] = {{"llama", "Llama", 16, 16, 2048, 1, 2, false, false},
-                    {"qwen2", "Qwen2", 32, 16, 32768, -1, -1, true, false},
-                    {"qwen3", "Qwen3", 32, 128, 32768, -1, -1, false, true},
-                    {"mistral", "Mistral", 8, 16, 131072, 1, 2, false, false}};
+        double eps;
+        int32_t bos, eos, pad;
+        bool qkv_bias;
+        qk_norm qk_norm;
+        norm_place place;
+    } families[] = {{"llama", "Llama", 16, 16, 2048, 1e-6, 1, 2, -1, false, QK_NORM_NONE, NORM_BEFORE},
+                    {"qwen2", "Qwen2", 32, 16, 32768, 1e-6, -1, -1, -1, true, QK_NORM_NONE, NORM_BEFORE},
+                    {"qwen3", "Qwen3", 32, 128, 32768, 1e-6, -1, -1, -1, false, QK_NORM_HEAD, NORM_BEFORE},
+                    {"mistral", "Mistral", 8, 16, 131072, 1e-6, 1, 2, -1, false, QK_NORM_NONE, NORM_BEFORE},
+                    {"olmo2", "Olmo2", 16, 16, 2048, 1e-5, -1, 50279, 1, false, QK_NORM_ALL, NORM_AFTER}};
     static const struct {
         const char *suffix;
         model_head head;
@@ -92,10 +96,16 @@ static void test_families(void **state) {
             assert_string_equal(c.model_type, families[f].type);
             assert_true(c.head == heads[h].head && c.n_outputs == (heads[h].head == HEAD_SCORE ? 2 : 0));
             assert_true(c.G == families[f].G && c.D == families[f].D && c.max_positions == families[f].max_positions);
-            assert_true(c.bos_id == families[f].bos && c.eos_id == families[f].eos && c.pad_id == -1);
-            assert_true(c.qkv_bias == families[f].qkv_bias && c.qk_norm == families[f].qk_norm);
-            assert_true(c.rope == ROPE_DEFAULT && c.rope_theta == 10000 && c.norm_eps == 1e-6 && c.init_std == 0.02 &&
-                        !c.tied);
+            assert_true(c.bos_id == families[f].bos && c.eos_id == families[f].eos && c.pad_id == families[f].pad);
+            assert_true(c.qkv_bias == families[f].qkv_bias && c.qk_norm == families[f].qk_norm &&
+                        c.norm_place == families[f].place);
+            assert_true(c.rope == ROPE_DEFAULT && c.rope_theta == 10000 && c.norm_eps == families[f].eps &&
+                        c.init_std == 0.02 && !c.tied);
+            /* null is none, whatever the class has */
+            snprintf(strrchr(text, '}'), 64, ",\"pad_token_id\":null,\"bos_token_id\":null,\"eos_token_id\":null}");
+            put_text("config.json", text);
+            assert_ok(model_config_load(test_folder(), &c));
+            assert_true(c.bos_id == -1 && c.eos_id == -1 && c.pad_id == -1);
         }
 }
 

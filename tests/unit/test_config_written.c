@@ -23,7 +23,7 @@ static void check_written(const model_config *c, precision stored) {
 
 static void test_written(void **state) {
     (void)state;
-    static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral"};
+    static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2"};
     model_config c;
     put_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":576,"
                             "\"intermediate_size\":1536,\"num_hidden_layers\":30,\"num_attention_heads\":9,"

@@ -12,9 +12,9 @@
 
 static char path[PATH_CAP];
 
-static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral"};
+static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2"};
 
-enum { TYPES = 4 };
+enum { TYPES = sizeof types / sizeof *types };
 
 static int set_up(void **state) {
     if (folder_set_up(state) < 0) return -1;
