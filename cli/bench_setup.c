@@ -61,7 +61,7 @@ static wr_status create_compute(bench_setup *s) {
     TRY(model_create(&c, &s->reward.m));
     TRY(model_alloc_params(s->reward.m));
     model_init_params(s->reward.m, 1);
-    TRY(objective_of_model(&c, "the benchmark's model", &s->reward.objective));
+    s->reward.rule = &ordinal_rule;
     TRY(model_workspace_create(s->lm, &s->workspace));
     TRY(matmul_create(&s->products));
     TRY(score_scratch_create(&s->reward, &s->scratch));

@@ -62,8 +62,6 @@ static const option_spec saving_of_dpo[] = {
     {0},
 };
 static const option_spec reply_rows[] = {
-    OPTION_TEXT(dpo_options, rollout.template_file, "template", NULL, "FILE",
-                "reward template, for a reward model that records none", .input = INPUT_WHOLE),
     OPTION_FLAG(dpo_options, save_replies, "save-replies", NULL, "write every reply to RUN/replies/step-N.jsonl.zst",
                 .resume = RESUME_FREE),
     {0},
@@ -78,6 +76,7 @@ static const option_group dpo_groups[] = {
     OPTION_GROUP(step_rows, dpo_call, d),
     OPTION_GROUP(reduce_rows, dpo_call, d.train.update, .varied = update_of_dpo),
     OPTION_GROUP(saving_rows, dpo_call, d.run, .varied = saving_of_dpo),
+    OPTION_GROUP(reward_reading_rows, dpo_call, d.rollout.reading),
     OPTION_GROUP(reply_rows, dpo_call, d),
     REWARD_GROUPS OPTION_GROUP(chat_rows, dpo_call, d.rollout.chat_template),
     OPTION_GROUP(sampling_rows, dpo_call, d.rollout.sampling),

@@ -18,7 +18,8 @@
 
 typedef struct evaluate_call {
     model_options model;
-    const char *data, *split, *truth, *prompts, *reward, *template_file, *out;
+    const char *data, *split, *truth, *prompts, *reward, *out;
+    reward_reading reading;
     chat_options chat;
     size_t limit, max_length, micro_tokens;
     bool loss_on_all;
@@ -37,8 +38,6 @@ static const option_spec evaluate_rows[] = {
                 "evaluate a policy on these prompts instead of shards", .input = INPUT_PARTS),
     OPTION_TEXT(evaluate_call, reward, "reward", NULL, "DIR", "with --prompts: reward model that scores the replies",
                 .input = INPUT_WHOLE),
-    OPTION_TEXT(evaluate_call, template_file, "template", NULL, "FILE",
-                "reward template, for a model that records none", .input = INPUT_WHOLE),
     OPTION_INT(evaluate_call, sampling.n, "n", "1", "N", 1, 4096, "with --prompts: replies a prompt"),
     OPTION_INT(evaluate_call, sampling.max_tokens, "max-tokens", "48", "N", 1, 1e6,
                "with --prompts: tokens of a reply"),
@@ -52,6 +51,7 @@ static const option_spec evaluate_rows[] = {
 };
 static const option_group evaluate_groups[] = {
     {.rows = evaluate_rows},
+    OPTION_GROUP(reward_reading_rows, evaluate_call, reading),
     REWARD_GROUPS OPTION_GROUP(chat_rows, evaluate_call, chat),
     OPTION_GROUP(sampling_rows, evaluate_call, sampling),
     OPTION_GROUP(arithmetic_rows, evaluate_call, model.arithmetic),
@@ -65,7 +65,7 @@ static wr_status evaluate_policy(const options *o, const evaluate_call *c, world
         .model_dir = c->model.dir,
         .prompts = c->prompts,
         .reward_dir = c->reward,
-        .template_file = c->template_file,
+        .reading = c->reading,
         .chat_template = c->chat.file,
         .out_path = c->out,
         .limit = c->limit,
@@ -137,7 +137,7 @@ static wr_status check_belongs(const evaluate_call *c, const dataset_index *d, c
 static wr_status open_root(const evaluate_call *c, model_head head, reward_model *r) {
     wr_status status = load_model(&c->model, head == HEAD_SCORE ? HEAD_NONE : HEAD_LM, false, PRECISION_F32, &r->m);
     if (status < 0) return status;
-    return head == HEAD_SCORE ? reward_model_open(c->model.dir, c->template_file, 0, r)
+    return head == HEAD_SCORE ? reward_model_open(c->model.dir, &c->reading, 0, r)
                               : tokenizer_load(c->model.dir, &r->tok);
 }
 
@@ -159,13 +159,34 @@ cleanup:
     return status;
 }
 
+/* On the shards' tokens; or, where the model reads chats by its own chat template, on the records' texts. */
+static wr_status evaluate_reward_model(const evaluate_call *c, world *w, const reward_model *r, model_workspace *work,
+                                       record_source *source, evaluate_options *e, bool by_chat, json_writer *j) {
+    wr_status status = WR_OK;
+    reward_figures figures = {0};
+    e->objective = r->objective;
+    e->rule = r->rule;
+    e->guessed = !r->recorded;
+    if (by_chat)
+        TRY(evaluate_reward_chats(w, r, source, e, &figures));
+    else
+        TRY(evaluate_reward(w, r->m, work, source, e, &figures));
+    if (!by_chat && !figures.records)
+        TRY(wr_fail(WR_E_FORMAT, "%s: no record of up to %zu tokens to evaluate", c->data, e->max_length));
+    json_member_string(j, "score_rule", r->rule->name);
+    if (world_rank(w) == 0) write_reward(j, &figures);
+cleanup:
+    reward_figures_free(&figures);
+    return status;
+}
+
 static wr_status evaluate_shards(const evaluate_call *c, world *w, precision arithmetic, json_writer *j) {
     wr_status status = WR_OK;
     bool root = world_rank(w) == 0;
+    double found[2] = {0}; /* by the chat template; the model records its objective */
     char prefix[32];
     model_head head;
     reward_model r = {0};
-    reward_figures figures = {0};
     record_source *source = NULL;
     model_workspace *work = NULL;
     TRY(agree_head(&c->model, w, &head));
@@ -174,9 +195,12 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
     TRY(record_source_open(w, c->data, prefix, &source));
     if (root) {
         status = open_root(c, head, &r);
-        if (status >= 0) status = check_belongs(c, record_source_index(source), &r);
+        found[0] = r.chat != NULL;
+        found[1] = r.recorded;
+        if (status >= 0 && !r.chat) status = check_belongs(c, record_source_index(source), &r);
     }
     TRY(world_agree(w, status));
+    world_sum(w, found, 2);
     TRY(model_share(w, arithmetic, &r.m));
     TRY(world_agree(w, model_workspace_create(r.m, &work)));
     const size_t limit = r.m->config.max_positions, wanted = c->max_length;
@@ -188,12 +212,9 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
                           .show = true};
     begin(j, head == HEAD_SCORE ? "reward" : "lm", c);
     if (head == HEAD_SCORE) {
-        TRY(objective_of_model(&r.m->config, c->model.dir, &r.objective)); /* ranks other than 0 have the model alone */
-        e.objective = r.objective;
-        TRY(evaluate_reward(w, r.m, work, source, &e, &figures));
-        if (!figures.records)
-            TRY(wr_fail(WR_E_FORMAT, "%s: no record of up to %zu tokens to evaluate", c->data, e.max_length));
-        write_reward(j, &figures);
+        TRY(reward_model_outputs(c->model.dir, &c->reading, found[1] > 0,
+                                 &r)); /* ranks other than 0 have the model alone */
+        TRY(evaluate_reward_model(c, w, &r, work, source, &e, found[0] > 0, j));
     } else {
         lm_figures f;
         TRY(evaluate_lm(w, r.m, work, source, &e, &f));
@@ -210,7 +231,6 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
     }
     json_end_object(j);
 cleanup:
-    reward_figures_free(&figures);
     model_workspace_free(work);
     record_source_close(source);
     reward_model_close(&r);

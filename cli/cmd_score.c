@@ -9,16 +9,16 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct score_call {
     model_options model;
-    const char *template_file;
+    reward_reading reading;
     size_t max_length, batch_tokens;
     jsonl_options files;
 } score_call;
 static const option_spec score_rows[] = {
     OPTION_TEXT(score_call, model.dir, "model", NULL, "DIR", "reward model", .required = true),
-    OPTION_TEXT(score_call, template_file, "template", NULL, "FILE", "reward template, for a model that records none"),
     OPTION_INT(score_call, max_length, "max-length", NULL, "N", 1, 1e7,
                "tokens of a text; default: the model's positions"),
     OPTION_INT(score_call, batch_tokens, "batch-tokens", "8192", "N", 1, 1e8, "tokens of one forward pass"),
@@ -26,6 +26,7 @@ static const option_spec score_rows[] = {
 };
 static const option_group score_groups[] = {
     {.rows = score_rows},
+    OPTION_GROUP(reward_reading_rows, score_call, reading),
     OPTION_GROUP(jsonl_rows, score_call, files),
     OPTION_GROUP(arithmetic_rows, score_call, model.arithmetic),
     OPTION_GROUP(adapter_rows, score_call, model),
@@ -46,35 +47,54 @@ typedef struct scorer {
     float *logits; /* (BATCH_LINES, N) */
 } scorer;
 
-static wr_status encode_text(scorer *s, const char *text, size_t n, token_ids *out) {
-    wr_status status = tokenizer_encode(s->r.tok, text, n, TOK_DEFAULT, out);
-    if (status < 0) return status;
-    if (!out->n) return wr_fail(WR_E_FORMAT, "text has no tokens");
-    if (out->n > s->r.max_length)
-        return wr_fail(WR_E_FORMAT, "text has %zu tokens, more than --max-length %zu", out->n, s->r.max_length);
-    return WR_OK;
+/* Messages as what will write them wants them: a chat template sees their members, a reward template texts alone. */
+static wr_status read_messages(scorer *s, const json_value *list, const char *name, chat_message **out, size_t *n) {
+    const bool some = json_is(list, JSON_ARRAY) && list->length > 0;
+    return s->r.chat && some ? chat_read_messages(s->memory, list, name, out, n)
+                             : chat_read_texts(s->memory, list, name, out, n);
+}
+
+/* {"history", "query", "response"}, {"prompt", "response"} or {"messages"} as one chat that ends with the reply. */
+static wr_status read_chat(scorer *s, const json_value *in, chat_message **out, size_t *n) {
+    wr_status status = WR_OK;
+    const json_value *list = json_get(in, "messages"), *prompt = json_get(in, "prompt");
+    chat_message *before = NULL, query = {.role = "user"}, reply = {.role = "assistant"};
+    size_t n_before = 0;
+    if (list) return read_messages(s, list, "messages", out, n);
+    const bool chat = prompt && prompt->kind == JSON_ARRAY;
+    if (!json_get_string(in, "response", &reply.content, &reply.length) ||
+        !(chat || json_get_string(in, prompt ? "prompt" : "query", &query.content, &query.length)))
+        return wr_fail(WR_E_FORMAT, "needs {\"text\"}, {\"history\",\"query\",\"response\"}, "
+                                    "{\"prompt\",\"response\"} or {\"messages\"}, with strings");
+    TRY(read_messages(s, chat ? prompt : json_get(in, "history"), chat ? "prompt" : "history", &before, &n_before));
+    *out = arena_alloc(s->memory, (n_before + 2) * sizeof **out);
+    TRY_ALLOC(*out);
+    *n = n_before;
+    if (n_before) memcpy(*out, before, n_before * sizeof **out);
+    if (!chat) (*out)[(*n)++] = query;
+    (*out)[(*n)++] = reply;
+cleanup:
+    return status;
 }
 
 /* WR_E_USAGE and WR_E_NOMEM end the tool; other errors are the line's own. */
 static wr_status encode_line(scorer *s, const json_value *in, token_ids *out) {
-    const char *text, *query, *response;
-    size_t n, query_n, response_n, n_history;
-    chat_message *history;
-    if (json_get_string(in, "text", &text, &n)) return encode_text(s, text, n, out);
+    wr_status status = WR_OK;
+    const char *text;
+    size_t n = 0;
+    chat_message *messages = NULL;
+    const json_value *variables = NULL;
+    if (json_get_string(in, "text", &text, &n)) return reward_model_encode_text(&s->r, text, n, out);
     if (json_get(in, "text")) return wr_fail(WR_E_FORMAT, "text is not a string");
-    if (!json_get_string(in, "query", &query, &query_n) || !json_get_string(in, "response", &response, &response_n))
-        return wr_fail(WR_E_FORMAT, "needs {\"text\"} or {\"history\",\"query\",\"response\"} with strings");
-    if (!s->r.tpl)
-        return wr_fail(WR_E_USAGE,
-                       "the reward model records no template; give --template FILE (or lines of {\"text\"})");
-    wr_status status = chat_read_texts(s->memory, json_get(in, "history"), "history", &history, &n_history);
-    if (status < 0) return status;
-    return reward_template_encode(s->r.tpl, s->r.tok, history, n_history, query, query_n, response, response_n,
-                                  s->r.max_length, out, NULL);
+    TRY(read_chat(s, in, &messages, &n));
+    if (s->r.chat) TRY(chat_read_variables(s->memory, in, &variables));
+    return reward_model_encode(&s->r, messages, n, variables, out, NULL);
+cleanup:
+    return status;
 }
 
 static void write_fields(const scorer *s, size_t i, jsonl_item *item) {
-    const size_t N = s->r.objective.outputs;
+    const size_t N = s->r.m->config.n_outputs;
     if (!isfinite(s->scores[i])) {
         wr_fail(WR_E_NUMERIC, "the model's score is not a number");
         jsonl_fail(item);
@@ -118,10 +138,10 @@ static wr_status run_score(const options *o, world *w) {
     s->batch_tokens = c.batch_tokens;
     TRY(choose_precision(c.model.arithmetic.precision, NULL, NULL, &p));
     TRY(load_model(&c.model, HEAD_SCORE, true, p, &s->r.m));
-    TRY(reward_model_open(c.model.dir, c.template_file, c.max_length, &s->r));
+    TRY(reward_model_open(c.model.dir, &c.reading, c.max_length, &s->r));
     TRY(score_scratch_create(&s->r, &s->scratch));
     s->memory = arena_create();
-    s->logits = mem_calloc(BATCH_LINES * s->r.objective.outputs, sizeof *s->logits);
+    s->logits = mem_calloc(BATCH_LINES * s->r.m->config.n_outputs, sizeof *s->logits);
     TRY_ALLOC(s->memory);
     TRY_ALLOC(s->logits);
     TRY(jsonl_run(&c.files, BATCH_LINES, OUTPUT_NAMES, score_lines, s));

@@ -4,7 +4,7 @@
 #define WR_EVALUATE_EVALUATE_H
 
 #include "data/shard/record_source.h"
-#include "reward/objective.h"
+#include "reward/reward_model.h"
 #include "trainer/packing/sequence.h"
 
 /* Values of one packed batch: (n, width), row i for sequence i. LOCAL. */
@@ -46,10 +46,20 @@ typedef struct evaluate_options {
     size_t max_length, max_tokens, limit;
     bool loss_on_all, stoppable, show;
     objective_use objective; /* reward models: kind and settings; classes and outputs are the shards' and the model's */
+    /* The reward that is measured; NULL: the objective's own. Where that is another one, or nothing says that the model
+     * was trained by the objective (guessed) and its outputs do not fit the shards' classes, only figures of order and
+     * mean are told: no loss, class or error. */
+    const score_rule *rule;
+    bool guessed;
 } evaluate_options;
 /* COLLECTIVE. No record that fits: records is 0, and the figures are NaN. *out is to be freed, also after an error. */
 wr_status evaluate_reward(world *w, const model *m, model_workspace *work, record_source *s, const evaluate_options *o,
                           reward_figures *out);
+/* COLLECTIVE. The same from the records' texts, written as r reads them, whatever the shards' tokens are; figures of order
+ * and mean alone, on rank 0. r: complete on rank 0, the others need r->m and r->rule. What r cannot read is left out with
+ * a warning; WR_E_FORMAT: nothing is left. o: max_tokens and limit. */
+wr_status evaluate_reward_chats(world *w, const reward_model *r, record_source *s, const evaluate_options *o,
+                                reward_figures *out);
 
 typedef struct lm_figures {
     size_t records, tokens;

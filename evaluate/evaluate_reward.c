@@ -1,7 +1,7 @@
 /* Per record: what the objective makes of its outputs. Figures are of the whole list, taken in its order on every rank:
  * the loss by terms, all else by records. */
 #include "base/mem.h"
-#include "evaluate/evaluate.h"
+#include "evaluate/reward_values.h"
 #include "reward/objective.h"
 #include "evaluate/metrics.h"
 
@@ -12,11 +12,11 @@ typedef struct reward_context {
     const model *m;
     model_workspace *work;
     objective_use u;
+    const score_rule *rule;
+    bool judged;    /* the outputs are the objective's for these labels */
     float *outputs; /* (B, N) */
     size_t outputs_capacity;
 } reward_context;
-
-enum { LOSS, TERMS, SCORE, CLASS, LABEL, WIDTH };
 
 static wr_status reward_values(void *context, const packed *p, const sequence *sequences, size_t n, double *values) {
     reward_context *c = context;
@@ -28,19 +28,20 @@ static wr_status reward_values(void *context, const packed *p, const sequence *s
     TRY(score_logits(c->m, hidden, n, p->rows, c->outputs));
     for (size_t i = 0; i < n; i++) {
         const float *z = c->outputs + i * u->outputs;
-        double *v = values + i * WIDTH;
-        v[LOSS] = u->kind->loss(u, 1, z, &sequences[i].label, 1, NULL);
-        v[TERMS] = (double)u->kind->terms(u, sequences[i].label);
-        v[SCORE] = u->kind->score(u, z);
-        v[CLASS] = u->kind->class ? u->kind->class(u, z) : 0;
-        v[LABEL] = sequences[i].label;
-        if (!isfinite(v[LOSS])) TRY(wr_fail(WR_E_NUMERIC, "the model's score of a record is not a number"));
+        double *v = values + i * VALUES;
+        v[VALUE_LOSS] = c->judged ? u->kind->loss(u, 1, z, &sequences[i].label, 1, NULL) : 0;
+        v[VALUE_TERMS] = c->judged ? (double)u->kind->terms(u, sequences[i].label) : 0;
+        v[VALUE_SCORE] = c->rule->score(u->outputs, z);
+        v[VALUE_CLASS] = c->judged && u->kind->class ? u->kind->class(u, z) : 0;
+        v[VALUE_LABEL] = sequences[i].label;
+        if (!isfinite(v[VALUE_LOSS]) || !isfinite(v[VALUE_SCORE]))
+            TRY(wr_fail(WR_E_NUMERIC, "the model's score of a record is not a number"));
     }
 cleanup:
     return status;
 }
 
-static wr_status summarise(const objective *kind, const double *values, size_t n, reward_figures *out) {
+wr_status reward_summarise(const objective *kind, const double *values, size_t n, reward_figures *out) {
     wr_status status = WR_OK;
     double *score = mem_calloc(n + 1, sizeof *score), *label = mem_calloc(n + 1, sizeof *label), terms = 0;
     int *truth = mem_calloc(n + 1, sizeof *truth), *class = mem_calloc(n + 1, sizeof *class);
@@ -53,25 +54,26 @@ static wr_status summarise(const objective *kind, const double *values, size_t n
     TRY_ALLOC(out->mean_score);
     TRY_ALLOC(out->count);
     for (size_t i = 0; i < n; i++) {
-        const double *v = values + i * WIDTH;
-        score[i] = v[SCORE];
-        label[i] = v[LABEL];
-        truth[i] = (int)v[LABEL];
-        class[i] = (int)v[CLASS];
-        out->loss += v[LOSS];
-        terms += v[TERMS];
+        const double *v = values + i * VALUES;
+        score[i] = v[VALUE_SCORE];
+        label[i] = v[VALUE_LABEL];
+        truth[i] = (int)v[VALUE_LABEL];
+        class[i] = (int)v[VALUE_CLASS];
+        out->loss += v[VALUE_LOSS];
+        terms += v[VALUE_TERMS];
         out->accuracy += truth[i] == class[i];
-        out->mae += fabs(v[SCORE] - v[LABEL]);
-        out->mean_score[truth[i] - 1] += v[SCORE];
+        out->mae += fabs(v[VALUE_SCORE] - v[VALUE_LABEL]);
+        out->mean_score[truth[i] - 1] += v[VALUE_SCORE];
         out->count[truth[i] - 1]++;
     }
     out->records = n;
-    out->loss /= terms;
-    out->accuracy = kind->class ? out->accuracy / (double)n : NAN;
-    out->mae = kind->scores_classes ? out->mae / (double)n : NAN;
+    const bool classes = kind && kind->class;
+    out->loss = kind ? out->loss / terms : NAN;
+    out->accuracy = classes ? out->accuracy / (double)n : NAN;
+    out->mae = kind && kind->scores_classes ? out->mae / (double)n : NAN;
     for (int k = 0; k < out->classes; k++)
         out->mean_score[k] = out->count[k] ? out->mean_score[k] / (double)out->count[k] : NAN;
-    out->kappa = kind->class ? quadratic_kappa(truth, class, n) : NAN;
+    out->kappa = classes ? quadratic_kappa(truth, class, n) : NAN;
     TRY(spearman(score, label, n, &out->spearman));
 cleanup:
     free(score);
@@ -96,7 +98,7 @@ wr_status evaluate_reward(world *w, const model *m, model_workspace *work, recor
                         .rule = {SHARD_REWARD, o->max_length, false, d->meta.classes},
                         .pad_id = m->config.pad_id,
                         .max_tokens = o->max_tokens,
-                        .width = WIDTH,
+                        .width = VALUES,
                         .fn = reward_values,
                         .context = &context,
                         .stoppable = o->stoppable,
@@ -106,22 +108,24 @@ wr_status evaluate_reward(world *w, const model *m, model_workspace *work, recor
     *out = (reward_figures){.classes = d->meta.classes};
     context.u.classes = d->meta.classes;
     context.u.outputs = m->config.n_outputs;
-    if (m->config.head != HEAD_SCORE || context.u.kind->outputs(d->meta.classes) != m->config.n_outputs)
+    const objective *kind = context.u.kind;
+    context.rule = o->rule ? o->rule : kind->rule;
+    context.judged = context.rule == kind->rule && kind->outputs(d->meta.classes) == m->config.n_outputs;
+    if (m->config.head != HEAD_SCORE || (!context.judged && context.rule == kind->rule && !o->guessed))
         TRY(wr_fail(WR_E_MISMATCH,
                     "the model's score head has %zu outputs, but %zu are needed for the shards' %d classes (objective "
                     "%s)",
-                    m->config.n_outputs, context.u.kind->outputs(d->meta.classes), d->meta.classes,
-                    context.u.kind->name));
+                    m->config.n_outputs, kind->outputs(d->meta.classes), d->meta.classes, kind->name));
     TRY(world_agree(w, evaluate_select(d, &job.rule, o->limit, &records, &job.n)));
     job.records = records;
     if (!job.n) {
         out->loss = out->accuracy = out->mae = out->spearman = out->kappa = NAN;
         goto cleanup;
     }
-    values = mem_calloc(job.n * WIDTH, sizeof *values);
+    values = mem_calloc(job.n * VALUES, sizeof *values);
     TRY(world_agree(w, values ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory evaluating %zu records", job.n)));
     TRY(evaluate_records(w, &job, values));
-    TRY(world_agree(w, summarise(o->objective.kind, values, job.n, out)));
+    TRY(world_agree(w, reward_summarise(context.judged ? kind : NULL, values, job.n, out)));
 cleanup:
     free(records);
     free(values);

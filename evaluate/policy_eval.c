@@ -136,7 +136,7 @@ wr_status policy_eval_run(world *w, const policy_eval_options *o) {
     rollout_options options = {.policy_dir = o->model_dir,
                                .reward_dir = o->reward_dir,
                                .given = o->given,
-                               .template_file = o->template_file,
+                               .reading = o->reading,
                                .chat_template = o->chat_template,
                                .check_weights = o->check_weights,
                                .sampling = o->sampling,

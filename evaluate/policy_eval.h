@@ -6,6 +6,7 @@
 
 #include "model/kernels/precision.h"
 #include "mpi/world.h"
+#include "reward/reward_model.h"
 #include "sampler/sampler.h"
 
 typedef struct policy_eval_options {
@@ -13,7 +14,7 @@ typedef struct policy_eval_options {
     const char *prompts;         /* FILE (JSONL) or a prepared DIR, as prompts_load */
     const char *reward_dir;      /* NULL: no reward */
     const struct options *given; /* for the reward functions' own options (rollout_options) */
-    const char *template_file;   /* reward template override, may be NULL */
+    reward_reading reading;      /* how that model reads replies */
     const char *chat_template;   /* file instead of the policy's own chat template, may be NULL */
     const char *out_path;        /* JSON, written atomically; "-" or NULL = stdout */
     size_t limit;                /* prompts at most, 0 = all */

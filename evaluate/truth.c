@@ -5,14 +5,14 @@
 #include "base/mem.h"
 #include "base/stream.h"
 #include "text/chat/chat_read.h"
-#include "mpi/work.h"
 #include "evaluate/metrics.h"
+#include "evaluate/score_texts.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TASK_REPLIES = 64, RESAMPLES = 1000 };
+enum { RESAMPLES = 1000 };
 
 /* Rank 0's list of replies to score. */
 typedef struct truth_list {
@@ -87,8 +87,12 @@ static wr_status add_reply(const reward_model *r, const json_value *v, arena *a,
     char **found = bsearch(&user, l->users, l->n_users, sizeof *l->users, by_text);
     if (!found) return WR_OK;
     TRY(chat_read_texts(a, json_get(v, "history"), "history", &history, &n_history));
-    status = reward_template_encode(r->tpl, r->tok, history, n_history, query, query_n, response, response_n,
-                                    r->max_length, &text, NULL);
+    chat_message *chat = arena_alloc(a, (n_history + 2) * sizeof *chat);
+    TRY_ALLOC(chat);
+    if (n_history) memcpy(chat, history, n_history * sizeof *chat);
+    chat[n_history] = (chat_message){"user", query, query_n, NULL};
+    chat[n_history + 1] = (chat_message){"assistant", response, response_n, NULL};
+    status = reward_model_encode(r, chat, n_history + 2, NULL, &text, NULL);
     if (status == WR_E_FORMAT) {
         l->too_long++;
         status = WR_OK;
@@ -114,7 +118,7 @@ static wr_status read_list(const reward_model *r, const char *truth_path, const 
     instream *s = NULL;
     const json_value *v;
     TRY_ALLOC(a);
-    if (!r->tpl) TRY(wr_fail(WR_E_USAGE, "the reward model records no template; give --template FILE"));
+    TRY(reward_model_reads_chats(r));
     TRY(read_users(data_dir, a, l));
     TRY(instream_open(truth_path, &s));
     while ((!limit || l->n < limit) && (status = next_line(s, a, &v)) == WR_OK)
@@ -127,69 +131,6 @@ static wr_status read_list(const reward_model *r, const char *truth_path, const 
 cleanup:
     instream_close(s);
     arena_free(a);
-    return status;
-}
-
-/* --- pulled tasks ------------------------------------------------------------------------------------------------- */
-
-static wr_status give_task(void *context, size_t index, strbuf *out) {
-    const truth_list *l = context;
-    size_t from = index * TASK_REPLIES, to = from + TASK_REPLIES < l->n ? from + TASK_REPLIES : l->n;
-    msgpack_packer pk;
-    wire_packer(&pk, out);
-    msgpack_pack_array(&pk, to - from);
-    for (size_t i = from; i < to; i++) wire_pack_ids(&pk, l->texts[i].ids, l->texts[i].n);
-    return strbuf_status(out);
-}
-
-static wr_status take_result(void *context, size_t index, const void *bytes, size_t n) {
-    truth_list *l = context;
-    size_t from = index * TASK_REPLIES, want = l->n - from < TASK_REPLIES ? l->n - from : TASK_REPLIES;
-    if (n != want * sizeof(double) + 3)
-        return wr_fail(WR_E_FORMAT, "EVALUATE task %zu: a result of %zu bytes", index, n);
-    memcpy(l->scores + from, (const char *)bytes + 3,
-           want * sizeof(double)); /* msgpack bin 16: one head byte, two of length */
-    return WR_OK;
-}
-
-typedef struct truth_worker {
-    const reward_model *r;
-    score_scratch *scratch;
-    size_t max_tokens;
-} truth_worker;
-
-static wr_status do_task(void *context, const void *task, size_t n, strbuf *out) {
-    truth_worker *k = context;
-    wr_status status = WR_OK;
-    msgpack_unpacked u;
-    token_ids *texts = NULL;
-    double *scores = NULL;
-    size_t count = 0;
-    msgpack_unpacked_init(&u);
-    if (msgpack_unpack_next(&u, task, n, NULL) != MSGPACK_UNPACK_SUCCESS || u.data.type != MSGPACK_OBJECT_ARRAY)
-        TRY(wr_fail(WR_E_FORMAT, "EVALUATE task that is not a list of texts"));
-    texts = mem_calloc(u.data.via.array.size + 1, sizeof *texts);
-    scores = mem_calloc(u.data.via.array.size + 1, sizeof *scores);
-    TRY_ALLOC(texts);
-    TRY_ALLOC(scores);
-    for (; count < u.data.via.array.size; count++) {
-        const msgpack_object *o = &u.data.via.array.ptr[count];
-        for (size_t i = 0; o->type == MSGPACK_OBJECT_ARRAY && i < o->via.array.size; i++)
-            TRY(token_ids_push(&texts[count], (int32_t)o->via.array.ptr[i].via.i64));
-    }
-    TRY(score_ids(k->r, k->scratch, count, texts, k->max_tokens, scores, NULL));
-    msgpack_packer pk;
-    unsigned char head[3] = {0xc5, (unsigned char)(count * sizeof(double) >> 8),
-                             (unsigned char)(count * sizeof(double))};
-    wire_packer(&pk, out);
-    strbuf_append(out, head, sizeof head); /* bin 16 */
-    strbuf_append(out, scores, count * sizeof(double));
-    TRY(strbuf_status(out));
-cleanup:
-    for (size_t i = 0; texts && i <= count && i < u.data.via.array.size; i++) token_ids_free(&texts[i]);
-    free(texts);
-    free(scores);
-    msgpack_unpacked_destroy(&u);
     return status;
 }
 
@@ -215,20 +156,13 @@ wr_status truth_evaluate(world *w, const reward_model *r, const char *truth_path
                          size_t max_tokens, uint64_t seed, truth_figures *out) {
     wr_status status = WR_OK;
     truth_list l = {0};
-    truth_worker worker = {.r = r, .max_tokens = max_tokens};
-    coordinator *c = NULL;
     bool root = world_rank(w) == 0;
     *out = (truth_figures){.spearman = NAN, .low = NAN, .high = NAN};
     if (root) status = read_list(r, truth_path, data_dir, limit, &l);
-    if (status >= 0) status = score_scratch_create(r, &worker.scratch);
     TRY(world_agree(w, status));
-    TRY(coordinator_create(w, &c));
-    work_plan plan = {&l, (l.n + TASK_REPLIES - 1) / TASK_REPLIES, "EVALUATE", give_task, take_result, NULL, NULL};
-    TRY(work_phase(c, root ? &plan : NULL, do_task, &worker, NULL));
+    TRY(score_texts(w, r, l.texts, l.n, max_tokens, l.scores));
     TRY(world_agree(w, root ? summarise(&l, seed, out) : WR_OK));
 cleanup:
-    coordinator_free(c);
-    score_scratch_free(worker.scratch);
     list_free(&l);
     return status;
 }

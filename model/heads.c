@@ -165,7 +165,7 @@ wr_status score_logits(const model *m, const float *hidden, size_t n, const size
             float s = 0.0f;
 #pragma omp simd reduction(+ : s)
             for (size_t j = 0; j < C; j++) s += h[j] * wk[j];
-            logits[i * N + k] = s;
+            logits[i * N + k] = s + m->config.score_bias;
         }
 cleanup:
     return status;

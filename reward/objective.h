@@ -14,6 +14,7 @@
 
 #include "base/option_settings.h"
 #include "model/weights/config.h"
+#include "reward/score_rule.h"
 
 /* The table. X(name): NAME_objective and NAME_options are defined in reward/NAME.c. The first is the default, and what
  * a model that records none is taken for. */
@@ -41,8 +42,8 @@ struct objective {
     size_t (*terms)(const objective_use *u, int label);
     /* Its scores are on the scale of the labels: an error |score - label| means something. */
     bool scores_classes;
-    /* The reward that z (N) says. NaN where an output is. */
-    double (*score)(const objective_use *u, const float *z);
+    /* The reward that the outputs say. */
+    const score_rule *rule;
     /* Predicted class, 1 … K. NULL: it predicts none, and no accuracy is told. */
     int (*class)(const objective_use *u, const float *z);
 };

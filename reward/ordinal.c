@@ -3,7 +3,7 @@
  *
  *   t_k = 1[y > k]                      targets, k = 1 … K-1
  *   loss = mean over k of BCE(z_k, t_k) one term a record
- *   score = 1 + sum_k sigma(z_k)        in (1, K): the expected class, were the thresholds consistent
+ *   score = 1 + sum_k sigma(z_k)        in (1, K): the expected class, were the thresholds consistent (ordinal_rule)
  *   class = 1 + |{k: z_k > 0}|          thresholds passed */
 #include "base/logistic.h"
 #include "reward/objective.h"
@@ -33,12 +33,6 @@ static size_t ordinal_terms(const objective_use *u, int label) {
     return 1;
 }
 
-static double ordinal_score(const objective_use *u, const float *z) {
-    double score = 1;
-    for (size_t k = 0; k < u->outputs; k++) score += sigmoid(z[k]);
-    return score;
-}
-
 static int ordinal_class(const objective_use *u, const float *z) {
     int c = 1;
     for (size_t k = 0; k < u->outputs; k++) c += z[k] > 0;
@@ -52,5 +46,5 @@ const objective ordinal_objective = {.name = "ordinal",
                                      .loss = ordinal_loss,
                                      .terms = ordinal_terms,
                                      .scores_classes = true,
-                                     .score = ordinal_score,
+                                     .rule = &ordinal_rule,
                                      .class = ordinal_class};

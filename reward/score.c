@@ -2,59 +2,10 @@
 
 #include "base/mem.h"
 #include "model/prefix.h"
-#include "reward/objective.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static wr_status open_template(const char *dir, const char *template_file, reward_model *r) {
-    wr_status status = WR_OK;
-    reward_template *recorded = NULL;
-    if (r->m->template_text)
-        TRY(wr_context(reward_template_from_text(r->m->template_text, &recorded), "%s/template.txt", dir));
-    if (template_file) {
-        TRY(reward_template_load(template_file, &r->tpl));
-        if (recorded && strcmp(reward_template_hash(recorded), reward_template_hash(r->tpl)) != 0)
-            TRY(wr_fail(WR_E_MISMATCH,
-                        "%s: template hash %s differs from %s, which the reward model %s was trained with; leave "
-                        "--template out",
-                        template_file, reward_template_hash(r->tpl), reward_template_hash(recorded), dir));
-    } else {
-        r->tpl = recorded;
-        recorded = NULL;
-    }
-cleanup:
-    reward_template_free(recorded);
-    return status;
-}
-
-wr_status reward_model_open(const char *dir, const char *template_file, size_t max_length, reward_model *out) {
-    wr_status status = WR_OK;
-    if (!out->m) TRY(model_load(dir, &(model_load_options){.head = HEAD_SCORE}, &out->m));
-    const model_config *c = &out->m->config;
-    if (c->head != HEAD_SCORE)
-        TRY(wr_fail(WR_E_MISMATCH,
-                    "%s: %s is not a reward model (…ForSequenceClassification); train one with 'train reward'", dir,
-                    c->architecture));
-    TRY(objective_of_model(c, dir, &out->objective));
-    TRY(tokenizer_load(dir, &out->tok));
-    if (tokenizer_vocab(out->tok) > c->V)
-        TRY(wr_fail(WR_E_MISMATCH, "%s: tokenizer.json has %zu ids but the model's vocab_size is %zu", dir,
-                    tokenizer_vocab(out->tok), c->V));
-    TRY(open_template(dir, template_file, out));
-    out->max_length = max_length ? max_length : c->max_positions ? c->max_positions : 4096;
-cleanup:
-    if (status < 0) reward_model_close(out);
-    return status;
-}
-
-void reward_model_close(reward_model *r) {
-    model_free(r->m);
-    tokenizer_free(r->tok);
-    reward_template_free(r->tpl);
-    *r = (reward_model){0};
-}
 
 struct score_scratch {
     model_workspace *work;
@@ -125,7 +76,7 @@ static wr_status score_pack(const reward_model *r, score_scratch *s, size_t from
         s->rows[from + i] = prefix_batch_row(
             &s->packed, i, score_pool_row(s->ids[from + i], s->lengths[from + i], r->m->config.pad_id));
     TRY(model_forward(r->m, &s->packed.batch, s->work, false, &hidden));
-    TRY(score_logits(r->m, hidden, n, s->rows + from, s->logits + from * r->objective.outputs));
+    TRY(score_logits(r->m, hidden, n, s->rows + from, s->logits + from * r->m->config.n_outputs));
 cleanup:
     return status;
 }
@@ -133,7 +84,7 @@ cleanup:
 wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const token_ids *texts, size_t max_tokens,
                     double *scores, float *logits) {
     wr_status status = WR_OK;
-    const size_t N = r->objective.outputs;
+    const size_t N = r->m->config.n_outputs;
     TRY(reserve(s, n, N));
     for (size_t i = 0; i < n; i++) {
         if (!texts[i].n) TRY(wr_fail(WR_E_FORMAT, "text %zu to score has no tokens", i));
@@ -146,7 +97,7 @@ wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const tok
         TRY(score_pack(r, s, from, end));
     }
     for (size_t i = 0; i < n; i++) {
-        scores[i] = r->objective.kind->score(&r->objective, s->logits + i * N);
+        scores[i] = r->rule->score(N, s->logits + i * N);
         for (size_t k = 0; k < N; k++) /* an infinite one alone would pass for a score */
             if (!isfinite(s->logits[i * N + k])) scores[i] = NAN;
     }

@@ -1,23 +1,8 @@
-/* A reward model ready to score replies: model, tokenizer, template. Used by score, evaluate, dpo. LOCAL. */
+/* Scores of tokenized texts. LOCAL. */
 #ifndef WR_REWARD_SCORE_H
 #define WR_REWARD_SCORE_H
 
-#include "reward/template.h"
-#include "model/model.h"
-#include "reward/objective.h"
-
-typedef struct reward_model {
-    model *m;
-    tokenizer *tok;
-    reward_template *tpl;    /* NULL until given when the model records none */
-    objective_use objective; /* what its outputs mean */
-    size_t max_length;
-} reward_model;
-/* WR_E_MISMATCH: no reward model, or of an objective that this version does not have. template_file overrides (its hash
- * must equal the recorded one, else WR_E_MISMATCH). m may be preset (shared parameters), else loaded from dir: *out
- * must be zeroed but for it. max_length 0: the model's max_position_embeddings. */
-wr_status reward_model_open(const char *dir, const char *template_file, size_t max_length, reward_model *out);
-void reward_model_close(reward_model *r);
+#include "reward/reward_model.h"
 
 /* Row of a sequence of n >= 1 ids that the score head reads (the pooling rule below). */
 size_t score_pool_row(const int32_t *ids, size_t n, int32_t pad_id);

@@ -2,17 +2,20 @@
  * prompt are scored as one tree (reward/score.h). Its parameters lie once a host. */
 #include "rollout/reward_function.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "model/host/frozen.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct judge_model {
     frozen_model frozen;
     reward_model reward;
     score_scratch *scratch;
     size_t score_tokens;
+    size_t refused; /* replies that the model cannot read */
 } judge_model;
 
 static bool wanted(const rollout_options *o) { return o->reward_dir != NULL; }
@@ -32,12 +35,10 @@ static void close_model(void *state) {
 static wr_status open_local(judge_model *j, const rollout_options *o) {
     wr_status status = WR_OK;
     j->reward.m = j->frozen.m;
-    wr_status opened = reward_model_open(o->reward_dir, o->template_file, 0, &j->reward);
+    wr_status opened = reward_model_open(o->reward_dir, &o->reading, 0, &j->reward);
     if (opened < 0) j->frozen.m = NULL; /* reward_model_open closed what it was given */
     TRY(opened);
-    if (!j->reward.tpl)
-        TRY(wr_fail(WR_E_USAGE, "%s: this reward model records no template; give it with --template FILE",
-                    o->reward_dir));
+    TRY(wr_context(reward_model_reads_chats(&j->reward), "%s", o->reward_dir));
     TRY(score_scratch_create(&j->reward, &j->scratch));
 cleanup:
     return status;
@@ -59,6 +60,18 @@ cleanup:
 
 static const char *hash(const void *state) { return ((const judge_model *)state)->reward.m->parent_hash; }
 
+/* The prompt as a chat, with room for a reply behind it. A prompt that is a text is a user's only message. */
+static wr_status begin_chat(const prompt *p, chat_message **out, size_t *n) {
+    *n = p->messages ? p->n_messages : 1;
+    *out = mem_calloc(*n + 1, sizeof **out);
+    if (!*out) return WR_E_NOMEM;
+    if (p->messages)
+        memcpy(*out, p->messages, *n * sizeof **out);
+    else
+        **out = (chat_message){"user", p->text, p->text_length, NULL};
+    return WR_OK;
+}
+
 /* A reply that does not fit the reward model, or a score that is not a number, leaves NaN. */
 static wr_status judge(void *state, const prompt *p, const rollout_reply *replies, size_t n, double *value) {
     wr_status status = WR_OK;
@@ -66,18 +79,21 @@ static wr_status judge(void *state, const prompt *p, const rollout_reply *replie
     const reward_model *r = &j->reward;
     token_ids *texts = mem_calloc(n, sizeof *texts);
     double *scores = mem_calloc(n, sizeof *scores);
-    size_t *which = mem_calloc(n, sizeof *which), m = 0;
+    size_t *which = mem_calloc(n, sizeof *which), m = 0, n_chat = 0;
+    chat_message *chat = NULL;
     TRY_ALLOC(texts);
     TRY_ALLOC(scores);
     TRY_ALLOC(which);
-    const chat_message *query = p->messages ? &p->messages[p->n_messages - 1] : NULL;
+    TRY(begin_chat(p, &chat, &n_chat));
     for (size_t i = 0; i < n; i++) {
         value[i] = NAN;
         texts[m].n = 0;
-        wr_status s = reward_template_encode(r->tpl, r->tok, p->messages, query ? p->n_messages - 1 : 0,
-                                             query ? query->content : p->text, query ? query->length : p->text_length,
-                                             replies[i].text, replies[i].text_length, r->max_length, &texts[m], NULL);
-        if (s == WR_E_FORMAT) continue;
+        chat[n_chat] = (chat_message){"assistant", replies[i].text, replies[i].text_length, NULL};
+        const wr_status s = reward_model_encode(r, chat, n_chat + 1, p->row, &texts[m], NULL);
+        if (s == WR_E_FORMAT) {
+            if (!j->refused++) log_warn("a reply got no reward: %s", wr_error());
+            continue;
+        }
         TRY(s);
         if (texts[m].n) which[m++] = i;
     }
@@ -88,10 +104,11 @@ cleanup:
     free(texts);
     free(scores);
     free(which);
+    free(chat);
     return status;
 }
 
-const option_spec model_reward_options[] = {{0}}; /* --reward and --template are the commands' */
+const option_spec model_reward_options[] = {{0}}; /* --reward and how it reads are the commands' */
 const reward_function model_reward = {.name = "model",
                                       .options = model_reward_options,
                                       .measure = MEASURE_REWARD,

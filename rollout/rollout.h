@@ -70,7 +70,7 @@ typedef struct rollout_options {
     const char *reward_dir; /* NULL: no reward model */
     /* what the command was given, for the reward functions' own options; NULL: nothing */
     const struct options *given;
-    const char *template_file; /* reward template override or NULL */
+    reward_reading reading;    /* how that model reads replies */
     const char *chat_template; /* file instead of the policy's own, or NULL */
     bool check_weights;        /* of the reward model */
     sampling_options sampling; /* its step is each task's */

@@ -125,6 +125,11 @@ static wr_status start_root(const train_options *o, model_head head, const datas
         if (head == HEAD_SCORE && s->m->config.n_outputs != n_outputs)
             TRY(wr_fail(WR_E_MISMATCH, "%s: its score head has %zu outputs, the %d classes of %s need %zu", o->model,
                         s->m->config.n_outputs, d->meta.classes, o->data, n_outputs));
+        if (head == HEAD_SCORE && s->m->config.score_bias != 0)
+            TRY(wr_fail(WR_E_MISMATCH,
+                        "%s: its value head has a bias, which is not trained here; start from the model "
+                        "below it",
+                        o->model));
     } else
         TRY(make_new(o, head, t, d, &s->m));
     if (head == HEAD_SCORE)

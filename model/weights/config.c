@@ -72,9 +72,14 @@ static wr_status read_type(const json_value *o, model_config *c, const model_fam
         model_config_set_head(c, head, 0);
         if (strcmp(c->architecture, name->text) == 0) return WR_OK;
     }
+    if (strcmp(name->text, "RewardModel") == 0) { /* OpenRLHF's class, of any family: one output */
+        model_config_set_head(c, HEAD_SCORE, 1);
+        return field_must_be_bool(o, "normalize_reward", false);
+    }
     return wr_fail(
         WR_E_FORMAT,
-        "field \"architectures\": \"%.80s\" is not supported (%s with ForCausalLM, ForSequenceClassification or Model)",
+        "field \"architectures\": \"%.80s\" is not supported (%s with ForCausalLM, ForSequenceClassification or Model; "
+        "RewardModel)",
         name->text, (*out)->prefix);
 }
 
@@ -114,7 +119,7 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     TRY(config_read_layers(o, c));
     TRY(config_read_rope(o, c));
     TRY(field_bool(o, "tie_word_embeddings", false, &c->tied));
-    if (c->head == HEAD_SCORE) TRY(read_labels(o, &c->n_outputs));
+    if (c->head == HEAD_SCORE && !c->n_outputs) TRY(read_labels(o, &c->n_outputs));
     if (c->head == HEAD_SCORE) TRY(objective_record_parse(json_get(o, "wildreward"), c->objective));
     TRY(field_id(o, "bos_token_id", f->bos_id, &c->bos_id));
     TRY(field_id(o, "pad_token_id", f->pad_id, &c->pad_id));

@@ -62,6 +62,7 @@ typedef struct model_config {
     bool tied; /* lm_head shares embed_tokens */
     model_head head;
     size_t n_outputs; /* HEAD_SCORE: rows of the score head. Not classes: K of those have K-1 ordinal outputs */
+    float score_bias; /* HEAD_SCORE: added to the one output of a value head; 0 elsewhere. Not trained, not saved */
     char objective
         /* HEAD_SCORE: what the outputs were trained by, as this program records it; "": not recorded */
         [OBJECTIVE_NAME_CAP];

@@ -163,9 +163,10 @@ wr_status model_load(const char *dir, const model_load_options *o, model **out) 
     bool fresh_score = false;
     *out = NULL;
     TRY(model_config_load(dir, &c));
+    TRY(weight_files_open(dir, c.head == HEAD_SCORE, &w));
+    if (c.head == HEAD_SCORE || (o->head == HEAD_SCORE && !o->n_outputs)) TRY(weight_files_value_head(&w, dir, &c));
     TRY(choose_head(dir, o, &c, &fresh_score));
     const bool tied = c.tied;
-    TRY(weight_files_open(dir, &w));
     TRY(weight_files_head(&w, dir, o->head, &c));
     TRY(model_create(&c, &m));
     found = mem_calloc(m->n_tensors, sizeof *found);

@@ -193,6 +193,9 @@ wr_status model_save(const model *m, const char *dir, const char *tokenizer_dir,
                      precision stored) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
+    if (m->config.score_bias != 0)
+        TRY(wr_fail(WR_E_MISMATCH, "%s: the model's value head has a bias, which has no place in a saved reward model",
+                    dir));
     TRY(write_config(m, dir, p, stored));
     TRY(write_weights(m, dir, stored, SHARD_BYTES));
     if (m->config.head == HEAD_LM) TRY(write_generation_config(m, dir));

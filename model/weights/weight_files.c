@@ -58,7 +58,16 @@ cleanup:
     return status;
 }
 
-wr_status weight_files_open(const char *dir, weight_files *out) {
+static bool holds_pickle(const char *dir) {
+    static const char *const names[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
+    char path[PATH_CAP];
+    bool found = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++)
+        found = path_join(path, dir, names[i]) >= 0 && file_exists(path);
+    return found;
+}
+
+wr_status weight_files_open(const char *dir, bool score, weight_files *out) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     *out = (weight_files){0};
@@ -71,6 +80,12 @@ wr_status weight_files_open(const char *dir, weight_files *out) {
         out->n = 1;
     } else {
         TRY(path_join(path, dir, "model.safetensors.index.json"));
+        if (!file_exists(path) && holds_pickle(dir))
+            TRY(wr_fail(WR_E_FORMAT,
+                        "%s: pytorch_model.bin is a pickle, which this program does not read; write it as safetensors: "
+                        "python -c \"from transformers import AutoModel%s as M; M.from_pretrained('%s', "
+                        "torch_dtype='auto').save_pretrained('%s')\"",
+                        dir, score ? "ForSequenceClassification" : "ForCausalLM", dir, dir));
         if (!file_exists(path))
             TRY(wr_fail(WR_E_IO,
                         "%s: no model.safetensors and no model.safetensors.index.json (is this a model directory?)",
@@ -110,6 +125,47 @@ static const st_tensor *find_tensor(const weight_files *w, const char *name, siz
 
 static const char embedding_name[] = "model.embed_tokens.weight", head_name[] = "lm_head.weight",
                   score_name[] = "score.weight";
+/* Score heads by their names: of transformers and most of OpenRLHF's; of OpenRLHF's older ones; of TRL's value models;
+ * of others. The first is score_name. */
+static const struct {
+    const char *weight, *bias;
+} score_heads[] = {{"score.weight", "score.bias"},
+                   {"value_head.weight", "value_head.bias"},
+                   {"v_head.summary.weight", "v_head.summary.bias"},
+                   {"v_head.weight", "v_head.bias"}};
+enum { SCORE_HEADS = sizeof score_heads / sizeof *score_heads };
+
+/* The score head under any of its names; *which (may be NULL): the place of that name. */
+static const st_tensor *find_score(const weight_files *w, size_t *file, size_t *which) {
+    for (size_t i = 0; i < SCORE_HEADS; i++) {
+        const st_tensor *t = find_tensor(w, score_heads[i].weight, file);
+        if (t && which) *which = i;
+        if (t) return t;
+    }
+    return NULL;
+}
+
+static bool is_score_part(const char *name) {
+    for (size_t i = 0; i < SCORE_HEADS; i++)
+        if (strcmp(name, score_heads[i].weight) == 0 || strcmp(name, score_heads[i].bias) == 0) return true;
+    return false;
+}
+
+wr_status weight_files_value_head(const weight_files *w, const char *dir, model_config *c) {
+    wr_status status = WR_OK;
+    size_t file = 0, which = 0;
+    const st_tensor *t = find_score(w, &file, &which), *bias;
+    if (!t) return WR_OK;
+    if (c->head == HEAD_LM && which > 0) model_config_set_head(c, HEAD_SCORE, 1);
+    bias = find_tensor(w, score_heads[which].bias, &file);
+    if (c->head != HEAD_SCORE || !bias) return WR_OK;
+    if (bias->n_dims != 1 || bias->dims[0] != 1 || c->n_outputs != 1)
+        TRY(wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\": a bias is read of a head of one output alone", dir,
+                    w->names[file], bias->name));
+    TRY(wr_context(st_tensor_to_f32(bias, &c->score_bias), "%s/%s", dir, w->names[file]));
+cleanup:
+    return status;
+}
 
 static bool is_float(const st_tensor *t) { return t->dtype == ST_F32 || t->dtype == ST_F16 || t->dtype == ST_BF16; }
 
@@ -177,8 +233,8 @@ static bool ends_with(const char *s, const char *end) {
 static bool may_ignore(const model *m, const char *name) {
     if (ends_with(name, "rotary_emb.inv_freq")) return true; /* a buffer of old checkpoints, recomputed */
     if (strcmp(name, head_name) == 0) return m->config.tied || m->config.head != HEAD_LM;
-    if (strcmp(name, score_name) == 0) return m->config.head != HEAD_SCORE;
-    return false;
+    /* of a score head that is used, the bias stands in the configuration */
+    return is_score_part(name) && (m->config.head != HEAD_SCORE || ends_with(name, ".bias"));
 }
 
 static wr_status check_shape(const tensor_info *want, const st_tensor *have) {
@@ -223,7 +279,7 @@ wr_status weight_files_match(const weight_files *w, const char *dir, const model
         const tensor_info *want = &m->tensors[i];
         found[i] = NULL;
         if (fresh_score && strcmp(want->name, score_name) == 0) continue;
-        found[i] = find_tensor(w, want->name, &file);
+        found[i] = strcmp(want->name, score_name) == 0 ? find_score(w, &file, NULL) : find_tensor(w, want->name, &file);
         if (!found[i] && i == index_embedding(m) && m->config.tied && m->config.head == HEAD_LM)
             found[i] = find_tensor(w, head_name, &file);
         if (!found[i])

@@ -62,7 +62,8 @@ ok "--max-length" line 1 '.error | type == "string"'
 
 # Without a recorded template.
 cp -r $model bare
-rm bare/template.txt
+rm bare/template.txt bare/chat_template.jinja
+jq 'del(.chat_template)' bare/tokenizer_config.json >c.json && mv c.json bare/tokenizer_config.json
 jq 'del(.wildreward)' bare/config.json >c.json && mv c.json bare/config.json
 head -1 in.jsonl | "$wr" score --model bare >out.jsonl 2>log.txt
 ok "text needs no template" line 1 '(.score | type) == "number"'

@@ -29,10 +29,10 @@ static void test_ordinal(void **state) {
     assert_int_equal(u.outputs, 3);
     assert_near(u.kind->loss(&u, 4, z, y, 0.25f, d) / 4, 10.35495112265469, 1e-6);
     for (int i = 0; i < 12; i++) assert_near(d[i], grad[i], 2e-8);
-    for (int i = 0; i < 4; i++) assert_near(u.kind->score(&u, z + 3 * i), score[i], 1e-6);
+    for (int i = 0; i < 4; i++) assert_near(u.kind->rule->score(u.outputs, z + 3 * i), score[i], 1e-6);
     const float high[3] = {100, 100, 100}, low[3] = {-100, -100, -100}, class_3[3] = {5, 1, -1};
-    assert_near(u.kind->score(&u, high), 4, 1e-12);
-    assert_near(u.kind->score(&u, low), 1, 1e-12);
+    assert_near(u.kind->rule->score(u.outputs, high), 4, 1e-12);
+    assert_near(u.kind->rule->score(u.outputs, low), 1, 1e-12);
     assert_int_equal(u.kind->class(&u, class_3), 3);
     assert_int_equal(u.kind->class(&u, low), 1);
 }
@@ -47,7 +47,7 @@ static void test_ordinal_extremes(void **state) {
     assert_near(d[1], 1, 0);
     z[0] = NAN;
     assert_true(isnan(u.kind->loss(&u, 1, z, y, 1, d)));
-    assert_true(isnan(u.kind->score(&u, z)));
+    assert_true(isnan(u.kind->rule->score(u.outputs, z)));
 }
 
 /* --- what every objective promises -------------------------------------------------------------------------------- */
@@ -89,7 +89,7 @@ static void check_learns(const objective_use *u, rng *r) {
         }
         assert_true(u->kind->loss(u, 1, z, &label, 1, NULL) < before);
         if (u->kind->class) assert_int_equal(u->kind->class(u, z), label);
-        if (u->kind->scores_classes) assert_near(u->kind->score(u, z), label, 0.1);
+        if (u->kind->scores_classes) assert_near(u->kind->rule->score(u->outputs, z), label, 0.1);
     }
 }
 
@@ -98,7 +98,7 @@ static void check_values(const objective_use *u, rng *r) {
     int y[BATCH];
     for (int round = 0; round < 50; round++) {
         fill(r, u, z, y);
-        const double score = u->kind->score(u, z);
+        const double score = u->kind->rule->score(u->outputs, z);
         assert_true(isfinite(score));
         if (u->kind->scores_classes) assert_true(score >= 1 && score <= u->classes);
         if (u->kind->class) assert_true(u->kind->class(u, z) >= 1 && u->kind->class(u, z) <= u->classes);
@@ -106,7 +106,7 @@ static void check_values(const objective_use *u, rng *r) {
     for (size_t k = 0; k < u->outputs; k++) {
         float bad[MOST_OUTPUTS] = {0};
         bad[k] = NAN;
-        assert_true(isnan(u->kind->score(u, bad)));
+        assert_true(isnan(u->kind->rule->score(u->outputs, bad)));
     }
 }
 

@@ -55,10 +55,11 @@ static size_t terms_of_label(const objective_use *u, int label) {
     return (size_t)label;
 }
 
-static double score_two(const objective_use *u, const float *z) {
-    (void)u;
+static double score_two(size_t N, const float *z) {
+    (void)N;
     return 2 + (double)z[0];
 }
+static const score_rule two = {.name = "two", .least = 1, .most = 1, .score = score_two};
 
 static int class_three(const objective_use *u, const float *z) {
     (void)z;
@@ -73,7 +74,7 @@ static const objective unequal = {.name = "unequal",
                                   .loss = loss_of_label,
                                   .terms = terms_of_label,
                                   .scores_classes = true,
-                                  .score = score_two,
+                                  .rule = &two,
                                   .class = class_three};
 
 static int label_of(int i) { return 1 + i % 37; } /* three labels have no record */

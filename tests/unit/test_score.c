@@ -78,8 +78,7 @@ static size_t shared_tokens(size_t n, const token_ids *texts) {
 static void check_neighbours(size_t C, size_t H, size_t G, size_t D, bool norms) {
     static const size_t budgets[] = {1, 150, 700, 1u << 20};
     rng r = rng_make(SEED, RNG_TEST, C, G, D);
-    reward_model reward = {.m = make(C, H, G, D, norms)};
-    assert_int_equal(objective_of_model(&reward.m->config, "m", &reward.objective), WR_OK);
+    reward_model reward = {.m = make(C, H, G, D, norms), .rule = &ordinal_rule};
     score_scratch *s = NULL;
     token_ids texts[MOST] = {{0}};
     double alone[MOST], scores[MOST];
@@ -116,8 +115,7 @@ static void test_neighbours(void **state) {
 
 static void test_no_tokens(void **state) {
     (void)state;
-    reward_model reward = {.m = make(32, 2, 1, 16, false)};
-    assert_int_equal(objective_of_model(&reward.m->config, "m", &reward.objective), WR_OK);
+    reward_model reward = {.m = make(32, 2, 1, 16, false), .rule = &ordinal_rule};
     score_scratch *s = NULL;
     double score;
     assert_int_equal(score_scratch_create(&reward, &s), WR_OK);

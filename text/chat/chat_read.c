@@ -181,6 +181,9 @@ cleanup:
 static wr_status add_row(member_list *l, const json_value *row) {
     static const char *const own[] = {"messages",
                                       "prompt",
+                                      "history",
+                                      "query",
+                                      "response",
                                       "text",
                                       "ids",
                                       "rendered",

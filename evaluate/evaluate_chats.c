@@ -1,0 +1,100 @@
+/* A reward model on records that were not tokenized for it: rank 0 reads them in the index's order and writes each one's
+ * chat as the model wants it; then all ranks score the texts as pulled work. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "evaluate/reward_values.h"
+#include "evaluate/score_texts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 256 };
+
+/* Rank 0's. */
+typedef struct chat_list {
+    arena *memory;
+    token_ids *texts; /* (n) */
+    double *values;   /* (n, VALUES) */
+    size_t n, refused;
+} chat_list;
+
+static wr_status add_record(const reward_model *r, const record_bytes *b, chat_list *l) {
+    wr_status status = WR_OK;
+    instance x;
+    chat_message *chat;
+    arena_reset(l->memory);
+    TRY(instance_decode(b->bytes, b->n, l->memory, &x));
+    chat = arena_alloc(l->memory, (x.n_history + 2) * sizeof *chat);
+    TRY_ALLOC(chat);
+    if (x.n_history) memcpy(chat, x.history, x.n_history * sizeof *chat);
+    chat[x.n_history] = (chat_message){"user", x.query, x.query_length, NULL};
+    chat[x.n_history + 1] = (chat_message){"assistant", x.response, x.response_length, NULL};
+    const wr_status encoded = reward_model_encode(r, chat, x.n_history + 2, NULL, &l->texts[l->n], NULL);
+    if (encoded == WR_E_FORMAT) {
+        if (!l->refused++) log_warn("left out: record %.80s: %s", x.id, wr_error());
+        l->texts[l->n].n = 0;
+        return WR_OK;
+    }
+    TRY(encoded);
+    l->values[l->n++ * VALUES + VALUE_LABEL] = x.label;
+cleanup:
+    return status;
+}
+
+/* COLLECTIVE. */
+static wr_status read_list(world *w, const reward_model *r, record_source *s, size_t count, chat_list *l) {
+    wr_status status = WR_OK;
+    const bool root = world_rank(w) == 0;
+    uint32_t wanted[BLOCK];
+    record_bytes bytes[BLOCK];
+    if (root) {
+        l->memory = arena_create();
+        l->texts = mem_calloc(count + 1, sizeof *l->texts);
+        l->values = mem_calloc(count + 1, VALUES * sizeof *l->values);
+        status = l->memory && l->texts && l->values
+                     ? reward_model_reads_chats(r)
+                     : wr_fail(WR_E_NOMEM, "out of memory evaluating %zu records", count);
+    }
+    TRY(world_agree(w, status));
+    for (size_t from = 0; from < count; from += BLOCK) {
+        const size_t n = count - from < BLOCK ? count - from : BLOCK;
+        for (size_t i = 0; i < n; i++) wanted[i] = (uint32_t)(from + i);
+        TRY(record_source_fetch(s, wanted, root ? n : 0, bytes));
+        for (size_t i = 0; root && i < n && status >= 0; i++) status = add_record(r, &bytes[i], l);
+        TRY(world_agree(w, status));
+    }
+cleanup:
+    return status;
+}
+
+static wr_status figures(chat_list *l, const double *scores, reward_figures *out) {
+    if (!l->n) return wr_fail(WR_E_FORMAT, "no record that the reward model can read");
+    if (l->refused) log_warn("%zu of %zu records left out: see above for the first", l->refused, l->refused + l->n);
+    for (size_t i = 0; i < l->n; i++) {
+        l->values[i * VALUES + VALUE_SCORE] = scores[i];
+        if (scores[i] != scores[i]) return wr_fail(WR_E_NUMERIC, "the model's score of a record is not a number");
+    }
+    return reward_summarise(NULL, l->values, l->n, out);
+}
+
+wr_status evaluate_reward_chats(world *w, const reward_model *r, record_source *s, const evaluate_options *o,
+                                reward_figures *out) {
+    wr_status status = WR_OK;
+    const dataset_index *d = record_source_index(s);
+    const bool root = world_rank(w) == 0;
+    chat_list l = {0};
+    double *scores = NULL;
+    *out = (reward_figures){.classes = d->meta.classes};
+    TRY(read_list(w, r, s, o->limit && o->limit < d->n_records ? o->limit : d->n_records, &l));
+    scores = mem_calloc(l.n + 1, sizeof *scores);
+    TRY(world_agree(w, scores ? WR_OK : WR_E_NOMEM));
+    TRY(score_texts(w, r, l.texts, l.n, o->max_tokens, scores));
+    TRY(world_agree(w, root ? figures(&l, scores, out) : WR_OK));
+cleanup:
+    for (size_t i = 0; i < l.n; i++) token_ids_free(&l.texts[i]);
+    free(l.texts);
+    free(l.values);
+    free(scores);
+    arena_free(l.memory);
+    return status;
+}
