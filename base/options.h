@@ -55,5 +55,7 @@ wr_status options_changed(const options *was, const options *now, bool longer, s
 void options_help(const option_group *groups, strbuf *out);
 /* The name among `names` (NULL-terminated) nearest to `word` by edit distance, or NULL when none is near. */
 const char *nearest_name(const char *word, const char *const *names);
+/* A flag's value as every file and option may write it; false: neither true nor false. (base/option_value.c) */
+bool option_flag_value(const char *value, bool *out);
 
 #endif

@@ -36,7 +36,6 @@ option_spec option_of_group(const option_group *g, const option_spec *row);
 /* Whether `value` is one of the spec's kind and within its bounds; a number has one reading only.
  * (base/option_value.c) */
 wr_status option_check(const option_spec *spec, const char *value, const char *where);
-bool option_flag_value(const char *value, bool *out); /* false: neither true nor false */
 /* The option that a word means: what another trainer's name is called here, else the nearest name; NULL when none is
  * near. Of names as in nearest_name, which may be keys with a section. (base/option_names.c) */
 const char *option_near(const char *word, const char *const *names);

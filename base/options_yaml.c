@@ -1,65 +1,22 @@
 /* Run files: a mapping of scalars, and of sections that are mappings of scalars. Nothing else of YAML is needed, so
  * sequences, aliases and further documents are refused with file and line. */
 #include "base/options_internal.h"
+#include "base/yaml_events.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <yaml.h>
 
 typedef struct reader {
     options *o;
     const char *path;
     option_source source;
-    yaml_parser_t parser;
+    yaml_events yaml;
     bool *seen;     /* per entry; one more for the document */
     bool *sections; /* per entry: that of its section has stood there (kept at the section's first entry) */
 } reader;
-
-static wr_status next_event(reader *r, yaml_event_t *event) {
-    if (yaml_parser_parse(&r->parser, event)) {
-        return WR_OK;
-    }
-    return wr_fail(WR_E_USAGE, "%s:%zu: not valid YAML: %s", r->path, r->parser.problem_mark.line + 1,
-                   r->parser.problem ? r->parser.problem : "cannot be read");
-}
-
-static bool is_null(const yaml_event_t *e) {
-    static const char *const words[] = {"", "~", "null", "Null", "NULL"};
-    for (size_t i = 0; e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && i < sizeof words / sizeof *words; i++) {
-        if (strcmp((const char *)e->data.scalar.value, words[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What would give a key or value another meaning than its text has. */
-static wr_status plain(const reader *r, const yaml_event_t *e) {
-    const yaml_char_t *anchor = NULL, *tag = NULL;
-    const char *what = NULL;
-    size_t line = e->start_mark.line + 1;
-    if (e->type == YAML_ALIAS_EVENT) {
-        return wr_fail(WR_E_USAGE, "%s:%zu: the alias *%.80s: aliases are not supported; write the value", r->path,
-                       line, (const char *)e->data.alias.anchor);
-    }
-    if (e->type == YAML_SCALAR_EVENT) {
-        anchor = e->data.scalar.anchor;
-        tag = e->data.scalar.tag;
-    } else if (e->type == YAML_MAPPING_START_EVENT) {
-        anchor = e->data.mapping_start.anchor;
-        tag = e->data.mapping_start.tag;
-    } else if (e->type == YAML_SEQUENCE_START_EVENT) {
-        anchor = e->data.sequence_start.anchor;
-        tag = e->data.sequence_start.tag;
-    }
-    what = anchor ? "anchor &" : tag ? "tag " : NULL;
-    return what ? wr_fail(WR_E_USAGE, "%s:%zu: the %s%.80s: anchors and tags are not supported; write the value alone",
-                          r->path, line, what, (const char *)(anchor ? anchor : tag))
-                : WR_OK;
-}
 
 static wr_status assign(reader *r, const char *key, size_t line, const yaml_event_t *value) {
     char where[1024];
@@ -78,7 +35,7 @@ static wr_status assign(reader *r, const char *key, size_t line, const yaml_even
         return wr_fail(WR_E_USAGE, "%s%s: the value holds a NUL character", where, e->key);
     }
     snprintf(where, sizeof where, "%s:%zu: %s", r->path, line, e->key);
-    return is_null(value) ? WR_OK : option_assign(e, (const char *)value->data.scalar.value, r->source, where);
+    return yaml_is_null(value) ? WR_OK : option_assign(e, (const char *)value->data.scalar.value, r->source, where);
 }
 
 /* The first entry of a section; o->count: there is no such section. */
@@ -113,11 +70,11 @@ static wr_status read_mapping(reader *r, const char *section) {
         yaml_event_t key = {0}, value = {0};
         char name[2 * OPTION_KEY_CAP];
         bool last = false;
-        TRY(next_event(r, &key));
+        TRY(yaml_events_next(&r->yaml, &key));
         size_t line = key.start_mark.line + 1;
         last = key.type == YAML_MAPPING_END_EVENT;
         if (!last) {
-            TRY(plain(r, &key));
+            TRY(yaml_events_plain(&r->yaml, &key));
             if (key.type != YAML_SCALAR_EVENT ||
                 strlen((const char *)key.data.scalar.value) != key.data.scalar.length) {
                 TRY(wr_fail(WR_E_USAGE, "%s:%zu: a key must be a plain name", r->path, line));
@@ -126,13 +83,13 @@ static wr_status read_mapping(reader *r, const char *section) {
                 TRY(wr_fail(WR_E_USAGE, "%s:%zu: merge keys (<<) are not supported; write the keys out", r->path,
                             line));
             }
-            TRY(next_event(r, &value));
-            TRY(plain(r, &value));
+            TRY(yaml_events_next(&r->yaml, &value));
+            TRY(yaml_events_plain(&r->yaml, &value));
             snprintf(name, sizeof name, "%s%s%.*s", section, *section ? "." : "", OPTION_KEY_CAP,
                      (const char *)key.data.scalar.value);
             bool opens =
                 !*section && is_section(r->o, name) &&
-                (value.type == YAML_MAPPING_START_EVENT || (value.type == YAML_SCALAR_EVENT && is_null(&value)));
+                (value.type == YAML_MAPPING_START_EVENT || (value.type == YAML_SCALAR_EVENT && yaml_is_null(&value)));
             if (opens) {
                 bool *there = &r->sections[find_section(r->o, name)];
                 if (*there) {
@@ -166,7 +123,7 @@ static wr_status read_document(reader *r) {
     bool done = false;
     while (!done) {
         yaml_event_t event = {0};
-        TRY(next_event(r, &event));
+        TRY(yaml_events_next(&r->yaml, &event));
         size_t line = event.start_mark.line + 1;
         switch (event.type) {
         case YAML_STREAM_START_EVENT:
@@ -182,14 +139,14 @@ static wr_status read_document(reader *r) {
             r->seen[r->o->count] = true;
             break;
         case YAML_MAPPING_START_EVENT:
-            TRY(plain(r, &event));
+            TRY(yaml_events_plain(&r->yaml, &event));
             TRY(read_mapping(r, ""));
             break;
         case YAML_STREAM_END_EVENT:
             done = true;
             break;
         case YAML_SCALAR_EVENT:
-            if (is_null(&event)) {
+            if (yaml_is_null(&event)) {
                 break;
             }
             __attribute__((fallthrough));
@@ -206,7 +163,7 @@ static wr_status read_document(reader *r) {
 }
 
 wr_status options_read_yaml(options *o, const char *path, option_source source) {
-    reader r = {.o = o, .path = path, .source = source};
+    reader r = {.o = o, .path = path, .source = source, .yaml = {.path = path, .fault = WR_E_USAGE}};
     FILE *file = fopen(path, "rbe");
     if (!file) {
         return wr_fail(WR_E_USAGE, "%scannot open %s: %s", source == FROM_FILE ? "--config: " : "", path,
@@ -214,11 +171,11 @@ wr_status options_read_yaml(options *o, const char *path, option_source source) 
     }
     wr_status status = WR_E_NOMEM;
     r.seen = calloc(2 * (o->count + 1), sizeof *r.seen);
-    if (r.seen && yaml_parser_initialize(&r.parser)) {
+    if (r.seen && yaml_parser_initialize(&r.yaml.parser)) {
         r.sections = r.seen + o->count + 1;
-        yaml_parser_set_input_file(&r.parser, file);
+        yaml_parser_set_input_file(&r.yaml.parser, file);
         status = read_document(&r);
-        yaml_parser_delete(&r.parser);
+        yaml_parser_delete(&r.yaml.parser);
     } else {
         wr_fail(WR_E_NOMEM, "out of memory reading %s", path);
     }

@@ -2,11 +2,11 @@
 #include "data/source/fields.h"
 
 #include "base/options.h"
+#include "base/yaml_events.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
 #define AT(field, text) .names[field] = text, .lengths[field] = sizeof(text) - 1
 
@@ -72,22 +72,11 @@ typedef struct reader {
     field_map *map;
     role_name *roles;
     size_t capacity;
-    yaml_parser_t parser;
+    yaml_events yaml;
     bool mapping, seen_roles;
 } reader;
 
-static wr_status next_event(reader *r, yaml_event_t *event) {
-    if (yaml_parser_parse(&r->parser, event)) return WR_OK;
-    return wr_fail(WR_E_USAGE, "%s:%zu: not valid YAML: %s", r->path, r->parser.problem_mark.line + 1,
-                   r->parser.problem ? r->parser.problem : "cannot be read");
-}
-
 static const char *scalar(const yaml_event_t *e) { return (const char *)e->data.scalar.value; }
-
-static bool is_null(const yaml_event_t *e) {
-    return e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-           (!*scalar(e) || strcmp(scalar(e), "~") == 0 || strcmp(scalar(e), "null") == 0);
-}
 
 static wr_status unknown(const reader *r, size_t line, const char *what, const char *name, const char *const *names) {
     const char *near = nearest_name(name, names);
@@ -124,7 +113,7 @@ static wr_status add_field(reader *r, size_t line, const yaml_event_t *key, cons
     while (i < FIELDS && strcmp(keys[i], scalar(key)) != 0) i++;
     if (i == FIELDS) return unknown(r, line, "key", scalar(key), keys);
     if (r->map->names[i]) return wr_fail(WR_E_USAGE, "%s:%zu: key '%s' is given twice", r->path, line, keys[i]);
-    if (is_null(value)) return WR_OK;
+    if (yaml_is_null(value)) return WR_OK;
     unsigned first = i < ROW_FIELDS ? 0 : ROW_FIELDS, last = i < ROW_FIELDS ? ROW_FIELDS : FIELDS;
     for (unsigned k = first; k < last; k++) {
         if (r->map->names[k] && strcmp(r->map->names[k], scalar(value)) == 0)
@@ -143,19 +132,19 @@ static wr_status read_mapping(reader *r, bool roles) {
     for (;;) {
         yaml_event_t key = {0}, value = {0};
         bool last = false;
-        TRY(next_event(r, &key));
+        TRY(yaml_events_next(&r->yaml, &key));
         size_t line = key.start_mark.line + 1;
         last = key.type == YAML_MAPPING_END_EVENT;
         if (last) goto cleanup;
         if (key.type != YAML_SCALAR_EVENT)
             TRY(wr_fail(WR_E_USAGE, "%s:%zu: a key must be a plain name", r->path, line));
-        TRY(next_event(r, &value));
+        TRY(yaml_events_next(&r->yaml, &value));
         if (!roles && strcmp(scalar(&key), "roles") == 0) {
             if (r->seen_roles) TRY(wr_fail(WR_E_USAGE, "%s:%zu: key 'roles' is given twice", r->path, line));
             r->seen_roles = true;
             if (value.type == YAML_MAPPING_START_EVENT)
                 TRY(read_mapping(r, true));
-            else if (value.type != YAML_SCALAR_EVENT || !is_null(&value))
+            else if (value.type != YAML_SCALAR_EVENT || !yaml_is_null(&value))
                 TRY(wr_fail(WR_E_USAGE,
                             "%s:%zu: 'roles' must be lines of 'name in the log: user|assistant|system|tool'", r->path,
                             line));
@@ -177,7 +166,7 @@ static wr_status read_document(reader *r) {
     wr_status status = WR_OK;
     for (bool done = false; !done;) {
         yaml_event_t event = {0};
-        TRY(next_event(r, &event));
+        TRY(yaml_events_next(&r->yaml, &event));
         const size_t line = event.start_mark.line + 1;
         switch (event.type) {
         case YAML_STREAM_START_EVENT:
@@ -223,7 +212,7 @@ static wr_status complete(reader *r) {
 
 static wr_status read_file(const char *path, const field_map **out) {
     wr_status status = WR_OK;
-    reader r = {.path = path};
+    reader r = {.path = path, .yaml = {.path = path, .fault = WR_E_USAGE}};
     bool parser = false;
     arena *memory = NULL;
     FILE *file = fopen(path, "rbe");
@@ -231,15 +220,15 @@ static wr_status read_file(const char *path, const field_map **out) {
     TRY_ALLOC(memory = arena_create());
     TRY_ALLOC(r.map = arena_alloc(memory, sizeof *r.map));
     *r.map = (field_map){.memory = memory};
-    parser = yaml_parser_initialize(&r.parser);
+    parser = yaml_parser_initialize(&r.yaml.parser);
     if (!parser) TRY(wr_fail(WR_E_NOMEM, "out of memory reading %s", path));
-    yaml_parser_set_input_file(&r.parser, file);
+    yaml_parser_set_input_file(&r.yaml.parser, file);
     TRY(read_document(&r));
     TRY(complete(&r));
     *out = r.map;
     memory = NULL;
 cleanup:
-    if (parser) yaml_parser_delete(&r.parser);
+    if (parser) yaml_parser_delete(&r.yaml.parser);
     arena_free(memory);
     fclose(file);
     return status;

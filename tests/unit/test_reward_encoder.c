@@ -40,6 +40,7 @@ static const char *const bits[] = {" ",
                                    "<|im_end|>",
                                    "User: x",
                                    "\nUser: ",
+                                   "</think>",
                                    "\nSatisfaction:",
                                    "\xFF",
                                    "\xE5\xA5",
@@ -134,6 +135,36 @@ static void joined(void **state) {
     }
 }
 
+/* Heads whose texts are joined all the same, and some that are not: always the ids of the whole. */
+static void under_heads(void **state) {
+    (void)state;
+#define LINES "Q: {query}\nA: {response}\nmark \n\n"
+    static const struct {
+        const char *text;
+        bool joins;
+    } files[] = {
+        {"---\ntrim: true\nstrip_thoughts: true\n---\n\n Rate.\n{history}\n" LINES, true},
+        {"---\ntruncate: right\nmax_length: 90\n---\nRate.\n{history}\n" LINES, true},
+        {"---\nmax_length: 90\nroles: {user: Human, tool: \"!\"}\n---\nRate.\n{history}\n" LINES, true},
+        {"---\nhistory_line: \"{role}: {content}\\n\"\nhistory_empty: \"\"\nroles: {}\ntrim: true\n"
+         "strip_thoughts: true\ntruncate: right\n---\nRate.\n{history}" LINES,
+         true},
+        {"---\nhistory_line: \"{role}: {content}\\n\"\nhistory_empty: \"nothing\"\n---\nRate.\n{history}" LINES, true},
+        {"---\nhistory_line: \"{role}: {content}\\n\"\nhistory_empty: \"nothing\\n\"\n---\nRate.\n{history}" LINES,
+         true},
+        {"---\nhistory_empty: \"\"\n---\nRate.\n{history}\n" LINES, true},
+        {"---\nhistory_empty: \"(nothing) \"\n---\nRate.\n{history}\n" LINES, true},
+        {"---\nhistory_empty: \"Nothing\\n\"\n---\nRate.\n{history}\n" LINES, true},
+        {"---\ntrim: true\n---\n \n{history}\n" LINES, false},
+        {"---\nhistory_line: \"{role}: {content}\\n\"\n---\nRate.\n{history}\n" LINES, false},
+        {"---\nhistory_line: \"{role}: {content}\"\n---\nRate.\n{history}\n" LINES, false},
+        {"---\nhistory_line: \"- {role}: {content}\\n\"\n---\nRate.\n{history}" LINES, false}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        conversations("qwen2", files[i].text, files[i].joins, 150);
+        conversations("llama3", files[i].text, files[i].joins, 150);
+    }
+}
+
 static void whole(void **state) {
     (void)state;
     conversations("gpt2", NULL, false, 100); /* adds a space in front of the text */
@@ -147,6 +178,7 @@ static void whole(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(joined), cmocka_unit_test(whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(joined), cmocka_unit_test(under_heads),
+                                       cmocka_unit_test(whole)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,15 @@
 /* Cutting strings up and putting them together, as Python does. */
 #include "base/utf8.h"
 #include "text/chat/jinja_run.h"
-#include "text/chat/jinja_unicode.h"
+#include "text/chat/white_space.h"
 
 #include <string.h>
 
 /* Length of the character at byte i, when it is one to be stripped: of `set`, or white space. */
 static size_t strips(value s, size_t i, const value *set) {
     int32_t code;
+    if (!set) return white_space_at(s.text + i, s.n - i);
     const size_t n = utf8_decode(s.text + i, s.n - i, &code);
-    if (!set) return code >= 0 && unicode_is(UNICODE_SPACE, (uint32_t)code) ? n : 0;
     for (size_t k = 0, length; k < set->n; k += length) {
         int32_t other;
         length = utf8_decode(set->text + k, set->n - k, &other);

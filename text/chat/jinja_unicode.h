@@ -1,5 +1,5 @@
 /* What Python's str methods know of characters: Unicode 14.0, as Python 3.11 has it (tests/oracle/unicode_tables.py
- * makes the tables). Inside of text/chat/jinja_*.c. LOCAL; pure functions. */
+ * makes the tables). Inside of text/chat. LOCAL; pure functions. */
 #ifndef WR_TEXT_CHAT_JINJA_UNICODE_H
 #define WR_TEXT_CHAT_JINJA_UNICODE_H
 
