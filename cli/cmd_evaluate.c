@@ -126,7 +126,8 @@ static wr_status check_belongs(const evaluate_call *c, const dataset_index *d, c
                        "prepare the data again "
                        "with --tokenizer %s",
                        data, d->meta.tokenizer_hash, dir, tokenizer_hash(r->tok), dir);
-    if (r->tpl && d->meta.kind == SHARD_REWARD && strcmp(d->meta.template_hash, reward_template_hash(r->tpl)) != 0)
+    if (r->tpl && d->meta.kind == SHARD_REWARD && d->meta.template_hash[0] &&
+        strcmp(d->meta.template_hash, reward_template_hash(r->tpl)) != 0)
         return wr_fail(
             WR_E_MISMATCH,
             "%s: its shards were made with another template (hash %.8s) than %s was trained with (hash %.8s)", data,

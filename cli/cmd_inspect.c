@@ -94,6 +94,7 @@ static void print_instance(const instance *x) {
            *x->model ? printable_string(x->model, model, sizeof model) : "?");
     print_text("query", x->query, x->query_length);
     print_text("response", x->response, x->response_length);
+    if (x->text) print_text("text", x->text, x->text_length);
 }
 
 static void print_chat(const chat_record *x) {

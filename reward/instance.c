@@ -25,7 +25,7 @@ static void pack_messages(msgpack_packer *pk, const char *key, const chat_messag
 
 wr_status instance_pack(const instance *x, msgpack_packer *pk) {
     bool weighted = x->weight > 0 && x->weight != 1, dated = length_of(x->timestamp) > 0;
-    msgpack_pack_map(pk, 11 + (size_t)weighted + (size_t)dated);
+    msgpack_pack_map(pk, 11 + (size_t)weighted + (size_t)dated + (x->text ? 1 : 0));
     pack_text(pk, "id", x->id, length_of(x->id));
     pack_text(pk, "user", x->user, length_of(x->user));
     pack_text(pk, "language", x->language, length_of(x->language));
@@ -43,6 +43,7 @@ wr_status instance_pack(const instance *x, msgpack_packer *pk) {
     pack_messages(pk, "history", x->history, x->n_history);
     pack_text(pk, "query", x->query, x->query_length);
     pack_text(pk, "response", x->response, x->response_length);
+    if (x->text) pack_text(pk, "text", x->text, x->text_length);
     wire_pack_str(pk, "ids");
     wire_pack_ids(pk, x->ids, x->n_ids);
     return WR_OK;
@@ -145,6 +146,7 @@ wr_status instance_unpack(const msgpack_object *o, arena *a, instance *out) {
     TRY(take_messages(o, "history", a, &out->history, &out->n_history));
     TRY(take_text(o, "query", a, &out->query, &out->query_length));
     TRY(take_text(o, "response", a, &out->response, &out->response_length));
+    if (wire_get(o, "text")) TRY(take_text(o, "text", a, &out->text, &out->text_length));
     TRY(take_ids(o, a, &out->ids, &out->n_ids));
 cleanup:
     return status;

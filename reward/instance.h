@@ -23,8 +23,10 @@ typedef struct instance {
     size_t query_length;
     const char *response;
     size_t response_length;
+    const char *text; /* ready made: what the ids are of, whatever a template would make of the rest; NULL: none */
+    size_t text_length;
     const int32_t *ids;
-    size_t n_ids; /* the rendered reward template; n_ids = 0 in shards made with --no-tokens */
+    size_t n_ids; /* the text, or the rendered reward template; n_ids = 0 in shards made with --no-tokens */
 } instance;
 
 /* One chat for language-model training. */

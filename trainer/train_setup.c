@@ -164,11 +164,26 @@ cleanup:
     return status;
 }
 
+/* Shards of ready-made texts may record no template; then their reward model records none, and scores ready texts. The
+ * tokenizer's chat template, which would be copied beside it, writes others. */
+static wr_status start_ready(const train_options *o, train_start *s) {
+    static const char refusal[] = "{{- raise_exception('this reward model was trained on ready-made texts; no template "
+                                  "is known that writes them') -}}\n";
+    const bool before = !o->template_file && s->m && s->m->template_text;
+    if (!o->template_file && !before)
+        return (s->chat_template = mem_strdup(refusal)) ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory");
+    return wr_fail(WR_E_MISMATCH,
+                   "%s: %s a template, but the shards of %s hold ready-made texts without one; give it to prepare "
+                   "(--template FILE) if it is the one they were written with",
+                   before ? o->model : o->template_file, before ? "was trained with" : "is", o->data);
+}
+
 /* The template that saved reward models record: the one the shards were rendered with. */
 static wr_status find_template(world *w, const train_options *o, const dataset_index *d, train_start *s) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     strbuf text = {0};
+    if (!d->meta.template_hash[0]) return world_agree(w, start_ready(o, s));
     if (o->template_file)
         snprintf(path, sizeof path, "%s", o->template_file);
     else

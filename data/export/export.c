@@ -136,6 +136,14 @@ cleanup:
 
 /* --- rated replies and chats for trl and hf --- */
 
+/* By the folder's template, which is read when the first record needs it: ready-made texts have none. */
+static wr_status render(exporting *e, const shard_meta *meta, const instance *x) {
+    wr_status status = e->template ? WR_OK : folder_template(e->o->dir, meta, &e->template);
+    return status < 0 ? status
+                      : reward_template_render(e->template, x->history, x->n_history, x->query, x->query_length,
+                                               x->response, x->response_length, &e->text);
+}
+
 static wr_status put_instance(exporting *e, const walked_record *r, json_writer *w) {
     wr_status status = WR_OK;
     instance x;
@@ -147,8 +155,10 @@ static wr_status put_instance(exporting *e, const walked_record *r, json_writer 
         json_member_bool(w, "label", x.label >= export_positive_from(e->o->positive_from, r->meta->classes));
     } else {
         strbuf_clear(&e->text);
-        TRY(reward_template_render(e->template, x.history, x.n_history, x.query, x.query_length, x.response,
-                                   x.response_length, &e->text));
+        if (x.text)
+            strbuf_append(&e->text, x.text, x.text_length);
+        else
+            TRY(render(e, r->meta, &x));
         json_member_string_n(w, "text", strbuf_str(&e->text), e->text.len);
         json_member_int(w, "label", x.label - 1);
         json_member_string(w, "id", x.id);
@@ -198,7 +208,8 @@ wr_status export_run(const export_options *o, uint64_t *records) {
     TRY(record_walk_meta(o->dir, o->kind, o->split, &meta));
     if (o->kind == SHARD_REWARD && o->positive_from > meta.classes)
         TRY(wr_fail(WR_E_USAGE, "--positive-from %d: %s has labels 1 to %d", o->positive_from, o->dir, meta.classes));
-    if (o->kind == SHARD_REWARD && o->format == EXPORT_HF) TRY(folder_template(o->dir, &meta, &e.template));
+    if (o->kind == SHARD_REWARD && o->format == EXPORT_HF && *meta.template_hash)
+        TRY(folder_template(o->dir, &meta, &e.template));
     TRY(outstream_create(o->out_path, &e.out));
     TRY(record_walk(o->dir, o->kind, o->split, export_record, &e));
     TRY(outstream_commit(&e.out));

@@ -119,7 +119,8 @@ static wr_status put_outcome(assembly *a) {
     const part_counts *c = &a->counts;
     for (int i = FILTER_KEEP + 1; i < FILTERS; i++)
         TRY(funnel_count(f, "dropped", filter_name((filter)i), c->dropped[i]));
-    if (c->histories_shortened) TRY(funnel_count(f, "tokens", "histories shortened", c->histories_shortened));
+    if (c->histories_shortened)
+        TRY(funnel_count(f, "tokens", prepare_shortened(a->result.template), c->histories_shortened));
     if (c->chats_no_reply) TRY(funnel_count(f, "chats", "no reply", c->chats_no_reply));
     if (c->chats_too_long) TRY(funnel_count(f, "chats", "too long", c->chats_too_long));
     if (c->chats_shortened) TRY(funnel_count(f, "chats", "shortened", c->chats_shortened));

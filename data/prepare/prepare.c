@@ -96,7 +96,7 @@ static wr_status open_sources(const prepare_context *c, prepare_tools *t) {
                               .fields = o->fields,
                               .shown = t->chat && !o->no_chats ? chat_template_names(t->chat) : NULL,
                               .block_bytes = o->block_bytes,
-                              .csv = strcmp(o->format, "labelled") == 0};
+                              .csv = rated_format_of(o->format) != NULL};
     TRY(sources_open(paths, o->n_sources, &s, &t->sources));
 cleanup:
     free(paths);
@@ -224,7 +224,7 @@ static bool worth_keeping(const job *j) {
     const prepare_context *c = &j->c;
     char path[PATH_CAP], **names = NULL;
     size_t n = 0;
-    if (j->nothing || strcmp(c->o->format, "labelled") == 0) return false;
+    if (j->nothing || rated_format_of(c->o->format)) return false;
     if (path_join(path, c->dir.partial, "stdin.jsonl.zst") >= 0 && file_exists(path)) return true;
     if (!dir_exists(c->dir.work) || dir_list(c->dir.work, "0", ".read", &names, &n) < 0) return false;
     names_free(names, n);

@@ -17,21 +17,22 @@ typedef struct prepare_options {
     const char *const *sources; /* files, folders, patterns; "-": standard input */
     size_t n_sources;
     const char *out_dir;
-    const char *format;    /* "wildchat" or "labelled" */
+    const char *format;    /* "wildchat", "labelled" or "wildfb" */
     const char *fields;    /* field map of JSON rows (data/source/sources.h); NULL: WildChat's */
     size_t block_bytes;    /* of a unit of input; 0: 8 MiB. Part of what decides the bytes of the shards */
     const char *tokenizer; /* DIR or FILE; NULL: train one of vocab_size */
     bool no_tokens;
     bool no_chats; /* leave the chats-*.wrs out */
     size_t vocab_size;
-    const char *template_file; /* NULL: default */
+    const char *template_file; /* NULL: default; wildfb: none */
+    const char *split_file;    /* wildfb: ids of the test side; NULL: by the sources' names */
     const char *chat_template; /* file instead of the tokenizer's own chat template; NULL: that */
     const char *exclude_users; /* file of user names, one a line; NULL */
     bool user_key_header;      /* user = ip + header */
     bool drop_toxic, drop_redacted;
     uint64_t seed;
     int64_t test_instances;    /* -1: the smaller of 5000 and 10 % */
-    int classes;               /* labelled: 0 = largest seen */
+    int classes;               /* labelled: 0 = largest seen; wildfb: 0 = 4 */
     size_t max_length;         /* tokens of a record */
     size_t shard_records;      /* records per shard file */
     filter_options filters;    /* which, and their limits: filter_options_default() with changes */

@@ -74,25 +74,24 @@ static wr_status parquet_row(void *context, const char *line, size_t n, bool utf
     return give_row(context, line, n, utf8 ? ROW_GOOD : ROW_UTF8, where);
 }
 
-static wr_status each_source(source_reader *r, const char *path) {
-    static const char *const columns[] = {"response", "label", "query", "prompt", "history", "user", "id", NULL};
-    static const char *const needed[] = {"response", "label", NULL}, *const typed[] = {"label", "history", NULL},
-                             *const texts[] = {"response", NULL};
-    static const csv_columns csv = {.names = columns, .needed = needed, .typed = typed, .texts = texts};
+static wr_status each_source(source_reader *r, const rated_format *f, const char *path) {
     wr_status status = WR_OK;
     text_rows *rows = NULL;
-    if (is_parquet(path)) return parquet_each_line(path, columns, "history", parquet_row, r);
-    TRY(text_rows_open(path, ROW_LIMIT, &csv, &rows));
+    if (is_parquet(path)) return parquet_each_line(path, f->columns.names, f->json_text, parquet_row, r);
+    TRY(text_rows_open(path, ROW_LIMIT, &f->columns, &rows));
     TRY(each_row(r, rows));
 cleanup:
     text_rows_close(rows);
     return status;
 }
 
-wr_status job_read_sources(prepare_job *job, job_row_fn fn, void *context) {
+wr_status job_read_sources(prepare_job *job, const rated_format *f, job_row_fn fn, void *context) {
     wr_status status = WR_OK;
     source_reader r = {.shown = progress_create("prepare: reading", "rows", 0), .fn = fn, .context = context};
-    for (size_t i = 0; i < sources_files(job->t->sources); i++) TRY(each_source(&r, sources_path(job->t->sources, i)));
+    for (size_t i = 0; i < sources_files(job->t->sources); i++) {
+        job->source = i;
+        TRY(each_source(&r, f, sources_path(job->t->sources, i)));
+    }
     progress_update(r.shown, r.rows, NULL);
 cleanup:
     progress_finish(r.shown);

@@ -1,5 +1,5 @@
-/* --format labelled, which rank 0 does alone: its users and the lines of its sources and of its spill file. Only
- * data/prepare/labelled.c and data/prepare/prepare*.c include this. LOCAL. */
+/* --format labelled and wildfb, which rank 0 does alone: their users and the lines of their sources and of the spill
+ * file. Only data/prepare/labelled.c and data/prepare/prepare*.c include this. LOCAL. */
 #ifndef WR_DATA_PREPARE_PREPARE_JOB_H
 #define WR_DATA_PREPARE_PREPARE_JOB_H
 
@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "data/prepare/prepare_result.h"
 #include "data/prepare/prepare_tools.h"
+#include "data/prepare/rated_row.h"
 #include "data/prepare/unit_work.h"
 
 typedef struct prepare_job {
@@ -15,6 +16,7 @@ typedef struct prepare_job {
     funnel *funnel;
     user_table users;
     int classes;
+    size_t source; /* number of the file whose rows are being read */
     char spill[PATH_CAP];
     outstream *spill_out;
     const char **user_names; /* (users.n) in t->names */
@@ -24,7 +26,7 @@ typedef struct prepare_job {
 /* Calls fn for every row of every source, as JSON. A row that cannot be used is counted by fn through job_fault. fault:
  * what the reader found; the text of a ROW_CSV says what. */
 typedef wr_status (*job_row_fn)(void *context, const char *line, size_t n, row_fault fault, const char *where);
-wr_status job_read_sources(prepare_job *job, job_row_fn fn, void *context);
+wr_status job_read_sources(prepare_job *job, const rated_format *f, job_row_fn fn, void *context);
 /* one skipped row; the first one's place is noted */
 wr_status job_fault(prepare_job *job, const char *name, const char *where);
 

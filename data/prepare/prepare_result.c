@@ -12,7 +12,7 @@ shard_set result_shards(const prepare_result *r, const char *prefix, shard_kind 
     shard_set s = {.dir = r->dir, .prefix = prefix, .limit = r->o->shard_records ? r->o->shard_records : 1};
     s.meta = (shard_meta){.kind = kind, .classes = kind == SHARD_REWARD ? r->classes : 0};
     if (r->tok) snprintf(s.meta.tokenizer_hash, sizeof s.meta.tokenizer_hash, "%s", tokenizer_hash(r->tok));
-    if (kind == SHARD_REWARD)
+    if (kind == SHARD_REWARD && r->template)
         snprintf(s.meta.template_hash, sizeof s.meta.template_hash, "%s", reward_template_hash(r->template));
     return s;
 }
@@ -107,16 +107,16 @@ wr_status result_finish(const prepare_result *r) {
     wr_status status = WR_OK;
     strbuf text = {0};
     char path[PATH_CAP];
-    const char *template = reward_template_text(r->template);
+    const char *template = r->template ? reward_template_text(r->template) : NULL;
     TRY(path_join(path, r->dir, "template.txt"));
-    TRY(file_write_atomic(path, template, strlen(template)));
+    if (template) TRY(file_write_atomic(path, template, strlen(template)));
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
     json_member_int(&w, "version", 1);
     json_member_int(&w, "classes", r->classes);
     json_member_string(&w, "tokenizer_hash", r->tok ? tokenizer_hash(r->tok) : "");
     json_member_int(&w, "vocab_size", r->tok ? (int64_t)tokenizer_vocab(r->tok) : 0);
-    json_member_string(&w, "template_hash", reward_template_hash(r->template));
+    json_member_string(&w, "template_hash", r->template ? reward_template_hash(r->template) : "");
     json_key(&w, "options"), put_options(r->o, &w);
     if (r->extra->len) {
         strbuf_putc(&text, ',');

@@ -5,6 +5,7 @@
 #include "base/stream.h"
 #include "data/label/annotate/answer_pattern.h"
 #include "data/label/annotate/lexicon_annotator.h"
+#include "data/prepare/rated_row.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,12 +35,15 @@ cleanup:
 
 wr_status prepare_tools_open(const prepare_options *o, bool loud, prepare_tools *t) {
     wr_status status = WR_OK;
-    if (strcmp(o->format, "wildchat") != 0 && strcmp(o->format, "labelled") != 0)
-        TRY(wr_fail(WR_E_USAGE, "--format %s: must be wildchat or labelled", o->format));
+    const rated_format *rated = rated_format_of(o->format);
+    if (strcmp(o->format, "wildchat") != 0 && !rated)
+        TRY(wr_fail(WR_E_USAGE, "--format %s: must be wildchat, labelled or wildfb", o->format));
     if (!o->n_sources) TRY(wr_fail(WR_E_USAGE, "prepare needs at least one source: wildreward prepare SRC… --out DIR"));
     TRY_ALLOC(t->names = arena_create());
     TRY(load_excluded(o, t));
-    TRY(reward_template_load(o->template_file, &t->template));
+    /* texts that are ready made are not the built-in template's: it must not pass for theirs */
+    if (o->template_file || !rated || !rated->published_split)
+        TRY(reward_template_load(o->template_file, &t->template));
     if (o->tokenizer && !o->no_tokens) {
         TRY(tokenizer_load(o->tokenizer, &t->tok));
         if (chat_template_load(tokenizer_dir(t->tok), o->chat_template, t->tok, &t->chat) < 0) {
@@ -47,7 +51,7 @@ wr_status prepare_tools_open(const prepare_options *o, bool loud, prepare_tools 
             t->chat = NULL;
         }
     }
-    if (strcmp(o->format, "labelled") == 0) return WR_OK;
+    if (rated) return WR_OK;
     if (!o->n_annotators || !o->refusals) TRY(annotator_lexicon_create(NULL, o->refusal_rules, &t->own));
     t->panel.annotators = o->n_annotators ? o->annotators : &t->own;
     t->panel.n = o->n_annotators ? o->n_annotators : 1;
@@ -70,6 +74,10 @@ void prepare_tools_close(prepare_tools *t) {
     reward_template_free(t->template);
     chat_template_free(t->chat);
     tokenizer_free(t->tok);
+}
+
+const char *prepare_shortened(const reward_template *t) {
+    return t && reward_template_cuts_right(t) ? "texts cut on the right" : "histories shortened";
 }
 
 /* --- what is being made --- */
@@ -111,7 +119,7 @@ wr_status prepare_describe_job(const prepare_options *o, const prepare_tools *t,
     json_member_string(&w, "--tokenizer", o->no_tokens ? "none" : t->tok ? tokenizer_hash(t->tok) : "trained");
     if (t->chat) hash_hex(chat_template_source(t->chat), strlen(chat_template_source(t->chat)), chat);
     json_member_string(&w, "--chat-template", chat);
-    json_member_string(&w, "--template", reward_template_hash(t->template));
+    json_member_string(&w, "--template", t->template ? reward_template_hash(t->template) : "");
     if (o->exclude_users) TRY(hash_file_hex(o->exclude_users, hash));
     json_member_string(&w, "--exclude-users", hash);
     for (size_t i = 0; i < t->panel.n; i++) {

@@ -20,9 +20,9 @@ typedef struct prepare_tools {
     annotator *own;        /* the lexicon, when one of them was not given */
     refusal *refusal;
     filters *filters;
-    reward_template *template;
-    tokenizer *tok;      /* NULL: none (yet) */
-    chat_template *chat; /* NULL: none that is known */
+    reward_template *template; /* NULL: texts are ready made, and no template was given */
+    tokenizer *tok;            /* NULL: none (yet) */
+    chat_template *chat;       /* NULL: none that is known */
 } prepare_tools;
 
 /* loud: whether this rank warns of a tokenizer without a chat template. Whatever comes of it, prepare_tools_close. */
@@ -32,6 +32,8 @@ void prepare_tools_close(prepare_tools *t);
 static inline bool prepare_has_chats(const prepare_options *o, const prepare_tools *t) {
     return !o->no_chats && (t->chat || !t->tok);
 }
+/* What is counted where a record was longer than its limit. */
+const char *prepare_shortened(const reward_template *t);
 /* The settings that the result depends on, as a JSON object of strings: unfinished work is continued only by the same
  * job. The same of the sources. */
 wr_status prepare_describe_job(const prepare_options *o, const prepare_tools *t, strbuf *out);

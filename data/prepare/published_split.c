@@ -1,0 +1,135 @@
+#include "data/prepare/published_split.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/stream.h"
+#include "base/string_map.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { ID_UNMET, ID_MET };
+
+struct published_split {
+    bool by_ids;
+    string_map ids; /* of the test side; keys are names' */
+    arena *names;
+    bool *tests; /* by source */
+};
+
+void published_split_free(published_split *p) {
+    if (!p) return;
+    string_map_free(&p->ids);
+    arena_free(p->names);
+    free(p->tests);
+    free(p);
+}
+
+/* Is `word` a word of the file's name? "test-00000-of-00001.parquet", "wildfb_test.jsonl"; not "latest.jsonl". */
+static bool name_has(const char *path, const char *word) {
+    const char *name = strrchr(path, '/'), *end;
+    for (name = name ? name + 1 : path; *name; name = end) {
+        for (end = name; isalpha((unsigned char)*end); end++) {
+        }
+        if ((size_t)(end - name) == strlen(word) && strncasecmp(name, word, strlen(word)) == 0) return true;
+        if (end == name) end++;
+    }
+    return false;
+}
+
+static wr_status by_names(published_split *p, const sources *s) {
+    wr_status status = WR_OK;
+    const size_t n = sources_files(s);
+    TRY_ALLOC(p->tests = mem_calloc(n ? n : 1, sizeof *p->tests));
+    for (size_t i = 0; i < n; i++) {
+        const char *path = sources_path(s, i);
+        p->tests[i] = name_has(path, "test");
+        if (p->tests[i] == name_has(path, "train"))
+            TRY(wr_fail(WR_E_USAGE,
+                        "%s: its name has %s 'train' and 'test', so its side of the published split is not known; "
+                        "give --split-file FILE with the ids of the test rows, or rename it",
+                        path, p->tests[i] ? "both" : "neither"));
+    }
+cleanup:
+    return status;
+}
+
+/* The id of a line, or NULL for one of the train side. */
+static wr_status read_line(arena *a, const char *line, size_t n, const char **id, size_t *id_length) {
+    const json_value *v = NULL;
+    const char *side = "test";
+    size_t side_length = 4;
+    *id = line;
+    *id_length = n;
+    if (*line != '{') return WR_OK;
+    wr_status status = json_parse(a, line, n, &v);
+    if (status < 0) return status;
+    const json_value *name = json_get(v, "id"), *split = json_get(v, "split");
+    if (!json_is(name, JSON_STRING) && !json_is(name, JSON_NUMBER)) return wr_fail(WR_E_FORMAT, "needs an \"id\"");
+    if (split && !json_get_string(v, "split", &side, &side_length))
+        return wr_fail(WR_E_FORMAT, "\"split\" is no text; it must be \"train\" or \"test\"");
+    if (strcmp(side, "test") != 0 && strcmp(side, "train") != 0)
+        return wr_fail(WR_E_FORMAT, "\"split\" is \"%.40s\"; it must be \"train\" or \"test\"", side);
+    *id = strcmp(side, "test") == 0 ? name->text : NULL;
+    *id_length = name->length;
+    return WR_OK;
+}
+
+static wr_status by_ids(published_split *p, const char *file) {
+    wr_status status = WR_OK;
+    instream *in = NULL;
+    arena *scratch = arena_create();
+    const char *line, *id;
+    size_t n, length;
+    TRY_ALLOC(scratch);
+    TRY_ALLOC(p->names = arena_create());
+    TRY(instream_open(file, &in));
+    for (;;) {
+        string_entry *slot;
+        int fresh;
+        const wr_status got = instream_line(in, &line, &n);
+        TRY(got);
+        if (got == WR_END) break;
+        if (n && line[n - 1] == '\r') n--;
+        if (!n) continue;
+        arena_reset(scratch);
+        TRY(wr_context(read_line(scratch, line, n, &id, &length), "%s:%zu", file, instream_line_number(in)));
+        if (!id) continue;
+        const char *kept = arena_strndup(p->names, id, length);
+        TRY_ALLOC(kept);
+        TRY(string_map_put(&p->ids, kept, length, ID_UNMET, &slot, &fresh));
+    }
+    if (!p->ids.count) TRY(wr_fail(WR_E_FORMAT, "%s: no id of a test row in it", file));
+cleanup:
+    arena_free(scratch);
+    instream_close(in);
+    return status;
+}
+
+wr_status published_split_open(const char *file, const sources *s, published_split **out) {
+    wr_status status = WR_OK;
+    published_split *p = mem_calloc(1, sizeof *p);
+    TRY_ALLOC(p);
+    p->by_ids = file != NULL;
+    TRY(file ? by_ids(p, file) : by_names(p, s));
+    *out = p;
+    p = NULL;
+cleanup:
+    published_split_free(p);
+    return status;
+}
+
+bool published_split_test(published_split *p, size_t source, const char *id) {
+    if (!p->by_ids) return p->tests[source];
+    const string_entry *found = string_map_find(&p->ids, id, strlen(id));
+    if (found) p->ids.entries[found - p->ids.entries].value = ID_MET;
+    return found != NULL;
+}
+
+void published_split_unmet(const published_split *p, size_t *ids, size_t *unmet) {
+    *ids = p->ids.count;
+    *unmet = 0;
+    for (size_t i = 0; i < p->ids.capacity; i++) *unmet += p->ids.entries[i].key && p->ids.entries[i].value == ID_UNMET;
+}
