@@ -86,11 +86,12 @@ wr_status reward_model_open(const char *dir, const reward_reading *how, size_t m
                     tokenizer_vocab(out->tok), c->V));
     TRY(open_texts(dir, &plain, out));
     out->max_length = max_length ? max_length : c->max_positions ? c->max_positions : 4096;
-    log_info("%s: %s, %zu output%s: %s, %s", dir, c->architecture, c->n_outputs, c->n_outputs == 1 ? "" : "s",
-             out->rule->formula,
-             out->tpl    ? "reward template"
-             : out->chat ? "chat template"
-                         : "no template: ready-made texts only");
+    if (log_rank() == 0)
+        log_info("%s: %s, %zu output%s: %s, %s", dir, c->architecture, c->n_outputs, c->n_outputs == 1 ? "" : "s",
+                 out->rule->formula,
+                 out->tpl    ? "reward template"
+                 : out->chat ? "chat template"
+                             : "no template: ready-made texts only");
 cleanup:
     if (status < 0) reward_model_close(out);
     return status;
@@ -121,7 +122,16 @@ static wr_status fits(const reward_model *r, size_t tokens) {
 static wr_status by_chat(const reward_model *r, const chat_request *chat, token_ids *out) {
     wr_status status = WR_OK;
     const size_t start = out->n;
-    TRY(wr_context(chat_render(r->chat, r->tok, chat, NULL, out), "the reward model's chat template"));
+    status = chat_render(r->chat, r->tok, chat, NULL, out);
+    if (status == WR_E_FORMAT) {
+        char words[REWARD_WHY_CAP];
+        snprintf(words, sizeof words, "%s", wr_error());
+        status = wr_fail(WR_E_FORMAT,
+                         "the reward model's chat template does not take this chat: %s (give it the messages it asks "
+                         "for, or a reward template: --reward-text template --template FILE)",
+                         words);
+    }
+    TRY(status);
     TRY(fits(r, out->n - start));
 cleanup:
     if (status < 0) out->n = start;

@@ -36,6 +36,10 @@ WILDREWARD_GOLDENS="$fresh/models" "$build/tests/unit/test_model_golden"
 echo "== logprobs and score"
 "$python" $here/compare_cli.py
 
+echo "== reward models of others"
+"$python" $here/reward_models.py
+"$python" $here/reward_trl.py
+
 echo "== training curve"
 "$python" $here/curve_reward.py
 
