@@ -51,6 +51,14 @@ echo "== agreement of annotators"
 echo "== exported rows"
 "$python" $here/export_rows.py
 
+echo "== template files"
+chats=${WILDREWARD_CHATS:-${WILDREWARD_SHARED:-../shared}/data/sharegpt_wildchat.jsonl.zst}
+if [ -f "$chats" ]; then
+    "$python" $here/template_reference.py "$chats"
+else
+    echo "skipped: no real chats (set WILDREWARD_CHATS)"
+fi
+
 echo "== tokenizers"
 for t in tests/golden/tokenizer/*/tokenizer.json; do "$python" $here/tokenizer_random.py "$(dirname "$t")" "$WILDREWARD"; done
 
