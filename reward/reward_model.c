@@ -156,11 +156,5 @@ cleanup:
 }
 
 wr_status reward_model_encode_text(const reward_model *r, const char *text, size_t n, token_ids *out) {
-    wr_status status = WR_OK;
-    const size_t start = out->n;
-    TRY(tokenizer_encode(r->tok, text, n, TOK_DEFAULT, out));
-    if (out->n == start) TRY(wr_fail(WR_E_FORMAT, "text has no tokens"));
-    TRY(fits(r, out->n - start));
-cleanup:
-    return status;
+    return reward_template_encode_text(r->tpl, r->tok, text, n, r->max_length, out);
 }

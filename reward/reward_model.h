@@ -53,8 +53,8 @@ wr_status reward_model_reads_chats(const reward_model *r);
  * words). WR_E_USAGE: reward_model_reads_chats. */
 wr_status reward_model_encode(const reward_model *r, const chat_message *messages, size_t n, const json_value *row,
                               token_ids *out, size_t *dropped);
-/* Ids of a text that is written already, as tokenizers give them with special tokens matched. WR_E_FORMAT: none, or
- * too many. */
+/* Ids of a text that is written already, as tokenizers give them with special tokens matched, cut where the template
+ * says so (reward_template_encode_text). WR_E_FORMAT: none, or too many. */
 wr_status reward_model_encode_text(const reward_model *r, const char *text, size_t n, token_ids *out);
 
 #endif

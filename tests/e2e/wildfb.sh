@@ -122,11 +122,19 @@ ok "evaluate on the published test side" eval 'test $rc = 0 && jq -e ".n == 8 or
 "$program" score --model run/model --in in/test.jsonl --out by-text.jsonl 2>/dev/null
 jq -c '{history, query: .messages[0].content, response: .messages[1].content}' in/test.jsonl | "$program" score --model run/model --out by-template.jsonl 2>/dev/null
 ok "the text and what the template makes of the messages score alike" eval 'cmp <(jq -c .score by-text.jsonl) <(jq -c .score by-template.jsonl) && test "$(jq -s length by-text.jsonl)" = 8'
+jq -c '.text += " and on" * 200' in/test.jsonl >long-text.jsonl
+jq -c '.text += " and on" * 100' in/test.jsonl >shorter.jsonl
+run score --model run/model --in long-text.jsonl
+cp out long.out
+run score --model run/model --in shorter.jsonl
+ok "a ready text that is too long is cut as in training" eval 'test $rc = 0 && cmp <(jq -c .score out) <(jq -c .score long.out) && test "$(jq -s length out)" = 8'
 wildfb in --vocab-size 300
 good train reward --data o --out bare "${small[@]}"
 ok "without a template the model records none, nor that of chats" eval 'test $rc = 0 && grep -q "trained on ready-made texts" bare/model/chat_template.jinja && test ! -e bare/model/template.txt && test ! -e o/template.txt'
 run score --model bare/model --in in/test.jsonl
 ok "... scores texts" test "$rc $(wc -l <out)" = '0 8'
+run score --model bare/model --in long-text.jsonl
+ok "... which are errors where they are too long" eval 'test $rc = 1 && jq -e ".error | test(\"the limit is 256\")" out >/dev/null'
 echo '{"query":"q","response":"r"}' >pair.jsonl
 run score --model bare/model --in pair.jsonl
 ok "... and asks for a template where there is none" says 2 'records no template'
