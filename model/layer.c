@@ -20,7 +20,8 @@
 
 static wr_status table_need(const model_config *c, int table, size_t positions, buffer *cosines, buffer *sines) {
     wr_status status = WR_OK;
-    const size_t half = c->D / 2;
+    const size_t half = model_config_rotary(c) / 2;
+    const float scale = model_config_rope_scale(c);
     float *inverse = mem_calloc(half, sizeof *inverse);
     TRY_ALLOC(inverse);
     model_config_rope_of(c, table, inverse);
@@ -31,8 +32,8 @@ static wr_status table_need(const model_config *c, int table, size_t positions, 
     for (size_t p = 0; p < positions; p++)
         for (size_t i = 0; i < half; i++) {
             const float angle = (float)p * inverse[i];
-            cosine[p * half + i] = cosf(angle);
-            sine[p * half + i] = sinf(angle);
+            cosine[p * half + i] = cosf(angle) * scale;
+            sine[p * half + i] = sinf(angle) * scale;
         }
 cleanup:
     free(inverse);
@@ -43,6 +44,12 @@ wr_status rope_tables_need(const model_config *c, rope_tables *r, size_t positio
     wr_status status = WR_OK;
     const int tables = c->rope_local_theta > 0 ? 2 : 1;
     if (positions <= r->positions) return WR_OK;
+    if (positions > model_config_rope_switch(c))
+        return wr_fail(
+            WR_E_MISMATCH,
+            "a sequence of %zu tokens is longer than the model's original_max_position_embeddings (%zu): its "
+            "long_factor is not supported; cut the texts to that length",
+            positions, model_config_rope_switch(c));
     r->positions = 0;
     positions = (positions + 255) / 256 * 256; /* decoding asks for one more each step */
     for (int i = 0; i < tables; i++) TRY(table_need(c, i, positions, &r->cosines[i], &r->sines[i]));
@@ -91,6 +98,7 @@ qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *posit
                       .norm_all = c->qk_norm == QK_NORM_ALL,
                       .eps = (float)c->norm_eps,
                       .position = position,
+                      .unturned = c->D - model_config_rotary(c),
                       .cosines = table < 0 ? NULL : r->cosines[table].data,
                       .sines = table < 0 ? NULL : r->sines[table].data};
 }

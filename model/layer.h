@@ -16,7 +16,7 @@
 /* cos and sin of position * inverse frequency, computed in f32 as transformers does: the tables that layers of the
  * config name, the second of those that have one. */
 typedef struct rope_tables {
-    buffer cosines[ROPE_TABLES], sines[ROPE_TABLES]; /* (positions, D/2) */
+    buffer cosines[ROPE_TABLES], sines[ROPE_TABLES]; /* (positions, model_config_rotary / 2) */
     size_t positions;
 } rope_tables;
 wr_status rope_tables_need(const model_config *c, rope_tables *r, size_t positions);

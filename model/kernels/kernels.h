@@ -74,7 +74,8 @@ typedef struct qkv_args {
     bool norm_all;                /* norms over all heads of q, and of k: q_norm (H D), k_norm (G D) */
     float eps;
     const int32_t *position;      /* (T) */
-    const float *cosines, *sines; /* (positions, D/2); NULL: not rotated */
+    size_t unturned;              /* the last of a head's D elements, which RoPE leaves as they are */
+    const float *cosines, *sines; /* (positions, (D - unturned)/2); NULL: RoPE turns none */
 } qkv_args;
 
 typedef struct act_kernels {
@@ -86,8 +87,8 @@ typedef struct act_kernels {
     void (*rmsnorm_backward)(size_t T, size_t C, const void *dy, const float *x, const float *w, const float *rstd,
                              float *dx, float *dw, float *partial);
     /* qkv (T, (H+2G)D) in place. raw (T, (H+G)D): receives queries and keys with bias, before their norm (for the
-     * backward pass); NULL: not stored. RoPE turns (x1, x2), the halves of a head, into (x1 cos - x2 sin, x2 cos + x1
-     * sin). */
+     * backward pass); NULL: not stored. RoPE turns (x1, x2), the halves of what it turns of a head, into (x1 cos - x2
+     * sin, x2 cos + x1 sin). */
     void (*qkv)(const qkv_args *a, void *qkv, void *raw);
     /* dqkv (T, (H+2G)D): in, the gradient at the result; out, at the product. raw: as stored (needed with norms only).
      * dq_norm, dk_norm (as the norms) += and dbias ((H+2G)D) +=; each NULL: not wanted. partial: scratch (ceil(T /

@@ -93,6 +93,8 @@ static wr_status check_unsupported(const json_value *o, const model_family *f) {
     TRY(field_must_be_bool(o, "add_cross_attention", false));
     TRY(field_must_be_number(o, "pretraining_tp", 1));
     TRY(field_must_be_number(o, "attention_dropout", 0));
+    if (f->fused) TRY(field_must_be_number(o, "resid_pdrop", 0));
+    if (f->fused) TRY(field_must_be_number(o, "embd_pdrop", 0));
     TRY(field_must_be_absent(o, "quantization_config", false));
     TRY(field_must_be_absent(o, "per_layer_config", true));
 cleanup:
@@ -118,7 +120,7 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     TRY(field_double(o, "initializer_range", 0.02, &c->init_std));
     TRY(config_read_layers(o, c));
     TRY(config_read_rope(o, c));
-    TRY(field_bool(o, "tie_word_embeddings", false, &c->tied));
+    TRY(field_bool(o, "tie_word_embeddings", f->tied, &c->tied));
     if (c->head == HEAD_SCORE && !c->n_outputs) TRY(read_labels(o, &c->n_outputs));
     if (c->head == HEAD_SCORE) TRY(objective_record_parse(json_get(o, "wildreward"), c->objective));
     TRY(field_id(o, "bos_token_id", f->bos_id, &c->bos_id));

@@ -21,6 +21,7 @@ wr_status field_must_be_number(const json_value *o, const char *key, double harm
 
 /* The shortest number that reads back as the same double, always with a point or an exponent. */
 void field_write_double(json_writer *w, const char *key, double x);
+void field_write_number(json_writer *w, double x); /* the same as an element of an array */
 
 /* rope_parameters (transformers 5) or rope_theta and rope_scaling (4). Needs max_positions. */
 wr_status config_read_rope(const json_value *o, model_config *c);

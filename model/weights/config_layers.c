@@ -35,11 +35,11 @@ static wr_status read_types(const json_value *o, model_config *c, bool *given, b
     return WR_OK;
 }
 
-/* sliding_window: 0 where it is null. */
+/* sliding_window: 0 where it is null, or missing in a family that has none then. */
 static wr_status read_width(const json_value *o, const model_family *f, size_t *window) {
     const json_value *v = json_get(o, "sliding_window");
     *window = 0;
-    return v && v->kind == JSON_NULL ? WR_OK : field_size(o, "sliding_window", f->window_width, window);
+    return (v && v->kind == JSON_NULL) || (!v && f->window_width == 0) ? WR_OK : field_size(o, "sliding_window", f->window_width, window);
 }
 
 static bool all_windowed(const model_config *c) {

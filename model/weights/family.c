@@ -10,12 +10,14 @@
 /* Defaults are those of transformers' configuration classes. */
 /* clang-format off */
 static const model_family families[] = {
-/*   model_type prefix      G    D positions eps  bos eos pad  act.  biases: qkv, mlp  q and k       norms     window, its width */
-    {"llama",   "Llama",    0,   0,   2048, 1e-6,  1,  2, -1, "silu", false, true,  QK_NORM_NONE, PRE_NORM, WINDOW_NONE, 0},
-    {"qwen2",   "Qwen2",   32,   0,  32768, 1e-6, -1, -1, -1, "silu", true,  false, QK_NORM_NONE, PRE_NORM, WINDOW_SWITCH, 4096},
-    {"qwen3",   "Qwen3",   32, 128,  32768, 1e-6, -1, -1, -1, "silu", false, false, QK_NORM_HEAD, PRE_NORM, WINDOW_SWITCH, 4096},
-    {"mistral", "Mistral",  8,   0, 131072, 1e-6,  1,  2, -1, "silu", false, false, QK_NORM_NONE, PRE_NORM, WINDOW_ALL, 4096},
-    {"olmo2",   "Olmo2",    0,   0,   2048, 1e-5, -1, 50279, 1, "silu", false, false, QK_NORM_ALL, POST_NORM, WINDOW_NONE, 0},
+/*   model_type prefix      G    D positions eps  bos eos pad  act.  biases: qkv, mlp  q and k       norms     window */
+    {"llama",   "Llama",    0,   0,   2048, 1e-6,  1,  2, -1, "silu", false, true,  QK_NORM_NONE, PRE_NORM, WINDOW_NONE, .window_width = 0},
+    {"qwen2",   "Qwen2",   32,   0,  32768, 1e-6, -1, -1, -1, "silu", true,  false, QK_NORM_NONE, PRE_NORM, WINDOW_SWITCH, .window_width = 4096},
+    {"qwen3",   "Qwen3",   32, 128,  32768, 1e-6, -1, -1, -1, "silu", false, false, QK_NORM_HEAD, PRE_NORM, WINDOW_SWITCH, .window_width = 4096},
+    {"mistral", "Mistral",  8,   0, 131072, 1e-6,  1,  2, -1, "silu", false, false, QK_NORM_NONE, PRE_NORM, WINDOW_ALL, .window_width = 4096},
+    {"olmo2",   "Olmo2",    0,   0,   2048, 1e-5, -1, 50279, 1, "silu", false, false, QK_NORM_ALL, POST_NORM, WINDOW_NONE, .window_width = 0},
+    {"phi3",    "Phi3",     0,   0,   4096, 1e-5,  1, 32000, 32000, "silu", false, false, QK_NORM_NONE, PRE_NORM, WINDOW_ALL,
+     .fused = true, .partial_rope = true},
 };
 /* clang-format on */
 enum { FAMILIES = sizeof families / sizeof families[0] };
@@ -44,6 +46,7 @@ wr_status model_config_set_type(model_config *c, const char *model_type) {
     c->qkv_bias = f->qkv_bias;
     c->qk_norm = f->qk_norm;
     c->norm_place = f->norm_place;
+    c->fused = f->fused;
     return WR_OK;
 }
 

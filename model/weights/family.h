@@ -32,7 +32,13 @@ typedef struct model_family {
      * post_attention_layernorm lies before the MLP in Llama's, behind attention where norms come after */
     const char *attention_norm, *mlp_norm;
     window_rule window;
-    size_t window_width; /* sliding_window when it is not there */
+    size_t window_width; /* sliding_window when it is not there; 0: none */
+    /* what few families have: false and 0 where a row does not say */
+    bool tied;         /* tie_word_embeddings */
+    double rope_theta; /* 0: 10,000 */
+    bool fused;        /* q, k and v are one module, qkv_proj, and gate and up are gate_up_proj */
+    /* the class reads partial_rotary_factor, and stretches by longrope alone (also named su, yarn) */
+    bool partial_rope;
 } model_family;
 
 /* NULL: there is no such family. */

@@ -48,6 +48,9 @@ STORED = {
     "qwen3-window-score": spec("qwen3", 3, False, 10, 4, 2, 6, 16, 33, 3, window=2, windowed=[True, False, True]),
     "olmo2": spec("olmo2", 0, False, 10, 4, 2, 4, 14, 33, 2, stored="bf16", layout=4, pad=None),
     "olmo2-score": spec("olmo2", 3, False, 8, 2, 1, 6, 16, 33, 1),
+    "phi3": spec("phi3", 0, False, 12, 3, 1, 4, 14, 35, 2, stored="bf16", layout=4),
+    "phi3-partial-tied": spec("phi3", 0, True, 16, 2, 2, 8, 12, 33, 1, rope="longrope", share=0.75),
+    "phi3-score": spec("phi3", 3, False, 12, 2, 1, 6, 16, 33, 2, rope="longrope", layout=4),
     "llama-long": spec("llama", 0, True, 8, 2, 1, 6, 12, 19, 1, rope="llama3", positions=2048, lengths=[1500, 1, 70]),
 }
 

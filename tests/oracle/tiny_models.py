@@ -14,6 +14,7 @@ FAMILIES = {
     "qwen2": (tf.Qwen2Config, tf.Qwen2ForCausalLM, tf.Qwen2ForSequenceClassification),
     "qwen3": (tf.Qwen3Config, tf.Qwen3ForCausalLM, tf.Qwen3ForSequenceClassification),
     "mistral": (tf.MistralConfig, tf.MistralForCausalLM, tf.MistralForSequenceClassification),
+    "phi3": (tf.Phi3Config, tf.Phi3ForCausalLM, tf.Phi3ForSequenceClassification),
     "olmo2": (tf.Olmo2Config, tf.Olmo2ForCausalLM, tf.Olmo2ForSequenceClassification),
 }
 ROPES = {
@@ -22,7 +23,23 @@ ROPES = {
     # Wave lengths below 8, between 8 and 32, and above are three cases: with 6 elements a head and this base there is one of each.
     "llama3": {"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                "original_max_position_embeddings": 32},
+    # Rows of up to `original` tokens and longer ones; a list has a factor for every two elements that are turned.
+    "longrope": {"rope_type": "longrope", "rope_theta": 100.0},
 }
+ROPES_OF = {"phi3": ["default", "longrope"]}
+
+
+def rope_of(spec):
+    rope = dict(ROPES[spec["rope"]])
+    if spec["family"] == "phi3":
+        rope["partial_rotary_factor"] = spec.get("share", 1.0)
+    if spec["rope"] == "longrope":
+        pairs = int(spec["D"] * spec.get("share", 1.0)) // 2
+        rope["short_factor"] = [round(1 + 0.3 * i, 3) for i in range(pairs)]
+        rope["long_factor"] = [round(2 + 1.7 * i, 3) for i in range(pairs)]
+        if "attention" in spec:
+            rope["attention_factor"] = spec["attention"]
+    return rope
 
 
 def make(spec, directory):
@@ -37,10 +54,12 @@ def make(spec, directory):
     else:
         extra["head_dim"] = spec["D"]
     extra |= window_fields(spec)
+    if spec["rope"] == "longrope":
+        extra["original_max_position_embeddings"] = spec.get("original", 32)
     config = config_class(hidden_size=spec["C"], intermediate_size=spec["F"], num_hidden_layers=spec["L"], num_attention_heads=spec["H"],
                           num_key_value_heads=spec["G"], vocab_size=spec["V"], max_position_embeddings=spec.get("positions", 64),
                           rms_norm_eps=1e-5, initializer_range=spec.get("std", 0.3), attention_dropout=0.0, bos_token_id=1, eos_token_id=2,
-                          pad_token_id=spec.get("pad", 0), tie_word_embeddings=spec["tied"], rope_parameters=dict(ROPES[spec["rope"]]), **extra)
+                          pad_token_id=spec.get("pad", 0), tie_word_embeddings=spec["tied"], rope_parameters=rope_of(spec), **extra)
     model = (scoring if spec["score"] else causal)(config)
     with torch.no_grad():
         for p in model.parameters():  # norms off 1, biases off 0
@@ -78,7 +97,11 @@ def to_layout_4(directory, spec):
     rope = c.pop("rope_parameters")
     c["rope_theta"] = rope.pop("rope_theta")
     c["rope_scaling"] = None
-    if rope["rope_type"] == "linear":  # the older spelling of the type's key
+    if "partial_rotary_factor" in rope:
+        c["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
+    if rope["rope_type"] == "longrope":
+        c["rope_scaling"] = {"type": rope["rope_type"], **{k: rope[k] for k in ("short_factor", "long_factor", "attention_factor") if k in rope}}
+    elif rope["rope_type"] == "linear":  # the older spelling of the type's key
         c["rope_scaling"] = {"type": "linear", "factor": rope["factor"]}
     elif rope["rope_type"] != "default":
         c["rope_scaling"] = rope
@@ -114,8 +137,12 @@ def random_spec(family, score, r, seed):
     windows = {}
     if family != "llama" and r.random() < 0.6:
         windows = {"window": r.choice([1, 2, 5, r.randrange(1, 100)]), "windowed": r.choice([r.randrange(L), [r.random() < 0.5 for _ in range(L)]])}
-    return {**windows, "family": family, "score": score, "tied": r.random() < 0.5, "C": C, "H": H, "G": G, "D": D, "F": r.randrange(5, 60), "V": r.randrange(33, 120),
-            "L": L, "rope": r.choice(list(ROPES)), "stored": r.choice(["f32", "bf16"]),
+    rope, share = r.choice(ROPES_OF.get(family, ["default", "linear", "llama3"])), {}
+    if family == "phi3":  # it checks lists of factors against hidden_size / heads, and longrope wants an even number of turned elements
+        C = H * D
+        share["share"] = r.choice([s for s in (1.0, 0.75, 0.5, 0.3) if int(D * s) >= 2 and (rope != "longrope" or int(D * s) % 2 == 0)])
+    return {**windows, **share, "family": family, "score": score, "tied": r.random() < 0.5, "C": C, "H": H, "G": G, "D": D, "F": r.randrange(5, 60), "V": r.randrange(33, 120),
+            "L": L, "rope": rope, "stored": r.choice(["f32", "bf16"]),
             "shard_bytes": r.choice(["5GB", r.randrange(4000, 20000)]), "layout": r.choice([4, 5]), "pad": r.choice([0, None]),
             "std": min(0.3, 1.2 / C ** 0.5), "seed": seed}
 

@@ -11,7 +11,8 @@ typedef enum loss_kind { LOSS_LM, LOSS_ORDINAL, LOSS_DPO } loss_kind;
 /* What a test chooses; zero is the plain case. */
 typedef struct shape {
     size_t C, L, H, G, D, F; /* D 0: C / H */
-    bool tied, bias, recompute;
+    bool tied, bias, fused, recompute;
+    double share; /* of a head that RoPE turns; 0: all */
     qk_norm norms;
     norm_place place;
     rope_type rope;

@@ -23,7 +23,7 @@ static void check_written(const model_config *c, precision stored) {
 
 static void test_written(void **state) {
     (void)state;
-    static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2"};
+    static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3"};
     model_config c;
     put_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":576,"
                             "\"intermediate_size\":1536,\"num_hidden_layers\":30,\"num_attention_heads\":9,"
@@ -34,7 +34,9 @@ static void test_written(void **state) {
     assert_int_equal(c.n_eos, 2);
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
         for (model_head head = HEAD_LM; head <= HEAD_NONE; head++)
-            for (rope_type rope = ROPE_DEFAULT; rope <= ROPE_LLAMA3; rope++) {
+            for (rope_type rope = ROPE_DEFAULT; rope <= ROPE_LONGROPE; rope++) {
+                const bool phi = strcmp(types[t], "phi3") == 0;
+                if (rope != ROPE_DEFAULT && phi != (rope == ROPE_LONGROPE)) continue;
                 model_config d = c;
                 memset(d.model_type, 0, sizeof d.model_type);
                 memset(d.architecture, 0, sizeof d.architecture);
@@ -44,6 +46,10 @@ static void test_written(void **state) {
                 d.rope_factor = rope == ROPE_DEFAULT ? 0 : 1.75;
                 if (rope == ROPE_LLAMA3)
                     d.rope_low_freq_factor = 1, d.rope_high_freq_factor = 4.25, d.rope_original_positions = 512;
+                if (phi) d.rope_share = 0.7; /* of 32 elements 22 */
+                for (size_t i = 0; rope == ROPE_LONGROPE && i < 11; i++)
+                    d.rope_short[i] = 1 + (double)i / 7, d.rope_long[i] = 1.1 * (double)(i + 1);
+                if (rope == ROPE_LONGROPE) d.rope_original_positions = 512, d.rope_attention_factor = 1.19;
                 check_written(&d, (precision)(t % PRECISIONS));
             }
     assert_int_equal(model_config_set_type(&c, "gemma"), WR_E_FORMAT);

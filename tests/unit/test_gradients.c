@@ -65,6 +65,32 @@ static void test_norms_after(void **state) {
                 check_elements);
 }
 
+/* q, k, v in one matrix, gate and up in another, a part of each head turned: with adapters, in trees. */
+static void test_fused(void **state) {
+    (void)state;
+    const shape s = {.C = 12, .L = 2, .H = 3, .G = 1, .D = 8, .F = 18, .fused = true, .share = 0.75, LENGTHS(6, 1, 9)};
+    shape odd = s, lora = s, some = s;
+    odd.share = 0.45; /* of 8: 3.6, so that 3 make the frequencies and 4 are turned */
+    lora.lora = "all-linear", lora.kind = LOSS_ORDINAL;
+    some.lora = "qkv_proj,down_proj";
+    check_shape(s, check_elements);
+    check_shape(odd, check_elements);
+    check_shape(lora, check_elements);
+    check_shape(some, check_elements);
+    check_shape((shape){.C = 16,
+                        .L = 2,
+                        .H = 4,
+                        .G = 2,
+                        .F = 24,
+                        .fused = true,
+                        .share = 0.5,
+                        .tied = true,
+                        .kind = LOSS_DPO,
+                        LENGTHS(6, 4, 5),
+                        PARENTS(-1, 0, 0)},
+                check_elements);
+}
+
 static void test_rope_scaling(void **state) {
     (void)state;
     const shape s = {.C = 12, .L = 1, .H = 2, .G = 1, .D = 16, .F = 16, .tied = true, LENGTHS(40, 3)};
@@ -139,9 +165,10 @@ static void test_long_sequences(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lm_tied),     cmocka_unit_test(test_lm_untied),      cmocka_unit_test(test_ordinal),
-        cmocka_unit_test(test_dpo),         cmocka_unit_test(test_qkv_bias),       cmocka_unit_test(test_qk_norm),
-        cmocka_unit_test(test_norms_after), cmocka_unit_test(test_rope_scaling),   cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_deep_tree),   cmocka_unit_test(test_long_sequences), cmocka_unit_test(test_windows)};
+        cmocka_unit_test(test_lm_tied),     cmocka_unit_test(test_lm_untied),    cmocka_unit_test(test_ordinal),
+        cmocka_unit_test(test_dpo),         cmocka_unit_test(test_qkv_bias),     cmocka_unit_test(test_qk_norm),
+        cmocka_unit_test(test_norms_after), cmocka_unit_test(test_rope_scaling), cmocka_unit_test(test_fused),
+        cmocka_unit_test(test_tree),        cmocka_unit_test(test_deep_tree),    cmocka_unit_test(test_long_sequences),
+        cmocka_unit_test(test_windows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

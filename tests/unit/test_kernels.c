@@ -257,6 +257,50 @@ static void test_qkv(void **state) {
         check_qkv(k, p, qkv_shapes[s], options & 1, options >= 2, options >= 4);
 }
 
+/* RoPE that turns the first `turned` elements of a head and leaves the others: x, and (sign -1) its transpose, by the
+ * definition. Values are left. */
+static void turn_by_hand(size_t T, size_t H, size_t G, size_t D, size_t turned, double sign, const double *c,
+                         const double *s, double *x) {
+    const size_t half = turned / 2;
+    for (size_t t = 0; t < T; t++)
+        for (size_t h = 0; h < H + G; h++)
+            for (size_t i = 0; i < half; i++) {
+                double *a = x + t * (H + 2 * G) * D + h * D + i, *b = a + half;
+                const double x1 = *a, x2 = *b, ci = c[t * half + i], si = sign * s[t * half + i];
+                *a = x1 * ci - x2 * si, *b = x2 * ci + x1 * si;
+            }
+}
+
+static void check_turned(const kernels_table *k, precision p, size_t D, size_t turned) {
+    enum { T = 5, H = 2, G = 1 };
+    const size_t n = T * (H + 2 * G) * D;
+    numbers x = numbers_random(p, n, 1), d = numbers_random(p, n, 2);
+    numbers c = numbers_random(PRECISION_F32, T * D, 3), s = numbers_random(PRECISION_F32, T * D, 4);
+    static const int32_t position[T] = {0, 1, 2, 3, 4};
+    const qkv_args args = {.T = T,
+                           .H = H,
+                           .G = G,
+                           .D = D,
+                           .position = position,
+                           .unturned = D - turned,
+                           .cosines = turned ? c.data : NULL,
+                           .sines = turned ? s.data : NULL};
+    numbers y = numbers_copy(&x), dx = numbers_copy(&d);
+    k->act[p].qkv(&args, y.data, NULL);
+    k->act[p].qkv_backward(&args, dx.data, NULL, NULL, NULL, NULL, NULL);
+    turn_by_hand(T, H, G, D, turned, 1, c.exact, s.exact, x.exact);
+    turn_by_hand(T, H, G, D, turned, -1, c.exact, s.exact, d.exact);
+    check(k->name, "a turned part", &y, x.exact, 1e-6);
+    check(k->name, "a turned part's gradient", &dx, d.exact, 1e-6);
+    FREE(x, d, c, s, y, dx);
+}
+
+static void test_turned_part(void **state) {
+    (void)state;
+    static const size_t shapes[][2] = {{20, 14}, {96, 72}, {128, 96}, {8, 2}, {6, 6}, {34, 0}};
+    EACH_TABLE(k) EACH_PRECISION(p) EACH_SHAPE(s, shapes) check_turned(k, p, shapes[s][0], shapes[s][1]);
+}
+
 /* dst (n, width) with rows ld apart. */
 static numbers spread(const numbers *x, size_t n, size_t width, size_t ld) {
     numbers out = numbers_zero(x->p, n * ld);
@@ -315,6 +359,7 @@ static void test_products(void **state) {
 int main(void) {
     print_message("# seed %u, chosen kernels: %s\n", SEED, kernels()->name);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu),
-                                       cmocka_unit_test(test_qkv), cmocka_unit_test(test_products)};
+                                       cmocka_unit_test(test_qkv), cmocka_unit_test(test_turned_part),
+                                       cmocka_unit_test(test_products)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

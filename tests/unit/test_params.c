@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2"};
+static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3"};
 enum { TYPES = sizeof types / sizeof *types };
 
 /* What m computes from is its masters, rounded where it computes in bf16. */
@@ -31,7 +31,8 @@ static void test_table(void **state) {
                 const bool own = head == HEAD_SCORE || (head == HEAD_LM && !tied);
                 const bool biases = strcmp(types[t], "qwen2") == 0;
                 const bool norms = strcmp(types[t], "qwen3") == 0 || strcmp(types[t], "olmo2") == 0;
-                const size_t kinds = 9 + (biases ? 3 : 0) + (norms ? 2 : 0);
+                const bool fused = strcmp(types[t], "phi3") == 0;
+                const size_t kinds = fused ? 6 : 9 + (biases ? 3 : 0) + (norms ? 2 : 0);
                 assert_int_equal(m->n_tensors, 2 + 2 * kinds + own);
                 size_t at = 0;
                 for (size_t i = 0; i < m->n_tensors; i++) {
@@ -47,8 +48,15 @@ static void test_table(void **state) {
                                                                     : own              ? "lm_head.weight"
                                                                                        : "model.embed_tokens.weight");
                 /* one matrix to the products */
-                assert_int_equal(offset_layer(m, 1, LAYER_K), offset_layer(m, 1, LAYER_Q) + c->H * c->D * c->C);
-                assert_int_equal(offset_layer(m, 1, LAYER_UP), offset_layer(m, 1, LAYER_GATE) + c->F * c->C);
+                if (!fused) {
+                    assert_int_equal(offset_layer(m, 1, LAYER_K), offset_layer(m, 1, LAYER_Q) + c->H * c->D * c->C);
+                    assert_int_equal(offset_layer(m, 1, LAYER_UP), offset_layer(m, 1, LAYER_GATE) + c->F * c->C);
+                } else {
+                    assert_int_equal(m->tensors[index_layer(m, 1, LAYER_QKV)].dims[0], (c->H + 2 * c->G) * c->D);
+                    assert_string_equal(m->tensors[index_layer(m, 1, LAYER_GATE_UP)].name,
+                                        "model.layers.1.mlp.gate_up_proj.weight");
+                    assert_true(index_layer(m, 1, LAYER_Q) == SIZE_MAX && index_layer(m, 1, LAYER_UP) == SIZE_MAX);
+                }
                 assert_int_equal(index_layer(m, 1, LAYER_Q_BIAS) != SIZE_MAX, biases);
                 assert_int_equal(index_layer(m, 0, LAYER_K_NORM) != SIZE_MAX, norms);
                 if (t == 0)
