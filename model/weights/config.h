@@ -1,4 +1,4 @@
-/* Shape and hyper-parameters of a decoder of the Llama kind (Llama 3.x, Qwen2/2.5, Qwen3, Mistral, OLMo2), read from and
+/* Shape and hyper-parameters of a decoder of one of the families of model/weights/family.c, read from and
  * written to a Hugging Face config.json. Letters used everywhere: B sequences, T tokens of a packed batch, C channels
  * (hidden_size), H query heads, G key/value heads, D head_dim, F feed-forward width (intermediate_size), V vocabulary,
  * L layers. */

@@ -27,8 +27,10 @@ void field_write_number(json_writer *w, double x); /* the same as an element of 
 wr_status config_read_rope(const json_value *o, model_config *c);
 void config_write_rope(json_writer *w, const model_config *c);
 
-/* layer_types, sliding_window and what stands in for them. Needs L. */
+/* layer_types, sliding_window, no_rope_layers and what stands in for them. Needs L. */
 wr_status config_read_layers(const json_value *o, model_config *c);
 void config_write_layers(json_writer *w, const model_config *c);
+/* No rotary embedding in each so many-th layer; 0: in all layers one, as it is. */
+void config_turn_layers(model_config *c, size_t unturned_every);
 
 #endif

@@ -1,7 +1,8 @@
 /* --new SPEC: the shape of a model that starts from nothing. */
-#include "model/weights/config.h"
+#include "model/weights/config_fields.h"
 
 #include "base/decimal.h"
+#include "model/weights/family.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -86,6 +87,7 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
     out->init_std = sqrt(0.4 / (double)hidden);
     out->bos_id = out->eos_id = out->pad_id = -1;
     if (model_config_set_type(out, type) < 0) return wr_context(WR_E_USAGE, "model spec \"%s\"", spec);
+    config_turn_layers(out, config_family(out)->unturned_every);
     model_config_set_head(out, HEAD_LM, 0);
     if (model_config_check(out) < 0) return wr_context(WR_E_USAGE, "model spec \"%s\"", spec);
     out->V = 0;

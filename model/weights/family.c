@@ -16,6 +16,8 @@ static const model_family families[] = {
     {"qwen3",   "Qwen3",   32, 128,  32768, 1e-6, -1, -1, -1, "silu", false, false, QK_NORM_HEAD, PRE_NORM, WINDOW_SWITCH, .window_width = 4096},
     {"mistral", "Mistral",  8,   0, 131072, 1e-6,  1,  2, -1, "silu", false, false, QK_NORM_NONE, PRE_NORM, WINDOW_ALL, .window_width = 4096},
     {"olmo2",   "Olmo2",    0,   0,   2048, 1e-5, -1, 50279, 1, "silu", false, false, QK_NORM_ALL, POST_NORM, WINDOW_NONE, .window_width = 0},
+    {"smollm3", "SmolLM3",  4,   0,  32768, 1e-6, 128000, 128001, 128004, "silu", false, true, QK_NORM_NONE, PRE_NORM, WINDOW_UNTURNED,
+     .tied = true, .rope_theta = 2e6, .unturned_every = 4},
     {"phi3",    "Phi3",     0,   0,   4096, 1e-5,  1, 32000, 32000, "silu", false, false, QK_NORM_NONE, PRE_NORM, WINDOW_ALL,
      .fused = true, .partial_rope = true},
 };

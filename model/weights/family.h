@@ -8,9 +8,10 @@
 
 /* What a config.json of the family may say about a sliding window (model/weights/config_layers.c). */
 typedef enum window_rule {
-    WINDOW_NONE,  /* the class has none; set, it would be one */
-    WINDOW_ALL,   /* "sliding_window" is one of all layers unless it is null */
-    WINDOW_SWITCH /* only with "use_sliding_window", from layer "max_window_layers" on or by layer */
+    WINDOW_NONE,    /* the class has none; set, it would be one */
+    WINDOW_ALL,     /* "sliding_window" is one of all layers unless it is null */
+    WINDOW_SWITCH,  /* only with "use_sliding_window", from layer "max_window_layers" on or by layer */
+    WINDOW_UNTURNED /* by layer, else with "use_sliding_window" of the layers without rotary embedding */
 } window_rule;
 
 typedef struct model_family {
@@ -36,7 +37,10 @@ typedef struct model_family {
     /* what few families have: false and 0 where a row does not say */
     bool tied;         /* tie_word_embeddings */
     double rope_theta; /* 0: 10,000 */
-    bool fused;        /* q, k and v are one module, qkv_proj, and gate and up are gate_up_proj */
+    /* the class reads "no_rope_layers", layers without rotary embedding: each so many-th where that is missing, if
+     * "no_rope_layer_interval" does not say otherwise. 0: all layers have one */
+    size_t unturned_every;
+    bool fused; /* q, k and v are one module, qkv_proj, and gate and up are gate_up_proj */
     /* the class reads partial_rotary_factor, and stretches by longrope alone (also named su, yarn) */
     bool partial_rope;
 } model_family;

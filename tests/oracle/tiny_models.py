@@ -15,6 +15,7 @@ FAMILIES = {
     "qwen3": (tf.Qwen3Config, tf.Qwen3ForCausalLM, tf.Qwen3ForSequenceClassification),
     "mistral": (tf.MistralConfig, tf.MistralForCausalLM, tf.MistralForSequenceClassification),
     "phi3": (tf.Phi3Config, tf.Phi3ForCausalLM, tf.Phi3ForSequenceClassification),
+    "smollm3": (tf.SmolLM3Config, tf.SmolLM3ForCausalLM, tf.SmolLM3ForSequenceClassification),
     "olmo2": (tf.Olmo2Config, tf.Olmo2ForCausalLM, tf.Olmo2ForSequenceClassification),
 }
 ROPES = {
@@ -54,6 +55,8 @@ def make(spec, directory):
     else:
         extra["head_dim"] = spec["D"]
     extra |= window_fields(spec)
+    if "turned" in spec:
+        extra["no_rope_layers"] = spec["turned"]
     if spec["rope"] == "longrope":
         extra["original_max_position_embeddings"] = spec.get("original", 32)
     config = config_class(hidden_size=spec["C"], intermediate_size=spec["F"], num_hidden_layers=spec["L"], num_attention_heads=spec["H"],
@@ -74,16 +77,16 @@ def make(spec, directory):
 
 def window_fields(spec):
     window, windowed = spec.get("window"), spec.get("windowed", 0)
-    if spec["family"] == "mistral":
+    if spec["family"] in ("mistral", "phi3"):
         return {"sliding_window": window}
     if window is None:
         return {}
     fields = {"sliding_window": window}
-    if spec["family"].startswith("qwen"):
+    if spec["family"].startswith("qwen") or spec["family"] == "smollm3":
         fields["use_sliding_window"] = True
     if isinstance(windowed, list):
         fields["layer_types"] = ["sliding_attention" if w else "full_attention" for w in windowed]
-    else:
+    elif spec["family"] != "smollm3":  # whose windows are then on the layers without rotary embedding
         fields["max_window_layers"] = windowed
     return fields
 
@@ -105,6 +108,8 @@ def to_layout_4(directory, spec):
         c["rope_scaling"] = {"type": "linear", "factor": rope["factor"]}
     elif rope["rope_type"] != "default":
         c["rope_scaling"] = rope
+    if "turned" not in spec:
+        c.pop("no_rope_layers", None)
     if spec.get("window") and not isinstance(spec.get("windowed", 0), list):
         c.pop("layer_types", None)
     if spec["family"] == "qwen2" and not spec.get("window"):  # as published: a window that is switched off
@@ -135,12 +140,14 @@ def random_spec(family, score, r, seed):
         C, D = 8 * H, 8 if family == "qwen2" else D
     L = r.randrange(1, 4)
     windows = {}
-    if family != "llama" and r.random() < 0.6:
+    if family not in ("llama", "olmo2") and r.random() < 0.6:
         windows = {"window": r.choice([1, 2, 5, r.randrange(1, 100)]), "windowed": r.choice([r.randrange(L), [r.random() < 0.5 for _ in range(L)]])}
     rope, share = r.choice(ROPES_OF.get(family, ["default", "linear", "llama3"])), {}
     if family == "phi3":  # it checks lists of factors against hidden_size / heads, and longrope wants an even number of turned elements
         C = H * D
         share["share"] = r.choice([s for s in (1.0, 0.75, 0.5, 0.3) if int(D * s) >= 2 and (rope != "longrope" or int(D * s) % 2 == 0)])
+    if family == "smollm3" and r.random() < 0.7:
+        share["turned"] = [r.randrange(2) for _ in range(L)]
     return {**windows, **share, "family": family, "score": score, "tied": r.random() < 0.5, "C": C, "H": H, "G": G, "D": D, "F": r.randrange(5, 60), "V": r.randrange(33, 120),
             "L": L, "rope": rope, "stored": r.choice(["f32", "bf16"]),
             "shard_bytes": r.choice(["5GB", r.randrange(4000, 20000)]), "layout": r.choice([4, 5]), "pad": r.choice([0, None]),

@@ -44,6 +44,7 @@ static model_config tiny(const shape *s) {
                       .fused = s->fused};
     c.window = s->window;
     for (size_t l = 0; l < c.L && c.window; l += 2) c.layers[l].windowed = true;
+    for (size_t l = 0; l < c.L && s->unturned; l += 2) c.layers[l].rope = LAYER_ROPE_NONE;
     if (s->rope == ROPE_LONGROPE) {
         c.rope_original_positions = 8, c.rope_attention_factor = 1.19;
         for (size_t i = 0; i < model_config_rotary(&c) / 2; i++)

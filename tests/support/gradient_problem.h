@@ -17,6 +17,7 @@ typedef struct shape {
     norm_place place;
     rope_type rope;
     size_t window;    /* of layers 0, 2, …; 0: none */
+    bool unturned;    /* layers 0, 2, … have no rotary embedding */
     const char *lora; /* targets of adapters, NULL: none */
     loss_kind kind;
     size_t B;

@@ -71,10 +71,10 @@ static double frequency(const model_config *c, size_t T, size_t i) {
     return share * f + (1 - share) * f / c->rope_factor;
 }
 
-/* n heads of D, one after another: their norms or the one of all, then RoPE. */
-static void turn_heads(const refd_model *r, size_t norm, size_t T, size_t position, size_t n, double *x) {
+/* n heads of D of layer l, one after another: their norms or the one of all, then RoPE. */
+static void turn_heads(const refd_model *r, size_t l, size_t norm, size_t T, size_t position, size_t n, double *x) {
     const model_config *c = &r->m->config;
-    const size_t half = (size_t)ceil(turned(c) / 2);
+    const size_t half = c->layers[l].rope == LAYER_ROPE_NONE ? 0 : (size_t)ceil(turned(c) / 2);
     const double scale = c->rope == ROPE_LONGROPE ? c->rope_attention_factor : 1;
     const bool each = c->qk_norm == QK_NORM_HEAD;
     if (c->qk_norm == QK_NORM_ALL) rmsnorm(n * c->D, c->norm_eps, x, r->params + r->m->tensors[norm].offset, x);
@@ -142,8 +142,8 @@ static void decode(const refd_model *r, size_t T, const int32_t *ids, double *x)
                 linear(r, l, LAYER_V, norm, v + t * GD);
             add_bias(r, l, LAYER_Q_BIAS, HD, q + t * HD), add_bias(r, l, LAYER_K_BIAS, GD, k + t * GD),
                 add_bias(r, l, LAYER_V_BIAS, GD, v + t * GD);
-            turn_heads(r, index_layer(m, l, LAYER_Q_NORM), T, t, c->H, q + t * HD);
-            turn_heads(r, index_layer(m, l, LAYER_K_NORM), T, t, c->G, k + t * GD);
+            turn_heads(r, l, index_layer(m, l, LAYER_Q_NORM), T, t, c->H, q + t * HD);
+            turn_heads(r, l, index_layer(m, l, LAYER_K_NORM), T, t, c->G, k + t * GD);
         }
         attention(c, c->layers[l].windowed ? c->window : 0, T, q, k, v, mixed);
         for (size_t t = 0; t < T; t++) {

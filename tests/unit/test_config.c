@@ -64,17 +64,19 @@ static void test_families(void **state) {
     static const struct {
         const char *type, *prefix;
         size_t G, D, max_positions;
-        double eps;
+        double eps, theta;
         int32_t bos, eos, pad;
         bool qkv_bias;
         qk_norm qk_norm;
         norm_place place;
-    } families[] = {{"llama", "Llama", 16, 16, 2048, 1e-6, 1, 2, -1, false, QK_NORM_NONE, NORM_BEFORE},
-                    {"qwen2", "Qwen2", 32, 16, 32768, 1e-6, -1, -1, -1, true, QK_NORM_NONE, NORM_BEFORE},
-                    {"qwen3", "Qwen3", 32, 128, 32768, 1e-6, -1, -1, -1, false, QK_NORM_HEAD, NORM_BEFORE},
-                    {"mistral", "Mistral", 8, 16, 131072, 1e-6, 1, 2, -1, false, QK_NORM_NONE, NORM_BEFORE},
-                    {"olmo2", "Olmo2", 16, 16, 2048, 1e-5, -1, 50279, 1, false, QK_NORM_ALL, NORM_AFTER},
-                    {"phi3", "Phi3", 16, 16, 4096, 1e-5, 1, 32000, 32000, false, QK_NORM_NONE, NORM_BEFORE}};
+    } families[] = {
+        {"llama", "Llama", 16, 16, 2048, 1e-6, 1e4, 1, 2, -1, false, QK_NORM_NONE, NORM_BEFORE},
+        {"qwen2", "Qwen2", 32, 16, 32768, 1e-6, 1e4, -1, -1, -1, true, QK_NORM_NONE, NORM_BEFORE},
+        {"qwen3", "Qwen3", 32, 128, 32768, 1e-6, 1e4, -1, -1, -1, false, QK_NORM_HEAD, NORM_BEFORE},
+        {"mistral", "Mistral", 8, 16, 131072, 1e-6, 1e4, 1, 2, -1, false, QK_NORM_NONE, NORM_BEFORE},
+        {"olmo2", "Olmo2", 16, 16, 2048, 1e-5, 1e4, -1, 50279, 1, false, QK_NORM_ALL, NORM_AFTER},
+        {"smollm3", "SmolLM3", 4, 16, 32768, 1e-6, 2e6, 128000, 128001, 128004, false, QK_NORM_NONE, NORM_BEFORE},
+        {"phi3", "Phi3", 16, 16, 4096, 1e-5, 1e4, 1, 32000, 32000, false, QK_NORM_NONE, NORM_BEFORE}};
     static const struct {
         const char *suffix;
         model_head head;
@@ -99,8 +101,8 @@ static void test_families(void **state) {
             assert_true(c.bos_id == families[f].bos && c.eos_id == families[f].eos && c.pad_id == families[f].pad);
             assert_true(c.qkv_bias == families[f].qkv_bias && c.qk_norm == families[f].qk_norm &&
                         c.norm_place == families[f].place);
-            assert_true(c.rope == ROPE_DEFAULT && c.rope_theta == 10000 && c.norm_eps == families[f].eps &&
-                        c.init_std == 0.02 && !c.tied);
+            assert_true(c.rope == ROPE_DEFAULT && c.rope_theta == families[f].theta && c.norm_eps == families[f].eps &&
+                        c.init_std == 0.02 && c.tied == (strcmp(c.model_type, "smollm3") == 0));
             /* null is none, whatever the class has */
             snprintf(strrchr(text, '}'), 64, ",\"pad_token_id\":null,\"bos_token_id\":null,\"eos_token_id\":null}");
             put_text("config.json", text);

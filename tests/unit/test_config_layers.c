@@ -47,7 +47,8 @@ static void test_windows_refused(void **state) {
     assert_error_says("attention_bias");
 }
 
-/* A model of four layers, its window and which layers have it ('w'), or the field that is refused. */
+/* A model of four layers, its window and which layers have it ('w', and 'N', which has no rotary embedding either; 'n' has
+ * neither), or the field that is refused. */
 static void test_windows(void **state) {
     (void)state;
 #define TYPES(...) "\"layer_types\":[" __VA_ARGS__ "]"
@@ -82,6 +83,22 @@ static void test_windows(void **state) {
         {"qwen3", ON TYPES(SLIDING "," FULL), 0, NULL},
         {"qwen3", ON TYPES(SLIDING "," FULL "," FULL "," FULL "," FULL), 0, NULL},
         {"qwen3", ON TYPES(SLIDING ",\"chunked_attention\"," FULL "," FULL), 0, NULL},
+        {"smollm3", "\"x\":1", 0, "...n"},
+        {"smollm3", "\"no_rope_layer_interval\":2", 0, ".n.n"},
+        {"smollm3", "\"no_rope_layer_interval\":2,\"no_rope_layers\":[0,1,1,0,7]", 0, "n..n"},
+        {"smollm3", "\"sliding_window\":7,\"use_sliding_window\":false", 0, "...n"},
+        {"smollm3", "\"use_sliding_window\":true", 0, "...n"},
+        {"smollm3", ON "\"no_rope_layers\":[0,1,1,0]", 7, "N..N"},
+        {"smollm3", ON "\"no_rope_layers\":[1,1,1,1]", 0, "...."},
+        {"smollm3", "\"sliding_window\":7," TYPES(SLIDING "," FULL "," FULL "," SLIDING), 7, "w..N"},
+        {"smollm3", ON TYPES(FULL "," FULL "," FULL "," FULL), 0, "...n"},
+        {"smollm3", TYPES(SLIDING "," FULL "," FULL "," FULL), 0, NULL},
+        {"smollm3", "\"no_rope_layers\":[0,1,1]", 0, NULL},
+        {"smollm3", "\"no_rope_layers\":[0,1,1,2]", 0, NULL},
+        {"smollm3", "\"no_rope_layers\":4", 0, NULL},
+        {"smollm3", "\"no_rope_layer_interval\":0", 0, NULL},
+        {"phi3", "\"sliding_window\":2047", 2047, "wwww"},
+        {"phi3", "\"x\":1", 0, "...."},
     };
     char text[1024];
     model_config c;
@@ -93,14 +110,17 @@ static void test_windows(void **state) {
         put_text("config.json", text);
         const wr_status s = model_config_load(test_folder(), &c);
         if (!cases[i].layers &&
-            (s != WR_E_FORMAT || (!strstr(wr_error(), "\"sliding_window\"") && !strstr(wr_error(), "\"layer_types\""))))
+            (s != WR_E_FORMAT || (!strstr(wr_error(), "\"sliding_window\"") && !strstr(wr_error(), "\"layer_types\"") &&
+                                  !strstr(wr_error(), "\"no_rope_layer"))))
             fail_msg("%s: status %d, %s", text, s, wr_error());
         if (!cases[i].layers) continue;
         if (s < 0) fail_msg("%s: %s", text, wr_error());
         for (int again = 0; again < 2; again++) { /* as read, and as written and read again */
             if (c.window != cases[i].window) fail_msg("%s: a window of %zu", text, c.window);
             for (size_t l = 0; l < 4; l++)
-                if (c.layers[l].windowed != (cases[i].layers[l] == 'w')) fail_msg("%s: layer %zu", text, l);
+                if (c.layers[l].windowed != (strchr("wN", cases[i].layers[l]) != NULL) ||
+                    (c.layers[l].rope == LAYER_ROPE_NONE) != (strchr("nN", cases[i].layers[l]) != NULL))
+                    fail_msg("%s: layer %zu", text, l);
             strbuf written = {0};
             assert_ok(model_config_json(&c, PRECISION_F32, NULL, &written));
             put_text("config.json", strbuf_str(&written));

@@ -23,7 +23,7 @@ static void check_written(const model_config *c, precision stored) {
 
 static void test_written(void **state) {
     (void)state;
-    static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3"};
+    static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3", "smollm3"};
     model_config c;
     put_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":576,"
                             "\"intermediate_size\":1536,\"num_hidden_layers\":30,\"num_attention_heads\":9,"
@@ -46,6 +46,7 @@ static void test_written(void **state) {
                 d.rope_factor = rope == ROPE_DEFAULT ? 0 : 1.75;
                 if (rope == ROPE_LLAMA3)
                     d.rope_low_freq_factor = 1, d.rope_high_freq_factor = 4.25, d.rope_original_positions = 512;
+                if (strcmp(types[t], "smollm3") == 0) d.layers[2].rope = LAYER_ROPE_NONE;
                 if (phi) d.rope_share = 0.7; /* of 32 elements 22 */
                 for (size_t i = 0; rope == ROPE_LONGROPE && i < 11; i++)
                     d.rope_short[i] = 1 + (double)i / 7, d.rope_long[i] = 1.1 * (double)(i + 1);
@@ -69,6 +70,10 @@ static void test_spec(void **state) {
     assert_int_equal(model_config_from_spec("type=qwen3,head-dim=48,rope-theta=1e6", &c), WR_OK);
     assert_true(strcmp(c.architecture, "Qwen3ForCausalLM") == 0 && c.qk_norm && !c.qkv_bias && c.D == 48 &&
                 c.rope_theta == 1e6);
+    assert_int_equal(model_config_from_spec("type=smollm3,layers=8", &c), WR_OK);
+    for (size_t l = 0; l < 8; l++) assert_true((c.layers[l].rope == LAYER_ROPE_NONE) == (l == 3 || l == 7));
+    assert_int_equal(model_config_from_spec("type=phi3", &c), WR_OK);
+    assert_true(c.fused && c.rope == ROPE_DEFAULT && strcmp(c.architecture, "Phi3ForCausalLM") == 0);
     assert_int_equal(model_config_from_spec("type=qwen2", &c), WR_OK);
     assert_true(c.qkv_bias && c.D == 32);
     static const char *const bad[] = {"type=gpt2",

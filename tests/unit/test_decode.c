@@ -44,6 +44,14 @@ static model *make_windowed(size_t C, size_t H, size_t G, size_t window) {
     return m;
 }
 
+/* Layers without rotary embedding, and a part of each head turned. */
+static model *make_turned(size_t C, size_t H, size_t G) {
+    model *m = make(C, H, G);
+    m->config.layers[1].rope = LAYER_ROPE_NONE;
+    m->config.rope_share = 0.75;
+    return m;
+}
+
 static kv_segment segment_make(const model *m, size_t capacity, const kv_segment *prefix) {
     const size_t n = kv_segment_size(&m->config, m->precision, capacity);
     return (kv_segment){.capacity = capacity, .k = mem_calloc(n, 1), .v = mem_calloc(n, 1), .prefix = prefix};
@@ -106,6 +114,7 @@ static void test_split(void **state) {
     check_split(make(64, 2, 2));
     check_split(make_with(48, 3, 1, NORM_AFTER, QK_NORM_HEAD));
     check_split(make_with(64, 4, 2, NORM_AFTER, QK_NORM_ALL));
+    check_split(make_turned(64, 4, 2));
     check_split(make_windowed(64, 4, 2, 20));
     check_split(make_windowed(48, 3, 1, 1));
     check_split(make_windowed(64, 4, 2, 64));

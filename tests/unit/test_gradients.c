@@ -91,6 +91,18 @@ static void test_fused(void **state) {
                 check_elements);
 }
 
+/* Layers without rotary embedding, alone and with norms and biases. */
+static void test_unturned(void **state) {
+    (void)state;
+    const shape s = {.C = 12, .L = 2, .H = 3, .G = 1, .F = 18, .unturned = true, LENGTHS(6, 1, 9)};
+    shape norms = s, window = s;
+    norms.norms = QK_NORM_HEAD, norms.bias = true;
+    window.window = 3, window.tied = true, window.kind = LOSS_ORDINAL;
+    check_shape(s, check_elements);
+    check_shape(norms, check_elements);
+    check_shape(window, check_elements);
+}
+
 static void test_rope_scaling(void **state) {
     (void)state;
     const shape s = {.C = 12, .L = 1, .H = 2, .G = 1, .D = 16, .F = 16, .tied = true, LENGTHS(40, 3)};
@@ -164,11 +176,12 @@ static void test_long_sequences(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lm_tied),     cmocka_unit_test(test_lm_untied),    cmocka_unit_test(test_ordinal),
-        cmocka_unit_test(test_dpo),         cmocka_unit_test(test_qkv_bias),     cmocka_unit_test(test_qk_norm),
-        cmocka_unit_test(test_norms_after), cmocka_unit_test(test_rope_scaling), cmocka_unit_test(test_fused),
-        cmocka_unit_test(test_tree),        cmocka_unit_test(test_deep_tree),    cmocka_unit_test(test_long_sequences),
-        cmocka_unit_test(test_windows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lm_tied),        cmocka_unit_test(test_lm_untied),
+                                       cmocka_unit_test(test_ordinal),        cmocka_unit_test(test_dpo),
+                                       cmocka_unit_test(test_qkv_bias),       cmocka_unit_test(test_qk_norm),
+                                       cmocka_unit_test(test_norms_after),    cmocka_unit_test(test_rope_scaling),
+                                       cmocka_unit_test(test_fused),          cmocka_unit_test(test_unturned),
+                                       cmocka_unit_test(test_tree),           cmocka_unit_test(test_deep_tree),
+                                       cmocka_unit_test(test_long_sequences), cmocka_unit_test(test_windows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

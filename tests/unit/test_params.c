@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3"};
+static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3", "smollm3"};
 enum { TYPES = sizeof types / sizeof *types };
 
 /* What m computes from is its masters, rounded where it computes in bf16. */
