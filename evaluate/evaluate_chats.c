@@ -29,7 +29,10 @@ static wr_status add_record(const reward_model *r, const record_bytes *b, chat_l
     if (x.n_history) memcpy(chat, x.history, x.n_history * sizeof *chat);
     chat[x.n_history] = (chat_message){"user", x.query, x.query_length, NULL};
     chat[x.n_history + 1] = (chat_message){"assistant", x.response, x.response_length, NULL};
-    const wr_status encoded = reward_model_encode(r, chat, x.n_history + 2, NULL, &l->texts[l->n], NULL);
+    const bool none = x.text && !x.response_length;
+    const wr_status encoded =
+        none ? wr_fail(WR_E_FORMAT, "a ready-made text without messages, which a chat template needs")
+             : reward_model_encode(r, chat, x.n_history + 2, NULL, &l->texts[l->n], NULL);
     if (encoded == WR_E_FORMAT) {
         if (!l->refused++) log_warn("left out: record %.80s: %s", x.id, wr_error());
         l->texts[l->n].n = 0;

@@ -55,6 +55,7 @@ wr_status prompts_read_dir(const char *dir, size_t limit, wr_status (*take)(void
         arena_reset(a);
         TRY(dataset_read(reader, (uint32_t)i, &bytes, &n));
         TRY(instance_decode(bytes, n, a, &x));
+        if (x.text && !x.query_length) continue; /* ready made, of messages that are not known */
         p.n_messages = x.n_history + 1;
         p.messages = arena_alloc(a, p.n_messages * sizeof *p.messages);
         TRY_ALLOC(p.messages);
@@ -64,6 +65,8 @@ wr_status prompts_read_dir(const char *dir, size_t limit, wr_status (*take)(void
         TRY(take(context, &p));
         taken++;
     }
+    if (index.n_records && !taken)
+        TRY(wr_fail(WR_E_FORMAT, "%s: its records are ready-made texts without messages, which are no prompts", dir));
 cleanup:
     free(seen.slots);
     dataset_reader_close(reader);
