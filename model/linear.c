@@ -1,7 +1,7 @@
 /* y = x W^T + s (x A^T) B^T, s = alpha / rank; A and B only where the layer has an adapter (LoRA).
  *
  *     q, k, v of a layer are one group: one product with [Wq; Wk; Wv] wherever the three lie one after another
- *     (group_parts), and an adapter each on its own columns of y
+ *     (group_parts), and an adapter each on its own columns of y; stored as one matrix, they have one adapter
  *     forward    u = s x A^T (T, rank)     y += u B^T
  *     backward   du = s dy B (T, rank)     dx = dy W + du A     dB += dy^T u     dA += du^T x
  *
@@ -18,12 +18,22 @@
 
 #define PARTS_MAX 3 /* linear layers of a group */
 
-static const struct group_kinds {
+typedef struct group_kinds {
     int n, kinds[PARTS_MAX];
-} group_kinds[LINEAR_GROUPS] = {[GROUP_QKV] = {3, {LAYER_Q, LAYER_K, LAYER_V}},
-                                [GROUP_O] = {1, {LAYER_O}},
-                                [GROUP_GATE_UP] = {2, {LAYER_GATE, LAYER_UP}},
-                                [GROUP_DOWN] = {1, {LAYER_DOWN}}};
+} group_kinds;
+
+/* The linear layers of a group: several, or the one that holds all of their rows. */
+static const group_kinds *kinds_of(const model *m, linear_group g) {
+    static const group_kinds kinds[2][LINEAR_GROUPS] = {{[GROUP_QKV] = {3, {LAYER_Q, LAYER_K, LAYER_V}},
+                                                         [GROUP_O] = {1, {LAYER_O}},
+                                                         [GROUP_GATE_UP] = {2, {LAYER_GATE, LAYER_UP}},
+                                                         [GROUP_DOWN] = {1, {LAYER_DOWN}}},
+                                                        {[GROUP_QKV] = {1, {LAYER_QKV}},
+                                                         [GROUP_O] = {1, {LAYER_O}},
+                                                         [GROUP_GATE_UP] = {1, {LAYER_GATE_UP}},
+                                                         [GROUP_DOWN] = {1, {LAYER_DOWN}}}};
+    return &kinds[m->config.fused][g];
+}
 
 /* A run of neighbouring linear layers whose weights lie one after another. */
 typedef struct part {
@@ -33,8 +43,9 @@ typedef struct part {
 
 static size_t group_parts(const model *m, size_t l, linear_group g, part parts[PARTS_MAX]) {
     size_t count = 0, column = 0;
-    for (int i = 0; i < group_kinds[g].n; i++) {
-        const size_t index = index_layer(m, l, group_kinds[g].kinds[i]);
+    const group_kinds *group = kinds_of(m, g);
+    for (int i = 0; i < group->n; i++) {
+        const size_t index = index_layer(m, l, group->kinds[i]);
         const tensor_info *t = &m->tensors[index];
         const char *W = m->weights[index];
         part *last = count ? &parts[count - 1] : NULL;
@@ -175,7 +186,7 @@ static columns kind_columns(const model *m, size_t l, linear_group g, int i) {
     columns c = {0, 0};
     for (int k = 0; k <= i; k++) {
         c.first += c.n;
-        c.n = m->tensors[index_layer(m, l, group_kinds[g].kinds[k])].dims[0];
+        c.n = m->tensors[index_layer(m, l, kinds_of(m, g)->kinds[k])].dims[0];
     }
     return c;
 }
@@ -201,9 +212,10 @@ wr_status linear_forward(const model *m, linear_context *c, size_t l, linear_gro
         else
             TRY(matmul_xwt(c->products, m->precision, T, parts[i].n, K, X, K, parts[i].W, to, N, y_f32, add));
     }
-    for (int i = 0; i < group_kinds[g].n; i++) {
+    const group_kinds *group = kinds_of(m, g);
+    for (int i = 0; i < group->n; i++) {
         const void *A, *B;
-        if (!adapter(m, l, group_kinds[g].kinds[i], &A, &B)) continue;
+        if (!adapter(m, l, group->kinds[i], &A, &B)) continue;
         const columns y = kind_columns(m, l, g, i);
         TRY(adapter_inner(m, c, T, K, X, A)); /* y += u B^T */
         TRY(matmul_xwt(c->products, m->precision, T, y.n, r, c->u.data, r, B, (char *)Y + y.first * y_bytes, N, y_f32,
@@ -233,9 +245,10 @@ wr_status linear_backward_input(const model *m, linear_context *c, size_t l, lin
     for (size_t i = 0; i < n; i++)
         TRY(matmul_dx(c->products, m->precision, T, parts[i].n, K, at(m, dY, parts[i].first), N, parts[i].W, dX, false,
                       i > 0));
-    for (int i = 0; i < group_kinds[g].n; i++) {
+    const group_kinds *group = kinds_of(m, g);
+    for (int i = 0; i < group->n; i++) {
         const void *A, *B;
-        if (!adapter(m, l, group_kinds[g].kinds[i], &A, &B)) continue;
+        if (!adapter(m, l, group->kinds[i], &A, &B)) continue;
         const columns y = kind_columns(m, l, g, i);
         TRY(adapter_inner_gradient(m, c, T, y.n, at(m, dY, y.first), N, B));
         TRY(matmul_dx(c->products, m->precision, T, r, K, c->du.data, r, A, dX, false, true));
@@ -251,10 +264,11 @@ wr_status linear_backward_weight(const model *m, linear_context *c, size_t l, li
     const size_t N = group_width(&m->config, g), K = group_depth(&m->config, g), r = m->lora ? m->lora->rank : 0;
     if (trains_parameters(m)) /* gradients of a group always lie one after another */
         return matmul_dw_add(c->products, m->precision, T, N, K, dY, N, X,
-                             grads + offset_layer(m, l, group_kinds[g].kinds[0]));
-    for (int i = 0; i < group_kinds[g].n; i++) {
+                             grads + offset_layer(m, l, kinds_of(m, g)->kinds[0]));
+    const group_kinds *group = kinds_of(m, g);
+    for (int i = 0; i < group->n; i++) {
         const void *A, *B;
-        const lora_pair *p = adapter(m, l, group_kinds[g].kinds[i], &A, &B);
+        const lora_pair *p = adapter(m, l, group->kinds[i], &A, &B);
         if (!p) continue;
         const columns y = kind_columns(m, l, g, i);
         const void *dy = at(m, dY, y.first);

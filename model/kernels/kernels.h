@@ -74,7 +74,8 @@ typedef struct qkv_args {
     bool norm_all;                /* norms over all heads of q, and of k: q_norm (H D), k_norm (G D) */
     float eps;
     const int32_t *position;      /* (T) */
-    const float *cosines, *sines; /* (positions, D/2); NULL: not rotated */
+    size_t unturned;              /* the last of a head's D elements, which RoPE leaves as they are */
+    const float *cosines, *sines; /* (positions, (D - unturned)/2); NULL: RoPE turns none */
 } qkv_args;
 
 typedef struct act_kernels {
@@ -86,8 +87,8 @@ typedef struct act_kernels {
     void (*rmsnorm_backward)(size_t T, size_t C, const void *dy, const float *x, const float *w, const float *rstd,
                              float *dx, float *dw, float *partial);
     /* qkv (T, (H+2G)D) in place. raw (T, (H+G)D): receives queries and keys with bias, before their norm (for the
-     * backward pass); NULL: not stored. RoPE turns (x1, x2), the halves of a head, into (x1 cos - x2 sin, x2 cos + x1
-     * sin). */
+     * backward pass); NULL: not stored. RoPE turns (x1, x2), the halves of what it turns of a head, into (x1 cos - x2
+     * sin, x2 cos + x1 sin). */
     void (*qkv)(const qkv_args *a, void *qkv, void *raw);
     /* dqkv (T, (H+2G)D): in, the gradient at the result; out, at the product. raw: as stored (needed with norms only).
      * dq_norm, dk_norm (as the norms) += and dbias ((H+2G)D) +=; each NULL: not wanted. partial: scratch (ceil(T /
@@ -99,11 +100,6 @@ typedef struct act_kernels {
     /* dgu (T, 2F) from dact (T, F); dact is then replaced by act, which the weight gradient of down_proj needs. dgu may
      * be gu. */
     void (*swiglu_backward)(size_t T, size_t F, const void *gu, void *dact_to_act, void *dgu);
-    /* The same with gelu in its tanh form. */
-    void (*geglu)(size_t T, size_t F, const void *gu, void *act);
-    void (*geglu_backward)(size_t T, size_t F, const void *gu, void *dact_to_act, void *dgu);
-    /* dy (n), the gradient at y = softcap(x), becomes that at x. */
-    void (*softcap_backward)(size_t n, float cap, const float *y, void *dy);
     void (*attention)(const attention_args *a);
     /* scratch: attention_backward_scratch(a) bytes, 64-byte aligned. */
     void (*attention_backward)(const attention_args *a, const attention_grad *g, void *scratch);
@@ -126,7 +122,6 @@ typedef struct kernels {
     void (*dw_add)(size_t M, size_t N, size_t K, const float *dY, size_t ldy, const float *X, float *dW);
     void (*exp)(size_t n, const float *x, float *y);  /* within 2 ulp */
     void (*silu)(size_t n, const float *x, float *y); /* x / (1 + e^-x) within 4 ulp */
-    void (*softcap)(size_t n, float cap, float *x);   /* x = cap tanh(x / cap) */
     /* Row i's running maximum, sum of exp(logit - maximum) and logit at target[i], continued over columns first … first
      * + V of logits (n, V). First call of a row: max -INFINITY, sum 0. The numbers are the same however the columns are
      * cut at multiples of SOFTMAX_COLUMNS. */

@@ -1,4 +1,4 @@
-/* Shape and hyper-parameters of a decoder of the Llama kind (Llama 3.x, Qwen2/2.5, Qwen3, Mistral, OLMo2, Gemma 2 and 3), read from and
+/* Shape and hyper-parameters of a decoder of one of the families of model/weights/family.c, read from and
  * written to a Hugging Face config.json. Letters used everywhere: B sequences, T tokens of a packed batch, C channels
  * (hidden_size), H query heads, G key/value heads, D head_dim, F feed-forward width (intermediate_size), V vocabulary,
  * L layers. */
@@ -14,7 +14,7 @@
 
 #define HEAD_DIM_MAX 512 /* what attention has room for (model/kernels/kernels.h) */
 
-enum { OBJECTIVE_NAME_CAP = 32 };
+enum { OBJECTIVE_NAME_CAP = 32, ROPE_FACTORS_MAX = HEAD_DIM_MAX / 2 };
 
 typedef enum model_head { HEAD_LM, HEAD_SCORE, HEAD_NONE } model_head;
 
@@ -23,7 +23,10 @@ typedef enum rope_type {
     ROPE_DEFAULT, /* not */
     ROPE_LINEAR,  /* f_i / factor */
     /* by wave length: long ones / factor, short ones as they are, between them interpolated (Llama 3.1) */
-    ROPE_LLAMA3
+    ROPE_LLAMA3,
+    /* f_i / short_i in rows of at most `original` tokens, f_i / long_i in longer ones; cos and sin times a factor
+     * (Phi-3) */
+    ROPE_LONGROPE
 } rope_type;
 
 /* RMSNorm of queries and keys before RoPE. */
@@ -36,15 +39,8 @@ typedef enum qk_norm {
 /* Where the norms of attention and MLP stand, f being either of them. */
 typedef enum norm_place {
     NORM_BEFORE, /* x + f(norm(x)) */
-    NORM_AFTER,  /* x + norm(f(x)) (OLMo2) */
-    NORM_BOTH    /* x + norm(f(another norm(x))) (Gemma) */
+    NORM_AFTER   /* x + norm(f(x)) (OLMo2) */
 } norm_place;
-
-/* What a gate of the MLP goes through. */
-typedef enum mlp_gate {
-    GATE_SILU,
-    GATE_GELU /* x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 */
-} mlp_gate;
 
 /* What differs between the layers of a model. All zeros: attention to everything before, the first rotary table. */
 typedef struct layer_kind {
@@ -58,18 +54,18 @@ typedef struct model_config {
     size_t max_positions;
     double rope_theta;
     rope_type rope;
-    double rope_factor;                                                          /* LINEAR, LLAMA3 */
-    double rope_low_freq_factor, rope_high_freq_factor, rope_original_positions; /* LLAMA3 */
+    double rope_share;  /* of a head's elements, the first ones, that RoPE turns (partial_rotary_factor); 0: all */
+    double rope_factor; /* LINEAR, LLAMA3; LONGROPE: 0: it follows from the positions */
+    double rope_low_freq_factor, rope_high_freq_factor;               /* LLAMA3 */
+    double rope_original_positions;                                   /* LLAMA3, LONGROPE */
+    double rope_attention_factor;                                     /* LONGROPE, 0: it follows from rope_factor */
+    double rope_short[ROPE_FACTORS_MAX], rope_long[ROPE_FACTORS_MAX]; /* LONGROPE, zeros behind the last pair */
     double rope_local_theta; /* of the second rotary table, which is not stretched; 0: there is none */
     size_t window;           /* of the layers that have one; 0: none has */
+    bool fused;              /* q_proj, k_proj, v_proj are stored as one matrix, and gate_proj and up_proj (Phi-3) */
     bool qkv_bias;           /* q_proj, k_proj, v_proj add a bias (Qwen2) */
     qk_norm qk_norm;
     norm_place norm_place;
-    bool norm_from_one;    /* norms multiply with 1 + weight */
-    bool scaled_embedding; /* embeddings are multiplied with sqrt(C) */
-    mlp_gate gate;
-    double query_scale;              /* scores are divided by its root; 0: D */
-    double attention_cap, final_cap; /* scores, logits s become cap tanh(s / cap); 0: as they are */
     double norm_eps;
     bool tied; /* lm_head shares embed_tokens */
     model_head head;
@@ -97,20 +93,28 @@ wr_status model_config_load(const char *dir, model_config *out);
 /* config.json text for saving weights of type `stored` (readable by transformers 4 and 5); `extra` (may be NULL) is a
  * JSON object whose members are added. */
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out);
-/* Family: sets model_type, what follows from it (qkv_bias, norms, gate …) and what its class has for scores and caps.
- * WR_E_FORMAT lists those there are. */
+/* Family: sets model_type and what follows from it (qkv_bias, qk_norm, norm_place, fused). WR_E_FORMAT lists those
+ * there are. */
 wr_status model_config_set_type(model_config *c, const char *model_type);
 /* Head: sets head, n_outputs and the architecture's name in the family of model_type. */
 void model_config_set_head(model_config *c, model_head head, size_t n_outputs);
 /* Parses a --new SPEC: "layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,max-positions=1024,tied=1" (every key optional;
  * defaults are those of this example; also head-dim=N (hidden/heads), type=NAME, a row of model/weights/family.c,
- * rope-theta=X, window=N: of the layers that have one in the family). V, ids of special tokens come from the tokenizer, set by the caller. */
+ * rope-theta=X). V, ids of special tokens come from the tokenizer, set by the caller. */
 wr_status model_config_from_spec(const char *spec, model_config *out);
 /* Checks that the shapes make sense and do not overflow. */
 wr_status model_config_check(const model_config *c);
-/* Inverse frequencies (D/2) of the first rotary table, scaling included, in f32 as transformers computes them. */
+/* Elements of a head that RoPE turns, its first ones: even. */
+size_t model_config_rotary(const model_config *c);
+/* Inverse frequencies (model_config_rotary / 2) of the first rotary table, scaling included, in f32 as transformers
+ * computes them. */
 void model_config_rope(const model_config *c, float *inverse_frequency);
 /* Those of a table of ROPE_TABLES. */
 void model_config_rope_of(const model_config *c, int table, float *inverse_frequency);
+/* LONGROPE: those of rows of more than model_config_rope_switch tokens, SIZE_MAX in models of other types. */
+void model_config_rope_long(const model_config *c, float *inverse_frequency);
+size_t model_config_rope_switch(const model_config *c);
+/* What cos and sin are multiplied by. */
+float model_config_rope_scale(const model_config *c);
 
 #endif

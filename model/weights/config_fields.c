@@ -65,6 +65,11 @@ wr_status field_must_be_number(const json_value *o, const char *key, double harm
 }
 
 void field_write_double(json_writer *w, const char *key, double x) {
+    json_key(w, key);
+    field_write_number(w, x);
+}
+
+void field_write_number(json_writer *w, double x) {
     char text[32];
     json_value v = {.kind = JSON_NUMBER, .text = text};
     for (int digits = 6; digits <= 17; digits++) {
@@ -73,5 +78,5 @@ void field_write_double(json_writer *w, const char *key, double x) {
     }
     if (!strpbrk(text, ".e")) memcpy(text + strlen(text), ".0", sizeof ".0"); /* at most 17 digits: there is room */
     v.length = strlen(text);
-    json_member_copy(w, key, &v);
+    json_copy(w, &v);
 }

@@ -21,15 +21,16 @@ wr_status field_must_be_number(const json_value *o, const char *key, double harm
 
 /* The shortest number that reads back as the same double, always with a point or an exponent. */
 void field_write_double(json_writer *w, const char *key, double x);
+void field_write_number(json_writer *w, double x); /* the same as an element of an array */
 
 /* rope_parameters (transformers 5) or rope_theta and rope_scaling (4). Needs max_positions. */
 wr_status config_read_rope(const json_value *o, model_config *c);
 void config_write_rope(json_writer *w, const model_config *c);
 
-/* layer_types, sliding_window and what stands in for them. Needs L. */
+/* layer_types, sliding_window, no_rope_layers and what stands in for them. Needs L. */
 wr_status config_read_layers(const json_value *o, model_config *c);
 void config_write_layers(json_writer *w, const model_config *c);
-/* What follows from which layers have a window: no window where none has, and rotary tables. */
-void config_settle_layers(model_config *c);
+/* No rotary embedding in each so many-th layer; 0: in all layers one, as it is. */
+void config_turn_layers(model_config *c, size_t unturned_every);
 
 #endif

@@ -20,6 +20,8 @@ const lora_module lora_modules[LORA_MODULE_COUNT] = {
 #undef X
 };
 
+bool lora_module_there(const model *m, size_t k) { return index_layer(m, 0, lora_modules[k].kind) != SIZE_MAX; }
+
 /* As PEFT: `target` is the module's whole name ("model.layers.3.self_attn.q_proj"), or its end after a dot. */
 static bool lora_target_matches(size_t layer, const char *path, const char *target, size_t target_length) {
     char name[96];
@@ -105,10 +107,13 @@ void lora_free(struct lora *a) {
 /* --- fresh adapters ----------------------------------------------------------------------------------------------- */
 
 /* Kinds named by a comma-separated list of module names or their ends. */
-static wr_status parse_targets(const char *list, unsigned *mask) {
+static wr_status parse_targets(const model *m, const char *list, unsigned *mask) {
+    unsigned there = 0;
     *mask = 0;
+    for (size_t k = 0; k < LORA_MODULE_COUNT; k++)
+        if (lora_module_there(m, k)) there |= LORA_MODULE_BIT(lora_modules[k].kind);
     if (!list || strcmp(list, "all-linear") == 0) {
-        for (size_t k = 0; k < LORA_MODULE_COUNT; k++) *mask |= LORA_MODULE_BIT(lora_modules[k].kind);
+        *mask = there;
         return WR_OK;
     }
     for (const char *word = list;;) {
@@ -116,11 +121,13 @@ static wr_status parse_targets(const char *list, unsigned *mask) {
         unsigned found = 0;
         for (size_t k = 0; k < LORA_MODULE_COUNT; k++)
             if (lora_target_matches(0, lora_modules[k].path, word, n)) found |= LORA_MODULE_BIT(lora_modules[k].kind);
+        found &= there;
         if (!found)
             return wr_fail(WR_E_USAGE,
-                           "LoRA target \"%.*s\" is not a linear layer; there are q_proj, k_proj, v_proj, o_proj, "
-                           "gate_proj, up_proj, down_proj, and all-linear",
-                           (int)n, word);
+                           "LoRA target \"%.*s\" is not a linear layer; there are %s, o_proj, %s, down_proj, and "
+                           "all-linear",
+                           (int)n, word, m->config.fused ? "qkv_proj" : "q_proj, k_proj, v_proj",
+                           m->config.fused ? "gate_up_proj" : "gate_proj, up_proj");
         *mask |= found;
         if (!word[n]) return WR_OK;
         word += n + 1;
@@ -144,7 +151,7 @@ wr_status lora_attach(model *m, const lora_options *o) {
     if (m->lora) return wr_fail(WR_E_USAGE, "the model has adapters already");
     if (o->rank == 0) return wr_fail(WR_E_USAGE, "the rank of LoRA adapters must be at least 1");
     if (!(o->alpha > 0) || !isfinite(o->alpha)) return wr_fail(WR_E_USAGE, "LoRA's alpha must be a positive number");
-    TRY(parse_targets(o->targets, &mask));
+    TRY(parse_targets(m, o->targets, &mask));
     layer_targets = mem_calloc(m->config.L, sizeof *layer_targets);
     TRY_ALLOC(layer_targets);
     for (size_t l = 0; l < m->config.L; l++) layer_targets[l] = mask;

@@ -19,6 +19,7 @@ wr_status lora_merge(model *m) {
         return wr_fail(WR_E_USAGE, "adapters cannot be merged into a model that was loaded frozen");
     const float scale = (float)(a->alpha / (double)a->rank);
     for (size_t k = 0; k < LORA_MODULE_COUNT; k++) {
+        if (!lora_module_there(m, k)) continue;
         const size_t count = m->tensors[index_layer(m, 0, lora_modules[k].kind)].count;
         if (count > largest) largest = count;
     }

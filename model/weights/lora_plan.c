@@ -199,8 +199,19 @@ static wr_status add_module(const json_value *root, const char *key, bool linear
 static wr_status check_others(const model *m, const json_value *root) {
     wr_status status = WR_OK;
     const model_family *f = config_family(&m->config);
-    const char *const of_layer[] = {
-        "", "self_attn", "mlp", "mlp.act_fn", f->attention_norm, f->mlp_norm, "self_attn.q_norm", "self_attn.k_norm"};
+    const bool norms = m->config.qk_norm, fused = m->config.fused;
+    const char *const of_layer[] = {"",
+                                    "self_attn",
+                                    "mlp",
+                                    fused ? "mlp.activation_fn" : "mlp.act_fn",
+                                    f->attention_norm,
+                                    f->mlp_norm,
+                                    norms   ? "self_attn.q_norm"
+                                    : fused ? "resid_attn_dropout"
+                                            : NULL,
+                                    norms   ? "self_attn.k_norm"
+                                    : fused ? "resid_mlp_dropout"
+                                            : NULL};
     static const char *const of_model[] = {"model", "model.layers", "model.norm", "model.rotary_emb"};
     char key[NAME_CAP];
     bool found = false;
@@ -209,7 +220,7 @@ static wr_status check_others(const model *m, const json_value *root) {
         if (found) TRY(wr_fail(WR_E_FORMAT, "target_modules: it takes in %s, which can have no adapter", of_model[i]));
     }
     for (size_t l = 0; l < m->config.L; l++)
-        for (size_t i = 0; i < sizeof of_layer / sizeof *of_layer - (m->config.qk_norm ? 0 : 2); i++) {
+        for (size_t i = 0; i < sizeof of_layer / sizeof *of_layer && of_layer[i]; i++) {
             snprintf(key, sizeof key, "model.layers.%zu%s%s", l, *of_layer[i] ? "." : "", of_layer[i]);
             TRY(targeted(root, key, false, &found));
             if (found) TRY(wr_fail(WR_E_FORMAT, "target_modules: it takes in %s, which can have no adapter", key));
@@ -223,8 +234,21 @@ cleanup:
 static wr_status read_saved(const model *m, const json_value *root, lora_plan *p) {
     wr_status status = WR_OK;
     const model_family *f = config_family(&m->config);
-    const char *const others[] = {"model",  "layers",          "norm",      "rotary_emb", "self_attn", "mlp",
-                                  "act_fn", f->attention_norm, f->mlp_norm, "q_norm",     "k_norm"};
+    const char *const others[] = {"model",
+                                  "layers",
+                                  "norm",
+                                  "rotary_emb",
+                                  "self_attn",
+                                  "mlp",
+                                  "act_fn",
+                                  f->attention_norm,
+                                  f->mlp_norm,
+                                  "q_norm",
+                                  "k_norm",
+                                  "activation_fn",
+                                  "resid_attn_dropout",
+                                  "resid_mlp_dropout"};
+    const size_t n_others = sizeof others / sizeof *others - (m->config.fused ? 0 : 3);
     TRY(check_strings(root, "modules_to_save", false));
     const json_value *saved = json_get(root, "modules_to_save");
     /* PEFT adds it for the task, whatever the list says. */
@@ -237,10 +261,10 @@ static wr_status read_saved(const model *m, const json_value *root, lora_plan *p
         if (is_text(v, "score") || is_text(v, "classifier") || is_text(v, "lm_head") || is_text(v, "embed_tokens") ||
             is_text(v, "model.embed_tokens"))
             continue;
-        for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-            ours = ours || strstr(others[i], v->text) || strstr(v->text, others[i]);
+        for (size_t i = 0; i < n_others; i++) ours = ours || strstr(others[i], v->text) || strstr(v->text, others[i]);
         for (size_t k = 0; k < LORA_MODULE_COUNT; k++)
-            ours = ours || strstr(lora_modules[k].path, v->text) || strstr(v->text, lora_modules[k].path);
+            ours = ours || (lora_module_there(m, k) &&
+                            (strstr(lora_modules[k].path, v->text) || strstr(v->text, lora_modules[k].path)));
         if (ours || strstr("lm_head", v->text) || strstr("embed_tokens", v->text) || strstr("score", v->text))
             TRY(wr_fail(WR_E_FORMAT, "modules_to_save: \"%.80s\" is not supported; score, lm_head and embed_tokens are",
                         v->text));
@@ -257,6 +281,7 @@ static void tell_absent(const model *m, const json_value *root) {
         bool found = ends_as("lm_head", v->text) || ends_as("model.embed_tokens", v->text) || ends_as("score", v->text);
         for (size_t l = 0; l < m->config.L && !found; l++)
             for (size_t k = 0; k < LORA_MODULE_COUNT && !found; k++) {
+                if (!lora_module_there(m, k)) continue;
                 snprintf(key, sizeof key, "model.layers.%zu.%s", l, lora_modules[k].path);
                 found = ends_as(key, v->text);
             }
@@ -283,6 +308,7 @@ static wr_status read_targets(const model *m, const json_value *root, lora_plan 
     for (size_t l = 0; l < m->config.L; l++)
         for (size_t k = 0; k < LORA_MODULE_COUNT; k++) {
             lora_share *share = &p->layers[l * LORA_MODULE_COUNT + k];
+            if (!lora_module_there(m, k)) continue;
             snprintf(key, sizeof key, "model.layers.%zu.%s", l, lora_modules[k].path);
             TRY(add_module(root, key, true, share));
             any += share->rank > 0;

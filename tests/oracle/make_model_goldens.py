@@ -48,11 +48,13 @@ STORED = {
     "qwen3-window-score": spec("qwen3", 3, False, 10, 4, 2, 6, 16, 33, 3, window=2, windowed=[True, False, True]),
     "olmo2": spec("olmo2", 0, False, 10, 4, 2, 4, 14, 33, 2, stored="bf16", layout=4, pad=None),
     "olmo2-score": spec("olmo2", 3, False, 8, 2, 1, 6, 16, 33, 1),
-    "gemma2": spec("gemma2", 0, True, 12, 4, 2, 6, 14, 33, 3, window=3, query_scale=5, attention_cap=0.8, final_cap=1.5),
-    "gemma2-score": spec("gemma2", 3, True, 12, 2, 1, 4, 14, 35, 2, window=4, query_scale=8, stored="bf16", layout=4),
-    "gemma3": spec("gemma3_text", 0, True, 12, 4, 2, 6, 14, 33, 3, window=3, windowed=[True, True, False], query_scale=6, rope="linear", layout=4),
-    "gemma3-untied": spec("gemma3_text", 0, False, 12, 2, 1, 6, 14, 33, 7, window=5, query_scale=4, final_cap=2.0, stored="bf16", layout=4, seed=2),
-    "gemma3-score": spec("gemma3_text", 3, True, 12, 4, 2, 6, 14, 37, 2, window=2, windowed=[True, False], query_scale=6, final_cap=0.1),
+    "smollm3": spec("smollm3", 0, True, 8, 2, 1, 4, 12, 35, 4, stored="bf16", layout=4, pad=None),
+    "smollm3-window": spec("smollm3", 0, False, 8, 2, 1, 4, 12, 33, 3, turned=[0, 1, 0], window=3),
+    "smollm3-score": spec("smollm3", 3, False, 8, 2, 2, 6, 14, 37, 2, turned=[1, 0], window=4, windowed=[True, False]),
+    "phi3-window": spec("phi3", 0, False, 12, 3, 1, 4, 14, 35, 1, window=4),
+    "phi3": spec("phi3", 0, False, 12, 3, 1, 4, 14, 35, 2, stored="bf16", layout=4),
+    "phi3-partial-tied": spec("phi3", 0, True, 16, 2, 2, 8, 12, 33, 1, rope="longrope", share=0.75),
+    "phi3-score": spec("phi3", 3, False, 12, 2, 1, 6, 16, 33, 2, rope="longrope", layout=4),
     "llama-long": spec("llama", 0, True, 8, 2, 1, 6, 12, 19, 1, rope="llama3", positions=2048, lengths=[1500, 1, 70]),
 }
 

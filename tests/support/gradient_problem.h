@@ -11,15 +11,13 @@ typedef enum loss_kind { LOSS_LM, LOSS_ORDINAL, LOSS_DPO } loss_kind;
 /* What a test chooses; zero is the plain case. */
 typedef struct shape {
     size_t C, L, H, G, D, F; /* D 0: C / H */
-    bool tied, bias, recompute;
+    bool tied, bias, fused, recompute;
+    double share; /* of a head that RoPE turns; 0: all */
     qk_norm norms;
     norm_place place;
     rope_type rope;
-    size_t window;         /* of layers 0, 2, …; 0: none */
-    double local_theta;    /* of their rotary table; 0: that of all */
-    bool from_one, scaled; /* norms that count from 1; embeddings times sqrt(C) */
-    mlp_gate gate;
-    double query_scale, attention_cap, final_cap;
+    size_t window;    /* of layers 0, 2, …; 0: none */
+    bool unturned;    /* layers 0, 2, … have no rotary embedding */
     const char *lora; /* targets of adapters, NULL: none */
     loss_kind kind;
     size_t B;

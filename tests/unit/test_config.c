@@ -3,7 +3,6 @@
 #include "model/weights/config.h"
 #include "tests/support/temp_folder.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,16 +64,19 @@ static void test_families(void **state) {
     static const struct {
         const char *type, *prefix;
         size_t G, D, max_positions;
-        double eps;
+        double eps, theta;
         int32_t bos, eos, pad;
         bool qkv_bias;
         qk_norm qk_norm;
         norm_place place;
-    } families[] = {{"llama", "Llama", 16, 16, 2048, 1e-6, 1, 2, -1, false, QK_NORM_NONE, NORM_BEFORE},
-                    {"qwen2", "Qwen2", 32, 16, 32768, 1e-6, -1, -1, -1, true, QK_NORM_NONE, NORM_BEFORE},
-                    {"qwen3", "Qwen3", 32, 128, 32768, 1e-6, -1, -1, -1, false, QK_NORM_HEAD, NORM_BEFORE},
-                    {"mistral", "Mistral", 8, 16, 131072, 1e-6, 1, 2, -1, false, QK_NORM_NONE, NORM_BEFORE},
-                    {"olmo2", "Olmo2", 16, 16, 2048, 1e-5, -1, 50279, 1, false, QK_NORM_ALL, NORM_AFTER}};
+    } families[] = {
+        {"llama", "Llama", 16, 16, 2048, 1e-6, 1e4, 1, 2, -1, false, QK_NORM_NONE, NORM_BEFORE},
+        {"qwen2", "Qwen2", 32, 16, 32768, 1e-6, 1e4, -1, -1, -1, true, QK_NORM_NONE, NORM_BEFORE},
+        {"qwen3", "Qwen3", 32, 128, 32768, 1e-6, 1e4, -1, -1, -1, false, QK_NORM_HEAD, NORM_BEFORE},
+        {"mistral", "Mistral", 8, 16, 131072, 1e-6, 1e4, 1, 2, -1, false, QK_NORM_NONE, NORM_BEFORE},
+        {"olmo2", "Olmo2", 16, 16, 2048, 1e-5, 1e4, -1, 50279, 1, false, QK_NORM_ALL, NORM_AFTER},
+        {"smollm3", "SmolLM3", 4, 16, 32768, 1e-6, 2e6, 128000, 128001, 128004, false, QK_NORM_NONE, NORM_BEFORE},
+        {"phi3", "Phi3", 16, 16, 4096, 1e-5, 1e4, 1, 32000, 32000, false, QK_NORM_NONE, NORM_BEFORE}};
     static const struct {
         const char *suffix;
         model_head head;
@@ -99,8 +101,8 @@ static void test_families(void **state) {
             assert_true(c.bos_id == families[f].bos && c.eos_id == families[f].eos && c.pad_id == families[f].pad);
             assert_true(c.qkv_bias == families[f].qkv_bias && c.qk_norm == families[f].qk_norm &&
                         c.norm_place == families[f].place);
-            assert_true(c.rope == ROPE_DEFAULT && c.rope_theta == 10000 && c.norm_eps == families[f].eps &&
-                        c.init_std == 0.02 && !c.tied);
+            assert_true(c.rope == ROPE_DEFAULT && c.rope_theta == families[f].theta && c.norm_eps == families[f].eps &&
+                        c.init_std == 0.02 && c.tied == (strcmp(c.model_type, "smollm3") == 0));
             /* null is none, whatever the class has */
             snprintf(strrchr(text, '}'), 64, ",\"pad_token_id\":null,\"bos_token_id\":null,\"eos_token_id\":null}");
             put_text("config.json", text);
@@ -111,73 +113,6 @@ static void test_families(void **state) {
 
 #define LLAMA3                                                                                                         \
     "\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192"
-
-static void test_rope(void **state) {
-    (void)state;
-    static const struct {
-        const char *text;
-        rope_type type;
-        double theta, factor, original;
-    } good[] = {
-        {"\"rope_scaling\":{\"rope_type\":\"llama3\"," LLAMA3 "},\"rope_theta\":5e5,", ROPE_LLAMA3, 5e5, 8, 8192},
-        {"\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5," LLAMA3 "},", ROPE_LLAMA3, 5e5, 8, 8192},
-        {"\"rope_scaling\":{\"type\":\"llama3\"," LLAMA3
-         "},\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5," LLAMA3 "},",
-         ROPE_LLAMA3, 5e5, 8, 8192},
-        {"\"max_position_embeddings\":99,\"rope_parameters\":{\"rope_type\":\"llama3\",\"factor\":4,\"low_freq_"
-         "factor\":1,\"high_freq_factor\":2},",
-         ROPE_LLAMA3, 1e4, 4, 99},
-        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.5},", ROPE_LINEAR, 1e4, 2.5, 0},
-        {"\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2.5,\"rope_theta\":77.5},", ROPE_LINEAR, 77.5, 2.5,
-         0},
-        {"\"rope_scaling\":{\"rope_type\":\"default\",\"type\":\"default\"},", ROPE_DEFAULT, 1e4, 0, 0},
-        {"\"rope_scaling\":{},\"rope_parameters\":{\"rope_theta\":3.0},", ROPE_DEFAULT, 3, 0, 0},
-    };
-    model_config c;
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        if (load(good[i].text, &c) < 0) fail_msg("%s: %s", good[i].text, wr_error());
-        if (c.rope != good[i].type || c.rope_theta != good[i].theta || c.rope_factor != good[i].factor ||
-            c.rope_original_positions != good[i].original)
-            fail_msg("%s: read as %d %g %g %g", good[i].text, (int)c.rope, c.rope_theta, c.rope_factor,
-                     c.rope_original_positions);
-    }
-}
-
-/* In double, from the text of the Llama 3.1 formula; f32 keeps 24 bits through about ten operations. */
-static double frequency(const model_config *c, size_t i) {
-    const double f = pow(c->rope_theta, -2.0 * (double)i / (double)c->D), wave = 2 * acos(-1.0) / f;
-    if (c->rope == ROPE_DEFAULT) return f;
-    if (c->rope == ROPE_LINEAR || wave > c->rope_original_positions / c->rope_low_freq_factor)
-        return f / c->rope_factor;
-    if (wave < c->rope_original_positions / c->rope_high_freq_factor) return f;
-    const double smooth = (c->rope_original_positions / wave - c->rope_low_freq_factor) /
-                          (c->rope_high_freq_factor - c->rope_low_freq_factor);
-    return (1 - smooth) * f / c->rope_factor + smooth * f;
-}
-
-static void test_frequencies(void **state) {
-    (void)state;
-    model_config c = {.D = 128,
-                      .rope_theta = 5e5,
-                      .rope_factor = 8,
-                      .rope_low_freq_factor = 1,
-                      .rope_high_freq_factor = 4,
-                      .rope_original_positions = 8192};
-    float f[64];
-    for (c.rope = ROPE_DEFAULT; c.rope <= ROPE_LLAMA3; c.rope++) {
-        size_t kept = 0, divided = 0;
-        model_config_rope(&c, f);
-        for (size_t i = 0; i < 64; i++) {
-            const double want = frequency(&c, i), plain = pow(c.rope_theta, -2.0 * (double)i / 128);
-            if (!(fabs((double)f[i] - want) <= 2e-6 * want))
-                fail_msg("type %d, frequency %zu is %.9g, not %.9g", (int)c.rope, i, (double)f[i], want);
-            kept += fabs(want / plain - 1) < 1e-9;
-            divided += fabs(want / plain - 0.125) < 1e-9;
-        }
-        /* all three cases are there */
-        if (c.rope == ROPE_LLAMA3) assert_true(kept > 0 && divided > 0 && kept + divided < 64);
-    }
-}
 
 static void test_refused(void **state) {
     (void)state;
@@ -297,7 +232,7 @@ static void test_optional(void **state) {
     put_text("config.json", "{\"architectures\":[],\"model_type\":\"llama\"," SHAPES "\"a\":1}");
     assert_int_equal(model_config_load(test_folder(), &c), WR_OK);
     assert_true(c.head == HEAD_LM);
-    /* A missing pad_token_id is the family's default, which none of these families has; null is none, too. */
+    /* A missing pad_token_id is the family's default, which Llama does not have; null is none in every family. */
     assert_int_equal(load("", &c), WR_OK);
     assert_int_equal(c.pad_id, -1);
     assert_int_equal(load("\"pad_token_id\":null,", &c), WR_OK);
@@ -308,8 +243,7 @@ static void test_optional(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_versions), cmocka_unit_test(test_families),
-                                       cmocka_unit_test(test_rope),     cmocka_unit_test(test_frequencies),
-                                       cmocka_unit_test(test_refused),  cmocka_unit_test(test_no_config),
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_no_config),
                                        cmocka_unit_test(test_optional)};
     return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

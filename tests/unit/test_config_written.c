@@ -23,7 +23,7 @@ static void check_written(const model_config *c, precision stored) {
 
 static void test_written(void **state) {
     (void)state;
-    static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "gemma2", "gemma3_text"};
+    static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3", "smollm3"};
     model_config c;
     put_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":576,"
                             "\"intermediate_size\":1536,\"num_hidden_layers\":30,\"num_attention_heads\":9,"
@@ -34,7 +34,9 @@ static void test_written(void **state) {
     assert_int_equal(c.n_eos, 2);
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
         for (model_head head = HEAD_LM; head <= HEAD_NONE; head++)
-            for (rope_type rope = ROPE_DEFAULT; rope <= ROPE_LLAMA3; rope++) {
+            for (rope_type rope = ROPE_DEFAULT; rope <= ROPE_LONGROPE; rope++) {
+                const bool phi = strcmp(types[t], "phi3") == 0;
+                if (rope != ROPE_DEFAULT && phi != (rope == ROPE_LONGROPE)) continue;
                 model_config d = c;
                 memset(d.model_type, 0, sizeof d.model_type);
                 memset(d.architecture, 0, sizeof d.architecture);
@@ -44,6 +46,11 @@ static void test_written(void **state) {
                 d.rope_factor = rope == ROPE_DEFAULT ? 0 : 1.75;
                 if (rope == ROPE_LLAMA3)
                     d.rope_low_freq_factor = 1, d.rope_high_freq_factor = 4.25, d.rope_original_positions = 512;
+                if (strcmp(types[t], "smollm3") == 0) d.layers[2].rope = LAYER_ROPE_NONE;
+                if (phi) d.rope_share = 0.7; /* of 32 elements 22 */
+                for (size_t i = 0; rope == ROPE_LONGROPE && i < 11; i++)
+                    d.rope_short[i] = 1 + (double)i / 7, d.rope_long[i] = 1.1 * (double)(i + 1);
+                if (rope == ROPE_LONGROPE) d.rope_original_positions = 512, d.rope_attention_factor = 1.19;
                 check_written(&d, (precision)(t % PRECISIONS));
             }
     assert_int_equal(model_config_set_type(&c, "gemma"), WR_E_FORMAT);
@@ -63,17 +70,12 @@ static void test_spec(void **state) {
     assert_int_equal(model_config_from_spec("type=qwen3,head-dim=48,rope-theta=1e6", &c), WR_OK);
     assert_true(strcmp(c.architecture, "Qwen3ForCausalLM") == 0 && c.qk_norm && !c.qkv_bias && c.D == 48 &&
                 c.rope_theta == 1e6);
+    assert_int_equal(model_config_from_spec("type=smollm3,layers=8", &c), WR_OK);
+    for (size_t l = 0; l < 8; l++) assert_true((c.layers[l].rope == LAYER_ROPE_NONE) == (l == 3 || l == 7));
+    assert_int_equal(model_config_from_spec("type=phi3", &c), WR_OK);
+    assert_true(c.fused && c.rope == ROPE_DEFAULT && strcmp(c.architecture, "Phi3ForCausalLM") == 0);
     assert_int_equal(model_config_from_spec("type=qwen2", &c), WR_OK);
     assert_true(c.qkv_bias && c.D == 32);
-    assert_int_equal(model_config_from_spec("type=qwen3,window=9", &c), WR_OK);
-    assert_true(c.window == 9 && c.layers[0].windowed && c.layers[3].windowed && !c.layers[4].windowed);
-    assert_int_equal(model_config_from_spec("type=gemma3_text,layers=6,window=9", &c), WR_OK);
-    assert_true(c.window == 9 && c.layers[0].windowed && !c.layers[5].windowed && c.rope_theta == 1e6 &&
-                c.final_cap == 0);
-    c.V = 9;
-    check_written(&c, PRECISION_F32);
-    assert_int_equal(model_config_from_spec("type=gemma2", &c), WR_OK);
-    assert_true(c.window == 4096 && c.final_cap == 30 && c.query_scale == 32 && !c.layers[1].windowed);
     static const char *const bad[] = {"type=gpt2",
                                       "type",
                                       "head-dim=7",

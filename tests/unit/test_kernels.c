@@ -122,23 +122,22 @@ static void test_rmsnorm(void **state) {
     EACH_TABLE(k) EACH_PRECISION(p) EACH_SHAPE(s, row_shapes) check_rmsnorm(k, p, row_shapes[s][0], row_shapes[s][1]);
 }
 
-/* SwiGLU or GeGLU. */
-static void check_gated(const kernels_table *k, precision p, bool gelu, size_t T, size_t F) {
+static void check_swiglu(const kernels_table *k, precision p, size_t T, size_t F) {
     const act_kernels *a = &k->act[p];
     numbers gu = numbers_random(p, 2 * T * F, 1), d = numbers_random(p, T * F, 2), act[2], back[3], dgu[3];
     double *want = mem_aligned(T * F, sizeof *want), *dwant = mem_aligned(2 * T * F, sizeof *dwant);
     for (int i = 0; i < 2; i++) {
         act[i] = numbers_zero(p, T * F), back[i] = numbers_copy(&d), dgu[i] = numbers_zero(p, 2 * T * F);
         omp_set_num_threads(i ? 3 : 1);
-        (gelu ? a->geglu : a->swiglu)(T, F, gu.data, act[i].data);
-        (gelu ? a->geglu_backward : a->swiglu_backward)(T, F, gu.data, back[i].data, dgu[i].data);
+        a->swiglu(T, F, gu.data, act[i].data);
+        a->swiglu_backward(T, F, gu.data, back[i].data, dgu[i].data);
     }
     back[2] = numbers_copy(&d), dgu[2] = numbers_copy(&gu); /* in place */
-    (gelu ? a->geglu_backward : a->swiglu_backward)(T, F, dgu[2].data, back[2].data, dgu[2].data);
-    (gelu ? ref_geglu : ref_swiglu)(T, F, gu.exact, want);
-    (gelu ? ref_geglu_backward : ref_swiglu_backward)(T, F, gu.exact, d.exact, dwant);
-    check(k->name, gelu ? "geglu" : "swiglu", &act[0], want, 1e-6);
-    check(k->name, gelu ? "geglu's gradient" : "swiglu's gradient", &dgu[0], dwant, 1e-6);
+    a->swiglu_backward(T, F, dgu[2].data, back[2].data, dgu[2].data);
+    ref_swiglu(T, F, gu.exact, want);
+    ref_swiglu_backward(T, F, gu.exact, d.exact, dwant);
+    check(k->name, "swiglu", &act[0], want, 1e-6);
+    check(k->name, "swiglu's gradient", &dgu[0], dwant, 1e-6);
     check_same(&act[0], &act[1]), check_same(&act[0], &back[0]), check_same(&act[0], &back[1]),
         check_same(&act[0], &back[2]);
     check_same(&dgu[0], &dgu[1]), check_same(&dgu[0], &dgu[2]);
@@ -146,12 +145,12 @@ static void check_gated(const kernels_table *k, precision p, bool gelu, size_t T
     free(want), free(dwant);
 }
 
-static void test_gated(void **state) {
+static void test_swiglu(void **state) {
     (void)state;
-    for (int gelu = 0; gelu < 2; gelu++) EACH_TABLE(k) EACH_PRECISION(p) {
-            EACH_SHAPE(s, row_shapes) check_gated(k, p, gelu, row_shapes[s][0], row_shapes[s][1]);
-            check_gated(k, p, gelu, 9, 5);
-        }
+    EACH_TABLE(k) EACH_PRECISION(p) {
+        EACH_SHAPE(s, row_shapes) check_swiglu(k, p, row_shapes[s][0], row_shapes[s][1]);
+        check_swiglu(k, p, 9, 5);
+    }
 }
 
 typedef struct qkv_shape {
@@ -258,6 +257,50 @@ static void test_qkv(void **state) {
         check_qkv(k, p, qkv_shapes[s], options & 1, options >= 2, options >= 4);
 }
 
+/* RoPE that turns the first `turned` elements of a head and leaves the others: x, and (sign -1) its transpose, by the
+ * definition. Values are left. */
+static void turn_by_hand(size_t T, size_t H, size_t G, size_t D, size_t turned, double sign, const double *c,
+                         const double *s, double *x) {
+    const size_t half = turned / 2;
+    for (size_t t = 0; t < T; t++)
+        for (size_t h = 0; h < H + G; h++)
+            for (size_t i = 0; i < half; i++) {
+                double *a = x + t * (H + 2 * G) * D + h * D + i, *b = a + half;
+                const double x1 = *a, x2 = *b, ci = c[t * half + i], si = sign * s[t * half + i];
+                *a = x1 * ci - x2 * si, *b = x2 * ci + x1 * si;
+            }
+}
+
+static void check_turned(const kernels_table *k, precision p, size_t D, size_t turned) {
+    enum { T = 5, H = 2, G = 1 };
+    const size_t n = T * (H + 2 * G) * D;
+    numbers x = numbers_random(p, n, 1), d = numbers_random(p, n, 2);
+    numbers c = numbers_random(PRECISION_F32, T * D, 3), s = numbers_random(PRECISION_F32, T * D, 4);
+    static const int32_t position[T] = {0, 1, 2, 3, 4};
+    const qkv_args args = {.T = T,
+                           .H = H,
+                           .G = G,
+                           .D = D,
+                           .position = position,
+                           .unturned = D - turned,
+                           .cosines = turned ? c.data : NULL,
+                           .sines = turned ? s.data : NULL};
+    numbers y = numbers_copy(&x), dx = numbers_copy(&d);
+    k->act[p].qkv(&args, y.data, NULL);
+    k->act[p].qkv_backward(&args, dx.data, NULL, NULL, NULL, NULL, NULL);
+    turn_by_hand(T, H, G, D, turned, 1, c.exact, s.exact, x.exact);
+    turn_by_hand(T, H, G, D, turned, -1, c.exact, s.exact, d.exact);
+    check(k->name, "a turned part", &y, x.exact, 1e-6);
+    check(k->name, "a turned part's gradient", &dx, d.exact, 1e-6);
+    FREE(x, d, c, s, y, dx);
+}
+
+static void test_turned_part(void **state) {
+    (void)state;
+    static const size_t shapes[][2] = {{20, 14}, {96, 72}, {128, 96}, {8, 2}, {6, 6}, {34, 0}};
+    EACH_TABLE(k) EACH_PRECISION(p) EACH_SHAPE(s, shapes) check_turned(k, p, shapes[s][0], shapes[s][1]);
+}
+
 /* dst (n, width) with rows ld apart. */
 static numbers spread(const numbers *x, size_t n, size_t width, size_t ld) {
     numbers out = numbers_zero(x->p, n * ld);
@@ -315,7 +358,8 @@ static void test_products(void **state) {
 
 int main(void) {
     print_message("# seed %u, chosen kernels: %s\n", SEED, kernels()->name);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_gated),
-                                       cmocka_unit_test(test_qkv), cmocka_unit_test(test_products)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu),
+                                       cmocka_unit_test(test_qkv), cmocka_unit_test(test_turned_part),
+                                       cmocka_unit_test(test_products)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 
 static char path[PATH_CAP];
 
-static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "gemma2", "gemma3_text"};
+static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3", "smollm3"};
 
 enum { TYPES = sizeof types / sizeof *types };
 
