@@ -113,12 +113,6 @@ wr_status reward_model_reads_chats(const reward_model *r) {
                    r->why);
 }
 
-static wr_status fits(const reward_model *r, size_t tokens) {
-    if (tokens > r->max_length)
-        return wr_fail(WR_E_FORMAT, "text has %zu tokens, more than --max-length %zu", tokens, r->max_length);
-    return WR_OK;
-}
-
 static wr_status by_chat(const reward_model *r, const chat_request *chat, token_ids *out) {
     wr_status status = WR_OK;
     const size_t start = out->n;
@@ -132,7 +126,9 @@ static wr_status by_chat(const reward_model *r, const chat_request *chat, token_
                          words);
     }
     TRY(status);
-    TRY(fits(r, out->n - start));
+    if (out->n - start > r->max_length)
+        TRY(wr_fail(WR_E_FORMAT, "the chat has %zu tokens, the limit is %zu (--max-length)", out->n - start,
+                    r->max_length));
 cleanup:
     if (status < 0) out->n = start;
     return status;

@@ -48,7 +48,7 @@ def render(rules, fixed, history, query, response):
     def line(m):
         role = rules["roles"].get(m["role"], m["role"])
         return (rules["history_line"] or "{role}: {content}").replace("{role}", role, 1).replace("{content}", m["content"], 1)
-    if rules["strip_thoughts"] and "</think>" in response:
+    if rules["strip_thoughts"]:
         response = response.rpartition("</think>")[2].strip()
     lines = ("" if rules["history_line"] else "\n").join(line(m) for m in history) if history else rules["history_empty"]
     before, rest = fixed.split("{history}")
