@@ -148,6 +148,8 @@ static wr_status put_instance(exporting *e, const walked_record *r, json_writer 
     wr_status status = WR_OK;
     instance x;
     TRY(instance_decode(r->bytes, r->n, e->memory, &x));
+    if (e->o->format == EXPORT_TRL && x.text && !x.response_length)
+        TRY(wr_fail(WR_E_FORMAT, "a ready-made text without messages, which --format trl needs; --format hf has it"));
     json_begin_object(w);
     if (e->o->format == EXPORT_TRL) {
         json_key(w, "prompt"), export_prompt(w, &x);

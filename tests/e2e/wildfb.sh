@@ -76,8 +76,15 @@ zstd -q in/test.jsonl -o forms/test.jsonl.zst
 wildfb forms --no-tokens
 ok "a JSON array and zstd" eval 'test $rc = 0 && texts train | cmp - <(wanted in/train.jsonl) && texts test | cmp - <(wanted in/test.jsonl)'
 jq -c 'del(.id, .messages, .history)' in/train.jsonl | gzip >train.jsonl.gz
+wildfb "$repository"/tests/golden/parquet/rows/wildfb-*.parquet --no-tokens
+chats() { "$program" export --data o --split all --out - 2>/dev/null | jq -c '[(.history | length), .query[:4], .response[:4]]' | sort | uniq -c | tr -s ' ' | tr '\n' '|'; }
+ok "Parquet, messages as lists or as text" eval 'test $rc = 0 && test "$(texts train | jq -r .[1] | tr "\n" " ")" = "talk 0 talk 1 talk 2 talk 3 talk 4 talk 5 talk 6 talk 7 " && cmp <(texts train) <(texts test)'
+ok "... which are the records' own" test "$(chats)" = ' 8 [0,"How ","With"]| 8 [2,"How ","With"]|'
 wildfb train.jsonl.gz --no-tokens
 ok "rows of text and label alone" eval 'test $rc = 0 && test "$(texts train | jq -c .[1:] | cmp - <(jq -c "[.text, .label]" in/train.jsonl) && texts train | jq -r .[0] | head -n 2 | tr "\n" " ")" = "row:1 row:2 "'
+
+run export --data o --format trl --out trl.jsonl
+ok "without messages there is no pair of prompt and completion" says 1 'record 0: a ready-made text without messages, which --format trl needs'
 
 # --- bad rows ---
 while IFS='|' read -r text wanted; do

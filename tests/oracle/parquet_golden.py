@@ -192,12 +192,14 @@ calls = [{"id": "a", "tools": [{"name": "look", "n": 3}], "messages": [ask, {"ro
                                                                       {"role": "assistant", "content": "It is sunny.", "reasoning": "hm"}, thanks]},
          {"id": "b", "messages": [ask, {"role": "assistant", "content": "Use flour.", "tool_calls": []}, thanks]},
          {"id": "c", "messages": []}, {"id": "d"}, {"id": "e", "messages": [{"role": "user"}]}]
+wildfb = [{"id": i, "history": messages[i % 3][:2] if i % 2 else [], "text": f"talk\n{i}", "messages": messages[i % 3][:2], "user_feedback": "ok", "label": 1 + i % 4} for i in range(8)]
 function = pa.struct([("name", pa.string()), ("arguments", pa.string())])
 message = pa.struct([("role", pa.string()), ("content", pa.string()), ("reasoning", pa.string()),
                      ("tool_calls", pa.list_(pa.struct([("id", pa.string()), ("type", pa.string()), ("function", function)])))])
 calls_schema = pa.schema([("id", pa.string()), ("tools", pa.list_(pa.struct([("name", pa.string()), ("n", pa.int32())]))), ("messages", pa.list_(message))])
 parts = [{"messages": [dict(m, content=[{"type": "text", "text": m["content"][:9]}, {"type": "text", "text": m["content"][9:]}]) for m in chat]} for chat in messages]
-for name, rows, schema in (("messages", [{"messages": m} for m in messages], None), ("rated", rated, None), ("calls", calls, calls_schema), ("parts", parts, None),
+for name, rows, schema in (("messages", [{"messages": m} for m in messages], None), ("rated", rated, None), ("calls", calls, calls_schema), ("parts", parts, None), ("wildfb-train", wildfb, None),
+                           ("wildfb-test", [dict(row, messages=json.dumps(row["messages"])) for row in wildfb], None),
                            ("text", [{"messages": json.dumps(m)} for m in messages], None),
                            ("tools_text", [dict(row, tools=json.dumps(row["tools"]) if "tools" in row else None) for row in calls], calls_schema.set(1, pa.field("tools", pa.string())))):
     table = pa.Table.from_pylist(rows, schema)

@@ -31,6 +31,8 @@ static instance make(int i, char buffer[64], int32_t ids[16]) {
                       .query_length = 7,
                       .response = "你好",
                       .response_length = 6,
+                      .text = i % 5 == 4 ? "ready\0made" : NULL,
+                      .text_length = i % 5 == 4 ? 10 : 0,
                       .ids = ids,
                       .n_ids = n};
 }
@@ -57,7 +59,9 @@ static bool same(const instance *x, int i) {
                 strcmp(x->how, y.how) == 0 && x->turn == y.turn && x->label == y.label && x->n_history == y.n_history &&
                 x->query_length == y.query_length && memcmp(x->query, y.query, y.query_length) == 0 &&
                 x->response_length == y.response_length && memcmp(x->response, y.response, y.response_length) == 0 &&
-                x->n_ids == y.n_ids && memcmp(x->ids, y.ids, 4 * y.n_ids) == 0;
+                !x->text == !y.text && x->text_length == y.text_length &&
+                (!y.text || memcmp(x->text, y.text, y.text_length) == 0) && x->n_ids == y.n_ids &&
+                memcmp(x->ids, y.ids, 4 * y.n_ids) == 0;
     for (size_t k = 0; good && k < x->n_history; k++) good = strcmp(x->history[k].content, history[k].content) == 0;
     return good;
 }

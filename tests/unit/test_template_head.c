@@ -337,14 +337,17 @@ static void oldest_under_a_head(void **state) {
         HEAD("history_empty: \"a history without any message in it\"\n") BODY};
     tokenizer *tok = with_end();
     chat_message m[12];
+    char wide[3 * 60 + 2] = ""; /* ideographic spaces, three tokens each, and a word */
+    for (size_t i = 0; i < 60; i++) strcat(wide, "\xE3\x80\x80");
+    strcat(wide, "x");
     for (size_t i = 0; i < 12; i++)
-        m[i] = i % 3 ? (chat_message){"user", "\n\t  \n\n    \t\t  \n", 16, NULL}
-                     : (chat_message){"user", "some words, then", 16, NULL};
+        m[i] = i % 3 == 1 ? (chat_message){"user", wide, strlen(wide), NULL}
+                          : (chat_message){"user", i % 3 ? "\n\t  \n\n    \t\t  \n" : "some words, then", 16, NULL};
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         reward_template *t;
         token_ids ids = {0}, want = {0};
         assert_ok(reward_template_from_text(files[f], &t));
-        for (size_t limit = 100; limit > 12; limit--) {
+        for (size_t limit = 900; limit > 12; limit -= 7) {
             size_t dropped = 0, skip = 0;
             wr_status got, one = WR_OK;
             ids.n = 0;
