@@ -77,8 +77,8 @@ static wr_status make_sequences(engine *e) {
             e->ids[i][t] = (int32_t)rng_below(t < o->P ? &prompt : &reply, (uint32_t)e->m->config.V);
     }
     const int32_t *const *ids = (const int32_t *const *)e->ids;
-    TRY(prefix_batch_build(e->n, ids, e->lengths, NULL, 1, &e->separate));
-    TRY(prefix_batch_build(e->n, ids, e->lengths, e->group, 1, &e->shared));
+    TRY(prefix_batch_build(e->n, ids, e->lengths, NULL, (prefix_rule){1, SIZE_MAX}, &e->separate));
+    TRY(prefix_batch_build(e->n, ids, e->lengths, e->group, (prefix_rule){1, SIZE_MAX}, &e->shared));
 cleanup:
     return status;
 }

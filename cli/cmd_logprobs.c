@@ -83,7 +83,7 @@ static wr_status forward(logprobs_job *job, jsonl_item *items, const good_record
     targets = mem_calloc(n + 1, sizeof *targets);
     logprob = mem_calloc(n + 1, sizeof *logprob);
     TRY_ALLOC(row && targets && logprob);
-    TRY(prefix_batch_build(end - from, g->ids + from, g->lengths + from, g->group + from, PREFIX_MIN_SHARED,
+    TRY(prefix_batch_build(end - from, g->ids + from, g->lengths + from, g->group + from, prefix_rule_of(job->lm.m),
                            &job->packed));
     for (size_t i = from; i < end; i++) {
         for (size_t t = g->prompt[i]; t < g->lengths[i]; t++) {
@@ -126,9 +126,10 @@ static wr_status handle(void *context, jsonl_item *items, size_t n) {
         good.ids[good.n] = r->ids.ids;
         good.lengths[good.n++] = r->ids.n;
     }
-    TRY(prefix_groups(good.n, good.ids, good.lengths, PREFIX_MIN_SHARED, good.group));
+    TRY(prefix_groups(good.n, good.ids, good.lengths, prefix_rule_of(job->lm.m), good.group));
     for (size_t from = 0, end; from < good.n; from = end) {
-        end = prefix_batch_end(good.n, good.ids, good.lengths, good.group, PREFIX_MIN_SHARED, from, FORWARD_TOKENS);
+        end = prefix_batch_end(good.n, good.ids, good.lengths, good.group, prefix_rule_of(job->lm.m), from,
+                               FORWARD_TOKENS);
         TRY(forward(job, items, &good, from, end));
     }
 cleanup:

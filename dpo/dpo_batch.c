@@ -23,12 +23,12 @@ static bool same_prompt(const dpo_pair *a, const dpo_pair *b) {
     return a->n_prompt == b->n_prompt && memcmp(a->prompt_ids, b->prompt_ids, a->n_prompt * sizeof *a->prompt_ids) == 0;
 }
 
-static size_t unit_cost(const pair_texts *t, size_t first, size_t count, bool separate) {
-    return prefix_group_tokens(2 * count, t->ids + 2 * first, t->lengths + 2 * first,
-                               separate ? SIZE_MAX : PREFIX_MIN_SHARED);
+static size_t unit_cost(const pair_texts *t, size_t first, size_t count, prefix_rule rule) {
+    return prefix_group_tokens(2 * count, t->ids + 2 * first, t->lengths + 2 * first, rule);
 }
 
-wr_status pair_texts_create(const dpo_pair *pairs, size_t n_pairs, size_t unit_tokens, bool separate, pair_texts *out) {
+wr_status pair_texts_create(const dpo_pair *pairs, size_t n_pairs, size_t unit_tokens, prefix_rule rule,
+                            pair_texts *out) {
     wr_status status = WR_OK;
     size_t all = 0, at = 0;
     *out = (pair_texts){0};
@@ -55,10 +55,10 @@ wr_status pair_texts_create(const dpo_pair *pairs, size_t n_pairs, size_t unit_t
     }
     for (size_t first = 0, end; first < n_pairs; first = end) {
         end = first + 1;
-        while (!separate && end < n_pairs && same_prompt(&pairs[end], &pairs[first]) &&
-               unit_cost(out, first, end + 1 - first, false) <= unit_tokens)
+        while (rule.min_shared != SIZE_MAX && end < n_pairs && same_prompt(&pairs[end], &pairs[first]) &&
+               unit_cost(out, first, end + 1 - first, rule) <= unit_tokens)
             end++;
-        const size_t cost = unit_cost(out, first, end - first, separate);
+        const size_t cost = unit_cost(out, first, end - first, rule);
         if (cost > UINT32_MAX)
             TRY(wr_fail(WR_E_FORMAT, "the replies to prompt %u have %zu tokens: too many to train on",
                         pairs[first].prompt, cost));
@@ -80,7 +80,7 @@ void pair_texts_free(pair_texts *t) {
 }
 
 /* Packs the sequences of the pairs b->pair. */
-static wr_status pack(dpo_batch *b, const pair_texts *t, const uint32_t *units, size_t n_units, bool separate) {
+static wr_status pack(dpo_batch *b, const pair_texts *t, const uint32_t *units, size_t n_units, prefix_rule rule) {
     wr_status status = WR_OK;
     size_t n = 0;
     const int32_t **ids = mem_calloc(2 * b->n_pairs, sizeof *ids);
@@ -96,7 +96,7 @@ static wr_status pack(dpo_batch *b, const pair_texts *t, const uint32_t *units, 
             group[n] = u;
         }
     }
-    TRY(prefix_batch_build(n, ids, lengths, separate ? NULL : group, PREFIX_MIN_SHARED, &b->packed));
+    TRY(prefix_batch_build(n, ids, lengths, group, rule, &b->packed));
 cleanup:
     free(ids);
     free(lengths);
@@ -105,7 +105,7 @@ cleanup:
 }
 
 wr_status dpo_batch_create(const pair_texts *t, const dpo_pair *pairs, const uint32_t *units, size_t n_units, size_t C,
-                           bool separate, dpo_batch *out) {
+                           prefix_rule rule, dpo_batch *out) {
     wr_status status = WR_OK;
     size_t k = 0, r = 0;
     *out = (dpo_batch){0};
@@ -121,7 +121,7 @@ wr_status dpo_batch_create(const pair_texts *t, const dpo_pair *pairs, const uin
     for (size_t s = 0; s < 2 * out->n_pairs; s++)
         out->first[s + 1] = out->first[s] + side_of(&pairs[out->pair[s / 2]], s)->n;
     out->N = out->first[2 * out->n_pairs];
-    TRY(pack(out, t, units, n_units, separate));
+    TRY(pack(out, t, units, n_units, rule));
     const size_t T = out->packed.batch.offsets[out->packed.batch.B];
     out->rows = mem_calloc(out->N, sizeof *out->rows);
     out->targets = mem_calloc(out->N, sizeof *out->targets);

@@ -22,8 +22,10 @@ typedef struct pair_texts {
     uint32_t *tokens; /* (n_units): what computing a unit costs */
 } pair_texts;
 
-/* Units cost at most unit_tokens (one pair may cost more). separate: nothing is shared, every pair is a unit. */
-wr_status pair_texts_create(const dpo_pair *pairs, size_t n_pairs, size_t unit_tokens, bool separate, pair_texts *out);
+/* Units cost at most unit_tokens (one pair may cost more). A rule that lets nothing be shared makes every
+ * pair a unit. */
+wr_status pair_texts_create(const dpo_pair *pairs, size_t n_pairs, size_t unit_tokens, prefix_rule rule,
+                            pair_texts *out);
 void pair_texts_free(pair_texts *t);
 
 /* One micro-batch. Pair k of it is pairs[pair[k]]; its replies' tokens are entries first[2k] … first[2k+1] (chosen) and
@@ -39,7 +41,7 @@ typedef struct dpo_batch {
 
 /* Packs the given units. C: the model's channels. *out is to be freed, also after an error. */
 wr_status dpo_batch_create(const pair_texts *t, const dpo_pair *pairs, const uint32_t *units, size_t n_units, size_t C,
-                           bool separate, dpo_batch *out);
+                           prefix_rule rule, dpo_batch *out);
 void dpo_batch_free(dpo_batch *b);
 
 #endif

@@ -138,13 +138,15 @@ static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const d
     rank_plan plan = {0};
     pair_texts texts = {0};
     dpo_batch batch = {0};
+    prefix_rule rule = prefix_rule_of(t->policy);
+    if (o->separate) rule.min_shared = SIZE_MAX;
     model_workspace_recompute(t->work, o->recompute);
     updater_clear(&t->update);
-    TRY(pair_texts_create(pairs, n_pairs, unit_tokens(o, pairs, n_pairs, ranks), o->separate, &texts));
+    TRY(pair_texts_create(pairs, n_pairs, unit_tokens(o, pairs, n_pairs, ranks), rule, &texts));
     TRY(plan_rank(texts.tokens, texts.n_units, (int)ranks, world_rank(t->w), o->micro_tokens, &plan));
     for (size_t k = 0; k < plan.n_micro; k++) {
         const micro_batch *micro = &plan.micro[k];
-        TRY(dpo_batch_create(&texts, pairs, plan.items + micro->first, micro->count, t->policy->config.C, o->separate,
+        TRY(dpo_batch_create(&texts, pairs, plan.items + micro->first, micro->count, t->policy->config.C, rule,
                              &batch));
         TRY(train_micro(t, o, pairs, &batch, 1.0 / (double)n_pairs, check_equal, seen));
         dpo_batch_free(&batch);

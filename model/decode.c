@@ -30,6 +30,8 @@ size_t kv_segment_size(const model_config *c, precision p, size_t capacity) {
     return c->L * c->G * capacity * c->D * precision_bytes(p);
 }
 
+size_t decode_original_length(const model *m) { return model_config_rope_switch(&m->config); }
+
 wr_status decode_scratch_create(const model *m, decode_scratch **out) {
     wr_status status = WR_OK;
     (void)m; /* sized at the first call */
@@ -65,6 +67,7 @@ wr_status decode_pack(const model *m, decode_scratch *s) {
 static size_t prefix_length(const kv_segment *s) { return s->prefix ? s->prefix->length : 0; }
 
 static wr_status check_items(const model *m, size_t n_items, const decode_item *items, size_t *T, size_t *longest) {
+    const size_t limit = decode_original_length(m);
     *T = 0;
     *longest = 0;
     if (m->config.D > ATTENTION_D_MAX)
@@ -80,7 +83,10 @@ static wr_status check_items(const model *m, size_t n_items, const decode_item *
                            i, it->n, s->length, s->capacity);
         *T += it->n;
         const size_t total = prefix_length(s) + s->length + it->n;
+        if ((s->prefix && s->prefix->far != s->far) || (total > limit && !s->far))
+            return wr_fail(WR_E_USAGE, "model_decode: item %zu: its cache is that of another length", i);
         if (total > *longest) *longest = total;
+        if (s->far && *longest <= limit) *longest = limit + 1; /* the table's rows for it must be there */
     }
     return WR_OK;
 }
@@ -171,7 +177,8 @@ wr_status model_decode(const model *m, decode_scratch *s, size_t n_items, const 
     for (size_t i = 0, t = 0; i < n_items; i++)
         for (size_t k = 0; k < items[i].n; k++, t++) {
             s->ids[t] = items[i].ids[k];
-            s->position[t] = (int32_t)(prefix_length(items[i].segment) + items[i].segment->length + k);
+            s->position[t] = (int32_t)(rope_first_row(&s->rope, items[i].segment->far) +
+                                       prefix_length(items[i].segment) + items[i].segment->length + k);
         }
     TRY(embed_tokens(m, T, s->ids, s->x.data));
     layer_buffers b = {

@@ -13,7 +13,13 @@ typedef struct kv_segment {
     void *k, *v;
     /* tokens before this segment; NULL or frozen (one level). Position of the first own token = prefix length */
     const struct kv_segment *prefix;
+    /* LONGROPE: the sequence has, or will have, more tokens than decode_original_length, and its keys are those of such
+     * a one; set before its first token, of segment and prefix alike. A sequence that grows beyond is decoded anew */
+    bool far;
 } kv_segment;
+
+/* Sequences of more tokens have other keys, from their first token on (kv_segment.far); SIZE_MAX: none have. */
+size_t decode_original_length(const model *m);
 
 /* Bytes for k (and as many for v). */
 size_t kv_segment_size(const model_config *c, precision p, size_t capacity);

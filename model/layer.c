@@ -18,23 +18,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-static wr_status table_need(const model_config *c, int table, size_t positions, buffer *cosines, buffer *sines) {
-    wr_status status = WR_OK;
+/* Rows 0 … positions-1 of a table, or of its second part. */
+static void fill_rows(const model_config *c, const float *inverse, size_t positions, float *cosines, float *sines) {
     const size_t half = model_config_rotary(c) / 2;
     const float scale = model_config_rope_scale(c);
-    float *inverse = mem_calloc(half, sizeof *inverse);
-    TRY_ALLOC(inverse);
-    model_config_rope_of(c, table, inverse);
-    TRY(buffer_need(cosines, positions * half * sizeof(float)));
-    TRY(buffer_need(sines, positions * half * sizeof(float)));
-    float *cosine = cosines->data, *sine = sines->data;
 #pragma omp parallel for schedule(static)
     for (size_t p = 0; p < positions; p++)
         for (size_t i = 0; i < half; i++) {
             const float angle = (float)p * inverse[i];
-            cosine[p * half + i] = cosf(angle) * scale;
-            sine[p * half + i] = sinf(angle) * scale;
+            cosines[p * half + i] = cosf(angle) * scale;
+            sines[p * half + i] = sinf(angle) * scale;
         }
+}
+
+static wr_status table_need(const model_config *c, int table, size_t near, size_t far, buffer *cosines, buffer *sines) {
+    wr_status status = WR_OK;
+    const size_t half = model_config_rotary(c) / 2, bytes = (near + far) * half * sizeof(float);
+    float *inverse = mem_calloc(half, sizeof *inverse);
+    TRY_ALLOC(inverse);
+    TRY(buffer_need(cosines, bytes));
+    TRY(buffer_need(sines, bytes));
+    model_config_rope_of(c, table, inverse);
+    fill_rows(c, inverse, near, cosines->data, sines->data);
+    if (far) {
+        model_config_rope_long(c, inverse);
+        fill_rows(c, inverse, far, (float *)cosines->data + near * half, (float *)sines->data + near * half);
+    }
 cleanup:
     free(inverse);
     return status;
@@ -43,16 +52,14 @@ cleanup:
 wr_status rope_tables_need(const model_config *c, rope_tables *r, size_t positions) {
     wr_status status = WR_OK;
     const int tables = c->rope_local_theta > 0 ? 2 : 1;
+    const size_t limit = model_config_rope_switch(c), most = positions > limit ? SIZE_MAX : limit;
     if (positions <= r->positions) return WR_OK;
-    if (positions > model_config_rope_switch(c))
-        return wr_fail(
-            WR_E_MISMATCH,
-            "a sequence of %zu tokens is longer than the model's original_max_position_embeddings (%zu): its "
-            "long_factor is not supported; cut the texts to that length",
-            positions, model_config_rope_switch(c));
     r->positions = 0;
     positions = (positions + 255) / 256 * 256; /* decoding asks for one more each step */
-    for (int i = 0; i < tables; i++) TRY(table_need(c, i, positions, &r->cosines[i], &r->sines[i]));
+    if (positions > most) positions = most;
+    r->near = positions < limit ? positions : limit;
+    for (int i = 0; i < tables; i++)
+        TRY(table_need(c, i, r->near, positions > limit ? positions : 0, &r->cosines[i], &r->sines[i]));
     r->positions = positions;
 cleanup:
     return status;

@@ -16,12 +16,16 @@
 /* cos and sin of position * inverse frequency, computed in f32 as transformers does: the tables that layers of the
  * config name, the second of those that have one. */
 typedef struct rope_tables {
-    buffer cosines[ROPE_TABLES], sines[ROPE_TABLES]; /* (positions, model_config_rotary / 2) */
-    size_t positions;
+    /* (near, model_config_rotary / 2); with LONGROPE, behind them, (positions, …) for rows that are longer than the
+     * original length, from their first token on */
+    buffer cosines[ROPE_TABLES], sines[ROPE_TABLES];
+    size_t near, positions; /* near: positions, or the original length */
 } rope_tables;
 wr_status rope_tables_need(const model_config *c, rope_tables *r, size_t positions);
 void rope_tables_free(rope_tables *r);
 size_t rope_tables_bytes(const rope_tables *r);
+/* The table's row for position 0 of a sequence; far: one of more tokens than model_config_rope_switch. */
+static inline size_t rope_first_row(const rope_tables *r, bool far) { return far ? r->near : 0; }
 
 size_t qkv_width(const model_config *c); /* Q */
 /* Floats of a row's share of the gradients of biases and norms of q and k: what qkv_backward wants of `partial` a
@@ -74,7 +78,7 @@ typedef struct segment_plan {
     kv_span *spans;        /* of all items, one item's after another's */
     /* (B + 1): index into spans; (B): tokens up to the segment's end; (B + 1) scratch of attention */
     size_t *first_span, *path, *first_task;
-    int32_t *position; /* (T) */
+    int32_t *position; /* (T): row of the rotary table */
     size_t B_capacity, T_capacity, span_capacity;
 } segment_plan;
 

@@ -18,12 +18,19 @@ static size_t common_prefix(const int32_t *a, size_t n_a, const int32_t *b, size
     return t;
 }
 
+prefix_rule prefix_rule_of(const model *m) {
+    return (prefix_rule){PREFIX_MIN_SHARED, model_config_rope_switch(&m->config)};
+}
+
+static bool one_kind(prefix_rule rule, size_t n_a, size_t n_b) { return (n_a > rule.apart) == (n_b > rule.apart); }
+
 /* Tokens that n sequences of one group share: 0 where they share none or too few. */
-static size_t group_shared(size_t n, const int32_t *const *ids, const size_t *lengths, size_t min_shared) {
+static size_t group_shared(size_t n, const int32_t *const *ids, const size_t *lengths, prefix_rule rule) {
     if (n < 2) return 0;
     size_t shared = lengths[0];
-    for (size_t i = 1; i < n && shared > 0; i++) shared = common_prefix(ids[0], shared, ids[i], lengths[i]);
-    return shared >= min_shared ? shared : 0;
+    for (size_t i = 1; i < n && shared > 0; i++)
+        shared = one_kind(rule, lengths[0], lengths[i]) ? common_prefix(ids[0], shared, ids[i], lengths[i]) : 0;
+    return shared >= rule.min_shared ? shared : 0;
 }
 
 static size_t group_end(size_t n, const size_t *group, size_t from) {
@@ -66,7 +73,7 @@ static size_t append(prefix_batch *p, const int32_t *ids, size_t n, int32_t pare
 }
 
 wr_status prefix_batch_build(size_t n, const int32_t *const *ids, const size_t *lengths, const size_t *group,
-                             size_t min_shared, prefix_batch *out) {
+                             prefix_rule rule, prefix_batch *out) {
     wr_status status = WR_OK;
     size_t tokens = 0;
     bool any_shared = false;
@@ -81,7 +88,7 @@ wr_status prefix_batch_build(size_t n, const int32_t *const *ids, const size_t *
     out->offsets[0] = 0;
     for (size_t first = 0, end; first < n; first = end) {
         end = group_end(n, group, first);
-        const size_t shared = group_shared(end - first, ids + first, lengths + first, min_shared);
+        const size_t shared = group_shared(end - first, ids + first, lengths + first, rule);
         size_t prefix_row = 0;
         int32_t parent = -1;
         if (shared > 0) {
@@ -112,17 +119,17 @@ void prefix_batch_free(prefix_batch *p) {
     *p = (prefix_batch){0};
 }
 
-size_t prefix_group_tokens(size_t n, const int32_t *const *ids, const size_t *lengths, size_t min_shared) {
+size_t prefix_group_tokens(size_t n, const int32_t *const *ids, const size_t *lengths, prefix_rule rule) {
     size_t tokens = 0;
     for (size_t i = 0; i < n; i++) tokens += lengths[i];
-    return n < 2 ? tokens : tokens - (n - 1) * group_shared(n, ids, lengths, min_shared);
+    return n < 2 ? tokens : tokens - (n - 1) * group_shared(n, ids, lengths, rule);
 }
 
 /* The longest common prefix of a run of neighbours is the least of its neighbours' own, and k sequences that share p
  * tokens save (k - 1) p. Hence
  *   saved(j) = max over i of saved(i) + (j - i - 1) * least(i … j-1),
- * which stops where `least` falls below min_shared. */
-wr_status prefix_groups(size_t n, const int32_t *const *ids, const size_t *lengths, size_t min_shared, size_t *group) {
+ * which stops where `least` falls below rule.min_shared. */
+wr_status prefix_groups(size_t n, const int32_t *const *ids, const size_t *lengths, prefix_rule rule, size_t *group) {
     wr_status status = WR_OK;
     size_t *with_next = mem_calloc(n + 1, sizeof *with_next); /* (n-1): common prefix of i and i+1 */
     size_t *saved = mem_calloc(n + 1, sizeof *saved);         /* (n+1): by the best cut of the first j sequences */
@@ -130,14 +137,16 @@ wr_status prefix_groups(size_t n, const int32_t *const *ids, const size_t *lengt
     TRY_ALLOC(with_next);
     TRY_ALLOC(saved);
     TRY_ALLOC(start);
-    for (size_t i = 0; i + 1 < n; i++) with_next[i] = common_prefix(ids[i], lengths[i], ids[i + 1], lengths[i + 1]);
+    for (size_t i = 0; i + 1 < n; i++)
+        if (one_kind(rule, lengths[i], lengths[i + 1]))
+            with_next[i] = common_prefix(ids[i], lengths[i], ids[i + 1], lengths[i + 1]);
     for (size_t j = 1; j <= n; j++) {
         size_t least = SIZE_MAX;
         saved[j] = saved[j - 1];
         start[j] = j - 1;
         for (size_t i = j - 1; i-- > 0 && j - i <= PREFIX_MAX_GROUP;) {
             if (with_next[i] < least) least = with_next[i];
-            if (least < min_shared || least == 0) break;
+            if (least < rule.min_shared || least == 0) break;
             const size_t with = saved[i] + (j - i - 1) * least;
             if (with > saved[j]) {
                 saved[j] = with;
@@ -155,11 +164,11 @@ cleanup:
 }
 
 size_t prefix_batch_end(size_t n, const int32_t *const *ids, const size_t *lengths, const size_t *group,
-                        size_t min_shared, size_t from, size_t max_tokens) {
+                        prefix_rule rule, size_t from, size_t max_tokens) {
     size_t end = from, tokens = 0;
     while (end < n) {
         const size_t next = group_end(n, group, end),
-                     more = prefix_group_tokens(next - end, ids + end, lengths + end, min_shared);
+                     more = prefix_group_tokens(next - end, ids + end, lengths + end, rule);
         if (more > max_tokens - tokens) break;
         tokens += more;
         end = next;
@@ -167,7 +176,6 @@ size_t prefix_batch_end(size_t n, const int32_t *const *ids, const size_t *lengt
     if (end > from) return end;
     const size_t last = group_end(n, group, from);
     end = from + 1;
-    while (end < last && prefix_group_tokens(end + 1 - from, ids + from, lengths + from, min_shared) <= max_tokens)
-        end++;
+    while (end < last && prefix_group_tokens(end + 1 - from, ids + from, lengths + from, rule) <= max_tokens) end++;
     return end;
 }

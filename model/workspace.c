@@ -205,6 +205,29 @@ attention_args workspace_attention(const model *m, const token_batch *b, const w
                             .first_task = w->plan.first_task};
 }
 
+/* With LONGROPE a sequence's length decides by what all of its tokens are turned, so that a segment serves sequences of
+ * one kind: longer than the original length, or not. position becomes the row of the rotary table. */
+static wr_status choose_rows(const model *m, const token_batch *b, workspace *w) {
+    const size_t limit = model_config_rope_switch(&m->config);
+    const segment_plan *p = &w->plan;
+    size_t *reach = p->first_task; /* the longest path that the segment is part of */
+    if (limit == SIZE_MAX) return WR_OK;
+    for (size_t i = 0; i < b->B; i++) reach[i] = p->path[i];
+    for (size_t i = b->B; i-- > 0;)
+        if (b->parent && b->parent[i] >= 0 && reach[i] > reach[b->parent[i]]) reach[b->parent[i]] = reach[i];
+    for (size_t i = 0; i < b->B; i++) {
+        const bool far = reach[i] > limit;
+        if (b->parent && b->parent[i] >= 0 && far != (reach[b->parent[i]] > limit))
+            return wr_fail(WR_E_USAGE,
+                           "model_forward: segment %zu and another one that continues %d lie on both sides of the "
+                           "model's original_max_position_embeddings (%zu)",
+                           i, (int)b->parent[i], limit);
+        for (size_t t = b->offsets[i]; t < b->offsets[i + 1]; t++)
+            p->position[t] += (int32_t)rope_first_row(&w->rope, far);
+    }
+    return WR_OK;
+}
+
 wr_status workspace_prepare(const model *m, const token_batch *b, workspace *w, bool keep) {
     wr_status status = WR_OK;
     size_t longest = 0;
@@ -214,6 +237,7 @@ wr_status workspace_prepare(const model *m, const token_batch *b, workspace *w, 
     TRY(make_plan(b, &w->plan, &longest));
     TRY(reserve_activations(m, w, b->offsets[b->B], keep));
     TRY(rope_tables_need(&m->config, &w->rope, longest));
+    TRY(choose_rows(m, b, w));
     w->T = b->offsets[b->B];
     w->kept = keep;
 cleanup:

@@ -71,7 +71,7 @@ static wr_status score_pack(const reward_model *r, score_scratch *s, size_t from
     wr_status status = WR_OK;
     const size_t n = end - from;
     const float *hidden;
-    TRY(prefix_batch_build(n, s->ids + from, s->lengths + from, s->group + from, PREFIX_MIN_SHARED, &s->packed));
+    TRY(prefix_batch_build(n, s->ids + from, s->lengths + from, s->group + from, prefix_rule_of(r->m), &s->packed));
     for (size_t i = 0; i < n; i++)
         s->rows[from + i] = prefix_batch_row(
             &s->packed, i, score_pool_row(s->ids[from + i], s->lengths[from + i], r->m->config.pad_id));
@@ -91,9 +91,9 @@ wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const tok
         s->ids[i] = texts[i].ids;
         s->lengths[i] = texts[i].n;
     }
-    TRY(prefix_groups(n, s->ids, s->lengths, PREFIX_MIN_SHARED, s->group));
+    TRY(prefix_groups(n, s->ids, s->lengths, prefix_rule_of(r->m), s->group));
     for (size_t from = 0, end; from < n; from = end) {
-        end = prefix_batch_end(n, s->ids, s->lengths, s->group, PREFIX_MIN_SHARED, from, max_tokens);
+        end = prefix_batch_end(n, s->ids, s->lengths, s->group, prefix_rule_of(r->m), from, max_tokens);
         TRY(score_pack(r, s, from, end));
     }
     for (size_t i = 0; i < n; i++) {

@@ -29,7 +29,7 @@
 
 typedef struct asked {
     struct asked *next; /* in the queue it is in */
-    int32_t *ids;       /* (n) until it is prefilled */
+    int32_t *ids;       /* (n) until it is prefilled, or while it may have to be again */
     size_t n, ticket;
     uint64_t key;
     stop_tokens stops;
@@ -240,6 +240,12 @@ static size_t prompt_bytes(const session *s, const asked *p) {
     return kv_segment_bytes(m, p->n) + p->o.n * kv_segment_bytes(m, p->limit - 1);
 }
 
+/* With LONGROPE a sequence that grows beyond the model's original length has other keys, from its first token on. */
+static bool may_outgrow(const session *s, const asked *p) {
+    const size_t limit = decode_original_length(s->s->policy);
+    return p->n <= limit && p->limit - 1 > limit - p->n;
+}
+
 /* Moves the first waiting prompt's replies into the batch; row: of its hidden state. */
 static wr_status open_prompt(session *s, size_t row) {
     wr_status status = WR_OK;
@@ -247,6 +253,7 @@ static wr_status open_prompt(session *s, size_t row) {
     TRY(mem_reserve((void **)&s->fresh, &s->fresh_capacity, row + 1, sizeof *s->fresh));
     TRY(mem_reserve((void **)&s->live, &s->live_capacity, s->n_live + p->o.n, sizeof *s->live));
     TRY(kv_segment_alloc(s->s->policy, p->n, NULL, &p->cache));
+    p->cache.far = p->n > decode_original_length(s->s->policy);
     s->fresh[row] = queue_take(&s->waiting);
     p->charged = prompt_bytes(s, p);
     s->charged += p->charged;
@@ -258,7 +265,45 @@ static wr_status open_prompt(session *s, size_t row) {
                                 .reply = &p->replies[j],
                                 .row = row,
                                 .random = rng_make(p->o.seed, RNG_SAMPLE, p->o.step, p->key, j)};
-    for (size_t j = 0; j < p->o.n; j++) TRY(kv_segment_alloc(s->s->policy, p->limit - 1, &p->cache, &first[j].own));
+    for (size_t j = 0; j < p->o.n; j++) {
+        TRY(kv_segment_alloc(s->s->policy, p->limit - 1, &p->cache, &first[j].own));
+        first[j].own.far = p->cache.far;
+    }
+cleanup:
+    return status;
+}
+
+/* Tokens of one sequence, PREFILL_TOKENS a call; hidden (C): the state of the last. */
+static wr_status feed(session *s, kv_segment *segment, const int32_t *ids, size_t n, float *hidden) {
+    wr_status status = WR_OK;
+    for (size_t at = 0, piece; at < n; at += piece) {
+        piece = n - at < PREFILL_TOKENS ? n - at : PREFILL_TOKENS;
+        decode_item item = {segment, ids + at, piece};
+        TRY(model_decode(s->s->policy, s->s->scratch, 1, &item, hidden));
+    }
+cleanup:
+    return status;
+}
+
+/* The replies whose next token makes them outgrow the original length, and their prompts (whose replies do so together,
+ * being of one length): keys and values of all tokens but that one are computed again. */
+static wr_status decode_anew(session *s) {
+    wr_status status = WR_OK;
+    const size_t limit = decode_original_length(s->s->policy);
+    TRY(reserve_hidden(s, 1));
+    for (size_t i = 0; i < s->n_live; i++) {
+        live_reply *l = &s->live[i];
+        asked *p = l->prompt;
+        if (l->own.far || p->n + l->reply->n <= limit) continue;
+        if (!p->cache.far) {
+            p->cache.far = true;
+            p->cache.length = 0;
+            TRY(feed(s, &p->cache, p->ids, p->n, s->hidden));
+        }
+        l->own.far = true;
+        l->own.length = 0;
+        TRY(feed(s, &l->own, l->reply->ids, l->reply->n - 1, s->hidden));
+    }
 cleanup:
     return status;
 }
@@ -279,14 +324,11 @@ static wr_status prefill(session *s, size_t n) {
                 s->items[k] = (decode_item){&s->fresh[i + k]->cache, s->fresh[i + k]->ids, s->fresh[i + k]->n};
             TRY(model_decode(m, s->s->scratch, count, s->items, s->hidden + i * C));
         } else {
-            for (size_t at = 0, piece; at < tokens; at += piece) {
-                piece = tokens - at < PREFILL_TOKENS ? tokens - at : PREFILL_TOKENS;
-                decode_item item = {&s->fresh[i]->cache, s->fresh[i]->ids + at, piece};
-                TRY(model_decode(m, s->s->scratch, 1, &item, s->hidden + i * C));
-            }
+            TRY(feed(s, &s->fresh[i]->cache, s->fresh[i]->ids, tokens, s->hidden + i * C));
         }
     }
     for (size_t i = 0; i < n; i++) {
+        if (may_outgrow(s, s->fresh[i])) continue;
         free(s->fresh[i]->ids);
         s->fresh[i]->ids = NULL;
     }
@@ -314,6 +356,7 @@ wr_status session_step(session *s) {
     wr_status status = WR_OK;
     TRY(admit(s));
     if (s->n_live == 0) return WR_OK;
+    TRY(decode_anew(s));
     TRY(reserve_hidden(s, s->n_live));
     TRY(mem_reserve((void **)&s->items, &s->items_capacity, s->n_live, sizeof *s->items));
     for (size_t i = 0; i < s->n_live; i++) {

@@ -185,11 +185,12 @@ static void check_same(dpo_trainer *a, const dpo_train_options *how_a, dpo_train
 static size_t step_tokens(bool separate) {
     pair_texts t;
     size_t tokens = 0;
-    CHECK(pair_texts_create(pairs, N_PAIRS, 1u << 20, separate, &t) == WR_OK);
+    const prefix_rule rule = {separate ? SIZE_MAX : PREFIX_MIN_SHARED, SIZE_MAX};
+    CHECK(pair_texts_create(pairs, N_PAIRS, 1u << 20, rule, &t) == WR_OK);
     for (size_t u = 0; u < t.n_units; u++) {
         const uint32_t unit = (uint32_t)u;
         dpo_batch b;
-        CHECK(dpo_batch_create(&t, pairs, &unit, 1, 16, separate, &b) == WR_OK);
+        CHECK(dpo_batch_create(&t, pairs, &unit, 1, 16, rule, &b) == WR_OK);
         CHECK(b.packed.batch.offsets[b.packed.batch.B] == t.tokens[u] && b.n_pairs == t.units[u].count);
         tokens += t.tokens[u];
         dpo_batch_free(&b);

@@ -55,6 +55,8 @@ STORED = {
     "phi3": spec("phi3", 0, False, 12, 3, 1, 4, 14, 35, 2, stored="bf16", layout=4),
     "phi3-partial-tied": spec("phi3", 0, True, 16, 2, 2, 8, 12, 33, 1, rope="longrope", share=0.75),
     "phi3-score": spec("phi3", 3, False, 12, 2, 1, 6, 16, 33, 2, rope="longrope", layout=4),
+    "phi3-long": spec("phi3", 0, False, 16, 2, 1, 8, 12, 33, 2, rope="longrope", share=0.75, original=6),
+    "phi3-long-score": spec("phi3", 3, True, 12, 2, 1, 6, 14, 35, 1, rope="longrope", original=5, attention=1.3, stored="bf16", layout=4),
     "llama-long": spec("llama", 0, True, 8, 2, 1, 6, 12, 19, 1, rope="llama3", positions=2048, lengths=[1500, 1, 70]),
 }
 
@@ -102,6 +104,8 @@ def check_padding(model, s, seqs, pooled, logits):
         ids[i, :len(q)], mask[i, :len(q)] = q, 1
     if s["score"] and pad is None:
         return  # transformers refuses such a batch
+    if s["rope"] == "longrope" and min(map(len, seqs)) <= s.get("original", 32) < longest:
+        return  # the longest sequence of a batch decides there by which factors all are turned
     with torch.no_grad():
         out = model(input_ids=ids, attention_mask=mask).logits
     for i, q in enumerate(seqs):

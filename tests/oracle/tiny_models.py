@@ -45,7 +45,7 @@ def rope_of(spec):
 
 def make(spec, directory):
     """Writes the model that a spec describes. Keys: family, score (number of outputs, or 0), tied, C, H, G, D, F, V, L, rope, stored, shard_bytes,
-    layout (4 or 5), pad, positions, std, seed; window, and windowed: the layers that have it, as transformers' max_window_layers (a number) or a list of
+    layout (4 or 5), pad, positions, std, seed; share, original, attention: of phi3's rope; turned: no_rope_layers; window, and windowed: the layers that have it, as transformers' max_window_layers (a number) or a list of
     true and false."""
     config_class, causal, scoring = FAMILIES[spec["family"]]
     torch.manual_seed(spec["seed"])
@@ -145,6 +145,7 @@ def random_spec(family, score, r, seed):
     rope, share = r.choice(ROPES_OF.get(family, ["default", "linear", "llama3"])), {}
     if family == "phi3":  # it checks lists of factors against hidden_size / heads, and longrope wants an even number of turned elements
         C = H * D
+        share["original"] = r.choice([4, 16, 40])
         share["share"] = r.choice([s for s in (1.0, 0.75, 0.5, 0.3) if int(D * s) >= 2 and (rope != "longrope" or int(D * s) % 2 == 0)])
     if family == "smollm3" and r.random() < 0.7:
         share["turned"] = [r.randrange(2) for _ in range(L)]

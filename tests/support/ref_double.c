@@ -122,8 +122,8 @@ static void branch_add(const refd_model *r, size_t l, int norm, double *out, dou
     for (size_t i = 0; i < c->C; i++) x[i] += out[i];
 }
 
-/* One sequence: ids (T) -> x (T, C). */
-static void decode(const refd_model *r, size_t T, const int32_t *ids, double *x) {
+/* The beginning, ids (T), of a sequence of `whole` tokens -> x (T, C). */
+static void decode(const refd_model *r, size_t whole, size_t T, const int32_t *ids, double *x) {
     const model *m = r->m;
     const model_config *c = &m->config;
     const size_t C = c->C, F = c->F, HD = c->H * c->D, GD = c->G * c->D;
@@ -142,8 +142,8 @@ static void decode(const refd_model *r, size_t T, const int32_t *ids, double *x)
                 linear(r, l, LAYER_V, norm, v + t * GD);
             add_bias(r, l, LAYER_Q_BIAS, HD, q + t * HD), add_bias(r, l, LAYER_K_BIAS, GD, k + t * GD),
                 add_bias(r, l, LAYER_V_BIAS, GD, v + t * GD);
-            turn_heads(r, l, index_layer(m, l, LAYER_Q_NORM), T, t, c->H, q + t * HD);
-            turn_heads(r, l, index_layer(m, l, LAYER_K_NORM), T, t, c->G, k + t * GD);
+            turn_heads(r, l, index_layer(m, l, LAYER_Q_NORM), whole, t, c->H, q + t * HD);
+            turn_heads(r, l, index_layer(m, l, LAYER_K_NORM), whole, t, c->G, k + t * GD);
         }
         attention(c, c->layers[l].windowed ? c->window : 0, T, q, k, v, mixed);
         for (size_t t = 0; t < T; t++) {
@@ -171,6 +171,17 @@ static size_t path(const token_batch *b, size_t segment, int32_t *ids) {
     return before + n;
 }
 
+/* Tokens of the longest sequence that the segment is part of. */
+static size_t longest(const token_batch *b, size_t segment, size_t before) {
+    const size_t end = before + b->offsets[segment + 1] - b->offsets[segment];
+    size_t most = end;
+    for (size_t i = segment + 1; b->parent && i < b->B; i++) {
+        const size_t n = (size_t)b->parent[i] == segment ? longest(b, i, end) : 0;
+        if (n > most) most = n;
+    }
+    return most;
+}
+
 void refd_forward(const refd_model *r, const token_batch *b, double *hidden) {
     const size_t T = b->offsets[b->B], C = r->m->config.C;
     double *x = doubles(T * C);
@@ -178,7 +189,7 @@ void refd_forward(const refd_model *r, const token_batch *b, double *hidden) {
     if (!ids) abort();
     for (size_t i = 0; i < b->B; i++) {
         const size_t first = b->offsets[i], own = b->offsets[i + 1] - first, all = path(b, i, ids);
-        decode(r, all, ids, x);
+        decode(r, longest(b, i, all - own), all, ids, x);
         memcpy(hidden + first * C, x + (all - own) * C, own * C * sizeof *x);
     }
     free(x), free(ids);

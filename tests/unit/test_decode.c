@@ -120,6 +120,66 @@ static void test_split(void **state) {
     check_split(make_windowed(64, 4, 2, 64));
 }
 
+static model *make_longrope(size_t original) {
+    model *m = make(64, 4, 2);
+    model_config *c = &m->config;
+    c->rope = ROPE_LONGROPE;
+    c->rope_original_positions = (double)original;
+    for (size_t i = 0; i < 8; i++) c->rope_short[i] = 1 + 0.2 * (double)i, c->rope_long[i] = 2 + (double)i;
+    return m;
+}
+
+/* A sequence that is longer than the original length is one from its first token on, whatever company it has; caches of
+ * another length, and trees whose branches lie on both sides, are refused. */
+static void test_longrope(void **state) {
+    (void)state;
+    enum { SHORT = 90 };
+    model *m = make_longrope(100), *near = make_longrope(T_ALL), *far = make_longrope(2);
+    const size_t C = 64;
+    int32_t ids[T_ALL];
+    float row[64];
+    random_ids(1, ids);
+    /* the scale of cos and sin follows from the original length: the three must have one */
+    m->config.rope_attention_factor = near->config.rope_attention_factor = far->config.rope_attention_factor = 1.1;
+    float *whole = forward_all(m, ids), *other = forward_all(near, ids), *always = forward_all(far, ids);
+    assert_memory_equal(whole, always, T_ALL * C * sizeof *whole);
+    assert_memory_not_equal(whole, other, T_ALL * C * sizeof *whole);
+    int32_t both[T_ALL + SHORT];
+    memcpy(both, ids, sizeof ids), memcpy(both + T_ALL, ids, SHORT * sizeof *ids);
+    const size_t offsets[] = {0, T_ALL, T_ALL + SHORT}, cut[] = {0, SHORT, SHORT + 5, T_ALL};
+    const int32_t tree[] = {-1, 0, 0};
+    token_batch b = {.B = 2, .offsets = offsets, .ids = both};
+    model_workspace *w = NULL;
+    const float *hidden = NULL;
+    assert_int_equal(model_workspace_create(m, &w), WR_OK);
+    assert_int_equal(model_forward(m, &b, w, false, &hidden), WR_OK);
+    assert_memory_equal(hidden, whole, T_ALL * C * sizeof *whole);
+    assert_memory_equal(hidden + T_ALL * C, other, SHORT * C * sizeof *whole);
+    b = (token_batch){.B = 3, .offsets = cut, .ids = ids, .parent = tree};
+    assert_int_equal(model_forward(m, &b, w, false, &hidden), WR_E_USAGE);
+    assert_error_says("original_max_position_embeddings");
+    model_workspace_free(w);
+
+    decode_scratch *s = NULL;
+    assert_int_equal(decode_scratch_create(m, &s), WR_OK);
+    for (int kind = 0; kind < 2; kind++) {
+        kv_segment seg = segment_make(m, T_ALL, NULL);
+        seg.far = kind;
+        const float *want = kind ? whole : other;
+        for (const size_t end = kind ? T_ALL : 100; seg.length < end;) {
+            decode_item item = {.segment = &seg, .ids = ids + seg.length, .n = seg.length ? 1 : 40};
+            assert_int_equal(model_decode(m, s, 1, &item, row), WR_OK);
+            check_row(m, want, seg.length - 1, row);
+        }
+        decode_item more = {.segment = &seg, .ids = ids, .n = 1};
+        assert_int_equal(model_decode(m, s, 1, &more, row), WR_E_USAGE);
+        segment_free(&seg);
+    }
+    decode_scratch_free(s);
+    free(whole), free(other), free(always);
+    model_free(m), model_free(near), model_free(far);
+}
+
 /* With one layer, the tokens before a window change nothing; with the window's first one they change. */
 static void test_window_reach(void **state) {
     (void)state;
@@ -293,9 +353,9 @@ static void test_bf16_cache(void **state) {
 
 int main(void) {
     print_message("# seed %u\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_split),       cmocka_unit_test(test_prefix_and_company),
-                                       cmocka_unit_test(test_packing),     cmocka_unit_test(test_tree),
-                                       cmocka_unit_test(test_tree_bf16),   cmocka_unit_test(test_bf16_cache),
-                                       cmocka_unit_test(test_window_reach)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_split),      cmocka_unit_test(test_prefix_and_company),
+                                       cmocka_unit_test(test_packing),    cmocka_unit_test(test_longrope),
+                                       cmocka_unit_test(test_tree),       cmocka_unit_test(test_tree_bf16),
+                                       cmocka_unit_test(test_bf16_cache), cmocka_unit_test(test_window_reach)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

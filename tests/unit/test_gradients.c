@@ -103,6 +103,31 @@ static void test_unturned(void **state) {
     check_shape(window, check_elements);
 }
 
+/* Rows on both sides of the original length (8), packed together; trees of one side. */
+static void test_longrope(void **state) {
+    (void)state;
+    const shape s = {.C = 16,
+                     .L = 2,
+                     .H = 2,
+                     .G = 1,
+                     .F = 18,
+                     .fused = true,
+                     .share = 0.75,
+                     .rope = ROPE_LONGROPE,
+                     LENGTHS(6, 8, 9, 1, 12)};
+    check_shape(s, check_elements);
+    check_shape((shape){.C = 16,
+                        .L = 1,
+                        .H = 2,
+                        .G = 2,
+                        .F = 24,
+                        .rope = ROPE_LONGROPE,
+                        .kind = LOSS_DPO,
+                        LENGTHS(6, 4, 3, 5, 2, 3),
+                        PARENTS(-1, 0, 0, -1, 3, 3)},
+                check_elements);
+}
+
 static void test_rope_scaling(void **state) {
     (void)state;
     const shape s = {.C = 12, .L = 1, .H = 2, .G = 1, .D = 16, .F = 16, .tied = true, LENGTHS(40, 3)};
@@ -176,12 +201,11 @@ static void test_long_sequences(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lm_tied),        cmocka_unit_test(test_lm_untied),
-                                       cmocka_unit_test(test_ordinal),        cmocka_unit_test(test_dpo),
-                                       cmocka_unit_test(test_qkv_bias),       cmocka_unit_test(test_qk_norm),
-                                       cmocka_unit_test(test_norms_after),    cmocka_unit_test(test_rope_scaling),
-                                       cmocka_unit_test(test_fused),          cmocka_unit_test(test_unturned),
-                                       cmocka_unit_test(test_tree),           cmocka_unit_test(test_deep_tree),
-                                       cmocka_unit_test(test_long_sequences), cmocka_unit_test(test_windows)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lm_tied),     cmocka_unit_test(test_lm_untied),      cmocka_unit_test(test_ordinal),
+        cmocka_unit_test(test_dpo),         cmocka_unit_test(test_qkv_bias),       cmocka_unit_test(test_qk_norm),
+        cmocka_unit_test(test_norms_after), cmocka_unit_test(test_rope_scaling),   cmocka_unit_test(test_fused),
+        cmocka_unit_test(test_longrope),    cmocka_unit_test(test_unturned),       cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_deep_tree),   cmocka_unit_test(test_long_sequences), cmocka_unit_test(test_windows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,8 @@ static size_t lcp(const texts *t, size_t from, size_t to) {
             if (k == t->lengths[i] || t->ids[i][k] != t->ids[from][k]) return k;
 }
 
+static prefix_rule sharing(size_t min_shared) { return (prefix_rule){min_shared, SIZE_MAX}; }
+
 /* Tokens saved in [0, n) when group says what belongs together. */
 static size_t saved_by(const texts *t, const size_t *group, size_t min_shared) {
     size_t saved = 0;
@@ -87,10 +89,10 @@ static void test_batches(void **state) {
     for (int round = 0; round < 3000; round++) {
         size_t min_shared = (size_t)rng_below(&r, 6);
         make_texts(&r, 1 + rng_below(&r, MOST), 1 + rng_below(&r, LONGEST), &t);
-        assert_int_equal(prefix_batch_build(t.n, t.ids, t.lengths, t.group, min_shared, &p), WR_OK);
+        assert_int_equal(prefix_batch_build(t.n, t.ids, t.lengths, t.group, sharing(min_shared), &p), WR_OK);
         check_batch(&t, t.group, min_shared, &p);
         if (round % 10) continue;
-        assert_int_equal(prefix_batch_build(t.n, t.ids, t.lengths, NULL, min_shared, &p), WR_OK);
+        assert_int_equal(prefix_batch_build(t.n, t.ids, t.lengths, NULL, sharing(min_shared), &p), WR_OK);
         check_batch(&t, NULL, min_shared, &p);
         assert_null(p.batch.parent);
     }
@@ -103,20 +105,20 @@ static void test_whole_sequences(void **state) {
     const int32_t *ids[] = {a, a, c, a};
     const size_t lengths[] = {3, 4, 4, 3}, group[] = {1, 1, 1, 1};
     prefix_batch p = {0};
-    assert_int_equal(prefix_batch_build(4, ids, lengths, group, 3, &p), WR_OK);
+    assert_int_equal(prefix_batch_build(4, ids, lengths, group, sharing(3), &p), WR_OK);
     assert_int_equal(p.batch.B, 3); /* the prefix, which is texts 0 and 3 whole, and one token each of texts 1 and 2 */
     assert_int_equal(p.batch.offsets[3], 5);
     assert_int_equal(prefix_batch_row(&p, 0, 2), 2);
     assert_int_equal(prefix_batch_row(&p, 3, 2), 2);
     assert_int_equal(prefix_batch_row(&p, 2, 3), 4);
-    assert_int_equal(prefix_group_tokens(4, ids, lengths, 3), 5);
-    assert_int_equal(prefix_group_tokens(4, ids, lengths, 4), 14);
-    assert_int_equal(prefix_batch_build(4, ids, lengths, group, 4, &p), WR_OK); /* too little in common */
+    assert_int_equal(prefix_group_tokens(4, ids, lengths, sharing(3)), 5);
+    assert_int_equal(prefix_group_tokens(4, ids, lengths, sharing(4)), 14);
+    assert_int_equal(prefix_batch_build(4, ids, lengths, group, sharing(4), &p), WR_OK); /* too little in common */
     assert_int_equal(p.batch.B, 4);
     assert_null(p.batch.parent);
-    assert_int_equal(prefix_batch_build(0, ids, lengths, group, 3, &p), WR_OK);
+    assert_int_equal(prefix_batch_build(0, ids, lengths, group, sharing(3), &p), WR_OK);
     assert_int_equal(p.batch.B, 0);
-    assert_int_equal(prefix_batch_build(2, ids, (const size_t[]){3, 0}, group, 1, &p), WR_E_FORMAT);
+    assert_int_equal(prefix_batch_build(2, ids, (const size_t[]){3, 0}, group, sharing(1), &p), WR_E_FORMAT);
     assert_error_says("sequence 1");
     prefix_batch_free(&p);
 }
@@ -128,7 +130,7 @@ static void test_groups(void **state) {
     for (int round = 0; round < 400; round++) {
         size_t min_shared = 1 + (size_t)rng_below(&r, 5), found[MOST], cut[MOST], best = 0;
         make_texts(&r, 10, 20, &t);
-        assert_int_equal(prefix_groups(t.n, t.ids, t.lengths, min_shared, found), WR_OK);
+        assert_int_equal(prefix_groups(t.n, t.ids, t.lengths, sharing(min_shared), found), WR_OK);
         for (unsigned cuts = 0; t.n && cuts < 1u << (t.n - 1); cuts++) {
             cut[0] = 0;
             for (size_t i = 1; i < t.n; i++) cut[i] = cut[i - 1] + (cuts >> (i - 1) & 1);
@@ -147,11 +149,12 @@ static void test_batch_end(void **state) {
         size_t min_shared = 1 + (size_t)rng_below(&r, 5), budget = 1 + (size_t)rng_below(&r, 150);
         make_texts(&r, MOST, LONGEST, &t);
         for (size_t from = 0, end; from < t.n; from = end) {
-            end = prefix_batch_end(t.n, t.ids, t.lengths, t.group, min_shared, from, budget);
+            end = prefix_batch_end(t.n, t.ids, t.lengths, t.group, sharing(min_shared), from, budget);
             assert_true(end > from && end <= t.n);
             prefix_batch p = {0};
             assert_int_equal(
-                prefix_batch_build(end - from, t.ids + from, t.lengths + from, t.group + from, min_shared, &p), WR_OK);
+                prefix_batch_build(end - from, t.ids + from, t.lengths + from, t.group + from, sharing(min_shared), &p),
+                WR_OK);
             size_t tokens = p.batch.offsets[p.batch.B];
             assert_true(tokens <= budget || end == from + 1);
             /* no more would have fitted: neither the next group nor, in a group that is cut, the next sequence */
@@ -161,9 +164,9 @@ static void test_batch_end(void **state) {
                 bool cut = t.group[end] == t.group[end - 1];
                 if (cut) assert_true(t.group[from] == t.group[end]);
                 size_t upto = cut ? end + 1 : next;
-                assert_int_equal(
-                    prefix_batch_build(upto - from, t.ids + from, t.lengths + from, t.group + from, min_shared, &p),
-                    WR_OK);
+                assert_int_equal(prefix_batch_build(upto - from, t.ids + from, t.lengths + from, t.group + from,
+                                                    sharing(min_shared), &p),
+                                 WR_OK);
                 assert_true(p.batch.offsets[p.batch.B] > budget);
             }
             prefix_batch_free(&p);
@@ -171,9 +174,31 @@ static void test_batch_end(void **state) {
     }
 }
 
+/* Sequences on both sides of a length share nothing; those of one side do, and groups are cut there. */
+static void test_apart(void **state) {
+    (void)state;
+    static const int32_t a[] = {1, 2, 3, 4, 5, 6, 7}, b[] = {1, 2, 3, 4, 9, 9}, c[] = {1, 2, 3, 8}, d[] = {1, 2, 3};
+    const int32_t *const ids[] = {a, b, c, d};
+    const size_t lengths[] = {7, 6, 4, 3}, one[] = {0, 0, 0, 0};
+    const prefix_rule all = sharing(1), apart = {1, 4};
+    size_t group[4];
+    prefix_batch p = {0};
+    assert_int_equal(prefix_group_tokens(4, ids, lengths, all), 20 - 9);
+    assert_int_equal(prefix_group_tokens(4, ids, lengths, apart), 20);
+    assert_int_equal(prefix_group_tokens(2, ids, lengths, apart), 13 - 4);
+    assert_int_equal(prefix_batch_build(4, ids, lengths, one, apart, &p), WR_OK);
+    assert_null(p.batch.parent);
+    assert_int_equal(prefix_groups(4, ids, lengths, apart, group), WR_OK);
+    assert_true(group[0] == group[1] && group[1] != group[2] && group[2] == group[3]);
+    assert_int_equal(prefix_batch_build(4, ids, lengths, group, apart, &p), WR_OK);
+    assert_int_equal(p.batch.offsets[p.batch.B], 20 - 4 - 3);
+    prefix_batch_free(&p);
+}
+
 int main(void) {
     printf("# seed %d\n", SEED);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_batches), cmocka_unit_test(test_whole_sequences),
-                                       cmocka_unit_test(test_groups), cmocka_unit_test(test_batch_end)};
+                                       cmocka_unit_test(test_groups), cmocka_unit_test(test_batch_end),
+                                       cmocka_unit_test(test_apart)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

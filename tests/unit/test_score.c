@@ -68,8 +68,8 @@ static size_t shared_tokens(size_t n, const token_ids *texts) {
         lengths[i] = texts[i].n;
         all += lengths[i];
     }
-    assert_int_equal(prefix_groups(n, ids, lengths, PREFIX_MIN_SHARED, group), WR_OK);
-    assert_int_equal(prefix_batch_build(n, ids, lengths, group, PREFIX_MIN_SHARED, &p), WR_OK);
+    assert_int_equal(prefix_groups(n, ids, lengths, (prefix_rule){PREFIX_MIN_SHARED, SIZE_MAX}, group), WR_OK);
+    assert_int_equal(prefix_batch_build(n, ids, lengths, group, (prefix_rule){PREFIX_MIN_SHARED, SIZE_MAX}, &p), WR_OK);
     all -= p.batch.offsets[p.batch.B];
     prefix_batch_free(&p);
     return all;

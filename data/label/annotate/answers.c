@@ -34,8 +34,8 @@ cleanup:
 static wr_status forward(const model *m, model_workspace *w, const sequences *s, size_t from, size_t max_tokens,
                          prefix_batch *p, size_t *end, const float **hidden, size_t *tokens) {
     wr_status status = WR_OK;
-    *end = prefix_batch_end(s->n, s->ids, s->lengths, s->group, PREFIX_MIN_SHARED, from, max_tokens);
-    TRY(prefix_batch_build(*end - from, s->ids + from, s->lengths + from, s->group + from, PREFIX_MIN_SHARED, p));
+    *end = prefix_batch_end(s->n, s->ids, s->lengths, s->group, prefix_rule_of(m), from, max_tokens);
+    TRY(prefix_batch_build(*end - from, s->ids + from, s->lengths + from, s->group + from, prefix_rule_of(m), p));
     if (tokens) *tokens += p->batch.offsets[p->batch.B];
     TRY(model_forward(m, &p->batch, w, false, hidden));
 cleanup:
@@ -131,7 +131,7 @@ wr_status answer_logprobs(const model *m, model_workspace *w, prefix_batch *pack
     TRY(sequences_create(p.single ? n : n * n_answers, &s));
     if (p.single) {
         for (size_t i = 0; i < n; i++) s.ids[i] = prompts[i].ids, s.lengths[i] = prompts[i].n;
-        TRY(prefix_groups(n, s.ids, s.lengths, PREFIX_MIN_SHARED, s.group));
+        TRY(prefix_groups(n, s.ids, s.lengths, prefix_rule_of(m), s.group));
     } else {
         TRY(join_answers(n, prompts, n_answers, answers, &p, &s));
     }
@@ -157,7 +157,7 @@ wr_status mean_pooled_states(const model *m, model_workspace *w, prefix_batch *p
     TRY(sequences_create(n, &s));
     TRY_ALLOC(sum = mem_calloc(C, sizeof *sum));
     for (size_t i = 0; i < n; i++) s.ids[i] = texts[i].ids, s.lengths[i] = texts[i].n;
-    TRY(prefix_groups(n, s.ids, s.lengths, PREFIX_MIN_SHARED, s.group));
+    TRY(prefix_groups(n, s.ids, s.lengths, prefix_rule_of(m), s.group));
     for (size_t from = 0, end; from < n; from = end) {
         TRY(forward(m, w, &s, from, max_tokens, packed, &end, &hidden, tokens));
         for (size_t i = from; i < end; i++) {
