@@ -30,6 +30,11 @@ seed() {
             head -c 20 /dev/zero
         } >"$corpus/seed1"
         ;;
+    fuzz_template) # first byte: which chat
+        printf '0H:{history}|Q:{query}|R:{response}' >"$corpus/seed1"
+        printf '1---\nhistory_line: "{role}: {content}\\n"\nhistory_empty: "none yet"\nroles: {user: User, tool: ""}\ntruncate: right\nmax_length: 4096\ntrim: true\nstrip_thoughts: true\n---\n a {history} b\n{query}\n{response}\n' >"$corpus/seed2"
+        printf "4---\nhistory_line: '<{content}>{role}'\nroles:\n  system: \\'s\ntrim: no\ntruncate: oldest\n---\n{query}{history}{response}" >"$corpus/seed3"
+        ;;
     fuzz_tokenizer)
         local around='"post_processor":null,"truncation":null,"padding":null'
         printf '{"added_tokens":[{"id":0,"content":"<|im_start|>","special":true}],"normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"use_regex":true},%s,"decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":1,"b":2,"ab":3},"merges":["a b"]}}' "$around" >"$corpus/seed1"
