@@ -1,5 +1,6 @@
 #include "cli/annotator_model.h"
 
+#include "cli/memory_check.h"
 #include "cli/model_options.h"
 
 const option_spec annotator_model_rows[] = {
@@ -24,6 +25,10 @@ const option_spec annotator_model_rows[] = {
 
 /* Rank 0's, or this rank's own when there are no others to ask. */
 static wr_status load(const char *dir, world *w, precision p, annotator_model *keep) {
+    const memory_part part = {.dir = dir, .load = {.head = HEAD_LM, .frozen = true}, .use = MEMORY_LOADED_HOST};
+    const wr_status status =
+        memory_check(w, &(memory_plan){.parts = &part, .n = 1, .p = p, .precision_option = "--annotator-precision"});
+    if (status < 0) return status;
     if (w) return frozen_load(w, dir, HEAD_LM, p, false, &keep->frozen);
     return model_load(dir, &(model_load_options){.head = HEAD_LM, .frozen = true, .precision = p}, &keep->frozen.m);
 }

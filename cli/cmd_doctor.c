@@ -4,6 +4,7 @@
 #include "cli/core_use.h"
 #include "cli/library_env.h"
 #include "cli/machine.h"
+#include "cli/memory_room.h"
 #include "cli/version.h"
 #include "model/kernels/blas_library.h"
 #include "model/kernels/onednn_library.h"
@@ -70,7 +71,8 @@ static void warnings(strbuf *out) {
 }
 
 static void describe(const world *w, strbuf *out) {
-    uint64_t total, available, memlock = machine_memlock_bytes();
+    const memory_room room = memory_room_find("");
+    const uint64_t memlock = machine_memlock_bytes();
     int cores = machine_cores();
     strbuf_printf(out, "CPU         ");
     machine_cpu_model(out);
@@ -84,9 +86,8 @@ static void describe(const world *w, strbuf *out) {
     strbuf_printf(out, "oneDNN      %d.%d.%d\n", dnnl->major, dnnl->minor, dnnl->patch);
     strbuf_printf(out, "MPI         %s; thread level %s; %d rank%s%s\n", world_library(), world_thread_level(w),
                   world_size(w), world_size(w) == 1 ? "" : "s", world_launched() ? "" : " (started without mpirun)");
-    machine_memory(&total, &available);
-    strbuf_printf(out, "memory      %.1f GiB, %.1f GiB available; /dev/shm %.1f GiB; locked memory ", gib(total),
-                  gib(available), gib(machine_shm_bytes()));
+    strbuf_printf(out, "memory      %.1f GiB, %.1f GiB available; /dev/shm %.1f GiB; locked memory ", gib(room.total),
+                  gib(room.available), gib(machine_shm_bytes()));
     if (memlock == UINT64_MAX) {
         strbuf_puts(out, "unlimited\n");
     } else {

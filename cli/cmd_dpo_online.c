@@ -1,5 +1,6 @@
 /* wildreward dpo online: online direct preference optimisation of a policy against a reward model. */
 #include "cli/lm_tool.h"
+#include "cli/memory_check.h"
 #include "cli/model_options.h"
 #include "cli/resume.h"
 #include "dpo/online.h"
@@ -85,6 +86,17 @@ static const option_group dpo_groups[] = {
     {0},
 };
 
+/* The policy is each rank's, its frozen copy and the reward model the host's. */
+static wr_status check_memory(world *w, const dpo_options *d) {
+    const bool whole = d->run.lora.rank == 0;
+    const memory_part parts[] = {
+        {.dir = d->model_dir,
+         .load = {.head = HEAD_LM},
+         .use = MEMORY_LOADED | MEMORY_PACKED | (whole ? MEMORY_TRAINED | MEMORY_IMAGE_HOST : 0)},
+        {.dir = d->rollout.reward_dir, .load = {.head = HEAD_SCORE, .frozen = true}, .use = MEMORY_LOADED_HOST}};
+    return memory_check(w, &(memory_plan){.parts = parts, .n = 2, .p = d->precision, .may_lora = whole});
+}
+
 static wr_status run_dpo_online(const options *o, world *w) {
     wr_status status = WR_OK;
     dpo_call c = {0};
@@ -105,6 +117,7 @@ static wr_status run_dpo_online(const options *o, world *w) {
         TRY(wr_fail(WR_E_USAGE,
                     "--temperature 0 gives a prompt equal replies, and so no pair to learn from; give one above 0"));
     TRY(run_options_check(o, &d->run));
+    TRY(check_memory(w, d));
     TRY(dpo_online(w, d));
 cleanup:
     resume_terms_free(&terms);

@@ -1,5 +1,6 @@
 /* evaluate: a reward model or language model on shards, or a policy on prompts. */
 #include "cli/lm_tool.h"
+#include "cli/memory_check.h"
 
 #include "base/fresh.h"
 #include "base/json.h"
@@ -7,6 +8,7 @@
 #include "evaluate/policy_eval.h"
 #include "rollout/reward_function.h"
 #include "evaluate/evaluate.h"
+#include "model/host/frozen.h"
 #include "model/host/model_share.h"
 #include "evaluate/truth.h"
 #include "sampler/sampling.h"
@@ -135,9 +137,27 @@ static wr_status check_belongs(const evaluate_call *c, const dataset_index *d, c
     return WR_OK;
 }
 
-static wr_status open_root(const evaluate_call *c, model_head head, reward_model *r) {
-    wr_status status = load_model(&c->model, head == HEAD_SCORE ? HEAD_NONE : HEAD_LM, false, PRECISION_F32, &r->m);
-    if (status < 0) return status;
+/* The model on every rank: once a host, or, with an adapter, which rank 0 merges into it, a copy each. COLLECTIVE. */
+static wr_status open_model(const evaluate_call *c, world *w, model_head head, precision p, shared_block **block,
+                            model **m) {
+    wr_status status = WR_OK;
+    const model_head wanted = head == HEAD_SCORE ? HEAD_NONE : HEAD_LM;
+    if (c->model.adapter) {
+        if (world_rank(w) == 0) status = load_model(&c->model, wanted, false, PRECISION_F32, m);
+        TRY(world_agree(w, status));
+        TRY(model_share(w, p, m));
+    } else {
+        frozen_model frozen;
+        TRY(frozen_load(w, c->model.dir, wanted, p, c->model.arithmetic.check_weights, &frozen));
+        *m = frozen.m;
+        *block = frozen.block;
+    }
+cleanup:
+    return status;
+}
+
+/* Rank 0: what belongs to the model. */
+static wr_status open_rest(const evaluate_call *c, model_head head, reward_model *r) {
     return head == HEAD_SCORE ? reward_model_open(c->model.dir, &c->reading, 0, r)
                               : tokenizer_load(c->model.dir, &r->tok);
 }
@@ -190,19 +210,20 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
     reward_model r = {0};
     record_source *source = NULL;
     model_workspace *work = NULL;
+    shared_block *block = NULL;
     TRY(agree_head(&c->model, w, &head));
     if (c->truth && head != HEAD_SCORE) TRY(wr_fail(WR_E_USAGE, "--truth: %s is not a reward model", c->model.dir));
     snprintf(prefix, sizeof prefix, "%s-%s-", head == HEAD_SCORE ? "reward" : "chats", c->split);
     TRY(record_source_open(w, c->data, prefix, &source));
+    TRY(open_model(c, w, head, arithmetic, &block, &r.m));
     if (root) {
-        status = open_root(c, head, &r);
+        status = open_rest(c, head, &r);
         found[0] = r.chat != NULL;
         found[1] = r.recorded;
         if (status >= 0 && !r.chat) status = check_belongs(c, record_source_index(source), &r);
     }
     TRY(world_agree(w, status));
     world_sum(w, found, 2);
-    TRY(model_share(w, arithmetic, &r.m));
     TRY(world_agree(w, model_workspace_create(r.m, &work)));
     const size_t limit = r.m->config.max_positions, wanted = c->max_length;
     evaluate_options e = {.max_length = limit && limit < wanted ? limit : wanted,
@@ -235,6 +256,7 @@ cleanup:
     model_workspace_free(work);
     record_source_close(source);
     reward_model_close(&r);
+    shared_block_free(block);
     return status;
 }
 
@@ -250,6 +272,19 @@ static wr_status can_write(const char *path) {
     return status;
 }
 
+/* Models lie once a host; one that an adapter is merged into is each rank's. */
+static wr_status check_memory(const evaluate_call *c, world *w, precision p) {
+    const bool merged = c->model.adapter != NULL;
+    const memory_part parts[] = {
+        {.dir = c->model.dir,
+         .load = {.head = c->prompts ? HEAD_LM : HEAD_NONE, .frozen = !merged},
+         .use = (merged ? MEMORY_LOADED : MEMORY_LOADED_HOST) | (c->prompts ? MEMORY_PACKED : 0)},
+        {.dir = c->prompts ? c->reward : NULL,
+         .load = {.head = HEAD_SCORE, .frozen = true},
+         .use = MEMORY_LOADED_HOST}};
+    return memory_check(w, &(memory_plan){.parts = parts, .n = 2, .p = p});
+}
+
 static wr_status run_evaluate(const options *o, world *w) {
     wr_status status = WR_OK;
     strbuf text = {0};
@@ -259,8 +294,10 @@ static wr_status run_evaluate(const options *o, world *w) {
     TRY(options_fill(o, &c, sizeof c));
     TRY(choose_precision(c.model.arithmetic.precision, NULL, w, &arithmetic));
     TRY(world_agree(w, world_rank(w) == 0 ? can_write(c.out) : WR_OK));
+    if (!c.data && !c.prompts)
+        TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));
+    TRY(check_memory(&c, w, arithmetic));
     if (c.prompts) return evaluate_policy(o, &c, w, arithmetic);
-    if (!c.data) TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));
     TRY(evaluate_shards(&c, w, arithmetic, &j));
     TRY(world_agree(w, world_rank(w) == 0 ? outstream_write_line(c.out, &text) : WR_OK));
 cleanup:

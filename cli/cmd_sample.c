@@ -147,6 +147,7 @@ static wr_status run_sample(const options *o, world *w) {
     TRY(options_fill(o, &c, sizeof c));
     TRY(sampling_options_check(&c.sampling));
     job.o = c.sampling;
+    c.lm.model.sampled = true;
     TRY(lm_tool_load(&c.lm, true, &job.lm));
     job.stops[0] = job.stops[1] = stop_tokens_of(&job.lm.m->config);
     if (job.lm.chat) stop_tokens_add(&job.stops[1], chat_end_id(job.lm.chat));

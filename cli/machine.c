@@ -58,34 +58,6 @@ int machine_cores(void) {
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-static uint64_t meminfo(const char *key) {
-    char value[64];
-    return proc_value("/proc/meminfo", key, value, sizeof value) ? strtoull(value, NULL, 10) * 1024 : 0;
-}
-
-static uint64_t number_in(const char *path) {
-    FILE *f = fopen(path, "re");
-    unsigned long long n = 0;
-    if (f) {
-        if (fscanf(f, "%llu", &n) != 1) { /* "max": no limit */
-            n = 0;
-        }
-        fclose(f);
-    }
-    return n;
-}
-
-void machine_memory(uint64_t *total, uint64_t *available) {
-    *total = meminfo("MemTotal");
-    *available = meminfo("MemAvailable");
-    uint64_t limit = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
-    if (limit > 0 && limit < *total) {
-        uint64_t left = used < limit ? limit - used : 0;
-        *total = limit;
-        *available = left < *available ? left : *available;
-    }
-}
-
 uint64_t machine_shm_bytes(void) {
     struct statvfs info;
     return statvfs("/dev/shm", &info) == 0 ? (uint64_t)info.f_blocks * info.f_frsize : 0;

@@ -9,10 +9,8 @@
 void machine_cpu_model(strbuf *out);    /* "AMD EPYC 9654 96-Core Processor" */
 void machine_cpu_features(strbuf *out); /* "avx2 fma avx512f avx512_bf16 amx_bf16", or "none of …" */
 int machine_cores(void);                /* that this process may run on */
-/* Bytes of memory in all and available, the smaller of the machine's and the control group's; 0 = unknown. */
-void machine_memory(uint64_t *total, uint64_t *available);
-uint64_t machine_shm_bytes(void);     /* size of /dev/shm, 0 = none */
-uint64_t machine_memlock_bytes(void); /* limit on locked memory, UINT64_MAX = none */
+uint64_t machine_shm_bytes(void);       /* size of /dev/shm, 0 = none */
+uint64_t machine_memlock_bytes(void);   /* limit on locked memory, UINT64_MAX = none */
 
 /* Probes of `seconds` each with `threads` OpenMP threads. 0 when memory is short. */
 /* matmul_xwt, matmul_dx of model/kernels/matmul.h */

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/memory_check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,8 @@ wr_status load_model(const model_options *o, model_head head, bool frozen, preci
         TRY(lora_score_rows(o->adapter, &load.n_outputs));
         if (load.n_outputs) load.head = HEAD_SCORE;
     }
+    const memory_part part = {.dir = o->dir, .load = load, .use = MEMORY_LOADED | (o->sampled ? MEMORY_PACKED : 0)};
+    TRY(memory_check(NULL, &(memory_plan){.parts = &part, .n = 1, .p = p}));
     TRY(model_load(o->dir, &load, out));
     if (o->adapter) {
         TRY(lora_load(*out, o->adapter));

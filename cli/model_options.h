@@ -14,6 +14,7 @@ extern const option_spec arithmetic_rows[]; /* --precision --check-weights */
 typedef struct model_options {
     const char *dir;     /* --model, of which each command says what it is */
     const char *adapter; /* LoRA adapter, NULL: none */
+    bool sampled;        /* set by a command that samples from it: its weights are packed for that, too */
     arithmetic_options arithmetic;
 } model_options;
 extern const option_spec adapter_rows[]; /* of model_options: --adapter */
@@ -25,7 +26,7 @@ wr_status choose_precision(const char *wanted, const char *whose, world *w, prec
 
 /* frozen: adapters are attached, and weights used where they lie; otherwise the model gets f32 masters, into which
  * adapters are merged. HEAD_NONE: the head that the directory, or the adapter, has. An adapter brings its reward
- * template. LOCAL. */
+ * template. WR_E_NOMEM before any weight is read where it cannot fit (cli/memory_check.h). LOCAL. */
 wr_status load_model(const model_options *o, model_head head, bool frozen, precision p, model **out);
 
 #endif

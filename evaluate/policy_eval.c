@@ -6,6 +6,7 @@
 #include "evaluate/eval_summary.h"
 #include "rollout/rollout.h"
 #include "model/weights/lora.h"
+#include "model/host/frozen.h"
 #include "model/host/model_share.h"
 
 #include <stdio.h>
@@ -115,24 +116,33 @@ cleanup:
 }
 
 /* Rank 0: the policy with f32 masters, its adapter merged in. */
-static wr_status load_policy(const policy_eval_options *o, model **out) {
+static wr_status merge_policy(const policy_eval_options *o, model **out) {
     const model_load_options load = {.head = HEAD_LM, .check_weights = o->check_weights};
     wr_status status = model_load(o->model_dir, &load, out);
-    if (status >= 0 && o->adapter_dir) status = lora_load(*out, o->adapter_dir);
+    if (status >= 0) status = lora_load(*out, o->adapter_dir);
     return status < 0 ? status : lora_merge(*out);
+}
+
+/* The policy on every rank: once a host, or, with an adapter, a copy each. COLLECTIVE. */
+static wr_status open_policy(world *w, const policy_eval_options *o, frozen_model *out) {
+    wr_status status = WR_OK;
+    if (!o->adapter_dir) return frozen_load(w, o->model_dir, HEAD_LM, o->precision, o->check_weights, out);
+    if (world_rank(w) == 0) status = merge_policy(o, &out->m);
+    TRY(world_agree(w, status));
+    TRY(model_share(w, o->precision, &out->m));
+cleanup:
+    return status;
 }
 
 wr_status policy_eval_run(world *w, const policy_eval_options *o) {
     wr_status status = WR_OK;
     coordinator *c = NULL;
     prompt_set prompts = {0};
-    model *policy = NULL;
+    frozen_model policy = {0};
     rollout *r = NULL;
     TRY(coordinator_create(w, &c));
     TRY(prompts_load(w, o->prompts, o->limit, &prompts));
-    if (world_rank(w) == 0) status = load_policy(o, &policy);
-    TRY(world_agree(w, status));
-    TRY(model_share(w, o->precision, &policy));
+    TRY(open_policy(w, o, &policy));
     rollout_options options = {.policy_dir = o->model_dir,
                                .reward_dir = o->reward_dir,
                                .given = o->given,
@@ -144,11 +154,11 @@ wr_status policy_eval_run(world *w, const policy_eval_options *o) {
                                .score_tokens = o->score_tokens,
                                .should_stop = work_should_stop,
                                .stop_context = c};
-    TRY(rollout_create(w, policy, &prompts, &options, &r));
+    TRY(rollout_create(w, policy.m, &prompts, &options, &r));
     TRY(run_phase(w, c, o, &prompts, r));
 cleanup:
     rollout_free(r);
-    model_free(policy);
+    frozen_free(&policy);
     prompts_free(&prompts);
     coordinator_free(c);
     return status;

@@ -61,11 +61,26 @@ typedef struct model_load_options {
     size_t n_outputs;
     uint64_t seed;
     bool quiet, frozen, check_weights;
+    /* frozen: all but the weights that would have to be converted (weights[] stay NULL then) */
+    bool without_converted;
     precision precision;
+    /* frozen: weights that are not mapped are converted into this memory (weight_image_bytes, 64-byte aligned), which
+     * stays the caller's; NULL: into the model's own */
+    void *image;
     /* the directory's parent_hash where it is known already: not computed again then; NULL: computed */
     const char *hash;
 } model_load_options;
 wr_status model_load(const char *dir, const model_load_options *o, model **out);
+/* Bytes that a directory's model takes, from its configuration and the types that its files store; no weight is read.
+ * What is mapped counts as nothing: its pages are the files', and the system takes them back when it needs memory. */
+typedef struct model_memory {
+    uint64_t loaded;  /* by model_load: converted weights, or masters and what is rounded of them */
+    uint64_t image;   /* a copy of all weights in `precision` (model/host/frozen.h) */
+    uint64_t packed;  /* the copy that decoding packs (model/decode.h) */
+    uint64_t trained; /* gradients and moments of all parameters */
+} model_memory;
+/* o: head, n_outputs, frozen and precision count. */
+wr_status model_memory_of(const char *dir, const model_load_options *o, model_memory *out);
 void model_free(model *m);
 
 /* Computes in p from now on: allocates and fills (bf16), or frees (f32), the rounded copy. Needs master weights. */

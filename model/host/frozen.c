@@ -18,6 +18,7 @@ typedef struct source {
     const char *dir;
     model_head head;
     const model *ready; /* NULL: to be loaded from dir */
+    bool known;         /* this rank is the one that has said what dir holds */
     const description *expected;
 } source;
 
@@ -32,24 +33,28 @@ static description describe(const model *m) {
 }
 
 /* By one rank of each host: checks that it has rank 0's model and, where there is memory for them, puts the weights
- * there. */
+ * there: from the files into that memory, without a copy between. */
 static wr_status fill(void *context, void *memory) {
     wr_status status = WR_OK;
-    source *s = context;
+    const source *s = context;
+    const description *d = s->expected;
     model *loaded = NULL;
-    const model *m = s->ready;
-    if (!m) {
-        TRY(model_load(
-            s->dir,
-            &(model_load_options){.head = s->head, .quiet = true, .frozen = true, .precision = s->expected->precision},
-            &loaded));
-        m = loaded;
-        if (strcmp(m->parent_hash, s->expected->parent_hash) != 0) {
-            TRY(wr_fail(WR_E_MISMATCH, "%s: this host has another model there than rank 0's host (hash %.8s, not %.8s)",
-                        s->dir, m->parent_hash, s->expected->parent_hash));
-        }
+    if (s->ready) {
+        weight_image_fill(s->ready, memory);
+        return WR_OK;
     }
-    if (!s->expected->mapped) weight_image_fill(m, memory);
+    if (s->known && d->mapped) return WR_OK;
+    TRY(model_load(s->dir,
+                   &(model_load_options){.head = s->head,
+                                         .quiet = true,
+                                         .frozen = true,
+                                         .precision = d->precision,
+                                         .image = d->mapped ? NULL : memory,
+                                         .hash = s->known ? d->parent_hash : NULL},
+                   &loaded));
+    if (strcmp(loaded->parent_hash, d->parent_hash) != 0)
+        TRY(wr_fail(WR_E_MISMATCH, "%s: this host has another model there than rank 0's host (hash %.8s, not %.8s)",
+                    s->dir, loaded->parent_hash, d->parent_hash));
 cleanup:
     model_free(loaded);
     return status;
@@ -86,9 +91,13 @@ wr_status frozen_load(world *w, const char *dir, model_head head, precision p, b
     model *loaded = NULL;
     *out = (frozen_model){0};
     if (world_rank(w) == 0) {
-        status = model_load(
-            dir, &(model_load_options){.head = head, .frozen = true, .precision = p, .check_weights = check_weights},
-            &loaded);
+        status = model_load(dir,
+                            &(model_load_options){.head = head,
+                                                  .frozen = true,
+                                                  .without_converted = true,
+                                                  .precision = p,
+                                                  .check_weights = check_weights},
+                            &loaded);
         if (status >= 0) {
             const description d = describe(loaded);
             strbuf_append(&bytes, &d, sizeof d);
@@ -100,7 +109,7 @@ wr_status frozen_load(world *w, const char *dir, model_head head, precision p, b
     TRY(world_bcast(w, 0, &bytes));
     description d;
     memcpy(&d, bytes.data, sizeof d);
-    source s = {dir, head, loaded, &d};
+    source s = {.dir = dir, .head = head, .known = loaded != NULL, .expected = &d};
     TRY(d.mapped ? map_each(w, &s, out) : share_image(w, &s, bytes.data + sizeof d, bytes.len - sizeof d, out));
 cleanup:
     model_free(loaded);

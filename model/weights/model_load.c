@@ -96,19 +96,19 @@ cleanup:
     return status;
 }
 
-/* One image of all weights, rounded. */
-static wr_status round_weights(model *m, const st_tensor *const *found, uint64_t seed) {
+/* One image of all weights in m's precision, in the memory given, or in memory of m's own. */
+static wr_status convert_weights(model *m, const st_tensor *const *found, uint64_t seed, void *image) {
     wr_status status = WR_OK;
-    const size_t bytes = weight_image_bytes(m, PRECISION_BF16);
-    void *image = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    const precision p = m->precision;
+    const size_t bytes = weight_image_bytes(m, p);
+    if (!image) image = m->mapping->image = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (!image) return wr_fail(WR_E_NOMEM, "out of memory: the model's weights need %zu MiB", bytes >> 20);
-    m->mapping->image = image;
     for (size_t i = 0; i < m->n_tensors; i++) {
-        void *to = weight_image_at(m, PRECISION_BF16, image, i);
+        void *to = weight_image_at(m, p, image, i);
         TRY(weight_precision(m, i) == PRECISION_BF16 ? st_tensor_to_bf16(found[i], to)
                                                      : fill_f32(m, i, found[i], seed, to));
     }
-    weight_image_use(m, PRECISION_BF16, image);
+    weight_image_use(m, p, image);
 cleanup:
     return status;
 }
@@ -116,10 +116,64 @@ cleanup:
 static wr_status load_frozen(model *m, weight_files *w, const st_tensor *const *found, const model_load_options *o) {
     m->precision = o->precision;
     const bool map = can_map(m, found, o->precision);
-    if (!map && o->precision == PRECISION_F32) return load_masters(m, found, o);
+    if (!map && o->without_converted) return WR_OK;
+    if (!map && o->precision == PRECISION_F32 && !o->image) return load_masters(m, found, o);
     m->mapping = mem_calloc(1, sizeof *m->mapping);
     if (!m->mapping) return WR_E_NOMEM;
-    return map ? map_weights(m, w, found, o->seed) : round_weights(m, found, o->seed);
+    return map ? map_weights(m, w, found, o->seed) : convert_weights(m, found, o->seed, o->image);
+}
+
+/* --- what it will take -------------------------------------------------------------------------------------------- */
+
+/* The head that model_load gives the model, where it takes this directory at all. */
+static bool expected_head(const model_load_options *o, model_config *c) {
+    const bool fresh_score = o->head == HEAD_SCORE && c->head != HEAD_SCORE;
+    if (fresh_score)
+        model_config_set_head(c, HEAD_SCORE, o->n_outputs ? o->n_outputs : 1);
+    else if (o->head == HEAD_LM)
+        model_config_set_head(c, HEAD_LM, 0);
+    return fresh_score;
+}
+
+static void measure(const model *m, const st_tensor *const *found, const model_load_options *o, model_memory *out) {
+    const precision p = m->precision;
+    uint64_t vectors = 0, products = 0;
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        if (weight_always_f32(m, i))
+            vectors += m->tensors[i].count * sizeof(float);
+        else if (i != index_embedding(m) || m->config.tied)
+            products += m->tensors[i].count;
+    }
+    out->image = weight_image_bytes(m, p);
+    out->trained = 3 * (uint64_t)m->n_params * sizeof(float);
+    if (p == PRECISION_BF16) out->packed = products * sizeof(bf16);
+    if (!o->frozen)
+        out->loaded = (uint64_t)m->n_params * (sizeof(float) + (p == PRECISION_BF16 ? sizeof(bf16) : 0));
+    else
+        out->loaded = can_map(m, found, p) ? vectors : out->image;
+}
+
+wr_status model_memory_of(const char *dir, const model_load_options *o, model_memory *out) {
+    wr_status status = WR_OK;
+    model *m = NULL;
+    weight_files w = {0};
+    const st_tensor **found = NULL;
+    model_config c;
+    *out = (model_memory){0};
+    TRY(model_config_load(dir, &c));
+    const bool fresh_score = expected_head(o, &c);
+    TRY(weight_files_open(dir, &w));
+    TRY(model_create(&c, &m));
+    m->precision = o->precision;
+    found = mem_calloc(m->n_tensors, sizeof *found);
+    TRY_ALLOC(found);
+    TRY(weight_files_match(&w, dir, m, fresh_score, found));
+    measure(m, found, o, out);
+cleanup:
+    free(found);
+    weight_files_close(&w);
+    model_free(m);
+    return status;
 }
 
 /* --- the rest of the directory ------------------------------------------------------------------------------------ */
