@@ -24,6 +24,10 @@ prefix_rule prefix_rule_of(const model *m) {
 
 static bool one_kind(prefix_rule rule, size_t n_a, size_t n_b) { return (n_a > rule.apart) == (n_b > rule.apart); }
 
+size_t prefix_common(const int32_t *a, size_t n_a, const int32_t *b, size_t n_b, prefix_rule rule) {
+    return one_kind(rule, n_a, n_b) ? common_prefix(a, n_a, b, n_b) : 0;
+}
+
 /* Tokens that n sequences of one group share: 0 where they share none or too few. */
 static size_t group_shared(size_t n, const int32_t *const *ids, const size_t *lengths, prefix_rule rule) {
     if (n < 2) return 0;
@@ -138,8 +142,7 @@ wr_status prefix_groups(size_t n, const int32_t *const *ids, const size_t *lengt
     TRY_ALLOC(saved);
     TRY_ALLOC(start);
     for (size_t i = 0; i + 1 < n; i++)
-        if (one_kind(rule, lengths[i], lengths[i + 1]))
-            with_next[i] = common_prefix(ids[i], lengths[i], ids[i + 1], lengths[i + 1]);
+        with_next[i] = prefix_common(ids[i], lengths[i], ids[i + 1], lengths[i + 1], rule);
     for (size_t j = 1; j <= n; j++) {
         size_t least = SIZE_MAX;
         saved[j] = saved[j - 1];

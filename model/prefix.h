@@ -18,6 +18,8 @@ typedef struct prefix_rule {
 } prefix_rule;
 /* A model's: PREFIX_MIN_SHARED tokens. */
 prefix_rule prefix_rule_of(const model *m);
+/* Tokens that two sequences of n_a and n_b begin with alike, and that may be shared by them but for their number. */
+size_t prefix_common(const int32_t *a, size_t n_a, const int32_t *b, size_t n_b, prefix_rule rule);
 
 typedef struct prefix_batch {
     token_batch batch; /* what model_forward takes */

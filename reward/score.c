@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "model/prefix.h"
+#include "model/prefix_tree.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,11 +10,11 @@
 
 struct score_scratch {
     model_workspace *work;
-    prefix_batch packed;
-    size_t room;                    /* texts the arrays below have room for */
-    const int32_t **ids;            /* (n) */
-    size_t *lengths, *group, *rows; /* (n) */
-    float *logits;                  /* (n, N) */
+    prefix_tree packed;
+    size_t room;            /* texts the arrays below have room for */
+    const int32_t **ids;    /* (n) */
+    size_t *lengths, *rows; /* (n) */
+    float *logits;          /* (n, N) */
 };
 
 wr_status score_scratch_create(const reward_model *r, score_scratch **out) {
@@ -30,10 +31,9 @@ wr_status score_scratch_create(const reward_model *r, score_scratch **out) {
 void score_scratch_free(score_scratch *s) {
     if (!s) return;
     model_workspace_free(s->work);
-    prefix_batch_free(&s->packed);
+    prefix_tree_free(&s->packed);
     free(s->ids);
     free(s->lengths);
-    free(s->group);
     free(s->rows);
     free(s->logits);
     free(s);
@@ -58,7 +58,6 @@ static wr_status reserve(score_scratch *s, size_t n, size_t N) {
     if (n <= s->room) return WR_OK;
     TRY(grow(&s->ids, n, sizeof *s->ids));
     TRY(grow(&s->lengths, n, sizeof *s->lengths));
-    TRY(grow(&s->group, n, sizeof *s->group));
     TRY(grow(&s->rows, n, sizeof *s->rows));
     TRY(grow(&s->logits, n, N * sizeof *s->logits));
     s->room = n;
@@ -66,17 +65,19 @@ cleanup:
     return status;
 }
 
-/* Scores texts from … end-1, which fit together. */
-static wr_status score_pack(const reward_model *r, score_scratch *s, size_t from, size_t end) {
+/* Scores the texts from `from` on that fit together; *end: behind them. */
+static wr_status score_pack(const reward_model *r, score_scratch *s, size_t from, size_t n, size_t max_tokens,
+                            size_t *end) {
     wr_status status = WR_OK;
-    const size_t n = end - from;
     const float *hidden;
-    TRY(prefix_batch_build(n, s->ids + from, s->lengths + from, s->group + from, prefix_rule_of(r->m), &s->packed));
-    for (size_t i = 0; i < n; i++)
-        s->rows[from + i] = prefix_batch_row(
-            &s->packed, i, score_pool_row(s->ids[from + i], s->lengths[from + i], r->m->config.pad_id));
+    TRY(prefix_tree_build(n - from, s->ids + from, s->lengths + from, prefix_rule_of(r->m), max_tokens, &s->packed));
+    const size_t count = s->packed.n;
+    for (size_t i = 0; i < count; i++)
+        s->rows[from + i] =
+            prefix_tree_row(&s->packed, i, score_pool_row(s->ids[from + i], s->lengths[from + i], r->m->config.pad_id));
     TRY(model_forward(r->m, &s->packed.batch, s->work, false, &hidden));
-    TRY(score_logits(r->m, hidden, n, s->rows + from, s->logits + from * r->m->config.n_outputs));
+    TRY(score_logits(r->m, hidden, count, s->rows + from, s->logits + from * r->m->config.n_outputs));
+    *end = from + count;
 cleanup:
     return status;
 }
@@ -91,11 +92,7 @@ wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const tok
         s->ids[i] = texts[i].ids;
         s->lengths[i] = texts[i].n;
     }
-    TRY(prefix_groups(n, s->ids, s->lengths, prefix_rule_of(r->m), s->group));
-    for (size_t from = 0, end; from < n; from = end) {
-        end = prefix_batch_end(n, s->ids, s->lengths, s->group, prefix_rule_of(r->m), from, max_tokens);
-        TRY(score_pack(r, s, from, end));
-    }
+    for (size_t at = 0; at < n;) TRY(score_pack(r, s, at, n, max_tokens, &at));
     for (size_t i = 0; i < n; i++) {
         scores[i] = r->rule->score(N, s->logits + i * N);
         for (size_t k = 0; k < N; k++) /* an infinite one alone would pass for a score */

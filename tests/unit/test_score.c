@@ -59,6 +59,20 @@ static void make_texts(rng *r, size_t n, token_ids *texts) {
     }
 }
 
+/* Turns of conversations: most texts go on where the one before stopped, or leave it there; some go back further. */
+static void make_turns(rng *r, size_t n, token_ids *texts) {
+    for (size_t i = 0; i < n; i++) {
+        token_ids *t = &texts[i];
+        const token_ids *before = i % 9 ? &texts[i - 1] : NULL;
+        size_t same = before ? before->n - (size_t)rng_below(r, before->n < 30 ? before->n : 30) : 0;
+        if (before && rng_below(r, 5) == 0) same = (size_t)rng_below(r, same);
+        t->n = 0;
+        for (size_t k = 0; k < same; k++) assert_int_equal(token_ids_push(t, before->ids[k]), WR_OK);
+        for (size_t k = 1 + (size_t)rng_below(r, 90); k > 0; k--)
+            assert_int_equal(token_ids_push(t, (int32_t)rng_below(r, VOCABULARY)), WR_OK);
+    }
+}
+
 static size_t shared_tokens(size_t n, const token_ids *texts) {
     const int32_t *ids[MOST];
     size_t lengths[MOST], group[MOST], all = 0;
@@ -75,7 +89,8 @@ static size_t shared_tokens(size_t n, const token_ids *texts) {
     return all;
 }
 
-static void check_neighbours(size_t C, size_t H, size_t G, size_t D, bool norms) {
+static void check_neighbours(size_t C, size_t H, size_t G, size_t D, bool norms,
+                             void (*make_these)(rng *r, size_t n, token_ids *texts)) {
     static const size_t budgets[] = {1, 150, 700, 1u << 20};
     rng r = rng_make(SEED, RNG_TEST, C, G, D);
     reward_model reward = {.m = make(C, H, G, D, norms), .rule = &ordinal_rule};
@@ -84,7 +99,7 @@ static void check_neighbours(size_t C, size_t H, size_t G, size_t D, bool norms)
     double alone[MOST], scores[MOST];
     float alone_logits[MOST * LABELS], logits[MOST * LABELS];
     assert_int_equal(score_scratch_create(&reward, &s), WR_OK);
-    make_texts(&r, MOST, texts);
+    make_these(&r, MOST, texts);
     assert_true(shared_tokens(MOST, texts) > 500);
     for (size_t i = 0; i < MOST; i++)
         assert_int_equal(score_ids(&reward, s, 1, &texts[i], 1, alone + i, alone_logits + i * LABELS), WR_OK);
@@ -108,9 +123,15 @@ static void check_neighbours(size_t C, size_t H, size_t G, size_t D, bool norms)
 
 static void test_neighbours(void **state) {
     (void)state;
-    check_neighbours(64, 4, 2, 16, false);
-    check_neighbours(48, 3, 1, 32, true);
-    check_neighbours(40, 4, 4, 10, false);
+    check_neighbours(64, 4, 2, 16, false, make_texts);
+    check_neighbours(48, 3, 1, 32, true, make_texts);
+    check_neighbours(40, 4, 4, 10, false, make_texts);
+}
+
+static void test_turns(void **state) {
+    (void)state;
+    check_neighbours(64, 4, 2, 16, false, make_turns);
+    check_neighbours(48, 3, 1, 32, true, make_turns);
 }
 
 static void test_no_tokens(void **state) {
@@ -136,7 +157,7 @@ static void test_pool_row(void **state) {
 
 int main(void) {
     printf("# seed %d\n", SEED);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_neighbours), cmocka_unit_test(test_no_tokens),
-                                       cmocka_unit_test(test_pool_row)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_neighbours), cmocka_unit_test(test_turns),
+                                       cmocka_unit_test(test_no_tokens), cmocka_unit_test(test_pool_row)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
