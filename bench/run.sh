@@ -30,6 +30,11 @@ fi
 if [ -n "${WILDREWARD_OPENVINO:-}" ]; then peers+=(--openvino "$WILDREWARD_OPENVINO"); fi
 "$BUILD/bench/bench_engine" --out "$out/engine.json" ${peers[@]+"${peers[@]}"} || failed=1
 
+echo
+echo "=== reward models"
+"$BUILD/bench/bench_turns" >"$out/turns.json" || failed=1
+bench/reward_peers.sh || failed=1
+
 shared=${WILDREWARD_SHARED:-../shared}/data
 
 # Encoding real chats with a 32k byte-level BPE (Qwen2's pattern), one thread each, in turn; both print CPU time.
