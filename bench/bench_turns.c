@@ -58,7 +58,7 @@ static wr_status open_model(bench *b) {
     TRY(model_alloc_params(b->reward.m));
     model_init_params(b->reward.m, 1);
     TRY(model_set_precision(b->reward.m, p));
-    TRY(objective_of_model(&c, "the model", &b->reward.objective));
+    b->reward.rule = &ordinal_rule;
     TRY(score_scratch_create(&b->reward, &b->scratch));
     TRY(model_workspace_create(b->reward.m, &b->work));
 cleanup:

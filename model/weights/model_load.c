@@ -161,8 +161,9 @@ wr_status model_memory_of(const char *dir, const model_load_options *o, model_me
     model_config c;
     *out = (model_memory){0};
     TRY(model_config_load(dir, &c));
+    TRY(weight_files_open(dir, c.head == HEAD_SCORE, &w));
+    if (c.head == HEAD_SCORE || (o->head == HEAD_SCORE && !o->n_outputs)) TRY(weight_files_value_head(&w, dir, &c));
     const bool fresh_score = expected_head(o, &c);
-    TRY(weight_files_open(dir, &w));
     TRY(model_create(&c, &m));
     m->precision = o->precision;
     found = mem_calloc(m->n_tensors, sizeof *found);

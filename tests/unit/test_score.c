@@ -130,7 +130,6 @@ static void test_neighbours(void **state) {
 
 static void test_turns(void **state) {
     (void)state;
-    check_neighbours(64, 4, 2, 16, false, make_turns);
     check_neighbours(48, 3, 1, 32, true, make_turns);
 }
 
