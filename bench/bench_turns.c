@@ -92,7 +92,7 @@ static wr_status score_separately(bench *b, size_t n, double *seconds) {
     for (size_t i = 0; i < n; i++) ids[i] = b->texts[i].ids, lengths[i] = b->texts[i].n;
     const double begin = cpu_seconds();
     for (size_t at = 0; at < n; at += b->separate.n) {
-        TRY(prefix_tree_build(n - at, ids + at, lengths + at, SIZE_MAX, BUDGET, &b->separate));
+        TRY(prefix_tree_build(n - at, ids + at, lengths + at, (prefix_rule){SIZE_MAX, SIZE_MAX}, BUDGET, &b->separate));
         TRY(model_forward(b->reward.m, &b->separate.batch, b->work, false, &hidden));
     }
     *seconds = cpu_seconds() - begin;

@@ -38,7 +38,8 @@ static prefix_rule sharing(size_t min_shared) { return (prefix_rule){min_shared,
 static size_t tokens_of(const texts *t, size_t from, size_t n, size_t spare) {
     size_t all = 0;
     for (size_t i = from; i < from + n; i++) {
-        const size_t common = i > from ? prefix_common(t->ids[i - 1], t->lengths[i - 1], t->ids[i], t->lengths[i], sharing(1)) : 0;
+        const size_t common =
+            i > from ? prefix_common(t->ids[i - 1], t->lengths[i - 1], t->ids[i], t->lengths[i], sharing(1)) : 0;
         all += t->lengths[i] - (common > spare ? common - spare : 0);
     }
     return all;
@@ -93,8 +94,8 @@ static void test_budgets(void **state) {
         const size_t min_shared = 1 + (size_t)rng_below(&r, 8), budget = 1 + (size_t)rng_below(&r, 300);
         make_texts(&r, &t);
         for (size_t from = 0; from < t.n; from += p.n) {
-            assert_int_equal(prefix_tree_build(t.n - from, t.ids + from, t.lengths + from, sharing(min_shared), budget, &p),
-                             WR_OK);
+            assert_int_equal(
+                prefix_tree_build(t.n - from, t.ids + from, t.lengths + from, sharing(min_shared), budget, &p), WR_OK);
             assert_in_range(p.n, 1, t.n - from);
             check_tree(&t, from, min_shared, &p);
             assert_true(p.batch.offsets[p.batch.B] <= budget || p.n == 1);
