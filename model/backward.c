@@ -26,7 +26,7 @@ typedef struct backward_buffers {
     void *norm;     /* (block, C): a norm's output again */
     void *dnorm;    /* (block, C) */
     void *rounded;  /* (block, C): the residual stream's gradient as products read it (bf16) */
-    float *branch;  /* (block, C) f32, NORM_AFTER alone: the gradient at a branch, before its norm */
+    float *branch;  /* (block, C) f32, not with NORM_BEFORE: the gradient at a branch, before its norm */
     float *partial; /* (ceil(block / NORM_CHUNK), max(C, qkv_sums)) */
     float *dfinal;  /* (T, C), before the layers' turn: shares the memory of dqkv and what follows */
 } backward_buffers;
@@ -43,7 +43,7 @@ static wr_status backward_reserve(const model *m, workspace *w, backward_buffers
                             lines(rows * c->C * act),
                             lines(rows * c->C * act),
                             lines(rows * c->C * act),
-                            c->norm_place == NORM_AFTER ? lines(rows * c->C * sizeof(float)) : 0};
+                            c->norm_place != NORM_BEFORE ? lines(rows * c->C * sizeof(float)) : 0};
     /* the final norm's gradient needs as many chunks as there are rows */
     const size_t partial = lines((w->T + NORM_CHUNK - 1) / NORM_CHUNK * (c->C > wide ? c->C : wide) * sizeof(float));
     void *branch = NULL, **const parts[] = {&b->dqkv, &b->datt, &b->dact, &b->norm, &b->dnorm, &b->rounded, &branch};
@@ -69,13 +69,18 @@ static float *vector_gradient(const model *m, size_t l, int kind, float *grads) 
 typedef struct norm_rows {
     size_t l, rows;
     int kind;                       /* LAYER_NORM1, LAYER_NORM2 */
-    const float *x, *branch, *rstd; /* the stream that goes into the branch; what comes out of it, with NORM_AFTER */
+    const float *x, *rstd;          /* the stream that goes into the branch, of its norm */
+    const float *branch, *out_rstd; /* what comes out of it, but with NORM_BEFORE */
+    float *factors;                 /* scratch */
 } norm_rows;
 
-static void norm_backward(const model *m, precision p, const norm_rows *n, const void *dy, const float *x, float *dx,
+/* Of the branch's input norm, or of its output norm. */
+static void norm_backward(const model *m, precision p, const norm_rows *n, bool out, const void *dy, float *dx,
                           float *grads, float *partial) {
-    kernels()->act[p].rmsnorm_backward(n->rows, m->config.C, dy, x, layer_vector(m, n->l, n->kind), n->rstd, dx,
-                                       vector_gradient(m, n->l, n->kind, grads), partial);
+    const int kind = out ? branch_out_norm(&m->config, n->kind) : n->kind;
+    kernels()->act[p].rmsnorm_backward(n->rows, m->config.C, dy, out ? n->branch : n->x,
+                                       norm_factors(m, index_layer(m, n->l, kind), n->factors),
+                                       out ? n->out_rstd : n->rstd, dx, vector_gradient(m, n->l, kind, grads), partial);
 }
 
 /* From the gradient dx at the sum of stream and branch to that at the branch's last product, in the model's
@@ -84,15 +89,15 @@ static const void *branch_output_backward(const model *m, const backward_buffers
                                           const float *dx, float *grads) {
     if (m->config.norm_place == NORM_BEFORE) return stream_input(m, n->rows, dx, s->rounded);
     memset(s->branch, 0, n->rows * m->config.C * sizeof *s->branch);
-    norm_backward(m, PRECISION_F32, n, dx, n->branch, s->branch, grads, s->partial);
+    norm_backward(m, PRECISION_F32, n, true, dx, s->branch, grads, s->partial);
     return stream_input(m, n->rows, s->branch, s->rounded);
 }
 
 /* What the branch read, again. */
 static const void *branch_input_again(const model *m, const backward_buffers *s, const norm_rows *n) {
     if (m->config.norm_place == NORM_AFTER) return stream_input(m, n->rows, n->x, s->norm);
-    kernels()->act[m->precision].rmsnorm_again(n->rows, m->config.C, n->x, layer_vector(m, n->l, n->kind), n->rstd,
-                                               s->norm);
+    kernels()->act[m->precision].rmsnorm_again(
+        n->rows, m->config.C, n->x, norm_factors(m, index_layer(m, n->l, n->kind), n->factors), n->rstd, s->norm);
     return s->norm;
 }
 
@@ -100,8 +105,8 @@ static const void *branch_input_again(const model *m, const backward_buffers *s,
 static void branch_input_backward(const model *m, const backward_buffers *s, const norm_rows *n, float *dx,
                                   float *grads) {
     const size_t count = n->rows * m->config.C;
-    if (m->config.norm_place == NORM_BEFORE) {
-        norm_backward(m, m->precision, n, s->dnorm, n->x, dx, grads, s->partial);
+    if (m->config.norm_place != NORM_AFTER) {
+        norm_backward(m, m->precision, n, false, s->dnorm, dx, grads, s->partial);
     } else if (m->precision == PRECISION_F32) {
         stream_add(count, s->dnorm, dx);
     } else {
@@ -119,14 +124,25 @@ static wr_status rest_backward(const model *m, workspace *w, const layer_buffers
     const model_config *c = &m->config;
     const act_kernels *k = &kernels()->act[m->precision];
     const size_t rows = rows_from(first, w->T), C = c->C, HD = c->H * c->D;
-    const bool after = c->norm_place == NORM_AFTER;
-    const norm_rows mlp = {
-        l, rows, LAYER_NORM2, x->x2 + first * C, after ? x->branch2 + first * C : NULL, x->rstd2 + first};
-    const norm_rows attention = {l, rows, LAYER_NORM1, NULL, after ? x->branch1 + first * C : NULL, x->rstd1 + first};
+    const bool after = c->norm_place != NORM_BEFORE;
+    const norm_rows mlp = {.l = l,
+                           .rows = rows,
+                           .kind = LAYER_NORM2,
+                           .x = x->x2 + first * C,
+                           .rstd = x->rstd2 + first,
+                           .branch = after ? x->branch2 + first * C : NULL,
+                           .out_rstd = x->out_rstd2 + first,
+                           .factors = x->factors};
+    const norm_rows attention = {.l = l,
+                                 .rows = rows,
+                                 .kind = LAYER_NORM1,
+                                 .branch = after ? x->branch1 + first * C : NULL,
+                                 .out_rstd = x->out_rstd1 + first,
+                                 .factors = x->factors};
     void *gu = act_row(m, x->gu, first, 2 * c->F);
     const void *dy = branch_output_backward(m, s, &mlp, dx, grads);
     TRY(linear_backward_input(m, &w->linear, l, GROUP_DOWN, rows, dy, s->dact));
-    k->swiglu_backward(rows, c->F, gu, s->dact, gu);
+    (c->gate == GATE_GELU ? k->geglu_backward : k->swiglu_backward)(rows, c->F, gu, s->dact, gu);
     TRY(linear_backward_weight(m, &w->linear, l, GROUP_DOWN, rows, dy, s->dact, grads));
     const void *in = branch_input_again(m, s, &mlp);
     TRY(linear_backward_weight(m, &w->linear, l, GROUP_GATE_UP, rows, gu, in, grads));
@@ -147,9 +163,14 @@ static wr_status qkv_backward(const model *m, workspace *w, const layer_buffers 
     const model_config *c = &m->config;
     const act_kernels *k = &kernels()->act[m->precision];
     const size_t rows = rows_from(first, w->T), C = c->C;
-    const norm_rows attention = {l, rows, LAYER_NORM1, x->x + first * C, NULL, x->rstd1 + first};
+    const norm_rows attention = {.l = l,
+                                 .rows = rows,
+                                 .kind = LAYER_NORM1,
+                                 .x = x->x + first * C,
+                                 .rstd = x->rstd1 + first,
+                                 .factors = x->factors};
     void *dqkv = act_row(m, s->dqkv, first, qkv_width(c));
-    const qkv_args a = layer_qkv_args(m, l, rows, w->plan.position + first, &w->rope);
+    const qkv_args a = layer_qkv_args(m, l, rows, w->plan.position + first, &w->rope, x->factors);
     k->qkv_backward(&a, dqkv, x->raw ? act_row(m, x->raw, first, (c->H + c->G) * c->D) : NULL,
                     vector_gradient(m, l, LAYER_Q_NORM, grads), vector_gradient(m, l, LAYER_K_NORM, grads),
                     vector_gradient(m, l, LAYER_Q_BIAS, grads), s->partial);
@@ -194,8 +215,8 @@ cleanup:
     return status;
 }
 
-/* x = table[ids]: dtable[id] += the rows of its tokens, in their order; each thread owns a range of columns. */
-static void embedding_backward(size_t T, size_t C, const int32_t *ids, const float *dx, float *dtable) {
+/* x = scale table[ids]: dtable[id] += the rows of its tokens, in their order; each thread owns a range of columns. */
+static void embedding_backward(size_t T, size_t C, const int32_t *ids, float scale, const float *dx, float *dtable) {
     const size_t width = 64;
 #pragma omp parallel for schedule(static)
     for (size_t c0 = 0; c0 < C; c0 += width) {
@@ -203,7 +224,7 @@ static void embedding_backward(size_t T, size_t C, const int32_t *ids, const flo
         for (size_t t = 0; t < T; t++) {
             float *d = dtable + (size_t)ids[t] * C;
 #pragma omp simd
-            for (size_t i = c0; i < c1; i++) d[i] += dx[t * C + i];
+            for (size_t i = c0; i < c1; i++) d[i] += scale * dx[t * C + i];
         }
     }
 }
@@ -222,18 +243,20 @@ wr_status model_backward_hooked(const model *m, const token_batch *b, model_work
         return wr_fail(WR_E_USAGE, "model_backward: the latest model_forward was of another batch, or did not keep its "
                                    "activations, or has been used");
     TRY(backward_reserve(m, w, &s));
+    float *lse, *const factors = workspace_layer(m, w, 0, &lse).factors;
     /* hidden = norm(last_x); the residual stream's gradient then lives in dhidden */
     memcpy(s.dfinal, dhidden, w->T * c->C * sizeof *dhidden);
     memset(dhidden, 0, w->T * c->C * sizeof *dhidden);
     kernels()->act[PRECISION_F32].rmsnorm_backward(
-        w->T, c->C, s.dfinal, w->last_x.data, m->weights[index_final_norm(m)], w->final_rstd.data, dhidden,
-        trains_parameters(m) ? grads + offset_final_norm(m) : NULL, s.partial);
+        w->T, c->C, s.dfinal, w->last_x.data, norm_factors(m, index_final_norm(m), factors), w->final_rstd.data,
+        dhidden, trains_parameters(m) ? grads + offset_final_norm(m) : NULL, s.partial);
     TRY(tell(m, hook, c->L + 1));
     for (size_t l = c->L; l-- > 0;) {
         TRY(layer_backward(m, b, w, &s, l, dhidden, grads));
         TRY(tell(m, hook, l + 1));
     }
-    if (trains_parameters(m)) embedding_backward(w->T, c->C, b->ids, dhidden, grads + offset_embedding(m));
+    if (trains_parameters(m))
+        embedding_backward(w->T, c->C, b->ids, embedding_scale(m), dhidden, grads + offset_embedding(m));
     TRY(tell(m, hook, 0));
 cleanup:
     w->kept = false; /* SwiGLU's backward pass has overwritten gate and up */

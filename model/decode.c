@@ -184,18 +184,13 @@ wr_status model_decode(const model *m, decode_scratch *s, size_t n_items, const 
     layer_buffers b = {
         .x = s->x.data, .x2 = s->x.data, .x_out = s->x.data, .qkv = s->qkv.data, .att = s->att.data, .gu = s->gu.data};
     layer_scratch(m, rows_from(0, T), s->scratch.data, &b);
-    attention_args a = {.H = c->H,
-                        .G = c->G,
-                        .D = c->D,
-                        .q_stride = qkv_width(c),
-                        .o_stride = c->H * c->D,
-                        .n_items = n_items,
-                        .items = s->items,
-                        .first_task = s->first_task};
     for (size_t l = 0; l < c->L; l++) {
         TRY(layer_qkv(m, &s->linear, l, T, s->position, &s->rope, &b));
         fill_cache(m, s, l, n_items, items);
-        a.window = layer_window(c, l);
+        attention_args a = layer_attention(c, l);
+        a.n_items = n_items;
+        a.items = s->items;
+        a.first_task = s->first_task;
         kernels()->act[m->precision].attention(&a);
         TRY(layer_rest(m, &s->linear, l, T, &b));
     }
@@ -205,8 +200,8 @@ wr_status model_decode(const model *m, decode_scratch *s, size_t n_items, const 
         items[i].segment->length += items[i].n;
         memcpy(last + i * c->C, x + (end - 1) * c->C, c->C * sizeof(float));
     }
-    kernels()->act[PRECISION_F32].rmsnorm(n_items, c->C, (float)c->norm_eps, last, m->weights[index_final_norm(m)],
-                                          hidden_last, NULL);
+    kernels()->act[PRECISION_F32].rmsnorm(n_items, c->C, (float)c->norm_eps, last,
+                                          norm_factors(m, index_final_norm(m), b.factors), hidden_last, NULL);
 cleanup:
     return status;
 }
@@ -222,6 +217,7 @@ wr_status decode_logits(const model *m, decode_scratch *s, size_t n, const float
         X = s->rounded.data;
     }
     TRY(linear_head(m, &s->linear, n, 0, m->config.V, X, logits));
+    if (m->config.final_cap > 0) kernels()->softcap(n * m->config.V, (float)m->config.final_cap, logits);
 cleanup:
     return status;
 }

@@ -26,7 +26,8 @@ wr_status model_forward(const model *m, const token_batch *b, model_workspace *w
         TRY(workspace_layer_forward(m, b, w, l, &x, lse));
     }
     kernels()->act[PRECISION_F32].rmsnorm(w->T, c->C, (float)c->norm_eps, w->last_x.data,
-                                          m->weights[index_final_norm(m)], w->hidden.data, w->final_rstd.data);
+                                          norm_factors(m, index_final_norm(m), workspace_layer(m, w, 0, &lse).factors),
+                                          w->hidden.data, w->final_rstd.data);
     *hidden = w->hidden.data;
 cleanup:
     if (status < 0) w->kept = false;

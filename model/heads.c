@@ -60,6 +60,15 @@ static void scatter_rows(size_t n, size_t C, const float *d, const size_t *rows,
     }
 }
 
+/* logits (n, V) = columns first … of the head's product with the gathered rows, capped where the model says so. */
+static wr_status capped_logits(const model *m, workspace *w, size_t n, size_t first, size_t V) {
+    wr_status status = WR_OK;
+    TRY(linear_head(m, &w->linear, n, first, V, w->gathered.data, w->logits.data));
+    if (m->config.final_cap > 0) kernels()->softcap(n * V, (float)m->config.final_cap, w->logits.data);
+cleanup:
+    return status;
+}
+
 /* One row block: row_state holds maximum, sum and picked logit of all n rows, one array after another. */
 static wr_status logprob_rows(const model *m, workspace *w, size_t n, const int32_t *targets, float *max, float *sum,
                               float *picked) {
@@ -69,7 +78,7 @@ static wr_status logprob_rows(const model *m, workspace *w, size_t n, const int3
     for (size_t i = 0; i < n; i++) max[i] = -INFINITY, sum[i] = 0.0f, picked[i] = 0.0f;
     for (size_t first = 0; first < V; first += block) {
         const size_t columns = V - first < block ? V - first : block;
-        TRY(linear_head(m, &w->linear, n, first, columns, w->gathered.data, w->logits.data));
+        TRY(capped_logits(m, w, n, first, columns));
         kernels()->softmax_part(n, columns, first, w->logits.data, targets, max, sum, picked);
     }
 cleanup:
@@ -124,9 +133,12 @@ wr_status lm_logprobs_backward(const model *m, model_workspace *w, const float *
         for (size_t first = 0; first < V; first += columns) {
             const size_t wide = V - first < columns ? V - first : columns;
             /* logits = h W^T:  dh += dlogits W,  dW += dlogits^T h */
-            TRY(linear_head(m, &w->linear, k, first, wide, w->gathered.data, w->logits.data));
+            TRY(capped_logits(m, w, k, first, wide));
             kernels()->act[m->precision].softmax_backward(k, wide, first, w->logits.data, targets + i, lse + i,
                                                           dlogprob + i, w->dlogits.data);
+            if (c->final_cap > 0)
+                kernels()->act[m->precision].softcap_backward(k * wide, (float)c->final_cap, w->logits.data,
+                                                              w->dlogits.data);
             TRY(matmul_dx(w->linear.products, m->precision, k, wide, C, w->dlogits.data, wide, head + first * C * act,
                           w->dgathered.data, true, first > 0));
             if (trains_parameters(m))

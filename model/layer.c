@@ -1,10 +1,10 @@
 /* One decoder layer's forward code, the embedding and the rotary table.
  *
  * The residual stream x (T, C) is f32 and goes through two branches, f = attention and f = MLP,
- *     x + f(norm(x))    NORM_BEFORE        x + norm(f(x))    NORM_AFTER
- *     attention(u) = softmax(q k^T / sqrt(D)) v o^T,   q, k, v = u [q; k; v]^T (+ bias, norms of heads, RoPE)
- *     mlp(u)       = (silu(u gate^T) * (u up^T)) down^T
- * Before: the last product of a branch adds to the stream itself, and there is no memory for f. After: f has memory of
+ *     x + f(norm(x))    NORM_BEFORE        x + norm(f(x))    NORM_AFTER        x + norm(f(norm(x)))    NORM_BOTH
+ *     attention(u) = softmax(cap(q k^T / sqrt(D))) v o^T,   q, k, v = u [q; k; v]^T (+ bias, norms of heads, RoPE)
+ *     mlp(u)       = (silu(u gate^T) * (u up^T)) down^T     (or gelu)
+ * Before: the last product of a branch adds to the stream itself, and there is no memory for f. Else f has memory of
  * its own, since its norm needs a whole row. All but attention works row by row, in blocks of LAYER_ROWS:
  *
  *     x ── norm ── qkv ──> attention (all rows) ──> att ── o ──(+)── norm ── gate, up ── SwiGLU ── down ──(+)── x_out
@@ -85,23 +85,40 @@ size_t qkv_sums(const model_config *c) {
     return qkv_width(c) + norms * c->D;
 }
 
-const float *layer_vector(const model *m, size_t l, int kind) {
-    const size_t index = index_layer(m, l, kind);
-    return index == SIZE_MAX ? NULL : m->weights[index];
+const float *norm_factors(const model *m, size_t index, float *factors) {
+    if (index == SIZE_MAX) return NULL;
+    const float *w = m->weights[index];
+    if (!m->config.norm_from_one) return w;
+    for (size_t i = 0; i < m->tensors[index].count; i++) factors[i] = 1.0f + w[i];
+    return factors;
+}
+
+attention_args layer_attention(const model_config *c, size_t l) {
+    return (attention_args){.H = c->H,
+                            .G = c->G,
+                            .D = c->D,
+                            .q_stride = qkv_width(c),
+                            .o_stride = c->H * c->D,
+                            .window = layer_window(c, l),
+                            .scale = c->query_scale > 0 ? (float)(1 / sqrt(c->query_scale)) : 0,
+                            .softcap = (float)c->attention_cap};
 }
 
 /* The biases of q, k and v lie one after another, in the parameters and wherever vectors are copied to
  * (bind_weights). */
-qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_tables *r) {
+qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_tables *r,
+                        float *factors) {
     const model_config *c = &m->config;
+    const size_t bias = index_layer(m, l, LAYER_Q_BIAS);
+    const size_t q_norm = c->qk_norm == QK_NORM_ALL ? c->H * c->D : c->D;
     const int table = c->layers[l].rope;
     return (qkv_args){.T = T,
                       .H = c->H,
                       .G = c->G,
                       .D = c->D,
-                      .bias = layer_vector(m, l, LAYER_Q_BIAS),
-                      .q_norm = layer_vector(m, l, LAYER_Q_NORM),
-                      .k_norm = layer_vector(m, l, LAYER_K_NORM),
+                      .bias = bias == SIZE_MAX ? NULL : m->weights[bias],
+                      .q_norm = norm_factors(m, index_layer(m, l, LAYER_Q_NORM), factors),
+                      .k_norm = norm_factors(m, index_layer(m, l, LAYER_K_NORM), factors ? factors + q_norm : NULL),
                       .norm_all = c->qk_norm == QK_NORM_ALL,
                       .eps = (float)c->norm_eps,
                       .position = position,
@@ -132,12 +149,18 @@ const void *stream_input(const model *m, size_t rows, const float *x, void *roun
 }
 
 /* What a branch reads: the stream after the branch's norm, or as it is. */
-static const void *branch_input(const model *m, size_t l, int norm, size_t rows, const float *x, void *scratch,
+static const void *branch_input(const model *m, size_t l, int norm, size_t rows, const float *x, const layer_buffers *b,
                                 float *rstd) {
     const model_config *c = &m->config;
-    if (c->norm_place == NORM_AFTER) return stream_input(m, rows, x, scratch);
-    kernels()->act[m->precision].rmsnorm(rows, c->C, (float)c->norm_eps, x, layer_vector(m, l, norm), scratch, rstd);
-    return scratch;
+    if (c->norm_place == NORM_AFTER) return stream_input(m, rows, x, b->norm);
+    kernels()->act[m->precision].rmsnorm(rows, c->C, (float)c->norm_eps, x,
+                                         norm_factors(m, index_layer(m, l, norm), b->factors), b->norm, rstd);
+    return b->norm;
+}
+
+int branch_out_norm(const model_config *c, int norm) {
+    if (c->norm_place != NORM_BOTH) return norm;
+    return norm == LAYER_NORM1 ? LAYER_OUT_NORM1 : LAYER_OUT_NORM2;
 }
 
 /* x (rows, C) += the branch's last product, of `in`, or its norm. kept: where the product stays for the backward pass;
@@ -149,8 +172,9 @@ static wr_status branch_output(const model *m, linear_context *linear, size_t l,
     if (c->norm_place == NORM_BEFORE) return linear_forward(m, linear, l, g, rows, in, x, true, true);
     float *branch = kept ? kept : b->branch;
     TRY(linear_forward(m, linear, l, g, rows, in, branch, true, false));
-    kernels()->act[PRECISION_F32].rmsnorm(rows, c->C, (float)c->norm_eps, branch, layer_vector(m, l, norm), b->normed,
-                                          rstd);
+    kernels()->act[PRECISION_F32].rmsnorm(rows, c->C, (float)c->norm_eps, branch,
+                                          norm_factors(m, index_layer(m, l, branch_out_norm(c, norm)), b->factors),
+                                          b->normed, rstd);
     if (x) stream_add(rows * c->C, b->normed, x);
 cleanup:
     return status;
@@ -164,9 +188,9 @@ wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, 
     for (size_t first = 0; first < T; first += LAYER_ROWS) {
         const size_t rows = rows_from(first, T);
         void *qkv = act_row(m, b->qkv, first, qkv_width(c));
-        const void *in = branch_input(m, l, LAYER_NORM1, rows, b->x + first * c->C, b->norm, rows_at(b->rstd1, first));
+        const void *in = branch_input(m, l, LAYER_NORM1, rows, b->x + first * c->C, b, rows_at(b->rstd1, first));
         TRY(linear_forward(m, linear, l, GROUP_QKV, rows, in, qkv, false, false));
-        const qkv_args a = layer_qkv_args(m, l, rows, position + first, r);
+        const qkv_args a = layer_qkv_args(m, l, rows, position + first, r, b->factors);
         k->qkv(&a, qkv, b->raw ? act_row(m, b->raw, first, (c->H + c->G) * c->D) : NULL);
     }
 cleanup:
@@ -178,29 +202,37 @@ wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T,
     const model_config *c = &m->config;
     const size_t C = c->C;
     const act_kernels *k = &kernels()->act[m->precision];
-    const bool after = c->norm_place == NORM_AFTER;
+    const bool after = c->norm_place != NORM_BEFORE;
     for (size_t first = 0; first < T; first += LAYER_ROWS) {
         const size_t rows = rows_from(first, T);
         float *x2 = b->x2 + first * C;
         void *gu = act_row(m, b->gu, first, 2 * c->F);
         if (b->x2 != b->x) copy_stream(rows * C, b->x + first * C, x2);
         TRY(branch_output(m, linear, l, GROUP_O, LAYER_NORM1, rows, act_row(m, b->att, first, c->H * c->D), b,
-                          rows_at(b->branch1, first * C), rows_at(b->rstd1, first), x2));
-        const void *in = branch_input(m, l, LAYER_NORM2, rows, x2, b->norm, rows_at(b->rstd2, first));
+                          rows_at(b->branch1, first * C), rows_at(b->out_rstd1, first), x2));
+        const void *in = branch_input(m, l, LAYER_NORM2, rows, x2, b, rows_at(b->rstd2, first));
         TRY(linear_forward(m, linear, l, GROUP_GATE_UP, rows, in, gu, false, false));
         if (!b->x_out && !after) continue; /* computed again for the backward pass, which has all it needs */
-        k->swiglu(rows, c->F, gu, b->act);
+        (c->gate == GATE_GELU ? k->geglu : k->swiglu)(rows, c->F, gu, b->act);
         float *x_out = rows_at(b->x_out, first * C);
         if (x_out && b->x_out != b->x2) copy_stream(rows * C, x2, x_out);
         TRY(branch_output(m, linear, l, GROUP_DOWN, LAYER_NORM2, rows, b->act, b, rows_at(b->branch2, first * C),
-                          rows_at(b->rstd2, first), x_out));
+                          rows_at(b->out_rstd2, first), x_out));
     }
 cleanup:
     return status;
 }
 
+/* Rounded as the weights are, as transformers' buffer is when the model is loaded in their type. */
+float embedding_scale(const model *m) {
+    const float scale = (float)sqrt((double)m->config.C);
+    if (!m->config.scaled_embedding) return 1.0f;
+    return m->precision == PRECISION_BF16 ? bf16_to_f32(bf16_from_f32(scale)) : scale;
+}
+
 wr_status embed_tokens(const model *m, size_t T, const int32_t *ids, float *x) {
     const size_t C = m->config.C;
+    const float scale = embedding_scale(m);
     const void *table = m->weights[index_embedding(m)];
     for (size_t t = 0; t < T; t++)
         if (ids[t] < 0 || (size_t)ids[t] >= m->config.V)
@@ -216,6 +248,8 @@ wr_status embed_tokens(const model *m, size_t T, const int32_t *ids, float *x) {
             for (size_t i = 0; i < C; i++) x[t * C + i] = bf16_to_f32(((const bf16 *)row)[i]);
         else
             memcpy(x + t * C, row, C * sizeof *x);
+        if (m->config.scaled_embedding)
+            for (size_t i = 0; i < C; i++) x[t * C + i] *= scale;
     }
     return WR_OK;
 }

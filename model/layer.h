@@ -31,34 +31,44 @@ size_t qkv_width(const model_config *c); /* Q */
 /* Floats of a row's share of the gradients of biases and norms of q and k: what qkv_backward wants of `partial` a
  * chunk. */
 size_t qkv_sums(const model_config *c);
-qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_tables *r);
-/* a norm's or bias's values; NULL: the config has none */
-const float *layer_vector(const model *m, size_t l, int kind);
+/* factors: layer_buffers.factors */
+qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *position, const rope_tables *r,
+                        float *factors);
+/* What norm `index` of the tensors multiplies with: its weights, or 1 + weights, made in `factors`. */
+const float *norm_factors(const model *m, size_t index, float *factors);
+/* Scores of attention as the kernels take them. */
+attention_args layer_attention(const model_config *c, size_t l);
 
 /* Activations of a layer. x is the residual stream that comes in, x2 after attention; x2 and the x that goes out may be
  * the same memory as x. */
 typedef struct layer_buffers {
-    /* NORM_AFTER alone: what attention and MLP give, before their norm, (T, C) or NULL: not kept; scratch of LAYER_ROWS
-     * rows of C for that and for the norm's result */
+    /* Not with NORM_BEFORE: what attention and MLP give, before their norm, (T, C) or NULL: not kept; scratch of
+     * LAYER_ROWS rows of C for that and for the norm's result */
     float *branch1, *branch2, *branch, *normed;
-    float *x, *x2, *x_out; /* (T, C); x_out NULL: not wanted */
-    void *qkv;             /* (T, Q): q heads, k heads, v heads; q and k after RoPE */
-    void *raw;             /* (T, (H+G) D): q and k before their norms; NULL: not kept */
-    void *att;             /* (T, H D) */
-    void *gu;              /* (T, 2F): gate, up */
-    float *rstd1, *rstd2;  /* of the two norms: (T) or NULL */
-    void *norm, *act;      /* scratch of LAYER_ROWS rows: (…, C), (…, F) */
+    float *x, *x2, *x_out;        /* (T, C); x_out NULL: not wanted */
+    void *qkv;                    /* (T, Q): q heads, k heads, v heads; q and k after RoPE */
+    void *raw;                    /* (T, (H+G) D): q and k before their norms; NULL: not kept */
+    void *att;                    /* (T, H D) */
+    void *gu;                     /* (T, 2F): gate, up */
+    float *rstd1, *rstd2;         /* of the two norms: (T) or NULL */
+    float *out_rstd1, *out_rstd2; /* of those behind attention and MLP; with NORM_AFTER they are the two */
+    void *norm, *act;             /* scratch of LAYER_ROWS rows: (…, C), (…, F) */
+    float *factors; /* scratch of norm_factors: of the longest norm, or of q's and k's together; NULL: not needed */
 } layer_buffers;
 
 /* Bytes of the scratch of layer_buffers for `rows` rows; memory (NULL: only measured) is dealt out to b. */
 size_t layer_scratch(const model *m, size_t rows, void *memory, layer_buffers *b);
-/* norm (NORM_BEFORE) -> qkv -> bias, norms, RoPE. position: (T). */
+/* norm (not with NORM_AFTER) -> qkv -> bias, norms, RoPE. position: (T). */
 wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, const int32_t *position,
                     const rope_tables *r, const layer_buffers *b);
 /* After attention has filled b->att: output projection, residual, MLP, residual, each with its norm where the family
  * has it. */
 wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T, const layer_buffers *b);
-/* x (T, C) = rows of the embedding; ids are checked: WR_E_MISMATCH names the first that is not in 0 … V-1. */
+/* The tensor that norms what a branch gives (not NORM_BEFORE), of the branch whose norm is LAYER_NORM1 or LAYER_NORM2. */
+int branch_out_norm(const model_config *c, int norm);
+/* What rows of the embedding are multiplied with. */
+float embedding_scale(const model *m);
+/* x (T, C) = rows of the embedding, scaled; ids are checked: WR_E_MISMATCH names the first that is not in 0 … V-1. */
 wr_status embed_tokens(const model *m, size_t T, const int32_t *ids, float *x);
 
 void stream_add(size_t n, const float *y, float *x); /* x += y */

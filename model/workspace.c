@@ -37,12 +37,14 @@ static void carve(const model *m, size_t T, bool backward, block *p, layer_buffe
     b->raw = backward && c->qk_norm ? take(p, T * (c->H + c->G) * c->D * act) : NULL;
     b->att = take(p, T * c->H * c->D * act);
     b->gu = take(p, T * 2 * c->F * act);
-    const bool after = backward && c->norm_place == NORM_AFTER;
+    const bool after = backward && c->norm_place != NORM_BEFORE, both = backward && c->norm_place == NORM_BOTH;
     b->branch1 = after ? take(p, T * c->C * sizeof(float)) : NULL;
     b->branch2 = after ? take(p, T * c->C * sizeof(float)) : NULL;
     b->x2 = backward ? take(p, T * c->C * sizeof(float)) : NULL;
     b->rstd1 = backward ? take(p, T * sizeof(float)) : NULL;
     b->rstd2 = backward ? take(p, T * sizeof(float)) : NULL;
+    b->out_rstd1 = both ? take(p, T * sizeof(float)) : b->rstd1;
+    b->out_rstd2 = both ? take(p, T * sizeof(float)) : b->rstd2;
     *lse = backward ? take(p, T * c->H * sizeof(float)) : NULL;
 }
 
@@ -57,12 +59,14 @@ static size_t layer_bytes(const model *m, size_t T, bool backward) {
 size_t layer_scratch(const model *m, size_t rows, void *memory, layer_buffers *b) {
     const model_config *c = &m->config;
     const size_t act = precision_bytes(m->precision);
-    const bool after = c->norm_place == NORM_AFTER;
+    const bool after = c->norm_place != NORM_BEFORE;
+    const size_t longest = c->C > (c->H + c->G) * c->D ? c->C : (c->H + c->G) * c->D;
     block p = {memory, 0};
     b->norm = take(&p, rows * c->C * act);
     b->act = take(&p, rows * c->F * act);
     b->branch = after ? take(&p, rows * c->C * sizeof(float)) : NULL;
     b->normed = after ? take(&p, rows * c->C * sizeof(float)) : NULL;
+    b->factors = c->norm_from_one ? take(&p, longest * sizeof(float)) : NULL;
     return p.used;
 }
 
@@ -192,17 +196,12 @@ void workspace_items(const model *m, const token_batch *b, workspace *w, const l
 }
 
 attention_args workspace_attention(const model *m, const token_batch *b, const workspace *w, size_t l) {
-    const model_config *c = &m->config;
-    return (attention_args){.H = c->H,
-                            .G = c->G,
-                            .D = c->D,
-                            .window = layer_window(c, l),
-                            .q_stride = qkv_width(c),
-                            .o_stride = c->H * c->D,
-                            .n_items = b->B,
-                            .items = w->plan.items,
-                            .parent = b->parent,
-                            .first_task = w->plan.first_task};
+    attention_args a = layer_attention(&m->config, l);
+    a.n_items = b->B;
+    a.items = w->plan.items;
+    a.parent = b->parent;
+    a.first_task = w->plan.first_task;
+    return a;
 }
 
 /* With LONGROPE a sequence's length decides by what all of its tokens are turned, so that a segment serves sequences of

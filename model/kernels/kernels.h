@@ -100,6 +100,11 @@ typedef struct act_kernels {
     /* dgu (T, 2F) from dact (T, F); dact is then replaced by act, which the weight gradient of down_proj needs. dgu may
      * be gu. */
     void (*swiglu_backward)(size_t T, size_t F, const void *gu, void *dact_to_act, void *dgu);
+    /* The same with gelu in its tanh form. */
+    void (*geglu)(size_t T, size_t F, const void *gu, void *act);
+    void (*geglu_backward)(size_t T, size_t F, const void *gu, void *dact_to_act, void *dgu);
+    /* dy (n), the gradient at y = softcap(x), becomes that at x. */
+    void (*softcap_backward)(size_t n, float cap, const float *y, void *dy);
     void (*attention)(const attention_args *a);
     /* scratch: attention_backward_scratch(a) bytes, 64-byte aligned. */
     void (*attention_backward)(const attention_args *a, const attention_grad *g, void *scratch);
@@ -122,6 +127,7 @@ typedef struct kernels {
     void (*dw_add)(size_t M, size_t N, size_t K, const float *dY, size_t ldy, const float *X, float *dW);
     void (*exp)(size_t n, const float *x, float *y);  /* within 2 ulp */
     void (*silu)(size_t n, const float *x, float *y); /* x / (1 + e^-x) within 4 ulp */
+    void (*softcap)(size_t n, float cap, float *x);   /* x = cap tanh(x / cap) */
     /* Row i's running maximum, sum of exp(logit - maximum) and logit at target[i], continued over columns first … first
      * + V of logits (n, V). First call of a row: max -INFINITY, sum 0. The numbers are the same however the columns are
      * cut at multiples of SOFTMAX_COLUMNS. */

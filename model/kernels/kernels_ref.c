@@ -104,6 +104,35 @@ void ref_swiglu_backward(size_t T, size_t F, const double *gu, const double *dac
         }
 }
 
+/* sqrt(2/pi) (x + 0.044715 x^3), and its derivative */
+static double gelu_inner(double x, double *slope) {
+    const double root = sqrt(2 / acos(-1.0));
+    *slope = root * (1 + 3 * 0.044715 * x * x);
+    return root * (x + 0.044715 * x * x * x);
+}
+
+static double gelu(double x, double *slope) {
+    double inner_slope;
+    const double t = tanh(gelu_inner(x, &inner_slope));
+    *slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner_slope;
+    return 0.5 * x * (1 + t);
+}
+
+void ref_geglu(size_t T, size_t F, const double *gu, double *act) {
+    double slope;
+    for (size_t t = 0; t < T; t++)
+        for (size_t i = 0; i < F; i++) act[t * F + i] = gelu(gu[t * 2 * F + i], &slope) * gu[t * 2 * F + F + i];
+}
+
+void ref_geglu_backward(size_t T, size_t F, const double *gu, const double *dact, double *dgu) {
+    for (size_t t = 0; t < T; t++, gu += 2 * F, dgu += 2 * F, dact += F)
+        for (size_t i = 0; i < F; i++) {
+            double slope;
+            dgu[F + i] = dact[i] * gelu(gu[i], &slope);
+            dgu[i] = dact[i] * gu[F + i] * slope;
+        }
+}
+
 double ref_logprob(size_t V, const double *z, int32_t target) {
     double max = z[0], sum = 0;
     for (size_t v = 1; v < V; v++)

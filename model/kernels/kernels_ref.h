@@ -21,6 +21,9 @@ void ref_qkv_backward(size_t T, size_t H, size_t G, size_t D, const double *raw,
 double ref_silu(double x);
 void ref_swiglu(size_t T, size_t F, const double *gu, double *act);
 void ref_swiglu_backward(size_t T, size_t F, const double *gu, const double *dact, double *dgu);
+/* With gelu in its tanh form. */
+void ref_geglu(size_t T, size_t F, const double *gu, double *act);
+void ref_geglu_backward(size_t T, size_t F, const double *gu, const double *dact, double *dgu);
 /* log softmax(z)[target], and its gradient times dlogprob; z, dz (V) */
 double ref_logprob(size_t V, const double *z, int32_t target);
 void ref_softmax_backward(size_t V, const double *z, int32_t target, double dlogprob, double *dz);

@@ -53,16 +53,17 @@ static wr_status read_type(const json_value *o, model_config *c, const model_fam
     const char *type = NULL, *act = "";
     size_t n = 0;
     const json_value *archs = json_get(o, "architectures");
+    const char *field = "hidden_act";
     if (!json_get_string(o, "model_type", &type, &n))
         return wr_fail(WR_E_FORMAT, "field \"model_type\" is missing (is this a Hugging Face model directory?)");
     wr_status s = model_config_set_type(c, type);
     if (s < 0) return s;
     *out = family_of(type);
-    const bool given = !field_is_absent(json_get(o, "hidden_act"));
-    if (given && !json_get_string(o, "hidden_act", &act, &n))
-        return wr_fail(WR_E_FORMAT, "field \"hidden_act\" is not a name");
+    if ((*out)->activation_field) field = (*out)->activation_field;
+    const bool given = !field_is_absent(json_get(o, field));
+    if (given && !json_get_string(o, field, &act, &n)) return wr_fail(WR_E_FORMAT, "field \"%s\" is not a name", field);
     if (given && strcmp(act, (*out)->activation) != 0)
-        return wr_fail(WR_E_FORMAT, "field \"hidden_act\": \"%.40s\" is not supported (%s)", act, (*out)->activation);
+        return wr_fail(WR_E_FORMAT, "field \"%s\": \"%.40s\" is not supported (%s)", field, act, (*out)->activation);
     model_config_set_head(c, HEAD_LM, 0);
     if (field_is_absent(archs) || (archs->kind == JSON_ARRAY && archs->length == 0)) return WR_OK;
     const json_value *name = json_at(archs, 0);
@@ -101,6 +102,30 @@ cleanup:
     return status;
 }
 
+/* A cap above 0, 0 for null. */
+static wr_status read_cap(const json_value *o, const char *key, double fallback, double *out) {
+    const json_value *v = json_get(o, key);
+    *out = v ? 0 : fallback;
+    return field_is_absent(v) ? WR_OK : field_double(o, key, 0, out);
+}
+
+/* What attention and the head make of scores and logits. */
+static wr_status read_scores(const json_value *o, const model_family *f, model_config *c) {
+    wr_status status = WR_OK;
+    size_t scale = 0;
+    if (f->query_scale == 0) return WR_OK;
+    TRY(field_must_be_bool(o, "use_bidirectional_attention", false));
+    TRY(field_size(o, "query_pre_attn_scalar", (size_t)f->query_scale, &scale));
+    c->query_scale = (double)scale;
+    if (f->attention_caps)
+        TRY(read_cap(o, "attn_logit_softcapping", f->attention_cap, &c->attention_cap));
+    else /* the class has the field and does nothing with it */
+        TRY(field_must_be_absent(o, "attn_logit_softcapping", false));
+    TRY(read_cap(o, "final_logit_softcapping", f->final_cap, &c->final_cap));
+cleanup:
+    return status;
+}
+
 static wr_status read_fields(const json_value *o, model_config *c) {
     wr_status status = WR_OK;
     const model_family *f = NULL;
@@ -120,6 +145,7 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     TRY(field_double(o, "initializer_range", 0.02, &c->init_std));
     TRY(config_read_layers(o, c));
     TRY(config_read_rope(o, c));
+    TRY(read_scores(o, f, c));
     TRY(field_bool(o, "tie_word_embeddings", f->tied, &c->tied));
     if (c->head == HEAD_SCORE && !c->n_outputs) TRY(read_labels(o, &c->n_outputs));
     if (c->head == HEAD_SCORE) TRY(objective_record_parse(json_get(o, "wildreward"), c->objective));

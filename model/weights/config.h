@@ -39,8 +39,15 @@ typedef enum qk_norm {
 /* Where the norms of attention and MLP stand, f being either of them. */
 typedef enum norm_place {
     NORM_BEFORE, /* x + f(norm(x)) */
-    NORM_AFTER   /* x + norm(f(x)) (OLMo2) */
+    NORM_AFTER,  /* x + norm(f(x)) (OLMo2) */
+    NORM_BOTH    /* x + norm(f(another norm(x))) (Gemma) */
 } norm_place;
+
+/* What a gate of the MLP goes through. */
+typedef enum mlp_gate {
+    GATE_SILU,
+    GATE_GELU /* x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 */
+} mlp_gate;
 
 /* What differs between the layers of a model. All zeros: attention to everything before, the first rotary table. */
 typedef struct layer_kind {
@@ -66,6 +73,11 @@ typedef struct model_config {
     bool qkv_bias;           /* q_proj, k_proj, v_proj add a bias (Qwen2) */
     qk_norm qk_norm;
     norm_place norm_place;
+    bool norm_from_one;    /* norms multiply with 1 + weight */
+    bool scaled_embedding; /* embeddings are multiplied with sqrt(C) */
+    mlp_gate gate;
+    double query_scale;              /* scores are divided by its root; 0: D */
+    double attention_cap, final_cap; /* scores, logits s become cap tanh(s / cap); 0: as they are */
     double norm_eps;
     bool tied; /* lm_head shares embed_tokens */
     model_head head;
@@ -93,14 +105,14 @@ wr_status model_config_load(const char *dir, model_config *out);
 /* config.json text for saving weights of type `stored` (readable by transformers 4 and 5); `extra` (may be NULL) is a
  * JSON object whose members are added. */
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out);
-/* Family: sets model_type and what follows from it (qkv_bias, qk_norm, norm_place, fused). WR_E_FORMAT lists those
- * there are. */
+/* Family: sets model_type, what follows from it (qkv_bias, norms, gate, fused …) and what its class has for scores and
+ * caps. WR_E_FORMAT lists those there are. */
 wr_status model_config_set_type(model_config *c, const char *model_type);
 /* Head: sets head, n_outputs and the architecture's name in the family of model_type. */
 void model_config_set_head(model_config *c, model_head head, size_t n_outputs);
 /* Parses a --new SPEC: "layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,max-positions=1024,tied=1" (every key optional;
  * defaults are those of this example; also head-dim=N (hidden/heads), type=NAME, a row of model/weights/family.c,
- * rope-theta=X). V, ids of special tokens come from the tokenizer, set by the caller. */
+ * rope-theta=X, window=N: of the layers that have one in the family). V, ids of special tokens come from the tokenizer, set by the caller. */
 wr_status model_config_from_spec(const char *spec, model_config *out);
 /* Checks that the shapes make sense and do not overflow. */
 wr_status model_config_check(const model_config *c);

@@ -32,5 +32,7 @@ wr_status config_read_layers(const json_value *o, model_config *c);
 void config_write_layers(json_writer *w, const model_config *c);
 /* No rotary embedding in each so many-th layer; 0: in all layers one, as it is. */
 void config_turn_layers(model_config *c, size_t unturned_every);
+/* What follows from which layers have a window: no window where none has, and rotary tables. */
+void config_settle_layers(model_config *c);
 
 #endif

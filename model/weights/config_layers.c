@@ -3,6 +3,7 @@
  *
  *     one number for all layers                                 sliding_window
  *     a switch, a number and the first layer that has it        use_sliding_window, sliding_window, max_window_layers
+ *     a number, for all layers but every n-th                   sliding_window, sliding_window_pattern
  *     a kind for each layer, which goes before the others       layer_types
  *
  * Which have no rotary embedding: no_rope_layers, 0 for those, or each no_rope_layer_interval-th.
@@ -53,6 +54,12 @@ static bool all_windowed(const model_config *c) {
     return true;
 }
 
+static bool any_windowed(const model_config *c) {
+    for (size_t l = 0; l < c->L; l++)
+        if (c->layers[l].windowed) return true;
+    return false;
+}
+
 /* One width for all layers. With layer_types, AutoModel takes such a file for a Ministral and the family's own class
  * does not look at them: both must mean the same. */
 static wr_status read_one(const json_value *o, const model_family *f, model_config *c, bool given) {
@@ -78,6 +85,21 @@ static wr_status read_switch(const json_value *o, const model_family *f, model_c
     if (first && (!json_to_int(first, &from) || from < 0))
         return wr_fail(WR_E_FORMAT, "field \"%s\" is not a number of layers", first_name);
     for (size_t l = 0; l < c->L; l++) c->layers[l].windowed = l >= (size_t)from;
+cleanup:
+    return status;
+}
+
+/* Every n-th layer sees all. */
+static wr_status read_others(const json_value *o, const model_family *f, model_config *c, bool given) {
+    wr_status status = WR_OK;
+    size_t every = f->full_every;
+    TRY(read_width(o, f, &c->window));
+    if (given) goto cleanup;
+    const json_value *field = f->full_every_field ? json_get(o, f->full_every_field) : NULL;
+    if (field && field->kind == JSON_NULL)
+        return wr_fail(WR_E_FORMAT, "field \"%s\" is null, which is no number of layers", f->full_every_field);
+    if (field) TRY(field_size(o, f->full_every_field, every, &every));
+    for (size_t l = 0; l < c->L; l++) c->layers[l].windowed = (l + 1) % every != 0;
 cleanup:
     return status;
 }
@@ -125,10 +147,10 @@ cleanup:
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
-static void settle(model_config *c) {
-    bool any = false;
-    for (size_t l = 0; l < c->L; l++) any = any || c->layers[l].windowed;
-    if (!any) c->window = 0; /* configurations are compared as bytes */
+void config_settle_layers(model_config *c) {
+    if (!any_windowed(c)) c->window = 0; /* configurations are compared as bytes */
+    if (config_family(c)->local_theta > 0)
+        for (size_t l = 0; l < c->L; l++) c->layers[l].rope = c->layers[l].windowed;
 }
 
 wr_status config_read_layers(const json_value *o, model_config *c) {
@@ -153,11 +175,15 @@ wr_status config_read_layers(const json_value *o, model_config *c) {
     case WINDOW_UNTURNED:
         TRY(read_unturned_windows(o, f, c, given));
         break;
+    case WINDOW_OTHERS:
+        TRY(read_others(o, f, c, given));
+        break;
     }
-    if (any && c->window == 0)
-        return wr_fail(WR_E_FORMAT, "field \"layer_types\" has %s, but \"sliding_window\" gives no width%s",
-                       sliding_attention, f->window == WINDOW_SWITCH ? " (\"use_sliding_window\")" : "");
-    settle(c);
+    if (c->window == 0 && (any || any_windowed(c)))
+        return wr_fail(WR_E_FORMAT, "%s, but \"sliding_window\" gives no width%s",
+                       any ? "field \"layer_types\" has sliding_attention" : "some layers have a window",
+                       f->window == WINDOW_SWITCH ? " (\"use_sliding_window\")" : "");
+    config_settle_layers(c);
 cleanup:
     return status;
 }
@@ -175,12 +201,11 @@ void config_write_layers(json_writer *w, const model_config *c) {
         json_end_array(w);
     }
     if (f->window == WINDOW_NONE) return;
-    if (c->window == 0) {
+    if (c->window)
+        json_member_count(w, "sliding_window", c->window);
+    else
         json_member_null(w, "sliding_window");
-        return;
-    }
-    json_member_count(w, "sliding_window", c->window);
-    if (f->window == WINDOW_ALL) return;
+    if (f->window == WINDOW_ALL || (f->window == WINDOW_SWITCH && c->window == 0)) return;
     json_member_array(w, "layer_types");
     for (size_t l = 0; l < c->L; l++) json_string(w, c->layers[l].windowed ? sliding_attention : full_attention);
     json_end_array(w);

@@ -123,10 +123,65 @@ cleanup:
     return status;
 }
 
+static bool is_given(const json_value *v) { return !field_is_absent(v) && !(v->kind == JSON_OBJECT && v->length == 0); }
+
 static bool same(const rope *a, const rope *b) {
     return a->type == b->type && a->theta == b->theta && a->factor == b->factor && a->low == b->low &&
            a->high == b->high && a->original == b->original && a->share == b->share && a->attention == b->attention &&
            memcmp(a->shorts, b->shorts, sizeof a->shorts) == 0 && memcmp(a->longs, b->longs, sizeof a->longs) == 0;
+}
+
+/* The table of layer kind `key` in `kinds`, else an unscaled one. outside: of its base in the config's own members. */
+static wr_status read_kind(const json_value *o, const json_value *kinds, const char *key, const char *outside,
+                           double theta, const model_config *c, rope *out) {
+    wr_status status = WR_OK;
+    const json_value *v = json_get(kinds, key);
+    rope outer;
+    memset(&outer, 0, sizeof outer);
+    outer.share = 1;
+    TRY(field_double(o, outside, theta, &outer.theta));
+    *out = outer;
+    if (field_is_absent(v)) goto cleanup;
+    TRY(wr_context(read_object(o, v, &outer, c, out), "field \"rope_parameters\", member \"%s\"", key));
+    if (json_get(o, outside) && out->theta != outer.theta)
+        return wr_fail(WR_E_FORMAT,
+                       "field \"rope_parameters\", member \"%s\": its rope_theta (%g) is not the config's %s (%g)", key,
+                       out->theta, outside, outer.theta);
+cleanup:
+    return status;
+}
+
+/* Two tables: one of the layers that see all, rope_theta and rope_scaling in older files, and rope_local_base_freq of
+ * those with a window, which is not stretched. */
+static wr_status read_two(const json_value *o, const model_family *f, model_config *c, rope *full) {
+    wr_status status = WR_OK;
+    static const char *const keys[] = {"full_attention", "sliding_attention"};
+    const json_value *kinds = json_get(o, "rope_parameters"), *scaling = json_get(o, "rope_scaling");
+    rope local, scaled;
+    if (!field_is_absent(kinds) && kinds->kind != JSON_OBJECT)
+        return wr_fail(WR_E_FORMAT, "field \"rope_parameters\" is not an object");
+    for (const json_value *v = kinds ? kinds->first : NULL; v; v = v->next)
+        if (strcmp(v->key, keys[0]) != 0 && strcmp(v->key, keys[1]) != 0)
+            return wr_fail(WR_E_FORMAT, "field \"rope_parameters\": member \"%.60s\" is not supported (%s, %s)", v->key,
+                           keys[0], keys[1]);
+    TRY(read_kind(o, kinds, keys[0], "rope_theta", f->rope_theta, c, full));
+    TRY(read_kind(o, kinds, keys[1], "rope_local_base_freq", f->local_theta, c, &local));
+    if (local.type != ROPE_DEFAULT)
+        return wr_fail(WR_E_FORMAT,
+                       "field \"rope_parameters\", member \"%s\": a rope_type other than default is not supported",
+                       keys[1]);
+    c->rope_local_theta = local.theta;
+    if (!is_given(scaling)) goto cleanup;
+    rope plain = *full;
+    plain.type = ROPE_DEFAULT, plain.factor = plain.low = plain.high = plain.original = 0;
+    TRY(wr_context(read_object(o, scaling, &plain, c, &scaled), "field \"rope_scaling\""));
+    if (!json_get(scaling, "rope_type")) /* the class does not look at the older name of the member */
+        return wr_fail(WR_E_FORMAT, "field \"rope_scaling\" has no rope_type");
+    if (is_given(json_get(kinds, keys[0])) && !same(full, &scaled))
+        return wr_fail(WR_E_FORMAT, "fields \"rope_parameters\" and \"rope_scaling\" say different things");
+    *full = scaled;
+cleanup:
+    return status;
 }
 
 wr_status config_read_rope(const json_value *o, model_config *c) {
@@ -138,9 +193,10 @@ wr_status config_read_rope(const json_value *o, model_config *c) {
     memset(&outer, 0, sizeof outer);
     TRY(field_double(o, "rope_theta", f->rope_theta > 0 ? f->rope_theta : 10000.0, &outer.theta));
     TRY(read_share(o, c, 1, &outer.share));
-    for (int i = 0; i < 2; i++) {
+    if (f->local_theta > 0) TRY(read_two(o, f, c, &outer));
+    for (int i = 0; i < 2 && f->local_theta == 0; i++) {
         const json_value *v = json_get(o, objects[i]);
-        if (field_is_absent(v) || (v->kind == JSON_OBJECT && v->length == 0)) continue;
+        if (!is_given(v)) continue;
         TRY(wr_context(read_object(o, v, &outer, c, &r[i]), "field \"%s\"", objects[i]));
         has[i] = true;
         if (json_get(o, "rope_theta") && r[i].theta != outer.theta)
@@ -209,7 +265,15 @@ void config_write_rope(json_writer *w, const model_config *c) {
         write_stretch(w, c);
         json_end_object(w);
     }
+    if (c->rope_local_theta > 0) field_write_double(w, "rope_local_base_freq", c->rope_local_theta);
     json_member_object(w, "rope_parameters");
+    if (c->rope_local_theta > 0) {
+        json_member_object(w, "sliding_attention");
+        field_write_double(w, "rope_theta", c->rope_local_theta);
+        json_member_string(w, "rope_type", names[ROPE_DEFAULT]);
+        json_end_object(w);
+        json_member_object(w, "full_attention");
+    }
     field_write_double(w, "rope_theta", c->rope_theta);
     json_member_string(w, "rope_type", names[c->rope]);
     if (partial) field_write_double(w, "partial_rotary_factor", share_of(c));
@@ -217,6 +281,7 @@ void config_write_rope(json_writer *w, const model_config *c) {
         json_member_int(w, "original_max_position_embeddings", (int64_t)c->rope_original_positions);
     if (c->rope != ROPE_DEFAULT) write_stretch(w, c);
     json_end_object(w);
+    if (c->rope_local_theta > 0) json_end_object(w);
 }
 
 /* --- computing ---------------------------------------------------------------------------------------------------- */

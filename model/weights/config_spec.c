@@ -25,17 +25,30 @@ static wr_status read_theta(const char *text, double *out) {
     return WR_OK;
 }
 
+/* Windows and rotary tables as the family's class has them where a config.json says nothing; window: that of all layers
+ * that may have one (0: none, or the width of the class where it always has one). */
+static void set_layers(model_config *c, size_t window, double theta) {
+    const model_family *f = config_family(c);
+    c->rope_theta = theta > 0 ? theta : f->rope_theta > 0 ? f->rope_theta : 10000.0;
+    if (f->query_scale > 0) c->query_scale = (double)c->D;
+    c->window = window == 0 && f->window == WINDOW_OTHERS ? f->window_width : window;
+    for (size_t l = 0; l < c->L && l < LAYERS_MAX && c->window > 0; l++)
+        c->layers[l].windowed = f->window == WINDOW_OTHERS ? (l + 1) % f->full_every != 0 : f->window != WINDOW_NONE;
+    config_settle_layers(c);
+}
+
 wr_status model_config_from_spec(const char *spec, model_config *out) {
     wr_status status = WR_OK;
-    size_t layers = 4, hidden = 128, heads = 4, kv_heads = 0, head_dim = 0, ffn = 0, positions = 1024, tied = 1;
+    size_t layers = 4, hidden = 128, heads = 4, kv_heads = 0, head_dim = 0, ffn = 0, positions = 1024, tied = 1,
+           window = 0;
     const struct {
         const char *name;
         size_t *value;
     } keys[] = {{"layers", &layers},           {"hidden", &hidden},     {"heads", &heads},
                 {"kv-heads", &kv_heads},       {"head-dim", &head_dim}, {"ffn", &ffn},
-                {"max-positions", &positions}, {"tied", &tied}};
+                {"max-positions", &positions}, {"tied", &tied},         {"window", &window}};
     const char *type = "llama";
-    double theta = 10000.0;
+    double theta = 0;
     char text[256], *seen[sizeof text];
     size_t n_seen = 0;
     if (strlen(spec) >= sizeof text) return wr_fail(WR_E_USAGE, "model spec is longer than 255 characters");
@@ -60,7 +73,7 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
         if (i == sizeof keys / sizeof keys[0])
             return wr_fail(WR_E_USAGE,
                            "model spec: unknown key \"%s\" (layers, hidden, heads, kv-heads, head-dim, ffn, "
-                           "max-positions, tied, type, rope-theta)",
+                           "max-positions, tied, window, type, rope-theta)",
                            item);
         TRY(read_number(item, equals + 1, keys[i].value));
     }
@@ -80,7 +93,6 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
     out->L = layers;
     out->V = 1;
     out->max_positions = positions;
-    out->rope_theta = theta;
     out->norm_eps = 1e-5;
     out->tied = tied != 0;
     /* sqrt(2/(5C)) (Nguyen & Salazar 2019): 0.02 at C = 1000, and not too small for narrow models */
@@ -88,6 +100,7 @@ wr_status model_config_from_spec(const char *spec, model_config *out) {
     out->bos_id = out->eos_id = out->pad_id = -1;
     if (model_config_set_type(out, type) < 0) return wr_context(WR_E_USAGE, "model spec \"%s\"", spec);
     config_turn_layers(out, config_family(out)->unturned_every);
+    set_layers(out, window, theta);
     model_config_set_head(out, HEAD_LM, 0);
     if (model_config_check(out) < 0) return wr_context(WR_E_USAGE, "model spec \"%s\"", spec);
     out->V = 0;

@@ -40,11 +40,22 @@ static void write_labels(json_writer *w, size_t n) {
     json_end_object(w);
 }
 
+static void write_cap(json_writer *w, const char *key, double cap) {
+    if (cap > 0)
+        field_write_double(w, key, cap);
+    else
+        json_member_null(w, key);
+}
+
 static void write_family(json_writer *w, const model_config *c) {
     const model_family *f = config_family(c);
     if (f->mlp_bias) json_member_bool(w, "mlp_bias", false);
     if (!c->qkv_bias) json_member_bool(w, "attention_bias", false);
     config_write_layers(w, c);
+    if (f->query_scale == 0) return;
+    json_member_count(w, "query_pre_attn_scalar", (size_t)c->query_scale);
+    write_cap(w, "attn_logit_softcapping", c->attention_cap);
+    write_cap(w, "final_logit_softcapping", c->final_cap);
 }
 
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out) {
@@ -65,7 +76,8 @@ wr_status model_config_json(const model_config *c, precision stored, const json_
     json_member_count(&w, "head_dim", c->D);
     json_member_count(&w, "vocab_size", c->V);
     json_member_count(&w, "max_position_embeddings", c->max_positions);
-    json_member_string(&w, "hidden_act", config_family(c)->activation);
+    const model_family *f = config_family(c);
+    json_member_string(&w, f->activation_field ? f->activation_field : "hidden_act", f->activation);
     field_write_double(&w, "rms_norm_eps", c->norm_eps);
     field_write_double(&w, "initializer_range", c->init_std);
     config_write_rope(&w, c);

@@ -6,11 +6,17 @@
 /* Where norms stand, and their modules: of attention, of the MLP. */
 #define PRE_NORM NORM_BEFORE, "input_layernorm", "post_attention_layernorm"
 #define POST_NORM NORM_AFTER, "post_attention_layernorm", "post_feedforward_layernorm"
+#define BOTH_NORMS NORM_BOTH, "input_layernorm", "pre_feedforward_layernorm"
+#define GEMMA                                                                                                          \
+    .activation_field = "hidden_activation", .attention_out_norm = "post_attention_layernorm",                         \
+    .mlp_out_norm = "post_feedforward_layernorm", .norm_from_one = true, .scaled_embedding = true, .tied = true,       \
+    .query_scale = 256
 
 /* Defaults are those of transformers' configuration classes. */
 /* clang-format off */
 static const model_family families[] = {
 /*   model_type prefix      G    D positions eps  bos eos pad  act.  biases: qkv, mlp  q and k       norms     window */
+/*   model_type prefix      G    D positions eps  bos eos pad  act.  biases: qkv, mlp  q and k       norms     window, its width */
     {"llama",   "Llama",    0,   0,   2048, 1e-6,  1,  2, -1, "silu", false, true,  QK_NORM_NONE, PRE_NORM, WINDOW_NONE, .window_width = 0},
     {"qwen2",   "Qwen2",   32,   0,  32768, 1e-6, -1, -1, -1, "silu", true,  false, QK_NORM_NONE, PRE_NORM, WINDOW_SWITCH, .window_width = 4096},
     {"qwen3",   "Qwen3",   32, 128,  32768, 1e-6, -1, -1, -1, "silu", false, false, QK_NORM_HEAD, PRE_NORM, WINDOW_SWITCH, .window_width = 4096},
@@ -20,6 +26,10 @@ static const model_family families[] = {
      .tied = true, .rope_theta = 2e6, .unturned_every = 4},
     {"phi3",    "Phi3",     0,   0,   4096, 1e-5,  1, 32000, 32000, "silu", false, false, QK_NORM_NONE, PRE_NORM, WINDOW_ALL,
      .fused = true, .partial_rope = true},
+    {"gemma2",  "Gemma2",   4, 256,   8192, 1e-6,  2,  1,  0, "gelu_pytorch_tanh", false, false, QK_NORM_NONE, BOTH_NORMS, WINDOW_OTHERS, 4096,
+        GEMMA, .full_every = 2, .attention_caps = true, .attention_cap = 50, .final_cap = 30},
+    {"gemma3_text", "Gemma3Text", 4, 256, 131072, 1e-6, 2, 1, 0, "gelu_pytorch_tanh", false, false, QK_NORM_HEAD, BOTH_NORMS, WINDOW_OTHERS, 4096,
+        GEMMA, .full_every = 6, .full_every_field = "sliding_window_pattern", .lm_prefix = "Gemma3", .local_theta = 1e4, .rope_theta = 1e6},
 };
 /* clang-format on */
 enum { FAMILIES = sizeof families / sizeof families[0] };
@@ -49,6 +59,13 @@ wr_status model_config_set_type(model_config *c, const char *model_type) {
     c->qk_norm = f->qk_norm;
     c->norm_place = f->norm_place;
     c->fused = f->fused;
+    c->norm_from_one = f->norm_from_one;
+    c->scaled_embedding = f->scaled_embedding;
+    c->query_scale = f->query_scale;
+    c->attention_cap = f->attention_cap;
+    c->final_cap = f->final_cap;
+    c->rope_local_theta = f->local_theta;
+    c->gate = strcmp(f->activation, "silu") == 0 ? GATE_SILU : GATE_GELU;
     return WR_OK;
 }
 
@@ -59,5 +76,7 @@ void model_config_set_head(model_config *c, model_head head, size_t n_outputs) {
     c->head = head;
     c->n_outputs = head == HEAD_SCORE ? n_outputs : 0;
     memset(c->architecture, 0, sizeof c->architecture); /* configurations are compared and sent as bytes */
-    snprintf(c->architecture, sizeof c->architecture, "%s%s", config_family(c)->prefix, head_names[head]);
+    const model_family *f = config_family(c);
+    const char *prefix = head == HEAD_LM && f->lm_prefix ? f->lm_prefix : f->prefix;
+    snprintf(c->architecture, sizeof c->architecture, "%s%s", prefix, head_names[head]);
 }

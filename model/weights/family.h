@@ -8,10 +8,11 @@
 
 /* What a config.json of the family may say about a sliding window (model/weights/config_layers.c). */
 typedef enum window_rule {
-    WINDOW_NONE,    /* the class has none; set, it would be one */
-    WINDOW_ALL,     /* "sliding_window" is one of all layers unless it is null */
-    WINDOW_SWITCH,  /* only with "use_sliding_window", from layer "max_window_layers" on or by layer */
-    WINDOW_UNTURNED /* by layer, else with "use_sliding_window" of the layers without rotary embedding */
+    WINDOW_NONE,     /* the class has none; set, it would be one */
+    WINDOW_ALL,      /* "sliding_window" is one of all layers unless it is null */
+    WINDOW_SWITCH,   /* only with "use_sliding_window", from layer "max_window_layers" on or by layer */
+    WINDOW_UNTURNED, /* by layer, else with "use_sliding_window" of the layers without rotary embedding */
+    WINDOW_OTHERS    /* of all layers but every n-th, or by layer */
 } window_rule;
 
 typedef struct model_family {
@@ -43,6 +44,17 @@ typedef struct model_family {
     bool fused; /* q, k and v are one module, qkv_proj, and gate and up are gate_up_proj */
     /* the class reads partial_rotary_factor, and stretches by longrope alone (also named su, yarn) */
     bool partial_rope;
+    size_t full_every;                             /* WINDOW_OTHERS: n */
+    const char *full_every_field;                  /* NULL: it is always that */
+    const char *lm_prefix;                         /* of ...ForCausalLM's name; NULL: prefix */
+    const char *activation_field;                  /* NULL: hidden_act */
+    const char *attention_out_norm, *mlp_out_norm; /* NORM_BOTH */
+    bool norm_from_one, scaled_embedding;
+    double query_scale; /* query_pre_attn_scalar; 0: there is no such field */
+    /* attn_logit_softcapping, final_logit_softcapping where they are not there; 0: none */
+    double attention_cap, final_cap;
+    bool attention_caps; /* the field has an effect */
+    double local_theta;  /* layers with a window have a rotary table of their own, of this base; 0: not */
 } model_family;
 
 /* NULL: there is no such family. */

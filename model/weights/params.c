@@ -36,7 +36,11 @@ static void add_tensor(model *m, const char *prefix, const char *suffix, size_t 
 static const char *kind_suffix(const model_config *c, int kind, const char *suffix, char norm[64]) {
     const model_family *f = config_family(c);
     if (suffix) return suffix;
-    snprintf(norm, 64, "%s.weight", kind == LAYER_NORM1 ? f->attention_norm : f->mlp_norm);
+    const char *name = kind == LAYER_NORM1       ? f->attention_norm
+                       : kind == LAYER_NORM2     ? f->mlp_norm
+                       : kind == LAYER_OUT_NORM1 ? f->attention_out_norm
+                                                 : f->mlp_out_norm;
+    snprintf(norm, 64, "%s.weight", name ? name : "");
     return norm;
 }
 
@@ -203,7 +207,7 @@ void init_tensor(const model *m, size_t i, uint64_t seed, float *p) {
     const tensor_info *t = &m->tensors[i];
     double std = m->config.init_std;
     if (t->n_dims == 1) {
-        for (size_t k = 0; k < t->count; k++) p[k] = is_bias(t) ? 0.0f : 1.0f;
+        for (size_t k = 0; k < t->count; k++) p[k] = is_bias(t) || m->config.norm_from_one ? 0.0f : 1.0f;
         return;
     }
     if (writes_residual(m, i)) std /= sqrt(2.0 * (double)m->config.L);

@@ -9,7 +9,8 @@
 #include "model/model.h"
 
 /* X(kind, Hugging Face suffix, rows, columns (0 = vector), present) in terms of a model_config *c. The norms of
- * attention (LAYER_NORM1) and MLP (LAYER_NORM2) have the names that their family gives them. */
+ * attention (LAYER_NORM1) and MLP (LAYER_NORM2), and with NORM_BOTH those of what comes out of them (LAYER_OUT_NORM1,
+ * LAYER_OUT_NORM2), have the names that their family gives them. */
 #define LAYER_TENSORS(X)                                                                                               \
     X(LAYER_NORM1, NULL, c->C, 0, true)                                                                                \
     X(LAYER_QKV, "self_attn.qkv_proj.weight", (c->H + 2 * c->G) * c->D, c->C, c->fused)                                \
@@ -22,11 +23,13 @@
     X(LAYER_Q_NORM, "self_attn.q_norm.weight", c->qk_norm == QK_NORM_ALL ? c->H * c->D : c->D, 0, c->qk_norm)          \
     X(LAYER_K_NORM, "self_attn.k_norm.weight", c->qk_norm == QK_NORM_ALL ? c->G * c->D : c->D, 0, c->qk_norm)          \
     X(LAYER_O, "self_attn.o_proj.weight", c->C, c->H * c->D, true)                                                     \
+    X(LAYER_OUT_NORM1, NULL, c->C, 0, c->norm_place == NORM_BOTH)                                                      \
     X(LAYER_NORM2, NULL, c->C, 0, true)                                                                                \
     X(LAYER_GATE_UP, "mlp.gate_up_proj.weight", 2 * c->F, c->C, c->fused)                                              \
     X(LAYER_GATE, "mlp.gate_proj.weight", c->F, c->C, !c->fused)                                                       \
     X(LAYER_UP, "mlp.up_proj.weight", c->F, c->C, !c->fused)                                                           \
-    X(LAYER_DOWN, "mlp.down_proj.weight", c->C, c->F, true)
+    X(LAYER_DOWN, "mlp.down_proj.weight", c->C, c->F, true)                                                            \
+    X(LAYER_OUT_NORM2, NULL, c->C, 0, c->norm_place == NORM_BOTH)
 
 enum {
 #define X(kind, suffix, rows, cols, present) kind,

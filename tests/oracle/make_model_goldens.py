@@ -57,6 +57,11 @@ STORED = {
     "phi3-score": spec("phi3", 3, False, 12, 2, 1, 6, 16, 33, 2, rope="longrope", layout=4),
     "phi3-long": spec("phi3", 0, False, 16, 2, 1, 8, 12, 33, 2, rope="longrope", share=0.75, original=6),
     "phi3-long-score": spec("phi3", 3, True, 12, 2, 1, 6, 14, 35, 1, rope="longrope", original=5, attention=1.3, stored="bf16", layout=4),
+    "gemma2": spec("gemma2", 0, True, 12, 4, 2, 6, 14, 33, 3, window=3, query_scale=5, attention_cap=0.8, final_cap=1.5),
+    "gemma2-score": spec("gemma2", 3, True, 12, 2, 1, 4, 14, 35, 2, window=4, query_scale=8, stored="bf16", layout=4),
+    "gemma3": spec("gemma3_text", 0, True, 12, 4, 2, 6, 14, 33, 3, window=3, windowed=[True, True, False], query_scale=6, rope="linear", layout=4),
+    "gemma3-untied": spec("gemma3_text", 0, False, 12, 2, 1, 6, 14, 33, 7, window=5, query_scale=4, final_cap=2.0, stored="bf16", layout=4, seed=2),
+    "gemma3-score": spec("gemma3_text", 3, True, 12, 4, 2, 6, 14, 37, 2, window=2, windowed=[True, False], query_scale=6, final_cap=0.1),
     "llama-long": spec("llama", 0, True, 8, 2, 1, 6, 12, 19, 1, rope="llama3", positions=2048, lengths=[1500, 1, 70]),
 }
 

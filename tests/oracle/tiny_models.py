@@ -16,6 +16,8 @@ FAMILIES = {
     "mistral": (tf.MistralConfig, tf.MistralForCausalLM, tf.MistralForSequenceClassification),
     "phi3": (tf.Phi3Config, tf.Phi3ForCausalLM, tf.Phi3ForSequenceClassification),
     "smollm3": (tf.SmolLM3Config, tf.SmolLM3ForCausalLM, tf.SmolLM3ForSequenceClassification),
+    "gemma2": (tf.Gemma2Config, tf.Gemma2ForCausalLM, tf.Gemma2ForSequenceClassification),
+    "gemma3_text": (tf.Gemma3TextConfig, tf.Gemma3ForCausalLM, tf.Gemma3TextForSequenceClassification),
     "olmo2": (tf.Olmo2Config, tf.Olmo2ForCausalLM, tf.Olmo2ForSequenceClassification),
 }
 ROPES = {
@@ -59,6 +61,8 @@ def make(spec, directory):
         extra["no_rope_layers"] = spec["turned"]
     if spec["rope"] == "longrope":
         extra["original_max_position_embeddings"] = spec.get("original", 32)
+    if spec["family"].startswith("gemma"):
+        extra |= gemma_fields(spec)
     config = config_class(hidden_size=spec["C"], intermediate_size=spec["F"], num_hidden_layers=spec["L"], num_attention_heads=spec["H"],
                           num_key_value_heads=spec["G"], vocab_size=spec["V"], max_position_embeddings=spec.get("positions", 64),
                           rms_norm_eps=1e-5, initializer_range=spec.get("std", 0.3), attention_dropout=0.0, bos_token_id=1, eos_token_id=2,
@@ -75,6 +79,21 @@ def make(spec, directory):
         to_layout_4(directory, spec)
 
 
+def rope_parameters(spec):
+    rope = dict(ROPES[spec["rope"]])
+    if spec["family"] == "gemma3_text":
+        return {"full_attention": rope, "sliding_attention": {"rope_type": "default", "rope_theta": spec.get("local_theta", 100.0)}}
+    return rope
+
+
+def gemma_fields(spec):
+    """query_scale, caps (of attention, of the head); a missing one is the class's default, None is none."""
+    names = {"query_scale": "query_pre_attn_scalar", "final_cap": "final_logit_softcapping"}
+    if spec["family"] == "gemma2":
+        names["attention_cap"] = "attn_logit_softcapping"
+    return {names[k]: spec[k] for k in names if k in spec}
+
+
 def window_fields(spec):
     window, windowed = spec.get("window"), spec.get("windowed", 0)
     if spec["family"] in ("mistral", "phi3"):
@@ -84,7 +103,9 @@ def window_fields(spec):
     fields = {"sliding_window": window}
     if spec["family"].startswith("qwen") or spec["family"] == "smollm3":
         fields["use_sliding_window"] = True
-    if isinstance(windowed, list):
+    if spec["family"].startswith("gemma") and not isinstance(windowed, list):
+        pass  # the class's own pattern
+    elif isinstance(windowed, list):
         fields["layer_types"] = ["sliding_attention" if w else "full_attention" for w in windowed]
     elif spec["family"] != "smollm3":  # whose windows are then on the layers without rotary embedding
         fields["max_window_layers"] = windowed
@@ -98,13 +119,16 @@ def to_layout_4(directory, spec):
         c = json.load(f)
     c["torch_dtype"] = c.pop("dtype")
     rope = c.pop("rope_parameters")
+    if spec["family"] == "gemma3_text":
+        c["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        rope = rope["full_attention"]
     c["rope_theta"] = rope.pop("rope_theta")
     c["rope_scaling"] = None
     if "partial_rotary_factor" in rope:
         c["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
     if rope["rope_type"] == "longrope":
         c["rope_scaling"] = {"type": rope["rope_type"], **{k: rope[k] for k in ("short_factor", "long_factor", "attention_factor") if k in rope}}
-    elif rope["rope_type"] == "linear":  # the older spelling of the type's key
+    elif rope["rope_type"] == "linear" and spec["family"] != "gemma3_text":  # the older spelling of the type's key
         c["rope_scaling"] = {"type": "linear", "factor": rope["factor"]}
     elif rope["rope_type"] != "default":
         c["rope_scaling"] = rope
@@ -115,7 +139,7 @@ def to_layout_4(directory, spec):
     if spec["family"] == "qwen2" and not spec.get("window"):  # as published: a window that is switched off
         c.pop("layer_types", None)
         c["sliding_window"], c["use_sliding_window"], c["max_window_layers"] = 16, False, spec["L"]
-    if spec["C"] == spec["H"] * spec["D"] and spec["family"] != "qwen3":  # absent, it means 128 to Qwen3
+    if spec["C"] == spec["H"] * spec["D"] and spec["family"] not in ("qwen3", "gemma2", "gemma3_text"):  # absent, it means 128 or 256 to these
         c.pop("head_dim", None)
     c["transformers_version"] = "4.51.0"
     with open(path, "w") as f:
@@ -149,6 +173,10 @@ def random_spec(family, score, r, seed):
         share["share"] = r.choice([s for s in (1.0, 0.75, 0.5, 0.3) if int(D * s) >= 2 and (rope != "longrope" or int(D * s) % 2 == 0)])
     if family == "smollm3" and r.random() < 0.7:
         share["turned"] = [r.randrange(2) for _ in range(L)]
+    if family.startswith("gemma"):
+        C = H * D * r.choice([1, 2])  # a multiple of the heads
+        windows |= {k: r.choice(v) for k, v in (("query_scale", [D, 1, 300]), ("attention_cap", [None, 50.0, 0.5]), ("final_cap", [None, 30.0, 2.5]))
+                    if r.random() < 0.7}
     return {**windows, **share, "family": family, "score": score, "tied": r.random() < 0.5, "C": C, "H": H, "G": G, "D": D, "F": r.randrange(5, 60), "V": r.randrange(33, 120),
             "L": L, "rope": rope, "stored": r.choice(["f32", "bf16"]),
             "shard_bytes": r.choice(["5GB", r.randrange(4000, 20000)]), "layout": r.choice([4, 5]), "pad": r.choice([0, None]),

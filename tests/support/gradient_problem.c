@@ -43,7 +43,11 @@ static model_config tiny(const shape *s) {
                       .rope_share = s->share,
                       .fused = s->fused};
     c.window = s->window;
-    for (size_t l = 0; l < c.L && c.window; l += 2) c.layers[l].windowed = true;
+    c.rope_local_theta = s->local_theta;
+    c.norm_from_one = s->from_one, c.scaled_embedding = s->scaled, c.gate = s->gate;
+    c.query_scale = s->query_scale, c.attention_cap = s->attention_cap, c.final_cap = s->final_cap;
+    for (size_t l = 0; l < c.L && c.window; l += 2)
+        c.layers[l] = (layer_kind){.windowed = true, .rope = c.rope_local_theta > 0};
     for (size_t l = 0; l < c.L && s->unturned; l += 2) c.layers[l].rope = LAYER_ROPE_NONE;
     if (s->rope == ROPE_LONGROPE) {
         c.rope_original_positions = 8, c.rope_attention_factor = 1.19;

@@ -16,7 +16,11 @@ typedef struct shape {
     qk_norm norms;
     norm_place place;
     rope_type rope;
-    size_t window;    /* of layers 0, 2, …; 0: none */
+    size_t window;         /* of layers 0, 2, …; 0: none */
+    double local_theta;    /* of their rotary table; 0: that of all */
+    bool from_one, scaled; /* norms that count from 1; embeddings times sqrt(C) */
+    mlp_gate gate;
+    double query_scale, attention_cap, final_cap;
     bool unturned;    /* layers 0, 2, … have no rotary embedding */
     const char *lora; /* targets of adapters, NULL: none */
     loss_kind kind;

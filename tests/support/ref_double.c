@@ -48,9 +48,10 @@ static void add_bias(const refd_model *r, size_t l, int kind, size_t n, double *
 }
 
 /* y may be x */
-static void rmsnorm(size_t n, double eps, const double *x, const double *w, double *y) {
-    const double scale = 1 / sqrt(dot(n, x, x) / (double)n + eps);
-    for (size_t i = 0; i < n; i++) y[i] = w[i] * x[i] * scale;
+static void rmsnorm(const refd_model *r, size_t n, const double *x, size_t tensor, double *y) {
+    const double scale = 1 / sqrt(dot(n, x, x) / (double)n + r->m->config.norm_eps);
+    const double *w = r->params + r->m->tensors[tensor].offset, one = r->m->config.norm_from_one ? 1 : 0;
+    for (size_t i = 0; i < n; i++) y[i] = (one + w[i]) * x[i] * scale;
 }
 
 /* Elements of a head that are turned; the frequencies are those of this number, odd or not. */
@@ -59,7 +60,8 @@ static double turned(const model_config *c) {
 }
 
 /* Radians a position that pair i of a head's elements turns by, in a row of T tokens. */
-static double frequency(const model_config *c, size_t T, size_t i) {
+static double frequency(const model_config *c, int table, size_t T, size_t i) {
+    if (table == 1) return pow(c->rope_local_theta, -2.0 * (double)i / (double)c->D);
     const double f = pow(c->rope_theta, -2.0 * (double)i / turned(c));
     if (c->rope == ROPE_LONGROPE) return f / ((double)T > c->rope_original_positions ? c->rope_long : c->rope_short)[i];
     if (c->rope == ROPE_LINEAR) return f / c->rope_factor;
@@ -77,11 +79,11 @@ static void turn_heads(const refd_model *r, size_t l, size_t norm, size_t T, siz
     const size_t half = c->layers[l].rope == LAYER_ROPE_NONE ? 0 : (size_t)ceil(turned(c) / 2);
     const double scale = c->rope == ROPE_LONGROPE ? c->rope_attention_factor : 1;
     const bool each = c->qk_norm == QK_NORM_HEAD;
-    if (c->qk_norm == QK_NORM_ALL) rmsnorm(n * c->D, c->norm_eps, x, r->params + r->m->tensors[norm].offset, x);
+    if (c->qk_norm == QK_NORM_ALL) rmsnorm(r, n * c->D, x, norm, x);
     for (size_t h = 0; h < n; h++, x += c->D) {
-        if (each) rmsnorm(c->D, c->norm_eps, x, r->params + r->m->tensors[norm].offset, x);
+        if (each) rmsnorm(r, c->D, x, norm, x);
         for (size_t i = 0; i < half; i++) {
-            const double angle = (double)position * frequency(c, T, i), a = x[i], b = x[i + half];
+            const double angle = (double)position * frequency(c, c->layers[l].rope, T, i), a = x[i], b = x[i + half];
             x[i] = scale * (a * cos(angle) - b * sin(angle));
             x[i + half] = scale * (b * cos(angle) + a * sin(angle));
         }
@@ -99,7 +101,9 @@ static void attention(const model_config *c, size_t window, size_t T, const doub
             const size_t low = window && t + 1 > window ? t + 1 - window : 0;
             double *o = out + (t * c->H + h) * D, max = -INFINITY, sum = 0;
             for (size_t j = low; j <= t; j++) {
-                p[j] = dot(D, q + (t * c->H + h) * D, k + (j * c->G + g) * D) / sqrt((double)D);
+                p[j] = dot(D, q + (t * c->H + h) * D, k + (j * c->G + g) * D) /
+                       sqrt(c->query_scale > 0 ? c->query_scale : (double)D);
+                if (c->attention_cap > 0) p[j] = c->attention_cap * tanh(p[j] / c->attention_cap);
                 max = fmax(max, p[j]);
             }
             for (size_t j = low; j <= t; j++) sum += p[j] = exp(p[j] - max);
@@ -114,12 +118,18 @@ static void attention(const model_config *c, size_t window, size_t T, const doub
 static void branch_in(const refd_model *r, size_t l, int norm, const double *x, double *in) {
     const model_config *c = &r->m->config;
     memcpy(in, x, c->C * sizeof *in);
-    if (c->norm_place == NORM_BEFORE) rmsnorm(c->C, c->norm_eps, x, r->params + offset_layer(r->m, l, norm), in);
+    if (c->norm_place != NORM_AFTER) rmsnorm(r, c->C, x, index_layer(r->m, l, norm), in);
 }
 static void branch_add(const refd_model *r, size_t l, int norm, double *out, double *x) {
     const model_config *c = &r->m->config;
-    if (c->norm_place == NORM_AFTER) rmsnorm(c->C, c->norm_eps, out, r->params + offset_layer(r->m, l, norm), out);
+    if (c->norm_place == NORM_BOTH) norm = norm == LAYER_NORM1 ? LAYER_OUT_NORM1 : LAYER_OUT_NORM2;
+    if (c->norm_place != NORM_BEFORE) rmsnorm(r, c->C, out, index_layer(r->m, l, norm), out);
     for (size_t i = 0; i < c->C; i++) x[i] += out[i];
+}
+
+static double gated(mlp_gate kind, double x) {
+    if (kind == GATE_SILU) return x / (1 + exp(-x));
+    return 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)));
 }
 
 /* The beginning, ids (T), of a sequence of `whole` tokens -> x (T, C). */
@@ -131,7 +141,9 @@ static void decode(const refd_model *r, size_t whole, size_t T, const int32_t *i
            *mixed = doubles(T * HD), *gate = doubles(F), *up = doubles(F), *out = doubles(C),
            *all = doubles(HD + 2 * GD), *both = doubles(2 * F);
     for (size_t t = 0; t < T; t++)
-        memcpy(x + t * C, r->params + offset_embedding(m) + (size_t)ids[t] * C, C * sizeof *x);
+        for (size_t i = 0; i < C; i++)
+            x[t * C + i] = r->params[offset_embedding(m) + (size_t)ids[t] * C + i] *
+                           (c->scaled_embedding ? (double)(float)sqrt((double)C) : 1);
     for (size_t l = 0; l < c->L; l++) {
         for (size_t t = 0; t < T; t++) {
             branch_in(r, l, LAYER_NORM1, x + t * C, norm);
@@ -154,12 +166,12 @@ static void decode(const refd_model *r, size_t whole, size_t T, const int32_t *i
             linear(r, l, LAYER_GATE_UP, norm, both);
             memcpy(gate, both, F * sizeof *gate), memcpy(up, both + F, F * sizeof *up);
             linear(r, l, LAYER_GATE, norm, gate), linear(r, l, LAYER_UP, norm, up);
-            for (size_t i = 0; i < F; i++) gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i];
+            for (size_t i = 0; i < F; i++) gate[i] = gated(c->gate, gate[i]) * up[i];
             linear(r, l, LAYER_DOWN, gate, out);
             branch_add(r, l, LAYER_NORM2, out, xt);
         }
     }
-    for (size_t t = 0; t < T; t++) rmsnorm(C, c->norm_eps, x + t * C, r->params + offset_final_norm(m), x + t * C);
+    for (size_t t = 0; t < T; t++) rmsnorm(r, C, x + t * C, index_final_norm(m), x + t * C);
     free(norm), free(q), free(k), free(v), free(mixed), free(gate), free(up), free(out), free(all), free(both);
 }
 
@@ -198,8 +210,12 @@ void refd_forward(const refd_model *r, const token_batch *b, double *hidden) {
 double refd_logprob_at(const refd_model *r, const double *hidden, size_t row, int32_t target) {
     const size_t V = r->m->config.V, C = r->m->config.C;
     double *z = doubles(V), max = -INFINITY, sum = 0;
-    for (size_t v = 0; v < V; v++)
-        max = fmax(max, z[v] = dot(C, hidden + row * C, r->params + offset_head(r->m) + v * C));
+    const double cap = r->m->config.final_cap;
+    for (size_t v = 0; v < V; v++) {
+        z[v] = dot(C, hidden + row * C, r->params + offset_head(r->m) + v * C);
+        if (cap > 0) z[v] = cap * tanh(z[v] / cap);
+        max = fmax(max, z[v]);
+    }
     for (size_t v = 0; v < V; v++) sum += exp(z[v] - max);
     const double result = z[target] - max - log(sum);
     free(z);

@@ -130,7 +130,97 @@ static void test_windows(void **state) {
     }
 }
 
+/* What the classes of Gemma 2 and 3 have where a config.json says nothing, what it may say, and what is refused. */
+#define GEMMA(type, extra)                                                                                             \
+    "{\"model_type\":\"" type "\",\"hidden_size\":16,\"intermediate_size\":20,\"num_hidden_layers\":7,"                \
+    "\"num_attention_heads\":4,\"vocab_size\":9" extra "}"
+
+static void read_text(const char *text, model_config *c) {
+    put_text("config.json", text);
+    if (model_config_load(test_folder(), c) < 0) fail_msg("%s: %s", text, wr_error());
+}
+
+static void check_layers(const model_config *c, const char *layers) {
+    for (size_t l = 0; l < c->L; l++)
+        if (c->layers[l].windowed != (layers[l] == 'w')) fail_msg("layer %zu is not %c", l, layers[l]);
+}
+
+static void test_gemma(void **state) {
+    (void)state;
+    model_config c;
+    read_text(GEMMA("gemma2", ""), &c);
+    assert_true(c.G == 4 && c.D == 256 && c.max_positions == 8192 && c.norm_eps == 1e-6 && c.tied);
+    assert_true(c.bos_id == 2 && c.eos_id == 1 && c.pad_id == 0 && c.norm_place == NORM_BOTH &&
+                c.qk_norm == QK_NORM_NONE);
+    assert_true(c.norm_from_one && c.scaled_embedding && c.gate == GATE_GELU && c.query_scale == 256);
+    assert_true(c.attention_cap == 50 && c.final_cap == 30 && c.window == 4096 && c.rope_theta == 1e4);
+    check_layers(&c, "w.w.w.w");
+    assert_true(c.layers[0].rope == 0 && c.rope_local_theta == 0);
+    assert_string_equal(c.architecture, "Gemma2ForCausalLM");
+    read_text(GEMMA("gemma2", ",\"attn_logit_softcapping\":null,\"final_logit_softcapping\":null,\"pad_token_id\":null,"
+                              "\"sliding_window_pattern\":3,\"hidden_act\":\"relu\",\"query_pre_attn_scalar\":224,"
+                              "\"use_bidirectional_attention\":null,\"tie_word_embeddings\":false"),
+              &c);
+    assert_true(c.attention_cap == 0 && c.final_cap == 0 && c.pad_id == -1 && c.query_scale == 224 && !c.tied);
+    check_layers(&c, "w.w.w.w");
+
+    read_text(GEMMA("gemma3_text", ""), &c);
+    assert_true(c.D == 256 && c.max_positions == 131072 && c.pad_id == 0 && c.qk_norm == QK_NORM_HEAD && c.tied);
+    assert_true(c.attention_cap == 0 && c.final_cap == 0 && c.rope_theta == 1e6 && c.rope_local_theta == 1e4);
+    check_layers(&c, "wwwww.w");
+    assert_true(c.layers[0].rope == 1 && c.layers[5].rope == 0);
+    assert_string_equal(c.architecture, "Gemma3ForCausalLM");
+    read_text(GEMMA("gemma3_text", ",\"sliding_window_pattern\":2,\"sliding_window\":512,\"rope_local_base_freq\":77,"
+                                   "\"rope_theta\":5e5,\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8},"
+                                   "\"architectures\":[\"Gemma3TextForSequenceClassification\"]"),
+              &c);
+    assert_true(c.window == 512 && c.rope_local_theta == 77 && c.rope_theta == 5e5 && c.rope == ROPE_LINEAR &&
+                c.rope_factor == 8 && c.head == HEAD_SCORE);
+    check_layers(&c, "w.w.w.w");
+    read_text(GEMMA("gemma3_text",
+                    ",\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\",\"factor\":4,\"rope_theta\":9},"
+                    "\"sliding_attention\":{\"rope_type\":\"default\",\"rope_theta\":7}},\"sliding_window_pattern\":2,"
+                    "\"layer_types\":[" FULL "," FULL "," SLIDING "," SLIDING "," FULL "," FULL "," SLIDING "]"),
+              &c);
+    assert_true(c.rope_theta == 9 && c.rope_local_theta == 7 && c.rope_factor == 4);
+    check_layers(&c, "..ww..w");
+    for (size_t l = 0; l < 7; l++) assert_int_equal(c.layers[l].rope, c.layers[l].windowed);
+}
+
+static void test_gemma_refused(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {GEMMA("gemma2", ",\"hidden_activation\":\"gelu\""), "hidden_activation"},
+        {GEMMA("gemma2", ",\"use_bidirectional_attention\":true"), "use_bidirectional_attention"},
+        {GEMMA("gemma2", ",\"attn_logit_softcapping\":0"), "attn_logit_softcapping"},
+        {GEMMA("gemma2", ",\"final_logit_softcapping\":-1"), "final_logit_softcapping"},
+        {GEMMA("gemma2", ",\"query_pre_attn_scalar\":0"), "query_pre_attn_scalar"},
+        {GEMMA("gemma2", ",\"sliding_window\":null"), "sliding_window"},
+        {GEMMA("gemma2", ",\"attention_bias\":true"), "attention_bias"},
+        {GEMMA("gemma2", ",\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1e4}}"), "full_attention"},
+        {GEMMA("gemma3_text", ",\"attn_logit_softcapping\":50.0"), "attn_logit_softcapping"},
+        {GEMMA("gemma3_text", ",\"use_bidirectional_attention\":true"), "use_bidirectional_attention"},
+        {GEMMA("gemma3_text", ",\"sliding_window_pattern\":0"), "sliding_window_pattern"},
+        {GEMMA("gemma3_text", ",\"sliding_window_pattern\":null"), "sliding_window_pattern"},
+        {GEMMA("gemma3_text", ",\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":8}"), "rope_parameters"},
+        {GEMMA("gemma3_text", ",\"rope_parameters\":{\"sliding_attention\":{\"rope_type\":\"linear\",\"factor\":8}}"),
+         "sliding_attention"},
+        {GEMMA("gemma3_text", ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":8}"), "rope_type"},
+        {GEMMA("gemma3_text", ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8}"), "yarn"},
+        {GEMMA("gemma3_text", ",\"rope_theta\":5,\"rope_parameters\":{\"full_attention\":{\"rope_theta\":6}}"),
+         "rope_theta"},
+        {GEMMA("gemma3_text", ",\"architectures\":[\"Gemma3ForConditionalGeneration\"]"), "architectures"},
+    };
+    model_config c;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_text("config.json", cases[i][0]);
+        if (model_config_load(test_folder(), &c) != WR_E_FORMAT || !strstr(wr_error(), cases[i][1]))
+            fail_msg("%s: %s", cases[i][0], wr_error());
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_windows), cmocka_unit_test(test_windows_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_windows), cmocka_unit_test(test_windows_refused),
+                                       cmocka_unit_test(test_gemma), cmocka_unit_test(test_gemma_refused)};
     return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

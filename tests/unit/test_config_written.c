@@ -23,7 +23,8 @@ static void check_written(const model_config *c, precision stored) {
 
 static void test_written(void **state) {
     (void)state;
-    static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3", "smollm3"};
+    static const char *const types[] = {"llama", "qwen2",   "qwen3",  "mistral",    "olmo2",
+                                        "phi3",  "smollm3", "gemma2", "gemma3_text"};
     model_config c;
     put_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":576,"
                             "\"intermediate_size\":1536,\"num_hidden_layers\":30,\"num_attention_heads\":9,"
@@ -76,6 +77,15 @@ static void test_spec(void **state) {
     assert_true(c.fused && c.rope == ROPE_DEFAULT && strcmp(c.architecture, "Phi3ForCausalLM") == 0);
     assert_int_equal(model_config_from_spec("type=qwen2", &c), WR_OK);
     assert_true(c.qkv_bias && c.D == 32);
+    assert_int_equal(model_config_from_spec("type=qwen3,window=9", &c), WR_OK);
+    assert_true(c.window == 9 && c.layers[0].windowed && c.layers[3].windowed && !c.layers[4].windowed);
+    assert_int_equal(model_config_from_spec("type=gemma3_text,layers=6,window=9", &c), WR_OK);
+    assert_true(c.window == 9 && c.layers[0].windowed && !c.layers[5].windowed && c.rope_theta == 1e6 &&
+                c.final_cap == 0);
+    c.V = 9;
+    check_written(&c, PRECISION_F32);
+    assert_int_equal(model_config_from_spec("type=gemma2", &c), WR_OK);
+    assert_true(c.window == 4096 && c.final_cap == 30 && c.query_scale == 32 && !c.layers[1].windowed);
     static const char *const bad[] = {"type=gpt2",
                                       "type",
                                       "head-dim=7",

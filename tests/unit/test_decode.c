@@ -52,6 +52,16 @@ static model *make_turned(size_t C, size_t H, size_t G) {
     return m;
 }
 
+/* What Gemma's layers add: norms on both sides that count from 1, scaled embeddings, gelu, caps, two rotary tables. */
+static model *make_gemma(void) {
+    model *m = make_with(64, 4, 2, NORM_BOTH, QK_NORM_HEAD);
+    model_config *c = &m->config;
+    c->norm_from_one = c->scaled_embedding = true;
+    c->gate = GATE_GELU, c->query_scale = 5, c->attention_cap = 3, c->rope_local_theta = 50, c->window = 20;
+    c->layers[0] = c->layers[2] = (layer_kind){.windowed = true, .rope = 1};
+    return m;
+}
+
 static kv_segment segment_make(const model *m, size_t capacity, const kv_segment *prefix) {
     const size_t n = kv_segment_size(&m->config, m->precision, capacity);
     return (kv_segment){.capacity = capacity, .k = mem_calloc(n, 1), .v = mem_calloc(n, 1), .prefix = prefix};
@@ -118,6 +128,7 @@ static void test_split(void **state) {
     check_split(make_windowed(64, 4, 2, 20));
     check_split(make_windowed(48, 3, 1, 1));
     check_split(make_windowed(64, 4, 2, 64));
+    check_split(make_gemma());
 }
 
 static model *make_longrope(size_t original) {

@@ -182,6 +182,39 @@ static void test_windows(void **state) {
                 check_directions);
 }
 
+/* What Gemma's layers add, each alone and together: norms on both sides that count from 1, scaled embeddings, gelu, caps,
+ * another scale, a rotary table of the layers with a window. */
+static void test_gemma(void **state) {
+    (void)state;
+    const shape s = {.C = 10, .L = 3, .H = 4, .G = 2, .D = 6, .F = 18, .tied = true, LENGTHS(6, 1, 9)};
+    shape both = s, one = s, caps = s, gelu = s, rope = s, gemma2, gemma3, lora;
+    both.place = NORM_BOTH;
+    one.from_one = one.scaled = true, one.norms = QK_NORM_HEAD;
+    caps.attention_cap = 0.7, caps.final_cap = 1.5, caps.query_scale = 2;
+    gelu.gate = GATE_GELU;
+    rope.window = 4, rope.local_theta = 50;
+    gemma2 = caps, gemma2.place = NORM_BOTH, gemma2.from_one = gemma2.scaled = true, gemma2.gate = GATE_GELU,
+    gemma2.window = 3;
+    gemma3 = rope, gemma3.place = NORM_BOTH, gemma3.from_one = gemma3.scaled = true, gemma3.gate = GATE_GELU,
+    gemma3.norms = QK_NORM_HEAD, gemma3.kind = LOSS_ORDINAL;
+    lora = gemma2, lora.lora = "all-linear", lora.kind = LOSS_DPO;
+    const shape all[] = {both, one, caps, gelu, rope, gemma2, gemma3, lora};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) check_shape(all[i], check_elements);
+    check_shape((shape){.C = 24,
+                        .L = 2,
+                        .H = 3,
+                        .G = 1,
+                        .D = 32,
+                        .F = 40,
+                        .place = NORM_BOTH,
+                        .from_one = true,
+                        .window = 50,
+                        .attention_cap = 2,
+                        LENGTHS(133, 70, 1, 66),
+                        PARENTS(-1, 0, 0, 1)},
+                check_directions);
+}
+
 /* Three levels; children not beside their parents. */
 static void test_deep_tree(void **state) {
     (void)state;
@@ -206,6 +239,7 @@ int main(void) {
         cmocka_unit_test(test_dpo),         cmocka_unit_test(test_qkv_bias),       cmocka_unit_test(test_qk_norm),
         cmocka_unit_test(test_norms_after), cmocka_unit_test(test_rope_scaling),   cmocka_unit_test(test_fused),
         cmocka_unit_test(test_longrope),    cmocka_unit_test(test_unturned),       cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_deep_tree),   cmocka_unit_test(test_long_sequences), cmocka_unit_test(test_windows)};
+        cmocka_unit_test(test_deep_tree),   cmocka_unit_test(test_long_sequences), cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_gemma)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,37 @@ static void test_silu(void **state) {
     check_function("silu", ref_silu, true, 4.0);
 }
 
+/* A cap of 1 is tanh; the gradient by a cap of 3. */
+static void test_softcap(void **state) {
+    (void)state;
+    points p = all_points();
+    float *y = mem_aligned(p.n, sizeof *y), *again = mem_aligned(p.n, sizeof *y), *dy = mem_aligned(p.n, sizeof *dy);
+    EACH_TABLE(k) {
+        memcpy(y, p.x, p.n * sizeof *y), memcpy(again, p.x, p.n * sizeof *y);
+        k->softcap(p.n, 1, y);
+        omp_set_num_threads(3);
+        k->softcap(p.n, 1, again);
+        omp_set_num_threads(1);
+        assert_memory_equal(y, again, p.n * sizeof *y);
+        size_t worst = 0;
+        for (size_t i = 0; i < p.n; i++)
+            if (!(ulps(y[i], tanh((double)p.x[i])) <= ulps(y[worst], tanh((double)p.x[worst])))) worst = i;
+        const double off = ulps(y[worst], tanh((double)p.x[worst]));
+        print_message("# %s: tanh within %.3f units in the last place, worst at %.9g\n", k->name, off,
+                      (double)p.x[worst]);
+        assert_true(off <= 3.0);
+        for (size_t i = 0; i < p.n; i++) y[i] = p.x[i], dy[i] = 2;
+        k->softcap(p.n, 3, y);
+        k->act[PRECISION_F32].softcap_backward(p.n, 3, y, dy);
+        for (size_t i = 0; i < p.n; i += 97) {
+            const double t = tanh((double)p.x[i] / 3), want = 2 * (1 - t * t);
+            if (!isnan(want) && !(fabs((double)dy[i] - want) <= 2e-6))
+                fail_msg("%s: slope %.9g at %.9g, not %.9g", k->name, (double)dy[i], (double)p.x[i], want);
+        }
+    }
+    free(p.x), free(y), free(again), free(dy);
+}
+
 static void test_bf16(void **state) {
     (void)state;
     points p = all_points();
@@ -231,6 +262,7 @@ static void test_softmax(void **state) {
 int main(void) {
     print_message("# seed %u, chosen kernels: %s\n", SEED, kernels()->name);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_exp), cmocka_unit_test(test_silu),
-                                       cmocka_unit_test(test_bf16), cmocka_unit_test(test_softmax)};
+                                       cmocka_unit_test(test_softcap), cmocka_unit_test(test_bf16),
+                                       cmocka_unit_test(test_softmax)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,22 +122,23 @@ static void test_rmsnorm(void **state) {
     EACH_TABLE(k) EACH_PRECISION(p) EACH_SHAPE(s, row_shapes) check_rmsnorm(k, p, row_shapes[s][0], row_shapes[s][1]);
 }
 
-static void check_swiglu(const kernels_table *k, precision p, size_t T, size_t F) {
+/* SwiGLU or GeGLU. */
+static void check_gated(const kernels_table *k, precision p, bool gelu, size_t T, size_t F) {
     const act_kernels *a = &k->act[p];
     numbers gu = numbers_random(p, 2 * T * F, 1), d = numbers_random(p, T * F, 2), act[2], back[3], dgu[3];
     double *want = mem_aligned(T * F, sizeof *want), *dwant = mem_aligned(2 * T * F, sizeof *dwant);
     for (int i = 0; i < 2; i++) {
         act[i] = numbers_zero(p, T * F), back[i] = numbers_copy(&d), dgu[i] = numbers_zero(p, 2 * T * F);
         omp_set_num_threads(i ? 3 : 1);
-        a->swiglu(T, F, gu.data, act[i].data);
-        a->swiglu_backward(T, F, gu.data, back[i].data, dgu[i].data);
+        (gelu ? a->geglu : a->swiglu)(T, F, gu.data, act[i].data);
+        (gelu ? a->geglu_backward : a->swiglu_backward)(T, F, gu.data, back[i].data, dgu[i].data);
     }
     back[2] = numbers_copy(&d), dgu[2] = numbers_copy(&gu); /* in place */
-    a->swiglu_backward(T, F, dgu[2].data, back[2].data, dgu[2].data);
-    ref_swiglu(T, F, gu.exact, want);
-    ref_swiglu_backward(T, F, gu.exact, d.exact, dwant);
-    check(k->name, "swiglu", &act[0], want, 1e-6);
-    check(k->name, "swiglu's gradient", &dgu[0], dwant, 1e-6);
+    (gelu ? a->geglu_backward : a->swiglu_backward)(T, F, dgu[2].data, back[2].data, dgu[2].data);
+    (gelu ? ref_geglu : ref_swiglu)(T, F, gu.exact, want);
+    (gelu ? ref_geglu_backward : ref_swiglu_backward)(T, F, gu.exact, d.exact, dwant);
+    check(k->name, gelu ? "geglu" : "swiglu", &act[0], want, 1e-6);
+    check(k->name, gelu ? "geglu's gradient" : "swiglu's gradient", &dgu[0], dwant, 1e-6);
     check_same(&act[0], &act[1]), check_same(&act[0], &back[0]), check_same(&act[0], &back[1]),
         check_same(&act[0], &back[2]);
     check_same(&dgu[0], &dgu[1]), check_same(&dgu[0], &dgu[2]);
@@ -145,12 +146,12 @@ static void check_swiglu(const kernels_table *k, precision p, size_t T, size_t F
     free(want), free(dwant);
 }
 
-static void test_swiglu(void **state) {
+static void test_gated(void **state) {
     (void)state;
-    EACH_TABLE(k) EACH_PRECISION(p) {
-        EACH_SHAPE(s, row_shapes) check_swiglu(k, p, row_shapes[s][0], row_shapes[s][1]);
-        check_swiglu(k, p, 9, 5);
-    }
+    for (int gelu = 0; gelu < 2; gelu++) EACH_TABLE(k) EACH_PRECISION(p) {
+            EACH_SHAPE(s, row_shapes) check_gated(k, p, gelu, row_shapes[s][0], row_shapes[s][1]);
+            check_gated(k, p, gelu, 9, 5);
+        }
 }
 
 typedef struct qkv_shape {
@@ -358,7 +359,7 @@ static void test_products(void **state) {
 
 int main(void) {
     print_message("# seed %u, chosen kernels: %s\n", SEED, kernels()->name);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_gated),
                                        cmocka_unit_test(test_qkv), cmocka_unit_test(test_turned_part),
                                        cmocka_unit_test(test_products)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,8 @@
 
 static char path[PATH_CAP];
 
-static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3", "smollm3"};
+static const char *const types[] = {"llama", "qwen2",   "qwen3",  "mistral",    "olmo2",
+                                    "phi3",  "smollm3", "gemma2", "gemma3_text"};
 
 enum { TYPES = sizeof types / sizeof *types };
 

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const types[] = {"llama", "qwen2", "qwen3", "mistral", "olmo2", "phi3", "smollm3"};
+static const char *const types[] = {"llama", "qwen2",   "qwen3",  "mistral",    "olmo2",
+                                    "phi3",  "smollm3", "gemma2", "gemma3_text"};
 enum { TYPES = sizeof types / sizeof *types };
 
 /* What m computes from is its masters, rounded where it computes in bf16. */
@@ -30,9 +31,11 @@ static void test_table(void **state) {
                 const model_config *c = &m->config;
                 const bool own = head == HEAD_SCORE || (head == HEAD_LM && !tied);
                 const bool biases = strcmp(types[t], "qwen2") == 0;
-                const bool norms = strcmp(types[t], "qwen3") == 0 || strcmp(types[t], "olmo2") == 0;
+                const bool norms = strcmp(types[t], "qwen3") == 0 || strcmp(types[t], "olmo2") == 0 ||
+                                   strcmp(types[t], "gemma3_text") == 0;
+                const bool both = strncmp(types[t], "gemma", 5) == 0;
                 const bool fused = strcmp(types[t], "phi3") == 0;
-                const size_t kinds = fused ? 6 : 9 + (biases ? 3 : 0) + (norms ? 2 : 0);
+                const size_t kinds = fused ? 6 : 9 + (biases ? 3 : 0) + (norms ? 2 : 0) + (both ? 2 : 0);
                 assert_int_equal(m->n_tensors, 2 + 2 * kinds + own);
                 size_t at = 0;
                 for (size_t i = 0; i < m->n_tensors; i++) {
@@ -73,7 +76,7 @@ static void test_table(void **state) {
             }
 }
 
-/* Matrices: rng keyed by (seed, tensor, row), so that no order of drawing matters; norms 1, biases 0. */
+/* Matrices: rng keyed by (seed, tensor, row), so that no order of drawing matters; norms 1, those that count from 1 and biases 0. */
 static void test_init(void **state) {
     (void)state;
     for (int t = 0; t < TYPES; t++) {
@@ -87,9 +90,8 @@ static void test_init(void **state) {
             for (size_t r = 0; r < info->dims[0]; r++) {
                 rng g = rng_make(99, RNG_INIT, i, r, 0);
                 for (size_t k = 0; k < info->dims[1]; k++) {
-                    const float want = info->n_dims == 2            ? (float)(std * rng_normal(&g))
-                                       : strstr(info->name, "bias") ? 0.0f
-                                                                    : 1.0f;
+                    const bool zero = strstr(info->name, "bias") || strncmp(types[t], "gemma", 5) == 0;
+                    const float want = info->n_dims == 2 ? (float)(std * rng_normal(&g)) : zero ? 0.0f : 1.0f;
                     if (p[r * info->dims[1] + k] != want) fail_msg("%s[%zu, %zu]", info->name, r, k);
                 }
             }
