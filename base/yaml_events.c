@@ -6,8 +6,8 @@
 
 static wr_status fail_at(const yaml_events *y, size_t mark, const char *what) {
     const size_t line = y->lines_before + mark + 1;
-    return y->path ? wr_fail(y->fault, "%s:%zu: %s", y->path, line, what)
-                   : wr_fail(y->fault, "line %zu: %s", line, what);
+    if (y->path) return wr_fail(y->fault, "%s:%zu: %s", y->path, line, what);
+    return wr_fail(y->fault, "line %zu: %s", line, what);
 }
 
 wr_status yaml_events_fail(const yaml_events *y, const yaml_event_t *event, const char *format, ...) {

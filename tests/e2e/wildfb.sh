@@ -111,8 +111,8 @@ ok "rows of another kind: what is needed is said" says 1 'rows need "text" and a
 jq -c '.text += " and so on, and on, and on, without an end that anybody could see from here" * 3' in/test.jsonl >test-long.jsonl
 wildfb in/train.jsonl test-long.jsonl --template t.txt --vocab-size 300
 ids() { "$program" export --data "$1" --split test --tokens --out - 2>/dev/null | jq -c .ids; }
-jq -c '{text}' test-long.jsonl | "$program" tokenize --tokenizer o 2>/dev/null | jq -c '.ids[:64]' >cut
-ok "right: the first tokens of the whole text" eval 'test $rc = 0 && ids o | cmp - cut && grep -q "texts cut on the right *8" err'
+jq -c '{text}' test-long.jsonl | "$program" tokenize --tokenizer o 2>/dev/null | jq -c '.ids[:64]' >first.jsonl
+ok "right: the first tokens of the whole text" eval 'test $rc = 0 && ids o | cmp - first.jsonl && grep -q "texts cut on the right *8" err'
 mv o p
 wildfb in/train.jsonl test-long.jsonl --template t.txt --tokenizer p --max-length 20
 ok "the smaller of two limits counts" test "$(ids o | jq length | sort -u)" = 20
@@ -120,7 +120,7 @@ wildfb in/train.jsonl test-long.jsonl --vocab-size 300 --max-length 64
 ok "no template: a text that is too long is dropped, and counted" eval 'test $rc = 0 && test "$(texts test | wc -l)" = 0 && grep -q "too_long *8" err'
 
 # --- a reward model of them ---
-small=(--new layers=1,hidden=16,heads=2,ffn=32,max-positions=256 --steps 4 --global-batch 8 --eval-every 4)
+small=(--new "layers=1,hidden=16,heads=2,ffn=32,max-positions=256" --steps 4 --global-batch 8 --eval-every 4)
 wildfb in --template t.txt --vocab-size 300
 good train reward --data o --out run "${small[@]}"
 ok "train reward" test $rc = 0
