@@ -1,5 +1,5 @@
-/* What the readers of YAML files have in common: the next event or a message with its line, and what would give a key or
- * value another meaning than its text has. LOCAL. */
+/* What the readers of YAML files have in common: the next event or a message with its line, and what would give a key
+ * or value another meaning than its text has. LOCAL. */
 #ifndef WR_BASE_YAML_EVENTS_H
 #define WR_BASE_YAML_EVENTS_H
 

@@ -13,7 +13,8 @@
 /* Starts the program anew, at most once for each cause: without a pinned core type that is older than this CPU; with
  * the newest that the CPU can run where OpenBLAS does not find it by itself (WILDREWARD_KEEP_CORETYPE=1 leaves the core
  * type as it is); with GOMP_SPINCOUNT=10000 where neither it nor OMP_WAIT_POLICY is set. Returns when there is nothing
- * to do. Before MPI_Init, in a process that may compute. An OpenBLAS that cannot be loaded is told by its first user. */
+ * to do. Before MPI_Init, in a process that may compute. An OpenBLAS that cannot be loaded is told by its first
+ * user. */
 void library_env_choose(char **argv);
 /* OpenBLAS runs kernels older than this CPU. */
 bool core_type_is_slow(void);

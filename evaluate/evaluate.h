@@ -55,9 +55,9 @@ typedef struct evaluate_options {
 /* COLLECTIVE. No record that fits: records is 0, and the figures are NaN. *out is to be freed, also after an error. */
 wr_status evaluate_reward(world *w, const model *m, model_workspace *work, record_source *s, const evaluate_options *o,
                           reward_figures *out);
-/* COLLECTIVE. The same from the records' texts, written as r reads them, whatever the shards' tokens are; figures of order
- * and mean alone, on rank 0. r: complete on rank 0, the others need r->m and r->rule. What r cannot read is left out with
- * a warning; WR_E_FORMAT: nothing is left. o: max_tokens and limit. */
+/* COLLECTIVE. The same from the records' texts, written as r reads them, whatever the shards' tokens are; figures of
+ * order and mean alone, on rank 0. r: complete on rank 0, the others need r->m and r->rule. What r cannot read is left
+ * out with a warning; WR_E_FORMAT: nothing is left. o: max_tokens and limit. */
 wr_status evaluate_reward_chats(world *w, const reward_model *r, record_source *s, const evaluate_options *o,
                                 reward_figures *out);
 

@@ -1,5 +1,5 @@
-/* A reward model on records that were not tokenized for it: rank 0 reads them in the index's order and writes each one's
- * chat as the model wants it; then all ranks score the texts as pulled work. */
+/* A reward model on records that were not tokenized for it: rank 0 reads them in the index's order and writes each
+ * one's chat as the model wants it; then all ranks score the texts as pulled work. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "evaluate/reward_values.h"

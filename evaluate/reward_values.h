@@ -7,8 +7,8 @@
 /* Columns of values (n, VALUES). */
 enum { VALUE_LOSS, VALUE_TERMS, VALUE_SCORE, VALUE_CLASS, VALUE_LABEL, VALUES };
 
-/* Fills *out, whose classes is set. kind NULL: the scores have no loss, no class and no scale, and only figures of order
- * and mean are told. */
+/* Fills *out, whose classes is set. kind NULL: the scores have no loss, no class and no scale, and only figures of
+ * order and mean are told. */
 wr_status reward_summarise(const objective *kind, const double *values, size_t n, reward_figures *out);
 
 #endif

@@ -36,8 +36,9 @@ typedef struct reward_model {
 
 /* WR_E_MISMATCH: no reward model, of an objective that this version does not have, or of outputs that the rule makes no
  * score of. A template file's hash must equal the recorded one, else WR_E_MISMATCH. how may be NULL. m may be preset
- * (shared parameters), else loaded from dir: *out must be zeroed but for it. max_length 0: the
- * model's max_position_embeddings; a template may have a smaller limit of its own. Logs in a line what it takes the model for. */
+ * (shared parameters), else loaded from dir: *out must be zeroed but for it. max_length 0: the model's
+ * max_position_embeddings; a template may have a smaller limit of its own. Logs in a line what it takes the model
+ * for. */
 wr_status reward_model_open(const char *dir, const reward_reading *how, size_t max_length, reward_model *out);
 void reward_model_close(reward_model *r);
 

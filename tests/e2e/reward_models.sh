@@ -102,6 +102,21 @@ foreign two/model wide '.id2label = {"0": "a", "1": "b", "2": "c"}'
 ok "a head of another size than config.json says is refused" code 1 score --model wide --in rows.jsonl
 ok "by the tensor" said 'score.weight'
 
+# --- what transformers scores them (tests/oracle/reward_models.py golden) --------------------------------------------------
+golden=$OLDPWD/tests/golden
+for dir in "$golden"/reward/*/; do
+    name=$(basename "$dir")
+    mkdir -p golden && cp -r "$dir" "golden/$name" && cp "$golden/tokenizer/llama3/tokenizer.json" "golden/$name"
+    for rows in "golden/$name"/*.jsonl; do
+        kind=$(basename "$rows" .jsonl)
+        template=golden/$name/${kind%.*}-rules.txt
+        [ -f "$template" ] || template=
+        score --model "golden/$name" --max-length 160 --score-rule "${kind#*.}" --in "$rows" ${template:+--template "$template"}
+        ok "$name, $kind: the scores of transformers" jq -n -e --slurpfile a out.jsonl --slurpfile b "$rows" '($a | length) == ($b | length) and ([range($a | length) |
+            if $b[.].want == null then ($a[.].error | type) == "string" else ($a[.].score - $b[.].want | fabs) <= 1e-5 * ([1, ($b[.].want | fabs)] | max) end] | all)'
+    done
+done
+
 # --- evaluate, dpo ----------------------------------------------------------------------------------------------------------
 for n in 1 2; do wr $n evaluate --model one --data data --split train --limit 40 --out eval-$n.json; done
 ok "evaluate on records by their texts, but two too long: figures of order, no loss" jq -e '.records == 38 and .score_rule == "logit" and .loss == null and .accuracy == null and (.spearman | type) == "number"' eval-1.json

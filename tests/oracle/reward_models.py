@@ -1,6 +1,6 @@
 """Reward models of others: `wildreward score` against transformers, on fresh models of random shapes.
 
-usage: reward_models.py        WILDREWARD: the program; WILDREWARD_SEED repeats a run; exit 1 on a difference
+usage: reward_models.py [golden DIR]        golden: writes the models and rows of tests/golden/reward instead        WILDREWARD: the program; WILDREWARD_SEED repeats a run; exit 1 on a difference
 
 Every family x 1, 3, 4 and 6 outputs x (reward template, template file with a head block, chat template, ready-made text) x (pad = eos, no pad),
 with chats that are too long on the left and on the right. Scores in f32 within 1e-5 of the larger of 1 and the score. Then value heads as TRL and
@@ -9,6 +9,7 @@ OpenRLHF store them.
 import json
 import math
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,8 @@ CHAT_TEMPLATES = [
     "{% if add_generation_prompt %}{{ '[assistant] ' }}{% endif %}",
 ]
 LIMIT = 160  # tokens of a text
+with open(TOKENIZER) as f:
+    VOCABULARY = len(json.load(f)["model"]["vocab"]) + 400
 
 DEFAULT = {"history_line": None, "history_empty": "none", "roles": {"user": "User", "assistant": "Assistant", "system": "System"},
            "truncate": "oldest", "trim": False, "strip_thoughts": False}
@@ -101,43 +104,79 @@ def score(rows, *options):
     return lines
 
 
+def wanted_score(model, ids, rule):
+    with torch.no_grad():
+        return reward(model(input_ids=torch.tensor([ids])).logits[0].double(), rule)
+
+
 def compare(what, directory, model, rows, wanted, arguments, rule="auto"):
     """rows: for score; wanted: ids or None (an error record) of each."""
     got, worst, good = score(rows, "--model", directory, "--max-length", str(LIMIT), "--score-rule", rule, *arguments), 0.0, True
-    with torch.no_grad():
-        for x, ids in zip(got, wanted, strict=True):
-            if ids is None or len(ids) > LIMIT:
-                good &= "error" in x
-                continue
-            want = reward(model(input_ids=torch.tensor([ids])).logits[0].double(), rule)
-            worst = max(worst, abs(x.get("score", math.inf) - want) / max(1.0, abs(want)))
+    for x, ids in zip(got, wanted, strict=True):
+        if ids is None or len(ids) > LIMIT:
+            good &= "error" in x
+            continue
+        want = wanted_score(model, ids, rule)
+        worst = max(worst, abs(x.get("score", math.inf) - want) / max(1.0, abs(want)))
     if not good:
         print(f"{what}: a text that does not fit was scored")
     return good & check(what, worst, 1e-5)
 
 
-def compare_model(what, directory, r):
-    model, tok, good = load(directory), AutoTokenizer.from_pretrained(directory), True
-    template = os.path.join(directory, "..", "template.txt")
-    for name, rules, head in (("reward template", DEFAULT, ""), ("template with a head block", HEAD, HEAD_FILE)):
+def kinds(model, tok, r):
+    """(name, rows, ids or None of each, template text or None, rules) of every way to give a text."""
+    for name, rules, head in (("template", DEFAULT, ""), ("head", HEAD, HEAD_FILE)):
         rows, wanted = [], []
         for history, query, response in chats(r):
             rows.append({"history": history, "query": query, "response": response} if r.random() < 0.7 else
                         {"messages": history + [{"role": "user", "content": query}, {"role": "assistant", "content": response}]})
             wanted.append(template_ids(tok, rules, FIXED, history, query, response))
-        with open(template, "w", newline="") as f:
-            f.write(head + FIXED)
-        good &= compare(f"{what}, {name}", directory, model, rows, wanted, ["--template", template])
+        yield name, rows, wanted, head + FIXED, ["auto"]
     rows, wanted = [], []
     for history, query, response in chats(r):
         messages = history + [{"role": "user", "content": query}, {"role": "assistant", "content": response}]
         rows.append({"messages": messages} if r.random() < 0.5 else {"prompt": messages[:-1], "response": response})
         wanted.append(tok.apply_chat_template(messages, tokenize=True, return_dict=False))
-    good &= compare(f"{what}, chat template", directory, model, rows, wanted, [])
+    yield "chat", rows, wanted, None, ["auto"]
     texts = [words(r, 60) for _ in range(12)]
-    for rule in ["auto"] + (["class"] if model.config.num_labels > 1 else ["ordinal"]):
-        good &= compare(f"{what}, texts, {rule}", directory, model, [{"text": t} for t in texts], [tok(t)["input_ids"] for t in texts], [], rule)
+    yield "text", [{"text": t} for t in texts], [tok(t)["input_ids"] for t in texts], None, ["auto", "class" if model.config.num_labels > 1 else "ordinal"]
+
+
+def compare_model(what, directory, r):
+    model, tok, good = load(directory), AutoTokenizer.from_pretrained(directory), True
+    for name, rows, wanted, template, rules in kinds(model, tok, r):
+        arguments = []
+        if template:
+            arguments = ["--template", os.path.join(directory, "..", "template.txt")]
+            with open(arguments[1], "w", newline="") as f:
+                f.write(template)
+        for rule in rules:
+            good &= compare(f"{what}, {name}, {rule}", directory, model, rows, wanted, arguments, rule)
     return good
+
+
+def golden(folder):
+    """Small models with rows that hold what transformers scores them (want; null: they do not fit)."""
+    r = random.Random(14)
+    for family, outputs, pad in (("llama", 1, "eos"), ("qwen3", 4, None), ("gemma2", 3, "eos")):
+        directory = os.path.join(folder, f"{family}-{outputs}")
+        spec = {**random_spec(family, outputs, r, 14 + outputs), "V": VOCABULARY, "positions": 4096, "rope": "default", "stored": "bf16", "shard_bytes": "5GB",
+                "C": 16, "H": 2, "G": 1, "D": 8, "F": 24, "L": 2}
+        make({k: v for k, v in spec.items() if k not in ("window", "windowed") or family == "gemma2"}, directory)
+        add_tokenizer(directory, r)
+        model, tok = load(directory), AutoTokenizer.from_pretrained(directory)
+        edit(directory, "config.json", lambda c: c.update(pad_token_id=tok.eos_token_id if pad else None))
+        model = load(directory)
+        os.remove(os.path.join(directory, "tokenizer.json"))  # tests/golden/tokenizer has it
+        for name, rows, wanted, template, rules in kinds(model, tok, r):
+            if template:
+                with open(os.path.join(directory, name + "-rules.txt"), "w", newline="") as f:
+                    f.write(template)
+            for rule in rules:
+                with open(os.path.join(directory, f"{name}.{rule}.jsonl"), "w", encoding="utf-8") as f:
+                    for row, ids in zip(rows, wanted, strict=True):
+                        fits = ids is not None and len(ids) <= LIMIT
+                        f.write(json.dumps({**row, "want": round(wanted_score(model, ids, rule), 9) if fits else None}, ensure_ascii=False) + "\n")
 
 
 def add_tokenizer(directory, r):
@@ -180,15 +219,16 @@ def compare_heads(folder, spec, r):
 
 
 def main():
-    r, good = random_source(), True
     torch.set_num_threads(2)
+    if len(sys.argv) == 3 and sys.argv[1] == "golden":
+        return golden(sys.argv[2])
+    r, good = random_source(), True
     folder = tempfile.mkdtemp(prefix="wr-reward-")
     try:
-        size = len(json.load(open(TOKENIZER))["model"]["vocab"]) + 400
         for family in FAMILIES:
             for outputs in (1, 3, 4, 6):
                 directory = os.path.join(folder, f"{family}-{outputs}")
-                spec = {**random_spec(family, outputs, r, r.randrange(1 << 30)), "V": size, "positions": 4096, "rope": "default"}
+                spec = {**random_spec(family, outputs, r, r.randrange(1 << 30)), "V": VOCABULARY, "positions": 4096, "rope": "default"}
                 make(spec, directory)
                 add_tokenizer(directory, r)
                 tok = AutoTokenizer.from_pretrained(directory)
@@ -196,7 +236,7 @@ def main():
                 edit(directory, "config.json", lambda c: c.update(pad_token_id=pad))
                 good &= compare_model(f"{family}, {outputs} outputs, pad {pad}", directory, r)
                 shutil.rmtree(directory)
-        good &= compare_heads(folder, {**random_spec("llama", 1, r, 1), "V": size, "positions": 4096, "tied": True, "rope": "default"}, r)
+        good &= compare_heads(folder, {**random_spec("llama", 1, r, 1), "V": VOCABULARY, "positions": 4096, "tied": True, "rope": "default"}, r)
     finally:
         shutil.rmtree(folder)
     sys.exit(0 if good else 1)
