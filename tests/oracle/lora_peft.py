@@ -24,6 +24,8 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 TARGETS = ["all-linear", ["q_proj", "v_proj"], ["down_proj"], ["self_attn.o_proj", "gate_proj", "up_proj"], ["k_proj", "model.layers.0.self_attn.q_proj"],
            ["q_proj", "lm_head", "c_attn"], r".*\.(q|up)_proj"]
 
+FUSED = ["all-linear", ["qkv_proj"], ["down_proj", "gate_up_proj"], ["self_attn.o_proj", "q_proj"], ["qkv_proj", "lm_head"], r".*\.(qkv|gate_up)_proj"]
+
 
 def relative(ours, theirs):
     return max(float((a - b).abs().max()) for a, b in zip(ours, theirs, strict=True)) / max(float(b.abs().max()) for b in theirs)
@@ -32,7 +34,7 @@ def relative(ours, theirs):
 def write_adapter(model, score, r, directory):
     """Random adapters on `model` by PEFT, saved; the model that carries them."""
     rank = r.randrange(1, 9)
-    config = LoraConfig(task_type="SEQ_CLS" if score else "CAUSAL_LM", r=rank, lora_alpha=r.choice([rank, 2 * rank, 7]), target_modules=r.choice(TARGETS),
+    config = LoraConfig(task_type="SEQ_CLS" if score else "CAUSAL_LM", r=rank, lora_alpha=r.choice([rank, 2 * rank, 7]), target_modules=r.choice(FUSED if model.config.model_type == "phi3" else TARGETS),
                         lora_dropout=r.choice([0.0, 0.1]), use_rslora=r.random() < 0.3)
     adapted = get_peft_model(model, config).eval()
     with torch.no_grad():
@@ -97,8 +99,9 @@ def to_peft(folder, tok, r):
         vocabulary = json.load(open(f"{base}/config.json"))["vocab_size"]
         for kind, auto in (("lm", AutoModelForCausalLM), ("reward", AutoModelForSequenceClassification)):
             out = f"{kind}-{family}"
+            targets = ["all-linear", "qkv_proj", "gate_up_proj,o_proj"] if family == "phi3" else ["all-linear", "q_proj,v_proj", "up_proj,down_proj,o_proj"]
             run("train", kind, "--data", f"data-{family}", "--model", base, "--out", out, "--steps", 20, "--global-batch", 8, "--lr", 0.02, "--lora-rank",
-                r.randrange(1, 9), "--lora-alpha", r.choice([4, 7.5, 16]), "--lora-targets", r.choice(["all-linear", "q_proj,v_proj", "up_proj,down_proj,o_proj"]))
+                r.randrange(1, 9), "--lora-alpha", r.choice([4, 7.5, 16]), "--lora-targets", r.choice(targets))
             merged = load(f"{out}/model")
             more = {"num_labels": merged.config.num_labels} if kind == "reward" else {}
             carrier = PeftModel.from_pretrained(auto.from_pretrained(base, **more), f"{out}/adapter").eval()

@@ -3,7 +3,7 @@
 usage: lora_targets.py OUT.jsonl
 
 One line a case: {"head": "lm" or "score", "tied": …, "config": {…}, "modules": {name: [rank, scale]}, "saved": [names]}, or "error": true where PEFT makes
-none. PEFT 0.21.2 on a Llama of 2 layers.
+none. PEFT 0.21.2 on a Llama of 2 layers, or what "type" names.
 """
 import json
 import sys
@@ -11,7 +11,7 @@ import tempfile
 import warnings
 
 from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, Phi3Config, Phi3ForCausalLM
 
 CASES = [
     {"target_modules": ["q_proj", "v_proj"]},
@@ -69,11 +69,26 @@ SCORES = [
     {"target_modules": r".*(q_proj|score)", "modules_to_save": ["classifier", "score"]},
 ]
 
+FUSED = [
+    {"target_modules": "all-linear"},
+    {"target_modules": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"], "rank_pattern": {"qkv_proj": 5}, "alpha_pattern": {"gate_up_proj": 3}},
+    {"target_modules": ["q_proj", "v_proj"]},
+    {"target_modules": ["q_proj", "up_proj", "down_proj"]},
+    {"target_modules": r".*\.(gate_up|q)_proj"},
+    {"target_modules": r".*(q|up)_proj"},
+    {"target_modules": r".*_proj", "exclude_modules": ["qkv_proj"], "layers_to_transform": None},
+    {"target_modules": ["qkv_proj"], "layers_to_transform": [1]},
+    {"target_modules": ["qkv_proj", "resid_attn_dropout"]},
+    {"target_modules": ["qkv_proj", "activation_fn"]},
+    {"target_modules": ["qkv_proj", "act_fn"]},
+    {"target_modules": ["gate_up_proj", "lm_head"], "modules_to_save": ["embed_tokens", "wte"]},
+]
 
-def adapted(config, score, tied):
+
+def adapted(config, score, tied, fused):
     shape = dict(vocab_size=20, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2, pad_token_id=None)
-    kind = LlamaForSequenceClassification if score else LlamaForCausalLM
-    model = kind(LlamaConfig(**shape, tie_word_embeddings=tied))
+    kind = Phi3ForCausalLM if fused else LlamaForSequenceClassification if score else LlamaForCausalLM
+    model = kind((Phi3Config if fused else LlamaConfig)(**shape, tie_word_embeddings=tied))
     try:
         with tempfile.TemporaryDirectory() as d:  # the config goes through the file, as a reader of adapters meets it
             with open(f"{d}/adapter_config.json", "w") as f:
@@ -94,13 +109,13 @@ def adapted(config, score, tied):
 def main():
     warnings.simplefilter("ignore")
     with open(sys.argv[1], "w") as out:
-        for score, cases in ((False, CASES), (True, SCORES)):
+        for score, fused, cases in ((False, False, CASES), (True, False, SCORES), (False, True, FUSED)):
             for i, case in enumerate(cases):
                 config = {"peft_type": "LORA", "task_type": "SEQ_CLS" if score else "CAUSAL_LM", "r": 2, "lora_alpha": 4, **case}
                 tied = i % 2 == 1
-                result, how = adapted(config, score, tied)
+                result, how = adapted(config, score, tied, fused)
                 print(f"{how}: {case}")
-                out.write(json.dumps({"head": "score" if score else "lm", "tied": tied, "config": config, **result}) + "\n")
+                out.write(json.dumps({"head": "score" if score else "lm", **({"type": "phi3"} if fused else {}), "tied": tied, "config": config, **result}) + "\n")
 
 
 main()

@@ -165,7 +165,7 @@ def random_spec(family, score, r, seed):
     L = r.randrange(1, 4)
     windows = {}
     if family not in ("llama", "olmo2") and r.random() < 0.6:
-        windows = {"window": r.choice([1, 2, 5, r.randrange(1, 100)]), "windowed": r.choice([r.randrange(L), [r.random() < 0.5 for _ in range(L)]])}
+        windows = {"window": r.choice([2, 3, 5, r.randrange(2, 100)]), "windowed": r.choice([r.randrange(L), [r.random() < 0.5 for _ in range(L)]])}
     rope, share = r.choice(ROPES_OF.get(family, ["default", "linear", "llama3"])), {}
     if family == "phi3":  # it checks lists of factors against hidden_size / heads, and longrope wants an even number of turned elements
         C = H * D

@@ -16,8 +16,10 @@
 #define GOLDEN "tests/golden/lora/targets.jsonl"
 enum { V = 20, C = 16, L = 2 };
 
-static model *make(model_head head, bool tied) {
-    model_config c = tiny_config("layers=2,hidden=16,heads=2,kv-heads=2,ffn=24,max-positions=64", V);
+static model *make(const char *type, model_head head, bool tied) {
+    char spec[128];
+    snprintf(spec, sizeof spec, "type=%s,layers=2,hidden=16,heads=2,kv-heads=2,ffn=24,max-positions=64", type);
+    model_config c = tiny_config(spec, V);
     c.tied = tied;
     model_config_set_head(&c, head, head == HEAD_SCORE ? 3 : 0);
     return tiny_model(c, 1);
@@ -54,7 +56,8 @@ static void check_line(const char *line, size_t n) {
     arena *a = arena_create();
     assert_int_equal(json_parse(a, line, n, &root), WR_OK);
     const bool score = strcmp(json_get(root, "head")->text, "score") == 0;
-    model *m = make(score ? HEAD_SCORE : HEAD_LM, json_get(root, "tied")->boolean);
+    const json_value *type = json_get(root, "type");
+    model *m = make(type ? type->text : "llama", score ? HEAD_SCORE : HEAD_LM, json_get(root, "tied")->boolean);
     const wr_status status = lora_plan_read(m, json_get(root, "config"), &p);
     error = json_get(root, "error");
     if (error && status != WR_E_FORMAT) fail_msg("%.200s: taken, which PEFT does not", line);
@@ -118,7 +121,7 @@ static void test_refused(void **state) {
         {"\"target_modules\":[\"q_proj\"],\"modules_to_save\":[\"v_proj\"]", "v_proj"},
         {"\"target_modules\":[\"lm_head\"],\"ensure_weight_tying\":true", "ensure_weight_tying"},
     };
-    model *m = make(HEAD_LM, true);
+    model *m = make("llama", HEAD_LM, true);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         strbuf text = {0};
         const json_value *root = NULL;
@@ -204,7 +207,7 @@ static void test_ends(void **state) {
     assert_int_equal(dir_make(base), WR_OK);
     for (size_t i = 0; i < 6; i++) draw(&t[i], i);
     for (int tied = 0; tied < 2; tied++) {
-        model *m = make(HEAD_LM, tied);
+        model *m = make("llama", HEAD_LM, tied);
         const float *embedding = m->params + offset_embedding(m), *head = m->params + offset_head(m);
         assert_int_equal(model_save(m, base, NULL, NULL, PRECISION_F32), WR_OK);
         for (int frozen = 0; frozen < 2; frozen++) {
@@ -244,7 +247,7 @@ static void test_ends(void **state) {
 }
 
 static void refuse_ends(const char *members, file_tensor *t, size_t n, bool tied, const char *word) {
-    model *m = make(HEAD_LM, tied);
+    model *m = make("llama", HEAD_LM, tied);
     write_adapter(members, t, n);
     assert_true(lora_load(m, test_folder()) < 0);
     if (!strstr(wr_error(), word)) fail_msg("\"%s\" does not say %s", wr_error(), word);
