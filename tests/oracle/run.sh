@@ -40,6 +40,9 @@ echo "== reward models of others"
 "$python" $here/reward_models.py
 "$python" $here/reward_trl.py
 
+echo "== greedy replies of every family"
+"$python" $here/sample_families.py
+
 echo "== training curve"
 "$python" $here/curve_reward.py
 
