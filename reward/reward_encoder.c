@@ -1,7 +1,8 @@
 /* Inputs joined from pieces (reward/reward_encoder.h): first part | "User:" | " content\n" | … | "Query:" |
  * " content\n" | "Reply:" | " content\n" | last part. A cut lies between a line break and a letter, or between a colon
- * and a space. Under a head: the break behind a line of the history may be the line's own; what is trimmed is the first
- * part's beginning and the last part's end; a reply without its thoughts is a piece of its own. */
+ * and a space. Whatever else the template has between a slot and the line of the next one belongs to the piece before:
+ * a message is written with other words behind it as a line of the history, as its last line, as query and as reply,
+ * and tokenized once for each that differs. What is trimmed is the first part's beginning and the last part's end. */
 #include "reward/reward_encoder.h"
 
 #include "reward/template_head.h"
@@ -12,15 +13,17 @@
 
 #define LETTER "A"
 
+/* What a message is in an input. */
+enum { AS_LINE, AS_LAST_LINE, AS_QUERY, AS_REPLY, USES };
+
 /* ids[from … from+n) of the encoder */
 typedef struct id_span {
     size_t from, n;
 } id_span;
 
 typedef struct message_ids {
-    bool known, reply_known;
-    id_span role, content;
-    id_span reply; /* the content as it is written behind "Reply:" */
+    bool role_known, known[USES];
+    id_span role, content[USES];
 } message_ids;
 
 struct reward_encoder {
@@ -31,7 +34,10 @@ struct reward_encoder {
     token_ids ids;          /* of the template; behind fixed_end those of the conversation */
     size_t fixed_end;
     size_t n_letter; /* ids of the letter that stands behind a line while it is tokenized */
-    id_span first, query, response, last, none;
+    id_span first, query, response, last;
+    id_span none;          /* first, what stands for no history, and what is between it and the query's line */
+    strbuf behind[USES];   /* a message's content; ends in a line break */
+    int as[USES];          /* the first use with the same behind it */
     message_ids *messages; /* (n_messages) */
     size_t n_messages, capacity;
     strbuf text;
@@ -41,6 +47,7 @@ void reward_encoder_free(reward_encoder *e) {
     if (!e) return;
     token_ids_free(&e->ids);
     strbuf_free(&e->text);
+    for (int u = 0; u < USES; u++) strbuf_free(&e->behind[u]);
     free(e->messages);
     free(e);
 }
@@ -68,25 +75,29 @@ cleanup:
     return status;
 }
 
-static bool is_label(const char *text, size_t n, bool after_break) { /* "\nQuery: ", behind a break "Query: " */
-    const size_t from = after_break ? 0 : 1;
-    return n > from + 2 && (after_break || text[0] == '\n') && is_letter(text[from]) && text[n - 2] == ':' &&
-           text[n - 1] == ' ';
+/* Where the line "Query: " begins, with which a part must end: behind its last line break; at its beginning only behind
+ * a line of the history that brings its own. n: there is none. */
+static size_t label_at(const char *text, size_t n, bool after_break) {
+    const char *found = memrchr(text, '\n', n);
+    const size_t at = found ? (size_t)(found - text) + 1 : 0;
+    const bool label = n - at > 2 && is_letter(text[at]) && text[n - 2] == ':' && text[n - 1] == ' ';
+    return label && (at || after_break) ? at : n;
 }
 
-/* What stands for a history without messages lies between line breaks, too. */
-static wr_status learn_none(reward_encoder *e) {
-    wr_status status = WR_OK;
-    const template_head *h = e->head;
-    const size_t n = strlen(h->empty);
-    e->none_joins = n ? is_letter(h->empty[0]) && (!h->own_lines || h->empty[n - 1] == '\n') : h->own_lines;
-    if (!n || !e->none_joins) return WR_OK;
-    strbuf_clear(&e->text);
-    strbuf_puts(&e->text, h->empty);
-    if (!h->own_lines) strbuf_putc(&e->text, '\n');
-    TRY(line_piece(e, &e->none));
-cleanup:
-    return status;
+/* Where a letter follows a line break for the first time; n: nowhere. */
+static size_t letter_at(const char *text, size_t n) {
+    for (size_t i = 1; i < n; i++)
+        if (text[i - 1] == '\n' && is_letter(text[i])) return i;
+    return n;
+}
+
+static void find_uses(reward_encoder *e) {
+    for (int u = 0; u < USES; u++) {
+        const strbuf *b = &e->behind[u];
+        e->as[u] = 0;
+        while (e->behind[e->as[u]].len != b->len || memcmp(strbuf_str(&e->behind[e->as[u]]), strbuf_str(b), b->len))
+            e->as[u]++;
+    }
 }
 
 static wr_status load_parts(reward_encoder *e) {
@@ -99,18 +110,30 @@ static wr_status load_parts(reward_encoder *e) {
     if (h->own_lines && strcmp(h->line, "{role}: {content}\n") != 0) return WR_OK;
     if (h->trim) white_space_strip(&text[0], &n[0], true, false);
     if (h->trim) white_space_strip(&text[3], &n[3], false, true);
-    if (!n[0] || text[0][n[0] - 1] != '\n' || !is_label(text[1], n[1], h->own_lines) ||
-        !is_label(text[2], n[2], false) || n[3] < 2 || text[3][0] != '\n' || !is_letter(text[3][1]))
-        return WR_OK;
-    const size_t before = h->own_lines ? 0 : 1; /* the line break before "Query:" */
+    const size_t query = label_at(text[1], n[1], h->own_lines), reply = label_at(text[2], n[2], false),
+                 end = letter_at(text[3], n[3]);
+    if (!n[0] || text[0][n[0] - 1] != '\n' || query == n[1] || reply == n[2] || end == n[3]) return WR_OK;
     TRY(piece(e, LETTER, 1, &letter));
     e->n_letter = letter.n;
+    strbuf_puts(&e->behind[AS_LINE], "\n");
+    if (h->own_lines) strbuf_puts(&e->behind[AS_LAST_LINE], "\n");
+    strbuf_append(&e->behind[AS_LAST_LINE], text[1], query);
+    strbuf_append(&e->behind[AS_QUERY], text[2], reply);
+    strbuf_append(&e->behind[AS_REPLY], text[3], end);
+    for (int u = 0; u < USES; u++) TRY(strbuf_status(&e->behind[u]));
+    find_uses(e);
     strbuf_append(&e->text, text[0], n[0]);
     TRY(line_piece(e, &e->first));
-    TRY(learn_none(e));
-    TRY(piece(e, text[1] + before, n[1] - before - 1, &e->query));
-    TRY(piece(e, text[2] + 1, n[2] - 2, &e->response));
-    TRY(piece(e, text[3] + 1, n[3] - 1, &e->last));
+    strbuf_clear(&e->text);
+    strbuf_append(&e->text, text[0], n[0]);
+    strbuf_puts(&e->text, h->empty);
+    strbuf_append(&e->text, text[1], query);
+    TRY(strbuf_status(&e->text));
+    e->none_joins = e->text.data[e->text.len - 1] == '\n';
+    if (e->none_joins) TRY(line_piece(e, &e->none));
+    TRY(piece(e, text[1] + query, n[1] - query - 1, &e->query));
+    TRY(piece(e, text[2] + reply, n[2] - reply - 1, &e->response));
+    TRY(piece(e, text[3] + end, n[3] - end, &e->last));
     e->fixed_end = e->ids.n;
     e->joins = true;
 cleanup:
@@ -137,49 +160,51 @@ void reward_encoder_begin(reward_encoder *e) {
     e->n_messages = 0;
 }
 
-static wr_status learn_content(reward_encoder *e, const char *content, size_t n, id_span *out) {
-    strbuf_clear(&e->text);
-    strbuf_putc(&e->text, ' ');
-    strbuf_append(&e->text, content, n);
-    strbuf_putc(&e->text, '\n');
-    return line_piece(e, out);
-}
-
-static wr_status learn_message(reward_encoder *e, const chat_message *m, message_ids *out) {
+static wr_status learn_role(reward_encoder *e, const chat_message *m, message_ids *out) {
     wr_status status = WR_OK;
+    if (out->role_known) return WR_OK;
     strbuf_clear(&e->text);
     strbuf_puts(&e->text, template_head_role(e->head, m->role));
     strbuf_putc(&e->text, ':');
     TRY(strbuf_status(&e->text));
     TRY(piece(e, e->text.data, e->text.len, &out->role));
-    TRY(learn_content(e, m->content, m->length, &out->content));
-    out->known = true;
-    out->reply_known = false;
+    out->role_known = true;
 cleanup:
     return status;
 }
 
-static wr_status learn_reply(reward_encoder *e, const chat_message *m, message_ids *out) {
+static wr_status learn_content(reward_encoder *e, const chat_message *m, int use, message_ids *out) {
     wr_status status = WR_OK;
     const char *text = m->content;
     size_t n = m->length;
-    if (out->reply_known) return WR_OK;
-    reward_template_reply(e->t, &text, &n);
-    if (n == m->length)
-        out->reply = out->content;
-    else
-        TRY(learn_content(e, text, n, &out->reply));
-    out->reply_known = true;
+    int as = e->as[use];
+    if (use == AS_REPLY) reward_template_reply(e->t, &text, &n);
+    if (n != m->length) as = AS_REPLY;
+    if (out->known[use]) return WR_OK;
+    if (as == use || !out->known[as]) {
+        strbuf_clear(&e->text);
+        strbuf_putc(&e->text, ' ');
+        strbuf_append(&e->text, text, n);
+        strbuf_append(&e->text, e->behind[use].data, e->behind[use].len);
+        TRY(line_piece(e, &out->content[as]));
+        out->known[as] = true;
+    }
+    out->content[use] = out->content[as];
+    out->known[use] = true;
 cleanup:
     return status;
 }
 
-static wr_status learn_messages(reward_encoder *e, const chat_message *messages, size_t n) {
+static wr_status learn_messages(reward_encoder *e, const chat_message *messages, size_t n_history) {
     wr_status status = WR_OK;
+    const size_t n = n_history + 2;
     TRY(mem_reserve((void **)&e->messages, &e->capacity, n, sizeof *e->messages));
-    for (; e->n_messages < n; e->n_messages++) e->messages[e->n_messages].known = false;
-    for (size_t i = 0; i < n; i++)
-        if (!e->messages[i].known) TRY(learn_message(e, &messages[i], &e->messages[i]));
+    for (; e->n_messages < n; e->n_messages++) e->messages[e->n_messages] = (message_ids){.role_known = false};
+    for (size_t i = 0; i < n; i++) {
+        const int use = i == n - 1 ? AS_REPLY : i == n - 2 ? AS_QUERY : i == n - 3 ? AS_LAST_LINE : AS_LINE;
+        if (i < n_history) TRY(learn_role(e, &messages[i], &e->messages[i]));
+        TRY(learn_content(e, &messages[i], use, &e->messages[i]));
+    }
 cleanup:
     return status;
 }
@@ -190,34 +215,29 @@ static void put_ids(const int32_t *ids, size_t n, token_ids *out) {
 }
 static void put(const reward_encoder *e, id_span s, token_ids *out) { put_ids(e->ids.ids + s.from, s.n, out); }
 
-/* Of the joined text: how many messages are left out, and how many ids there are. */
-static size_t fit(const reward_encoder *e, size_t n_history, size_t rest, size_t most, size_t *skipped) {
+/* Of an input's messages: how many of the oldest are left out, and the ids of the whole, what the post-processor puts
+ * around it included. */
+static size_t fit(const reward_encoder *e, size_t n_history, size_t most, size_t around, size_t *skipped) {
     const message_ids *m = e->messages;
+    const size_t rest = around + e->query.n + m[n_history].content[AS_QUERY].n + e->response.n +
+                        m[n_history + 1].content[AS_REPLY].n + e->last.n;
     size_t history = 0, skip = 0;
-    for (size_t i = 0; i < n_history; i++) history += m[i].role.n + m[i].content.n;
-    for (; most && !e->head->cut_right && skip < n_history && rest + history > most; skip++)
-        history -= m[skip].role.n + m[skip].content.n;
+    for (size_t i = 0; i < n_history; i++)
+        history += m[i].role.n + m[i].content[i + 1 < n_history ? AS_LINE : AS_LAST_LINE].n;
+    for (; most && !e->head->cut_right && skip < n_history && e->first.n + rest + history > most; skip++)
+        history -= m[skip].role.n + m[skip].content[skip + 1 < n_history ? AS_LINE : AS_LAST_LINE].n;
     *skipped = skip;
-    return rest + (skip == n_history ? e->none.n : history);
+    return rest + (skip == n_history ? e->none.n : e->first.n + history);
 }
 
-static wr_status join(reward_encoder *e, size_t n_history, size_t skip, size_t total, token_ids *out) {
-    wr_status status = WR_OK;
-    const int32_t *before, *after;
-    size_t n_before, n_after;
+static void join(const reward_encoder *e, size_t n_history, size_t skip, token_ids *out) {
     const message_ids *m = e->messages;
-    tokenizer_post(e->tok, &before, &n_before, &after, &n_after);
-    TRY(mem_reserve((void **)&out->ids, &out->capacity, out->n + total, sizeof *out->ids));
-    put_ids(before, n_before, out);
-    put(e, e->first, out);
-    if (skip == n_history) put(e, e->none, out);
-    for (size_t i = skip; i < n_history; i++) put(e, m[i].role, out), put(e, m[i].content, out);
-    put(e, e->query, out), put(e, m[n_history].content, out);
-    put(e, e->response, out), put(e, m[n_history + 1].reply, out);
+    put(e, skip == n_history ? e->none : e->first, out);
+    for (size_t i = skip; i < n_history; i++)
+        put(e, m[i].role, out), put(e, m[i].content[i + 1 < n_history ? AS_LINE : AS_LAST_LINE], out);
+    put(e, e->query, out), put(e, m[n_history].content[AS_QUERY], out);
+    put(e, e->response, out), put(e, m[n_history + 1].content[AS_REPLY], out);
     put(e, e->last, out);
-    put_ids(after, n_after, out);
-cleanup:
-    return status;
 }
 
 wr_status reward_encoder_encode(reward_encoder *e, const chat_message *messages, size_t n_history, size_t max_length,
@@ -226,25 +246,24 @@ wr_status reward_encoder_encode(reward_encoder *e, const chat_message *messages,
     const chat_message *query = &messages[n_history], *response = query + 1;
     const template_limit most = template_limit_of(e->t, max_length);
     const size_t start = out->n;
-    size_t skip = 0, cut = 0, total = 0;
+    size_t n_before, n_after, skip = 0, cut = 0, total = 0;
+    const int32_t *before, *after;
     bool joins = e->joins;
     for (size_t i = 0; i < n_history && joins; i++) joins = is_letter(template_head_role(e->head, messages[i].role)[0]);
     if (joins) {
-        const int32_t *before, *after;
-        size_t n_before, n_after;
-        TRY(learn_messages(e, messages, n_history + 2));
-        TRY(learn_reply(e, response, &e->messages[n_history + 1]));
+        TRY(learn_messages(e, messages, n_history));
         tokenizer_post(e->tok, &before, &n_before, &after, &n_after);
-        const size_t rest = n_before + e->first.n + e->query.n + e->messages[n_history].content.n + e->response.n +
-                            e->messages[n_history + 1].reply.n + e->last.n + n_after;
-        total = fit(e, n_history, rest, most.tokens, &skip);
+        total = fit(e, n_history, most.tokens, n_before + n_after, &skip);
         joins = skip < n_history || e->none_joins;
     }
     if (!joins)
         return reward_template_encode(e->t, e->tok, messages, n_history, query->content, query->length,
                                       response->content, response->length, max_length, out, dropped);
     if (most.tokens && total > most.tokens && !e->head->cut_right) TRY(template_too_long(total, most));
-    TRY(join(e, n_history, skip, total, out));
+    TRY(mem_reserve((void **)&out->ids, &out->capacity, out->n + total, sizeof *out->ids));
+    put_ids(before, n_before, out);
+    join(e, n_history, skip, out);
+    put_ids(after, n_after, out);
     if (e->head->cut_right) TRY(template_cut_right(e->tok, most.tokens, start, out, &cut));
     if (dropped) *dropped = e->head->cut_right ? cut : skip;
 cleanup:

@@ -155,10 +155,16 @@ static void under_heads(void **state) {
         {"---\nhistory_empty: \"\"\n---\nRate.\n{history}\n" LINES, true},
         {"---\nhistory_empty: \"(nothing) \"\n---\nRate.\n{history}\n" LINES, true},
         {"---\nhistory_empty: \"Nothing\\n\"\n---\nRate.\n{history}\n" LINES, true},
+        {"---\nhistory_line: \"{role}: {content}\\n\"\nhistory_empty: \"\"\n---\nRate.\n{history}\n" LINES, true},
+        {"---\nhistory_line: \"{role}: {content}\\n\"\ntrim: true\ntruncate: right\nmax_length: 120\n---\nRate.\n\n"
+         "{history}\n-- \n\nNow\nQ: {query}\n\n# \nOn: A: {response} . \n\nmark\n",
+         true},
+        {"Rate.\n{history} that was it\nQ: {query}\n\t\nA: {response}!\n 'x\nmark", true},
+        {"---\nstrip_thoughts: true\n---\nRate.\n{history}\nQ: {query}\nA: {response}\n\nmark", true},
         {"---\ntrim: true\n---\n \n{history}\n" LINES, false},
-        {"---\nhistory_line: \"{role}: {content}\\n\"\n---\nRate.\n{history}\n" LINES, false},
         {"---\nhistory_line: \"{role}: {content}\"\n---\nRate.\n{history}\n" LINES, false},
-        {"---\nhistory_line: \"- {role}: {content}\\n\"\n---\nRate.\n{history}" LINES, false}};
+        {"---\nhistory_line: \"- {role}: {content}\\n\"\n---\nRate.\n{history}" LINES, false},
+        {"Rate.\n{history}Q: {query}\nA: {response}\nmark", false}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         conversations("qwen2", files[i].text, files[i].joins, 150);
         conversations("llama3", files[i].text, files[i].joins, 150);
