@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "reward/template_head.h"
 #include "text/chat/white_space.h"
 
@@ -86,10 +87,12 @@ cleanup:
 wr_status reward_template_load(const char *file, reward_template **out) {
     wr_status status = WR_OK;
     char *text = NULL;
-    size_t n;
+    size_t n, valid;
     if (!file) return reward_template_from_text(default_text, out);
     TRY(file_read(file, 1 << 20, &text, &n));
     if (strlen(text) != n) TRY(wr_fail(WR_E_FORMAT, "%s: a template must not hold NUL bytes", file));
+    valid = utf8_valid_prefix(text, n);
+    if (valid < n) TRY(wr_fail(WR_E_FORMAT, "%s: byte %zu is not UTF-8; save the template as UTF-8", file, valid + 1));
     TRY(wr_context(reward_template_from_text(text, out), "%s", file));
 cleanup:
     free(text);

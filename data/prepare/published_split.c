@@ -10,11 +10,12 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ID_UNMET, ID_MET };
+enum { TEST_UNMET, TEST_MET, TRAIN };
 
 struct published_split {
     bool by_ids;
-    string_map ids; /* of the test side; keys are names' */
+    string_map ids; /* of the file; keys are names' */
+    size_t n_tests; /* of them, of the test side */
     arena *names;
     bool *tests; /* by source */
 };
@@ -48,21 +49,22 @@ static wr_status by_names(published_split *p, const sources *s) {
         p->tests[i] = name_has(path, "test");
         if (p->tests[i] == name_has(path, "train"))
             TRY(wr_fail(WR_E_USAGE,
-                        "%s: its name has %s 'train' and 'test', so its side of the published split is not known; "
+                        "%s: its name has %s, so its side of the published split is not known; "
                         "give --split-file FILE with the ids of the test rows, or rename it",
-                        path, p->tests[i] ? "both" : "neither"));
+                        path, p->tests[i] ? "both 'train' and 'test'" : "neither 'train' nor 'test'"));
     }
 cleanup:
     return status;
 }
 
-/* The id of a line, or NULL for one of the train side. */
-static wr_status read_line(arena *a, const char *line, size_t n, const char **id, size_t *id_length) {
+/* The id of a line, and its side. */
+static wr_status read_line(arena *a, const char *line, size_t n, const char **id, size_t *id_length, bool *test) {
     const json_value *v = NULL;
     const char *side = "test";
     size_t side_length = 4;
     *id = line;
     *id_length = n;
+    *test = true;
     if (*line != '{') return WR_OK;
     wr_status status = json_parse(a, line, n, &v);
     if (status < 0) return status;
@@ -72,7 +74,8 @@ static wr_status read_line(arena *a, const char *line, size_t n, const char **id
         return wr_fail(WR_E_FORMAT, "\"split\" is no text; it must be \"train\" or \"test\"");
     if (strcmp(side, "test") != 0 && strcmp(side, "train") != 0)
         return wr_fail(WR_E_FORMAT, "\"split\" is \"%.40s\"; it must be \"train\" or \"test\"", side);
-    *id = strcmp(side, "test") == 0 ? name->text : NULL;
+    *test = strcmp(side, "test") == 0;
+    *id = name->text;
     *id_length = name->length;
     return WR_OK;
 }
@@ -83,6 +86,7 @@ static wr_status by_ids(published_split *p, const char *file) {
     arena *scratch = arena_create();
     const char *line, *id;
     size_t n, length;
+    bool test;
     TRY_ALLOC(scratch);
     TRY_ALLOC(p->names = arena_create());
     TRY(instream_open(file, &in));
@@ -95,13 +99,16 @@ static wr_status by_ids(published_split *p, const char *file) {
         if (n && line[n - 1] == '\r') n--;
         if (!n) continue;
         arena_reset(scratch);
-        TRY(wr_context(read_line(scratch, line, n, &id, &length), "%s:%zu", file, instream_line_number(in)));
-        if (!id) continue;
+        TRY(wr_context(read_line(scratch, line, n, &id, &length, &test), "%s:%zu", file, instream_line_number(in)));
         const char *kept = arena_strndup(p->names, id, length);
         TRY_ALLOC(kept);
-        TRY(string_map_put(&p->ids, kept, length, ID_UNMET, &slot, &fresh));
+        TRY(string_map_put(&p->ids, kept, length, test ? TEST_UNMET : TRAIN, &slot, &fresh));
+        if ((slot->value != TRAIN) != test)
+            TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the id %.80s is of the other side in a line above; leave one out", file,
+                        instream_line_number(in), kept));
+        p->n_tests += fresh && test;
     }
-    if (!p->ids.count) TRY(wr_fail(WR_E_FORMAT, "%s: no id of a test row in it", file));
+    if (!p->n_tests) TRY(wr_fail(WR_E_FORMAT, "%s: no id of a test row in it", file));
 cleanup:
     arena_free(scratch);
     instream_close(in);
@@ -124,12 +131,14 @@ cleanup:
 bool published_split_test(published_split *p, size_t source, const char *id) {
     if (!p->by_ids) return p->tests[source];
     const string_entry *found = string_map_find(&p->ids, id, strlen(id));
-    if (found) p->ids.entries[found - p->ids.entries].value = ID_MET;
-    return found != NULL;
+    if (!found || found->value == TRAIN) return false;
+    p->ids.entries[found - p->ids.entries].value = TEST_MET;
+    return true;
 }
 
 void published_split_unmet(const published_split *p, size_t *ids, size_t *unmet) {
-    *ids = p->ids.count;
+    *ids = p->n_tests;
     *unmet = 0;
-    for (size_t i = 0; i < p->ids.capacity; i++) *unmet += p->ids.entries[i].key && p->ids.entries[i].value == ID_UNMET;
+    for (size_t i = 0; i < p->ids.capacity; i++)
+        *unmet += p->ids.entries[i].key && p->ids.entries[i].value == TEST_UNMET;
 }

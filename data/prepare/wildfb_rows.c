@@ -23,6 +23,8 @@ static wr_status take_wildfb(arena *a, const prepare_options *o, const json_valu
         out->id = id->text;
     else if (!out->wrong && !rated_name(id, &out->id))
         out->wrong = "id (no text or number, or one with a NUL)";
+    if (!out->wrong && o->split_file && (!id || json_is(id, JSON_NULL) || !id->length))
+        out->wrong = "id (missing, and --split-file goes by it)";
     if (out->wrong) return WR_OK;
     TRY(rated_messages(a, json_get(v, "messages"), "messages", &m, &n, fault, &out->wrong));
     if (*fault != ROW_GOOD || out->wrong || n < 2 || strcmp(m[n - 1].role, "assistant") != 0 ||

@@ -46,6 +46,9 @@ sed 's/true/false/' t.txt >other.txt
 cp -r run/model bare && rm bare/template.txt
 run score --model run/model --template other.txt --in rows.jsonl
 ok "another head is another template" says 1 'other.txt: template hash'
+printf 'Caf\xe9 {history} {query} {response}' >latin1.txt
+run score --model bare --template latin1.txt --in rows.jsonl
+ok "a template that is not UTF-8 is refused" says 1 'latin1.txt: byte 4 is not UTF-8'
 run train reward --data data --template other.txt --out run2 --new layers=1,hidden=16 --steps 1
 ok "... for train, too" says 1 'other.txt: its template (hash'
 

@@ -51,7 +51,7 @@ for ids in ids.txt ids.jsonl; do
     ok "--split-file $ids" eval 'test $rc = 0 && texts train | cmp - <(wanted in/train.jsonl) && texts test | cmp - <(wanted in/test.jsonl)'
 done
 wildfb all.jsonl --no-tokens
-ok "a name that says nothing is refused with the cure" says 2 "all.jsonl: its name has neither 'train' and 'test'"
+ok "a name that says nothing is refused with the cure" says 2 "all.jsonl: its name has neither 'train' nor 'test'"
 cp all.jsonl latest.jsonl
 wildfb latest.jsonl --no-tokens
 ok "... also one that only looks so" says 2 "latest.jsonl: its name has neither"
@@ -64,6 +64,12 @@ ok "... and some such" eval 'says 0 "ids.txt: 1 of its 9 ids of test rows are in
 echo '{"id":"chat41:2","split":"dev"}' >dev.jsonl
 wildfb all.jsonl --no-tokens --split-file dev.jsonl
 ok "a side that there is not" says 1 'dev.jsonl:1: "split" is "dev"; it must be "train" or "test"'
+printf '%s\n' '{"id":"chat41:2"}' '{"id":"chat41:2","split":"train"}' >both.jsonl
+wildfb all.jsonl --no-tokens --split-file both.jsonl
+ok "an id on both sides" says 1 'both.jsonl:2: the id chat41:2 is of the other side in a line above'
+jq -c 'if .id == "chat3:2" then del(.id) else . end' all.jsonl >nameless.jsonl
+wildfb nameless.jsonl --no-tokens --split-file ids.jsonl
+ok "a row without an id, whose side is then not known, is bad" says 1 'nameless.jsonl:3, field id (missing, and --split-file goes by it)'
 wildfb in --no-tokens --test-instances 5
 ok "--test-instances is refused" says 2 '--test-instances does not go with --format wildfb'
 rm -rf o && run prepare in --format labelled --no-tokens --split-file ids.txt --out o
