@@ -7,6 +7,7 @@
 #include "model/host/frozen.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ typedef struct judge_model {
     score_scratch *scratch;
     size_t score_tokens;
     size_t refused; /* replies that the model cannot read */
+    char hash[64];
 } judge_model;
 
 static bool wanted(const rollout_options *o) { return o->reward_dir != NULL; }
@@ -40,6 +42,10 @@ static wr_status open_local(judge_model *j, const rollout_options *o) {
     TRY(opened);
     TRY(wr_context(reward_model_reads_chats(&j->reward), "%s", o->reward_dir));
     TRY(score_scratch_create(&j->reward, &j->scratch));
+    /* The model's, and how it is read where that is not what runs of earlier versions did with any model. */
+    const bool as_ever = j->reward.tpl && j->reward.rule == &ordinal_rule;
+    snprintf(j->hash, sizeof j->hash, "%s%s%s%s", j->reward.m->parent_hash, as_ever ? "" : " ",
+             as_ever ? "" : j->reward.rule->name, j->reward.chat ? " chat" : "");
 cleanup:
     return status;
 }
@@ -58,7 +64,7 @@ cleanup:
     return status;
 }
 
-static const char *hash(const void *state) { return ((const judge_model *)state)->reward.m->parent_hash; }
+static const char *hash(const void *state) { return ((const judge_model *)state)->hash; }
 
 /* The prompt as a chat, with room for a reply behind it. A prompt that is a text is a user's only message. */
 static wr_status begin_chat(const prompt *p, chat_message **out, size_t *n) {
