@@ -95,8 +95,7 @@ static void find_uses(reward_encoder *e) {
     for (int u = 0; u < USES; u++) {
         const strbuf *b = &e->behind[u];
         e->as[u] = 0;
-        while (e->behind[e->as[u]].len != b->len || memcmp(strbuf_str(&e->behind[e->as[u]]), strbuf_str(b), b->len))
-            e->as[u]++;
+        while (strcmp(strbuf_str(&e->behind[e->as[u]]), strbuf_str(b)) != 0) e->as[u]++; /* a template has no NUL */
     }
 }
 

@@ -57,56 +57,75 @@ cleanup:
     return status;
 }
 
-/* The id of a line, and its side. */
-static wr_status read_line(arena *a, const char *line, size_t n, const char **id, size_t *id_length, bool *test) {
+static wr_status add_id(published_split *p, const char *id, size_t n, bool test) {
+    wr_status status = WR_OK;
+    string_entry *slot;
+    int fresh;
+    const char *kept = arena_strndup(p->names, id, n);
+    TRY_ALLOC(kept);
+    TRY(string_map_put(&p->ids, kept, n, test ? TEST_UNMET : TRAIN, &slot, &fresh));
+    if ((slot->value != TRAIN) != test)
+        TRY(wr_fail(WR_E_FORMAT, "the id %.80s is of the other side in a line above; leave one out", kept));
+    p->n_tests += fresh && test;
+cleanup:
+    return status;
+}
+
+static wr_status add_value(published_split *p, const json_value *id, bool test) {
+    if (json_is(id, JSON_STRING) || json_is(id, JSON_NUMBER)) return add_id(p, id->text, id->length, test);
+    return wr_fail(WR_E_FORMAT, "an id is neither a text nor a number");
+}
+
+static wr_status add_list(published_split *p, const json_value *ids, bool test) {
+    wr_status status = WR_OK;
+    for (const json_value *v = ids && json_is(ids, JSON_ARRAY) ? ids->first : NULL; v; v = v->next)
+        TRY(add_value(p, v, test));
+cleanup:
+    return status;
+}
+
+/* A line of JSON: {"id", "split"} of one row; {"test": [ids], "train": [ids]}, or [ids] of the test side. */
+static wr_status add_json(published_split *p, arena *a, const char *line, size_t n) {
+    wr_status status = WR_OK;
     const json_value *v = NULL;
     const char *side = "test";
-    size_t side_length = 4;
-    *id = line;
-    *id_length = n;
-    *test = true;
-    if (*line != '{') return WR_OK;
-    wr_status status = json_parse(a, line, n, &v);
-    if (status < 0) return status;
-    const json_value *name = json_get(v, "id"), *split = json_get(v, "split");
-    if (!json_is(name, JSON_STRING) && !json_is(name, JSON_NUMBER)) return wr_fail(WR_E_FORMAT, "needs an \"id\"");
-    if (split && !json_get_string(v, "split", &side, &side_length))
-        return wr_fail(WR_E_FORMAT, "\"split\" is no text; it must be \"train\" or \"test\"");
+    size_t length = 4;
+    TRY(json_parse(a, line, n, &v));
+    const json_value *id = json_get(v, "id"), *split = json_get(v, "split"), *test = json_get(v, "test");
+    if (json_is(v, JSON_ARRAY)) return add_list(p, v, true);
+    if (!id && json_is(test, JSON_ARRAY)) {
+        TRY(add_list(p, test, true));
+        return add_list(p, json_get(v, "train"), false);
+    }
+    if (!id) TRY(wr_fail(WR_E_FORMAT, "needs an \"id\""));
+    if (split && !json_get_string(v, "split", &side, &length))
+        TRY(wr_fail(WR_E_FORMAT, "\"split\" is no text; it must be \"train\" or \"test\""));
     if (strcmp(side, "test") != 0 && strcmp(side, "train") != 0)
-        return wr_fail(WR_E_FORMAT, "\"split\" is \"%.40s\"; it must be \"train\" or \"test\"", side);
-    *test = strcmp(side, "test") == 0;
-    *id = name->text;
-    *id_length = name->length;
-    return WR_OK;
+        TRY(wr_fail(WR_E_FORMAT, "\"split\" is \"%.40s\"; it must be \"train\" or \"test\"", side));
+    TRY(add_value(p, id, strcmp(side, "test") == 0));
+cleanup:
+    return status;
 }
 
 static wr_status by_ids(published_split *p, const char *file) {
     wr_status status = WR_OK;
     instream *in = NULL;
     arena *scratch = arena_create();
-    const char *line, *id;
-    size_t n, length;
-    bool test;
+    const char *line;
+    size_t n;
     TRY_ALLOC(scratch);
     TRY_ALLOC(p->names = arena_create());
     TRY(instream_open(file, &in));
     for (;;) {
-        string_entry *slot;
-        int fresh;
         const wr_status got = instream_line(in, &line, &n);
         TRY(got);
         if (got == WR_END) break;
         if (n && line[n - 1] == '\r') n--;
         if (!n) continue;
         arena_reset(scratch);
-        TRY(wr_context(read_line(scratch, line, n, &id, &length, &test), "%s:%zu", file, instream_line_number(in)));
-        const char *kept = arena_strndup(p->names, id, length);
-        TRY_ALLOC(kept);
-        TRY(string_map_put(&p->ids, kept, length, test ? TEST_UNMET : TRAIN, &slot, &fresh));
-        if ((slot->value != TRAIN) != test)
-            TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the id %.80s is of the other side in a line above; leave one out", file,
-                        instream_line_number(in), kept));
-        p->n_tests += fresh && test;
+        const bool json = *line == '{' || *line == '[';
+        TRY(wr_context(json ? add_json(p, scratch, line, n) : add_id(p, line, n, true), "%s:%zu", file,
+                       instream_line_number(in)));
     }
     if (!p->n_tests) TRY(wr_fail(WR_E_FORMAT, "%s: no id of a test row in it", file));
 cleanup:

@@ -46,7 +46,9 @@ ok "another template is told, and changes no text" eval 'grep -q "other than the
 cat in/train.jsonl in/test.jsonl >all.jsonl
 jq -r .id in/test.jsonl >ids.txt
 { jq -c '{id}' in/test.jsonl | head -n 4 && jq -c '{id, split: "test"}' in/test.jsonl | tail -n 4 && jq -c '{id, split: "train"}' in/train.jsonl; } >ids.jsonl
-for ids in ids.txt ids.jsonl; do
+jq -cs '{train: [], test: map(.id)}' in/test.jsonl >ids.json
+sed 's/$/\r/' ids.txt >crlf.txt
+for ids in ids.txt crlf.txt ids.jsonl ids.json in/test.jsonl; do
     wildfb all.jsonl --no-tokens --split-file $ids
     ok "--split-file $ids" eval 'test $rc = 0 && texts train | cmp - <(wanted in/train.jsonl) && texts test | cmp - <(wanted in/test.jsonl)'
 done
@@ -55,12 +57,18 @@ ok "a name that says nothing is refused with the cure" says 2 "all.jsonl: its na
 cp all.jsonl latest.jsonl
 wildfb latest.jsonl --no-tokens
 ok "... also one that only looks so" says 2 "latest.jsonl: its name has neither"
+mv latest.jsonl test-train.jsonl
+wildfb test-train.jsonl --no-tokens
+ok "... or says both" says 2 "test-train.jsonl: its name has both"
 echo nobody >none.txt
 wildfb all.jsonl --no-tokens --split-file none.txt
 ok "ids of no row" says 1 'none.txt: none of its 1 ids'
 echo nobody >>ids.txt
 wildfb all.jsonl --no-tokens --split-file ids.txt
 ok "... and some such" eval 'says 0 "ids.txt: 1 of its 9 ids of test rows are in no row"'
+echo '{"test":["a",{}]}' >dev.jsonl
+wildfb all.jsonl --no-tokens --split-file dev.jsonl
+ok "an id that is none" says 1 'dev.jsonl:1: an id is neither a text nor a number'
 echo '{"id":"chat41:2","split":"dev"}' >dev.jsonl
 wildfb all.jsonl --no-tokens --split-file dev.jsonl
 ok "a side that there is not" says 1 'dev.jsonl:1: "split" is "dev"; it must be "train" or "test"'
