@@ -43,7 +43,7 @@ size_t score_pool_row(const int32_t *ids, size_t n, int32_t pad_id) {
     size_t last = n - 1;
     if (pad_id < 0) return last;
     while (last > 0 && ids[last] == pad_id) last--;
-    return ids[last] == pad_id ? n - 1 : last;
+    return last;
 }
 
 static wr_status grow(void *array, size_t count, size_t size) {

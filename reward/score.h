@@ -11,7 +11,7 @@ typedef struct score_scratch score_scratch;
 wr_status score_scratch_create(const reward_model *r, score_scratch **out);
 void score_scratch_free(score_scratch *s);
 /* Scores n tokenized texts. scores (n), logits (n, N; may be NULL). A score whose logits are not all finite is NaN.
- * Pooling: the last token whose id is not pad_id (the last token where pad_id < 0).
+ * Pooling: the last token whose id is not pad_id, the first where all are (the last token where pad_id < 0).
  *
  * Neighbours that begin alike (replies to one prompt, the turns of a conversation) are computed as a tree. They are
  * found by their ids (model/prefix_tree.h), not named by the caller: a template may put anything before the prompt,

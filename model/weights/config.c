@@ -49,6 +49,27 @@ static wr_status read_labels(const json_value *o, size_t *n_outputs) {
     return WR_OK;
 }
 
+/* OpenRLHF's class, of any family: one output, read at the last token by the attention mask, whatever its id is. */
+static wr_status read_reward_model(const json_value *o, model_config *c) {
+    const char *head = "score";
+    size_t n = 0;
+    const bool given = !field_is_absent(json_get(o, "value_head_prefix"));
+    model_config_set_head(c, HEAD_SCORE, 1);
+    if (given && !json_get_string(o, "value_head_prefix", &head, &n))
+        return wr_fail(WR_E_FORMAT, "field \"value_head_prefix\" is not a name");
+    if (strcmp(head, "score") != 0 && strcmp(head, "value_head") != 0)
+        return wr_fail(WR_E_FORMAT,
+                       "field \"value_head_prefix\": \"%.40s\" is not supported (score, value_head): rename the tensor "
+                       "\"%.40s.weight\" to \"score.weight\"",
+                       head, head);
+    return field_must_be_bool(o, "normalize_reward", false);
+}
+
+static bool is_reward_model(const json_value *o) {
+    const json_value *name = json_at(json_get(o, "architectures"), 0);
+    return json_is(name, JSON_STRING) && strcmp(name->text, "RewardModel") == 0;
+}
+
 static wr_status read_type(const json_value *o, model_config *c, const model_family **out) {
     const char *type = NULL, *act = "";
     size_t n = 0;
@@ -73,10 +94,7 @@ static wr_status read_type(const json_value *o, model_config *c, const model_fam
         model_config_set_head(c, head, 0);
         if (strcmp(c->architecture, name->text) == 0) return WR_OK;
     }
-    if (strcmp(name->text, "RewardModel") == 0) { /* OpenRLHF's class, of any family: one output */
-        model_config_set_head(c, HEAD_SCORE, 1);
-        return field_must_be_bool(o, "normalize_reward", false);
-    }
+    if (is_reward_model(o)) return read_reward_model(o, c);
     return wr_fail(
         WR_E_FORMAT,
         "field \"architectures\": \"%.80s\" is not supported (%s with ForCausalLM, ForSequenceClassification or Model; "
@@ -151,6 +169,7 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     if (c->head == HEAD_SCORE) TRY(objective_record_parse(json_get(o, "wildreward"), c->objective));
     TRY(field_id(o, "bos_token_id", f->bos_id, &c->bos_id));
     TRY(field_id(o, "pad_token_id", f->pad_id, &c->pad_id));
+    if (is_reward_model(o)) c->pad_id = -1;
     TRY(add_eos(c, json_get(o, "eos_token_id"), false));
     if (!json_get(o, "eos_token_id") && f->eos_id >= 0) c->eos_ids[c->n_eos++] = f->eos_id;
 cleanup:

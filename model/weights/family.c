@@ -15,7 +15,6 @@
 /* Defaults are those of transformers' configuration classes. */
 /* clang-format off */
 static const model_family families[] = {
-/*   model_type prefix      G    D positions eps  bos eos pad  act.  biases: qkv, mlp  q and k       norms     window */
 /*   model_type prefix      G    D positions eps  bos eos pad  act.  biases: qkv, mlp  q and k       norms     window, its width */
     {"llama",   "Llama",    0,   0,   2048, 1e-6,  1,  2, -1, "silu", false, true,  QK_NORM_NONE, PRE_NORM, WINDOW_NONE, .window_width = 0},
     {"qwen2",   "Qwen2",   32,   0,  32768, 1e-6, -1, -1, -1, "silu", true,  false, QK_NORM_NONE, PRE_NORM, WINDOW_SWITCH, .window_width = 4096},

@@ -126,11 +126,11 @@ static const st_tensor *find_tensor(const weight_files *w, const char *name, siz
 static const char embedding_name[] = "model.embed_tokens.weight", head_name[] = "lm_head.weight",
                   score_name[] = "score.weight";
 /* Score heads by their names: of transformers and most of OpenRLHF's; of OpenRLHF's older ones; of TRL's value models;
- * of others. The first is score_name. */
+ * of others. The first is score_name. Heads of the first two have no bias: both make a linear layer without one. */
 static const struct {
     const char *weight, *bias;
-} score_heads[] = {{"score.weight", "score.bias"},
-                   {"value_head.weight", "value_head.bias"},
+} score_heads[] = {{"score.weight", NULL},
+                   {"value_head.weight", NULL},
                    {"v_head.summary.weight", "v_head.summary.bias"},
                    {"v_head.weight", "v_head.bias"}};
 enum { SCORE_HEADS = sizeof score_heads / sizeof *score_heads };
@@ -147,7 +147,8 @@ static const st_tensor *find_score(const weight_files *w, size_t *file, size_t *
 
 static bool is_score_part(const char *name) {
     for (size_t i = 0; i < SCORE_HEADS; i++)
-        if (strcmp(name, score_heads[i].weight) == 0 || strcmp(name, score_heads[i].bias) == 0) return true;
+        if (strcmp(name, score_heads[i].weight) == 0 || (score_heads[i].bias && strcmp(name, score_heads[i].bias) == 0))
+            return true;
     return false;
 }
 
@@ -156,8 +157,11 @@ wr_status weight_files_value_head(const weight_files *w, const char *dir, model_
     size_t file = 0, which = 0;
     const st_tensor *t = find_score(w, &file, &which), *bias;
     if (!t) return WR_OK;
-    if (c->head == HEAD_LM && which > 0) model_config_set_head(c, HEAD_SCORE, 1);
-    bias = find_tensor(w, score_heads[which].bias, &file);
+    if (c->head == HEAD_LM && which > 0) {
+        model_config_set_head(c, HEAD_SCORE, 1);
+        c->pad_id = -1; /* a value model's reward is its value at the last token, whichever that is */
+    }
+    bias = score_heads[which].bias ? find_tensor(w, score_heads[which].bias, &file) : NULL;
     if (c->head != HEAD_SCORE || !bias) return WR_OK;
     if (bias->n_dims != 1 || bias->dims[0] != 1 || c->n_outputs != 1)
         TRY(wr_fail(WR_E_FORMAT, "%s/%s: tensor \"%s\": a bias is read of a head of one output alone", dir,

@@ -23,7 +23,7 @@ void weight_files_close(weight_files *w);
  * no lm_head.weight where a language model is wanted. */
 wr_status weight_files_head(const weight_files *w, const char *dir, model_head wanted, model_config *c);
 /* A language model's value head (TRL's v_head, and others' by their names) where no other score head is: the head of c
- * becomes one of one output. c->score_bias is read from whatever score head there is. WR_E_FORMAT: a bias of several
+ * becomes one of one output. c->score_bias is read where such a head has one. WR_E_FORMAT: a bias of several
  * outputs. */
 wr_status weight_files_value_head(const weight_files *w, const char *dir, model_config *c);
 /* found (m->n_tensors): the stored tensor of each of m's, its shape checked. Every one must be there, but for

@@ -92,6 +92,26 @@ foreign two/model openrlhf '.architectures = ["RewardModel"] | del(.id2label, .n
 score --model one --in rows.jsonl && cp out.jsonl want.jsonl
 score --model openrlhf --in rows.jsonl
 ok "OpenRLHF's RewardModel" cmp out.jsonl want.jsonl
+end=$(jq '.added_tokens[] | select(.content == "<|im_end|>") | .id' one/tokenizer.json)
+foreign two/model ends '.architectures = ["RewardModel"] | .pad_token_id = '"$end"' | .value_head_prefix = "score"'
+score --model ends --in rows.jsonl
+ok "... reads the last token, also where that is the padding's" cmp out.jsonl want.jsonl
+foreign two/model hugging ".pad_token_id = $end"
+score --model hugging --in rows.jsonl
+ok "where transformers' class reads the one before" out '.[0].score != '"$(jq -s '.[0].score' want.jsonl)"
+foreign two/model prefix '.architectures = ["RewardModel"] | .value_head_prefix = "reward"'
+ok "a head under a name of one's own is refused" code 1 score --model prefix --in rows.jsonl
+ok "by the field, with the cure" said 'value_head_prefix.*rename the tensor "reward.weight" to "score.weight"'
+# with_tensor FROM TO NAME: the safetensors file with one tensor more, of one element
+with_tensor() {
+    local size data header
+    size=$(od -An -tu8 -N8 "$1" | tr -d ' ') data=$(($(stat -c %s "$1") - 8 - size))
+    header=$(tail -c +9 "$1" | head -c "$size" | jq -c --arg name "$3" --argjson at $data '.[$name] = {dtype: "F32", shape: [1], data_offsets: [$at, $at + 4]}')
+    { printf "%016x\n" ${#header} | fold -w 2 | tac | while read -r byte; do printf "%b" "\\x$byte"; done; printf %s "$header"; tail -c $data "$1"; printf "\0\0\200\077"; } >"$2"
+}
+cp -r one biased && with_tensor one/model.safetensors biased/model.safetensors score.bias
+ok "a bias that transformers' head has not is refused" code 1 score --model biased --in rows.jsonl
+ok "by the tensor" said 'unexpected tensor "score.bias"'
 foreign two/model normal '.architectures = ["RewardModel"] | .normalize_reward = true'
 ok "one that is normalised is refused" code 1 score --model normal --in rows.jsonl
 ok "by the field" said normalize_reward
