@@ -3,7 +3,7 @@
 
 usage: reward_score.py MODEL ROWS f32|bf16 BATCH [SCORES]
 
-ROWS: JSON lines with "ids". Loads, scores once (SCORES: those scores, a line each), prints "ready", then for every line of input scores all rows and prints the seconds."""
+ROWS: JSON lines with "ids". Loads, scores once (SCORES: those scores, a line each), prints "ready", then for every line of input scores all rows and prints the seconds and the CPU seconds."""
 import json
 import os
 import sys
@@ -41,6 +41,6 @@ if len(sys.argv) > 5:
         f.writelines(f"{s:.9g}\n" for s in scores)
 print("ready", flush=True)
 for _ in sys.stdin:
-    start = time.time()
+    start, cpu = time.time(), time.process_time()
     run()
-    print(time.time() - start, flush=True)
+    print(time.time() - start, time.process_time() - cpu, flush=True)
