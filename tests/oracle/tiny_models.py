@@ -42,13 +42,15 @@ def rope_of(spec):
         rope["long_factor"] = [round(2 + 1.7 * i, 3) for i in range(pairs)]
         if "attention" in spec:
             rope["attention_factor"] = spec["attention"]
+    if spec["family"] == "gemma3_text":
+        return {"full_attention": rope, "sliding_attention": {"rope_type": "default", "rope_theta": spec.get("local_theta", 100.0)}}
     return rope
 
 
 def make(spec, directory):
     """Writes the model that a spec describes. Keys: family, score (number of outputs, or 0), tied, C, H, G, D, F, V, L, rope, stored, shard_bytes,
-    layout (4 or 5), pad, positions, std, seed; share, original, attention: of phi3's rope; turned: no_rope_layers; window, and windowed: the layers that have it, as transformers' max_window_layers (a number) or a list of
-    true and false."""
+    layout (4 or 5), pad, positions, std, seed; share, original, attention: of phi3's rope; turned: no_rope_layers; window, and windowed: the layers that
+    have it, as transformers' max_window_layers (a number) or a list of true and false; query_scale, attention_cap, final_cap, local_theta: of gemma."""
     config_class, causal, scoring = FAMILIES[spec["family"]]
     torch.manual_seed(spec["seed"])
     extra = {"num_labels": spec["score"]} if spec["score"] else {}
@@ -77,13 +79,6 @@ def make(spec, directory):
     model.save_pretrained(directory, max_shard_size=spec.get("shard_bytes", "5GB"))
     if spec["layout"] == 4:
         to_layout_4(directory, spec)
-
-
-def rope_parameters(spec):
-    rope = dict(ROPES[spec["rope"]])
-    if spec["family"] == "gemma3_text":
-        return {"full_attention": rope, "sliding_attention": {"rope_type": "default", "rope_theta": spec.get("local_theta", 100.0)}}
-    return rope
 
 
 def gemma_fields(spec):
