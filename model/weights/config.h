@@ -105,8 +105,8 @@ wr_status model_config_load(const char *dir, model_config *out);
 /* config.json text for saving weights of type `stored` (readable by transformers 4 and 5); `extra` (may be NULL) is a
  * JSON object whose members are added. */
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out);
-/* Family: sets model_type, what follows from it (qkv_bias, norms, gate, fused …) and what its class has for scores and
- * caps. WR_E_FORMAT lists those there are. */
+/* Family: sets model_type, what follows from it (qkv_bias, norms, gate, fused …) and what its class has for scores, caps
+ * and windows. WR_E_FORMAT lists those there are. */
 wr_status model_config_set_type(model_config *c, const char *model_type);
 /* Head: sets head, n_outputs and the architecture's name in the family of model_type. */
 void model_config_set_head(model_config *c, model_head head, size_t n_outputs);

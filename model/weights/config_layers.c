@@ -89,11 +89,12 @@ cleanup:
     return status;
 }
 
-/* Every n-th layer sees all. */
+/* Every n-th layer sees all. The classes want a width even where no layer has a window. */
 static wr_status read_others(const json_value *o, const model_family *f, model_config *c, bool given) {
     wr_status status = WR_OK;
     size_t every = f->full_every;
     TRY(read_width(o, f, &c->window));
+    if (c->window == 0) return wr_fail(WR_E_FORMAT, "field \"sliding_window\" is null, which gives no width");
     if (given) goto cleanup;
     const json_value *field = f->full_every_field ? json_get(o, f->full_every_field) : NULL;
     if (field && field->kind == JSON_NULL)
@@ -148,8 +149,10 @@ cleanup:
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 void config_settle_layers(model_config *c) {
-    if (!any_windowed(c)) c->window = 0; /* configurations are compared as bytes */
-    if (config_family(c)->local_theta > 0)
+    const model_family *f = config_family(c);
+    /* configurations are compared as bytes */
+    if (f->window != WINDOW_OTHERS && !any_windowed(c)) c->window = 0;
+    if (f->local_theta > 0)
         for (size_t l = 0; l < c->L; l++) c->layers[l].rope = c->layers[l].windowed;
 }
 
@@ -179,10 +182,9 @@ wr_status config_read_layers(const json_value *o, model_config *c) {
         TRY(read_others(o, f, c, given));
         break;
     }
-    if (c->window == 0 && (any || any_windowed(c)))
-        return wr_fail(WR_E_FORMAT, "%s, but \"sliding_window\" gives no width%s",
-                       any ? "field \"layer_types\" has sliding_attention" : "some layers have a window",
-                       f->window == WINDOW_SWITCH ? " (\"use_sliding_window\")" : "");
+    if (c->window == 0 && any)
+        return wr_fail(WR_E_FORMAT, "field \"layer_types\" has %s, but \"sliding_window\" gives no width%s",
+                       sliding_attention, f->window == WINDOW_SWITCH ? " (\"use_sliding_window\")" : "");
     config_settle_layers(c);
 cleanup:
     return status;

@@ -60,6 +60,7 @@ wr_status model_config_set_type(model_config *c, const char *model_type) {
     c->fused = f->fused;
     c->norm_from_one = f->norm_from_one;
     c->scaled_embedding = f->scaled_embedding;
+    c->window = f->window == WINDOW_OTHERS ? f->window_width : 0;
     c->query_scale = f->query_scale;
     c->attention_cap = f->attention_cap;
     c->final_cap = f->final_cap;

@@ -185,6 +185,10 @@ static void test_gemma(void **state) {
     assert_true(c.rope_theta == 9 && c.rope_local_theta == 7 && c.rope_factor == 4);
     check_layers(&c, "..ww..w");
     for (size_t l = 0; l < 7; l++) assert_int_equal(c.layers[l].rope, c.layers[l].windowed);
+    read_text(GEMMA("gemma3_text", ",\"sliding_window\":9,\"layer_types\":[" FULL "," FULL "," FULL "," FULL "," FULL
+                                   "," FULL "," FULL "]"),
+              &c);
+    assert_int_equal(c.window, 9); /* which the class asks for, all the same */
 }
 
 static void test_gemma_refused(void **state) {
@@ -196,6 +200,9 @@ static void test_gemma_refused(void **state) {
         {GEMMA("gemma2", ",\"final_logit_softcapping\":-1"), "final_logit_softcapping"},
         {GEMMA("gemma2", ",\"query_pre_attn_scalar\":0"), "query_pre_attn_scalar"},
         {GEMMA("gemma2", ",\"sliding_window\":null"), "sliding_window"},
+        {GEMMA("gemma3_text", ",\"sliding_window\":null,\"layer_types\":[" FULL "," FULL "," FULL "," FULL "," FULL
+                              "," FULL "," FULL "]"),
+         "sliding_window"},
         {GEMMA("gemma2", ",\"attention_bias\":true"), "attention_bias"},
         {GEMMA("gemma2", ",\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1e4}}"), "full_attention"},
         {GEMMA("gemma3_text", ",\"attn_logit_softcapping\":50.0"), "attn_logit_softcapping"},
