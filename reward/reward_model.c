@@ -52,6 +52,8 @@ static wr_status open_texts(const char *dir, const reward_reading *how, reward_m
     if (r->tpl) goto cleanup;
     const wr_status found = chat_template_load(dir, NULL, r->tok, &r->chat);
     if (found < 0) snprintf(r->why, sizeof r->why, "%s", wr_error());
+    char *cure = strstr(r->why, "; give "); /* that of commands with --chat-template */
+    if (cure) *cure = '\0';
     if (chat || found == WR_E_NOMEM) status = found;
 cleanup:
     return status;
@@ -121,8 +123,8 @@ static wr_status by_chat(const reward_model *r, const chat_request *chat, token_
         char words[REWARD_WHY_CAP];
         snprintf(words, sizeof words, "%s", wr_error());
         status = wr_fail(WR_E_FORMAT,
-                         "the reward model's chat template does not take this chat: %s (give it the messages it asks "
-                         "for, or a reward template: --reward-text template --template FILE)",
+                         "reward model: %s (give it the messages it asks for, or a reward template: --reward-text "
+                         "template --template FILE)",
                          words);
     }
     TRY(status);

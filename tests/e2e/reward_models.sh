@@ -78,7 +78,7 @@ cp -r one strict
 echo "{% if messages[0].role != 'system' %}{{ raise_exception('begin with the system') }}{% endif %}{% for m in messages %}{{ m.content + '<|im_end|>' }}{% endfor %}" >strict/chat_template.jinja
 printf '%s\n' '{"prompt":"a","response":"b"}' '{"prompt":[{"role":"system","content":"s"},{"role":"user","content":"a"}],"response":"b"}' >system.jsonl
 score --model strict --in system.jsonl
-ok "a template that wants a system message: its words, of the chat without" out '(.[0].error | contains("begin with the system") and contains("--template FILE")) and (.[1].score | type) == "number"'
+ok "a template that wants a system message: its words, of the chat without" out '(.[0].error | contains("refuses this chat: begin with the system") and contains("--template FILE")) and (.[1].score | type) == "number"'
 cp -r one bare && rm bare/chat_template.jinja && jq "del(.chat_template)" one/tokenizer_config.json >bare/tokenizer_config.json
 ok "neither template: exit 2" code 2 score --model bare --in rows.jsonl
 ok "which says what to do" said 'give --template FILE, or ready-made texts'

@@ -320,7 +320,7 @@ wr_status evaluate(run *r, const expression *e, scope *s, value *out) {
         r->depth--;
     }
     /* The innermost expression says where. */
-    if (status == WR_E_FORMAT && strncmp(wr_error(), "line ", 5) != 0 && wr_error()[0] != '\x01')
+    if (status == WR_E_FORMAT && strncmp(wr_error(), "line ", 5) != 0 && !r->raised)
         status = wr_context(status, "line %d", e->line);
     return status;
 }

@@ -145,7 +145,8 @@ wr_status run_function(run *r, const char *name, const call_arguments *args, val
     if (strcmp(name, "lipsum") == 0) return wr_fail(WR_E_FORMAT, "lipsum writes random text and is not supported");
     TRY(take_arguments("raise_exception", args, "message", 1, given));
     TRY(value_str(r->a, *given[0], &words));
-    return wr_fail(WR_E_FORMAT, "\x01%.*s", (int)(words.n < 400 ? words.n : 400), words.text);
+    r->raised = true;
+    return wr_fail(WR_E_FORMAT, "%.*s", (int)(words.n < 400 ? words.n : 400), words.text);
 cleanup:
     return status;
 }

@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-/* Marks the words of raise_exception until they leave jinja_render: they are the template's, and get no line. */
-#define RAISED '\x01'
-
 wr_status bind_target(run *r, scope *s, const expression *target, value v) {
     wr_status status = WR_OK;
     value_list *items;
@@ -179,7 +176,7 @@ wr_status run_body(run *r, const statement *first, scope *s) {
     for (const statement *at = first; at && r->flow == FLOW_ON; at = at->next) {
         status = run_spend(r, 1);
         if (status >= 0) status = run_statement(r, at, s);
-        if (status == WR_E_FORMAT && strncmp(wr_error(), "line ", 5) != 0 && wr_error()[0] != RAISED)
+        if (status == WR_E_FORMAT && strncmp(wr_error(), "line ", 5) != 0 && !r->raised)
             status = wr_context(status, "line %d", at->line);
         TRY(status);
     }
@@ -244,12 +241,7 @@ wr_status jinja_render(const jinja *t, const jinja_chat *chat, arena *a, jinja_t
     TRY(put_globals(&r, chat, &globals));
     TRY(enter_block(&r, &t->root, &top));
     status = run_body(&r, t->root.first, &top);
-    if (status < 0 && wr_error()[0] == RAISED) {
-        char words[512];
-        strncpy(words, wr_error() + 1, sizeof words - 1);
-        words[sizeof words - 1] = 0;
-        status = wr_fail(status, "the chat template refuses this chat: %s", words);
-    }
+    if (status < 0 && r.raised) status = wr_context(status, "the chat template refuses this chat");
     TRY(status);
     TRY(finish(&r, text_done(&text), out));
 cleanup:

@@ -23,7 +23,8 @@ typedef struct run {
     enum { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE } flow;
     size_t steps;
     int depth;
-    const text_builder *top;                  /* what the whole template writes */
+    bool raised;             /* the words of the error are the template's own (raise_exception), and get no line */
+    const text_builder *top; /* what the whole template writes */
     size_t *blocks, n_blocks, block_capacity; /* of DO_GENERATION: (2 n_blocks) */
 } run;
 
