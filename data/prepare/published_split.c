@@ -64,7 +64,8 @@ static wr_status add_id(published_split *p, const char *id, size_t n, bool test)
     const char *kept = arena_strndup(p->names, id, n);
     TRY_ALLOC(kept);
     TRY(string_map_put(&p->ids, kept, n, test ? TEST_UNMET : TRAIN, &slot, &fresh));
-    if ((slot->value != TRAIN) != test)
+    const bool known_test = slot->value != TRAIN;
+    if (known_test != test)
         TRY(wr_fail(WR_E_FORMAT, "the id %.80s is of the other side in a line above; leave one out", kept));
     p->n_tests += fresh && test;
 cleanup:
@@ -78,8 +79,7 @@ static wr_status add_value(published_split *p, const json_value *id, bool test) 
 
 static wr_status add_list(published_split *p, const json_value *ids, bool test) {
     wr_status status = WR_OK;
-    for (const json_value *v = ids && json_is(ids, JSON_ARRAY) ? ids->first : NULL; v; v = v->next)
-        TRY(add_value(p, v, test));
+    for (const json_value *v = json_is(ids, JSON_ARRAY) ? ids->first : NULL; v; v = v->next) TRY(add_value(p, v, test));
 cleanup:
     return status;
 }
