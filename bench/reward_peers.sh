@@ -50,7 +50,7 @@ for precision in ${PRECISIONS:-bf16 f32}; do
             read -r theirs <&"${PEER[0]}" || exit 1
             echo "$batch $mine $theirs" >>"$work/rounds"
         done
-        exec {PEER[1]}>&-
+        eval "exec ${PEER[1]}>&-"
         wait "$peer"
         peer=
     done

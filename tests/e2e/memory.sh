@@ -9,7 +9,7 @@ L=48 C=32768 F=131072 V=1024
 # tensor NAME DIM…: its entry in the header, bf16, behind the one before.
 at=0 header='{"__metadata__":{}'
 tensor() {
-    local name=$1 bytes=2 shape= d
+    local name=$1 bytes=2 shape='' d
     shift
     for d; do bytes=$((bytes * d)) shape=$shape${shape:+,}$d; done
     header+=",\"$name\":{\"dtype\":\"BF16\",\"shape\":[$shape],\"data_offsets\":[$at,$((at + bytes))]}"
