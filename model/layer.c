@@ -111,7 +111,7 @@ qkv_args layer_qkv_args(const model *m, size_t l, size_t T, const int32_t *posit
     const model_config *c = &m->config;
     const size_t bias = index_layer(m, l, LAYER_Q_BIAS);
     const size_t q_norm = c->qk_norm == QK_NORM_ALL ? c->H * c->D : c->D;
-    const int table = c->layers[l].rope;
+    const int table = c->layers[l].rope == LAYER_ROPE_NONE ? -1 : (uint8_t)c->layers[l].rope;
     return (qkv_args){.T = T,
                       .H = c->H,
                       .G = c->G,

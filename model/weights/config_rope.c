@@ -125,10 +125,16 @@ cleanup:
 
 static bool is_given(const json_value *v) { return !field_is_absent(v) && !(v->kind == JSON_OBJECT && v->length == 0); }
 
+static bool same_factors(const double *a, const double *b) {
+    size_t i = 0;
+    while (i < ROPE_FACTORS_MAX && a[i] == b[i]) i++;
+    return i == ROPE_FACTORS_MAX;
+}
+
 static bool same(const rope *a, const rope *b) {
     return a->type == b->type && a->theta == b->theta && a->factor == b->factor && a->low == b->low &&
            a->high == b->high && a->original == b->original && a->share == b->share && a->attention == b->attention &&
-           memcmp(a->shorts, b->shorts, sizeof a->shorts) == 0 && memcmp(a->longs, b->longs, sizeof a->longs) == 0;
+           same_factors(a->shorts, b->shorts) && same_factors(a->longs, b->longs);
 }
 
 /* The table of layer kind `key` in `kinds`, else an unscaled one. outside: of its base in the config's own members. */
