@@ -37,11 +37,18 @@ static double score(const attention_args *a, precision kind, const attention_ite
     return cap > 0 ? cap * t : s;
 }
 
+/* Of the keys 0 … seen-1 up to a query's own, the first of the last `window`. */
+static size_t first_seen(const attention_args *a, size_t seen) {
+    size_t j = 0;
+    while (a->window && seen - j > a->window) j++;
+    return j;
+}
+
 /* Probabilities p (seen) of query i, head h, 0 of what it does not see; returns log sum exp. */
 static double probabilities(const attention_args *a, precision kind, const attention_item *it, size_t i, size_t h,
                             size_t seen, double *p) {
     double max = -INFINITY, sum = 0;
-    const size_t low = attention_low(a, seen);
+    const size_t low = first_seen(a, seen);
     for (size_t j = 0; j < low; j++) p[j] = 0;
     for (size_t j = low; j < seen; j++) {
         p[j] = score(a, kind, it, i, h, j, NULL);
@@ -70,7 +77,7 @@ void ref_attention(const attention_args *a, precision kind, size_t item, double 
             double *out = o + (i * a->H + h) * D;
             lse[i * a->H + h] = probabilities(a, kind, it, i, h, seen, p);
             for (size_t d = 0; d < D; d++) out[d] = 0;
-            for (size_t j = attention_low(a, seen); j < seen; j++) {
+            for (size_t j = first_seen(a, seen); j < seen; j++) {
                 const size_t at = find_key(it, j, h / (a->H / a->G), &span);
                 for (size_t d = 0; d < D; d++) out[d] += p[j] * element(kind, it->spans[span].v, at + d);
             }
