@@ -83,7 +83,7 @@ static void test_windows(void **state) {
         {"qwen3", ON TYPES(SLIDING "," FULL), 0, NULL},
         {"qwen3", ON TYPES(SLIDING "," FULL "," FULL "," FULL "," FULL), 0, NULL},
         {"qwen3", ON TYPES(SLIDING ",\"chunked_attention\"," FULL "," FULL), 0, NULL},
-        {"smollm3", "\"x\":1", 0, "...n"},
+        {"smollm3", "\"pretraining_tp\":2", 0, "...n"}, /* not read by its class */
         {"smollm3", "\"no_rope_layer_interval\":2", 0, ".n.n"},
         {"smollm3", "\"no_rope_layer_interval\":2,\"no_rope_layers\":[0,1,1,0,7]", 0, "n..n"},
         {"smollm3", "\"sliding_window\":7,\"use_sliding_window\":false", 0, "...n"},
