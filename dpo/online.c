@@ -150,11 +150,9 @@ wr_status dpo_online(world *w, const dpo_options *o) {
                  o->rollout.sampling.n, world_size(w));
     TRY(run_loop_go(&x.loop));
     if (is_root(&x) && x.replies && x.missing == x.replies)
-        status = wr_fail(WR_E_NUMERIC,
-                         "%s: none of the %zu replies got a reward (not a number, too long for the reward model, or "
-                         "refused by its chat template): nothing was learned; look at %s with --check-weights, or give "
-                         "--reward-text template --template FILE",
-                         o->run.out, x.replies, o->rollout.reward_dir);
+        status =
+            wr_fail(WR_E_NUMERIC, "%s: nothing was learned, none of the %zu replies got a reward " ROLLOUT_NO_REWARD,
+                    o->run.out, x.replies, o->rollout.reward_dir);
     TRY(world_agree(w, status));
 cleanup:
     run_loop_close(&x.loop);

@@ -182,10 +182,7 @@ wr_status eval_summary_json(const char *model_dir, const char *reward_dir, const
     write_json(&w, model_dir, reward_dir, prompts, groups, &s);
     TRY(strbuf_status(out));
     if (reward_dir && s.n_reward == 0)
-        *verdict = wr_fail(WR_E_NUMERIC,
-                           "%s: none of %zu replies got a reward (not a number, or too long for the reward model); "
-                           "look at it with --check-weights",
-                           reward_dir, s.replies);
+        *verdict = wr_fail(WR_E_NUMERIC, "none of %zu replies got a reward " ROLLOUT_NO_REWARD, s.replies, reward_dir);
 cleanup:
     free(s.quality);
     free(s.reward);

@@ -34,6 +34,13 @@ void prompts_free(prompt_set *p);
 wr_status prompts_read_dir(const char *dir, size_t limit, wr_status (*take)(void *context, const prompt *p),
                            void *context);
 
+/* Why a reply may have no reward, and what to look at, for messages of a run in which none has one: the argument is the
+ * reward model. */
+#define ROLLOUT_NO_REWARD                                                                                              \
+    "(not a number, too long for the reward model, or refused by its chat template); look at %s with "                 \
+    "--check-weights, "                                                                                                \
+    "or give --reward-text template --template FILE"
+
 /* --- what comes back ---------------------------------------------------------------------------------------------- */
 /* A draw is one use of a prompt: its number is unique in a run, keys the randomness and tells replies to different
  * prompts apart. */

@@ -87,6 +87,9 @@ ok "--reward-text chat beside --template: exit 2" code 2 score --model one --rew
 score --model one --in rows.jsonl --max-length 12
 ok "a chat too long: an error record" out 'all(.[:4][]; .error)'
 
+wr 1 evaluate --model lm/model --prompts world/prompts-heldout.jsonl --reward strict --max-tokens 4 --out none.json
+ok "evaluate, where it refuses every chat, says why there are no rewards" said "none of 4 replies got a reward.*refused by its chat template"
+
 # --- heads under other names ------------------------------------------------------------------------------------------------
 foreign two/model openrlhf '.architectures = ["RewardModel"] | del(.id2label, .num_labels)'
 score --model one --in rows.jsonl && cp out.jsonl want.jsonl
