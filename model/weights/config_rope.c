@@ -211,9 +211,7 @@ wr_status config_read_rope(const json_value *o, model_config *c) {
         chosen = &r[i];
     }
     if (has[0] && has[1]) {
-        /* rope_theta may stand in one of them alone */
-        if (!json_get(json_get(o, objects[1]), "rope_theta")) r[1].theta = r[0].theta;
-        if (!json_get(json_get(o, objects[1]), "partial_rotary_factor")) r[1].share = r[0].share;
+        /* transformers takes rope_scaling alone: what it lacks is the config's or the class's, not rope_parameters' */
         if (!same(&r[0], &r[1]))
             return wr_fail(WR_E_FORMAT, "fields \"rope_parameters\" and \"rope_scaling\" say different things");
     }

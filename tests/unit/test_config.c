@@ -148,6 +148,8 @@ static void test_refused(void **state) {
         {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":"
          "3},",
          "rope_parameters"},
+        /* rope_scaling counts alone in transformers, with the class's base where the config has none */
+        {"\"rope_scaling\":{\"rope_type\":\"default\"},\"rope_parameters\":{\"rope_theta\":5e5},", "rope_parameters"},
         {"\"rope_theta\":5e5,\"rope_parameters\":{\"rope_theta\":1e4},", "rope_theta"},
         {"\"rope_parameters\":{\"rope_theta\":1e4,\"rope_type\":\"yarn\"},", "yarn"},
         {"\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1e4}},", "full_attention"},

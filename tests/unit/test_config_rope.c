@@ -30,7 +30,7 @@ static void test_rope(void **state) {
         {"\"rope_scaling\":{\"rope_type\":\"llama3\"," LLAMA3 "},\"rope_theta\":5e5,", ROPE_LLAMA3, 5e5, 8, 8192},
         {"\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5," LLAMA3 "},", ROPE_LLAMA3, 5e5, 8, 8192},
         {"\"rope_scaling\":{\"type\":\"llama3\"," LLAMA3
-         "},\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5," LLAMA3 "},",
+         "},\"rope_theta\":5e5,\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5," LLAMA3 "},",
          ROPE_LLAMA3, 5e5, 8, 8192},
         {"\"max_position_embeddings\":99,\"rope_parameters\":{\"rope_type\":\"llama3\",\"factor\":4,\"low_freq_"
          "factor\":1,\"high_freq_factor\":2},",
