@@ -140,7 +140,7 @@ static wr_status run_prepare(const options *o, world *w) {
     size_t n = options_count(o);
     const char **sources = mem_calloc(n + 1, sizeof *sources);
     annotator_set who = {0};
-    prepare_call c;
+    prepare_call c = {0};
     strbuf terms = {0}, usual = {0};
     wr_status mine =
         sources ? fill(o, &c, &terms, &usual) : wr_fail(WR_E_NOMEM, "out of memory for the names of %zu sources", n);
