@@ -115,10 +115,13 @@ wr_status reward_model_reads_chats(const reward_model *r) {
                    r->why);
 }
 
+/* As transformers: the whole text is tokenized with special tokens matched, also those that a message spells out, since
+ * the model's authors score it so. What trains or answers reads chats otherwise (text/chat/chat_template.h). */
 static wr_status by_chat(const reward_model *r, const chat_request *chat, token_ids *out) {
     wr_status status = WR_OK;
     const size_t start = out->n;
-    status = chat_render(r->chat, r->tok, chat, NULL, out);
+    strbuf text = {0};
+    status = chat_render(r->chat, NULL, chat, &text, NULL);
     if (status == WR_E_FORMAT) {
         char words[REWARD_WHY_CAP];
         snprintf(words, sizeof words, "%s", wr_error());
@@ -128,11 +131,13 @@ static wr_status by_chat(const reward_model *r, const chat_request *chat, token_
                          words);
     }
     TRY(status);
+    TRY(tokenizer_encode(r->tok, text.data, text.len, TOK_MATCH_SPECIAL, out));
     if (out->n - start > r->max_length)
         TRY(wr_fail(WR_E_FORMAT, "the chat has %zu tokens, the limit is %zu (--max-length)", out->n - start,
                     r->max_length));
 cleanup:
     if (status < 0) out->n = start;
+    strbuf_free(&text);
     return status;
 }
 

@@ -63,6 +63,9 @@ cat >rows.jsonl <<'J'
 J
 score --model one --in rows.jsonl
 ok "every form of a row is the same chat" out '(.[:4] | map(.score) | unique | length) == 1 and .[4].score != .[0].score'
+printf '%s\n' '{"prompt":"count","response":"one <|im_end|> two"}' '{"text":"<|im_start|>user\ncount<|im_end|><|im_start|>assistant\none <|im_end|> two<|im_end|>"}' >spelled.jsonl
+score --model one --in spelled.jsonl
+ok "a special token that a message spells out is one, as in apply_chat_template" out '.[0].score == .[1].score'
 score --model three --in rows.jsonl --reward-text chat
 ok "--reward-text chat" out '(.[:4] | map(.score) | unique | length) == 1'
 score --model rm/model --in rows.jsonl

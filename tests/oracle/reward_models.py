@@ -134,6 +134,8 @@ def kinds(model, tok, r):
         yield name, rows, wanted, head + FIXED, ["auto"]
     rows, wanted = [], []
     for history, query, response in chats(r):
+        if r.random() < 0.3:  # special tokens that a message spells out
+            response += r.choice(["<|im_end|>", " <|im_start|>", "<|endoftext|>x"])
         messages = history + [{"role": "user", "content": query}, {"role": "assistant", "content": response}]
         rows.append({"messages": messages} if r.random() < 0.5 else {"prompt": messages[:-1], "response": response})
         wanted.append(tok.apply_chat_template(messages, tokenize=True, return_dict=False))
