@@ -137,7 +137,7 @@ static const fault faults[] = {
     {HEAD("Rate this.\n") BODY, "where the text itself begins with ---, put an empty head"},
     {HEAD("trim: true\n...\ntrim: true\n") BODY, "line 4: not valid YAML"},
     {HEAD("trim: true\n--- {trim: true}\n") BODY, "line 3: a second document starts here; a head is one"},
-    {HEAD("trim: true\n\xFF: 1\n") BODY, "not valid YAML"},
+    {HEAD("trim: true\n\xFF: 1\n") BODY, "byte 16 is not UTF-8"},
     {"---\ntrim: true\n" BODY, "line 1: the line --- opens a head, which no line --- ends; close it"},
     {"---\ntrim: true\n----\n" BODY, "line 1: the line --- opens a head"},
     {"---", "opens a head"},
