@@ -67,12 +67,7 @@ static wr_status read_chat(scorer *s, const json_value *in, chat_message **out, 
         return wr_fail(WR_E_FORMAT, "needs {\"text\"}, {\"history\",\"query\",\"response\"}, "
                                     "{\"prompt\",\"response\"} or {\"messages\"}, with strings");
     TRY(read_messages(s, chat ? prompt : json_get(in, "history"), chat ? "prompt" : "history", &before, &n_before));
-    *out = arena_alloc(s->memory, (n_before + 2) * sizeof **out);
-    TRY_ALLOC(*out);
-    *n = n_before;
-    if (n_before) memcpy(*out, before, n_before * sizeof **out);
-    if (!chat) (*out)[(*n)++] = query;
-    (*out)[(*n)++] = reply;
+    return reward_chat(s->memory, before, n_before, chat ? NULL : &query, &reply, out, n);
 cleanup:
     return status;
 }

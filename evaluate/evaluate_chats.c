@@ -6,7 +6,6 @@
 #include "evaluate/score_texts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { BLOCK = 256 };
 
@@ -22,25 +21,26 @@ static wr_status add_record(const reward_model *r, const record_bytes *b, chat_l
     wr_status status = WR_OK;
     instance x;
     chat_message *chat;
+    token_ids text = {0};
+    size_t n = 0;
     arena_reset(l->memory);
     TRY(instance_decode(b->bytes, b->n, l->memory, &x));
-    chat = arena_alloc(l->memory, (x.n_history + 2) * sizeof *chat);
-    TRY_ALLOC(chat);
-    if (x.n_history) memcpy(chat, x.history, x.n_history * sizeof *chat);
-    chat[x.n_history] = (chat_message){"user", x.query, x.query_length, NULL};
-    chat[x.n_history + 1] = (chat_message){"assistant", x.response, x.response_length, NULL};
+    TRY(reward_chat(l->memory, x.history, x.n_history, &(chat_message){"user", x.query, x.query_length, NULL},
+                    &(chat_message){"assistant", x.response, x.response_length, NULL}, &chat, &n));
     const bool none = x.text && !x.response_length;
-    const wr_status encoded =
-        none ? wr_fail(WR_E_FORMAT, "a ready-made text without messages, which a chat template needs")
-             : reward_model_encode(r, chat, x.n_history + 2, NULL, &l->texts[l->n], NULL);
-    if (encoded == WR_E_FORMAT) {
+    status = none ? wr_fail(WR_E_FORMAT, "a ready-made text without messages, which a chat template needs")
+                  : reward_model_encode(r, chat, n, NULL, &text, NULL);
+    if (status == WR_E_FORMAT) {
         if (!l->refused++) log_warn("left out: record %.80s: %s", x.id, wr_error());
-        l->texts[l->n].n = 0;
-        return WR_OK;
+        status = WR_OK;
+        goto cleanup;
     }
-    TRY(encoded);
-    l->values[l->n++ * VALUES + VALUE_LABEL] = x.label;
+    TRY(status);
+    l->values[l->n * VALUES + VALUE_LABEL] = x.label;
+    l->texts[l->n++] = text;
+    text = (token_ids){0};
 cleanup:
+    token_ids_free(&text);
     return status;
 }
 

@@ -77,9 +77,9 @@ cleanup:
 static wr_status add_reply(const reward_model *r, const json_value *v, arena *a, truth_list *l) {
     wr_status status = WR_OK;
     const char *user, *query, *response;
-    size_t user_n, query_n, response_n, n_history;
+    size_t user_n, query_n, response_n, n_history, n = 0;
     double quality;
-    chat_message *history = NULL;
+    chat_message *history = NULL, *chat = NULL;
     token_ids text = {0};
     if (!json_get_string(v, "user", &user, &user_n) || !json_get_string(v, "query", &query, &query_n) ||
         !json_get_string(v, "response", &response, &response_n) || !json_get_double(v, "quality", &quality))
@@ -87,12 +87,9 @@ static wr_status add_reply(const reward_model *r, const json_value *v, arena *a,
     char **found = bsearch(&user, l->users, l->n_users, sizeof *l->users, by_text);
     if (!found) return WR_OK;
     TRY(chat_read_texts(a, json_get(v, "history"), "history", &history, &n_history));
-    chat_message *chat = arena_alloc(a, (n_history + 2) * sizeof *chat);
-    TRY_ALLOC(chat);
-    if (n_history) memcpy(chat, history, n_history * sizeof *chat);
-    chat[n_history] = (chat_message){"user", query, query_n, NULL};
-    chat[n_history + 1] = (chat_message){"assistant", response, response_n, NULL};
-    status = reward_model_encode(r, chat, n_history + 2, NULL, &text, NULL);
+    TRY(reward_chat(a, history, n_history, &(chat_message){"user", query, query_n, NULL},
+                    &(chat_message){"assistant", response, response_n, NULL}, &chat, &n));
+    status = reward_model_encode(r, chat, n, NULL, &text, NULL);
     if (status == WR_E_FORMAT) {
         l->too_long++;
         status = WR_OK;

@@ -107,6 +107,17 @@ void reward_model_close(reward_model *r) {
     *r = (reward_model){0};
 }
 
+wr_status reward_chat(arena *a, const chat_message *before, size_t n_before, const chat_message *query,
+                      const chat_message *reply, chat_message **out, size_t *n) {
+    chat_message *m = *out = arena_alloc(a, (n_before + 2) * sizeof *m);
+    if (!m) return WR_E_NOMEM;
+    if (n_before) memcpy(m, before, n_before * sizeof *m);
+    *n = n_before;
+    if (query) m[(*n)++] = *query;
+    m[(*n)++] = *reply;
+    return WR_OK;
+}
+
 wr_status reward_model_reads_chats(const reward_model *r) {
     if (r->tpl || r->chat) return WR_OK;
     return wr_fail(WR_E_USAGE,

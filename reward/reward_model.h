@@ -45,6 +45,11 @@ void reward_model_close(reward_model *r);
 /* What outputs say (objective, recorded as given, rule), for ranks that have the model alone. */
 wr_status reward_model_outputs(const char *dir, const reward_reading *how, bool recorded, reward_model *r);
 
+/* A chat that ends with a reply, as reward_model_encode reads it: the messages before, the query (NULL: they end with
+ * it), the reply. The list is the arena's, the texts stay the caller's. */
+wr_status reward_chat(arena *a, const chat_message *before, size_t n_before, const chat_message *query,
+                      const chat_message *reply, chat_message **out, size_t *n);
+
 /* WR_E_USAGE, with the cure: it has neither template. */
 wr_status reward_model_reads_chats(const reward_model *r);
 /* Ids of a chat whose last message is the reply, appended to out. By the reward template: the message before it is the
