@@ -1,7 +1,7 @@
-/* bench_turns [ROUNDS]: the turns of conversations scored in one go, where each is computed from where it leaves the one
- * before (model/prefix_tree.h), over the same texts as so many sequences of their own; in turn, the median of the rounds
- * counts. The ideal ratio is that of the tokens. Six layers of SmolLM2-135M's shape, random, in bf16 where the CPU
- * multiplies it; one thread's CPU time, which what else the machine does changes little. JSON on stdout, a table on
+/* bench_turns [ROUNDS]: the turns of conversations scored in one go, where each is computed from where it leaves the
+ * one before (model/prefix_tree.h), over the same texts as so many sequences of their own; in turn, the median of the
+ * rounds counts. The ideal ratio is that of the tokens. Six layers of SmolLM2-135M's shape, random, in bf16 where the
+ * CPU multiplies it; one thread's CPU time, which what else the machine does changes little. JSON on stdout, a table on
  * stderr. */
 #include "base/mem.h"
 #include "base/rng.h"

@@ -1,5 +1,5 @@
-/* Whether what a command will load can fit into this host's memory: asked before any weight is read, since what does not
- * fit is found out minutes later by the kernel, which ends the process without a word. */
+/* Whether what a command will load can fit into this host's memory: asked before any weight is read, since what does
+ * not fit is found out minutes later by the kernel, which ends the process without a word. */
 #ifndef WR_CLI_MEMORY_CHECK_H
 #define WR_CLI_MEMORY_CHECK_H
 

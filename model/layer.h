@@ -64,7 +64,8 @@ wr_status layer_qkv(const model *m, linear_context *linear, size_t l, size_t T, 
 /* After attention has filled b->att: output projection, residual, MLP, residual, each with its norm where the family
  * has it. */
 wr_status layer_rest(const model *m, linear_context *linear, size_t l, size_t T, const layer_buffers *b);
-/* The tensor that norms what a branch gives (not NORM_BEFORE), of the branch whose norm is LAYER_NORM1 or LAYER_NORM2. */
+/* The tensor that norms what a branch gives (not NORM_BEFORE), of the branch whose norm is LAYER_NORM1 or
+ * LAYER_NORM2. */
 int branch_out_norm(const model_config *c, int norm);
 /* What rows of the embedding are multiplied with. */
 float embedding_scale(const model *m);

@@ -11,8 +11,8 @@
  * of keys. */
 enum { PREFIX_MIN_SHARED = 32 };
 
-/* What may be shared: at least min_shared tokens (SIZE_MAX: nothing), and not by sequences of more than `apart` tokens and
- * others, which the model computes differently from their first token on (LONGROPE). */
+/* What may be shared: at least min_shared tokens (SIZE_MAX: nothing), and not by sequences of more than `apart` tokens
+ * and others, which the model computes differently from their first token on (LONGROPE). */
 typedef struct prefix_rule {
     size_t min_shared, apart;
 } prefix_rule;

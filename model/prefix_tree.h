@@ -20,8 +20,8 @@ typedef struct prefix_tree {
 
 /* The first sequences of n, as many as their tree costs at most max_tokens for (at least one); where that parts
  * neighbours, the end before it at which they have least in common. out->n: how many they are. ids[i] has lengths[i] >=
- * 1 tokens. Tokens in common are shared as the rule says, min_shared of them being beyond what is shared already. *out is zeroed or holds an
- * earlier tree, whose memory is used again. */
+ * 1 tokens. Tokens in common are shared as the rule says, min_shared of them being beyond what is shared already. *out
+ * is zeroed or holds an earlier tree, whose memory is used again. */
 wr_status prefix_tree_build(size_t n, const int32_t *const *ids, const size_t *lengths, prefix_rule rule,
                             size_t max_tokens, prefix_tree *out);
 void prefix_tree_free(prefix_tree *t);

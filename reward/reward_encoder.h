@@ -1,7 +1,8 @@
 /* The reward model's inputs of one conversation after another. The instances of a conversation share their history, and
  * a reply is history to the next one: each message is tokenized once, and inputs are joined from what was kept, where
- * template and tokenizer allow it (each slot on a line of its own behind "Word: ", history lines "Role: text", something
- * on a line behind the reply; and tokenizer_cuts_lines). Elsewhere each input is tokenized whole. The same ids either way. LOCAL; one thread. */
+ * template and tokenizer allow it (each slot on a line of its own behind "Word: ", history lines "Role: text",
+ * something on a line behind the reply; and tokenizer_cuts_lines). Elsewhere each input is tokenized whole. The same
+ * ids either way. LOCAL; one thread. */
 #ifndef WR_REWARD_REWARD_ENCODER_H
 #define WR_REWARD_REWARD_ENCODER_H
 

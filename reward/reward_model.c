@@ -80,7 +80,8 @@ wr_status reward_model_open(const char *dir, const reward_reading *how, size_t m
         TRY(wr_fail(WR_E_MISMATCH,
                     "%s: %s is not a reward model (…ForSequenceClassification); train one with 'train reward'", dir,
                     c->architecture));
-    /* models of this program's early versions have a template, and say nothing about the objective, which was ordinal */
+    /* models of this program's early versions have a template, and say nothing about the objective, which was
+     * ordinal */
     TRY(reward_model_outputs(dir, &plain, c->objective[0] || out->m->template_text, out));
     TRY(tokenizer_load(dir, &out->tok));
     if (tokenizer_vocab(out->tok) > c->V)

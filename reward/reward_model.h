@@ -54,8 +54,8 @@ wr_status reward_chat(arena *a, const chat_message *before, size_t n_before, con
 wr_status reward_model_reads_chats(const reward_model *r);
 /* Ids of a chat whose last message is the reply, appended to out. By the reward template: the message before it is the
  * query (WR_E_FORMAT where that is the assistant's), those before that the history, of which the oldest may be left out
- * (*dropped, may be NULL). By the chat template: transformers' apply_chat_template without generation prompt; row (may be
- * NULL): what the template sees beside the messages. WR_E_FORMAT: too long, or the chat template refuses it (its
+ * (*dropped, may be NULL). By the chat template: transformers' apply_chat_template without generation prompt; row (may
+ * be NULL): what the template sees beside the messages. WR_E_FORMAT: too long, or the chat template refuses it (its
  * words). WR_E_USAGE: reward_model_reads_chats. */
 wr_status reward_model_encode(const reward_model *r, const chat_message *messages, size_t n, const json_value *row,
                               token_ids *out, size_t *dropped);

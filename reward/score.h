@@ -15,9 +15,9 @@ void score_scratch_free(score_scratch *s);
  *
  * Neighbours that begin alike (replies to one prompt, the turns of a conversation) are computed as a tree. They are
  * found by their ids (model/prefix_tree.h), not named by the caller: a template may put anything before the prompt,
- * merges reach across seams, and lines of a file carry no names; it also finds a system message that prompts share. Texts are packed in order, at
- * most max_tokens at a time with shared ones counted once. In f32 a text's score has the same bits whatever its
- * neighbours. */
+ * merges reach across seams, and lines of a file carry no names; it also finds a system message that prompts share.
+ * Texts are packed in order, at most max_tokens at a time with shared ones counted once. In f32 a text's score has the
+ * same bits whatever its neighbours. */
 wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const token_ids *texts, size_t max_tokens,
                     double *scores, float *logits);
 

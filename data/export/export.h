@@ -5,7 +5,8 @@
  *   trl    {"prompt": [{"role","content"}, …], "completion": [{"role": "assistant", "content"}], "label": bool}: TRL's
  *          conversational, unpaired preference rows; true from label `positive_from` on
  *   hf     {"text": the rendered reward template, or the record's ready-made text, "label": 0 … K-1, "id", "user"}: flat
- *          rows for datasets.load_dataset("json"); histories whole, where the shards' tokens may leave out the oldest messages
+ *          rows for datasets.load_dataset("json"); histories whole, where the shards' tokens may leave out the oldest
+ *          messages
  * Chats: jsonl {"id","user","messages"}; trl and hf {"messages"}. LOCAL. */
 #ifndef WR_DATA_EXPORT_EXPORT_H
 #define WR_DATA_EXPORT_EXPORT_H

@@ -6,8 +6,8 @@
 #include "data/source/sources.h"
 
 typedef struct published_split published_split;
-/* file: ids of the test side, one a line; a line may be JSON: {"id", "split"}, of which "split" is "test" (also where it
- * is absent) or "train", or all ids at once, {"test": [ids], "train": [ids]} or [ids]. WR_E_FORMAT for an id on both
+/* file: ids of the test side, one a line; a line may be JSON: {"id", "split"}, of which "split" is "test" (also where
+ * it is absent) or "train", or all ids at once, {"test": [ids], "train": [ids]} or [ids]. WR_E_FORMAT for an id on both
  * sides. NULL: a source whose name has the word "test" is of the test side, one with "train" of the other; WR_E_USAGE
  * for a source with neither or both. */
 wr_status published_split_open(const char *file, const sources *s, published_split **out);

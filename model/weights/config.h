@@ -105,14 +105,15 @@ wr_status model_config_load(const char *dir, model_config *out);
 /* config.json text for saving weights of type `stored` (readable by transformers 4 and 5); `extra` (may be NULL) is a
  * JSON object whose members are added. */
 wr_status model_config_json(const model_config *c, precision stored, const json_value *extra, strbuf *out);
-/* Family: sets model_type, what follows from it (qkv_bias, norms, gate, fused …) and what its class has for scores, caps
- * and windows. WR_E_FORMAT lists those there are. */
+/* Family: sets model_type, what follows from it (qkv_bias, norms, gate, fused …) and what its class has for scores,
+ * caps and windows. WR_E_FORMAT lists those there are. */
 wr_status model_config_set_type(model_config *c, const char *model_type);
 /* Head: sets head, n_outputs and the architecture's name in the family of model_type. */
 void model_config_set_head(model_config *c, model_head head, size_t n_outputs);
 /* Parses a --new SPEC: "layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,max-positions=1024,tied=1" (every key optional;
  * defaults are those of this example; also head-dim=N (hidden/heads), type=NAME, a row of model/weights/family.c,
- * rope-theta=X, window=N: of the layers that have one in the family). V, ids of special tokens come from the tokenizer, set by the caller. */
+ * rope-theta=X, window=N: of the layers that have one in the family). V, ids of special tokens come from the tokenizer,
+ * set by the caller. */
 wr_status model_config_from_spec(const char *spec, model_config *out);
 /* Checks that the shapes make sense and do not overflow. */
 wr_status model_config_check(const model_config *c);

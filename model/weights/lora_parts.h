@@ -5,7 +5,8 @@
 #include "model/weights/lora.h"
 #include "model/weights/params.h"
 
-/* The linear layers that may have an adapter, in models that have them. X(kind, path of the module inside its layer). */
+/* The linear layers that may have an adapter, in models that have them. X(kind, path of the module inside its
+ * layer). */
 #define LORA_MODULES(X)                                                                                                \
     X(LAYER_QKV, "self_attn.qkv_proj")                                                                                 \
     X(LAYER_Q, "self_attn.q_proj")                                                                                     \

@@ -1,5 +1,5 @@
-/* Any text as a template file: refused in one line, or a template whose rendering is what its chat template renders. The
- * first byte chooses the chat. */
+/* Any text as a template file: refused in one line, or a template whose rendering is what its chat template renders.
+ * The first byte chooses the chat. */
 #include "reward/template.h"
 #include "text/chat/jinja.h"
 

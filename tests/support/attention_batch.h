@@ -1,4 +1,5 @@
-/* Packed batches of attention with random numbers, and each table of kernels on them against the definition in double. LOCAL. */
+/* Packed batches of attention with random numbers, and each table of kernels on them against the definition in double.
+ * LOCAL. */
 #ifndef WR_TESTS_SUPPORT_ATTENTION_BATCH_H
 #define WR_TESTS_SUPPORT_ATTENTION_BATCH_H
 

@@ -47,8 +47,8 @@ static void test_windows_refused(void **state) {
     assert_error_says("attention_bias");
 }
 
-/* A model of four layers, its window and which layers have it ('w', and 'N', which has no rotary embedding either; 'n' has
- * neither), or the field that is refused. */
+/* A model of four layers, its window and which layers have it ('w', and 'N', which has no rotary embedding either; 'n'
+ * has neither), or the field that is refused. */
 static void test_windows(void **state) {
     (void)state;
 #define TYPES(...) "\"layer_types\":[" __VA_ARGS__ "]"

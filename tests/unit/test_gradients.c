@@ -159,7 +159,8 @@ static void test_tree(void **state) {
         check_elements);
 }
 
-/* Layers with and without a window: shorter than a segment, reaching from replies into their prompt, several key tiles. */
+/* Layers with and without a window: shorter than a segment, reaching from replies into their prompt, several key
+ * tiles. */
 static void test_windows(void **state) {
     (void)state;
     check_shape((shape){.C = 16, .L = 3, .H = 4, .G = 2, .F = 24, .tied = true, .window = 3, LENGTHS(9, 2, 5)},
@@ -182,8 +183,8 @@ static void test_windows(void **state) {
                 check_directions);
 }
 
-/* What Gemma's layers add, each alone and together: norms on both sides that count from 1, scaled embeddings, gelu, caps,
- * another scale, a rotary table of the layers with a window. */
+/* What Gemma's layers add, each alone and together: norms on both sides that count from 1, scaled embeddings, gelu,
+ * caps, another scale, a rotary table of the layers with a window. */
 static void test_gemma(void **state) {
     (void)state;
     const shape s = {.C = 10, .L = 3, .H = 4, .G = 2, .D = 6, .F = 18, .tied = true, LENGTHS(6, 1, 9)};

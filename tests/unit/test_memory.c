@@ -1,5 +1,5 @@
-/* What models take, from their folders alone; what a machine and its control groups leave; what is refused, and in which
- * words. */
+/* What models take, from their folders alone; what a machine and its control groups leave; what is refused, and in
+ * which words. */
 #include "base/file.h"
 #include "cli/memory_check.h"
 #include "cli/memory_room.h"

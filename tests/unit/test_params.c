@@ -76,7 +76,8 @@ static void test_table(void **state) {
             }
 }
 
-/* Matrices: rng keyed by (seed, tensor, row), so that no order of drawing matters; norms 1, those that count from 1 and biases 0. */
+/* Matrices: rng keyed by (seed, tensor, row), so that no order of drawing matters; norms 1, those that count from 1 and
+ * biases 0. */
 static void test_init(void **state) {
     (void)state;
     for (int t = 0; t < TYPES; t++) {
