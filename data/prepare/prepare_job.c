@@ -1,8 +1,5 @@
 #include "data/prepare/prepare_job.h"
 
-#include "data/source/parquet.h"
-#include "data/source/sources_rows.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,11 +30,12 @@ cleanup:
 typedef struct source_reader {
     progress *shown;
     uint64_t rows;
-    job_row_fn fn;
+    table_row_fn fn;
     void *context;
 } source_reader;
 
-static wr_status give_row(source_reader *r, const char *text, size_t n, row_fault fault, const char *where) {
+static wr_status give_row(void *context, const char *text, size_t n, row_fault fault, const char *where) {
+    source_reader *r = context;
     if (++r->rows % POLL_LINES == 0) {
         progress_update(r->shown, r->rows, NULL);
         if (world_stop_requested()) return wr_fail(WR_E_INTERRUPTED, "stopped by a signal");
@@ -45,52 +43,12 @@ static wr_status give_row(source_reader *r, const char *text, size_t n, row_faul
     return r->fn(r->context, text, n, fault, where);
 }
 
-/* Lines, elements of an array, rows of CSV. */
-static wr_status each_row(source_reader *r, text_rows *rows) {
-    wr_status status = WR_OK;
-    char where[PATH_CAP + 32];
-    for (;;) {
-        text_row row;
-        const wr_status got = text_rows_next(rows, UINT64_MAX, &row);
-        TRY(got);
-        if (got == WR_END) break;
-        snprintf(where, sizeof where, "%s:%zu", text_rows_name(rows), row.line);
-        TRY(give_row(r, row.text, row.length, row.fault, where));
-    }
-cleanup:
-    return status;
-}
-
-static bool is_parquet(const char *path) {
-    char head[4] = "";
-    FILE *f = fopen(path, "rbe");
-    const bool parquet =
-        f && fread(head, 1, 4, f) == 4 && (memcmp(head, "PAR1", 4) == 0 || memcmp(head, "PARE", 4) == 0);
-    if (f) fclose(f);
-    return parquet;
-}
-
-static wr_status parquet_row(void *context, const char *line, size_t n, bool utf8, const char *where) {
-    return give_row(context, line, n, utf8 ? ROW_GOOD : ROW_UTF8, where);
-}
-
-static wr_status each_source(source_reader *r, const rated_format *f, const char *path) {
-    wr_status status = WR_OK;
-    text_rows *rows = NULL;
-    if (is_parquet(path)) return parquet_each_line(path, f->columns.names, f->json_text, parquet_row, r);
-    TRY(text_rows_open(path, ROW_LIMIT, &f->columns, &rows));
-    TRY(each_row(r, rows));
-cleanup:
-    text_rows_close(rows);
-    return status;
-}
-
-wr_status job_read_sources(prepare_job *job, const rated_format *f, job_row_fn fn, void *context) {
+wr_status job_read_sources(prepare_job *job, const rated_format *f, table_row_fn fn, void *context) {
     wr_status status = WR_OK;
     source_reader r = {.shown = progress_create("prepare: reading", "rows", 0), .fn = fn, .context = context};
     for (size_t i = 0; i < sources_files(job->t->sources); i++) {
         job->source = i;
-        TRY(each_source(&r, f, sources_path(job->t->sources, i)));
+        TRY(table_rows_each(sources_path(job->t->sources, i), &f->columns, f->json_text, give_row, &r));
     }
     progress_update(r.shown, r.rows, NULL);
 cleanup:

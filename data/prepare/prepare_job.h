@@ -9,6 +9,7 @@
 #include "data/prepare/prepare_tools.h"
 #include "data/prepare/rated_row.h"
 #include "data/prepare/unit_work.h"
+#include "data/source/table_rows.h"
 
 typedef struct prepare_job {
     const prepare_context *c;
@@ -23,10 +24,9 @@ typedef struct prepare_job {
     size_t name_capacity;
 } prepare_job;
 
-/* Calls fn for every row of every source, as JSON. A row that cannot be used is counted by fn through job_fault. fault:
- * what the reader found; the text of a ROW_CSV says what. */
-typedef wr_status (*job_row_fn)(void *context, const char *line, size_t n, row_fault fault, const char *where);
-wr_status job_read_sources(prepare_job *job, const rated_format *f, job_row_fn fn, void *context);
+/* Calls fn for every row of every source (data/source/table_rows.h). A row that cannot be used is counted by fn through
+ * job_fault. */
+wr_status job_read_sources(prepare_job *job, const rated_format *f, table_row_fn fn, void *context);
 /* one skipped row; the first one's place is noted */
 wr_status job_fault(prepare_job *job, const char *name, const char *where);
 
