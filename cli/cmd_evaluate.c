@@ -1,4 +1,6 @@
-/* evaluate: a reward model or language model on shards, or a policy on prompts. */
+/* evaluate: a reward model or language model on shards, a reward model on a published suite, or a policy on prompts. */
+#include "cli/evaluate_model.h"
+#include "cli/evaluate_suite.h"
 #include "cli/lm_tool.h"
 #include "cli/memory_check.h"
 
@@ -26,6 +28,7 @@ typedef struct evaluate_call {
     size_t limit, max_length, micro_tokens;
     bool loss_on_all;
     sampling_options sampling;
+    suite_options suite;
 } evaluate_call;
 static const option_spec evaluate_rows[] = {
     OPTION_TEXT(evaluate_call, model.dir, "model", NULL, "DIR",
@@ -53,6 +56,7 @@ static const option_spec evaluate_rows[] = {
 };
 static const option_group evaluate_groups[] = {
     {.rows = evaluate_rows},
+    OPTION_GROUP(suite_rows, evaluate_call, suite),
     OPTION_GROUP(reward_reading_rows, evaluate_call, reading),
     REWARD_GROUPS OPTION_GROUP(chat_rows, evaluate_call, chat),
     OPTION_GROUP(sampling_rows, evaluate_call, sampling),
@@ -137,47 +141,10 @@ static wr_status check_belongs(const evaluate_call *c, const dataset_index *d, c
     return WR_OK;
 }
 
-/* The model on every rank: once a host, or, with an adapter, which rank 0 merges into it, a copy each. COLLECTIVE. */
-static wr_status open_model(const evaluate_call *c, world *w, model_head head, precision p, shared_block **block,
-                            model **m) {
-    wr_status status = WR_OK;
-    const model_head wanted = head == HEAD_SCORE ? HEAD_NONE : HEAD_LM;
-    if (c->model.adapter) {
-        if (world_rank(w) == 0) status = load_model(&c->model, wanted, false, PRECISION_F32, m);
-        TRY(world_agree(w, status));
-        TRY(model_share(w, p, m));
-    } else {
-        frozen_model frozen;
-        TRY(frozen_load(w, c->model.dir, wanted, p, c->model.arithmetic.check_weights, &frozen));
-        *m = frozen.m;
-        *block = frozen.block;
-    }
-cleanup:
-    return status;
-}
-
 /* Rank 0: what belongs to the model. */
 static wr_status open_rest(const evaluate_call *c, model_head head, reward_model *r) {
     return head == HEAD_SCORE ? reward_model_open(c->model.dir, &c->reading, 0, r)
                               : tokenizer_load(c->model.dir, &r->tok);
-}
-
-/* The head of rank 0's model directory, or of the adapter, to all. */
-static wr_status agree_head(const model_options *o, world *w, model_head *head) {
-    wr_status status = WR_OK;
-    double value = 0;
-    if (world_rank(w) == 0) {
-        model_config config;
-        size_t rows = 0;
-        status = model_config_load(o->dir, &config);
-        if (status >= 0 && o->adapter) status = lora_score_rows(o->adapter, &rows);
-        value = status >= 0 && (rows || config.head == HEAD_SCORE);
-    }
-    TRY(world_agree(w, status));
-    world_sum(w, &value, 1);
-    *head = value > 0 ? HEAD_SCORE : HEAD_LM;
-cleanup:
-    return status;
 }
 
 /* On the shards' tokens; or, where the model reads chats by its own chat template, on the records' texts. */
@@ -211,11 +178,11 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
     record_source *source = NULL;
     model_workspace *work = NULL;
     shared_block *block = NULL;
-    TRY(agree_head(&c->model, w, &head));
+    TRY(evaluate_agree_head(&c->model, w, &head));
     if (c->truth && head != HEAD_SCORE) TRY(wr_fail(WR_E_USAGE, "--truth: %s is not a reward model", c->model.dir));
     snprintf(prefix, sizeof prefix, "%s-%s-", head == HEAD_SCORE ? "reward" : "chats", c->split);
     TRY(record_source_open(w, c->data, prefix, &source));
-    TRY(open_model(c, w, head, arithmetic, &block, &r.m));
+    TRY(evaluate_open_model(&c->model, w, head, arithmetic, &block, &r.m));
     if (root) {
         status = open_rest(c, head, &r);
         found[0] = r.chat != NULL;
@@ -285,6 +252,38 @@ static wr_status check_memory(const evaluate_call *c, world *w, precision p) {
     return memory_check(w, &(memory_plan){.parts = parts, .n = 2, .p = p});
 }
 
+/* What is measured is said once. */
+static wr_status check_call(const options *o, const evaluate_call *c) {
+    const size_t files = options_count(o);
+    if (!c->data && !c->prompts && !c->suite.name)
+        return wr_fail(WR_E_USAGE,
+                       "give --data DIR (a reward or language model), --suite NAME FILE… (a reward model) or "
+                       "--prompts FILE (a policy)");
+    if (c->suite.name && (c->data || c->prompts || c->truth || c->reward))
+        return wr_fail(WR_E_USAGE, "--suite measures a reward model on its files: leave --data, --truth, --prompts and "
+                                   "--reward out");
+    if (c->suite.name && !files)
+        return wr_fail(WR_E_USAGE, "--suite %s: give the suite's files as arguments", c->suite.name);
+    if (!c->suite.name && files)
+        return wr_fail(WR_E_USAGE,
+                       "evaluate takes no argument '%s' without --suite; wildreward evaluate --help shows "
+                       "its options",
+                       options_positional(o, 0));
+    if (!c->suite.name && c->suite.scores) return wr_fail(WR_E_USAGE, "--suite-scores goes with --suite");
+    return WR_OK;
+}
+
+static wr_status measure_suite(const options *o, const evaluate_call *c, world *w, precision arithmetic) {
+    const evaluate_suite_call call = {.suite = &c->suite,
+                                      .model = &c->model,
+                                      .reading = &c->reading,
+                                      .out = c->out,
+                                      .limit = c->limit,
+                                      .max_length = options_given(o, "max-length") ? c->max_length : 0,
+                                      .max_tokens = c->micro_tokens};
+    return evaluate_suite(o, w, arithmetic, &call);
+}
+
 static wr_status run_evaluate(const options *o, world *w) {
     wr_status status = WR_OK;
     strbuf text = {0};
@@ -294,9 +293,9 @@ static wr_status run_evaluate(const options *o, world *w) {
     TRY(options_fill(o, &c, sizeof c));
     TRY(choose_precision(c.model.arithmetic.precision, NULL, w, &arithmetic));
     TRY(world_agree(w, world_rank(w) == 0 ? can_write(c.out) : WR_OK));
-    if (!c.data && !c.prompts)
-        TRY(wr_fail(WR_E_USAGE, "give --data DIR (a reward or language model) or --prompts FILE (a policy)"));
+    TRY(check_call(o, &c));
     TRY(check_memory(&c, w, arithmetic));
+    if (c.suite.name) return measure_suite(o, &c, w, arithmetic);
     if (c.prompts) return evaluate_policy(o, &c, w, arithmetic);
     TRY(evaluate_shards(&c, w, arithmetic, &j));
     TRY(world_agree(w, world_rank(w) == 0 ? outstream_write_line(c.out, &text) : WR_OK));
@@ -307,11 +306,10 @@ cleanup:
 
 const command cmd_evaluate = {
     .name = "evaluate",
-    .usage = "evaluate --model DIR (--data DIR [--split test] [--truth FILE] | --prompts FILE [--reward DIR]) --out "
-             "FILE.json",
+    .usage = "evaluate --model DIR (--data DIR [--split test] [--truth FILE] | --suite NAME FILE… | --prompts FILE "
+             "[--reward DIR]) --out FILE.json",
     .summary = "measure a reward model, a language model or a policy",
     .groups = evaluate_groups,
     .needs_world = true,
     .run = run_evaluate,
-    .no_positionals = true,
 };

@@ -51,6 +51,13 @@ if [ -n "${ORACLE_SAVED:-}" ]; then "$python" $here/compare_model.py load "$ORAC
 echo "== agreement of annotators"
 "$python" $here/agreement_live.py
 
+echo "== published suites"
+bench_of_rewards=$build/oracle-rewardbench # its own pins are of other versions of what is there
+[ -d "$bench_of_rewards" ] || "$python" -m pip install --quiet --no-deps --target "$bench_of_rewards" rewardbench==0.1.4
+PYTHONPATH=$bench_of_rewards "$python" $here/suites.py cases "$fresh/suites.jsonl.zst"
+${MAKE:-make} --no-print-directory BUILD="$build" "$build/tests/unit/test_suites"
+WILDREWARD_SUITES=$fresh/suites.jsonl.zst "$build/tests/unit/test_suites"
+
 echo "== exported rows"
 "$python" $here/export_rows.py
 

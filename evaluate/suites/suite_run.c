@@ -1,0 +1,138 @@
+#include "evaluate/suites/suite_run.h"
+
+#include "base/log.h"
+#include "base/stream.h"
+#include "data/source/sources.h"
+#include "evaluate/score_texts.h"
+#include "evaluate/suites/suite_rows.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static wr_status encode_chat(const void *context, const chat_message *messages, size_t n, token_ids *out) {
+    return reward_model_encode(context, messages, n, NULL, out, NULL);
+}
+
+static wr_status encode_text(const void *context, const char *text, size_t n, token_ids *out) {
+    return reward_model_encode_text(context, text, n, out);
+}
+
+/* Rank 0. */
+static wr_status read_files(const suite_job *job, const reward_model *r, suite_set *s) {
+    wr_status status = WR_OK;
+    const suite_encoder encoder = {r, encode_chat, encode_text};
+    sources *files = NULL;
+    TRY(suite_set_init(s));
+    TRY(sources_open(job->paths, job->n_paths, &(source_options){.csv = true}, &files));
+    for (size_t i = 0; i < sources_files(files); i++)
+        TRY(suite_read_file(job->kind, sources_path(files, i), &encoder, job->limit, s));
+    if (!s->n)
+        TRY(wr_fail(WR_E_FORMAT, "%s: --suite %s: no row is left that the reward model can read and that has an answer",
+                    job->paths[0], job->kind->name));
+    if (s->left_out)
+        log_warn("%zu of %zu rows left out: see above for the first", s->left_out, s->left_out + s->n + s->undecided);
+cleanup:
+    sources_close(files);
+    return status;
+}
+
+static wr_status check_scores(const suite_set *s, const double *scores) {
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < s->items[i].n; k++)
+            if (!isfinite(scores[s->items[i].first + k]))
+                return wr_fail(WR_E_NUMERIC, "%s: the model's score of reply %zu is not a number", s->items[i].where,
+                               k);
+    return WR_OK;
+}
+
+static wr_status write_scores(const char *path, const suite_set *s, const double *scores) {
+    wr_status status = WR_OK;
+    outstream *out = NULL;
+    strbuf line = {0};
+    TRY(outstream_create(path, &out));
+    for (size_t i = 0; i < s->n; i++) {
+        const suite_item *x = &s->items[i];
+        strbuf_clear(&line);
+        json_writer w = json_writer_make(&line);
+        json_begin_object(&w);
+        json_member_string(&w, "where", x->where);
+        json_member_string(&w, "group", s->groups[x->group]);
+        json_member_count(&w, "right", x->n_right);
+        json_member_array(&w, "scores");
+        for (size_t k = 0; k < x->n; k++) json_double(&w, scores[x->first + k]);
+        json_end_array(&w);
+        json_end_object(&w);
+        TRY(strbuf_status(&line));
+        TRY(outstream_line(out, &line));
+    }
+    TRY(outstream_commit(&out));
+cleanup:
+    outstream_discard(out);
+    strbuf_free(&line);
+    return status;
+}
+
+/* Figures of one part after another; the first of a part opens its object. */
+static void write_part(const suite_figures *f, const char *part, json_writer *j) {
+    if (part[0]) json_member_object(j, part);
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->list[i].part, part) == 0) json_member_double(j, f->list[i].name, f->list[i].value);
+    if (part[0]) json_end_object(j);
+}
+
+void suite_write(const suite_job *job, const char *rule, const suite_set *s, const suite_figures *f, json_writer *j) {
+    json_begin_object(j);
+    json_member_string(j, "suite", job->kind->name);
+    json_member_string(j, "model", job->model);
+    json_member_string(j, "score_rule", rule);
+    json_member_count(j, "n", s->n);
+    json_member_double(j, "overall", f->overall);
+    json_member_count(j, "ties", f->ties);
+    json_member_count(j, "undecided", s->undecided);
+    json_member_count(j, "left_out", s->left_out);
+    write_part(f, "sections", j);
+    write_part(f, "", j);
+    for (size_t i = 0; i < f->n; i++) {
+        const char *part = f->list[i].part;
+        bool done = !part[0] || strcmp(part, "sections") == 0;
+        for (size_t k = 0; k < i && !done; k++) done = strcmp(f->list[k].part, part) == 0;
+        if (!done) write_part(f, part, j);
+    }
+    json_end_object(j);
+}
+
+/* Rank 0. */
+static wr_status finish(const suite_job *job, const reward_model *r, const suite_set *s, const double *scores,
+                        json_writer *j) {
+    wr_status status = WR_OK;
+    suite_figures f = {0};
+    TRY(check_scores(s, scores));
+    if (job->scores_path) TRY(write_scores(job->scores_path, s, scores));
+    TRY(job->kind->judge(s, scores, &f));
+    suite_write(job, r->rule->name, s, &f, j);
+    log_info("suite %s: %zu rows, overall %.4f, %zu ties", job->kind->name, s->n, f.overall, f.ties);
+cleanup:
+    suite_figures_free(&f);
+    return status;
+}
+
+wr_status suite_run(world *w, const reward_model *r, const suite_job *job, json_writer *j, size_t *left_out) {
+    wr_status status = WR_OK;
+    const bool root = world_rank(w) == 0;
+    suite_set s = {0};
+    double *scores = NULL, left = 0;
+    if (root) status = read_files(job, r, &s);
+    TRY(world_agree(w, status));
+    scores = mem_calloc(s.n_texts + 1, sizeof *scores);
+    TRY(world_agree(w, scores ? WR_OK : WR_E_NOMEM));
+    TRY(score_texts(w, r, s.texts, s.n_texts, job->max_tokens, scores));
+    TRY(world_agree(w, root ? finish(job, r, &s, scores, j) : WR_OK));
+    left = (double)s.left_out;
+    world_sum(w, &left, 1);
+    *left_out = (size_t)left;
+cleanup:
+    free(scores);
+    suite_set_free(&s);
+    return status;
+}
