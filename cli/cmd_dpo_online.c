@@ -105,6 +105,7 @@ static wr_status run_dpo_online(const options *o, world *w) {
     TRY(options_fill(o, &c, sizeof c));
     TRY(choose_precision(c.arithmetic.precision, NULL, w, &d->precision));
     TRY(resume_terms_make(o, w, d->precision, &terms));
+    terms.terms.same_bits = d->train.update.same_bits;
     d->terms = &terms.terms;
     d->check_weights = c.arithmetic.check_weights;
     d->train.recompute = d->run.recompute;
@@ -117,6 +118,7 @@ static wr_status run_dpo_online(const options *o, world *w) {
         TRY(wr_fail(WR_E_USAGE,
                     "--temperature 0 gives a prompt equal replies, and so no pair to learn from; give one above 0"));
     TRY(run_options_check(o, &d->run));
+    TRY(update_options_check(&d->train.update, w));
     TRY(check_memory(w, d));
     TRY(dpo_online(w, d));
 cleanup:

@@ -90,12 +90,14 @@ static wr_status run_train(const options *o, world *w, wr_status (*train)(world 
     TRY(choose_precision(c.arithmetic.precision, NULL, w, &c.t.precision));
     TRY(resume_terms_make(o, w, c.t.precision, &terms));
     TRY(check(o, &c.t));
+    TRY(update_options_check(&c.t.update, w));
     const memory_part part = {.dir = c.t.model,
                               .load = {.head = train == train_reward ? HEAD_SCORE : HEAD_LM},
                               .use = MEMORY_LOADED | (c.t.run.lora.rank ? 0 : MEMORY_TRAINED)};
     TRY(memory_check(w,
                      &(memory_plan){.parts = &part, .n = 1, .p = c.t.precision, .may_lora = c.t.run.lora.rank == 0}));
     c.t.check_weights = c.arithmetic.check_weights;
+    terms.terms.same_bits = c.t.update.same_bits;
     c.t.terms = &terms.terms;
     if (train == train_reward) TRY(objective_from_options(o, &c.t.objective));
     TRY(train(w, &c.t));

@@ -90,6 +90,8 @@ void dpo_metrics_line(int64_t step, double lr, const reply_stats *r, const pair_
     json_member_double(&w, "sample_time_s", t->sample_s);
     json_member_double(&w, "train_time_s", t->train_s);
     json_member_double(&w, "reduce_time_s", u->reduce_time_s);
+    json_member_double(&w, "reduce_s", u->reduce_s);
+    json_member_double(&w, "reduce_wait_s", u->reduce_wait_s);
     json_member_double(&w, "step_time_s", t->step_s);
     json_member_double(&w, "coordinator_cpu_s", t->coordinator_cpu_s);
     json_end_object(&w);

@@ -54,11 +54,12 @@ static double sum_of(const float *x, size_t from, size_t to) {
     return sum;
 }
 
-/* Sums over this rank's pairs, and maxima. */
+/* Sums over the pairs of a share, and maxima of this rank. */
 enum { SUM_PAIRS, SUM_LOSS, SUM_RIGHT, SUM_CHOSEN, SUM_REJECTED, SUM_MARGIN, N_SUMS };
 enum { MAX_MARGIN, MAX_GAP, N_MAX };
+_Static_assert((int)N_SUMS <= (int)UPDATE_SUMS, "sums of a share");
 typedef struct tally {
-    double sums[N_SUMS], most[N_MAX];
+    double *sums, most[N_MAX];
 } tally;
 
 static void see_gap(tally *t, const pair_side *side, double policy_logprob) {
@@ -81,9 +82,10 @@ cleanup:
     return status;
 }
 
-/* Forward of both models, loss, backward into t->grads. scale = 1 / pairs of the global step. */
+/* Forward of both models, loss, backward into the gradients. scale = 1 / pairs of the global step; last: of its
+ * share. */
 static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, dpo_batch *m,
-                             double scale, bool check_equal, tally *seen) {
+                             double scale, bool check_equal, bool last, tally *seen) {
     wr_status status = WR_OK;
     const float *hidden;
     TRY(reference_logprobs(t, m));
@@ -118,40 +120,46 @@ static wr_status train_micro(dpo_trainer *t, const dpo_train_options *o, const d
     }
     TRY(lm_logprobs_backward(t->policy, t->work, hidden, m->N, m->rows, m->targets, m->dlogprob, m->dhidden,
                              t->update.grads));
-    TRY(model_backward(t->policy, &m->packed.batch, t->work, m->dhidden, t->update.grads));
+    TRY(model_backward_hooked(t->policy, &m->packed.batch, t->work, m->dhidden, t->update.grads,
+                              updater_hook(&t->update, last)));
 cleanup:
     return status;
 }
 
-/* Pairs of one prompt stay together as far as that leaves every rank its share. */
-static size_t unit_tokens(const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs, size_t ranks) {
+/* Pairs of one prompt stay together as far as that leaves something for every share. */
+static size_t unit_tokens(const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs, size_t shares) {
     size_t tokens = 0;
     for (size_t i = 0; i < n_pairs; i++) tokens += pairs[i].n_prompt + pairs[i].chosen.n + pairs[i].rejected.n;
-    return tokens / ranks < o->micro_tokens ? tokens / ranks : o->micro_tokens;
+    return tokens / shares < o->micro_tokens ? tokens / shares : o->micro_tokens;
 }
 
-/* This rank's share of the step. */
-static wr_status train_share(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs,
-                             bool check_equal, tally *seen) {
+/* This rank's shares of the step. */
+static wr_status train_shares(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs,
+                              bool check_equal, tally *seen) {
     wr_status status = WR_OK;
-    const size_t ranks = (size_t)world_size(t->w);
+    updater *u = &t->update;
+    const share_range mine = u->mine;
     rank_plan plan = {0};
     pair_texts texts = {0};
     dpo_batch batch = {0};
     prefix_rule rule = prefix_rule_of(t->policy);
     if (o->separate) rule.min_shared = SIZE_MAX;
     model_workspace_recompute(t->work, o->recompute);
-    updater_clear(&t->update);
-    TRY(pair_texts_create(pairs, n_pairs, unit_tokens(o, pairs, n_pairs, ranks), rule, &texts));
-    TRY(plan_rank(texts.tokens, texts.n_units, (int)ranks, world_rank(t->w), o->micro_tokens, &plan));
-    for (size_t k = 0; k < plan.n_micro; k++) {
-        const micro_batch *micro = &plan.micro[k];
-        TRY(dpo_batch_create(&texts, pairs, plan.items + micro->first, micro->count, t->policy->config.C, rule,
-                             &batch));
-        TRY(train_micro(t, o, pairs, &batch, 1.0 / (double)n_pairs, check_equal, seen));
-        dpo_batch_free(&batch);
+    model_workspace_fix_tiles(t->work, o->update.same_bits);
+    TRY(pair_texts_create(pairs, n_pairs, unit_tokens(o, pairs, n_pairs, u->shares), rule, &texts));
+    TRY(plan_shares(texts.tokens, texts.n_units, u->shares, mine, o->micro_tokens, &plan));
+    for (size_t share = mine.first, k = 0; share < mine.first + mine.count; share++) {
+        updater_share(u);
+        seen->sums = updater_sums(u);
+        for (; k < plan.n_micro && plan.micro[k].share == share; k++) {
+            const micro_batch *micro = &plan.micro[k];
+            const bool last = k + 1 == plan.n_micro || plan.micro[k + 1].share != share;
+            TRY(dpo_batch_create(&texts, pairs, plan.items + micro->first, micro->count, t->policy->config.C, rule,
+                                 &batch));
+            TRY(train_micro(t, o, pairs, &batch, 1.0 / (double)n_pairs, check_equal, last, seen));
+            dpo_batch_free(&batch);
+        }
     }
-    TRY(updater_check_share(&t->update));
 cleanup:
     dpo_batch_free(&batch);
     pair_texts_free(&texts);
@@ -162,23 +170,26 @@ cleanup:
 wr_status dpo_update(dpo_trainer *t, const dpo_train_options *o, const dpo_pair *pairs, size_t n_pairs, double lr,
                      bool check_equal, dpo_update_stats *stats) {
     wr_status status = WR_OK;
-    tally seen = {{0}, {0}};
+    tally seen = {0};
+    double sums[UPDATE_SUMS];
     *stats = (dpo_update_stats){0};
     if (n_pairs == 0) return WR_OK; /* the same on every rank */
-    TRY(world_agree(t->w, train_share(t, o, pairs, n_pairs, check_equal, &seen)));
+    TRY(updater_begin(&t->update, &o->update));
+    const wr_status mine = train_shares(t, o, pairs, n_pairs, check_equal, &seen);
     double before = clock_seconds();
-    TRY(updater_reduce(&t->update, &o->update, &stats->grad_norm));
+    TRY(updater_reduce(&t->update, mine, &stats->grad_norm));
     stats->reduce_time_s = clock_seconds() - before;
-    world_sum(t->w, seen.sums, N_SUMS);
+    updater_times(&t->update, &stats->reduce_s, &stats->reduce_wait_s);
+    updater_total(&t->update, sums);
     world_max(t->w, seen.most, N_MAX);
-    double n = seen.sums[SUM_PAIRS];
+    double n = sums[SUM_PAIRS];
     if (n != (double)n_pairs) TRY(wr_fail(WR_E_FAILED, "%g of %zu pairs were trained", n, n_pairs));
-    stats->loss = seen.sums[SUM_LOSS] / n;
-    stats->accuracy = seen.sums[SUM_RIGHT] / n;
-    stats->chosen_logratio = seen.sums[SUM_CHOSEN] / n;
-    stats->rejected_logratio = seen.sums[SUM_REJECTED] / n;
-    stats->margin_mean = seen.sums[SUM_MARGIN] / n;
-    stats->kl = (seen.sums[SUM_CHOSEN] + seen.sums[SUM_REJECTED]) / (2 * n);
+    stats->loss = sums[SUM_LOSS] / n;
+    stats->accuracy = sums[SUM_RIGHT] / n;
+    stats->chosen_logratio = sums[SUM_CHOSEN] / n;
+    stats->rejected_logratio = sums[SUM_REJECTED] / n;
+    stats->margin_mean = sums[SUM_MARGIN] / n;
+    stats->kl = (sums[SUM_CHOSEN] + sums[SUM_REJECTED]) / (2 * n);
     stats->margin_max_abs = seen.most[MAX_MARGIN];
     stats->sampler_gap = seen.most[MAX_GAP];
     updater_apply(&t->update, &o->update, stats->grad_norm, lr);

@@ -41,9 +41,9 @@ typedef struct dpo_update_stats {
     double kl;
     /* largest |sampler's - trainer's log-probability| / token of a reply: both are the same weights */
     double sampler_gap;
-    double grad_norm; /* before clipping */
-    double reduce_time_s;
-    bool updated; /* false when there was no pair */
+    double grad_norm;                              /* before clipping */
+    double reduce_time_s, reduce_s, reduce_wait_s; /* the last two: updater_times */
+    bool updated;                                  /* false when there was no pair */
 } dpo_update_stats;
 
 /* check_equal: policy = reference is claimed, so the margin must be rounding (dpo_margin_tolerance), else WR_E_FAILED.

@@ -137,6 +137,9 @@ size_t model_workspace_bytes(const model_workspace *w);
 /* on: model_forward(keep) stores only each layer's input, and model_backward runs each layer again: memory for a third
  * more arithmetic. */
 void model_workspace_recompute(model_workspace *w, bool on);
+/* on: in f32, no bit of a gradient depends on the number of threads. Other bits than when off, and some time
+ * (matmul_fix_tiles). */
+void model_workspace_fix_tiles(model_workspace *w, bool on);
 
 /* Runs the decoder. *hidden: (T, C), after the final norm, owned by w, valid until the next call.
  * keep = true stores what model_backward needs; false needs a few layers' worth of memory only. */

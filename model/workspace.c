@@ -283,6 +283,8 @@ size_t model_workspace_bytes(const model_workspace *w) {
            p->T_capacity * sizeof *p->position + p->span_capacity * sizeof *p->spans;
 }
 
+void model_workspace_fix_tiles(model_workspace *w, bool on) { matmul_fix_tiles(w->linear.products, on); }
+
 void model_workspace_recompute(model_workspace *w, bool on) {
     if (w->recompute != on) w->kept = false;
     w->recompute = on;

@@ -15,8 +15,8 @@ wr_status reduce_sum(world *w, float *buffer, size_t n, size_t slice_floats) {
     reduce_task task;
     if (w->size == 1 || n == 0) return WR_OK;
     const size_t slice = slice_floats ? slice_floats : REDUCE_SLICE;
-    TRY(world_agree(w, reducer_open(&r, w, w->comm, slice < n ? slice : n, false)));
-    reduce_start(&r, &task, buffer, n);
+    TRY(world_agree(w, reducer_open(&r, w, w->comm, &(reduce_options){.slice = slice < n ? slice : n}, false)));
+    reducer_add(&r, &task, buffer, n);
     reducer_drain(&r);
 cleanup:
     reducer_close(&r);

@@ -18,7 +18,7 @@ wr_status reduce_bcast(world *w, int root, float *buffer, size_t n);
  * the bit, as tasks: start, test now and then, finish. Tasks have a communicator of their own, so that the world's
  * collectives may run in between, and go through one pipeline in the order they were started in.
  *
- *     reducer_create(w, 0, &r);
+ *     reducer_create(w, &options, &r);
  *     for each range: reduce_start(r, &task[i], grads + first, n); compute; reduce_test(r, &task[i]);
  *     status = reducer_finish(r, status);
  *
@@ -26,6 +26,14 @@ wr_status reduce_bcast(world *w, int root, float *buffer, size_t n);
  * starts no more and goes there with its status: the ranges that it has not started are summed without it, so that
  * nobody waits for it, and every rank is told. */
 typedef struct reducer reducer;
+
+/* Of all this only `half` changes a bit. */
+typedef struct reduce_options {
+    size_t slice;    /* floats; 0: the default */
+    size_t depth;    /* slices under way; 0: the default */
+    bool half;       /* bf16 on the wire, sums in f32: half the bytes, and rounded twice */
+    bool background; /* a thread of this rank moves tasks on while it computes; else reduce_start and _test do */
+} reduce_options;
 
 /* One range. The caller's memory, and so are the floats, both until reducer_finish or reducer_free; fields are
  * private. */
@@ -35,17 +43,20 @@ typedef struct reduce_task {
     struct reduce_task *next;
 } reduce_task;
 
-/* Memory of a few slices of slice_floats (0 = default), whatever the number of tasks. WR_E_NOMEM. */
-wr_status reducer_create(world *w, size_t slice_floats, reducer **out);
+/* Memory of 2 to 3 × depth slices, whatever the number of tasks. WR_E_NOMEM; WR_E_FAILED: no thread. */
+wr_status reducer_create(world *w, const reduce_options *o, reducer **out);
 /* Waits for what has been started, as reducer_finish does. NULL is fine. */
 void reducer_free(reducer *r);
 /* LOCAL: never waits, cannot fail. buffer[0 … n) may be neither read nor written until the task is done. */
 void reduce_start(reducer *r, reduce_task *t, float *buffer, size_t n);
-/* LOCAL: moves every started task on without waiting. true: t is done, its floats are the sums. */
+/* LOCAL: moves every started task on without waiting (with a helper thread that one does). true: t is done, its floats are the sums. */
 bool reduce_test(reducer *r, const reduce_task *t);
 /* Waits for all tasks, then agrees as world_agree does: every rank passes how its own work went. OK: all are done, and
  * the reducer is as new. Otherwise what the buffers hold is no sum. A rank that started fewer than others and passes OK
  * is WR_E_USAGE. */
 wr_status reducer_finish(reducer *r, wr_status mine);
+/* LOCAL. Of the tasks up to the latest reducer_finish: seconds that slices were under way, and seconds that it waited
+ * in there. What they differ by was hidden. */
+void reduce_times(const reducer *r, double *busy_s, double *waited_s);
 
 #endif

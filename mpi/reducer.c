@@ -11,21 +11,25 @@
  * The slices of all tasks make one sequence, the same on every rank, and each goes through three stages in order:
  *
  *     started   k ────── posted: scatter messages of k are under way
- *     posted    k+1      (slot (k+1) % 2: staging, requests)
+ *     posted    k+1      (slot (k+1) % depth: staging, requests)
  *     summed    k        this rank's piece added up, gather messages under way
  *     done      k-1      all pieces received
  *
- * Two slices are in flight: while one is being added the next one is on its way. One pair of tags is enough, since
- * messages between two ranks keep their order. */
+ * `depth` slices are in flight: while one is being added the next one is on its way. One pair of tags is enough, since
+ * messages between two ranks keep their order.
+ *
+ * bf16 on the wire halves the bytes: every contribution is rounded, the owner's own too (or the bits would depend on
+ * who owns what), added in f32 along the same tree, and the sum is rounded on its way out, for its owner as well. */
 #include "mpi/reducer.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_US = 200, TAG_SCATTER = 21, TAG_GATHER = 22 };
+enum { TAG_SCATTER = 21, TAG_GATHER = 22 };
 
 static void add_into(float *restrict a, const float *restrict b, size_t n) {
 #pragma omp simd
@@ -40,49 +44,95 @@ void tree_sum(float **rows, int lo, int hi, size_t n) {
     add_into(rows[lo], rows[mid], n);
 }
 
+static void narrow(const float *restrict x, bf16 *restrict y, int n) {
+    for (int i = 0; i < n; i++) y[i] = bf16_from_f32(x[i]);
+}
+
+static void widen(const bf16 *restrict x, float *restrict y, int n) {
+    for (int i = 0; i < n; i++) y[i] = bf16_to_f32(x[i]);
+}
+
 /* --- slices and pieces -------------------------------------------------------------------------------------------- */
 
-/* Piece p of slice k, which is one of t's: its first float, and its length (0 when there are fewer floats than
- * ranks). */
-static float *piece_at(const reducer *r, const reduce_task *t, size_t k, int p, int *length) {
-    const size_t skipped = (k - t->first) * r->slice, m = t->n - skipped < r->slice ? t->n - skipped : r->slice;
+static reduce_slot *slot_of(const reducer *r, size_t k) { return &r->slots[k % r->o.depth]; }
+
+/* Piece p of slice k, which is one of t's: where it begins in the slice, and its length (0 when there are fewer floats
+ * than ranks). */
+static size_t piece_of(const reducer *r, const reduce_task *t, size_t k, int p, int *length) {
+    const size_t skipped = (k - t->first) * r->o.slice, left = t->n - skipped,
+                 m = left < r->o.slice ? left : r->o.slice;
     const size_t size = (size_t)r->w->size, base = m / size, extra = m % size, i = (size_t)p;
     *length = (int)(base + (i < extra));
-    return (t->buffer ? t->buffer + skipped : r->spare[k % 2]) + i * base + (i < extra ? i : extra);
+    return i * base + (i < extra ? i : extra);
+}
+
+static float *slice_at(const reducer *r, const reduce_task *t, size_t k) {
+    return t->buffer ? t->buffer + (k - t->first) * r->o.slice : slot_of(r, k)->spare;
+}
+
+/* One message of a slice, in either form: `length` numbers at x, or of y in bf16. */
+static void receive(const reducer *r, float *x, bf16 *y, int length, int from, int tag, MPI_Request *q) {
+    *q = MPI_REQUEST_NULL;
+    if (!length) return;
+    MPI_Irecv(y ? (void *)y : x, length, y ? MPI_UINT16_T : MPI_FLOAT, from, tag, r->comm, q);
+}
+static void transmit(const reducer *r, const float *x, const bf16 *y, int length, int to, int tag, MPI_Request *q) {
+    *q = MPI_REQUEST_NULL;
+    if (!length) return;
+    MPI_Isend(y ? (const void *)y : x, length, y ? MPI_UINT16_T : MPI_FLOAT, to, tag, r->comm, q);
 }
 
 static void post_scatter(reducer *r, const reduce_task *t, size_t k) {
-    int size = r->w->size, me = r->w->rank, length;
-    MPI_Request *q = r->scatter[k % 2];
-    piece_at(r, t, k, me, &length);
+    const int size = r->w->size, me = r->w->rank;
+    const reduce_slot *s = slot_of(r, k);
+    int length;
+    float *slice = slice_at(r, t, k);
+    MPI_Request *q = s->scatter;
+    piece_of(r, t, k, me, &length);
     for (int p = 0; p < size; p++) {
-        q[p] = MPI_REQUEST_NULL;
-        if (p != me && length) {
-            MPI_Irecv(r->staging[k % 2] + (size_t)p * r->stride, length, MPI_FLOAT, p, TAG_SCATTER, r->comm, &q[p]);
-        }
+        const size_t at = (size_t)p * r->stride;
+        receive(r, s->staging + at, s->in ? s->in + at : NULL, p == me ? 0 : length, p, TAG_SCATTER, &q[p]);
     }
     for (int p = 0; p < size; p++) {
-        const float *piece = piece_at(r, t, k, p, &length);
-        q[size + p] = MPI_REQUEST_NULL;
-        if (p != me && length) MPI_Isend(piece, length, MPI_FLOAT, p, TAG_SCATTER, r->comm, &q[size + p]);
+        const size_t at = piece_of(r, t, k, p, &length);
+        if (s->out && p != me) narrow(slice + at, s->out + at, length);
+        transmit(r, slice + at, s->out ? s->out + at : NULL, p == me ? 0 : length, p, TAG_SCATTER, &q[size + p]);
     }
 }
 
-/* Adds this rank's piece of slice k and sends it out; receives the others' pieces in place. */
+/* Adds this rank's piece of slice k and sends it out; receives the others' pieces in place, or in bf16 beside them. */
 static void sum_and_post_gather(reducer *r, const reduce_task *t, size_t k) {
-    int size = r->w->size, me = r->w->rank, length;
-    float *mine = piece_at(r, t, k, me, &length);
-    for (int p = 0; p < size; p++) r->rows[p] = p == me ? mine : r->staging[k % 2] + (size_t)p * r->stride;
+    const int size = r->w->size, me = r->w->rank;
+    const reduce_slot *s = slot_of(r, k);
+    int length;
+    const size_t own = piece_of(r, t, k, me, &length);
+    float *slice = slice_at(r, t, k), *mine = slice + own;
+    bf16 *rounded = s->out ? s->out + own : NULL;
+    for (int p = 0; p < size; p++) {
+        const size_t at = (size_t)p * r->stride;
+        r->rows[p] = p == me ? mine : s->staging + at;
+        if (s->in && p != me) widen(s->in + at, s->staging + at, length);
+    }
+    if (rounded) narrow(mine, rounded, length), widen(rounded, mine, length);
     tree_sum(r->rows, 0, size, (size_t)length);
-    if (me != 0 && length) memcpy(mine, r->rows[0], (size_t)length * sizeof *mine);
-    MPI_Request *q = r->gather[k % 2];
+    if (me != 0 && length > 0) memcpy(mine, r->rows[0], (size_t)length * sizeof *mine);
+    if (rounded) narrow(mine, rounded, length), widen(rounded, mine, length);
     for (int p = 0; p < size; p++) {
         int theirs;
-        float *piece = piece_at(r, t, k, p, &theirs);
-        q[p] = q[size + p] = MPI_REQUEST_NULL;
-        if (p == me) continue;
-        if (theirs) MPI_Irecv(piece, theirs, MPI_FLOAT, p, TAG_GATHER, r->comm, &q[p]);
-        if (length) MPI_Isend(mine, length, MPI_FLOAT, p, TAG_GATHER, r->comm, &q[size + p]);
+        const size_t at = piece_of(r, t, k, p, &theirs);
+        receive(r, slice + at, s->in ? s->in + (size_t)p * r->stride : NULL, p == me ? 0 : theirs, p, TAG_GATHER,
+                &s->gather[p]);
+        transmit(r, mine, rounded, p == me ? 0 : length, p, TAG_GATHER, &s->gather[size + p]);
+    }
+}
+
+/* The others' pieces have come: where they came in bf16 they take their places. */
+static void take_gathered(reducer *r, const reduce_task *t, size_t k) {
+    const reduce_slot *s = slot_of(r, k);
+    for (int p = 0; p < r->w->size && s->in; p++) {
+        int length;
+        const size_t at = piece_of(r, t, k, p, &length);
+        if (p != r->w->rank) widen(s->in + (size_t)p * r->stride, slice_at(r, t, k) + at, length);
     }
 }
 
@@ -94,34 +144,37 @@ static bool complete(const reducer *r, MPI_Request *requests) {
     return flag;
 }
 
-/* The task of slice k, looked for from t on, which is that of an earlier slice or of k itself. */
-static reduce_task *task_of(reduce_task *t, size_t k) {
-    while (t && k >= t->end) t = t->next;
-    return t;
+/* The task of slice k, looked for from *at on, which is that of an earlier slice, of k itself, or none yet. */
+static const reduce_task *task_of(const reducer *r, reduce_task **at, size_t k) {
+    if (!*at) *at = r->tasks;
+    while (k >= (*at)->end) *at = (*at)->next;
+    return *at;
 }
 
-/* Every stage as far as it goes now. Slot k % 2 is free for slice k's scatter once slice k-2 has been added up, and for
- * its gather once that of k-2 is over; a task without a buffer keeps its floats in the slot, too. Returns whether
- * anything moved. */
-static bool progress(reducer *r) {
+/* Slot k % depth is free for slice k's scatter once slice k-depth has been added up, and for its gather once that of
+ * k-depth is over; the floats of a task without a buffer, and what goes over the wire in bf16, lie in the slot until
+ * then, too. */
+bool reducer_progress(reducer *r) {
     bool any = false;
     for (bool moved = true; moved; any = any || moved) {
         moved = false;
-        if (r->posted < r->started && r->posted < r->summed + 2) {
-            r->at_post = task_of(r->at_post ? r->at_post : r->tasks, r->posted);
-            if (r->at_post->buffer || r->posted < r->done + 2) {
-                post_scatter(r, r->at_post, r->posted);
+        if (r->posted < r->started && r->posted < r->summed + r->o.depth) {
+            const reduce_task *t = task_of(r, &r->at_post, r->posted);
+            if ((t->buffer && !r->o.half) || r->posted < r->done + r->o.depth) {
+                if (r->posted == r->done) r->since = clock_seconds();
+                post_scatter(r, t, r->posted);
                 r->posted++;
                 moved = true;
             }
         }
-        if (r->done < r->summed && complete(r, r->gather[r->done % 2])) {
+        if (r->done < r->summed && complete(r, slot_of(r, r->done)->gather)) {
+            take_gathered(r, task_of(r, &r->at_done, r->done), r->done);
+            if (r->done + 1 == r->posted) r->busy += clock_seconds() - r->since;
             r->done++;
             moved = true;
         }
-        if (r->summed < r->posted && r->summed < r->done + 2 && complete(r, r->scatter[r->summed % 2])) {
-            r->at_sum = task_of(r->at_sum ? r->at_sum : r->tasks, r->summed);
-            sum_and_post_gather(r, r->at_sum, r->summed);
+        if (r->summed < r->posted && r->summed < r->done + r->o.depth && complete(r, slot_of(r, r->summed)->scatter)) {
+            sum_and_post_gather(r, task_of(r, &r->at_sum, r->summed), r->summed);
             r->summed++;
             moved = true;
         }
@@ -130,141 +183,73 @@ static bool progress(reducer *r) {
 }
 
 void reducer_drain(reducer *r) {
-    backoff b = backoff_make(WAIT_US);
+    backoff b = backoff_make(REDUCE_WAIT_US);
     while (r->done < r->started) {
-        if (progress(r))
-            b = backoff_make(WAIT_US);
+        if (reducer_progress(r))
+            b = backoff_make(REDUCE_WAIT_US);
         else
             backoff_pause(&b);
     }
 }
 
-void reduce_start(reducer *r, reduce_task *t, float *buffer, size_t n) {
-    *t = (reduce_task){.buffer = buffer, .n = n, .first = r->started};
-    if (r->w->size > 1) r->started += (n + r->slice - 1) / r->slice;
-    t->end = r->started;
+/* The task is whole before `started` tells of it. */
+void reducer_add(reducer *r, reduce_task *t, float *buffer, size_t n) {
+    const size_t first = r->started, slices = r->w->size > 1 ? (n + r->o.slice - 1) / r->o.slice : 0;
+    *t = (reduce_task){.buffer = buffer, .n = n, .first = first, .end = first + slices};
     if (r->last)
         r->last->next = t;
     else
         r->tasks = t;
     r->last = t;
     r->n_tasks++;
-    progress(r);
-}
-
-bool reduce_test(reducer *r, const reduce_task *t) {
-    progress(r);
-    return r->done >= t->end;
+    r->started = first + slices;
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-wr_status reducer_open(reducer *r, world *w, MPI_Comm comm, size_t slice, bool spares) {
+static wr_status open_slot(const reducer *r, reduce_slot *s, bool spare) {
+    wr_status status = WR_OK;
+    const size_t size = (size_t)r->w->size;
+    TRY_ALLOC(s->staging = mem_aligned(size * r->stride, sizeof(float)));
+    TRY_ALLOC(s->scatter = mem_calloc(2 * size, sizeof(MPI_Request)));
+    TRY_ALLOC(s->gather = mem_calloc(2 * size, sizeof(MPI_Request)));
+    if (spare) TRY_ALLOC(s->spare = mem_aligned(r->o.slice, sizeof(float)));
+    if (r->o.half) TRY_ALLOC(s->out = mem_aligned(r->o.slice, sizeof(bf16)));
+    if (r->o.half) TRY_ALLOC(s->in = mem_aligned(size * r->stride, sizeof(bf16)));
+cleanup:
+    return status;
+}
+
+wr_status reducer_open(reducer *r, world *w, MPI_Comm comm, const reduce_options *o, bool spares) {
     wr_status status = WR_OK;
     const size_t size = (size_t)w->size;
-    if (slice > INT_MAX / 2) slice = INT_MAX / 2;
-    *r = (reducer){.w = w, .comm = comm, .slice = slice, .stride = (slice + size - 1) / size};
+    *r = (reducer){.w = w, .comm = comm, .o = *o};
+    if (!r->o.slice) r->o.slice = REDUCE_SLICE;
+    if (r->o.slice > INT_MAX / 2) r->o.slice = INT_MAX / 2;
+    if (!r->o.depth) r->o.depth = REDUCE_DEPTH;
+    r->stride = (r->o.slice + size - 1) / size;
     TRY_ALLOC(r->rows = mem_calloc(size, sizeof *r->rows));
     TRY_ALLOC(r->counts = mem_calloc(size, sizeof *r->counts));
-    for (int i = 0; i < 2; i++) {
-        TRY_ALLOC(r->staging[i] = mem_aligned(size * r->stride, sizeof(float)));
-        TRY_ALLOC(r->scatter[i] = mem_calloc(2 * size, sizeof(MPI_Request)));
-        TRY_ALLOC(r->gather[i] = mem_calloc(2 * size, sizeof(MPI_Request)));
-        if (spares) TRY_ALLOC(r->spare[i] = mem_aligned(slice, sizeof(float)));
-    }
+    TRY_ALLOC(r->slots = mem_calloc(r->o.depth, sizeof *r->slots));
+    for (size_t i = 0; i < r->o.depth; i++) TRY(open_slot(r, &r->slots[i], spares));
 cleanup:
     return status;
 }
 
 void reducer_close(reducer *r) {
-    for (int i = 0; i < 2; i++) {
-        free(r->staging[i]);
-        free(r->spare[i]);
-        free(r->scatter[i]);
-        free(r->gather[i]);
+    for (size_t i = 0; r->slots && i < r->o.depth; i++) {
+        const reduce_slot *s = &r->slots[i];
+        free(s->staging);
+        free(s->spare);
+        free(s->out);
+        free(s->in);
+        free(s->scatter);
+        free(s->gather);
     }
+    free(r->slots);
     free(r->rows);
     free(r->counts);
-    *r = (reducer){0};
-}
-
-wr_status reducer_create(world *w, size_t slice_floats, reducer **out) {
-    wr_status status = WR_OK;
-    MPI_Comm comm = MPI_COMM_NULL;
-    reducer *r = mem_calloc(1, sizeof *r);
-    *out = NULL;
-    if (!r) status = WR_E_NOMEM;
-    if (r) status = reducer_open(r, w, MPI_COMM_NULL, slice_floats ? slice_floats : REDUCE_SLICE, w->size > 1);
-    TRY(world_agree(w, status));
-    MPI_Comm_dup(w->comm, &comm);
-    r->comm = comm;
-    *out = r;
-    r = NULL;
-cleanup:
-    if (r) reducer_close(r);
-    free(r);
-    return status;
-}
-
-/* --- the end ------------------------------------------------------------------------------------------------------ */
-
-static void wait_moving(reducer *r, MPI_Request *request) {
-    backoff b = backoff_make(WAIT_US);
-    for (int done = 0;;) {
-        MPI_Test(request, &done, MPI_STATUS_IGNORE);
-        if (done) return;
-        if (progress(r))
-            b = backoff_make(WAIT_US);
-        else
-            backoff_pause(&b);
-    }
-}
-
-/* Ends what any rank has started: counts are exchanged, and a rank that lags behind joins in the tasks that it lacks,
- * with what its spares happen to hold, so that the messages of the others find their receivers. Returns false on a rank
- * that lagged behind. */
-static bool drain_together(reducer *r) {
-    const uint64_t mine = r->n_tasks;
-    uint64_t most = 0, least = mine;
-    int owner = 0;
-    MPI_Request q;
-    if (r->w->size == 1) return true;
-    MPI_Iallgather(&mine, 1, MPI_UINT64_T, r->counts, 1, MPI_UINT64_T, r->comm, &q);
-    wait_moving(r, &q);
-    for (int p = 0; p < r->w->size; p++) {
-        if (r->counts[p] > most) most = r->counts[p], owner = p;
-        if (r->counts[p] < least) least = r->counts[p];
-    }
-    const reduce_task *t = r->tasks;
-    for (uint64_t i = 0; i < most; i++, t = t ? t->next : NULL) {
-        if (i < least) continue;
-        uint64_t n = owner == r->w->rank ? t->n : 0;
-        MPI_Ibcast(&n, 1, MPI_UINT64_T, owner, r->comm, &q);
-        wait_moving(r, &q);
-        if (i < mine) continue;
-        reduce_task missing;
-        reduce_start(r, &missing, NULL, (size_t)n);
-        reducer_drain(r);
-        r->last = NULL; /* `missing` is done and gone; so are all before it */
-        r->tasks = r->at_post = r->at_sum = NULL;
-    }
-    reducer_drain(r);
-    return mine == most;
-}
-
-wr_status reducer_finish(reducer *r, wr_status mine) {
-    const size_t started = r->n_tasks;
-    if (!drain_together(r) && mine >= 0)
-        mine = wr_fail(WR_E_USAGE, "only %zu gradient sums were started here, more elsewhere", started);
-    r->tasks = r->last = r->at_post = r->at_sum = NULL;
-    r->n_tasks = 0;
-    return world_agree(r->w, mine);
-}
-
-void reducer_free(reducer *r) {
-    if (!r) return;
-    drain_together(r);
-    MPI_Comm_free(&r->comm);
-    reducer_close(r);
-    free(r);
+    r->slots = NULL;
+    r->rows = NULL;
+    r->counts = NULL;
 }

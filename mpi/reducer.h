@@ -2,31 +2,54 @@
 #ifndef WR_MPI_REDUCER_H
 #define WR_MPI_REDUCER_H
 
+#include "base/bf16.h"
 #include "mpi/internal.h"
 #include "mpi/reduce.h"
 
-enum { REDUCE_SLICE = 1 << 18 };
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { REDUCE_SLICE = 1 << 18, REDUCE_DEPTH = 2, REDUCE_WAIT_US = 200 };
+
+/* What a slice under way needs beside its floats. */
+typedef struct reduce_slot {
+    float *staging; /* (size, stride): contributions to this rank's piece */
+    float *spare;   /* (slice): stands in for the buffer of a task that this rank did not start; NULL: none */
+    bf16 *out, *in; /* bf16 on the wire: (slice), (size, stride); else NULL */
+    MPI_Request *scatter, *gather; /* (2 * size) */
+} reduce_slot;
 
 struct reducer {
     world *w;
-    MPI_Comm comm;           /* the world's, or the reducer's own */
-    size_t slice, stride;    /* floats of a slice; of its largest piece */
-    float *staging[2];       /* (size, stride): contributions to this rank's piece, for two slices in flight */
-    float *spare[2];         /* (slice): stands in for the buffer of a task that this rank did not start; NULL: none */
-    float **rows;            /* (size) */
-    MPI_Request *scatter[2]; /* (2 * size) */
-    MPI_Request *gather[2];
-    uint64_t *counts; /* (size): tasks that each rank started */
+    MPI_Comm comm; /* the world's, or the reducer's own */
+    reduce_options o;
+    size_t stride;      /* floats of a slice's largest piece */
+    reduce_slot *slots; /* (o.depth) */
+    float **rows;       /* (size) */
+    uint64_t *counts;   /* (size): tasks that each rank started */
     reduce_task *tasks, *last;
     size_t n_tasks;
-    size_t started; /* slices of all tasks; of them, in this order: sent out, added up, received whole */
-    size_t posted, summed, done;
-    reduce_task *at_post, *at_sum; /* the tasks of slices `posted` and `summed` */
+    /* slices of all tasks; of them, in this order: sent out, added up, received whole. One thread starts, one (the same
+     * or the helper) moves on: `started` and `done` are all that passes between them. */
+    atomic_size_t started, done;
+    size_t posted, summed;
+    reduce_task *at_post, *at_sum, *at_done; /* the tasks of slices `posted`, `summed` and `done` */
+    double since, busy; /* since when slices are under way; seconds they were, since the latest finish */
+    double waited;      /* seconds of the latest finish */
+    /* the helper: sleeps on `wake` (under `sleep`) while nothing is started, and holds `drive` while it moves on */
+    bool helped, quit;
+    pthread_t thread;
+    pthread_mutex_t drive, sleep;
+    pthread_cond_t wake;
 };
 
 /* LOCAL. With spares it can take part in tasks of others. Closed after a failure, too. */
-wr_status reducer_open(reducer *r, world *w, MPI_Comm comm, size_t slice, bool spares);
+wr_status reducer_open(reducer *r, world *w, MPI_Comm comm, const reduce_options *o, bool spares);
 void reducer_close(reducer *r);
+/* Puts a task at the end of the sequence. buffer NULL: one that this rank has no part in. */
+void reducer_add(reducer *r, reduce_task *t, float *buffer, size_t n);
+/* Every stage as far as it goes now. Returns whether anything moved. */
+bool reducer_progress(reducer *r);
 /* Waits until every started task is done. LOCAL, in that only tasks all ranks have started end. */
 void reducer_drain(reducer *r);
 

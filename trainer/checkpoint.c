@@ -192,15 +192,20 @@ cleanup:
 }
 
 /* One line about all that is not as it was, as far as a bit depends on it: "threads: 2 (was 1)". */
-static void say_changes(const char *run, const strbuf *before, const char *now, int64_t ranks_before, int ranks) {
+static void say_changes(const char *run, const strbuf *before, const run_terms *terms, int64_t ranks_before,
+                        int ranks) {
     strbuf said = {0};
-    if (ranks != ranks_before) strbuf_printf(&said, "%d ranks (begun on %lld)", ranks, (long long)ranks_before);
+    const char *now = terms->machine;
+    const bool any_threads = terms->same_bits && strcmp(terms->arithmetic, "f32") == 0;
+    if (ranks != ranks_before && !terms->same_bits)
+        strbuf_printf(&said, "%d ranks (begun on %lld)", ranks, (long long)ranks_before);
     for (const char *line = now ? now : ""; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0)) {
         const size_t n = strcspn(line, "\n"), name = strcspn(line, ":");
         const char *old = name < n ? strbuf_str(before) : "";
         while (*old && strncmp(old, line, name + 1) != 0) old += strcspn(old, "\n") + (old[strcspn(old, "\n")] != 0);
         const size_t old_n = strcspn(old, "\n");
         if (old_n == n && memcmp(old, line, n) == 0) continue;
+        if (any_threads && strncmp(line, "threads", 7) == 0) continue; /* and "threads of OpenBLAS" */
         strbuf_printf(&said, "%s%.*s (was %.*s)", said.len ? ", " : "", (int)n, line,
                       old_n > name + 2 ? (int)(old_n - name - 2) : 7, old_n > name + 2 ? old + name + 2 : "unknown");
     }
@@ -251,7 +256,7 @@ static wr_status load_root(world *w, run_dir *r, model *m, adamw *opt, checkpoin
     TRY(find_whole(r, folder, m, state, &machine, shared, dir));
     if (shared->found) TRY(read_tensors(dir, m, opt));
     TRY(run_rewind(r, shared->n.metrics_bytes, shared->n.metrics_hash, shared->found && !shared->n.options_kept));
-    if (shared->found) say_changes(run_path(r), &machine, state->terms->machine, shared->n.ranks, world_size(w));
+    if (shared->found) say_changes(run_path(r), &machine, state->terms, shared->n.ranks, world_size(w));
 cleanup:
     strbuf_free(&machine);
     return status;

@@ -16,7 +16,8 @@ typedef struct run_terms {
     /* what bits depend on beside options and inputs, "name: value" lines; a run that goes on on another says so. NULL:
      * not told */
     const char *machine;
-    char hash[33]; /* of the options that must stay, for what saved models say of themselves */
+    bool same_bits; /* they do not depend on the number of ranks, nor in f32 on that of threads */
+    char hash[33];  /* of the options that must stay, for what saved models say of themselves */
     /* LOCAL. The options in the file `yaml`, with which the run was begun, are these but for what may change. hash:
      * NULL, or of a run that kept only that in its checkpoints, what the file must have. WR_E_MISMATCH names the
      * options that differ, with both values. NULL: none are compared. */

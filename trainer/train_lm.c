@@ -21,7 +21,7 @@ static wr_status lm_micro(void *scratch, const train_micro *x, step_sums *sums) 
     }
     if (!isfinite(sums->loss)) return WR_OK; /* the loop names it; a backward pass of NaNs would be wasted */
     TRY(lm_logprobs_backward(m, x->work, hidden, p->N, p->rows, p->targets, s->dout, s->dhidden, x->grads));
-    TRY(model_backward(m, &p->batch, x->work, s->dhidden, x->grads));
+    TRY(model_backward_hooked(m, &p->batch, x->work, s->dhidden, x->grads, x->hook));
 cleanup:
     return status;
 }

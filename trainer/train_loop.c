@@ -2,7 +2,7 @@
  *
  *     positions of the step -> this rank's micro-batches -> its records -> terms of the global batch (summed)
  *     for each micro-batch: forward, loss, backward, scaled by 1 / terms: gradients add up to those of the mean
- *     sum over ranks -> norm, clip, AdamW (trainer/update.h) -> a line of metrics
+ *     sum over ranks, begun in the last backward pass -> norm, clip, AdamW (trainer/update.h) -> a line of metrics
  *
  * The scale is by the terms of the whole step, never of a micro-batch or rank: a mean of means would weigh records by
  * what they happen to lie beside. What lies around the steps is trainer/run_loop.h's. */
@@ -139,6 +139,7 @@ static wr_status allocate(trainer *t) {
     size_t n = t->o->global_batch;
     TRY(model_workspace_create(t->start.m, &t->work));
     model_workspace_recompute(t->work, t->o->run.recompute);
+    model_workspace_fix_tiles(t->work, t->o->update.same_bits);
     TRY(updater_create(t->w, t->start.m, &t->u));
     t->records = mem_calloc(n, sizeof *t->records);
     t->lengths = mem_calloc(n, sizeof *t->lengths);
@@ -170,7 +171,7 @@ static void announce(const trainer *t) {
 typedef struct step_report {
     step_sums sums;     /* of all ranks; loss: the sum over terms */
     double terms, loss; /* loss: the mean */
-    double tokens, grad_norm, lr, step_time, reduce_time;
+    double tokens, grad_norm, lr, step_time, reduce_time, reduce_busy, reduce_wait;
     uint64_t epoch;
 } step_report;
 
@@ -184,7 +185,7 @@ static wr_status take_records(trainer *t, int64_t step, rank_plan *plan, sequenc
         uint32_t length = d->lengths[t->records[i]];
         t->lengths[i] = length < t->rule.max_length ? length : (uint32_t)t->rule.max_length;
     }
-    if (status >= 0) status = plan_rank(t->lengths, n, world_size(t->w), world_rank(t->w), t->o->micro_tokens, plan);
+    if (status >= 0) status = plan_shares(t->lengths, n, t->u.shares, t->u.mine, t->o->micro_tokens, plan);
     TRY(world_agree(t->w, status));
     for (size_t i = 0; i < plan->n_items; i++) t->wanted[i] = t->records[plan->items[i]];
     TRY(record_source_fetch(t->data, t->wanted, plan->n_items, t->bytes));
@@ -198,14 +199,20 @@ cleanup:
     return status;
 }
 
-/* Forward and backward of this rank's micro-batches; gradients are those of its share of the global loss. */
-static wr_status share_of_gradient(trainer *t, const rank_plan *plan, const sequence *sequences, double terms,
-                                   step_sums *sums) {
+enum { SUM_LOSS, SUM_CORRECT, SUM_JUDGED };
+
+/* Forward and backward of the micro-batches of `share` from *next on; gradients are those of its share of the global
+ * loss. */
+static wr_status share_of_gradient(trainer *t, size_t share, const rank_plan *plan, size_t *next,
+                                   const sequence *sequences, double terms) {
     wr_status status = WR_OK;
     const model *m = t->start.m;
-    for (size_t i = 0; i < plan->n_micro; i++) {
+    step_sums sums = {0};
+    updater_share(&t->u);
+    for (; *next < plan->n_micro && plan->micro[*next].share == share; ++*next) {
+        const size_t i = *next, n = plan->micro[i].count;
         const sequence *s = sequences + plan->micro[i].first;
-        size_t n = plan->micro[i].count;
+        const bool last = i + 1 == plan->n_micro || plan->micro[i + 1].share != share;
         TRY(packed_fill(&t->pack, &t->rule, s, n, m->config.pad_id));
         const train_micro micro = {.o = t->o,
                                    .m = m,
@@ -214,11 +221,25 @@ static wr_status share_of_gradient(trainer *t, const rank_plan *plan, const sequ
                                    .sequences = s,
                                    .n = n,
                                    .scale = (float)(1 / terms),
-                                   .grads = t->u.grads};
-        TRY(t->kind->micro(t->kind->scratch, &micro, sums));
-        TRY(updater_check_loss(&t->u, sums->loss));
+                                   .grads = t->u.grads,
+                                   .hook = updater_hook(&t->u, last)};
+        TRY(t->kind->micro(t->kind->scratch, &micro, &sums));
+        TRY(updater_check_loss(&t->u, sums.loss));
     }
-    TRY(updater_check_share(&t->u));
+    double *of_share = updater_sums(&t->u);
+    of_share[SUM_LOSS] = sums.loss;
+    of_share[SUM_CORRECT] = sums.correct;
+    of_share[SUM_JUDGED] = sums.judged;
+cleanup:
+    return status;
+}
+
+static wr_status shares_of_gradient(trainer *t, const rank_plan *plan, const sequence *sequences, double terms) {
+    wr_status status = WR_OK;
+    const share_range mine = t->u.mine;
+    size_t next = 0;
+    for (size_t share = mine.first; share < mine.first + mine.count; share++)
+        TRY(share_of_gradient(t, share, plan, &next, sequences, terms));
 cleanup:
     return status;
 }
@@ -227,8 +248,8 @@ static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     wr_status status = WR_OK;
     rank_plan plan = {0};
     sequence *sequences = NULL;
-    step_sums sums = {0};
-    double began = clock_seconds();
+    double began = clock_seconds(), sum[UPDATE_SUMS];
+    TRY(updater_begin(&t->u, &t->o->update));
     TRY(take_records(t, step, &plan, &sequences));
     double totals[2] = {0}; /* loss terms, tokens */
     for (size_t i = 0; i < plan.n_items; i++) {
@@ -236,17 +257,16 @@ static wr_status train_step(trainer *t, int64_t step, step_report *r) {
         totals[1] += (double)sequences[i].n;
     }
     world_sum(t->w, totals, 2);
-    updater_clear(&t->u);
     /* A step whose records hold no target at all has loss 0 and gradient 0. */
     r->terms = totals[0] > 0 ? totals[0] : 1;
     r->tokens = totals[1];
-    TRY(world_agree(t->w, share_of_gradient(t, &plan, sequences, r->terms, &sums)));
+    const wr_status mine = shares_of_gradient(t, &plan, sequences, r->terms);
     double reducing = clock_seconds();
-    TRY(updater_reduce(&t->u, &t->o->update, &r->grad_norm));
-    double sum[3] = {sums.loss, sums.correct, sums.judged};
-    world_sum(t->w, sum, 3);
+    TRY(updater_reduce(&t->u, mine, &r->grad_norm));
+    updater_total(&t->u, sum);
     r->reduce_time = clock_seconds() - reducing;
-    r->sums = (step_sums){sum[0], sum[1], sum[2]};
+    updater_times(&t->u, &r->reduce_busy, &r->reduce_wait);
+    r->sums = (step_sums){sum[SUM_LOSS], sum[SUM_CORRECT], sum[SUM_JUDGED]};
     r->loss = r->sums.loss / r->terms;
     TRY(updater_check_loss(&t->u, r->loss));
     r->lr = run_loop_rate(&t->loop, t->o->update.adam.lr, step);
@@ -273,6 +293,8 @@ static void write_step(const trainer *t, int64_t step, const step_report *r, str
     json_member_int(&j, "epoch", (int64_t)r->epoch);
     json_member_double(&j, "step_time_s", r->step_time);
     json_member_double(&j, "reduce_time_s", r->reduce_time);
+    json_member_double(&j, "reduce_s", r->reduce_busy);
+    json_member_double(&j, "reduce_wait_s", r->reduce_wait);
     json_member_double(&j, "tokens_per_s", r->step_time > 0 ? r->tokens / r->step_time : 0);
     json_end_object(&j);
 }

@@ -23,6 +23,7 @@ typedef struct train_micro {
     size_t n;
     float scale; /* 1 / terms of the global step */
     float *grads;
+    const backward_hook *hook; /* for the micro-batch's one backward pass, or its last; NULL: none */
 } train_micro;
 
 typedef struct train_kind {

@@ -21,7 +21,7 @@ static wr_status reward_micro(void *scratch, const train_micro *x, step_sums *su
     }
     if (!isfinite(sums->loss)) return WR_OK; /* the loop names it */
     TRY(score_backward(x->m, hidden, n, p->rows, s->dout, s->dhidden, x->grads));
-    TRY(model_backward(x->m, &p->batch, x->work, s->dhidden, x->grads));
+    TRY(model_backward_hooked(x->m, &p->batch, x->work, s->dhidden, x->grads, x->hook));
 cleanup:
     return status;
 }

@@ -1,9 +1,18 @@
 /* grads of this rank's records, each divided by the whole step's count  ->  sum over ranks  ->  norm, the same bits on
- * every rank  ->  min(1, limit / norm)  ->  AdamW on every rank's own copy, which so stay equal without being sent. */
+ * every rank  ->  min(1, limit / norm)  ->  AdamW on every rank's own copy, which so stay equal without being sent.
+ *
+ * The sum begins before the backward pass is over. In that of the last micro-batch a layer's gradient is final when the
+ * pass leaves the layer, and its range is handed to the reduction task then:
+ *
+ *     backward    head ─ layer L ─ layer L-1 ─ … ─ layer 1 ─ embedding ─ norm, AdamW
+ *     sums              └─ head ──┴─ layer L ───────┴─ …          └ what is left is waited for
+ *
+ * Which ranges there are and in what order is the model's, so that ranks without a last micro-batch (fewer records than
+ * ranks) start the same ones at the end. A gradient that is not finite is found when its range is about to be started:
+ * that rank starts no more, and all hear of it where they meet. */
 #include "trainer/update.h"
 
 #include "base/mem.h"
-#include "mpi/reduce.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,47 +29,121 @@ const option_spec optimizer_rows[] = {
 };
 
 const option_spec reduce_rows[] = {
-    OPTION_INT(update_options, reduce_slice, "reduce-slice", "0", "FLOATS", 0, 1e9,
+    OPTION_INT(update_options, reduce.slice, "reduce-slice", "0", "FLOATS", 0, 1e9,
                "slice of the gradient sum; 0: chosen here; no bit depends on it", .resume = RESUME_FREE),
+    OPTION_INT(update_options, reduce.depth, "reduce-depth", "0", "N", 0, 64,
+               "slices under way at a time; 0: chosen here; no bit depends on it", .resume = RESUME_FREE),
+    OPTION_CHOICE(update_options, reduce.half, "reduce-dtype", "f32", "f32|bf16",
+                  "gradients on their way between ranks; bf16: half the bytes, rounded"),
+    OPTION_CHOICE(update_options, reduce.background, "overlap", "on", "off|on",
+                  "sum gradients over ranks while the backward pass goes on; no bit depends on it",
+                  .resume = RESUME_FREE),
+    OPTION_FLAG(update_options, same_bits, "same-bits-any-ranks", NULL,
+                "the same bits on 1, 2, 4, 8 ranks (f32: and with any number of threads): more memory, and some time"),
+    OPTION_INT(update_options, parts, "same-bits-parts", "8", "N", 1, 1024,
+               "parts that a step is cut into for that, a power of two, at least as many as ranks"),
     {0},
 };
+
+wr_status update_options_check(const update_options *o, const world *w) {
+    if (!o->same_bits) return WR_OK;
+    if (o->parts & (o->parts - 1)) return wr_fail(WR_E_USAGE, "--same-bits-parts %zu: give a power of two", o->parts);
+    if (o->parts < (size_t)world_size(w))
+        return wr_fail(WR_E_USAGE,
+                       "--same-bits-any-ranks: %d ranks, but a step has %zu parts; begin the run with "
+                       "--same-bits-parts N, a power of two, at least as many as the ranks",
+                       world_size(w), o->parts);
+    return WR_OK;
+}
 
 wr_status updater_create(world *w, model *m, updater *out) {
     wr_status status = WR_OK;
     *out = (updater){.w = w, .m = m, .x = model_trainables(m)};
     TRY(adamw_create(out->x.n, &out->opt));
-    out->grads = mem_aligned(out->x.n, sizeof *out->grads);
-    if (!out->grads) TRY(wr_fail(WR_E_NOMEM, "out of memory for the gradients of %zu parameters", out->x.n));
+    TRY(gradient_tree_create(out->x.n, 1, &out->tree));
+    TRY_ALLOC(out->tasks = mem_calloc(model_parts(m), sizeof *out->tasks));
 cleanup:
     if (status < 0) updater_free(out);
     return status;
 }
 
 void updater_free(updater *u) {
-    free(u->grads);
+    reducer_free(u->r);
+    gradient_tree_free(&u->tree);
     adamw_free(&u->opt);
+    free(u->tasks);
+    free(u->sums);
     *u = (updater){0};
 }
 
-/* In blocks, so that every thread touches, and on first touch places, its own part of the buffer. */
-void updater_clear(updater *u) {
-    enum { BLOCK = 1 << 20 };
-    const size_t n = u->x.n, blocks = (n + BLOCK - 1) / BLOCK;
-#pragma omp parallel for schedule(static)
-    for (size_t b = 0; b < blocks; b++) {
-        const size_t left = n - b * BLOCK;
-        memset(u->grads + b * BLOCK, 0, (left < BLOCK ? left : BLOCK) * sizeof *u->grads);
+/* --- a step ------------------------------------------------------------------------------------------------------- */
+
+static wr_status divide(updater *u, size_t shares) {
+    wr_status status = WR_OK;
+    u->shares = 0;
+    u->mine = rank_shares(shares, (size_t)world_size(u->w), (size_t)world_rank(u->w));
+    free(u->sums);
+    TRY_ALLOC(u->sums = mem_calloc(shares * UPDATE_SUMS, sizeof *u->sums));
+    if (u->tree.count != u->mine.count) {
+        gradient_tree_free(&u->tree);
+        TRY(gradient_tree_create(u->x.n, u->mine.count, &u->tree));
     }
+    u->shares = shares;
+cleanup:
+    return status;
+}
+
+static bool same_reducer(const reduce_options *a, const reduce_options *b) {
+    return a->slice == b->slice && a->depth == b->depth && a->half == b->half && a->background == b->background;
+}
+
+wr_status updater_begin(updater *u, const update_options *o) {
+    wr_status status = WR_OK;
+    const size_t ranks = (size_t)world_size(u->w), shares = o->same_bits ? o->parts : ranks;
+    if (u->shares != shares) TRY(world_agree(u->w, divide(u, shares)));
+    if (ranks > 1 && !(u->r && same_reducer(&u->made_with, &o->reduce))) {
+        reducer_free(u->r);
+        u->r = NULL;
+        TRY(reducer_create(u->w, &o->reduce, &u->r));
+        u->made_with = o->reduce;
+    }
+    memset(u->sums, 0, shares * UPDATE_SUMS * sizeof *u->sums);
+    gradient_tree_restart(&u->tree);
+    u->next_part = model_parts(u->m);
+cleanup:
+    return status;
+}
+
+void updater_share(updater *u) { u->grads = gradient_tree_leaf(&u->tree); }
+
+double *updater_sums(updater *u) { return u->sums + (u->mine.first + u->tree.begun - 1) * UPDATE_SUMS; }
+
+void updater_total(updater *u, double total[UPDATE_SUMS]) {
+    const bool one_each = u->shares == (size_t)world_size(u->w);
+    memcpy(total, u->sums + u->mine.first * UPDATE_SUMS, UPDATE_SUMS * sizeof *total);
+    world_sum(u->w, one_each ? total : u->sums, (one_each ? 1 : u->shares) * UPDATE_SUMS);
+    if (one_each) return;
+    memset(total, 0, UPDATE_SUMS * sizeof *total);
+    for (size_t i = 0; i < u->shares * UPDATE_SUMS; i++) total[i % UPDATE_SUMS] += u->sums[i];
+}
+
+/* --- what is not finite ------------------------------------------------------------------------------------------- */
+
+/* The tensors of a range. */
+static trainables tensors_of(trainables x, float_range r) {
+    while (x.n_tensors && x.tensors->offset < r.begin) x.tensors++, x.n_tensors--;
+    while (x.n_tensors && x.tensors[x.n_tensors - 1].offset >= r.end) x.n_tensors--;
+    return x;
 }
 
 /* LOCAL. WR_E_NUMERIC naming rank, host, `what` and its value, and the tensor that a NaN or infinity is in, if one is:
- * of `values` (laid out as x; they are called `kind`), or of the model below adapters. */
-static wr_status updater_not_finite(const updater *u, const char *kind, const float *values, const char *what,
-                                    double value) {
+ * of x in `values` (laid out as the trainables; they are called `kind`), or of the model below adapters. */
+static wr_status updater_not_finite(const updater *u, trainables x, const char *kind, const float *values,
+                                    const char *what, double value) {
     char where[200] = "no tensor alone is the cause";
     size_t at = 0;
     const model *m = u->m;
-    const tensor_info *bad = first_nonfinite(u->x.tensors, u->x.n_tensors, values, &at);
+    const tensor_info *bad = first_nonfinite(x.tensors, x.n_tensors, values, &at);
     if (!bad && m->lora && m->params) {
         bad = first_nonfinite(m->tensors, m->n_tensors, m->params, &at);
         kind = "weight";
@@ -74,23 +157,61 @@ static wr_status updater_not_finite(const updater *u, const char *kind, const fl
 }
 
 wr_status updater_check_loss(const updater *u, double loss) {
-    return isfinite(loss) ? WR_OK : updater_not_finite(u, "weight", u->x.values, "the loss", loss);
+    return isfinite(loss) ? WR_OK : updater_not_finite(u, u->x, "weight", u->x.values, "the loss", loss);
 }
 
-wr_status updater_check_share(const updater *u) {
-    const double norm = global_norm(u->grads, u->x.n);
-    return isfinite(norm) ? WR_OK : updater_not_finite(u, "gradient", u->grads, "the gradient's norm", norm);
+/* --- the sum ------------------------------------------------------------------------------------------------------ */
+
+/* One range of this rank's gradient is final: the shares' parts of it are added up, looked at, and given to the sum
+ * over ranks. */
+static wr_status range_ready(void *context, size_t part, float_range range) {
+    updater *u = context;
+    double squares[NORM_PIECES] = {0};
+    float *sum = u->tree.level[0];
+    gradient_tree_sum(&u->tree, range);
+    norm_squares(sum + range.begin, range, u->x.n, squares);
+    const double norm = norm_of_squares(squares);
+    if (!isfinite(norm))
+        return updater_not_finite(u, tensors_of(u->x, range), "gradient", sum, "the gradient's norm", norm);
+    if (u->r) reduce_start(u->r, &u->tasks[part], sum + range.begin, range.end - range.begin);
+    u->next_part = part;
+    return WR_OK;
 }
 
-wr_status updater_reduce(updater *u, const update_options *o, double *norm) {
+const backward_hook *updater_hook(updater *u, bool last) {
+    if (!u->r || !u->made_with.background || !last || u->tree.begun < u->mine.count) return NULL;
+    u->hook = (backward_hook){range_ready, u};
+    return &u->hook;
+}
+
+static wr_status start_rest(updater *u) {
     wr_status status = WR_OK;
-    TRY(reduce_sum(u->w, u->grads, u->x.n, o->reduce_slice));
+    while (u->next_part > 0) {
+        const size_t part = u->next_part - 1;
+        const float_range range = model_part(u->m, part);
+        if (range.begin < range.end) TRY(range_ready(u, part, range));
+        u->next_part = part;
+    }
+cleanup:
+    return status;
+}
+
+wr_status updater_reduce(updater *u, wr_status mine, double *norm) {
+    wr_status status = WR_OK;
+    if (mine >= 0) mine = start_rest(u);
+    TRY(u->r ? reducer_finish(u->r, mine) : mine);
+    u->grads = u->tree.level[0];
     *norm = global_norm(
         u->grads, u->x.n); /* the sum has the same bits on every rank, so every rank comes to the same answer here */
     if (!isfinite(*norm))
-        TRY(updater_not_finite(u, "gradient summed over ranks", u->grads, "the summed gradient's norm", *norm));
+        TRY(updater_not_finite(u, u->x, "gradient summed over ranks", u->grads, "the summed gradient's norm", *norm));
 cleanup:
     return status;
+}
+
+void updater_times(const updater *u, double *busy_s, double *waited_s) {
+    *busy_s = *waited_s = 0;
+    if (u->r) reduce_times(u->r, busy_s, waited_s);
 }
 
 void updater_apply(updater *u, const update_options *o, double norm, double lr) {

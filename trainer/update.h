@@ -1,44 +1,83 @@
 /* The end of an optimizer step, which every objective shares: the gradient of each rank's share is summed over ranks,
  * its norm taken, a NaN or infinity named, the gradient clipped, AdamW applied, and what the forward pass reads made
- * anew. One rule for train and dpo: a step of equal gradients is the same step. */
+ * anew. One rule for train and dpo: a step of equal gradients is the same step.
+ *
+ *     updater_begin(u, o);
+ *     for each of u->mine's shares: updater_share(u);
+ *         for each micro-batch of it: … model_backward_hooked(…, u->grads, updater_hook(u, it is the share's last));
+ *     updater_reduce(u, how this rank's part went, &norm);   updater_total(u, sums);   updater_apply(…); */
 #ifndef WR_TRAINER_UPDATE_H
 #define WR_TRAINER_UPDATE_H
 
 #include "base/option_row.h"
+#include "mpi/reduce.h"
 #include "mpi/world.h"
+#include "trainer/gradient_tree.h"
 #include "trainer/optimizer.h"
+#include "trainer/packing/micro_batch_plan.h"
+
+typedef struct update_options {
+    adamw_options adam;
+    double grad_clip;      /* largest global norm; 0: off */
+    reduce_options reduce; /* background: ranges are summed over ranks while the backward pass goes on */
+    bool same_bits;        /* `parts` shares a step, on any number of ranks up to that, give the same bits */
+    size_t parts;          /* a power of two */
+} update_options;
+/* Of update_options, but for --lr, of which each command has its own. */
+extern const option_spec optimizer_rows[]; /* --weight-decay --beta1 --beta2 --eps --grad-clip */
+/* --reduce-slice --reduce-depth --reduce-dtype --overlap --same-bits-any-ranks --same-bits-parts */
+extern const option_spec reduce_rows[];
+/* WR_E_USAGE: parts that are no power of two, or fewer than ranks. LOCAL. */
+wr_status update_options_check(const update_options *o, const world *w);
+
+enum { UPDATE_SUMS = 8 };
 
 typedef struct updater {
     world *w;
     model *m;     /* this rank's copy; not owned */
     trainables x; /* what is trained: the model's parameters, or its adapters */
-    float *grads; /* (x.n) */
+    float *grads; /* (x.n) where the backward pass of the current share adds to; after updater_reduce the step's sum */
     adamw opt;
+    /* of the step */
+    size_t shares;    /* in all */
+    share_range mine; /* this rank's */
+    /* its own */
+    gradient_tree tree;
+    double *sums; /* (shares, UPDATE_SUMS) */
+    reducer *r;   /* NULL: one rank, or no step yet */
+    reduce_options made_with;
+    reduce_task *tasks; /* (model_parts) */
+    size_t next_part;   /* all parts from it on are summed here, and being summed over ranks */
+    backward_hook hook;
 } updater;
-
-typedef struct update_options {
-    adamw_options adam;
-    double grad_clip;    /* largest global norm; 0: off */
-    size_t reduce_slice; /* floats, 0: the default; no bit depends on it */
-} update_options;
-/* Of update_options, but for --lr, of which each command has its own. */
-extern const option_spec optimizer_rows[]; /* --weight-decay --beta1 --beta2 --eps --grad-clip */
-extern const option_spec reduce_rows[];    /* --reduce-slice */
 
 /* LOCAL. WR_E_NOMEM. m must outlive it. */
 wr_status updater_create(world *w, model *m, updater *out);
-void updater_free(updater *u);  /* of one that is all zero, too */
-void updater_clear(updater *u); /* LOCAL. The gradients, before a step adds to them. */
+void updater_free(updater *u); /* COLLECTIVE after a step. Of one that is all zero, too */
 
-/* LOCAL. WR_E_NUMERIC when the loss of this rank's share is not finite, or its gradient: names rank, host, value,
- * and the tensor that a NaN or infinity is in, if one is. */
+/* COLLECTIVE. Before a step: `shares` and `mine` are then those of o. WR_E_NOMEM. */
+wr_status updater_begin(updater *u, const update_options *o);
+/* LOCAL. The next of this rank's shares: u->grads is its gradient, zeroed. */
+void updater_share(updater *u);
+/* LOCAL. What the backward pass of a micro-batch is to tell of its parts; `last`: the share's last micro-batch. NULL:
+ * nothing. */
+const backward_hook *updater_hook(updater *u, bool last);
+/* LOCAL. (UPDATE_SUMS) of the current share, for the step's figures. */
+double *updater_sums(updater *u);
+
+/* LOCAL. WR_E_NUMERIC when the loss of this rank's share is not finite: names rank, host, value, and the weight that is
+ * a NaN or infinity, if one is. */
 wr_status updater_check_loss(const updater *u, double loss);
-wr_status updater_check_share(const updater *u);
 
-/* COLLECTIVE. Sums the gradients over ranks; *norm is the same on every rank. WR_E_NUMERIC (on every rank) when it is
- * not finite: nothing is changed then. */
-wr_status updater_reduce(updater *u, const update_options *o, double *norm);
+/* COLLECTIVE. Sums the gradients over shares and ranks; *norm is the same on every rank. mine: how this rank's shares
+ * went; ranks agree on it. WR_E_NUMERIC when the gradient of a rank, or the sum, is not finite: nothing is changed
+ * then. */
+wr_status updater_reduce(updater *u, wr_status mine, double *norm);
+/* COLLECTIVE. updater_sums over all shares, in their order. */
+void updater_total(updater *u, double total[UPDATE_SUMS]);
 /* LOCAL. Clips by the norm of updater_reduce, as clip_scale says, and makes the step. */
 void updater_apply(updater *u, const update_options *o, double norm, double lr);
+/* LOCAL. As reduce_times, of the latest updater_reduce; zeros on one rank. */
+void updater_times(const updater *u, double *busy_s, double *waited_s);
 
 #endif

@@ -7,7 +7,12 @@
  * kernels round differently.
  *
  * f32 backward (dX, dW) has no such need and is two thirds of the arithmetic of training: OpenBLAS. Its bits repeat for
- * the same shapes and number of threads. Small products stay with the own kernel, where a call costs less.
+ * the same shapes and number of threads. Small products stay with the own kernel, where a call costs less. Where no bit
+ * may depend on the number of threads, a product is cut into tiles by its shape alone, and each is OpenBLAS' on the one
+ * thread that takes it:
+ *
+ *     C  | 0 | 1 | 2 |     tiles of TILE_ROWS x TILE_COLUMNS; no sum goes across tiles, so which thread takes
+ *        | 3 | 4 | 5 |     which changes nothing
  *
  * bf16 is oneDNN's (matmul_onednn.c). */
 #include "model/kernels/matmul_onednn.h"
@@ -22,6 +27,38 @@
 #define BLAS_FROM (64.0 * 64.0 * 64.0)
 
 static bool blas(size_t M, size_t N, size_t K) { return (double)M * (double)N * (double)K >= BLAS_FROM; }
+
+enum { TILE_ROWS = 256, TILE_COLUMNS = 512 };
+
+/* C (M,N) = beta C + A B, or A^T B. */
+typedef struct gemm {
+    CBLAS_TRANSPOSE transposed;
+    size_t M, N, K, lda, ldb;
+    const float *A, *B;
+    float beta, *C;
+} gemm;
+
+static void gemm_part(const gemm *g, size_t i, size_t j, size_t m, size_t n) {
+    openblas.cblas_sgemm(CblasRowMajor, g->transposed, CblasNoTrans, (int)m, (int)n, (int)g->K, 1.0f,
+                         g->A + i * (g->transposed == CblasTrans ? 1 : g->lda), (int)g->lda, g->B + j, (int)g->ldb,
+                         g->beta, g->C + i * g->N + j, (int)g->N);
+}
+
+static wr_status gemm_run(const matmul *c, const gemm *g) {
+    const wr_status status = blas_library_load();
+    if (status < 0) return status;
+    if (!matmul_tiles_fixed(c)) {
+        gemm_part(g, 0, 0, g->M, g->N);
+        return status;
+    }
+    const size_t down = (g->M + TILE_ROWS - 1) / TILE_ROWS, across = (g->N + TILE_COLUMNS - 1) / TILE_COLUMNS;
+#pragma omp parallel for schedule(dynamic)
+    for (size_t t = 0; t < down * across; t++) {
+        const size_t i = t / across * TILE_ROWS, j = t % across * TILE_COLUMNS, m = g->M - i, n = g->N - j;
+        gemm_part(g, i, j, m < TILE_ROWS ? m : TILE_ROWS, n < TILE_COLUMNS ? n : TILE_COLUMNS);
+    }
+    return status;
+}
 
 wr_status matmul_xwt(matmul *c, precision p, size_t M, size_t N, size_t K, const void *X, size_t ldx, const void *W,
                      void *Y, size_t ldy, bool y_f32, bool add) {
@@ -61,11 +98,16 @@ wr_status matmul_dx(matmul *c, precision p, size_t M, size_t N, size_t K, const 
         kernels()->dx(M, N, K, dY, ldy, W, dX, add);
         return WR_OK;
     }
-    const wr_status status = blas_library_load();
-    if (status >= 0)
-        openblas.cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)M, (int)K, (int)N, 1.0f, dY, (int)ldy, W,
-                             (int)K, add ? 1.0f : 0.0f, dX, (int)K);
-    return status;
+    return gemm_run(c, &(gemm){.transposed = CblasNoTrans,
+                               .M = M,
+                               .N = K,
+                               .K = N,
+                               .lda = ldy,
+                               .ldb = K,
+                               .A = dY,
+                               .B = W,
+                               .beta = add ? 1.0f : 0.0f,
+                               .C = dX});
 }
 
 wr_status matmul_dw_add(matmul *c, precision p, size_t M, size_t N, size_t K, const void *dY, size_t ldy, const void *X,
@@ -87,9 +129,14 @@ wr_status matmul_dw_add(matmul *c, precision p, size_t M, size_t N, size_t K, co
         kernels()->dw_add(M, N, K, dY, ldy, X, dW);
         return WR_OK;
     }
-    const wr_status status = blas_library_load();
-    if (status >= 0)
-        openblas.cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)N, (int)K, (int)M, 1.0f, dY, (int)ldy, X,
-                             (int)K, 1.0f, dW, (int)K);
-    return status;
+    return gemm_run(c, &(gemm){.transposed = CblasTrans,
+                               .M = N,
+                               .N = K,
+                               .K = M,
+                               .lda = ldy,
+                               .ldb = K,
+                               .A = dY,
+                               .B = X,
+                               .beta = 1.0f,
+                               .C = dW});
 }

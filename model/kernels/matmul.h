@@ -19,6 +19,9 @@ typedef struct matmul matmul;
 wr_status matmul_create(matmul **out);
 void matmul_free(matmul *c);
 size_t matmul_bytes(const matmul *c);
+/* on: no bit of an f32 matmul_dx or matmul_dw_add depends on the number of threads. They are cut into tiles that follow
+ * from the shape alone, each of which is OpenBLAS' on one thread. Other bits than when off. */
+void matmul_fix_tiles(matmul *c, bool on);
 
 /* X, W in p; Y in p, or f32 where y_f32 (in f32 it is anyway).  Y(M,N) = X(M,K) W(N,K)^T, or += when add. */
 wr_status matmul_xwt(matmul *c, precision p, size_t M, size_t N, size_t K, const void *X, size_t ldx, const void *W,

@@ -28,7 +28,8 @@ typedef struct product {
 } product;
 
 struct matmul {
-    bool wide; /* oneDNN has no bf16 product for this CPU: matmul_wide.c */
+    bool wide;        /* oneDNN has no bf16 product for this CPU: matmul_wide.c */
+    bool fixed_tiles; /* of f32 backward products: matmul.c */
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     product *slots;
@@ -96,6 +97,10 @@ void matmul_free(matmul *c) {
     free(c->scratch);
     free(c);
 }
+
+void matmul_fix_tiles(matmul *c, bool on) { c->fixed_tiles = on; }
+
+bool matmul_tiles_fixed(const matmul *c) { return c && c->fixed_tiles; }
 
 size_t matmul_bytes(const matmul *c) { return sizeof *c + SLOTS * sizeof *c->slots + c->scratch_bytes; }
 

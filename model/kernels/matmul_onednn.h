@@ -11,6 +11,9 @@ typedef struct onednn_shape {
     bool c_f32, add;
 } onednn_shape;
 
+/* What matmul_fix_tiles said. */
+bool matmul_tiles_fixed(const matmul *c);
+
 wr_status onednn_product(matmul *c, const onednn_shape *s, const void *A, const void *B, void *C);
 
 #endif

@@ -59,7 +59,7 @@ static void test_overlap(void **state) {
     const backward_hook hook = {start, &o};
     CHECK(backward(m, whole, NULL) == WR_OK);
     CHECK(reduce_sum(the_world, whole, n, 0) == WR_OK);
-    CHECK(reducer_create(the_world, 500, &o.r) == WR_OK);
+    CHECK(reducer_create(the_world, &(reduce_options){.slice = 500}, &o.r) == WR_OK);
     CHECK(reducer_finish(o.r, backward(m, parts, &hook)) == WR_OK);
     CHECK(o.started == PARTS && memcmp(whole, parts, n * sizeof *parts) == 0);
     reducer_free(o.r);
@@ -77,7 +77,7 @@ static void test_failure(void **state) {
     float *whole = calloc(n, sizeof *whole), *parts = calloc(n, sizeof *parts);
     overlap o = {.grads = parts, .fail_at = bad ? 2 : SIZE_MAX};
     const backward_hook hook = {start, &o};
-    CHECK(reducer_create(the_world, 500, &o.r) == WR_OK);
+    CHECK(reducer_create(the_world, &(reduce_options){.slice = 500}, &o.r) == WR_OK);
     CHECK(reducer_finish(o.r, backward(m, parts, &hook)) == (bad ? WR_E_FAILED : WR_E_PEER));
     CHECK(strstr(wr_error(), "part 2 cannot be had") != NULL);
     o.fail_at = SIZE_MAX;

@@ -1,5 +1,6 @@
 /* Gradient sums as tasks beside other work: the bits of the blocking sum, whatever runs in between, however many are in
  * flight, and no rank left waiting when another fails on the way. */
+#include "base/bf16.h"
 #include "base/rng.h"
 #include "mpi/reduce.h"
 
@@ -24,9 +25,13 @@ static float *sums(size_t n) {
     return x;
 }
 
+static reduce_options the_options; /* of reducer_of, but for the slice */
+
 static reducer *reducer_of(size_t slice) {
     reducer *r = NULL;
-    CHECK(reducer_create(the_world, slice, &r) == WR_OK);
+    reduce_options o = the_options;
+    o.slice = slice;
+    CHECK(reducer_create(the_world, &o, &r) == WR_OK);
     return r;
 }
 
@@ -157,14 +162,63 @@ static void test_free_unfinished(void **state) {
     free(expect);
 }
 
+/* What goes over the wire in bf16: rounded, summed in f32 along the same tree, and rounded again, whoever owns what. */
+static void test_half(void **state) {
+    (void)state;
+    static const size_t sizes[] = {1, 3, 5000, N}, slices[] = {0, 37, SLICE};
+    const int me = world_rank(the_world), size = world_size(the_world);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (size_t k = 0; k < sizeof slices / sizeof *slices; k++) {
+            const size_t n = sizes[s];
+            float *expect = values(n, me), *x = values(n, me);
+            for (size_t i = 0; i < n && size > 1; i++) expect[i] = bf16_to_f32(bf16_from_f32(expect[i]));
+            CHECK(reduce_sum_ref(the_world, expect, n) == WR_OK);
+            for (size_t i = 0; i < n && size > 1; i++) expect[i] = bf16_to_f32(bf16_from_f32(expect[i]));
+            the_options.half = true;
+            reducer *r = reducer_of(slices[k]);
+            the_options.half = false;
+            reduce_task task[2];
+            for (int round = 0; round < 2; round++) {
+                float *again = values(n, me);
+                memcpy(x, again, n * sizeof *x);
+                free(again);
+                reduce_start(r, &task[0], x, n / 2);
+                reduce_start(r, &task[1], x + n / 2, n - n / 2);
+                CHECK(reducer_finish(r, WR_OK) == WR_OK);
+                CHECK(memcmp(x, expect, n * sizeof *x) == 0 && x[n] == 12345.0f);
+            }
+            reducer_free(r);
+            free(x);
+            free(expect);
+        }
+}
+
+/* All of it with a helper thread, and with other depths. */
+static void test_helped(void **state) {
+    static const reduce_options all[] = {{.background = true}, {.background = true, .depth = 5}, {.depth = 1}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        the_options = all[i];
+        test_ranges_in_flight(state);
+        test_failing_rank(state);
+        test_forgotten_range(state);
+        test_free_unfinished(state);
+        test_half(state);
+    }
+    the_options = (reduce_options){0};
+}
+
 int main(int argc, char **argv) {
     if (world_create(&argc, &argv, &the_world) < 0) {
         fprintf(stderr, "%s\n", wr_error());
         return 1;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_between_collectives),
-                                       cmocka_unit_test(test_ranges_in_flight), cmocka_unit_test(test_failing_rank),
-                                       cmocka_unit_test(test_forgotten_range), cmocka_unit_test(test_free_unfinished)};
+                                       cmocka_unit_test(test_ranges_in_flight),
+                                       cmocka_unit_test(test_failing_rank),
+                                       cmocka_unit_test(test_forgotten_range),
+                                       cmocka_unit_test(test_free_unfinished),
+                                       cmocka_unit_test(test_half),
+                                       cmocka_unit_test(test_helped)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     world_free(the_world);
     return failed != 0;

@@ -52,7 +52,7 @@ wr_status plan_rank(const uint32_t *lengths, size_t n, int world_size, int rank,
     for (size_t i = 0; i < n; i++) {
         if (owner[i] != rank) continue;
         if (!out->n_micro || tokens + lengths[i] > max_tokens) {
-            out->micro[out->n_micro++] = (micro_batch){out->n_items, 0};
+            out->micro[out->n_micro++] = (micro_batch){.first = out->n_items, .share = (size_t)rank};
             tokens = 0;
         }
         out->items[out->n_items++] = (uint32_t)i;
@@ -71,4 +71,55 @@ void rank_plan_free(rank_plan *p) {
     free(p->items);
     free(p->micro);
     *p = (rank_plan){0};
+}
+
+share_range rank_shares(size_t shares, size_t ranks, size_t rank) {
+    share_range r = {rank, 1};
+    if (shares == ranks) return r;
+    r = (share_range){0, shares};
+    for (size_t lo = 0, hi = ranks; hi - lo > 1;) { /* as mpi/reducer.c halves the ranks */
+        const size_t mid = lo + (hi - lo) / 2;
+        r.count /= 2;
+        if (rank < mid) {
+            hi = mid;
+        } else {
+            lo = mid;
+            r.first += r.count;
+        }
+    }
+    return r;
+}
+
+static wr_status append(rank_plan *to, const rank_plan *from) {
+    wr_status status = WR_OK;
+    uint32_t *items = mem_realloc(to->items, to->n_items + from->n_items + 1, sizeof *items);
+    TRY_ALLOC(items);
+    to->items = items;
+    micro_batch *micro = mem_realloc(to->micro, to->n_micro + from->n_micro + 1, sizeof *micro);
+    TRY_ALLOC(micro);
+    to->micro = micro;
+    memcpy(to->items + to->n_items, from->items, from->n_items * sizeof *items);
+    for (size_t i = 0; i < from->n_micro; i++) {
+        to->micro[to->n_micro] = from->micro[i];
+        to->micro[to->n_micro++].first += to->n_items;
+    }
+    to->n_items += from->n_items;
+cleanup:
+    return status;
+}
+
+wr_status plan_shares(const uint32_t *lengths, size_t n, size_t shares, share_range r, size_t max_tokens,
+                      rank_plan *out) {
+    wr_status status = WR_OK;
+    rank_plan one = {0};
+    *out = (rank_plan){0};
+    for (size_t i = 0; i < r.count; i++) {
+        TRY(plan_rank(lengths, n, (int)shares, (int)(r.first + i), max_tokens, &one));
+        TRY(append(out, &one));
+        rank_plan_free(&one);
+    }
+cleanup:
+    rank_plan_free(&one);
+    if (status < 0) rank_plan_free(out);
+    return status;
 }
