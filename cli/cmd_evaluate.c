@@ -101,6 +101,8 @@ static void write_reward(json_writer *j, const reward_figures *f) {
     json_member_double(j, "mae", f->mae);
     json_member_double(j, "spearman", f->spearman);
     json_member_double(j, "quadratic_kappa", f->kappa);
+    json_member_double(j, "rank_violations", f->violations);
+    if (!isnan(f->spread)) json_member_double(j, "spread", f->spread);
     json_member_array(j, "mean_score_by_label");
     for (int k = 0; k < f->classes; k++) json_double(j, f->mean_score[k]);
     json_end_array(j);

@@ -32,12 +32,14 @@ static const option_group score_groups[] = {
     OPTION_GROUP(adapter_rows, score_call, model),
     {0},
 };
-static const char *const OUTPUT_NAMES[] = {"score", "logits", NULL};
+static const char *const OUTPUT_NAMES[] = {"score", "logits", NULL}, *const SPREAD_NAMES[] = {"score", "logits",
+                                                                                              "spread", NULL};
 
 enum { BATCH_LINES = 256 };
 
 typedef struct scorer {
     reward_model r;
+    bool spread; /* its objective tells one */
     score_scratch *scratch;
     size_t batch_tokens;
     arena *memory;
@@ -89,7 +91,7 @@ cleanup:
 }
 
 static void write_fields(const scorer *s, size_t i, jsonl_item *item) {
-    const size_t N = s->r.m->config.n_outputs;
+    const size_t N = config_logits(&s->r.m->config);
     if (!isfinite(s->scores[i])) {
         wr_fail(WR_E_NUMERIC, "the model's score is not a number");
         jsonl_fail(item);
@@ -100,6 +102,8 @@ static void write_fields(const scorer *s, size_t i, jsonl_item *item) {
     json_member_array(&w, "logits");
     for (size_t k = 0; k < N; k++) json_double(&w, s->logits[i * N + k]);
     json_end_array(&w);
+    const objective_use *u = &s->r.objective;
+    if (s->spread) json_member_double(&w, "spread", u->kind->spread(u, s->logits + i * N));
 }
 
 static wr_status score_lines(void *context, jsonl_item *items, size_t n) {
@@ -136,10 +140,11 @@ static wr_status run_score(const options *o, world *w) {
     TRY(reward_model_open(c.model.dir, &c.reading, c.max_length, &s->r));
     TRY(score_scratch_create(&s->r, &s->scratch));
     s->memory = arena_create();
-    s->logits = mem_calloc(BATCH_LINES * s->r.m->config.n_outputs, sizeof *s->logits);
+    s->logits = mem_calloc(BATCH_LINES * config_logits(&s->r.m->config), sizeof *s->logits);
     TRY_ALLOC(s->memory);
     TRY_ALLOC(s->logits);
-    TRY(jsonl_run(&c.files, BATCH_LINES, OUTPUT_NAMES, score_lines, s));
+    s->spread = s->r.recorded && s->r.objective.kind->spread && s->r.rule == s->r.objective.kind->rule;
+    TRY(jsonl_run(&c.files, BATCH_LINES, s->spread ? SPREAD_NAMES : OUTPUT_NAMES, score_lines, s));
 cleanup:
     if (s) {
         score_scratch_free(s->scratch);

@@ -53,6 +53,8 @@ static const option_spec lm_rows[] = {
 static const option_spec reward_rows[] = {
     OPTION_NAMED("objective", OPT_CHOICE, "ordinal", OBJECTIVE_NAMES,
                  "what the outputs of the score head are trained to say"),
+    OPTION_FLOAT(train_options, label_smoothing, "label-smoothing", "0", "X", 0, 0.999,
+                 "targets 1 and 0 of training become 1 - X/2 and X/2 (of --objective classes: 1 - X + X/K and X/K)"),
     OPTION_FLOAT(train_options, update.adam.lr, "lr", NULL, "X", 0, 100,
                  "peak learning rate; default: 1e-5, 1e-4 with --lora-rank"),
     OPTION_TEXT(train_options, template_file, "template", NULL, "FILE",
@@ -70,7 +72,8 @@ static const option_spec reward_rows[] = {
         OPTION_GROUP(own, train_call, t), OPTION_GROUP(arithmetic_rows, train_call, arithmetic),                       \
         OPTION_GROUP(tuning_rows, train_call, t.run)
 static const option_group lm_groups[] = {TRAIN_GROUPS(lm_rows), {0}},
-                          reward_groups[] = {TRAIN_GROUPS(reward_rows), OBJECTIVE_GROUPS{0}};
+                          reward_groups[] = {TRAIN_GROUPS(reward_rows),
+                                             OPTION_GROUP(weight_rows, train_call, t.weights), OBJECTIVE_GROUPS{0}};
 
 static wr_status check(const options *o, const train_options *t) {
     wr_status status = WR_OK;
@@ -100,6 +103,9 @@ static wr_status run_train(const options *o, world *w, wr_status (*train)(world 
     terms.terms.same_bits = c.t.update.same_bits;
     c.t.terms = &terms.terms;
     if (train == train_reward) TRY(objective_from_options(o, &c.t.objective));
+    if (c.t.label_smoothing > 0 && !c.t.objective.kind->smooths)
+        TRY(wr_fail(WR_E_USAGE, "--label-smoothing: the targets of --objective %s are no shares that could be smoothed",
+                    c.t.objective.kind->name));
     TRY(train(w, &c.t));
 cleanup:
     resume_terms_free(&terms);
@@ -142,7 +148,7 @@ const command cmd_train_reward = {
     .variant = "reward",
     .usage = "train reward --data DIR (--model DIR | --new SPEC) --out RUN [--steps N] [--global-batch N] [--seed S] "
              "[--resume]",
-    .summary = "train a reward model by ordinal regression on feedback levels",
+    .summary = "train a reward model on feedback levels: by ordinal regression, or another objective",
     .groups = reward_groups,
     .needs_world = true,
     .run = run_reward,

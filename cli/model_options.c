@@ -63,6 +63,7 @@ wr_status load_model(const model_options *o, model_head head, bool frozen, preci
     if (o->adapter && head != HEAD_LM) { /* a reward adapter brings the score head that its base may lack */
         TRY(lora_score_rows(o->adapter, &load.n_outputs));
         if (load.n_outputs) load.head = HEAD_SCORE;
+        if (load.n_outputs) TRY(lora_score_own(o->adapter, &load.own));
     }
     const memory_part part = {.dir = o->dir, .load = load, .use = MEMORY_LOADED | (o->sampled ? MEMORY_PACKED : 0)};
     TRY(memory_check(NULL, &(memory_plan){.parts = &part, .n = 1, .p = p}));

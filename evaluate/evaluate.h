@@ -37,6 +37,8 @@ typedef struct reward_figures {
     /* loss: mean over the objective's terms; mae: |score - label|; accuracy and kappa (evaluate/metrics.h): of the
      * class. NaN where the objective gives none, of score or class */
     double loss, accuracy, mae, spearman, kappa;
+    double violations; /* records whose P(better than class k) rises with k somewhere; NaN: it has none */
+    double spread;     /* mean of the objective's, of a record's level; NaN: it has none */
     int classes;
     double *mean_score; /* (classes), by label - 1; NaN where no record has the label. NULL: no records */
     size_t *count;      /* (classes) */

@@ -34,6 +34,8 @@ static wr_status reward_values(void *context, const packed *p, const sequence *s
         v[VALUE_SCORE] = c->rule->score(u->outputs, z);
         v[VALUE_CLASS] = c->judged && u->kind->class ? u->kind->class(u, z) : 0;
         v[VALUE_LABEL] = sequences[i].label;
+        v[VALUE_VIOLATES] = c->judged && objective_violates(u, z);
+        v[VALUE_SPREAD] = c->judged && u->kind->spread ? u->kind->spread(u, z) : 0;
         if (!isfinite(v[VALUE_LOSS]) || !isfinite(v[VALUE_SCORE]))
             TRY(wr_fail(WR_E_NUMERIC, "the model's score of a record is not a number"));
     }
@@ -63,6 +65,8 @@ wr_status reward_summarise(const objective *kind, const double *values, size_t n
         terms += v[VALUE_TERMS];
         out->accuracy += truth[i] == class[i];
         out->mae += fabs(v[VALUE_SCORE] - v[VALUE_LABEL]);
+        out->violations += v[VALUE_VIOLATES];
+        out->spread += v[VALUE_SPREAD];
         out->mean_score[truth[i] - 1] += v[VALUE_SCORE];
         out->count[truth[i] - 1]++;
     }
@@ -71,6 +75,8 @@ wr_status reward_summarise(const objective *kind, const double *values, size_t n
     out->loss = kind ? out->loss / terms : NAN;
     out->accuracy = classes ? out->accuracy / (double)n : NAN;
     out->mae = kind && kind->scores_classes ? out->mae / (double)n : NAN;
+    if (!kind || !kind->passes) out->violations = NAN;
+    out->spread = kind && kind->spread ? out->spread / (double)n : NAN;
     for (int k = 0; k < out->classes; k++)
         out->mean_score[k] = out->count[k] ? out->mean_score[k] / (double)out->count[k] : NAN;
     out->kappa = classes ? quadratic_kappa(truth, class, n) : NAN;
@@ -107,19 +113,19 @@ wr_status evaluate_reward(world *w, const model *m, model_workspace *work, recor
     double *values = NULL;
     *out = (reward_figures){.classes = d->meta.classes};
     context.u.classes = d->meta.classes;
-    context.u.outputs = m->config.n_outputs;
+    context.u.outputs = config_logits(&m->config);
     const objective *kind = context.u.kind;
     context.rule = o->rule ? o->rule : kind->rule;
-    context.judged = context.rule == kind->rule && kind->outputs(d->meta.classes) == m->config.n_outputs;
+    context.judged = context.rule == kind->rule && kind->outputs(d->meta.classes) == context.u.outputs;
     if (m->config.head != HEAD_SCORE || (!context.judged && context.rule == kind->rule && !o->guessed))
         TRY(wr_fail(WR_E_MISMATCH,
                     "the model's score head has %zu outputs, but %zu are needed for the shards' %d classes (objective "
                     "%s)",
-                    m->config.n_outputs, kind->outputs(d->meta.classes), d->meta.classes, kind->name));
+                    context.u.outputs, kind->outputs(d->meta.classes), d->meta.classes, kind->name));
     TRY(world_agree(w, evaluate_select(d, &job.rule, o->limit, &records, &job.n)));
     job.records = records;
     if (!job.n) {
-        out->loss = out->accuracy = out->mae = out->spearman = out->kappa = NAN;
+        out->loss = out->accuracy = out->mae = out->spearman = out->kappa = out->violations = out->spread = NAN;
         goto cleanup;
     }
     values = mem_calloc(job.n * VALUES, sizeof *values);

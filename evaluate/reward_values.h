@@ -5,7 +5,7 @@
 #include "evaluate/evaluate.h"
 
 /* Columns of values (n, VALUES). */
-enum { VALUE_LOSS, VALUE_TERMS, VALUE_SCORE, VALUE_CLASS, VALUE_LABEL, VALUES };
+enum { VALUE_LOSS, VALUE_TERMS, VALUE_SCORE, VALUE_CLASS, VALUE_LABEL, VALUE_VIOLATES, VALUE_SPREAD, VALUES };
 
 /* Fills *out, whose classes is set. kind NULL: the scores have no loss, no class and no scale, and only figures of
  * order and mean are told. */

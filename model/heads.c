@@ -1,4 +1,4 @@
-/* Heads: log-probabilities of given tokens, reward scores. Logits exist for a block of rows and a block of the
+/* The vocabulary's head: log-probabilities of given tokens. Logits exist for a block of rows and a block of the
  * vocabulary at a time.
  *
  *     log p(t) = z_t - log sum_v e^z_v,  z = h W^T,  in one pass over blocks of v: with m the maximum so far and
@@ -11,7 +11,6 @@
 #include "model/layer.h"
 
 #include "base/mem.h"
-#include "model/weights/lora.h"
 #include "model/weights/params.h"
 
 #include <math.h>
@@ -147,61 +146,6 @@ wr_status lm_logprobs_backward(const model *m, model_workspace *w, const float *
         }
         scatter_rows(k, C, w->dgathered.data, rows + i, dhidden);
     }
-cleanup:
-    return status;
-}
-
-static wr_status require_score_head(const model *m) {
-    if (m->config.head == HEAD_SCORE) return WR_OK;
-    return wr_fail(WR_E_MISMATCH,
-                   "the model (%s) has no score head: a reward model is a ...ForSequenceClassification model",
-                   m->config.architecture);
-}
-
-/* The score head, which adapters carry a copy of: trained whole beside them. NULL gradient: it is not trained. */
-static const float *score_head(const model *m, float *grads, float **gradient) {
-    const bool own = m->lora && m->lora->score != SIZE_MAX;
-    if (gradient) *gradient = own ? grads + m->lora->score : trains_parameters(m) ? grads + offset_head(m) : NULL;
-    return own ? m->lora->values + m->lora->score : m->weights[index_head(m)];
-}
-
-wr_status score_logits(const model *m, const float *hidden, size_t n, const size_t *rows, float *logits) {
-    wr_status status = WR_OK;
-    const size_t C = m->config.C, N = m->config.n_outputs;
-    TRY(require_score_head(m));
-    const float *head = score_head(m, NULL, NULL);
-#pragma omp parallel for schedule(static) if (n * N * C > 100000)
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < N; k++) {
-            const float *h = hidden + rows[i] * C, *wk = head + k * C;
-            float s = 0.0f;
-#pragma omp simd reduction(+ : s)
-            for (size_t j = 0; j < C; j++) s += h[j] * wk[j];
-            logits[i * N + k] = s + m->config.score_bias;
-        }
-cleanup:
-    return status;
-}
-
-/* logits = h W^T:  dh += dlogits W,  dW += dlogits^T h */
-wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits,
-                         float *dhidden, float *grads) {
-    wr_status status = WR_OK;
-    const size_t C = m->config.C, N = m->config.n_outputs;
-    float *dhead = NULL;
-    TRY(require_score_head(m));
-    const float *head = score_head(m, grads, &dhead);
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < N; k++) {
-            const float d = dlogits[i * N + k], *h = hidden + rows[i] * C, *wk = head + k * C;
-            float *dh = dhidden + rows[i] * C;
-#pragma omp simd
-            for (size_t j = 0; j < C; j++) dh[j] += d * wk[j];
-            if (!dhead) continue;
-            float *dw = dhead + k * C;
-#pragma omp simd
-            for (size_t j = 0; j < C; j++) dw[j] += d * h[j];
-        }
 cleanup:
     return status;
 }

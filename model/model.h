@@ -59,6 +59,7 @@ void model_init_params(model *m, uint64_t seed);
 typedef struct model_load_options {
     model_head head;
     size_t n_outputs;
+    head_own own; /* of a fresh score head */
     uint64_t seed;
     bool quiet, frozen, check_weights;
     /* frozen: all but the weights that would have to be converted (weights[] stay NULL then) */
@@ -96,6 +97,8 @@ typedef struct trainables {
     float *values;
 } trainables;
 trainables model_trainables(const model *m);
+/* What the objective has beside the score head (model_config.own), as it is now: the adapters' where there are some. */
+head_own model_own(const model *m);
 /* Their parts, in the order of memory: 0 the embedding, 1 … L the layers, L + 1 what lies behind them (final norm and
  * head, or the score head beside adapters). A part may be empty; together they are all. */
 typedef struct float_range {
@@ -166,7 +169,7 @@ wr_status lm_logprobs(const model *m, model_workspace *w, const float *hidden, s
  * dhidden (T, C) and grads (the head's, or the tied embedding's; with adapters: dhidden alone). */
 wr_status lm_logprobs_backward(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows,
                                const int32_t *targets, const float *dlogprob, float *dhidden, float *grads);
-/* Score head, f32 in both precisions: logits (n, n_outputs) at hidden rows. */
+/* Score head, f32 in both precisions: logits (n, config_logits) at hidden rows. */
 wr_status score_logits(const model *m, const float *hidden, size_t n, const size_t *rows, float *logits);
 wr_status score_backward(const model *m, const float *hidden, size_t n, const size_t *rows, const float *dlogits,
                          float *dhidden, float *grads);

@@ -19,6 +19,8 @@ static const struct {
     {"eval_perplexity", "perplexity on held-out records", NULL},
     {"eval_accuracy", "share of held-out labels met", NULL},
     {"eval_mae", "mean distance from held-out labels", NULL},
+    {"eval_rank_violations", "held-out records whose P(better than k) rises with k", NULL},
+    {"eval_spread", "spread of the level predicted of a held-out record", NULL},
     {"eval_spearman", "rank correlation with held-out labels", NULL},
     {"eval_records", "held-out records", NULL},
     {"eval_tokens", "held-out tokens", NULL},

@@ -42,7 +42,26 @@ wr_status objective_of_model(const model_config *c, const char *model, objective
                        "%s: its score head was trained by the objective \"%s\", which this version does not have (it "
                        "has: %s)",
                        model, c->objective, names + 2);
+    const head_own_kind beside = kind->own ? kind->own(2).kind : HEAD_OWN_NONE;
+    if (c->own.kind != beside)
+        return wr_fail(WR_E_FORMAT, "%s: its record of the objective %s %s", model, kind->name,
+                       beside == HEAD_OWN_BIASES       ? "lacks \"biases\""
+                       : beside == HEAD_OWN_THRESHOLDS ? "lacks \"threshold_steps\""
+                                                       : "has biases or thresholds, which it does not use");
     *out = objective_with_defaults(kind, 0);
-    out->outputs = c->n_outputs;
+    out->outputs = config_logits(c);
     return WR_OK;
+}
+
+size_t objective_rows(const objective *kind, int classes) { return kind->own ? 1 : kind->outputs(classes); }
+
+head_own objective_own(const objective *kind, int classes) { return kind->own ? kind->own(classes) : (head_own){0}; }
+
+bool objective_violates(const objective_use *u, const float *z) {
+    double p[HEAD_OWN_MAX];
+    if (!u->kind->passes || u->classes < 2 || u->classes > HEAD_OWN_MAX) return false;
+    u->kind->passes(u, z, p);
+    for (int k = 1; k < u->classes - 1; k++)
+        if (p[k] > p[k - 1]) return true;
+    return false;
 }

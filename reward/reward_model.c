@@ -12,10 +12,10 @@ const option_spec reward_reading_rows[] = {
     OPTION_CHOICE(reward_reading, text, "reward-text", "auto", "auto|template|chat",
                   "how chats are written for the reward model: by its reward template, or by its chat template; auto: "
                   "by the recorded or given template, else by the chat template"),
-    OPTION_CHOICE(
-        reward_reading, rule, "score-rule", "auto", SCORE_RULE_WORDS,
-        "reward from the model's outputs: the raw logit, 1 + the sum of sigmoids, or the expected class; auto: "
-        "as the model records, else the raw logit of one output and the sum of several"),
+    OPTION_CHOICE(reward_reading, rule, "score-rule", "auto", SCORE_RULE_WORDS,
+                  "reward from the model's outputs: the raw logit, 1 + the sum of sigmoids (corn: of their "
+                  "products), or the expected class; auto: "
+                  "as the model records, else the raw logit of one output and the sum of several"),
     {0},
 };
 
@@ -64,7 +64,7 @@ wr_status reward_model_outputs(const char *dir, const reward_reading *how, bool 
     const model_config *c = &r->m->config;
     TRY(objective_of_model(c, dir, &r->objective));
     r->recorded = recorded;
-    TRY(score_rule_choose(how ? how->rule : NULL, r->recorded ? r->objective.kind->rule : NULL, c->n_outputs, dir,
+    TRY(score_rule_choose(how ? how->rule : NULL, r->recorded ? r->objective.kind->rule : NULL, config_logits(c), dir,
                           &r->rule));
 cleanup:
     return status;
@@ -89,9 +89,9 @@ wr_status reward_model_open(const char *dir, const reward_reading *how, size_t m
                     tokenizer_vocab(out->tok), c->V));
     TRY(open_texts(dir, &plain, out));
     out->max_length = max_length ? max_length : c->max_positions ? c->max_positions : 4096;
+    const size_t N = config_logits(c);
     if (log_rank() == 0)
-        log_info("%s: %s, %zu output%s: %s, %s", dir, c->architecture, c->n_outputs, c->n_outputs == 1 ? "" : "s",
-                 out->rule->formula,
+        log_info("%s: %s, %zu output%s: %s, %s", dir, c->architecture, N, N == 1 ? "" : "s", out->rule->formula,
                  out->tpl    ? "reward template"
                  : out->chat ? "chat template"
                              : "no template: ready-made texts only");

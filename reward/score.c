@@ -76,7 +76,7 @@ static wr_status score_pack(const reward_model *r, score_scratch *s, size_t from
         s->rows[from + i] =
             prefix_tree_row(&s->packed, i, score_pool_row(s->ids[from + i], s->lengths[from + i], r->m->config.pad_id));
     TRY(model_forward(r->m, &s->packed.batch, s->work, false, &hidden));
-    TRY(score_logits(r->m, hidden, count, s->rows + from, s->logits + from * r->m->config.n_outputs));
+    TRY(score_logits(r->m, hidden, count, s->rows + from, s->logits + from * config_logits(&r->m->config)));
     *end = from + count;
 cleanup:
     return status;
@@ -85,7 +85,7 @@ cleanup:
 wr_status score_ids(const reward_model *r, score_scratch *s, size_t n, const token_ids *texts, size_t max_tokens,
                     double *scores, float *logits) {
     wr_status status = WR_OK;
-    const size_t N = r->m->config.n_outputs;
+    const size_t N = config_logits(&r->m->config);
     TRY(reserve(s, n, N));
     for (size_t i = 0; i < n; i++) {
         if (!texts[i].n) TRY(wr_fail(WR_E_FORMAT, "text %zu to score has no tokens", i));

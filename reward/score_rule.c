@@ -17,6 +17,12 @@ static double ordinal(size_t N, const float *z) {
     return score;
 }
 
+static double conditional(size_t N, const float *z) {
+    double score = 1, passed = 1;
+    for (size_t k = 0; k < N; k++) score += passed *= sigmoid(z[k]);
+    return score;
+}
+
 static double expected_class(size_t N, const float *z) {
     double top = z[0], mass = 0, sum = 0;
     for (size_t k = 0; k < N; k++) {
@@ -33,11 +39,12 @@ static double expected_class(size_t N, const float *z) {
 
 const score_rule logit_rule = {"logit", "raw logit", 1, 1, logit},
                  ordinal_rule = {"ordinal", "1 + sum of sigmoids", 1, SIZE_MAX, ordinal},
+                 corn_rule = {"corn", "1 + sum of products of sigmoids", 1, SIZE_MAX, conditional},
                  class_rule = {"class", "expected class", 2, SIZE_MAX, expected_class};
 
 wr_status score_rule_choose(const char *wanted, const score_rule *own, size_t N, const char *model,
                             const score_rule **out) {
-    static const score_rule *const rules[] = {&logit_rule, &ordinal_rule, &class_rule};
+    static const score_rule *const rules[] = {&logit_rule, &ordinal_rule, &corn_rule, &class_rule};
     const score_rule *r = own ? own : N == 1 ? &logit_rule : &ordinal_rule;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (wanted && strcmp(wanted, rules[i]->name) == 0) r = rules[i];

@@ -17,9 +17,23 @@
 
 static const char *const OPTIMIZER = "optimizer.safetensors";
 
-/* The file of what is trained. */
+/* The file of what is trained; and the folder whose record has what the objective trains beside it. */
 static const char *weights_file(const model *m) {
     return m->lora ? "adapter/adapter_model.safetensors" : "model/model.safetensors";
+}
+
+static wr_status own_read(const char *dir, const model *m, float *out) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    model_config saved;
+    TRY(path_join(path, dir, m->lora ? "adapter" : "model"));
+    TRY(m->lora ? lora_score_own(path, &saved.own) : model_config_load(path, &saved));
+    if (saved.own.kind != m->config.own.kind || saved.own.n != m->config.own.n)
+        TRY(wr_fail(WR_E_MISMATCH, "%s: its record of the objective has %u numbers, this run's model %u", path,
+                    saved.own.n, m->config.own.n));
+    memcpy(out, saved.own.values, saved.own.n * sizeof *out);
+cleanup:
+    return status;
 }
 
 static int by_step(const void *a, const void *b) {
@@ -182,8 +196,10 @@ static wr_status read_tensors(const char *dir, const model *m, adamw *opt) {
     safetensors *s = NULL;
     TRY(path_join(path, dir, weights_file(m)));
     TRY(safetensors_open(path, &s));
-    for (size_t i = 0; i < x.n_tensors; i++)
+    const size_t own = m->config.own.kind ? 1 : 0; /* the last */
+    for (size_t i = 0; i + own < x.n_tensors; i++)
         TRY(read_tensor(s, path, x.tensors[i].name, x.tensors[i].count, x.values + x.tensors[i].offset));
+    if (own) TRY(own_read(dir, m, x.values + x.tensors[x.n_tensors - 1].offset));
     TRY(path_join(path, dir, OPTIMIZER));
     TRY(moments_read((const char *const[]){path}, 1, x.n, opt));
 cleanup:

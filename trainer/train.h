@@ -7,6 +7,7 @@
 #include "mpi/world.h"
 #include "reward/objective.h"
 #include "trainer/checkpoint.h"
+#include "trainer/record_weights.h"
 #include "trainer/run_options.h"
 #include "trainer/update.h"
 
@@ -14,6 +15,8 @@ typedef struct train_options {
     const char *data, *model, *spec; /* model: a directory; spec: --new; exactly one of the two */
     const char *template_file;       /* reward: its hash must be the shards' */
     objective_use objective;         /* reward: kind and settings; kind NULL: the default */
+    weight_options weights;          /* reward: what a record's part of the loss is multiplied with */
+    double label_smoothing;          /* reward: of the targets of training, not of evaluations */
     const run_terms *terms;          /* what the run is begun with */
     run_options run;                 /* run.steps 0: one epoch */
     bool loss_on_all;

@@ -26,9 +26,9 @@ cleanup:
     return status;
 }
 
-static size_t lm_terms(const train_options *o, const sequence *s) {
-    (void)o;
-    return s->n_targets;
+static double lm_terms(void *scratch, const train_options *o, const sequence *s) {
+    (void)scratch, (void)o;
+    return (double)s->n_targets;
 }
 
 static void lm_describe(const train_options *o, const step_sums *sums, double terms, json_writer *line) {

@@ -253,7 +253,7 @@ static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     TRY(take_records(t, step, &plan, &sequences));
     double totals[2] = {0}; /* loss terms, tokens */
     for (size_t i = 0; i < plan.n_items; i++) {
-        totals[0] += (double)t->kind->terms(t->o, &sequences[i]);
+        totals[0] += t->kind->terms(t->kind->scratch, t->o, &sequences[i]);
         totals[1] += (double)sequences[i].n;
     }
     world_sum(t->w, totals, 2);
@@ -346,7 +346,8 @@ static wr_status trainer_open(trainer *t) {
     const dataset_index *d = record_source_index(t->data);
     TRY(train_start_open(t->w, o, t->kind->head, d, &t->start));
     t->options.objective.classes = d->meta.classes;
-    t->options.objective.outputs = t->start.m->config.n_outputs;
+    t->options.objective.outputs = config_logits(&t->start.m->config);
+    if (t->kind->open) TRY(t->kind->open(t->kind->scratch, t->w, t->o, d));
     TRY(open_test(t));
     size_t limit = t->start.m->config.max_positions;
     if (limit && limit < o->max_length) t->options.max_length = limit;

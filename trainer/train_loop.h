@@ -33,8 +33,10 @@ typedef struct train_kind {
     size_t min_length; /* shorter records carry nothing to learn */
     /* Forward, loss and backward: adds to sums (unscaled) and to x->grads (scaled). LOCAL. */
     wr_status (*micro)(void *scratch, const train_micro *x, step_sums *sums);
-    /* Loss terms of a sequence: those of the step are their sum over its global batch. */
-    size_t (*terms)(const train_options *o, const sequence *s);
+    /* Loss terms of a sequence, by its weight: those of the step are their sum over its global batch. */
+    double (*terms)(void *scratch, const train_options *o, const sequence *s);
+    /* COLLECTIVE. What the kind has to know of all records of the training side; NULL: nothing. */
+    wr_status (*open)(void *scratch, world *w, const train_options *o, const dataset_index *d);
     /* COLLECTIVE. Writes the members eval_… of an evaluation line. *nothing: no record has anything to measure; the
      * line is to be dropped. */
     wr_status (*evaluate)(world *w, const train_options *o, const model *m, model_workspace *work, record_source *test,

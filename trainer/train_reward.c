@@ -4,30 +4,59 @@
 
 #include <math.h>
 
+typedef struct reward_scratch {
+    head_scratch head;
+    record_weights *weights; /* NULL: all records count alike */
+} reward_scratch;
+
+static wr_status reward_open(void *scratch, world *w, const train_options *o, const dataset_index *d) {
+    reward_scratch *s = scratch;
+    return record_weights_create(w, &o->weights, o->data, d, &s->weights);
+}
+
+static double weight_of(const reward_scratch *s, const sequence *x) {
+    return record_weight(s->weights, x->label, x->user, x->weight);
+}
+
+/* Loss of the micro-batch, and dz scaled: sum over records of weight x loss. */
+static double reward_loss(reward_scratch *s, const train_micro *x, const objective_use *u) {
+    const size_t N = u->outputs;
+    const int *labels = x->p->targets;
+    float *z = s->head.out, *dz = s->head.dout;
+    double sum = 0;
+    if (!s->weights) return u->kind->loss(u, x->n, z, labels, x->scale, dz);
+    for (size_t i = 0; i < x->n; i++) {
+        const double weight = weight_of(s, &x->sequences[i]);
+        sum += weight * u->kind->loss(u, 1, z + i * N, labels + i, (float)(weight * (double)x->scale), dz + i * N);
+    }
+    return sum;
+}
+
 static wr_status reward_micro(void *scratch, const train_micro *x, step_sums *sums) {
     wr_status status = WR_OK;
-    head_scratch *s = scratch;
-    const objective_use *u = &x->o->objective;
+    reward_scratch *s = scratch;
+    objective_use u = x->o->objective;
     const packed *p = x->p;
     const float *hidden; /* (T, C) */
-    const size_t T = p->batch.offsets[p->batch.B], n = x->n, N = u->outputs;
+    const size_t T = p->batch.offsets[p->batch.B], n = x->n, N = u.outputs;
+    u.smoothing = x->o->label_smoothing;
     TRY(model_forward(x->m, &p->batch, x->work, true, &hidden));
-    TRY(head_scratch_fit(s, T * x->m->config.C, n * N));
-    TRY(score_logits(x->m, hidden, n, p->rows, s->out)); /* (n, N) */
-    sums->loss += u->kind->loss(u, n, s->out, p->targets, x->scale, s->dout);
-    for (size_t i = 0; i < n && u->kind->class; i++) {
-        sums->correct += u->kind->class(u, s->out + i * N) == p->targets[i];
+    TRY(head_scratch_fit(&s->head, T * x->m->config.C, n * N));
+    TRY(score_logits(x->m, hidden, n, p->rows, s->head.out)); /* (n, N) */
+    sums->loss += reward_loss(s, x, &u);
+    for (size_t i = 0; i < n && u.kind->class; i++) {
+        sums->correct += u.kind->class(&u, s->head.out + i * N) == p->targets[i];
         sums->judged += 1;
     }
     if (!isfinite(sums->loss)) return WR_OK; /* the loop names it */
-    TRY(score_backward(x->m, hidden, n, p->rows, s->dout, s->dhidden, x->grads));
-    TRY(model_backward_hooked(x->m, &p->batch, x->work, s->dhidden, x->grads, x->hook));
+    TRY(score_backward(x->m, hidden, n, p->rows, s->head.dout, s->head.dhidden, x->grads));
+    TRY(model_backward_hooked(x->m, &p->batch, x->work, s->head.dhidden, x->grads, x->hook));
 cleanup:
     return status;
 }
 
-static size_t reward_terms(const train_options *o, const sequence *s) {
-    return o->objective.kind->terms(&o->objective, s->label);
+static double reward_terms(void *scratch, const train_options *o, const sequence *x) {
+    return weight_of(scratch, x) * (double)o->objective.kind->terms(&o->objective, x->label);
 }
 
 static void reward_describe(const train_options *o, const step_sums *sums, double terms, json_writer *line) {
@@ -53,6 +82,8 @@ static wr_status reward_evaluate(world *w, const train_options *o, const model *
     if (o->objective.kind->scores_classes) {
         json_member_double(line, "eval_mae", f.mae);
     }
+    if (o->objective.kind->passes) json_member_double(line, "eval_rank_violations", f.violations);
+    if (o->objective.kind->spread) json_member_double(line, "eval_spread", f.spread);
     json_member_double(line, "eval_spearman", f.spearman);
     json_member_int(line, "eval_records", (int64_t)f.records);
 cleanup:
@@ -61,7 +92,7 @@ cleanup:
 }
 
 wr_status train_reward(world *w, const train_options *o) {
-    head_scratch scratch = {0};
+    reward_scratch scratch = {0};
     train_kind kind = {.train_prefix = "reward-train-",
                        .test_prefix = "reward-test-",
                        .kind = SHARD_REWARD,
@@ -69,10 +100,12 @@ wr_status train_reward(world *w, const train_options *o) {
                        .min_length = 1,
                        .micro = reward_micro,
                        .terms = reward_terms,
+                       .open = reward_open,
                        .evaluate = reward_evaluate,
                        .describe = reward_describe,
                        .scratch = &scratch};
     wr_status status = train_run(w, o, &kind);
-    head_scratch_free(&scratch);
+    head_scratch_free(&scratch.head);
+    record_weights_free(scratch.weights);
     return status;
 }

@@ -49,8 +49,8 @@ static void fit_positions(const train_options *o, const dataset_index *d, model_
     log_info("--new: max-positions=%zu, as the longest record (within --max-length %zu)", longest, o->max_length);
 }
 
-static size_t outputs_of(const train_options *o, model_head head, const dataset_index *d) {
-    return head == HEAD_SCORE ? o->objective.kind->outputs(d->meta.classes) : 0;
+static size_t rows_of(const train_options *o, model_head head, const dataset_index *d) {
+    return head == HEAD_SCORE ? objective_rows(o->objective.kind, d->meta.classes) : 0;
 }
 
 static wr_status make_new(const train_options *o, model_head head, const tokenizer *t, const dataset_index *d,
@@ -65,7 +65,8 @@ static wr_status make_new(const train_options *o, model_head head, const tokeniz
     c.pad_id = tokenizer_id(t, "<|endoftext|>");
     c.n_eos = 0;
     if (c.eos_id >= 0) c.eos_ids[c.n_eos++] = c.eos_id;
-    model_config_set_head(&c, head, outputs_of(o, head, d));
+    model_config_set_head(&c, head, rows_of(o, head, d));
+    if (head == HEAD_SCORE) c.own = objective_own(o->objective.kind, d->meta.classes);
     TRY(model_config_check(&c));
     TRY(model_create(&c, out));
     TRY(model_alloc_params(*out));
@@ -108,6 +109,14 @@ cleanup:
     return status;
 }
 
+/* A head of the objective's kind may have been trained for another number of classes. */
+static wr_status check_outputs(const train_options *o, const dataset_index *d, const model_config *c) {
+    const size_t have = config_logits(c), need = o->objective.kind->outputs(d->meta.classes);
+    if (c->n_outputs == objective_rows(o->objective.kind, d->meta.classes) && have == need) return WR_OK;
+    return wr_fail(WR_E_MISMATCH, "%s: its score head has %zu outputs, the %d classes of %s need %zu", o->model, have,
+                   d->meta.classes, o->data, need);
+}
+
 static wr_status start_root(const train_options *o, model_head head, const dataset_index *d, train_start *s) {
     wr_status status = WR_OK;
     tokenizer *t = NULL;
@@ -116,15 +125,14 @@ static wr_status start_root(const train_options *o, model_head head, const datas
     TRY(check_tokenizer(o, d, t, NULL, dir));
     snprintf(s->tokenizer_dir, sizeof s->tokenizer_dir, "%s", tokenizer_dir(t));
     if (o->model) {
-        const size_t n_outputs = outputs_of(o, head, d);
+        const size_t n_outputs = rows_of(o, head, d);
         if (head == HEAD_SCORE) TRY(check_objective(o));
-        const model_load_options load = {
+        model_load_options load = {
             .head = head, .n_outputs = n_outputs, .seed = o->run.seed, .check_weights = o->check_weights};
+        if (head == HEAD_SCORE) load.own = objective_own(o->objective.kind, d->meta.classes);
         TRY(model_load(o->model, &load, &s->m));
         TRY(check_tokenizer(o, d, t, s->m, dir));
-        if (head == HEAD_SCORE && s->m->config.n_outputs != n_outputs)
-            TRY(wr_fail(WR_E_MISMATCH, "%s: its score head has %zu outputs, the %d classes of %s need %zu", o->model,
-                        s->m->config.n_outputs, d->meta.classes, o->data, n_outputs));
+        if (head == HEAD_SCORE) TRY(check_outputs(o, d, &s->m->config));
         if (head == HEAD_SCORE && s->m->config.score_bias != 0)
             TRY(wr_fail(WR_E_MISMATCH,
                         "%s: its value head has a bias, which is not trained here; start from the model "
@@ -210,6 +218,12 @@ wr_status train_start_open(world *w, const train_options *o, model_head head, co
     if (head == HEAD_SCORE && d->meta.classes < 2)
         return wr_fail(WR_E_MISMATCH, "%s: the shards have %d classes, at least 2 are needed", o->data,
                        d->meta.classes);
+    const size_t most = head == HEAD_SCORE ? o->objective.kind->most_classes : 0;
+    if (most && (size_t)d->meta.classes > most)
+        return wr_fail(WR_E_MISMATCH,
+                       "%s: the shards have %d classes; --objective %s is trained for %zu at most: join "
+                       "levels before prepare --format labelled",
+                       o->data, d->meta.classes, o->objective.kind->name, most);
     if (world_rank(w) == 0) status = start_root(o, head, d, out);
     TRY(world_agree(w, status));
     if (head == HEAD_SCORE) TRY(find_template(w, o, d, out));

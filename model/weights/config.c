@@ -167,7 +167,7 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     TRY(read_scores(o, f, c));
     TRY(field_bool(o, "tie_word_embeddings", f->tied, &c->tied));
     if (c->head == HEAD_SCORE && !c->n_outputs) TRY(read_labels(o, &c->n_outputs));
-    if (c->head == HEAD_SCORE) TRY(objective_record_parse(json_get(o, "wildreward"), c->objective));
+    if (c->head == HEAD_SCORE) TRY(objective_record_parse(json_get(o, "wildreward"), c->objective, &c->own));
     TRY(field_id(o, "bos_token_id", f->bos_id, &c->bos_id));
     TRY(field_id(o, "pad_token_id", f->pad_id, &c->pad_id));
     if (is_reward_model(o)) c->pad_id = -1;
@@ -235,6 +235,11 @@ wr_status model_config_check(const model_config *c) {
                        c->G);
     if (c->head == HEAD_SCORE && (c->n_outputs == 0 || c->n_outputs > 4096))
         return wr_fail(WR_E_FORMAT, "field \"num_labels\" is %zu, outside 1 … 4096", c->n_outputs);
+    if (c->head == HEAD_SCORE && c->own.kind && c->n_outputs != 1)
+        return wr_fail(
+            WR_E_FORMAT,
+            "field \"num_labels\" is %zu, but with the biases or thresholds of \"wildreward\" the head has 1",
+            c->n_outputs);
     /* In double: every dimension is at most 2^24, so nothing here overflows, and the sum bounds the parameter count. */
     double C = (double)c->C, HD = (double)c->H * (double)c->D, GD = (double)c->G * (double)c->D;
     double layer = 2 * C * HD + 2 * C * GD + 3 * C * (double)c->F + 2 * C + HD + 2 * GD + 2 * (double)c->D;

@@ -14,9 +14,23 @@
 
 #define HEAD_DIM_MAX 512 /* what attention has room for (model/kernels/kernels.h) */
 
-enum { OBJECTIVE_NAME_CAP = 32, ROPE_FACTORS_MAX = HEAD_DIM_MAX / 2 };
+enum { OBJECTIVE_NAME_CAP = 32, ROPE_FACTORS_MAX = HEAD_DIM_MAX / 2, HEAD_OWN_MAX = 64 };
 
 typedef enum model_head { HEAD_LM, HEAD_SCORE, HEAD_NONE } model_head;
+
+/* Parameters a_1 … a_n that an objective has beside score.weight. The head has one row then, s = h . w, and the logits
+ * are made of s and them. They are trained with the weights, and recorded in config.json (objective_record.h), so that
+ * the folder holds no tensor that transformers does not expect. */
+typedef enum head_own_kind {
+    HEAD_OWN_NONE,      /* z = h W^T, a row of W for each logit */
+    HEAD_OWN_BIASES,    /* z_k = s + a_k */
+    HEAD_OWN_THRESHOLDS /* z_k = s - theta_k, theta_1 = a_1, theta_k = theta_(k-1) + softplus(a_k): always in order */
+} head_own_kind;
+typedef struct head_own {
+    head_own_kind kind;
+    unsigned n;
+    float values[HEAD_OWN_MAX]; /* zeros behind the last */
+} head_own;
 
 /* How rotary frequencies f_i = theta^(-2i/D) are stretched beyond the length a model was trained on. */
 typedef enum rope_type {
@@ -86,6 +100,7 @@ typedef struct model_config {
     char objective
         /* HEAD_SCORE: what the outputs were trained by, as this program records it; "": not recorded */
         [OBJECTIVE_NAME_CAP];
+    head_own own;                   /* HEAD_SCORE: as read, or as a new head begins; model_own has them as trained */
     double init_std;                /* initializer_range */
     int32_t bos_id, eos_id, pad_id; /* -1 = null */
     int32_t eos_ids[8];             /* all end tokens: config.json's and generation_config.json's */
@@ -94,6 +109,9 @@ typedef struct model_config {
     char model_type[32];           /* a row of model/weights/family.c: "llama", "qwen3", … */
     layer_kind layers[LAYERS_MAX]; /* (L), zeros behind them */
 } model_config;
+
+/* Logits that a score head gives. */
+static inline size_t config_logits(const model_config *c) { return c->own.kind ? c->own.n : c->n_outputs; }
 
 /* Positions that a query of layer l sees, its own included; 0: all before it. */
 static inline size_t layer_window(const model_config *c, size_t l) { return c->layers[l].windowed ? c->window : 0; }

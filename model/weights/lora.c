@@ -1,6 +1,7 @@
 /* Adapters: layout, first values, rounding.
  *
- *     values    | layer 0: q.A q.B v.A v.B … | layer 1: … | … | score head |     f32, what is trained; layer_begin[l]
+ *     values    | layer 0: q.A q.B v.A v.B … | layer 1: … | … | score head, what its objective has of its own |
+ *               f32, what is trained; layer_begin[l]
  *     values16  the same rounded, what products read in bf16
  *
  * B = 0 at first, so that the model begins as its base; A is random, so that B has a gradient. */
@@ -56,10 +57,10 @@ wr_status lora_create(const model *m, size_t rank, double alpha, const unsigned 
     a->rank = rank;
     a->alpha = alpha;
     a->on = true;
-    a->score = SIZE_MAX;
+    a->score = a->own = SIZE_MAX;
     TRY_ALLOC(a->pairs = mem_calloc(c->L * LAYER_KINDS, sizeof *a->pairs));
     TRY_ALLOC(a->layer_begin = mem_calloc(c->L + 1, sizeof *a->layer_begin));
-    a->tensors = mem_calloc(c->L * LORA_MODULE_COUNT * 2 + 1, sizeof *a->tensors);
+    a->tensors = mem_calloc(c->L * LORA_MODULE_COUNT * 2 + 2, sizeof *a->tensors);
     TRY_ALLOC(a->tensors);
     for (size_t i = 0; i < c->L * LAYER_KINDS; i++) a->pairs[i] = (lora_pair){SIZE_MAX, SIZE_MAX};
     for (size_t l = 0; l < c->L; l++) {
@@ -77,6 +78,11 @@ wr_status lora_create(const model *m, size_t rank, double alpha, const unsigned 
         a->layer_begin[l + 1] = a->n;
     }
     if (c->head == HEAD_SCORE) a->score = add_tensor(a, "base_model.model.score.weight", c->n_outputs, c->C);
+    if (index_own(m) != SIZE_MAX) {
+        a->own = add_tensor(a, "wildreward.head", c->own.n, 1);
+        a->tensors[a->n_tensors - 1].n_dims = 1;
+        a->tensors[a->n_tensors - 1].decay = false;
+    }
     *out = a;
     a = NULL;
 cleanup:
@@ -89,6 +95,7 @@ wr_status lora_alloc(const model *m, struct lora *a) {
     if (!a->values) return wr_fail(WR_E_NOMEM, "out of memory: the adapters need %zu MiB", a->n * sizeof(float) >> 20);
     if (a->score != SIZE_MAX)
         memcpy(a->values + a->score, m->weights[index_head(m)], m->tensors[index_head(m)].count * sizeof *a->values);
+    if (a->own != SIZE_MAX) memcpy(a->values + a->own, m->weights[index_own(m)], m->config.own.n * sizeof *a->values);
     return WR_OK;
 }
 

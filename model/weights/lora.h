@@ -36,6 +36,7 @@ struct lora {
     float *values;  /* (n): A and B of every target, then the score head if there is one */
     bf16 *values16; /* the same rounded, when the model computes in bf16 */
     size_t score;   /* offset of score.weight in values; SIZE_MAX if there is none */
+    size_t own;     /* and of what its objective has beside it, behind it: in wildreward.json, not PEFT's files */
     bool folded;    /* lora_load changed the embedding or the head: always on, and not among the tensors */
     /* embedding and head of a frozen model that were changed so, which its weights[] point to. Owned */
     void *ends[2];
@@ -59,6 +60,8 @@ wr_status lora_load(model *m, const char *dir);
 /* Rows of the score head in an adapter directory, 0: it has none. To load its base with
  * (model_load_options.n_outputs). */
 wr_status lora_score_rows(const char *dir, size_t *rows);
+/* What such a directory records of the objective's own beside its score head (model_load_options.own). */
+wr_status lora_score_own(const char *dir, head_own *own);
 /* W += s B A (and the score head); the adapters are gone afterwards. Needs master weights. */
 wr_status lora_merge(model *m);
 

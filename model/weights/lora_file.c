@@ -105,9 +105,10 @@ wr_status lora_save(const model *m, const char *dir, const char *base) {
         return wr_fail(
             WR_E_USAGE,
             "%s: adapters on the embedding or the head have become part of the weights and cannot be saved apart", dir);
-    t = mem_calloc(a->n_tensors, sizeof *t);
+    const size_t stored = a->n_tensors - (a->own != SIZE_MAX);
+    t = mem_calloc(stored + 1, sizeof *t);
     TRY_ALLOC(t);
-    for (size_t i = 0; i < a->n_tensors; i++)
+    for (size_t i = 0; i < stored; i++)
         t[i] = (st_tensor){.name = a->tensors[i].name,
                            .dtype = ST_F32,
                            .n_dims = 2,
@@ -116,8 +117,9 @@ wr_status lora_save(const model *m, const char *dir, const char *base) {
                            .bytes = a->tensors[i].count * sizeof *a->values};
     TRY(write_config(m, dir, base));
     TRY(path_join(path, dir, WEIGHTS_NAME));
-    TRY(safetensors_write(path, t, a->n_tensors, metadata));
-    if (a->score != SIZE_MAX && m->config.objective[0]) TRY(objective_record_save(dir, m->config.objective));
+    TRY(safetensors_write(path, t, stored, metadata));
+    const head_own own = model_own(m);
+    if (a->score != SIZE_MAX && m->config.objective[0]) TRY(objective_record_save(dir, m->config.objective, &own));
 cleanup:
     free(t);
     return status;
@@ -149,10 +151,10 @@ static wr_status make_layout(const model *m, const lora_plan *plan, layout *out)
     return WR_OK;
 }
 
-/* The share that tensor i of a (A or B, in the order of lora_create) belongs to; NULL: the score head. */
+/* The share that tensor i of a (A or B, in the order of lora_create) belongs to; NULL: the score head and what lies behind it. */
 static const lora_share *share_at(const model *m, const layout *y, const struct lora *a, size_t i) {
     size_t at = 0;
-    if (a->tensors[i].offset == a->score) return NULL;
+    if (a->tensors[i].offset >= a->score) return NULL;
     for (size_t s = 0; s < m->config.L * LORA_MODULE_COUNT; s++)
         if (y->plan->layers[s].rank && at++ == i / 2) return &y->plan->layers[s];
     return NULL;
@@ -174,7 +176,7 @@ static wr_status check_tensors(const model *m, const layout *y, const struct lor
     for (size_t i = 0; i < a->n_tensors; i++) {
         const tensor_info *want = &a->tensors[i];
         const lora_share *share = share_at(m, y, a, i);
-        if (!share && !has_score) continue;
+        if (want->offset == a->own || (!share && !has_score)) continue;
         const st_tensor *t = safetensors_find(s, want->name);
         if (!t) TRY(wr_fail(WR_E_FORMAT, "tensor \"%s\" is missing", want->name));
         TRY(check_shape(t, want->name, share && i % 2 == 0 ? share->rank : want->dims[0],
@@ -185,7 +187,8 @@ static wr_status check_tensors(const model *m, const layout *y, const struct lor
         const char *name = safetensors_at(s, i)->name;
         bool known = lora_ends_know(ends, safetensors_at(s, i));
         for (size_t k = 0; k < a->n_tensors && !known; k++)
-            known = strcmp(a->tensors[k].name, name) == 0 && (a->tensors[k].offset != a->score || has_score);
+            known = strcmp(a->tensors[k].name, name) == 0 && a->tensors[k].offset != a->own &&
+                    (a->tensors[k].offset != a->score || has_score);
         if (!known)
             TRY(wr_fail(WR_E_FORMAT,
                         "tensor \"%.160s\" belongs to no adapter that " CONFIG_NAME " describes for this model (%s)",
@@ -218,11 +221,27 @@ static wr_status read_values(const model *m, const layout *y, struct lora *a, co
     for (size_t i = 0; i < a->n_tensors; i++) {
         const tensor_info *t = &a->tensors[i];
         const lora_share *share = share_at(m, y, a, i);
-        if (!share && !has_score) continue; /* the model's own, which lora_alloc has put there */
+        /* the model's own, which lora_alloc has put there */
+        if (t->offset == a->own || (!share && !has_score)) continue;
         const double own =
             share && i % 2 && share->scale != usual ? (usual != 0 ? share->scale / usual : share->scale) : 1;
         TRY(read_tensor(safetensors_find(s, t->name), t->name, (float)own, a->values + t->offset, t->dims[1]));
     }
+cleanup:
+    return status;
+}
+
+/* What the adapter's record says of the head that it brings takes the place of what m says of its own. */
+static wr_status read_record(model *m, const char *dir, struct lora *a) {
+    wr_status status = WR_OK;
+    head_own own;
+    TRY(objective_record_load(dir, m->config.objective, &own));
+    if (own.kind != m->config.own.kind || own.n != m->config.own.n)
+        TRY(wr_fail(WR_E_MISMATCH,
+                    "%s: its record of the objective (%u numbers beside the score head) is not what the "
+                    "model below it has (%u)",
+                    dir, own.n, m->config.own.n));
+    if (own.kind) memcpy(a->values + a->own, own.values, own.n * sizeof *own.values);
 cleanup:
     return status;
 }
@@ -252,7 +271,7 @@ wr_status lora_load(model *m, const char *dir) {
     TRY(wr_context(check_tensors(m, &y, a, s, &ends, plan.score_saved), "%s", path));
     TRY(lora_alloc(m, a));
     TRY(wr_context(read_values(m, &y, a, s, plan.score_saved), "%s", path));
-    if (plan.score_saved) TRY(objective_record_load(dir, m->config.objective));
+    if (plan.score_saved) TRY(read_record(m, dir, a));
     TRY(wr_context(lora_ends_fold(m, &plan, &ends, a), "%s", path));
     m->lora = a;
     status = lora_round(m);
@@ -282,4 +301,9 @@ wr_status lora_score_rows(const char *dir, size_t *rows) {
 cleanup:
     safetensors_close(s);
     return status;
+}
+
+wr_status lora_score_own(const char *dir, head_own *own) {
+    char name[OBJECTIVE_NAME_CAP];
+    return objective_record_load(dir, name, own);
 }

@@ -41,6 +41,8 @@ wr_status lora_merge(model *m) {
         const tensor_info *t = &m->tensors[index_head(m)];
         memcpy(m->params + t->offset, a->values + a->score, t->count * sizeof *m->params);
     }
+    if (a->own != SIZE_MAX)
+        memcpy(m->params + m->tensors[index_own(m)].offset, a->values + a->own, m->config.own.n * sizeof *m->params);
     m->lora = NULL;
     lora_free(a);
     model_round_weights(m);

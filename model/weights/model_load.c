@@ -32,6 +32,7 @@ static wr_status choose_head(const char *dir, const model_load_options *o, model
         return WR_OK;
     }
     *fresh_score = c->head != HEAD_SCORE;
+    if (*fresh_score) c->own = o->own;
     const size_t n_outputs = *fresh_score ? o->n_outputs : c->n_outputs;
     if (!*fresh_score && o->n_outputs != 0 && o->n_outputs != n_outputs)
         return wr_fail(WR_E_MISMATCH, "%s: the score head has %zu outputs, but %zu are needed", dir, n_outputs,
@@ -128,9 +129,10 @@ static wr_status load_frozen(model *m, weight_files *w, const st_tensor *const *
 /* The head that model_load gives the model, where it takes this directory at all. */
 static bool expected_head(const model_load_options *o, model_config *c) {
     const bool fresh_score = o->head == HEAD_SCORE && c->head != HEAD_SCORE;
-    if (fresh_score)
+    if (fresh_score) {
         model_config_set_head(c, HEAD_SCORE, o->n_outputs ? o->n_outputs : 1);
-    else if (o->head == HEAD_LM)
+        c->own = o->own;
+    } else if (o->head == HEAD_LM)
         model_config_set_head(c, HEAD_LM, 0);
     return fresh_score;
 }

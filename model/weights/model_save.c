@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "model/weights/objective_record.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/weight_mapping.h"
 
@@ -38,7 +39,10 @@ static wr_status write_config(const model *m, const char *dir, const model_prove
         write_string_member(&w, "data_hash", p->data_hash);
         write_string_member(&w, "parent_hash", p->parent_hash);
         write_string_member(&w, "template_hash", template_hash);
-        write_string_member(&w, "objective", objective);
+        if (objective[0]) {
+            const head_own own = model_own(m);
+            objective_record_members(&w, objective, &own);
+        }
         json_end_object(&w);
         json_end_object(&w);
         TRY(strbuf_status(&provenance));
@@ -69,10 +73,13 @@ static st_tensor stored_tensor(const model *m, size_t i) {
                        .bytes = info->count * precision_bytes(p)};
 }
 
+/* The tensors that go into weight files: all but what the objective has of its own, the last. */
+static size_t stored_tensors(const model *m) { return m->n_tensors - (index_own(m) != SIZE_MAX); }
+
 /* How many tensors from `first` on go into one file. */
 static size_t shard_length(const model *m, size_t first, precision stored, size_t shard_bytes) {
     size_t n = 0, bytes = 0;
-    for (; first + n < m->n_tensors; n++) {
+    for (const size_t all = stored_tensors(m); first + n < all; n++) {
         bytes += m->tensors[first + n].count * precision_bytes(stored);
         if (n > 0 && bytes > shard_bytes) break;
     }
@@ -83,14 +90,15 @@ static wr_status write_index(const model *m, const char *path, precision stored,
     wr_status status = WR_OK;
     strbuf text = {0};
     char name[64];
+    const size_t n = m->n_params - m->config.own.n, all = stored_tensors(m);
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
     json_member_object(&w, "metadata");
-    json_member_int(&w, "total_parameters", (int64_t)m->n_params);
-    json_member_int(&w, "total_size", (int64_t)(m->n_params * precision_bytes(stored)));
+    json_member_int(&w, "total_parameters", (int64_t)n);
+    json_member_int(&w, "total_size", (int64_t)(n * precision_bytes(stored)));
     json_end_object(&w);
     json_member_object(&w, "weight_map");
-    for (size_t i = 0, shard = 1; i < m->n_tensors; shard++) {
+    for (size_t i = 0, shard = 1; i < all; shard++) {
         snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", shard, shards);
         for (size_t end = i + shard_length(m, i, stored, shard_bytes); i < end; i++)
             json_member_string(&w, stored_tensor(m, i).name, name);
@@ -109,16 +117,17 @@ wr_status write_weights(const model *m, const char *dir, precision stored, size_
     wr_status status = WR_OK;
     char path[PATH_CAP], index[PATH_CAP], name[64] = "model.safetensors";
     static const char *const metadata[] = {"format", "pt", NULL}; /* transformers refuses files without it */
+    const size_t all = stored_tensors(m);
     size_t shards = 0;
-    st_tensor *t = mem_calloc(m->n_tensors, sizeof *t);
+    st_tensor *t = mem_calloc(all, sizeof *t);
     TRY_ALLOC(t);
-    for (size_t i = 0; i < m->n_tensors; i++) t[i] = stored_tensor(m, i);
-    for (size_t i = 0; i < m->n_tensors; i += shard_length(m, i, stored, shard_bytes)) shards++;
+    for (size_t i = 0; i < all; i++) t[i] = stored_tensor(m, i);
+    for (size_t i = 0; i < all; i += shard_length(m, i, stored, shard_bytes)) shards++;
     TRY(path_join(index, dir, "model.safetensors.index.json"));
     TRY(path_join(path, dir, name));
     /* What an earlier save left here in the other form would be taken for this model. */
     unlink(shards > 1 ? path : index);
-    for (size_t i = 0, shard = 1; i < m->n_tensors; shard++) {
+    for (size_t i = 0, shard = 1; i < all; shard++) {
         const size_t n = shard_length(m, i, stored, shard_bytes);
         if (shards > 1) snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", shard, shards);
         TRY(path_join(path, dir, name));

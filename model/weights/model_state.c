@@ -7,6 +7,7 @@
 #include "model/weights/weight_mapping.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void model_free(model *m) {
     if (!m) return;
@@ -50,6 +51,15 @@ void model_round_weights(model *m) {
         (void)lora_round(m);
     else
         params_round(m);
+}
+
+head_own model_own(const model *m) {
+    head_own own = m->config.own;
+    const float *now = index_own(m) == SIZE_MAX                ? NULL
+                       : m->lora && m->lora->score != SIZE_MAX ? m->lora->values + m->lora->own
+                                                               : m->weights[index_own(m)];
+    if (now) memcpy(own.values, now, own.n * sizeof *now);
+    return own;
 }
 
 /* --- what is trained ---------------------------------------------------------------------------------------------- */

@@ -1,17 +1,40 @@
 #include "model/weights/objective_record.h"
 
 #include "base/file.h"
+#include "base/logistic.h"
 #include "model/weights/config_fields.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const FILE_NAME = "wildreward.json";
 static const size_t FILE_BYTES_MAX = 1 << 20;
 
-wr_status objective_record_parse(const json_value *record, char out[OBJECTIVE_NAME_CAP]) {
+static const char *const OWN_NAMES[] = {NULL, "biases", "threshold_steps"}; /* by head_own_kind */
+
+static wr_status parse_own(const json_value *record, head_own_kind kind, head_own *own) {
+    const json_value *list = json_get(record, OWN_NAMES[kind]);
+    if (field_is_absent(list)) return WR_OK;
+    if (!json_is(list, JSON_ARRAY) || list->length < 1 || list->length > HEAD_OWN_MAX || own->kind)
+        return wr_fail(WR_E_FORMAT, "field \"wildreward.%s\" is not the only list, of 1 to %d numbers", OWN_NAMES[kind],
+                       HEAD_OWN_MAX);
+    own->kind = kind;
+    for (const json_value *e = list->first; e; e = e->next) {
+        const float value = e->kind == JSON_NUMBER ? strtof(e->text, NULL) : NAN;
+        if (!isfinite(value))
+            return wr_fail(WR_E_FORMAT, "field \"wildreward.%s\": element %u is not a finite number", OWN_NAMES[kind],
+                           own->n);
+        own->values[own->n++] = value;
+    }
+    return WR_OK;
+}
+
+wr_status objective_record_parse(const json_value *record, char out[OBJECTIVE_NAME_CAP], head_own *own) {
+    wr_status status = WR_OK;
     const json_value *name = NULL;
     memset(out, 0, OBJECTIVE_NAME_CAP); /* configurations are compared and sent as bytes */
+    memset(own, 0, sizeof *own);
     if (field_is_absent(record)) return WR_OK;
     if (!json_is(record, JSON_OBJECT))
         return wr_fail(WR_E_FORMAT, "the record of the model's objective, \"wildreward\", is not an object");
@@ -22,16 +45,40 @@ wr_status objective_record_parse(const json_value *record, char out[OBJECTIVE_NA
     if (name->length >= OBJECTIVE_NAME_CAP || strlen(name->text) != name->length)
         return wr_fail(WR_E_FORMAT, "field \"wildreward.objective\": \"%.40s\" is not supported", name->text);
     memcpy(out, name->text, name->length);
-    return WR_OK;
+    TRY(parse_own(record, HEAD_OWN_BIASES, own));
+    TRY(parse_own(record, HEAD_OWN_THRESHOLDS, own));
+cleanup:
+    return status;
 }
 
-wr_status objective_record_save(const char *adapter_dir, const char *name) {
+void head_own_thresholds(const head_own *own, double *theta) {
+    for (unsigned k = 0; k < own->n; k++)
+        theta[k] = k ? theta[k - 1] + softplus((double)own->values[k]) : (double)own->values[0];
+}
+
+static void write_numbers(json_writer *w, const char *name, unsigned n, const double *values) {
+    json_member_array(w, name);
+    for (unsigned k = 0; k < n; k++) json_double(w, values[k]); /* nine digits: a float's all */
+    json_end_array(w);
+}
+
+void objective_record_members(json_writer *w, const char *name, const head_own *own) {
+    double values[HEAD_OWN_MAX];
+    json_member_string(w, "objective", name);
+    for (unsigned k = 0; k < own->n; k++) values[k] = (double)own->values[k];
+    if (own->kind) write_numbers(w, OWN_NAMES[own->kind], own->n, values);
+    if (own->kind != HEAD_OWN_THRESHOLDS) return;
+    head_own_thresholds(own, values);
+    write_numbers(w, "thresholds", own->n, values);
+}
+
+wr_status objective_record_save(const char *adapter_dir, const char *name, const head_own *own) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     strbuf text = {0};
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
-    json_member_string(&w, "objective", name);
+    objective_record_members(&w, name, own);
     json_end_object(&w);
     strbuf_putc(&text, '\n');
     TRY(strbuf_status(&text));
@@ -42,7 +89,7 @@ cleanup:
     return status;
 }
 
-wr_status objective_record_load(const char *adapter_dir, char out[OBJECTIVE_NAME_CAP]) {
+wr_status objective_record_load(const char *adapter_dir, char name[OBJECTIVE_NAME_CAP], head_own *own) {
     wr_status status = WR_OK;
     char path[PATH_CAP], *bytes = NULL;
     size_t n = 0;
@@ -54,7 +101,7 @@ wr_status objective_record_load(const char *adapter_dir, char out[OBJECTIVE_NAME
         TRY(file_read(path, FILE_BYTES_MAX, &bytes, &n));
         TRY(wr_context(json_parse(a, bytes, n, &record), "%s", path));
     }
-    TRY(wr_context(objective_record_parse(record, out), "%s", path));
+    TRY(wr_context(objective_record_parse(record, name, own), "%s", path));
 cleanup:
     free(bytes);
     arena_free(a);

@@ -1,6 +1,7 @@
 /* The tensor table of a model, its parameter buffers and initialisation.
  *
  *     params    | embed_tokens | layer 0: norm, q, k, v, … down | layer 1 | … | norm | lm_head or score |   f32, masters
+ *               (behind score what its objective has of its own: biases, thresholds)
  *     params16  the same offsets, bf16                                             (matrices are read, vectors are not)
  *     weights[] one pointer a tensor into either, or into a mapped file: what computing reads */
 #include "model/weights/params.h"
@@ -52,7 +53,7 @@ wr_status model_create(const model_config *c, model **out) {
     m = mem_calloc(1, sizeof *m);
     TRY_ALLOC(m);
     m->config = *c;
-    m->tensors = mem_calloc(c->L * LAYER_KINDS + 3, sizeof *m->tensors);
+    m->tensors = mem_calloc(c->L * LAYER_KINDS + 4, sizeof *m->tensors);
     TRY_ALLOC(m->tensors);
     add_tensor(m, "model.", "embed_tokens.weight", c->V, c->C, true);
     for (size_t l = 0; l < c->L; l++) {
@@ -66,6 +67,7 @@ wr_status model_create(const model_config *c, model **out) {
     add_tensor(m, "model.", "norm.weight", c->C, 0, true);
     add_tensor(m, "", "lm_head.weight", c->V, c->C, c->head == HEAD_LM && !c->tied);
     add_tensor(m, "", "score.weight", c->n_outputs, c->C, c->head == HEAD_SCORE);
+    add_tensor(m, "", "wildreward.head", c->own.n, 0, c->head == HEAD_SCORE && c->own.kind);
     m->weights = mem_calloc(m->n_tensors + 1, sizeof *m->weights); /* room for model_untie */
     TRY_ALLOC(m->weights);
     *out = m;
@@ -101,6 +103,9 @@ size_t index_final_norm(const model *m) { return index_layer_begin(m, m->config.
 size_t index_head(const model *m) {
     const size_t own = index_final_norm(m) + 1;
     return own < m->n_tensors ? own : index_embedding(m);
+}
+size_t index_own(const model *m) {
+    return m->config.head == HEAD_SCORE && m->config.own.kind ? index_head(m) + 1 : SIZE_MAX;
 }
 
 size_t offset_embedding(const model *m) { return m->tensors[index_embedding(m)].offset; }
@@ -206,6 +211,10 @@ static bool writes_residual(const model *m, size_t i) {
 void init_tensor(const model *m, size_t i, uint64_t seed, float *p) {
     const tensor_info *t = &m->tensors[i];
     double std = m->config.init_std;
+    if (i == index_own(m)) {
+        memcpy(p, m->config.own.values, t->count * sizeof *p);
+        return;
+    }
     if (t->n_dims == 1) {
         for (size_t k = 0; k < t->count; k++) p[k] = is_bias(t) || m->config.norm_from_one ? 0.0f : 1.0f;
         return;

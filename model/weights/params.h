@@ -46,6 +46,9 @@ size_t index_layer_begin(const model *m, size_t l);
 size_t index_final_norm(const model *m);
 /* lm_head.weight, or the embedding when tied (HEAD_LM); score.weight (HEAD_SCORE). */
 size_t index_head(const model *m);
+/* What the objective has beside the score head, behind it; SIZE_MAX: nothing. It is in no weight file: config.json
+ * records it. */
+size_t index_own(const model *m);
 /* The same as offsets in floats. */
 size_t offset_embedding(const model *m);
 size_t offset_layer(const model *m, size_t l, int kind);

@@ -282,7 +282,7 @@ wr_status weight_files_match(const weight_files *w, const char *dir, const model
         size_t file = 0;
         const tensor_info *want = &m->tensors[i];
         found[i] = NULL;
-        if (fresh_score && strcmp(want->name, score_name) == 0) continue;
+        if (i == index_own(m) || (fresh_score && strcmp(want->name, score_name) == 0)) continue;
         found[i] = strcmp(want->name, score_name) == 0 ? find_score(w, &file, NULL) : find_tensor(w, want->name, &file);
         if (!found[i] && i == index_embedding(m) && m->config.tied && m->config.head == HEAD_LM)
             found[i] = find_tensor(w, head_name, &file);

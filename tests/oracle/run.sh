@@ -43,6 +43,12 @@ echo "== reward models of others"
 echo "== greedy replies of every family"
 "$python" $here/sample_families.py
 
+echo "== objectives of reward models"
+"$python" $here/objectives.py "$fresh/objectives.jsonl" --fresh
+${MAKE:-make} --no-print-directory BUILD="$build" "$build/tests/unit/test_objective_golden"
+WILDREWARD_OBJECTIVES="$fresh/objectives.jsonl" "$build/tests/unit/test_objective_golden"
+"$python" $here/curve_objectives.py
+
 echo "== training curve"
 "$python" $here/curve_reward.py
 

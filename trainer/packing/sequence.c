@@ -19,7 +19,7 @@ static wr_status from_instance(const sequence_rule *rule, const void *bytes, siz
         return wr_fail(WR_E_FORMAT, "record %s has %zu tokens, wanted 1 to %zu", x.id, x.n_ids, rule->max_length);
     if (x.label < 1 || x.label > rule->classes)
         return wr_fail(WR_E_FORMAT, "record %s has label %d, outside 1 to %d", x.id, x.label, rule->classes);
-    *out = (sequence){.ids = x.ids, .n = x.n_ids, .label = x.label, .user = x.user};
+    *out = (sequence){.ids = x.ids, .n = x.n_ids, .label = x.label, .weight = x.weight, .user = x.user};
     return WR_OK;
 }
 

@@ -11,7 +11,8 @@ typedef struct sequence {
     /* chats: ascending positions (>= 1) of the tokens to predict; instances: none */
     const uint32_t *targets;
     size_t n_targets;
-    int label; /* instances: 1 … K; chats: 0 */
+    int label;     /* instances: 1 … K; chats: 0 */
+    double weight; /* instances: how sure the label is */
     const char *user;
 } sequence;
 
