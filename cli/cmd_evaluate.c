@@ -271,7 +271,8 @@ static wr_status check_call(const options *o, const evaluate_call *c) {
                        "evaluate takes no argument '%s' without --suite; wildreward evaluate --help shows "
                        "its options",
                        options_positional(o, 0));
-    if (!c->suite.name && c->suite.scores) return wr_fail(WR_E_USAGE, "--suite-scores goes with --suite");
+    if (!c->suite.name && (c->suite.scores || c->suite.cache))
+        return wr_fail(WR_E_USAGE, "--%s goes with --suite", c->suite.scores ? "suite-scores" : "score-cache");
     return WR_OK;
 }
 

@@ -12,6 +12,8 @@ const option_spec suite_rows[] = {
                   "array, CSV, Parquet; compressed or not)"),
     OPTION_TEXT(suite_options, scores, "suite-scores", NULL, "FILE.jsonl",
                 "with --suite: the score of every reply, a line a row of the suite"),
+    OPTION_TEXT(suite_options, cache, "score-cache", NULL, "DIR",
+                "with --suite: keep scores here as they come, and score no text again that this model has scored"),
     {0},
 };
 
@@ -22,7 +24,9 @@ static wr_status run_suite(world *w, const reward_model *r, const evaluate_suite
                            .paths = paths,
                            .n_paths = n,
                            .model = c->model->dir,
+                           .adapter = c->model->adapter,
                            .scores_path = c->suite->scores,
+                           .cache_dir = c->suite->cache,
                            .limit = c->limit,
                            .max_tokens = c->max_tokens};
     return suite_run(w, r, &job, &j, left_out);

@@ -8,8 +8,9 @@
 typedef struct suite_options {
     const char *name;   /* NULL: no suite is asked for */
     const char *scores; /* --suite-scores, NULL: none */
+    const char *cache;  /* --score-cache, NULL: none */
 } suite_options;
-extern const option_spec suite_rows[]; /* --suite --suite-scores */
+extern const option_spec suite_rows[]; /* --suite --suite-scores --score-cache */
 
 typedef struct evaluate_suite_call {
     const suite_options *suite;

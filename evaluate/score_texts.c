@@ -13,6 +13,8 @@ typedef struct text_list {
     const token_ids *texts;
     size_t n;
     double *scores;
+    scored_fn scored; /* NULL: nobody asks */
+    void *context;
 } text_list;
 
 static wr_status give_task(void *context, size_t index, strbuf *out) {
@@ -32,7 +34,7 @@ static wr_status take_result(void *context, size_t index, const void *bytes, siz
         return wr_fail(WR_E_FORMAT, "EVALUATE task %zu: a result of %zu bytes", index, n);
     memcpy(l->scores + from, (const char *)bytes + 3,
            want * sizeof(double)); /* msgpack bin 16: one head byte, two of length */
-    return WR_OK;
+    return l->scored ? l->scored(l->context, from, want, l->scores + from) : WR_OK;
 }
 
 typedef struct text_worker {
@@ -78,8 +80,13 @@ cleanup:
 
 wr_status score_texts(world *w, const reward_model *r, const token_ids *texts, size_t n, size_t max_tokens,
                       double *scores) {
+    return score_texts_told(w, r, texts, n, max_tokens, scores, NULL, NULL);
+}
+
+wr_status score_texts_told(world *w, const reward_model *r, const token_ids *texts, size_t n, size_t max_tokens,
+                           double *scores, scored_fn scored, void *context) {
     wr_status status = WR_OK;
-    text_list l = {texts, n, scores};
+    text_list l = {texts, n, scores, scored, context};
     text_worker worker = {.r = r, .max_tokens = max_tokens};
     coordinator *c = NULL;
     TRY(world_agree(w, score_scratch_create(r, &worker.scratch)));

@@ -4,6 +4,7 @@
 #include "base/stream.h"
 #include "data/source/sources.h"
 #include "evaluate/score_texts.h"
+#include "evaluate/suites/score_cache.h"
 #include "evaluate/suites/suite_rows.h"
 
 #include <math.h>
@@ -85,6 +86,7 @@ void suite_write(const suite_job *job, const char *rule, const suite_set *s, con
     json_begin_object(j);
     json_member_string(j, "suite", job->kind->name);
     json_member_string(j, "model", job->model);
+    if (job->adapter) json_member_string(j, "adapter", job->adapter);
     json_member_string(j, "score_rule", rule);
     json_member_count(j, "n", s->n);
     json_member_double(j, "overall", f->overall);
@@ -117,22 +119,72 @@ cleanup:
     return status;
 }
 
+/* --- scoring --- */
+
+/* Rank 0's: the texts that no cache knows, and where their scores go. */
+typedef struct unknown_texts {
+    token_ids *texts; /* the set's */
+    size_t *place, n;
+    double *scores; /* (n) */
+    double *all;    /* of every text of the set */
+    score_cache *cache;
+} unknown_texts;
+
+static wr_status find_unknown(const suite_job *job, const reward_model *r, const suite_set *s, unknown_texts *u) {
+    wr_status status = WR_OK;
+    const size_t n = s->n_texts;
+    if (job->cache_dir) TRY(score_cache_open(job->cache_dir, r, job->adapter, &u->cache));
+    TRY_ALLOC(u->texts = mem_calloc(n + 1, sizeof *u->texts));
+    TRY_ALLOC(u->place = mem_calloc(n + 1, sizeof *u->place));
+    TRY_ALLOC(u->scores = mem_calloc(n + 1, sizeof *u->scores));
+    TRY_ALLOC(u->all = mem_calloc(n + 1, sizeof *u->all));
+    for (size_t i = 0; i < n; i++) {
+        const wr_status found = u->cache ? score_cache_find(u->cache, &s->texts[i], &u->all[i]) : WR_END;
+        TRY(found);
+        if (found != WR_END) continue;
+        u->place[u->n] = i;
+        u->texts[u->n++] = s->texts[i];
+    }
+    if (u->cache) log_info("%s: scores of %zu of %zu texts are there", job->cache_dir, n - u->n, n);
+cleanup:
+    return status;
+}
+
+static void unknown_texts_free(unknown_texts *u) {
+    score_cache_close(u->cache);
+    free(u->texts);
+    free(u->place);
+    free(u->scores);
+    free(u->all);
+}
+
+static wr_status keep_scores(void *context, size_t from, size_t n, const double *scores) {
+    wr_status status = WR_OK;
+    unknown_texts *u = context;
+    for (size_t i = 0; i < n; i++) {
+        u->all[u->place[from + i]] = scores[i];
+        if (u->cache && isfinite(scores[i])) TRY(score_cache_add(u->cache, &u->texts[from + i], scores[i]));
+    }
+cleanup:
+    return status;
+}
+
 wr_status suite_run(world *w, const reward_model *r, const suite_job *job, json_writer *j, size_t *left_out) {
     wr_status status = WR_OK;
     const bool root = world_rank(w) == 0;
     suite_set s = {0};
-    double *scores = NULL, left = 0;
+    unknown_texts u = {0};
+    double left = 0;
     if (root) status = read_files(job, r, &s);
+    if (root && status >= 0) status = find_unknown(job, r, &s, &u);
     TRY(world_agree(w, status));
-    scores = mem_calloc(s.n_texts + 1, sizeof *scores);
-    TRY(world_agree(w, scores ? WR_OK : WR_E_NOMEM));
-    TRY(score_texts(w, r, s.texts, s.n_texts, job->max_tokens, scores));
-    TRY(world_agree(w, root ? finish(job, r, &s, scores, j) : WR_OK));
+    TRY(score_texts_told(w, r, u.texts, u.n, job->max_tokens, u.scores, keep_scores, &u));
+    TRY(world_agree(w, root ? finish(job, r, &s, u.all, j) : WR_OK));
     left = (double)s.left_out;
     world_sum(w, &left, 1);
     *left_out = (size_t)left;
 cleanup:
-    free(scores);
+    unknown_texts_free(&u);
     suite_set_free(&s);
     return status;
 }

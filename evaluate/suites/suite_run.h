@@ -14,6 +14,8 @@ typedef struct suite_job {
     size_t n_paths;
     const char *model;       /* as the result names it */
     const char *scores_path; /* JSON lines of the items' scores; NULL: none */
+    const char *adapter;     /* merged into the model, or NULL */
+    const char *cache_dir;   /* of scores that are known (evaluate/suites/score_cache.h); NULL: none */
     size_t limit;            /* rows at most; 0: all */
     size_t max_tokens;       /* of one forward pass */
 } suite_job;

@@ -56,6 +56,23 @@ measure 1 pairs plain text.jsonl
 printf '%s\n' '{"text":"one two"}' '{"text":"one three"}' | "$WR" score --model rm 2>log.txt | jq .score >want.txt
 ok "pairs of texts: as they stand" cmp want.txt <(jq ".scores[]" plain.jsonl)
 
+# --- scores that are there ---------------------------------------------------------------------------------------------------
+kept() { cat cache/answers-0.jsonl | wc -l; }
+measure 2 rewardbench2 first rewardbench2.jsonl --score-cache cache
+ok "a cache changes nothing" cmp out-rewardbench2.json first.json
+ok "... and keeps the scores" test "$(kept)" -ge 25
+all=$(jq '.scores[]' first.jsonl | wc -l)
+head -n 10 cache/answers-0.jsonl >half && head -c 40 cache/answers-0.jsonl >>half && mv half cache/answers-0.jsonl # killed while it wrote the eleventh
+measure 1 rewardbench2 again rewardbench2.jsonl --score-cache cache
+ok "a run that was killed goes on" eval 'cmp out-rewardbench2.jsonl again.jsonl && grep -qE "cache: scores of 1[0-9] of $all texts are there" log.txt'
+measure 1 rewardbench2 third rewardbench2.jsonl --score-cache cache
+ok "all are there then, bit by bit" eval 'cmp out-rewardbench2.jsonl third.jsonl && said "scores of $all of $all texts are there"'
+cp -r rm other-rm && jq '.rms_norm_eps = 1e-6' rm/config.json >other-rm/config.json
+wr 1 evaluate --suite rewardbench2 rewardbench2.jsonl --model other-rm --out otherwise.json --score-cache cache
+ok "another model, though by one number only, has none" said "scores of 0 of $all texts are there"
+wr 1 evaluate --suite rewardbench2 rewardbench2.jsonl --model rm --score-rule ordinal --out otherwise.json --score-cache cache
+ok "... nor has another rule" said "scores of 0 of $all texts are there"
+
 # --- what is refused ---------------------------------------------------------------------------------------------------------
 refused() { # CODE WORD ARGUMENT…
     local wanted=$1 word=$2

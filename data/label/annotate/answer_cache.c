@@ -184,9 +184,10 @@ cleanup:
 
 static wr_status lock_own(const char *path, int fd) {
     if (lock_take(fd, path) == LOCK_BUSY)
-        return wr_fail(
-            WR_E_IO, "%s is being written by another process: wait for it, or name another folder with --answer-cache",
-            path);
+        return wr_fail(WR_E_IO,
+                       "%s is being written by another process: wait for it, or name another folder (--answer-cache, "
+                       "--score-cache)",
+                       path);
     return WR_OK;
 }
 
