@@ -18,7 +18,8 @@ typedef enum rng_purpose {
     RNG_TEST,
     RNG_BPE,
     RNG_RETRY,
-    RNG_PAIR
+    RNG_PAIR,
+    RNG_FOLD
 } rng_purpose;
 
 typedef struct rng {

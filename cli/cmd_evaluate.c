@@ -1,4 +1,5 @@
 /* evaluate: a reward model or language model on shards, a reward model on a published suite, or a policy on prompts. */
+#include "cli/evaluate_detail.h"
 #include "cli/evaluate_model.h"
 #include "cli/evaluate_suite.h"
 #include "cli/lm_tool.h"
@@ -29,10 +30,11 @@ typedef struct evaluate_call {
     bool loss_on_all;
     sampling_options sampling;
     suite_options suite;
+    record_files files;
 } evaluate_call;
 static const option_spec evaluate_rows[] = {
     OPTION_TEXT(evaluate_call, model.dir, "model", NULL, "DIR",
-                "reward model, language model, or (with --prompts) policy", .required = true, .input = INPUT_WHOLE),
+                "reward model, language model, or (with --prompts) policy", .input = INPUT_WHOLE),
     OPTION_TEXT(evaluate_call, data, "data", NULL, "DIR", "folder that prepare wrote", .input = INPUT_PARTS),
     OPTION_CHOICE(evaluate_call, split, "split", "test", "test|train", "which shards"),
     OPTION_INT(evaluate_call, limit, "limit", "0", "N", 0, 1e12, "records (prompts) at most; 0: all"),
@@ -57,6 +59,8 @@ static const option_spec evaluate_rows[] = {
 static const option_group evaluate_groups[] = {
     {.rows = evaluate_rows},
     OPTION_GROUP(suite_rows, evaluate_call, suite),
+    OPTION_GROUP(record_file_rows, evaluate_call, files),
+    OPTION_GROUP(detail_rows, evaluate_call, files.details),
     OPTION_GROUP(reward_reading_rows, evaluate_call, reading),
     REWARD_GROUPS OPTION_GROUP(chat_rows, evaluate_call, chat),
     OPTION_GROUP(sampling_rows, evaluate_call, sampling),
@@ -92,23 +96,6 @@ static void begin(json_writer *j, const char *kind, const evaluate_call *c) {
     if (c->model.adapter) json_member_string(j, "adapter", c->model.adapter);
     json_member_string(j, "data", c->data);
     json_member_string(j, "split", c->split);
-}
-
-static void write_reward(json_writer *j, const reward_figures *f) {
-    json_member_count(j, "records", f->records);
-    json_member_double(j, "loss", f->loss);
-    json_member_double(j, "accuracy", f->accuracy);
-    json_member_double(j, "mae", f->mae);
-    json_member_double(j, "spearman", f->spearman);
-    json_member_double(j, "quadratic_kappa", f->kappa);
-    json_member_double(j, "rank_violations", f->violations);
-    if (!isnan(f->spread)) json_member_double(j, "spread", f->spread);
-    json_member_array(j, "mean_score_by_label");
-    for (int k = 0; k < f->classes; k++) json_double(j, f->mean_score[k]);
-    json_end_array(j);
-    json_member_array(j, "records_by_label");
-    for (int k = 0; k < f->classes; k++) json_int(j, (int64_t)f->count[k]);
-    json_end_array(j);
 }
 
 static void write_truth(json_writer *j, const truth_figures *t) {
@@ -154,6 +141,8 @@ static wr_status evaluate_reward_model(const evaluate_call *c, world *w, const r
                                        record_source *source, evaluate_options *e, bool by_chat, json_writer *j) {
     wr_status status = WR_OK;
     reward_figures figures = {0};
+    reward_records records = {0};
+    e->records = &records;
     e->objective = r->objective;
     e->rule = r->rule;
     e->guessed = !r->recorded;
@@ -164,8 +153,13 @@ static wr_status evaluate_reward_model(const evaluate_call *c, world *w, const r
     if (!by_chat && !figures.records)
         TRY(wr_fail(WR_E_FORMAT, "%s: no record of up to %zu tokens to evaluate", c->data, e->max_length));
     json_member_string(j, "score_rule", r->rule->name);
-    if (world_rank(w) == 0) write_reward(j, &figures);
+    record_files files = c->files;
+    files.details.seed = c->sampling.seed;
+    if (world_rank(w) == 0) status = evaluate_write_reward(&files, c->model.dir, c->data, &figures, &records, j);
+    TRY(world_agree(w, status));
 cleanup:
+    e->records = NULL;
+    reward_records_free(&records);
     reward_figures_free(&figures);
     return status;
 }
@@ -181,6 +175,8 @@ static wr_status evaluate_shards(const evaluate_call *c, world *w, precision ari
     model_workspace *work = NULL;
     shared_block *block = NULL;
     TRY(evaluate_agree_head(&c->model, w, &head));
+    if (c->files.records && head != HEAD_SCORE)
+        TRY(wr_fail(WR_E_USAGE, "--records: %s is not a reward model", c->model.dir));
     if (c->truth && head != HEAD_SCORE) TRY(wr_fail(WR_E_USAGE, "--truth: %s is not a reward model", c->model.dir));
     snprintf(prefix, sizeof prefix, "%s-%s-", head == HEAD_SCORE ? "reward" : "chats", c->split);
     TRY(record_source_open(w, c->data, prefix, &source));
@@ -254,9 +250,34 @@ static wr_status check_memory(const evaluate_call *c, world *w, precision p) {
     return memory_check(w, &(memory_plan){.parts = parts, .n = 2, .p = p});
 }
 
+/* Figures of files alone: no model, and nothing for other ranks to do. */
+static wr_status evaluate_files(const options *o, const evaluate_call *c, world *w) {
+    wr_status status = WR_OK;
+    strbuf text = {0};
+    if (world_rank(w) == 0) {
+        status = c->files.scored ? evaluate_scored(&c->files, c->sampling.seed, &text)
+                                 : evaluate_compared(o, &c->files, c->sampling.seed, &text);
+        if (status >= 0) status = outstream_write_line(c->out, &text);
+    }
+    status = world_agree(w, status);
+    strbuf_free(&text);
+    return status;
+}
+
 /* What is measured is said once. */
 static wr_status check_call(const options *o, const evaluate_call *c) {
     const size_t files = options_count(o);
+    const record_files *f = &c->files;
+    if (f->scored && f->compare) return wr_fail(WR_E_USAGE, "give --scored or --compare, not both");
+    if (f->scored || f->compare) {
+        if (c->model.dir || c->data || c->prompts || c->truth || c->suite.name || (f->scored && files))
+            return wr_fail(WR_E_USAGE,
+                           "--%s works on files: leave --model, --data, --suite, --prompts and --truth out, and other "
+                           "files than --compare's",
+                           f->scored ? "scored" : "compare");
+        return WR_OK;
+    }
+    if (!c->model.dir) return wr_fail(WR_E_USAGE, "give --model DIR (or --scored FILE, or --compare A.json B.json)");
     if (!c->data && !c->prompts && !c->suite.name)
         return wr_fail(WR_E_USAGE,
                        "give --data DIR (a reward or language model), --suite NAME FILE… (a reward model) or "
@@ -273,6 +294,7 @@ static wr_status check_call(const options *o, const evaluate_call *c) {
                        options_positional(o, 0));
     if (!c->suite.name && (c->suite.scores || c->suite.cache))
         return wr_fail(WR_E_USAGE, "--%s goes with --suite", c->suite.scores ? "suite-scores" : "score-cache");
+    if (f->records && !c->data) return wr_fail(WR_E_USAGE, "--records is of a reward model's records: give --data");
     return WR_OK;
 }
 
@@ -294,9 +316,12 @@ static wr_status run_evaluate(const options *o, world *w) {
     precision arithmetic;
     evaluate_call c = {0};
     TRY(options_fill(o, &c, sizeof c));
-    TRY(choose_precision(c.model.arithmetic.precision, NULL, w, &arithmetic));
-    TRY(world_agree(w, world_rank(w) == 0 ? can_write(c.out) : WR_OK));
     TRY(check_call(o, &c));
+    if (c.files.scored || c.files.compare) return evaluate_files(o, &c, w);
+    TRY(choose_precision(c.model.arithmetic.precision, NULL, w, &arithmetic));
+    if (world_rank(w) == 0) status = can_write(c.out);
+    if (world_rank(w) == 0 && status >= 0 && c.files.records) status = can_write(c.files.records);
+    TRY(world_agree(w, status));
     TRY(check_memory(&c, w, arithmetic));
     if (c.suite.name) return measure_suite(o, &c, w, arithmetic);
     if (c.prompts) return evaluate_policy(o, &c, w, arithmetic);
@@ -309,8 +334,8 @@ cleanup:
 
 const command cmd_evaluate = {
     .name = "evaluate",
-    .usage = "evaluate --model DIR (--data DIR [--split test] [--truth FILE] | --suite NAME FILE… | --prompts FILE "
-             "[--reward DIR]) --out FILE.json",
+    .usage = "evaluate (--model DIR (--data DIR [--split test] [--truth FILE] | --suite NAME FILE… | --prompts FILE "
+             "[--reward DIR]) | --scored FILE | --compare A.json B.json…) --out FILE.json",
     .summary = "measure a reward model, a language model or a policy",
     .groups = evaluate_groups,
     .needs_world = true,

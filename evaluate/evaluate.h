@@ -3,7 +3,7 @@
 #ifndef WR_EVALUATE_EVALUATE_H
 #define WR_EVALUATE_EVALUATE_H
 
-#include "data/shard/record_source.h"
+#include "evaluate/reward_records.h"
 #include "reward/reward_model.h"
 #include "trainer/packing/sequence.h"
 
@@ -34,8 +34,8 @@ wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, si
 
 typedef struct reward_figures {
     size_t records;
-    /* loss: mean over the objective's terms; mae: |score - label|; accuracy and kappa (evaluate/metrics.h): of the
-     * class. NaN where the objective gives none, of score or class */
+    /* loss: mean over the objective's terms; mae: |score - label|; accuracy and kappa
+     * (evaluate/statistics/metrics.h): of the class. NaN where the objective gives none, of score or class */
     double loss, accuracy, mae, spearman, kappa;
     double violations; /* records whose P(better than class k) rises with k somewhere; NaN: it has none */
     double spread;     /* mean of the objective's, of a record's level; NaN: it has none */
@@ -53,6 +53,9 @@ typedef struct evaluate_options {
      * mean are told: no loss, class or error. */
     const score_rule *rule;
     bool guessed;
+    /* NULL, or to be filled on rank 0 and freed by the caller, also after an error: every record by itself (n = 0 on
+     * the others) */
+    reward_records *records;
 } evaluate_options;
 /* COLLECTIVE. No record that fits: records is 0, and the figures are NaN. *out is to be freed, also after an error. */
 wr_status evaluate_reward(world *w, const model *m, model_workspace *work, record_source *s, const evaluate_options *o,

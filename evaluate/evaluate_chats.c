@@ -14,10 +14,11 @@ typedef struct chat_list {
     arena *memory;
     token_ids *texts; /* (n) */
     double *values;   /* (n, VALUES) */
+    uint32_t *index;  /* (n) of the dataset */
     size_t n, refused;
 } chat_list;
 
-static wr_status add_record(const reward_model *r, const record_bytes *b, chat_list *l) {
+static wr_status add_record(const reward_model *r, const record_bytes *b, uint32_t index, chat_list *l) {
     wr_status status = WR_OK;
     instance x;
     chat_message *chat;
@@ -37,6 +38,7 @@ static wr_status add_record(const reward_model *r, const record_bytes *b, chat_l
     }
     TRY(status);
     l->values[l->n * VALUES + VALUE_LABEL] = x.label;
+    l->index[l->n] = index;
     l->texts[l->n++] = text;
     text = (token_ids){0};
 cleanup:
@@ -54,7 +56,8 @@ static wr_status read_list(world *w, const reward_model *r, record_source *s, si
         l->memory = arena_create();
         l->texts = mem_calloc(count + 1, sizeof *l->texts);
         l->values = mem_calloc(count + 1, VALUES * sizeof *l->values);
-        status = l->memory && l->texts && l->values
+        l->index = mem_calloc(count + 1, sizeof *l->index);
+        status = l->memory && l->texts && l->values && l->index
                      ? reward_model_reads_chats(r)
                      : wr_fail(WR_E_NOMEM, "out of memory evaluating %zu records", count);
     }
@@ -63,7 +66,7 @@ static wr_status read_list(world *w, const reward_model *r, record_source *s, si
         const size_t n = count - from < BLOCK ? count - from : BLOCK;
         for (size_t i = 0; i < n; i++) wanted[i] = (uint32_t)(from + i);
         TRY(record_source_fetch(s, wanted, root ? n : 0, bytes));
-        for (size_t i = 0; root && i < n && status >= 0; i++) status = add_record(r, &bytes[i], l);
+        for (size_t i = 0; root && i < n && status >= 0; i++) status = add_record(r, &bytes[i], wanted[i], l);
         TRY(world_agree(w, status));
     }
 cleanup:
@@ -77,7 +80,7 @@ static wr_status figures(chat_list *l, const double *scores, reward_figures *out
         l->values[i * VALUES + VALUE_SCORE] = scores[i];
         if (scores[i] != scores[i]) return wr_fail(WR_E_NUMERIC, "the model's score of a record is not a number");
     }
-    return reward_summarise(NULL, l->values, l->n, out);
+    return reward_summarise(NULL, l->values, VALUES, l->n, out);
 }
 
 wr_status evaluate_reward_chats(world *w, const reward_model *r, record_source *s, const evaluate_options *o,
@@ -93,10 +96,15 @@ wr_status evaluate_reward_chats(world *w, const reward_model *r, record_source *
     TRY(world_agree(w, scores ? WR_OK : WR_E_NOMEM));
     TRY(score_texts(w, r, l.texts, l.n, o->max_tokens, scores));
     TRY(world_agree(w, root ? figures(&l, scores, out) : WR_OK));
+    if (o->records) {
+        TRY(world_agree(w, reward_records_of_values(NULL, d->meta.classes, l.values, VALUES, l.n, o->records)));
+        TRY(reward_records_read(w, s, l.index, l.n, o->records));
+    }
 cleanup:
     for (size_t i = 0; i < l.n; i++) token_ids_free(&l.texts[i]);
     free(l.texts);
     free(l.values);
+    free(l.index);
     free(scores);
     arena_free(l.memory);
     return status;

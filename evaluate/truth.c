@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/stream.h"
 #include "text/chat/chat_read.h"
-#include "evaluate/metrics.h"
+#include "evaluate/statistics/metrics.h"
 #include "evaluate/score_texts.h"
 
 #include <math.h>

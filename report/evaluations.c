@@ -1,5 +1,7 @@
 #include "report/evaluations.h"
 #include "report/html.h"
+#include "report/metric_names.h"
+#include "report/reward_diagrams.h"
 #include "report/svg_chart.h"
 #include <math.h>
 #include <stdio.h>
@@ -226,6 +228,8 @@ void policy_section(strbuf *out, const evaluation *const *e, size_t n) {
 static void rows_of(strbuf *out, const json_value *object, const char *prefix, int depth) {
     for (const json_value *v = object->first; v; v = v->next) {
         double x;
+        /* what is for programs */
+        if (!prefix[0] && v->key_length == 10 && memcmp(v->key, "per_record", 10) == 0) continue;
         if (json_is(v, JSON_OBJECT) && depth < 3) {
             strbuf name = {0};
             strbuf_puts(&name, prefix);
@@ -248,6 +252,8 @@ static void rows_of(strbuf *out, const json_value *object, const char *prefix, i
             html_number(out, json_to_double(i, &x) ? x : NAN);
             if (i->next) strbuf_puts(out, " · ");
         }
+        strbuf_puts(out, "</td><td class=\"left soft small\">");
+        html_string(out, evaluation_meaning(v->key));
         strbuf_puts(out, "</td></tr>\n");
     }
 }
@@ -277,7 +283,10 @@ void evaluation_section(strbuf *out, const evaluation *e) {
             strbuf_printf(out, "<span class=\"small soft\">%.3f … %.3f</span>", low, high);
         strbuf_puts(out, "</div>\n");
     }
-    strbuf_puts(out, "</div>\n<div class=\"card scroll\"><table><tr><th>measure</th><th>value</th></tr>\n");
+    strbuf_puts(out, "</div>\n");
+    reward_diagrams(out, e->value);
+    strbuf_puts(out, "<div class=\"card scroll\"><table><tr><th>measure</th><th>value</th>"
+                     "<th></th></tr>\n");
     rows_of(out, e->value, "", 0);
     strbuf_puts(out, "</table></div>\n");
 }

@@ -10,5 +10,8 @@ typedef enum run_kind { RUN_TRAIN, RUN_DPO } run_kind;
 run_kind metrics_run_kind(const metrics_table *t);
 /* A few words; NULL: unknown, as of a metric that a later version writes. */
 const char *metric_meaning(const char *name, run_kind kind);
+/* Of a member of what evaluate writes about a reward model. A name that ends in _low or _high is the end of an
+ * interval. NULL: unknown. */
+const char *evaluation_meaning(const char *name);
 
 #endif

@@ -6,6 +6,7 @@
 #include "report/metric_names.h"
 #include "report/metrics_series.h"
 #include "report/prepare_page.h"
+#include "report/reward_diagrams.h"
 #include "report/svg_chart.h"
 #include <math.h>
 #include <stdlib.h>
@@ -142,6 +143,8 @@ wr_status report_write_data(const char *const *sources, const strbuf *summaries,
     for (size_t i = 0; i < count; i++)
         if (is_kind(&all[i], "agreement"))
             agreement_section(&page, &all[i]);
+        else if (is_kind(&all[i], "comparison"))
+            comparison_section(&page, &all[i]);
         else if (!is_kind(&all[i], "policy"))
             evaluation_section(&page, &all[i]);
     for (size_t i = 0; i < n; i++) {

@@ -38,7 +38,7 @@ static double py(const axes *a, double y) {
     return fmin(fmax(H - BOTTOM - (y - a->y0) / (a->y1 - a->y0) * (H - TOP - BOTTOM), -H), 2 * H);
 }
 
-static void draw_axes(strbuf *out, const axes *a, double y_step) {
+static void draw_axes(strbuf *out, const axes *a, double x_step, double y_step) {
     double first = ceil(a->y0 / y_step - 1e-9) * y_step;
     for (int i = 0; i < MAX_TICKS && first + i * y_step <= a->y1 + y_step * 1e-6; i++) {
         double y = first + i * y_step;
@@ -49,15 +49,14 @@ static void draw_axes(strbuf *out, const axes *a, double y_step) {
         tick_label(out, y, y_step);
         strbuf_puts(out, "</text>");
     }
-    double step = fmax(1, svg_tick_step(a->x1 - a->x0, 5));
-    first = ceil(a->x0 / step - 1e-9) * step;
-    for (int i = 0; i < MAX_TICKS && first + i * step <= a->x1 + step * 1e-6; i++) {
-        double x = first + i * step;
+    first = ceil(a->x0 / x_step - 1e-9) * x_step;
+    for (int i = 0; i < MAX_TICKS && first + i * x_step <= a->x1 + x_step * 1e-6; i++) {
+        double x = first + i * x_step;
         strbuf_printf(out,
                       "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/><text x=\"%.1f\" y=\"%d\" "
                       "text-anchor=\"middle\">",
                       px(a, x), px(a, x), H - BOTTOM, H - BOTTOM + 4, px(a, x), H - BOTTOM + 17);
-        tick_label(out, x, step);
+        tick_label(out, x, x_step);
         strbuf_puts(out, "</text>");
     }
     strbuf_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT, W - RIGHT, H - BOTTOM,
@@ -112,7 +111,7 @@ void svg_line_chart(strbuf *out, const char *name, const double *x, const double
     strbuf_printf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", W, H);
     html_string(out, name);
     strbuf_puts(out, " over steps\">");
-    draw_axes(out, &a, y_step);
+    draw_axes(out, &a, fmax(1, svg_tick_step(a.x1 - a.x0, 5)), y_step); /* steps are whole */
     if (n >= 40) {
         polyline(out, "raw", &a, x, y, n, 0);
         polyline(out, "curve", &a, x, y, n, 1 - 1 / fmax(1, (double)n / 20));
@@ -123,6 +122,30 @@ void svg_line_chart(strbuf *out, const char *name, const double *x, const double
                 strbuf_printf(out, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>", px(&a, x[i]),
                               py(&a, y[i]));
     }
+    strbuf_puts(out, "</svg>\n");
+}
+
+static void dots(strbuf *out, const axes *a, const svg_series *s) {
+    double largest = 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (isfinite(s->size[i])) largest = fmax(largest, s->size[i]);
+    for (size_t i = 0; i < s->n && largest > 0; i++)
+        if (isfinite(s->x[i]) && isfinite(s->y[i]) && s->size[i] > 0)
+            strbuf_printf(out, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>", px(a, s->x[i]),
+                          py(a, s->y[i]), 1.5 + 4.5 * sqrt(s->size[i] / largest));
+}
+
+void svg_share_chart(strbuf *out, const char *name, const svg_series *first, const svg_series *second) {
+    const axes a = {0, 1, 0, 1};
+    const double ends[2] = {0, 1};
+    strbuf_printf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", W, H);
+    html_string(out, name);
+    strbuf_puts(out, "\">");
+    draw_axes(out, &a, 0.2, 0.2);
+    if (first->size) polyline(out, "axis", &a, ends, ends, 2, 0);
+    if (second) polyline(out, "raw", &a, second->x, second->y, second->n, 0);
+    polyline(out, "curve", &a, first->x, first->y, first->n, 0);
+    if (first->size) dots(out, &a, first);
     strbuf_puts(out, "</svg>\n");
 }
 

@@ -10,6 +10,15 @@
  * n may be 0. */
 void svg_line_chart(strbuf *out, const char *name, const double *x, const double *y, size_t n);
 
+/* Shares against shares: both axes from 0 to 1. Points that are not finite are left out. A series with sizes has dots
+ * of such areas, and the diagonal is drawn, where both shares are equal. second: a fainter line, NULL: none. */
+typedef struct svg_series {
+    const double *x, *y;
+    const double *size; /* NULL: a line without dots */
+    size_t n;
+} svg_series;
+void svg_share_chart(strbuf *out, const char *name, const svg_series *first, const svg_series *second);
+
 /* Horizontal bars on a scale from 0 to `top` with whiskers from low to high (no whisker where they are NaN). */
 typedef struct svg_bar {
     const char *label;

@@ -64,6 +64,11 @@ PYTHONPATH=$bench_of_rewards "$python" $here/suites.py cases "$fresh/suites.json
 ${MAKE:-make} --no-print-directory BUILD="$build" "$build/tests/unit/test_suites"
 WILDREWARD_SUITES=$fresh/suites.jsonl.zst "$build/tests/unit/test_suites"
 
+echo "== figures of evaluations"
+"$python" $here/evaluation_golden.py "$fresh/evaluation"
+for f in tests/golden/evaluation/*; do cmp "$f" "$fresh/evaluation/$(basename "$f")"; done
+"$python" $here/evaluation_live.py
+
 echo "== exported rows"
 "$python" $here/export_rows.py
 

@@ -2,7 +2,7 @@
  * Python. */
 #include "base/mem.h"
 #include "base/rng.h"
-#include "evaluate/metrics.h"
+#include "evaluate/statistics/metrics.h"
 #include "tests/support/near.h"
 
 #include <math.h>

@@ -1,7 +1,8 @@
-#include "evaluate/metrics.h"
+#include "evaluate/statistics/metrics.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "evaluate/statistics/bootstrap.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -93,24 +94,11 @@ static wr_status group_items(const uint32_t *cluster, size_t n, size_t n_cluster
     return WR_OK;
 }
 
-static int by_number(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Percentile by linear interpolation of sorted values. */
-static double percentile(const double *sorted, size_t n, double p) {
-    double at = p * (double)(n - 1);
-    size_t i = (size_t)at;
-    if (i + 1 >= n) return sorted[n - 1];
-    return sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]);
-}
-
 wr_status spearman_interval(const double *x, const double *y, const uint32_t *cluster, size_t n, size_t n_clusters,
                             size_t resamples, uint64_t seed, double *low, double *high) {
     wr_status status = WR_OK;
     uint32_t *items = NULL;
-    size_t *start = NULL, kept = 0, capacity_x = 0, capacity_y = 0, capacity_rank = 0;
+    size_t *start = NULL, capacity_x = 0, capacity_y = 0, capacity_rank = 0;
     double *bx = NULL, *by = NULL, *values = NULL;
     rank_scratch scratch = {0};
     *low = *high = NAN;
@@ -135,14 +123,11 @@ wr_status spearman_interval(const double *x, const double *y, const uint32_t *cl
             rank_scratch_free(&scratch);
             TRY(rank_scratch_create(capacity_rank = m + m / 4, &scratch));
         }
-        double value = spearman_with(&scratch, bx, by, m);
-        if (isfinite(value)) values[kept++] = value;
+        values[b] = spearman_with(&scratch, bx, by, m);
     }
-    if (kept) {
-        qsort(values, kept, sizeof *values, by_number);
-        *low = percentile(values, kept, 0.025);
-        *high = percentile(values, kept, 0.975);
-    }
+    const figure_interval interval = interval_of_values(values, resamples);
+    *low = interval.low;
+    *high = interval.high;
 cleanup:
     rank_scratch_free(&scratch);
     free(items);

@@ -1,6 +1,6 @@
 /* Numbers about predictions. LOCAL. */
-#ifndef WR_EVALUATE_METRICS_H
-#define WR_EVALUATE_METRICS_H
+#ifndef WR_EVALUATE_STATISTICS_METRICS_H
+#define WR_EVALUATE_STATISTICS_METRICS_H
 
 #include "base/status.h"
 #include <stddef.h>
