@@ -91,7 +91,7 @@ cleanup:
 wr_status suite_chat(suite_reader *r, const chat_message *messages, size_t n) {
     token_ids ids = {0};
     const suite_encoder *e = r->encoder;
-    return add(r, e ? e->chat(e->context, messages, n, &ids) : WR_OK, &ids);
+    return add(r, e ? e->chat(e->context, messages, n, r->variables, &ids) : WR_OK, &ids);
 }
 
 wr_status suite_ready(suite_reader *r, const char *text, size_t n) {

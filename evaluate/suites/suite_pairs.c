@@ -13,15 +13,22 @@ static bool begins_chat(const json_value *prompt, const chat_message *m, size_t 
            memcmp(m[0].content, prompt->text, prompt->length) == 0;
 }
 
+/* As score reads them: a chat template sees whole messages. */
+static wr_status read_messages(suite_reader *r, const json_value *list, const char *name, chat_message **out,
+                               size_t *n) {
+    return r->encoder && r->encoder->whole ? chat_read_messages(r->row, list, name, out, n)
+                                           : chat_read_texts(r->row, list, name, out, n);
+}
+
 static wr_status add_chat(suite_reader *r, const json_value *prompt, const json_value *list, const char *name) {
     wr_status status = WR_OK;
     chat_message *before = NULL, *reply, *chat;
     size_t n_before = 0, n;
-    TRY(chat_read_texts(r->row, list, name, &reply, &n));
+    TRY(read_messages(r, list, name, &reply, &n));
     if (!n) TRY(wr_fail(WR_E_FORMAT, "field \"%s\" is an empty list", name));
     if (strcmp(reply[n - 1].role, "assistant") != 0)
         TRY(wr_fail(WR_E_FORMAT, "field \"%s\" does not end with a message of the assistant", name));
-    if (json_is(prompt, JSON_ARRAY)) TRY(chat_read_texts(r->row, prompt, "prompt", &before, &n_before));
+    if (json_is(prompt, JSON_ARRAY)) TRY(read_messages(r, prompt, "prompt", &before, &n_before));
     if (prompt && !json_is(prompt, JSON_ARRAY) && !(json_is(prompt, JSON_STRING) && begins_chat(prompt, reply, n)))
         TRY(wr_fail(WR_E_FORMAT, "field \"prompt\" is no list of messages, as \"%s\" is, nor how that begins", name));
     TRY_ALLOC(chat = arena_alloc(r->row, (n_before + n) * sizeof *chat));
@@ -63,6 +70,7 @@ static wr_status read(suite_reader *r, const json_value *row) {
     suite_file_stem(r->path, &stem, &n);
     TRY(suite_in_group(r, stem, n));
     r->item.n_right = 1;
+    if (r->encoder && r->encoder->whole) TRY(chat_read_variables(r->row, row, &r->variables));
     for (int k = 0; k < 2; k++)
         TRY(json_is(side[k], JSON_ARRAY) ? add_chat(r, prompt, side[k], sides[k])
                                          : add_text(r, prompt, side[k], sides[k]));

@@ -44,6 +44,13 @@ static wr_status explain(const file_reader *f, const json_value *row, const char
                    other ? ": this is one of --suite " : "", other ? other : "");
 }
 
+static wr_status no_row(const file_reader *f, const char *what, const char *where) {
+    char why[512];
+    snprintf(why, sizeof why, "%s", what);
+    return wr_fail(WR_E_FORMAT, "%s: %s; files of --suite %s are JSON lines, one JSON array, CSV or Parquet", where,
+                   why, f->kind->name);
+}
+
 static wr_status keep(suite_reader *r, const char *where) {
     wr_status status = WR_OK;
     suite_set *s = r->set;
@@ -69,15 +76,15 @@ static wr_status take_row(void *context, const char *line, size_t n, row_fault f
     const json_value *row = NULL;
     if (f->limit && r->set->n + r->set->left_out + r->set->undecided >= f->limit) return WR_OK;
     f->rows++;
-    if (fault != ROW_GOOD)
-        return wr_fail(WR_E_FORMAT, "%s: %s%s%s", where, row_fault_name(fault), fault == ROW_CSV ? ": " : "",
-                       fault == ROW_CSV ? line : "");
     arena_reset(r->row);
-    TRY(wr_context(json_parse(r->row, line, n, &row), "%s", where));
-    if (!json_is(row, JSON_OBJECT)) TRY(wr_fail(WR_E_FORMAT, "%s: no JSON object", where));
+    if (fault != ROW_GOOD) return no_row(f, fault == ROW_CSV ? line : row_fault_name(fault), where);
+    const wr_status parsed = json_parse(r->row, line, n, &row);
+    TRY(parsed == WR_E_FORMAT ? no_row(f, wr_error(), where) : parsed);
+    if (!json_is(row, JSON_OBJECT)) TRY(no_row(f, "no JSON object", where));
     r->item = (suite_item){.first = r->set->n_texts};
     r->none = false;
     r->refused = NULL;
+    r->variables = NULL;
     const wr_status read = f->kind->read(r, row);
     TRY(read == WR_E_FORMAT ? explain(f, row, where) : wr_context(read, "%s", where));
     TRY(keep(r, where));

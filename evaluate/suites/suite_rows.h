@@ -5,11 +5,14 @@
 
 #include "evaluate/suites/suite.h"
 
-/* Who writes a chat, or a text that is ready made, as ids. WR_E_FORMAT: this one cannot be read. */
+/* Who writes a chat, or a text that is ready made, as ids. WR_E_FORMAT: this one cannot be read. row: what a chat
+ * template sees beside the messages, or NULL. */
 typedef struct suite_encoder {
     const void *context;
-    wr_status (*chat)(const void *context, const chat_message *messages, size_t n, token_ids *out);
+    wr_status (*chat)(const void *context, const chat_message *messages, size_t n, const json_value *row,
+                      token_ids *out);
     wr_status (*text)(const void *context, const char *text, size_t n, token_ids *out);
+    bool whole; /* messages are shown with all their members */
 } suite_encoder;
 
 struct suite_reader {
@@ -22,6 +25,7 @@ struct suite_reader {
     const char *refused;          /* why the model cannot read it, in `row`; NULL */
     const chat_message *before;   /* the chat that the replies answer */
     size_t n_before;
+    const json_value *variables; /* of the row, for a chat template; NULL */
 };
 
 /* Adds the items of a file. WR_E_FORMAT with file, line and field: a row that is none of the suite's, a file without

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static wr_status encode_chat(const void *context, const chat_message *messages, size_t n, token_ids *out) {
-    return reward_model_encode(context, messages, n, NULL, out, NULL);
+static wr_status encode_chat(const void *context, const chat_message *messages, size_t n, const json_value *row,
+                             token_ids *out) {
+    return reward_model_encode(context, messages, n, row, out, NULL);
 }
 
 static wr_status encode_text(const void *context, const char *text, size_t n, token_ids *out) {
@@ -22,7 +23,7 @@ static wr_status encode_text(const void *context, const char *text, size_t n, to
 /* Rank 0. */
 static wr_status read_files(const suite_job *job, const reward_model *r, suite_set *s) {
     wr_status status = WR_OK;
-    const suite_encoder encoder = {r, encode_chat, encode_text};
+    const suite_encoder encoder = {r, encode_chat, encode_text, r->chat != NULL};
     sources *files = NULL;
     TRY(suite_set_init(s));
     TRY(sources_open(job->paths, job->n_paths, &(source_options){.csv = true}, &files));

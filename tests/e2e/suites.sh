@@ -55,6 +55,20 @@ printf '%s\n' '{"prompt":"one ","chosen":"two","rejected":"three"}' >text.jsonl
 measure 1 pairs plain text.jsonl
 printf '%s\n' '{"text":"one two"}' '{"text":"one three"}' | "$WR" score --model rm 2>log.txt | jq .score >want.txt
 ok "pairs of texts: as they stand" cmp want.txt <(jq ".scores[]" plain.jsonl)
+cp -r rm tools && cat >tools/chat_template.jinja <<'J'
+{% if tools %}{{ tools[0].name + '\n' }}{% endif %}{% for m in messages %}{{ '[' + m.role + '] ' + (m.content or '') + (m.reasoning_content or '') + eos_token }}{% endfor %}
+J
+jq -cn '[{role: "user", content: "count"}] as $p | {prompt: $p, chosen: [{role: "assistant", content: "two", reasoning_content: "three"}], rejected: [{role: "assistant", content: "two"}], tools: [{name: "abacus"}]}' >tools.jsonl
+jq -c '{messages: (.prompt + .chosen), tools}, {messages: (.prompt + .rejected), tools}' tools.jsonl >chats.jsonl
+"$WR" score --model tools --in chats.jsonl 2>log.txt | jq .score >want.txt
+wr 1 evaluate --suite pairs tools.jsonl --model tools --out out.json --suite-scores tools-scores.jsonl
+ok "pairs of chats: all that their template sees, as score reads them" eval 'cmp want.txt <(jq ".scores[]" tools-scores.jsonl) && test "$(sort -u want.txt | wc -l)" = 2'
+{
+    echo prompt,chosen,rejected,domain
+    jq -r '[.prompt, (.chosen | tojson), (.rejected | tojson), .domain] | @csv' rm-bench.jsonl
+} >rows.csv
+measure 1 rm-bench other rows.csv
+ok "CSV" cmp out-rm-bench.json other.json
 
 # --- scores that are there ---------------------------------------------------------------------------------------------------
 kept() { cat cache/answers-0.jsonl | wc -l; }
@@ -88,6 +102,8 @@ ok "a missing file" refused 1 'nowhere.jsonl' --suite rm-bench nowhere.jsonl
 { head -n 2 rmb.jsonl && jq -c 'del(.conversation_input)' rmb.jsonl | head -n 1; } >lacks.jsonl
 ok "a missing field" refused 1 'lacks.jsonl:3: field "conversation_input" is missing' --suite rmb lacks.jsonl
 jq -c '.chosen |= .[:2]' rm-bench.jsonl >two.jsonl
+jq -s '{data: .}' rm-bench.jsonl >wrapped.json
+ok "an object around the rows" refused 1 'files of --suite rm-bench are JSON lines' --suite rm-bench wrapped.json
 ok "a wrong length" refused 1 'two.jsonl:1: field "chosen" has 2 texts, not 3' --suite rm-bench two.jsonl
 head -c 300 rewardbench2.parquet >cut.parquet
 ok "a file that is cut short" refused 1 'cut.parquet' --suite rewardbench2 cut.parquet

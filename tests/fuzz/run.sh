@@ -21,6 +21,9 @@ seed() {
         printf '1{"conversation_id":12,"model":"v","conversation":[{"content":"a","role":"user"}],"redacted":false,"openai_moderation":[{"x":[1e-5,null,true]}]}' >"$corpus/seed2"
         printf '2{"conversations":[{"from":"human","value":"h"},{"from":"gpt","value":"g\\\\"}]}' >"$corpus/seed3"
         ;;
+    fuzz_suite)
+        for rows in tests/golden/suites/*.jsonl; do head -n 1 "$rows" >"$corpus/$(basename "$rows")"; done
+        ;;
     fuzz_safetensors)
         local header='{"w":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[16,20]}}'
         {

@@ -5,7 +5,7 @@ usage: suites.py cases OUT.jsonl.zst [N]   N cases of each suite (WILDREWARD_SEE
        suites.py files FOLDER          rows of each suite as published: JSON lines, and the same as Parquet
 PYTHONPATH must lead to rewardbench (pip install --no-deps --target DIR rewardbench==0.1.4: its own pins are of other versions).
 """
-import importlib.util, json, math, os, random, sys, types
+import importlib.util, json, math, os, random, sys, types, warnings
 import numpy as np
 import pandas as pd
 import pyarrow as pa, pyarrow.parquet as pq
@@ -264,7 +264,7 @@ def line(x):
 
 
 def cases(out, n):
-    np.seterr(all="ignore")
+    warnings.simplefilter("ignore")  # the package takes means of nothing
     with pa.CompressedOutputStream(out, "zstd") as f:
         for i in range(n):
             spread = [4, 10, 1000][i % 3]  # many ties, some, hardly any

@@ -13,10 +13,12 @@ static wr_status encode_text(const void *context, const char *text, size_t n, to
     if (n == 4 && memcmp(text, "long", 4) == 0) return wr_fail(WR_E_FORMAT, "too long");
     return token_ids_push(out, (int32_t)n);
 }
-static wr_status encode_chat(const void *context, const chat_message *messages, size_t n, token_ids *out) {
+static wr_status encode_chat(const void *context, const chat_message *messages, size_t n, const json_value *row,
+                             token_ids *out) {
+    (void)row;
     return encode_text(context, messages[n - 1].content, messages[n - 1].length, out);
 }
-static const suite_encoder encoder = {NULL, encode_chat, encode_text};
+static const suite_encoder encoder = {NULL, encode_chat, encode_text, false};
 
 static wr_status read_file(const char *name, const char *file, const char *text, suite_set *set) {
     put_text(file, text);

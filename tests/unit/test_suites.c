@@ -20,12 +20,14 @@ static wr_status encode_text(const void *context, const char *text, size_t n, to
     return token_ids_push(out, (int32_t)strtol(text, NULL, 10));
 }
 
-static wr_status encode_chat(const void *context, const chat_message *messages, size_t n, token_ids *out) {
+static wr_status encode_chat(const void *context, const chat_message *messages, size_t n, const json_value *row,
+                             token_ids *out) {
+    (void)row;
     assert_true(n >= 2);
     assert_string_equal(messages[n - 1].role, "assistant");
     return encode_text(context, messages[n - 1].content, messages[n - 1].length, out);
 }
-static const suite_encoder encoder = {NULL, encode_chat, encode_text};
+static const suite_encoder encoder = {NULL, encode_chat, encode_text, false};
 
 /* Number by number: what is wanted is there. */
 static void compare(const json_value *got, const json_value *want, const char *name) {
