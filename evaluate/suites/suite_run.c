@@ -85,6 +85,7 @@ static void write_part(const suite_figures *f, const char *part, json_writer *j)
 
 void suite_write(const suite_job *job, const char *rule, const suite_set *s, const suite_figures *f, json_writer *j) {
     json_begin_object(j);
+    json_member_string(j, "kind", "suite"); /* what report knows an evaluation by */
     json_member_string(j, "suite", job->kind->name);
     json_member_string(j, "model", job->model);
     if (job->adapter) json_member_string(j, "adapter", job->adapter);
@@ -129,6 +130,8 @@ typedef struct unknown_texts {
     double *scores; /* (n) */
     double *all;    /* of every text of the set */
     score_cache *cache;
+    progress *shown;
+    size_t done;
 } unknown_texts;
 
 static wr_status find_unknown(const suite_job *job, const reward_model *r, const suite_set *s, unknown_texts *u) {
@@ -146,12 +149,14 @@ static wr_status find_unknown(const suite_job *job, const reward_model *r, const
         u->place[u->n] = i;
         u->texts[u->n++] = s->texts[i];
     }
+    u->shown = progress_create("evaluate", "texts", u->n);
     if (u->cache) log_info("%s: scores of %zu of %zu texts are there", job->cache_dir, n - u->n, n);
 cleanup:
     return status;
 }
 
 static void unknown_texts_free(unknown_texts *u) {
+    progress_finish(u->shown);
     score_cache_close(u->cache);
     free(u->texts);
     free(u->place);
@@ -166,6 +171,7 @@ static wr_status keep_scores(void *context, size_t from, size_t n, const double 
         u->all[u->place[from + i]] = scores[i];
         if (u->cache && isfinite(scores[i])) TRY(score_cache_add(u->cache, &u->texts[from + i], scores[i]));
     }
+    progress_update(u->shown, u->done += n, NULL);
 cleanup:
     return status;
 }
@@ -180,6 +186,8 @@ wr_status suite_run(world *w, const reward_model *r, const suite_job *job, json_
     if (root && status >= 0) status = find_unknown(job, r, &s, &u);
     TRY(world_agree(w, status));
     TRY(score_texts_told(w, r, u.texts, u.n, job->max_tokens, u.scores, keep_scores, &u));
+    progress_finish(u.shown);
+    u.shown = NULL;
     TRY(world_agree(w, root ? finish(job, r, &s, u.all, j) : WR_OK));
     left = (double)s.left_out;
     world_sum(w, &left, 1);

@@ -70,6 +70,8 @@ ok "pairs of chats: all that their template sees, as score reads them" eval 'cmp
 measure 1 rm-bench other rows.csv
 ok "CSV" cmp out-rm-bench.json other.json
 
+ok "report shows it" eval '"$WR" report out-rm-bench.json --out report.html 2>log.txt && grep -q "sections · chat" report.html'
+
 # --- scores that are there ---------------------------------------------------------------------------------------------------
 kept() { cat cache/answers-0.jsonl | wc -l; }
 measure 2 rewardbench2 first rewardbench2.jsonl --score-cache cache
