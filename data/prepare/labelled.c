@@ -12,7 +12,7 @@ typedef struct labelled {
     const rated_format *format;
     published_split *split; /* NULL: by user */
     arena *arena;
-    uint64_t rows;
+    uint64_t rows, texts; /* of all rows, of the good ones that bring their text */
     int64_t largest;
     bpe_trainer *trainer;
     shard_set reward[2];
@@ -51,6 +51,7 @@ static wr_status read_row(void *context, const char *line, size_t n, row_fault f
     user->turns++;
     if (p->split) user->test = r.test = published_split_test(p->split, p->job->source, r.id);
     if (r.label > p->largest) p->largest = r.label;
+    p->texts += r.text != NULL;
     strbuf_clear(&p->line);
     json_writer w = json_writer_make(&p->line);
     rated_row_spill(&r, &w);
@@ -246,6 +247,10 @@ wr_status prepare_labelled(const prepare_context *c, prepare_tools *t, prepare_a
         *nothing = true;
         TRY(wr_fail(WR_E_FORMAT, "%s: %llu usable rows with %lld classes; rows need %s", o->sources[0],
                     (unsigned long long)good, (long long)p.largest, p.format->needs));
+    }
+    if (p.texts == good && !o->template_file) { /* the built-in template must not pass for that of the texts */
+        reward_template_free(t->template);
+        t->template = NULL;
     }
     if (p.split) TRY(tell_split(&p));
     TRY(job_each_spilled(&job, "labels", count_row, &p));

@@ -18,6 +18,12 @@ bool rated_name(const json_value *m, const char **s) {
     return rated_text(m, s, &n) && (!*s || strlen(*s) == n);
 }
 
+const char *rated_ready_text(const json_value *m, rated_row *out) {
+    if (!rated_text(m, &out->text, &out->text_length)) return "text (no text)";
+    if (!out->text) return NULL;
+    return !out->text_length ? "text (empty)" : out->text_length > RATED_TEXT_LIMIT ? "text (over 16 MiB)" : NULL;
+}
+
 const char *rated_label(const json_value *label, int classes, int64_t *out) {
     if (!label || json_is(label, JSON_NULL)) return "label (missing)";
     if (!json_to_int(label, out)) return "label (no integer)";

@@ -8,7 +8,7 @@
 #include "data/source/conversation.h"
 #include "data/source/csv_json.h"
 
-enum { RATED_LARGEST_LABEL = 1000 };
+enum { RATED_LARGEST_LABEL = 1000, RATED_TEXT_LIMIT = 16 << 20 };
 
 /* Texts and lists are the arena's or the row's. */
 typedef struct rated_row {
@@ -45,6 +45,8 @@ wr_status rated_row_respilled(arena *a, const char *line, size_t n, rated_row *o
 /* For the formats' take. An optional text: absent and null are none; false: something else. */
 bool rated_text(const json_value *m, const char **s, size_t *n);
 bool rated_name(const json_value *m, const char **s); /* a text without NUL characters */
+/* A text that is written already: which is wrong with it, or NULL. Absent and null: none. */
+const char *rated_ready_text(const json_value *m, rated_row *out);
 /* Messages of the list; what is wrong with it is told in *fault or *wrong. */
 wr_status rated_messages(arena *a, const json_value *list, const char *name, chat_message **out, size_t *n,
                          row_fault *fault, const char **wrong);

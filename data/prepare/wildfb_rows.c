@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { TEXT_LIMIT = 16 << 20 };
-
 static wr_status take_wildfb(arena *a, const prepare_options *o, const json_value *v, rated_row *out,
                              row_fault *fault) {
     wr_status status = WR_OK;
@@ -14,11 +12,8 @@ static wr_status take_wildfb(arena *a, const prepare_options *o, const json_valu
     chat_message *m = NULL;
     size_t n = 0;
     const char *label = rated_label(json_get(v, "label"), o->classes ? o->classes : wildfb_rows.classes, &out->label);
-    out->wrong = !text || json_is(text, JSON_NULL)                  ? "text (missing)"
-                 : !rated_text(text, &out->text, &out->text_length) ? "text (no text)"
-                 : !out->text_length                                ? "text (empty)"
-                 : out->text_length > TEXT_LIMIT                    ? "text (over 16 MiB)"
-                                                                    : label;
+    out->wrong = !text || json_is(text, JSON_NULL) ? "text (missing)" : rated_ready_text(text, out);
+    if (!out->wrong) out->wrong = label;
     if (!out->wrong && json_is(id, JSON_NUMBER)) /* a number is a name, too */
         out->id = id->text;
     else if (!out->wrong && !rated_name(id, &out->id))

@@ -47,6 +47,20 @@ static int place_of(const char *const *names, const char *s, size_t n) {
     return -1;
 }
 
+/* Which of the needed columns this is, or -1. One that has alternatives names them all: "response|text". */
+static int needed_of(const csv_columns *columns, const char *s, size_t n) {
+    for (int i = 0; columns->needed[i]; i++) {
+        const char *name = columns->needed[i];
+        for (size_t k; *name; name += k + (name[k] == '|')) {
+            k = strcspn(name, "|");
+            if (k == n && memcmp(name, s, n) == 0) return i;
+        }
+    }
+    return -1;
+}
+
+static unsigned long all_needed(const csv_columns *columns) { return (1ul << count_of(columns->needed)) - 1; }
+
 /* --- what is CSV --- */
 
 static bool ends_in(const char *s, size_t n, const char *end) {
@@ -90,13 +104,14 @@ static bool start_parser(struct csv_parser *p, unsigned char mark) {
 
 typedef struct first_row {
     const csv_columns *columns;
-    size_t needed;
+    unsigned long needed; /* those that were met */
     bool done;
 } first_row;
 
 static void guess_field(void *text, size_t n, void *context) {
     first_row *f = context;
-    if (!f->done && text && place_of(f->columns->needed, text, n) >= 0) f->needed++;
+    const int needed = !f->done && text ? needed_of(f->columns, text, n) : -1;
+    if (needed >= 0) f->needed |= 1ul << needed;
 }
 
 static void guess_row(int end, void *context) {
@@ -117,7 +132,7 @@ static csv_guess guess(const csv_columns *columns, const char *bytes, size_t n, 
     }
     if (right && !f.done && whole) right = csv_fini(&p, guess_field, guess_row, &f) == 0;
     csv_free(&p);
-    if (f.done) return f.needed >= count_of(columns->needed) ? CSV_YES : CSV_NO;
+    if (f.done) return f.needed == all_needed(columns) ? CSV_YES : CSV_NO;
     return right && !whole ? CSV_MORE : CSV_NO;
 }
 
@@ -218,7 +233,7 @@ static void on_field(void *text, size_t n, void *context) {
         take_name(c, text, n);
         return;
     }
-    const int name = place_of(c->columns->needed, text, n);
+    const int name = needed_of(c->columns, text, n);
     if (name >= 0) c->names_in_row |= 1ul << name;
     const int slot = c->at < c->n_columns ? c->slots[c->at] : -1;
     c->at++;
@@ -242,13 +257,20 @@ static wr_status check_header(csv_json *c, size_t line) {
     if (c->twice)
         TRY(wr_fail(WR_E_FORMAT, "%s:%zu: the header names the column \"%s\" twice", c->name, line, c->twice));
     TRY(strbuf_status(&c->found));
+    unsigned long met = 0;
+    for (size_t i = 0; i < c->wanted; i++) {
+        const char *name = c->columns->names[i];
+        const int needed = c->seen[i] ? needed_of(c->columns, name, strlen(name)) : -1;
+        if (needed >= 0) met |= 1ul << needed;
+    }
     for (size_t i = 0; c->columns->needed[i]; i++) {
-        const char *name = c->columns->needed[i];
-        if (c->seen[place_of(c->columns->names, name, strlen(name))]) continue;
+        const char *name = c->columns->needed[i], *other = strchr(name, '|');
+        if (met >> i & 1) continue;
         TRY(wr_fail(WR_E_FORMAT,
-                    "%s:%zu: the header has no column \"%s\"; it has: %s (the first row of CSV names its columns, "
-                    "commas between them)",
-                    c->name, line, name, strbuf_str(&c->found)));
+                    "%s:%zu: the header has no column \"%.*s\"%s%s%s; it has: %s (the first row of CSV names its "
+                    "columns, commas between them)",
+                    c->name, line, (int)strcspn(name, "|"), name, other ? " or \"" : "", other ? other + 1 : "",
+                    other ? "\"" : "", strbuf_str(&c->found)));
     }
 cleanup:
     return status;
@@ -265,7 +287,7 @@ static wr_status settle(csv_json *c, size_t line, bool returns, bool *row) {
         c->header = false;
         c->returns = returns;
     } else {
-        if (c->names_in_row == (1ul << count_of(c->columns->needed)) - 1)
+        if (c->names_in_row == all_needed(c->columns))
             TRY(wr_fail(WR_E_FORMAT, "%s:%zu: a second header: give files of CSV one by one, not joined", c->name,
                         line));
         *row = true;

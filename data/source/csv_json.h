@@ -12,7 +12,7 @@
 /* Which columns are read; others are passed over. Each list ends with NULL. */
 typedef struct csv_columns {
     const char *const *names;
-    const char *const *needed; /* those among them that a header must have */
+    const char *const *needed; /* those among them that a header must have; "a|b": one of the two */
     const char *const *typed;  /* those whose text is JSON: a number, a list; text that is no JSON becomes a string */
     const char *const *texts;  /* those of which "" is an empty text; elsewhere it is no value either */
 } csv_columns;

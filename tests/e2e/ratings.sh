@@ -69,6 +69,29 @@ done
 prepare rows.jsonl --classes 3
 ok "... a label above --classes" says 1 'field label (above --classes)'
 
+# --- rows that bring their text ready made ---
+texts() { "$program" export --data o --split all --format hf --out - 2>/dev/null | jq -cS '[.text, .label + 1, .user]' | sort; }
+for i in $(seq 6); do echo "{\"text\":\"Q: $i?\\nA: \\\"$i\\\", so\",\"label\":$((1 + i % 3)),\"user\":\"u$i\"}"; done >texts.jsonl
+jq -cS '[.text, .label, .user]' texts.jsonl | sort >want
+jq -r '[.text, .label, .user] | @csv' texts.jsonl | { echo text,label,user && cat; } >texts.csv
+cp texts.csv texts.txt
+for form in texts.jsonl texts.csv texts.txt; do
+    prepare $form
+    ok "ready-made texts of $form stay as they are" eval 'test $rc = 0 && texts | cmp - want'
+    ok "... and no template is recorded" eval '! jq -e ".template // .template_hash // empty | strings | select(. != \"\")" o/meta.json >/dev/null'
+done
+{ head -n 3 texts.jsonl && head -n 3 rows.jsonl; } >mixed.jsonl
+prepare mixed.jsonl
+ok "beside rows that the template writes, which is recorded then" eval 'test $rc = 0 && test "$(texts | wc -l)" = 6 && texts | grep -cF "\"Q: " | grep -qx 3 && jq -e ".template_hash | length > 0" o/meta.json'
+printf '{"text":"as it is","response":"r","query":"q","label":1}\n{"response":"r","label":2}\n' >both.jsonl
+prepare both.jsonl
+ok "a text counts before a response, and it is told that the template writes another" eval 'test $rc = 0 && texts | grep -qF "[\"as it is\",1," && grep -q "other than the template.s *1" err'
+for row in '{"text":["a"],"label":1}|text (no text)' '{"text":"","label":1}|text (empty)' '{"text":null,"label":1}|response (missing)'; do
+    { echo '{"response":"fine","label":1}' && echo "${row%%|*}"; } >one.jsonl
+    prepare one.jsonl
+    ok "a wrong one is named: ${row##*|}" says 1 "first: one.jsonl:2, field ${row##*|}"
+done
+
 refused() { # NAME WANTED TEXT
     printf "$3" >"$1"
     prepare "$1"
@@ -76,7 +99,7 @@ refused() { # NAME WANTED TEXT
 }
 refused none.csv ': no row that names its columns' ''
 refused lacks.csv ':1: the header has no column "label"; it has: query, response' 'query,response\na,b\n'
-refused semicolons.csv ':1: the header has no column "response"; it has: response;label' 'response;label\na;1\n'
+refused semicolons.csv ':1: the header has no column "response" or "text"; it has: response;label' 'response;label\na;1\n'
 refused semicolons.txt ': its columns are not told apart by commas' 'response;label\na;1\n'
 refused tabs.tsv ': its columns are not told apart by commas' 'response\tlabel\na\t1\n'
 refused twice.csv ':1: the header names the column "label" twice' 'response,label,label\na,1,2\n'
