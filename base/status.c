@@ -8,6 +8,7 @@
 #define MESSAGE_CAP 2048
 
 static _Thread_local char message[MESSAGE_CAP] = "no error";
+static _Thread_local bool others_say_it;
 
 /* The message is promised to be one line; file names, records and servers may bring control characters of their own. */
 static void set_message(const char *text) { printable(text, strlen(text), message, sizeof message); }
@@ -19,6 +20,7 @@ wr_status wr_fail(wr_status code, const char *format, ...) {
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     set_message(text);
+    others_say_it = false;
     return code;
 }
 
@@ -38,3 +40,7 @@ wr_status wr_context(wr_status code, const char *format, ...) {
 }
 
 const char *wr_error(void) { return message; }
+
+void wr_error_leave_to_others(void) { others_say_it = true; }
+
+bool wr_error_left_to_others(void) { return others_say_it; }

@@ -7,6 +7,8 @@
 #ifndef WR_BASE_STATUS_H
 #define WR_BASE_STATUS_H
 
+#include <stdbool.h>
+
 typedef enum wr_status {
     WR_OK = 0,
     WR_END = 1,            /* no error: the stream or iteration is finished */
@@ -29,6 +31,10 @@ wr_status wr_context(wr_status code, const char *format, ...) __attribute__((for
 
 /* This thread's latest message, never NULL. Valid until the next wr_fail/wr_context of the same thread. */
 const char *wr_error(void);
+
+/* Another rank failed with these very words and says them (mpi/world.h, world_agree); until the next wr_fail. */
+void wr_error_leave_to_others(void);
+bool wr_error_left_to_others(void);
 
 /* Runs `expr`; on error stores it in the local variable `status` and jumps to the local label `cleanup`. */
 #define TRY(expr)                                                                                                      \

@@ -168,9 +168,10 @@ static void watch_mappings(void) {
     sigaction(SIGBUS, &action, NULL);
 }
 
-/* Rank 0 says these for all: people look there. A peer's failure was also printed where it happened. */
-static bool rank_0_says(wr_status status) {
-    return status == WR_E_USAGE || status == WR_E_PEER || status == WR_E_INTERRUPTED;
+/* Rank 0 says these for all: people look there. A peer's failure was also printed where it happened; what several
+ * ranks found alike, the lowest of them says. */
+static bool others_say(wr_status status) {
+    return status == WR_E_USAGE || status == WR_E_PEER || status == WR_E_INTERRUPTED || wr_error_left_to_others();
 }
 
 /* Options that every command has. */
@@ -246,7 +247,7 @@ static wr_status call_together(const call *a, int *argc, char ***argv, int *rank
         world_signals_default();
         status = *rank == 0 ? call_alone(a) : WR_OK;
     }
-    if (*rank == 0 || !(alike || rank_0_says(status))) {
+    if (*rank == 0 || !(alike || others_say(status))) {
         report(status, *rank); /* before MPI_Finalize, in which a launcher may lose it */
     }
     if (!alike && !(a->c && a->c->needs_world)) {

@@ -110,6 +110,7 @@ wr_status path_hint(wr_status status, const options *o) {
     if (!o || (status != WR_E_IO && status != WR_E_FORMAT && status != WR_E_MISMATCH && status != WR_E_USAGE))
         return status;
     char *message = mem_strdup(wr_error()); /* looking may leave one of its own */
+    const bool left = wr_error_left_to_others();
     for (size_t i = 0; i < 5 && !hint[0]; i++) {
         name = i < 3 ? models[i] : i == 3 ? "data" : "adapter";
         path = options_str(o, name);
@@ -126,6 +127,7 @@ wr_status path_hint(wr_status status, const options *o) {
         wr_fail(status, "%s; --%s %.200s %s", message, name, path, hint);
     else
         wr_fail(status, "%s", message);
+    if (left) wr_error_leave_to_others();
     free(message);
     return status;
 }

@@ -29,7 +29,10 @@ wr_status world_agree(world *w, wr_status mine) {
     }
     MPI_Ibcast(&message, (int)sizeof message, MPI_BYTE, first, w->comm, &r);
     wait_one(&r, WAIT_US);
-    if (mine < 0) return mine;
+    if (mine < 0) {
+        if (w->rank != first && strcmp(message.text, wr_error()) == 0) wr_error_leave_to_others();
+        return mine;
+    }
     return wr_fail(WR_E_PEER, "rank %d (%s) failed: %s", first, message.host, message.text);
 }
 

@@ -40,6 +40,10 @@ static void test_agree(void **state) {
         }
         CHECK(world_any(w, world_rank(w) == bad));
     }
+    /* what all of them found, the lowest says; what a rank fails with later is its own again */
+    CHECK(world_agree(w, wr_fail(WR_E_FORMAT, "all alike")) == WR_E_FORMAT);
+    CHECK(wr_error_left_to_others() == (world_rank(w) > 0) && strcmp(wr_error(), "all alike") == 0);
+    CHECK(world_agree(w, wr_fail(WR_E_FORMAT, "rank %d", world_rank(w))) == WR_E_FORMAT && !wr_error_left_to_others());
     CHECK(!world_any(w, false));
     CHECK(!world_stop_agreed(w));
 }
