@@ -2,14 +2,17 @@
 
 #include "base/stream.h"
 #include "data/shard/record_walk.h"
-#include "reward/template.h"
+#include "reward/reward_model.h"
+#include "text/chat/chat_template.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct exporting {
     const export_options *o;
-    reward_template *template; /* hf */
+    reward_template *template; /* hf; or these two */
+    tokenizer *tok;
+    chat_template *chat;
     arena *memory;
     strbuf line, text;
     outstream *out;
@@ -136,8 +139,21 @@ cleanup:
 
 /* --- rated replies and chats for trl and hf --- */
 
+static wr_status render_chat(exporting *e, const instance *x) {
+    wr_status status = WR_OK;
+    const chat_message query = {"user", x->query, x->query_length, NULL},
+                       reply = {"assistant", x->response, x->response_length, NULL};
+    chat_message *messages = NULL;
+    size_t n = 0;
+    TRY(reward_chat(e->memory, x->history, x->n_history, x->query_length ? &query : NULL, &reply, &messages, &n));
+    TRY(chat_render_text(e->chat, messages, n, false, &e->text));
+cleanup:
+    return status;
+}
+
 /* By the folder's template, which is read when the first record needs it: ready-made texts have none. */
 static wr_status render(exporting *e, const shard_meta *meta, const instance *x) {
+    if (e->chat) return wr_context(render_chat(e, x), "%s, record %s", e->o->dir, x->id);
     wr_status status = e->template ? WR_OK : folder_template(e->o->dir, meta, &e->template);
     return status < 0 ? status
                       : reward_template_render(e->template, x->history, x->n_history, x->query, x->query_length,
@@ -210,7 +226,10 @@ wr_status export_run(const export_options *o, uint64_t *records) {
     TRY(record_walk_meta(o->dir, o->kind, o->split, &meta));
     if (o->kind == SHARD_REWARD && o->positive_from > meta.classes)
         TRY(wr_fail(WR_E_USAGE, "--positive-from %d: %s has labels 1 to %d", o->positive_from, o->dir, meta.classes));
-    if (o->kind == SHARD_REWARD && o->format == EXPORT_HF && *meta.template_hash)
+    if (o->chat_model) {
+        TRY(tokenizer_load(o->chat_model, &e.tok));
+        TRY(chat_template_load(o->chat_model, NULL, e.tok, &e.chat));
+    } else if (o->kind == SHARD_REWARD && o->format == EXPORT_HF && *meta.template_hash)
         TRY(folder_template(o->dir, &meta, &e.template));
     TRY(outstream_create(o->out_path, &e.out));
     TRY(record_walk(o->dir, o->kind, o->split, export_record, &e));
@@ -219,6 +238,8 @@ wr_status export_run(const export_options *o, uint64_t *records) {
 cleanup:
     outstream_discard(e.out);
     reward_template_free(e.template);
+    chat_template_free(e.chat);
+    tokenizer_free(e.tok);
     strbuf_free(&e.line);
     strbuf_free(&e.text);
     arena_free(e.memory);

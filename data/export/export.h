@@ -21,9 +21,11 @@ typedef struct export_options {
     const char *split; /* "train", "test" or "all" */
     shard_kind kind;
     export_format format;
-    int positive_from;    /* trl; 0: the first label above K/2 */
-    bool tokens;          /* jsonl: with the token ids (and spans) */
-    const char *out_path; /* "-" is standard output; zstd where it ends in .zst; has its name when complete */
+    int positive_from;      /* trl; 0: the first label above K/2 */
+    const char *chat_model; /* hf: texts by the chat template of this model's folder, as a reward model that records no
+                               template reads them; ready-made texts stay. NULL: by the folder's reward template */
+    bool tokens;            /* jsonl: with the token ids (and spans) */
+    const char *out_path;   /* "-" is standard output; zstd where it ends in .zst; has its name when complete */
 } export_options;
 
 /* *records (may be NULL): lines written. */

@@ -34,10 +34,10 @@ static wr_status take_labelled(arena *a, const prepare_options *o, const json_va
     return rated_messages(a, json_get(v, "history"), "history", &out->history, &out->n_history, fault, &out->wrong);
 }
 
-static const char *const labelled_names[] = {"response", "label", "query", "prompt", "history", "user", "id", "text", NULL},
-                         *const labelled_needed[] = {"response|text", "label", NULL},
-                         *const labelled_typed[] = {"label", "history", NULL},
-                         *const labelled_texts[] = {"response", NULL};
+static const char
+    *const labelled_names[] = {"response", "label", "query", "prompt", "history", "user", "id", "text", NULL},
+           *const labelled_needed[] = {"response|text", "label", NULL},
+           *const labelled_typed[] = {"label", "history", NULL}, *const labelled_texts[] = {"response", NULL};
 const rated_format labelled_rows = {
     .name = "labelled",
     .columns = {.names = labelled_names, .needed = labelled_needed, .typed = labelled_typed, .texts = labelled_texts},

@@ -157,4 +157,29 @@ jq -c '{prompt: .messages} // {prompt: .prompt}' world/prompts-train.jsonl >prom
 replies | jq -c --slurpfile p prompts.jsonl '{prompt: $p[.prompt].prompt, response: .text}' >replies.jsonl
 score --model one --in replies.jsonl
 ok "rewards are what score says" jq -n -e --slurpfile a out.jsonl --slurpfile b <(replies) '($a | length) == 24 and ([range($a | length) | ($a[.].score - $b[.].reward) | fabs] | max) < 1e-5'
+# a template with a head, to the end: a reply's thoughts and its blanks at the ends are not read
+{ printf -- '---\nroles: {user: U, assistant: A}\ntrim: true\nstrip_thoughts: true\ntruncate: right\nmax_length: 90\n---\n' && cat rm/model/template.txt; } >head.txt
+wr 1 prepare two.jsonl --format labelled --classes 2 --template head.txt --out headed --vocab-size 420
+# shellcheck disable=SC2086
+wr 1 train reward --data headed --out hd $small --steps 2
+# shellcheck disable=SC2086
+ok "dpo online, rewards by a template with a head" wr 2 ${dpo/--reward one/--reward hd/model} headrun
+zstd -dcq headrun/replies/step-*.jsonl.zst >headed.jsonl
+jq -c --slurpfile p prompts.jsonl '{prompt: $p[.prompt].prompt, response: .text}' headed.jsonl >replies.jsonl
+score --model hd/model --in replies.jsonl
+ok "... are what score says" jq -n -e --slurpfile a out.jsonl --slurpfile b headed.jsonl '($a | length) == 24 and ([range($a | length) | ($a[.].score - $b[.].reward) | fabs] | max) < 1e-5'
+# shellcheck disable=SC2086
+ok "a rule that the outputs do not allow ends dpo" code 1 wr 2 $dpo refused --score-rule class
+ok "... and one rank says so for all" test "$(grep -c 'of which --score-rule class' log.txt)" = 1
+
+# --- export as such a model reads -------------------------------------------------------------------------------------------
+"$WR" export --data rated --split train --out - 2>/dev/null | jq -c '{history, query, response}' >chats.jsonl
+score --model one --in chats.jsonl && cp out.jsonl want.jsonl
+"$WR" export --data rated --split train --format hf --chat-model one --out - 2>log.txt | jq -c '{text}' >texts.jsonl
+score --model one --in texts.jsonl
+ok "texts by its chat template score as the chats do" jq -n -e --slurpfile a out.jsonl --slurpfile b want.jsonl '($a | length) > 40 and ($a | map(.score)) == ($b | map(.score))'
+ok "... and hold its marks" jq -s -e 'all(.text | startswith("<|im_start|>user\ncount to "))' texts.jsonl
+ok "a model without a chat template" code 1 "$WR" export --data rated --format hf --chat-model bare --out -
+ok "--chat-model goes with hf alone: exit 2" code 2 "$WR" export --data rated --format trl --chat-model one --out -
+ok "a reward model is no annotator" code 1 "$WR" prepare world/chats.jsonl.zst --annotator model --annotator-model one --out no
 done_testing
