@@ -33,6 +33,7 @@ if [ -n "${WILDREWARD_OPENVINO:-}" ]; then peers+=(--openvino "$WILDREWARD_OPENV
 echo
 echo "=== reward models"
 "$BUILD/bench/bench_turns" >"$out/turns.json" || failed=1
+"$BUILD/bench/bench_trees" >"$out/trees.json" || failed=1
 bench/reward_peers.sh || failed=1
 
 shared=${WILDREWARD_SHARED:-../shared}/data

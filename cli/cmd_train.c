@@ -60,6 +60,10 @@ static const option_spec reward_rows[] = {
     OPTION_TEXT(train_options, template_file, "template", NULL, "FILE",
                 "reward template; must be the one the shards were made with, which is the default",
                 .input = INPUT_WHOLE, .resume = RESUME_CONTENT),
+    OPTION_CHOICE(train_options, order, "order", "records", RECORD_ORDER_NAMES,
+                  "what is drawn for a step; turns of a conversation in one step share their history"),
+    OPTION_CHOICE(train_options, share, "share-prefixes", "on", SHARE_PREFIXES_NAMES,
+                  "compute once what records of a step begin with; all: the template's first lines, too"),
     {0},
 };
 

@@ -1,5 +1,5 @@
 /* The two replies of a pair continue one prompt, and so do the pairs of one prompt: they are packed as a tree, whose
- * trunk is computed once, forward and backward (model/prefix.h). Of a pair with a prompt of m tokens:
+ * trunk is computed once, forward and backward (model/prefix_tree.h). Of a pair with a prompt of m tokens:
  *
  *   p0 p1 … p(m-1) ─┬─ w0 w1 … w(a-2)     sequence 2i      the last token of a reply is not fed: nothing follows it
  *                   └─ l0 l1 … l(b-2)     sequence 2i+1
@@ -23,8 +23,39 @@ static bool same_prompt(const dpo_pair *a, const dpo_pair *b) {
     return a->n_prompt == b->n_prompt && memcmp(a->prompt_ids, b->prompt_ids, a->n_prompt * sizeof *a->prompt_ids) == 0;
 }
 
-static size_t unit_cost(const pair_texts *t, size_t first, size_t count, prefix_rule rule) {
-    return prefix_group_tokens(2 * count, t->ids + 2 * first, t->lengths + 2 * first, rule);
+/* Tokens of the tree of `count` pairs; common[s]: what sequence s has in common with the one before. */
+static wr_status unit_cost(const pair_texts *t, const size_t *common, size_t first, size_t count, prefix_rule rule,
+                           prefix_tree *room, size_t *cost) {
+    return prefix_tree_tokens(2 * count, t->lengths + 2 * first, common + 2 * first, rule, room, cost);
+}
+
+/* Cuts the pairs, whose texts are there, into units. */
+static wr_status make_units(const dpo_pair *pairs, size_t n_pairs, size_t unit_tokens, prefix_rule rule,
+                            pair_texts *t) {
+    wr_status status = WR_OK;
+    prefix_tree room = {0};
+    size_t *common = mem_calloc(2 * n_pairs + 1, sizeof *common);
+    TRY_ALLOC(common);
+    for (size_t s = 1; s < 2 * n_pairs; s++)
+        common[s] = prefix_common(t->ids[s - 1], t->lengths[s - 1], t->ids[s], t->lengths[s], rule);
+    for (size_t first = 0, end; first < n_pairs; first = end) {
+        size_t cost, more;
+        TRY(unit_cost(t, common, first, 1, rule, &room, &cost));
+        for (end = first + 1; rule.min_shared != SIZE_MAX && end < n_pairs; end++, cost = more) {
+            if (!same_prompt(&pairs[end], &pairs[first])) break;
+            TRY(unit_cost(t, common, first, end + 1 - first, rule, &room, &more));
+            if (more > unit_tokens) break;
+        }
+        if (cost > UINT32_MAX)
+            TRY(wr_fail(WR_E_FORMAT, "the replies to prompt %u have %zu tokens: too many to train on",
+                        pairs[first].prompt, cost));
+        t->units[t->n_units] = (pair_unit){first, end - first};
+        t->tokens[t->n_units++] = (uint32_t)cost;
+    }
+cleanup:
+    prefix_tree_free(&room);
+    free(common);
+    return status;
 }
 
 wr_status pair_texts_create(const dpo_pair *pairs, size_t n_pairs, size_t unit_tokens, prefix_rule rule,
@@ -53,18 +84,7 @@ wr_status pair_texts_create(const dpo_pair *pairs, size_t n_pairs, size_t unit_t
         out->lengths[s] = p->n_prompt + side->n - 1;
         at += out->lengths[s];
     }
-    for (size_t first = 0, end; first < n_pairs; first = end) {
-        end = first + 1;
-        while (rule.min_shared != SIZE_MAX && end < n_pairs && same_prompt(&pairs[end], &pairs[first]) &&
-               unit_cost(out, first, end + 1 - first, rule) <= unit_tokens)
-            end++;
-        const size_t cost = unit_cost(out, first, end - first, rule);
-        if (cost > UINT32_MAX)
-            TRY(wr_fail(WR_E_FORMAT, "the replies to prompt %u have %zu tokens: too many to train on",
-                        pairs[first].prompt, cost));
-        out->units[out->n_units] = (pair_unit){first, end - first};
-        out->tokens[out->n_units++] = (uint32_t)cost;
-    }
+    TRY(make_units(pairs, n_pairs, unit_tokens, rule, out));
 cleanup:
     if (status < 0) pair_texts_free(out);
     return status;
@@ -96,7 +116,7 @@ static wr_status pack(dpo_batch *b, const pair_texts *t, const uint32_t *units, 
             group[n] = u;
         }
     }
-    TRY(prefix_batch_build(n, ids, lengths, group, rule, &b->packed));
+    TRY(prefix_tree_build_groups(n, ids, lengths, group, rule, &b->packed));
 cleanup:
     free(ids);
     free(lengths);
@@ -141,7 +161,7 @@ wr_status dpo_batch_create(const pair_texts *t, const dpo_pair *pairs, const uin
         for (size_t i = 0; i < side->n; i++, r++) {
             /* The last prompt token predicts the first reply token: where the prompt is shared, that row serves several
              * replies. */
-            out->rows[r] = prefix_batch_row(&out->packed, s, p->n_prompt - 1 + i);
+            out->rows[r] = prefix_tree_row(&out->packed, s, p->n_prompt - 1 + i);
             out->targets[r] = side->ids[i];
         }
     }
@@ -150,7 +170,7 @@ cleanup:
 }
 
 void dpo_batch_free(dpo_batch *b) {
-    prefix_batch_free(&b->packed);
+    prefix_tree_free(&b->packed);
     free(b->pair);
     free(b->first);
     free(b->rows);

@@ -4,7 +4,7 @@
 #define WR_DPO_DPO_BATCH_H
 
 #include "dpo/pairs.h"
-#include "model/prefix.h"
+#include "model/prefix_tree.h"
 
 /* Neighbouring pairs of one prompt, trained in one micro-batch so that the prompt is computed once. */
 typedef struct pair_unit {
@@ -31,7 +31,7 @@ void pair_texts_free(pair_texts *t);
 /* One micro-batch. Pair k of it is pairs[pair[k]]; its replies' tokens are entries first[2k] … first[2k+1] (chosen) and
  * first[2k+1] … first[2k+2] (rejected) of rows and targets: the hidden state in row rows[r] predicts targets[r]. */
 typedef struct dpo_batch {
-    prefix_batch packed;
+    prefix_tree packed;
     size_t n_pairs, N;
     size_t *pair, *first, *rows;                   /* (n_pairs), (2 n_pairs + 1), (N) */
     int32_t *targets;                              /* (N) */

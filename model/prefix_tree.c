@@ -134,26 +134,63 @@ cleanup:
     return status;
 }
 
-wr_status prefix_tree_build(size_t n, const int32_t *const *ids, const size_t *lengths, prefix_rule rule,
-                            size_t max_tokens, prefix_tree *out) {
+/* Empties *out, checks the sequences and makes room for the plan of their tree. */
+static wr_status begin(size_t n, const size_t *lengths, prefix_rule *rule, prefix_tree *out) {
     wr_status status = WR_OK;
     out->n = 0;
     out->batch = (token_batch){0};
     for (size_t i = 0; i < n; i++)
         if (!lengths[i]) TRY(wr_fail(WR_E_FORMAT, "sequence %zu of a batch has no tokens", i));
-    if (!n) goto cleanup;
     TRY(reserve_plan(out, n));
-    if (!rule.min_shared) rule.min_shared = 1;
-    const sequences s = {ids, lengths, out->common, rule};
-    const size_t taken = fitting(&s, n, max_tokens, out);
-    TRY(reserve(out, taken, plant(&s, taken, out->nodes, out->cuts, NULL)));
+    if (!rule->min_shared) rule->min_shared = 1;
+cleanup:
+    return status;
+}
+
+/* The tree of the first n sequences, whose common prefixes are known. */
+static wr_status fill(const sequences *s, size_t n, prefix_tree *out) {
+    wr_status status = WR_OK;
+    TRY(reserve(out, n, plant(s, n, out->nodes, out->cuts, NULL)));
     out->offsets[0] = 0;
-    plant(&s, taken, out->nodes, out->cuts, out);
-    out->n = taken;
+    plant(s, n, out->nodes, out->cuts, out);
+    out->n = n;
     out->batch.offsets = out->offsets;
     out->batch.ids = out->ids;
     for (size_t b = 0; b < out->batch.B && !out->batch.parent; b++)
         if (out->parent[b] >= 0) out->batch.parent = out->parent;
+cleanup:
+    return status;
+}
+
+wr_status prefix_tree_build(size_t n, const int32_t *const *ids, const size_t *lengths, prefix_rule rule,
+                            size_t max_tokens, prefix_tree *out) {
+    wr_status status = WR_OK;
+    TRY(begin(n, lengths, &rule, out));
+    if (!n) goto cleanup;
+    const sequences s = {ids, lengths, out->common, rule};
+    TRY(fill(&s, fitting(&s, n, max_tokens, out), out));
+cleanup:
+    return status;
+}
+
+wr_status prefix_tree_build_groups(size_t n, const int32_t *const *ids, const size_t *lengths, const size_t *group,
+                                   prefix_rule rule, prefix_tree *out) {
+    wr_status status = WR_OK;
+    TRY(begin(n, lengths, &rule, out));
+    if (!n) goto cleanup;
+    for (size_t i = 0; i < n; i++)
+        out->common[i] =
+            i > 0 && group[i] == group[i - 1] ? prefix_common(ids[i - 1], lengths[i - 1], ids[i], lengths[i], rule) : 0;
+    TRY(fill(&(sequences){ids, lengths, out->common, rule}, n, out));
+cleanup:
+    return status;
+}
+
+wr_status prefix_tree_tokens(size_t n, const size_t *lengths, const size_t *common, prefix_rule rule, prefix_tree *room,
+                             size_t *tokens) {
+    wr_status status = WR_OK;
+    TRY(begin(n, lengths, &rule, room));
+    *tokens = plant(&(sequences){NULL, lengths, common, rule}, n, room->nodes, room->cuts, NULL);
 cleanup:
     return status;
 }

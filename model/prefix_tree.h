@@ -24,7 +24,14 @@ typedef struct prefix_tree {
  * is zeroed or holds an earlier tree, whose memory is used again. */
 wr_status prefix_tree_build(size_t n, const int32_t *const *ids, const size_t *lengths, prefix_rule rule,
                             size_t max_tokens, prefix_tree *out);
+/* The tree of all n sequences, of which only neighbours of one group (equal group[i]) share anything. */
+wr_status prefix_tree_build_groups(size_t n, const int32_t *const *ids, const size_t *lengths, const size_t *group,
+                                   prefix_rule rule, prefix_tree *out);
 void prefix_tree_free(prefix_tree *t);
+/* What a tree costs of sequences whose ids need not be there: common[j] tokens are those of j - 1 and j in common (that
+ * of the first is not looked at). room: zeroed or a tree that is not needed any more, whose memory is used. */
+wr_status prefix_tree_tokens(size_t n, const size_t *lengths, const size_t *common, prefix_rule rule, prefix_tree *room,
+                             size_t *tokens);
 /* Row, in hidden, of a token of sequence i. */
 size_t prefix_tree_row(const prefix_tree *t, size_t i, size_t token);
 

@@ -11,6 +11,7 @@ static const struct {
     {"lr", "learning rate", NULL},
     {"grad_norm", "gradient norm before clipping", NULL},
     {"tokens", "tokens in the step", NULL},
+    {"tokens_shared", "tokens computed with another record's", NULL},
     {"target_tokens", "tokens learned in the step", NULL},
     {"records", "records in the step", NULL},
     {"epoch", "passes over the data", NULL},

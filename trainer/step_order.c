@@ -27,7 +27,8 @@ void step_order_free(step_order *o) {
 
 static wr_status fill(step_order *o, uint64_t epoch) {
     o->filled = false;
-    wr_status status = dataset_order(o->index, o->seed, epoch, o->order);
+    wr_status status = o->continues ? dataset_order_runs(o->index, o->continues, o->seed, epoch, o->order)
+                                    : dataset_order(o->index, o->seed, epoch, o->order);
     if (status < 0) return status;
     size_t kept = 0;
     for (size_t i = 0; i < o->index->n_records; i++)

@@ -10,6 +10,7 @@ typedef struct step_order {
     uint64_t seed;
     size_t min_length, max_length; /* records outside are left out */
     size_t usable;                 /* records inside */
+    const uint8_t *continues;      /* borrowed: as dataset_order_runs takes it; NULL until the owner sets it */
     uint32_t *order;               /* (usable) of `epoch` */
     uint64_t epoch;
     bool filled;

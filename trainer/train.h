@@ -11,6 +11,13 @@
 #include "trainer/run_options.h"
 #include "trainer/update.h"
 
+/* What records of a step are computed together: nothing; what some share beyond what all begin with; that, too. */
+typedef enum share_prefixes { SHARE_OFF, SHARE_ON, SHARE_ALL } share_prefixes;
+#define SHARE_PREFIXES_NAMES "off|on|all"
+/* What is drawn for a step: records, or conversations, whose records then follow one another. */
+typedef enum record_order { ORDER_RECORDS, ORDER_CONVERSATIONS } record_order;
+#define RECORD_ORDER_NAMES "records|conversations"
+
 typedef struct train_options {
     const char *data, *model, *spec; /* model: a directory; spec: --new; exactly one of the two */
     const char *template_file;       /* reward: its hash must be the shards' */
@@ -23,7 +30,9 @@ typedef struct train_options {
     size_t global_batch;   /* records */
     update_options update; /* update.adam.lr: peak */
     size_t max_length, micro_tokens;
-    int64_t eval_every; /* 0: at the end only */
+    share_prefixes share; /* reward */
+    record_order order;   /* reward */
+    int64_t eval_every;   /* 0: at the end only */
     size_t eval_records;
     precision precision; /* of the arithmetic; the same on every rank */
     bool check_weights;  /* of --model */

@@ -1,6 +1,6 @@
 /* One step of data-parallel training. Everything that decides who does what is a function of (step, lengths, ranks):
  *
- *     positions of the step -> this rank's micro-batches -> its records -> terms of the global batch (summed)
+ *     this rank's micro-batches and records (trainer/step_records.h) -> terms of the global batch (summed)
  *     for each micro-batch: forward, loss, backward, scaled by 1 / terms: gradients add up to those of the mean
  *     sum over ranks, begun in the last backward pass -> norm, clip, AdamW (trainer/update.h) -> a line of metrics
  *
@@ -9,11 +9,10 @@
 #include "trainer/train_loop.h"
 
 #include "base/log.h"
-#include "base/mem.h"
+#include "data/shard/conversation_runs.h"
 #include "evaluate/evaluate.h"
-#include "trainer/packing/micro_batch_plan.h"
 #include "trainer/run_loop.h"
-#include "trainer/step_order.h"
+#include "trainer/step_records.h"
 #include "trainer/train_setup.h"
 #include "trainer/update.h"
 
@@ -53,13 +52,11 @@ typedef struct trainer {
     updater u;
     step_order order;
     run_loop loop;
-    size_t longer; /* training records with more tokens than the rule's limit */
+    uint8_t *continues; /* --order conversations; NULL: not asked for */
+    size_t longer;      /* training records with more tokens than the rule's limit */
     int64_t steps;
-    uint32_t *records, *lengths; /* (global_batch) of the current step */
-    uint32_t *wanted;            /* (global_batch) this rank's share */
-    record_bytes *bytes;         /* (global_batch) */
+    step_records records;
     packed pack;
-    arena *memory;
 } trainer;
 
 /* --- set-up ------------------------------------------------------------------------------------------------------- */
@@ -136,18 +133,21 @@ static wr_status plan_steps(trainer *t) {
 
 static wr_status allocate(trainer *t) {
     wr_status status = WR_OK;
-    size_t n = t->o->global_batch;
+    const train_options *o = t->o;
+    t->records = (step_records){.w = t->w,
+                                .source = t->data,
+                                .order = &t->order,
+                                .rule = t->rule,
+                                .batch = o->global_batch,
+                                .max_tokens = o->micro_tokens,
+                                .prefixes = prefix_rule_of(t->start.m),
+                                .all_prefixes = o->share == SHARE_ALL};
+    if (o->share == SHARE_OFF) t->records.prefixes.min_shared = SIZE_MAX;
     TRY(model_workspace_create(t->start.m, &t->work));
-    model_workspace_recompute(t->work, t->o->run.recompute);
-    model_workspace_fix_tiles(t->work, t->o->update.same_bits);
+    model_workspace_recompute(t->work, o->run.recompute);
+    model_workspace_fix_tiles(t->work, o->update.same_bits);
     TRY(updater_create(t->w, t->start.m, &t->u));
-    t->records = mem_calloc(n, sizeof *t->records);
-    t->lengths = mem_calloc(n, sizeof *t->lengths);
-    t->wanted = mem_calloc(n, sizeof *t->wanted);
-    t->bytes = mem_calloc(n, sizeof *t->bytes);
-    t->memory = arena_create();
-    if (!t->records || !t->lengths || !t->wanted || !t->bytes || !t->memory)
-        TRY(wr_fail(WR_E_NOMEM, "out of memory for a step of %zu records", n));
+    TRY(step_records_create(&t->records));
 cleanup:
     return status;
 }
@@ -169,37 +169,23 @@ static void announce(const trainer *t) {
 
 /* What a step reports. Everything but the times is the same on every rank. */
 typedef struct step_report {
-    step_sums sums;     /* of all ranks; loss: the sum over terms */
-    double terms, loss; /* loss: the mean */
-    double tokens, grad_norm, lr, step_time, reduce_time, reduce_busy, reduce_wait;
+    step_sums sums;          /* of all ranks; loss: the sum over terms */
+    double terms, loss;      /* loss: the mean */
+    double tokens, computed; /* computed: tokens that several records share counted once */
+    double grad_norm, lr, step_time, reduce_time, reduce_busy, reduce_wait;
     uint64_t epoch;
 } step_report;
 
-/* This rank's records of the step, decoded: sequences[i] is plan->items[i]. */
-static wr_status take_records(trainer *t, int64_t step, rank_plan *plan, sequence **sequences) {
-    wr_status status = WR_OK;
-    const dataset_index *d = record_source_index(t->data);
-    size_t n = t->o->global_batch;
-    status = step_order_take(&t->order, (uint64_t)(step - 1) * n, n, t->records);
-    for (size_t i = 0; i < n && status >= 0; i++) {
-        uint32_t length = d->lengths[t->records[i]];
-        t->lengths[i] = length < t->rule.max_length ? length : (uint32_t)t->rule.max_length;
-    }
-    if (status >= 0) status = plan_shares(t->lengths, n, t->u.shares, t->u.mine, t->o->micro_tokens, plan);
-    TRY(world_agree(t->w, status));
-    for (size_t i = 0; i < plan->n_items; i++) t->wanted[i] = t->records[plan->items[i]];
-    TRY(record_source_fetch(t->data, t->wanted, plan->n_items, t->bytes));
-    arena_reset(t->memory);
-    *sequences = arena_alloc(t->memory, (plan->n_items + 1) * sizeof **sequences);
-    status = *sequences ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for %zu records", plan->n_items);
-    for (size_t i = 0; i < plan->n_items && status >= 0; i++)
-        status = sequence_decode(&t->rule, t->bytes[i].bytes, t->bytes[i].n, t->memory, &(*sequences)[i]);
-    TRY(world_agree(t->w, status));
-cleanup:
-    return status;
-}
+enum { SUM_LOSS, SUM_CORRECT, SUM_JUDGED, SUM_COMPUTED };
 
-enum { SUM_LOSS, SUM_CORRECT, SUM_JUDGED };
+/* Lays out micro-batch i of the plan. */
+static wr_status pack_micro(trainer *t, const rank_plan *plan, size_t i, const sequence *s) {
+    const size_t first = plan->micro[i].first, n = plan->micro[i].count;
+    const int32_t pad_id = t->start.m->config.pad_id;
+    return plan->unit
+               ? packed_fill_shared(&t->pack, &t->rule, s + first, n, pad_id, plan->unit + first, t->records.prefixes)
+               : packed_fill(&t->pack, &t->rule, s + first, n, pad_id);
+}
 
 /* Forward and backward of the micro-batches of `share` from *next on; gradients are those of its share of the global
  * loss. */
@@ -208,12 +194,14 @@ static wr_status share_of_gradient(trainer *t, size_t share, const rank_plan *pl
     wr_status status = WR_OK;
     const model *m = t->start.m;
     step_sums sums = {0};
+    double computed = 0;
     updater_share(&t->u);
     for (; *next < plan->n_micro && plan->micro[*next].share == share; ++*next) {
         const size_t i = *next, n = plan->micro[i].count;
         const sequence *s = sequences + plan->micro[i].first;
         const bool last = i + 1 == plan->n_micro || plan->micro[i + 1].share != share;
-        TRY(packed_fill(&t->pack, &t->rule, s, n, m->config.pad_id));
+        TRY(pack_micro(t, plan, i, sequences));
+        computed += (double)t->pack.batch.offsets[t->pack.batch.B];
         const train_micro micro = {.o = t->o,
                                    .m = m,
                                    .work = t->work,
@@ -230,6 +218,7 @@ static wr_status share_of_gradient(trainer *t, size_t share, const rank_plan *pl
     of_share[SUM_LOSS] = sums.loss;
     of_share[SUM_CORRECT] = sums.correct;
     of_share[SUM_JUDGED] = sums.judged;
+    of_share[SUM_COMPUTED] = computed;
 cleanup:
     return status;
 }
@@ -250,7 +239,8 @@ static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     sequence *sequences = NULL;
     double began = clock_seconds(), sum[UPDATE_SUMS];
     TRY(updater_begin(&t->u, &t->o->update));
-    TRY(take_records(t, step, &plan, &sequences));
+    t->records.shares = t->u.shares, t->records.mine = t->u.mine;
+    TRY(step_records_take(&t->records, step, &plan, &sequences));
     double totals[2] = {0}; /* loss terms, tokens */
     for (size_t i = 0; i < plan.n_items; i++) {
         totals[0] += t->kind->terms(t->kind->scratch, t->o, &sequences[i]);
@@ -267,6 +257,7 @@ static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     r->reduce_time = clock_seconds() - reducing;
     updater_times(&t->u, &r->reduce_busy, &r->reduce_wait);
     r->sums = (step_sums){sum[SUM_LOSS], sum[SUM_CORRECT], sum[SUM_JUDGED]};
+    r->computed = sum[SUM_COMPUTED];
     r->loss = r->sums.loss / r->terms;
     TRY(updater_check_loss(&t->u, r->loss));
     r->lr = run_loop_rate(&t->loop, t->o->update.adam.lr, step);
@@ -289,6 +280,7 @@ static void write_step(const trainer *t, int64_t step, const step_report *r, str
     json_member_double(&j, "lr", r->lr);
     json_member_double(&j, "grad_norm", r->grad_norm);
     json_member_int(&j, "tokens", (int64_t)r->tokens);
+    if (t->o->share != SHARE_OFF) json_member_int(&j, "tokens_shared", (int64_t)(r->tokens - r->computed));
     json_member_int(&j, "records", (int64_t)t->o->global_batch);
     json_member_int(&j, "epoch", (int64_t)r->epoch);
     json_member_double(&j, "step_time_s", r->step_time);
@@ -353,6 +345,8 @@ static wr_status trainer_open(trainer *t) {
     if (limit && limit < o->max_length) t->options.max_length = limit;
     t->rule = (sequence_rule){t->kind->kind, o->max_length, o->loss_on_all, d->meta.classes};
     TRY(world_agree(t->w, plan_steps(t)));
+    if (o->order == ORDER_CONVERSATIONS) TRY(conversation_runs_find(t->w, t->data, &t->continues));
+    t->order.continues = t->continues;
     TRY(check_test(t));
     TRY(world_agree(t->w, allocate(t)));
     /* Only now, when all inputs are known to fit together, does the run's folder appear. */
@@ -371,12 +365,9 @@ static void trainer_close(trainer *t) {
     updater_free(&t->u);
     train_start_close(&t->start);
     step_order_free(&t->order);
-    free(t->records);
-    free(t->lengths);
-    free(t->wanted);
-    free(t->bytes);
+    free(t->continues);
+    step_records_free(&t->records);
     packed_free(&t->pack);
-    arena_free(t->memory);
 }
 
 wr_status train_run(world *w, const train_options *o, const train_kind *kind) {

@@ -76,26 +76,41 @@ cleanup:
     return status;
 }
 
-wr_status dataset_order(const dataset_index *d, uint64_t seed, uint64_t epoch, uint32_t *order) {
+/* Frames are shuffled, then the runs of each window of frames. */
+wr_status dataset_order_runs(const dataset_index *d, const uint8_t *continues, uint64_t seed, uint64_t epoch,
+                             uint32_t *order) {
     wr_status status = WR_OK;
     uint32_t *frames = mem_calloc(d->n_frames + 1, sizeof *frames);
+    uint32_t *runs = mem_calloc(d->n_records + 1, sizeof *runs); /* the first record of each, of a window */
     TRY_ALLOC(frames);
+    TRY_ALLOC(runs);
     for (size_t i = 0; i < d->n_frames; i++) frames[i] = (uint32_t)i;
     rng r = rng_make(seed, RNG_ORDER, epoch, 0, 0);
     rng_shuffle(&r, frames, d->n_frames);
     size_t at = 0;
     for (size_t w = 0; w < d->n_frames; w += WINDOW_FRAMES) {
-        size_t start = at, end = w + WINDOW_FRAMES < d->n_frames ? w + WINDOW_FRAMES : d->n_frames;
+        size_t n = 0, end = w + WINDOW_FRAMES < d->n_frames ? w + WINDOW_FRAMES : d->n_frames;
         for (size_t i = w; i < end; i++) {
-            for (uint32_t k = 0; k < d->frames[frames[i]].records; k++)
-                order[at++] = (uint32_t)(d->frames[frames[i]].first_record + k);
+            const uint64_t first = d->frames[frames[i]].first_record;
+            for (uint64_t k = first; k < first + d->frames[frames[i]].records; k++)
+                if (!continues || !continues[k]) runs[n++] = (uint32_t)k;
         }
         r = rng_make(seed, RNG_ORDER, epoch, 1, w);
-        rng_shuffle(&r, order + start, at - start);
+        rng_shuffle(&r, runs, n);
+        for (size_t i = 0; i < n; i++) {
+            uint32_t k = runs[i];
+            do order[at++] = k++;
+            while (continues && k < d->n_records && continues[k]);
+        }
     }
 cleanup:
     free(frames);
+    free(runs);
     return status;
+}
+
+wr_status dataset_order(const dataset_index *d, uint64_t seed, uint64_t epoch, uint32_t *order) {
+    return dataset_order_runs(d, NULL, seed, epoch, order);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */

@@ -34,6 +34,10 @@ wr_status dataset_index_unpack(const void *bytes, size_t n, dataset_index *out);
 
 /* order: (n_records) record indices in training order of this epoch. LOCAL, the same everywhere. */
 wr_status dataset_order(const dataset_index *d, uint64_t seed, uint64_t epoch, uint32_t *order);
+/* The same of runs: record i follows i - 1 where continues[i] is not 0, which no frame's first is; runs are mixed as
+ * records are otherwise. NULL: each record is a run. */
+wr_status dataset_order_runs(const dataset_index *d, const uint8_t *continues, uint64_t seed, uint64_t epoch,
+                             uint32_t *order);
 
 /* Fetches records by index, with a small cache of decoded frames. LOCAL; one thread. */
 typedef struct dataset_reader dataset_reader;

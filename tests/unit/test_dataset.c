@@ -113,6 +113,35 @@ static void order(void **state) {
     dataset_index_free(&d);
 }
 
+/* Runs are mixed as records are, and their records follow one another. */
+static void order_of_runs(void **state) {
+    (void)state;
+    dataset_index d;
+    static uint32_t x[TOTAL], y[TOTAL];
+    static uint8_t continues[TOTAL];
+    static bool met[TOTAL];
+    assert_int_equal(dataset_index_load(test_folder(), "reward-train-", &d), WR_OK);
+    assert_int_equal(dataset_order_runs(&d, NULL, 3, 0, x), WR_OK);
+    assert_int_equal(dataset_order(&d, 3, 0, y), WR_OK);
+    assert_memory_equal(x, y, sizeof x);
+    assert_int_equal(dataset_order_runs(&d, continues, 3, 0, y), WR_OK);
+    assert_memory_equal(x, y, sizeof x);
+    for (size_t i = 0; i < TOTAL; i++) continues[i] = i % 7 != 0 && i % 7 != 4;
+    for (size_t f = 0; f < d.n_frames; f++) continues[d.frames[f].first_record] = 0;
+    assert_int_equal(dataset_order_runs(&d, continues, 3, 0, x), WR_OK);
+    size_t parted = 0;
+    for (size_t i = 0; i < TOTAL; i++) {
+        assert_true(x[i] < TOTAL && !met[x[i]]);
+        met[x[i]] = true;
+        if (continues[x[i]]) assert_true(i > 0 && x[i - 1] + 1 == x[i]);
+        parted += i > 0 && x[i - 1] + 1 != x[i];
+    }
+    assert_true(parted > TOTAL / 8);
+    assert_int_equal(dataset_order_runs(&d, continues, 3, 1, y), WR_OK);
+    assert_memory_not_equal(x, y, sizeof x);
+    dataset_index_free(&d);
+}
+
 static void nothing_there(void **state) {
     (void)state;
     dataset_index d;
@@ -123,6 +152,6 @@ static void nothing_there(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(index_and_read), cmocka_unit_test(order),
-                                       cmocka_unit_test(nothing_there)};
+                                       cmocka_unit_test(order_of_runs), cmocka_unit_test(nothing_there)};
     return cmocka_run_group_tests(tests, set_up, folder_tear_down);
 }

@@ -224,6 +224,28 @@ static void test_deep_tree(void **state) {
         check_elements);
 }
 
+/* Scores read inside a tree: at its root, at inner nodes and at leaves, as turns of a conversation are; layers with a
+ * window that reaches over several segments; adapters. */
+static void test_turns(void **state) {
+    (void)state;
+    const shape s = {.C = 16,
+                     .L = 2,
+                     .H = 4,
+                     .G = 2,
+                     .F = 20,
+                     .kind = LOSS_ORDINAL,
+                     LENGTHS(5, 2, 3, 4, 1, 2, 3, 2),
+                     PARENTS(-1, 0, 0, 2, 2, 4, -1, 6)};
+    shape window = s, lora = s, norms = s;
+    window.window = 4, window.tied = true;
+    lora.lora = "all-linear", lora.window = 6;
+    norms.norms = QK_NORM_HEAD, norms.bias = true, norms.window = 3;
+    check_shape(s, check_elements);
+    check_shape(window, check_elements);
+    check_shape(lora, check_elements);
+    check_shape(norms, check_elements);
+}
+
 /* Several key tiles, several lane blocks, head_dim 32, 3 heads to a key/value head. */
 static void test_long_sequences(void **state) {
     (void)state;
@@ -241,6 +263,6 @@ int main(void) {
         cmocka_unit_test(test_norms_after), cmocka_unit_test(test_rope_scaling),   cmocka_unit_test(test_fused),
         cmocka_unit_test(test_longrope),    cmocka_unit_test(test_unturned),       cmocka_unit_test(test_tree),
         cmocka_unit_test(test_deep_tree),   cmocka_unit_test(test_long_sequences), cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_gemma)};
+        cmocka_unit_test(test_gemma),       cmocka_unit_test(test_turns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

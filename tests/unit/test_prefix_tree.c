@@ -166,10 +166,48 @@ static void test_apart(void **state) {
     prefix_tree_free(&p);
 }
 
+/* Groups share nothing with each other, and inside what the whole tree would share; the count without ids is that of the
+ * tree. */
+static void test_groups(void **state) {
+    (void)state;
+    rng r = rng_make(SEED, RNG_TEST, 3, 0, 0);
+    prefix_tree p = {0}, one = {0}, room = {0};
+    texts t;
+    for (int round = 0; round < 1000; round++) {
+        const size_t min_shared = 1 + (size_t)rng_below(&r, 8);
+        size_t group[MOST], common[MOST] = {0}, tokens, sum = 0;
+        make_texts(&r, &t);
+        for (size_t i = 0; i < t.n; i++) {
+            group[i] = i ? group[i - 1] + rng_below(&r, 4) / 3 : 7;
+            if (i)
+                common[i] = prefix_common(t.ids[i - 1], t.lengths[i - 1], t.ids[i], t.lengths[i], sharing(min_shared));
+        }
+        assert_ok(prefix_tree_build_groups(t.n, t.ids, t.lengths, group, sharing(min_shared), &p));
+        assert_int_equal(p.n, t.n);
+        for (size_t from = 0, end; from < t.n; from = end) {
+            for (end = from + 1; end < t.n && group[end] == group[from];) end++;
+            assert_ok(prefix_tree_build(end - from, t.ids + from, t.lengths + from, sharing(min_shared), ALL, &one));
+            assert_int_equal(one.n, end - from);
+            for (size_t i = from; i < end; i++)
+                for (size_t k = 0; k < t.lengths[i]; k++)
+                    assert_int_equal(prefix_tree_row(&p, i, k), sum + prefix_tree_row(&one, i - from, k));
+            assert_ok(
+                prefix_tree_tokens(end - from, t.lengths + from, common + from, sharing(min_shared), &room, &tokens));
+            assert_int_equal(tokens, one.batch.offsets[one.batch.B]);
+            sum += tokens;
+        }
+        assert_int_equal(p.batch.offsets[p.batch.B], sum);
+    }
+    assert_ok(prefix_tree_build_groups(0, t.ids, t.lengths, NULL, sharing(1), &p));
+    assert_int_equal(prefix_tree_build_groups(2, t.ids, (const size_t[]){3, 0}, (const size_t[]){1, 1}, sharing(1), &p),
+                     WR_E_FORMAT);
+    prefix_tree_free(&p), prefix_tree_free(&one), prefix_tree_free(&room);
+}
+
 int main(void) {
     printf("# seed %d\n", SEED);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_trees), cmocka_unit_test(test_budgets),
                                        cmocka_unit_test(test_turns), cmocka_unit_test(test_parting),
-                                       cmocka_unit_test(test_apart)};
+                                       cmocka_unit_test(test_apart), cmocka_unit_test(test_groups)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

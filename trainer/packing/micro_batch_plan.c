@@ -24,26 +24,35 @@ static int longest_first(const void *a, const void *b) {
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
-wr_status plan_rank(const uint32_t *lengths, size_t n, int world_size, int rank, size_t max_tokens, rank_plan *out) {
+/* owner[i]: the rank of item i; load[r]: tokens of rank r, zeros at first. */
+static wr_status deal_out(const uint32_t *lengths, size_t n, int world_size, int *owner, uint64_t *load) {
     wr_status status = WR_OK;
-    *out = (rank_plan){0};
     sized_item *order = mem_calloc(n ? n : 1, sizeof *order);
-    uint64_t *load = mem_calloc((size_t)world_size, sizeof *load);
-    int *owner = mem_calloc(n ? n : 1, sizeof *owner);
     TRY_ALLOC(order);
-    TRY_ALLOC(load);
-    TRY_ALLOC(owner);
     for (size_t i = 0; i < n; i++) order[i] = (sized_item){lengths[i], (uint32_t)i};
     qsort(order, n, sizeof *order, longest_first);
-    size_t mine = 0;
     for (size_t i = 0; i < n; i++) {
         int least = 0;
         for (int r = 1; r < world_size; r++)
             if (load[r] < load[least]) least = r;
         load[least] += order[i].length ? order[i].length : 1;
         owner[order[i].index] = least;
-        mine += least == rank;
     }
+cleanup:
+    free(order);
+    return status;
+}
+
+wr_status plan_rank(const uint32_t *lengths, size_t n, int world_size, int rank, size_t max_tokens, rank_plan *out) {
+    wr_status status = WR_OK;
+    *out = (rank_plan){0};
+    uint64_t *load = mem_calloc((size_t)world_size, sizeof *load);
+    int *owner = mem_calloc(n ? n : 1, sizeof *owner);
+    TRY_ALLOC(load);
+    TRY_ALLOC(owner);
+    TRY(deal_out(lengths, n, world_size, owner, load));
+    size_t mine = 0;
+    for (size_t i = 0; i < n; i++) mine += owner[i] == rank;
     out->items = mem_calloc(mine ? mine : 1, sizeof *out->items);
     out->micro = mem_calloc(mine ? mine : 1, sizeof *out->micro);
     TRY_ALLOC(out->items);
@@ -60,16 +69,32 @@ wr_status plan_rank(const uint32_t *lengths, size_t n, int world_size, int rank,
         tokens += lengths[i];
     }
 cleanup:
-    free(order);
     free(load);
     free(owner);
     if (status < 0) rank_plan_free(out);
     return status;
 }
 
+wr_status plan_fullest(const uint32_t *lengths, size_t n, int world_size, uint64_t *tokens) {
+    wr_status status = WR_OK;
+    uint64_t *load = mem_calloc((size_t)world_size, sizeof *load);
+    int *owner = mem_calloc(n ? n : 1, sizeof *owner);
+    TRY_ALLOC(load);
+    TRY_ALLOC(owner);
+    TRY(deal_out(lengths, n, world_size, owner, load));
+    *tokens = 0;
+    for (int r = 0; r < world_size; r++)
+        if (load[r] > *tokens) *tokens = load[r];
+cleanup:
+    free(load);
+    free(owner);
+    return status;
+}
+
 void rank_plan_free(rank_plan *p) {
     free(p->items);
     free(p->micro);
+    free(p->unit);
     *p = (rank_plan){0};
 }
 

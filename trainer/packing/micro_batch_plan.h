@@ -16,11 +16,14 @@ typedef struct rank_plan {
     size_t n_items; /* indices into lengths, in training order */
     micro_batch *micro;
     size_t n_micro;
+    size_t *unit; /* NULL, or (n_items): equal for neighbours that may share what they begin with (unit_plan.h) */
 } rank_plan;
 /* Balances tokens over ranks (longest first to the least loaded, ties to the lowest rank), then cuts each rank's share
  * into micro-batches of at most max_tokens tokens (a longer item is alone). */
 wr_status plan_rank(const uint32_t *lengths, size_t n, int world_size, int rank, size_t max_tokens, rank_plan *out);
 void rank_plan_free(rank_plan *p);
+/* Tokens of the rank that has most of them in such a plan. */
+wr_status plan_fullest(const uint32_t *lengths, size_t n, int world_size, uint64_t *tokens);
 
 /* A step is cut into shares, and a rank has some that lie side by side: one where there are as many as ranks. Otherwise
  * `shares` is a power of two, at least `ranks`, and the division that of the ranks' summation tree, so that each rank

@@ -3,7 +3,9 @@
  *     ids      a a a a | b b | c c c          offsets  0 4 6 9
  *     rows     hidden states that a head reads: of a chat the one before each target (it predicts the next token), of
  *              an instance the one that the score is pooled at
- *     targets  beside each row: the token to predict, or the label */
+ *     targets  beside each row: the token to predict, or the label
+ *
+ * Sequences that begin alike may lie on a tree instead (model/prefix_tree.h): then several of them have rows in common. */
 #include "trainer/packing/sequence.h"
 
 #include "reward/score.h"
@@ -82,7 +84,34 @@ cleanup:
     return status;
 }
 
+/* Rows of the sequences laid end to end become those of the tree: token t of sequence i lies on the path of i. */
+wr_status packed_fill_shared(packed *p, const sequence_rule *rule, const sequence *sequences, size_t n, int32_t pad_id,
+                             const size_t *unit, prefix_rule share) {
+    wr_status status = WR_OK;
+    bool any = false;
+    TRY(packed_fill(p, rule, sequences, n, pad_id));
+    for (size_t i = 1; i < n && !any; i++) any = unit[i] == unit[i - 1];
+    if (!any) goto cleanup;
+    TRY(mem_reserve((void **)&p->own, &p->own_capacity, n, sizeof *p->own));
+    TRY(mem_reserve((void **)&p->lengths, &p->lengths_capacity, n, sizeof *p->lengths));
+    for (size_t i = 0; i < n; i++) {
+        p->own[i] = p->ids + p->offsets[i];
+        p->lengths[i] = sequences[i].n;
+    }
+    TRY(prefix_tree_build_groups(n, p->own, p->lengths, unit, share, &p->tree));
+    for (size_t r = 0, i = 0; r < p->N; r++) {
+        while (p->rows[r] >= p->offsets[i + 1]) i++;
+        p->rows[r] = prefix_tree_row(&p->tree, i, p->rows[r] - p->offsets[i]);
+    }
+    p->batch = p->tree.batch;
+cleanup:
+    return status;
+}
+
 void packed_free(packed *p) {
+    prefix_tree_free(&p->tree);
+    free(p->own);
+    free(p->lengths);
     free(p->ids);
     free(p->offsets);
     free(p->rows);

@@ -3,7 +3,7 @@
 #define WR_TRAINER_PACKING_SEQUENCE_H
 
 #include "data/shard/shard.h"
-#include "model/model.h"
+#include "model/prefix_tree.h"
 
 typedef struct sequence {
     const int32_t *ids;
@@ -41,9 +41,17 @@ typedef struct packed {
     int32_t *targets;
     size_t targets_capacity; /* (N) chats: next tokens; instances: labels */
     size_t N;
+    prefix_tree tree;    /* packed_fill_shared */
+    const int32_t **own; /* scratch (B): where each sequence begins, and its length */
+    size_t *lengths;
+    size_t own_capacity, lengths_capacity;
 } packed;
 /* pad_id: pooling of instances as reward/score.h says. */
 wr_status packed_fill(packed *p, const sequence_rule *rule, const sequence *sequences, size_t n, int32_t pad_id);
+/* The same, and neighbours with one unit[i] are packed as a tree by the rule: what they begin with is there once. Where
+ * none share anything it is what packed_fill makes of them. */
+wr_status packed_fill_shared(packed *p, const sequence_rule *rule, const sequence *sequences, size_t n, int32_t pad_id,
+                             const size_t *unit, prefix_rule share);
 void packed_free(packed *p);
 
 #endif
