@@ -12,8 +12,8 @@ typedef struct train_call {
 } train_call;
 
 static const option_spec train_rows[] = {
-    OPTION_TEXT(train_options, data, "data", NULL, "DIR", "folder that prepare wrote", .required = true,
-                .input = INPUT_PARTS, .resume = RESUME_CONTENT),
+    OPTION_TEXT(train_options, data, "data", NULL, "DIR", "folder that prepare wrote", .input = INPUT_PARTS,
+                .resume = RESUME_CONTENT),
     OPTION_TEXT(train_options, model, "model", NULL, "DIR", "Hugging Face directory to start from",
                 .input = INPUT_WHOLE, .resume = RESUME_CONTENT),
     OPTION_TEXT(train_options, spec, "new", NULL, "SPEC",
@@ -53,6 +53,11 @@ static const option_spec lm_rows[] = {
 static const option_spec reward_rows[] = {
     OPTION_NAMED("objective", OPT_CHOICE, "ordinal", OBJECTIVE_NAMES,
                  "what the outputs of the score head are trained to say"),
+    OPTION_TEXT(train_options, pairs, "pairs", NULL, "FILE",
+                "--objective bt: preference pairs, rows of chosen and rejected, maybe prompt, margin, grade",
+                .input = INPUT_PARTS, .resume = RESUME_CONTENT),
+    OPTION_FLOAT(train_options, grade_margin, "grade-margin", "1", "X", 0, 1e6,
+                 "with --pairs: margin of a pair that has a grade and no margin, for each step of the grade"),
     OPTION_FLOAT(train_options, label_smoothing, "label-smoothing", "0", "X", 0, 0.999,
                  "targets 1 and 0 of training become 1 - X/2 and X/2 (of --objective classes: 1 - X + X/K and X/K)"),
     OPTION_FLOAT(train_options, update.adam.lr, "lr", NULL, "X", 0, 100,
@@ -82,11 +87,27 @@ static const option_group lm_groups[] = {TRAIN_GROUPS(lm_rows), {0}},
 static wr_status check(const options *o, const train_options *t) {
     wr_status status = WR_OK;
     TRY(run_options_check(o, &t->run));
+    if (!t->data && !t->pairs) TRY(wr_fail(WR_E_USAGE, "--data is required: give the folder that prepare wrote"));
+    if (t->pairs && !t->model && !t->data)
+        TRY(wr_fail(WR_E_USAGE, "--pairs with --new needs --data DIR: its tokenizer and template"));
     if (!t->model == !t->spec) TRY(wr_fail(WR_E_USAGE, "give either --model DIR to start from, or --new SPEC"));
     if (t->spec && t->run.lora.rank)
         TRY(wr_fail(WR_E_USAGE, "--lora-rank: adapters need a trained model below them; give --model DIR"));
 cleanup:
     return status;
+}
+
+static wr_status check_pairs(const train_options *t) {
+    const objective *kind = t->objective.kind;
+    if (!t->pairs && kind->pairs)
+        return wr_fail(WR_E_USAGE, "--objective %s learns from preference pairs: give --pairs FILE", kind->name);
+    if (t->pairs && !kind->pairs)
+        return wr_fail(WR_E_USAGE, "--pairs is read with --objective bt; --objective %s learns from labels (--data)",
+                       kind->name);
+    if (t->pairs && (t->weights.classes || t->weights.users || t->weights.posterior))
+        return wr_fail(WR_E_USAGE,
+                       "weights by class, user and posterior are of records with labels; pairs have margins");
+    return WR_OK;
 }
 
 static wr_status run_train(const options *o, world *w, wr_status (*train)(world *w, const train_options *t)) {
@@ -107,6 +128,7 @@ static wr_status run_train(const options *o, world *w, wr_status (*train)(world 
     terms.terms.same_bits = c.t.update.same_bits;
     c.t.terms = &terms.terms;
     if (train == train_reward) TRY(objective_from_options(o, &c.t.objective));
+    if (train == train_reward) TRY(check_pairs(&c.t));
     if (c.t.label_smoothing > 0 && !c.t.objective.kind->smooths)
         TRY(wr_fail(WR_E_USAGE, "--label-smoothing: the targets of --objective %s are no shares that could be smoothed",
                     c.t.objective.kind->name));

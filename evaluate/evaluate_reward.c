@@ -149,8 +149,8 @@ wr_status evaluate_reward(world *w, const model *m, model_workspace *work, recor
     context.u.outputs = config_logits(&m->config);
     const objective *kind = context.u.kind;
     context.rule = o->rule ? o->rule : kind->rule;
-    context.judged = context.rule == kind->rule && kind->outputs(d->meta.classes) == context.u.outputs;
-    if (m->config.head != HEAD_SCORE || (!context.judged && context.rule == kind->rule && !o->guessed))
+    context.judged = !kind->pairs && context.rule == kind->rule && kind->outputs(d->meta.classes) == context.u.outputs;
+    if (m->config.head != HEAD_SCORE || (!context.judged && !kind->pairs && context.rule == kind->rule && !o->guessed))
         TRY(wr_fail(WR_E_MISMATCH,
                     "the model's score head has %zu outputs, but %zu are needed for the shards' %d classes (objective "
                     "%s)",

@@ -2,6 +2,7 @@
 #include "reward/instance.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ static void pack_messages(msgpack_packer *pk, const char *key, const chat_messag
 
 wr_status instance_pack(const instance *x, msgpack_packer *pk) {
     bool weighted = x->weight > 0 && x->weight != 1, dated = length_of(x->timestamp) > 0;
-    msgpack_pack_map(pk, 11 + (size_t)weighted + (size_t)dated + (x->text ? 1 : 0));
+    msgpack_pack_map(pk, 11 + (size_t)weighted + (size_t)dated + (x->text ? 1 : 0) + (x->n_chosen ? 2 : 0));
     pack_text(pk, "id", x->id, length_of(x->id));
     pack_text(pk, "user", x->user, length_of(x->user));
     pack_text(pk, "language", x->language, length_of(x->language));
@@ -44,6 +45,12 @@ wr_status instance_pack(const instance *x, msgpack_packer *pk) {
     pack_text(pk, "query", x->query, x->query_length);
     pack_text(pk, "response", x->response, x->response_length);
     if (x->text) pack_text(pk, "text", x->text, x->text_length);
+    if (x->n_chosen) {
+        wire_pack_str(pk, "chosen");
+        msgpack_pack_uint64(pk, x->n_chosen);
+        wire_pack_str(pk, "margin");
+        msgpack_pack_double(pk, x->margin);
+    }
     wire_pack_str(pk, "ids");
     wire_pack_ids(pk, x->ids, x->n_ids);
     return WR_OK;
@@ -125,6 +132,15 @@ static wr_status take_messages(const msgpack_object *map, const char *key, arena
     return WR_OK;
 }
 
+static wr_status take_pair(const msgpack_object *o, instance *out) {
+    int64_t chosen;
+    if (!wire_get_int(o, "chosen", &chosen) || chosen < 1 || (uint64_t)chosen >= out->n_ids)
+        return bad_field("chosen", "a number of tokens below the record's");
+    if (!wire_get_double(o, "margin", &out->margin) || !isfinite(out->margin)) return bad_field("margin", "a number");
+    out->n_chosen = (size_t)chosen;
+    return WR_OK;
+}
+
 wr_status instance_unpack(const msgpack_object *o, arena *a, instance *out) {
     wr_status status = WR_OK;
     int64_t label;
@@ -148,6 +164,7 @@ wr_status instance_unpack(const msgpack_object *o, arena *a, instance *out) {
     TRY(take_text(o, "response", a, &out->response, &out->response_length));
     if (wire_get(o, "text")) TRY(take_text(o, "text", a, &out->text, &out->text_length));
     TRY(take_ids(o, a, &out->ids, &out->n_ids));
+    if (wire_get(o, "chosen")) TRY(take_pair(o, out));
 cleanup:
     return status;
 }

@@ -26,6 +26,10 @@ typedef struct instance {
     const char *text; /* ready made: what the ids are of, whatever a template would make of the rest; NULL: none */
     size_t text_length;
     const int32_t *ids;
+    /* of a preference pair: the first n_chosen ids are the better reply's text, the rest the other's, which it must beat
+     * by margin; 0: one text */
+    size_t n_chosen;
+    double margin;
     size_t n_ids; /* the text, or the rendered reward template; n_ids = 0 in shards made with --no-tokens */
 } instance;
 

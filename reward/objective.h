@@ -9,7 +9,8 @@
  *            parameters of the objective's own (model_config.own)
  *   terms    of the loss a record gives: the loss of a step is the sum over its records by the sum of their terms.
  *            Accuracy is a share of records, whatever the terms.
- * A loss is a sum over records: losses that compare records have no place here yet. LOCAL. */
+ * A loss is a sum over records. Of an objective that compares, a record is a pair of replies, which give rows 2i and
+ * 2i + 1 of logits. LOCAL. */
 #ifndef WR_REWARD_OBJECTIVE_H
 #define WR_REWARD_OBJECTIVE_H
 
@@ -19,7 +20,7 @@
 
 /* The table. X(name): NAME_objective and NAME_options are defined in reward/NAME.c. The first is the default, and what
  * a model that records none is taken for. */
-#define OBJECTIVES(X) X(ordinal) X(coral) X(corn) X(thresholds) X(classes) X(regression)
+#define OBJECTIVES(X) X(ordinal) X(coral) X(corn) X(thresholds) X(classes) X(regression) X(bt)
 enum { OBJECTIVE_CLASSES_MAX = 32 }; /* that they are trained for */
 
 typedef struct objective objective;
@@ -30,6 +31,7 @@ typedef struct objective_use {
     size_t outputs;                   /* N */
     double settings[OPTION_SETTINGS]; /* values of the rows of kind->options, in their order */
     double smoothing;                 /* of the targets, in training; below 1, 0: none */
+    const float *margins;             /* pairs: by how much the better one must be better, of each; NULL: 0 */
 } objective_use;
 
 struct objective {
@@ -37,6 +39,7 @@ struct objective {
     /* its own command-line options: numbers and flags, with defaults; ended by {0}. A saved model records the name
      * alone, so they may shape loss and terms, not score and class. */
     const option_spec *options;
+    bool pairs;          /* its records are pairs: labels mean nothing to it, and n is even */
     size_t most_classes; /* that training takes; 0: any number */
     /* N for K classes, at least 1. */
     size_t (*outputs)(int classes);

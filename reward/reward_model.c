@@ -1,9 +1,11 @@
 #include "reward/reward_model.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "text/chat/chat_template.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const option_spec reward_reading_rows[] = {
@@ -19,11 +21,10 @@ const option_spec reward_reading_rows[] = {
     {0},
 };
 
-static wr_status open_template(const char *dir, const char *template_file, reward_model *r) {
+static wr_status open_template(const char *dir, const char *text, const char *template_file, reward_model *r) {
     wr_status status = WR_OK;
     reward_template *recorded = NULL;
-    if (r->m->template_text)
-        TRY(wr_context(reward_template_from_text(r->m->template_text, &recorded), "%s/template.txt", dir));
+    if (text) TRY(wr_context(reward_template_from_text(text, &recorded), "%s/template.txt", dir));
     if (template_file) {
         TRY(reward_template_load(template_file, &r->tpl));
         if (recorded && strcmp(reward_template_hash(recorded), reward_template_hash(r->tpl)) != 0)
@@ -40,13 +41,13 @@ cleanup:
     return status;
 }
 
-/* Which of the two writes chats. */
-static wr_status open_texts(const char *dir, const reward_reading *how, reward_model *r) {
+/* Which of the two writes chats; text: of the recorded template, NULL: none. */
+static wr_status open_texts(const char *dir, const char *text, const reward_reading *how, reward_model *r) {
     wr_status status = WR_OK;
     const bool chat = strcmp(how->text, "chat") == 0, template = strcmp(how->text, "template") == 0;
     if (chat && how->template_file)
         TRY(wr_fail(WR_E_USAGE, "--template %s: --reward-text chat reads no reward template", how->template_file));
-    if (!chat) TRY(open_template(dir, how->template_file, r));
+    if (!chat) TRY(open_template(dir, text, how->template_file, r));
     if (template && !r->tpl)
         TRY(wr_fail(WR_E_USAGE, "%s: this reward model records no template; give it with --template FILE", dir));
     if (r->tpl) goto cleanup;
@@ -87,7 +88,7 @@ wr_status reward_model_open(const char *dir, const reward_reading *how, size_t m
     if (tokenizer_vocab(out->tok) > c->V)
         TRY(wr_fail(WR_E_MISMATCH, "%s: tokenizer.json has %zu ids but the model's vocab_size is %zu", dir,
                     tokenizer_vocab(out->tok), c->V));
-    TRY(open_texts(dir, &plain, out));
+    TRY(open_texts(dir, out->m->template_text, &plain, out));
     out->max_length = max_length ? max_length : c->max_positions ? c->max_positions : 4096;
     const size_t N = config_logits(c);
     if (log_rank() == 0)
@@ -96,6 +97,24 @@ wr_status reward_model_open(const char *dir, const reward_reading *how, size_t m
                  : out->chat ? "chat template"
                              : "no template: ready-made texts only");
 cleanup:
+    if (status < 0) reward_model_close(out);
+    return status;
+}
+
+wr_status reward_texts_open(const char *dir, const reward_reading *how, reward_model *out) {
+    enum { TEMPLATE_LIMIT = 1 << 20 };
+    wr_status status = WR_OK;
+    char path[PATH_CAP], *text = NULL;
+    size_t n;
+    reward_reading plain = *how;
+    *out = (reward_model){0};
+    if (!plain.text) plain.text = "auto";
+    TRY(tokenizer_load(dir, &out->tok));
+    TRY(path_join(path, dir, "template.txt"));
+    if (file_exists(path)) TRY(file_read(path, TEMPLATE_LIMIT, &text, &n));
+    TRY(open_texts(dir, text, &plain, out));
+cleanup:
+    free(text);
     if (status < 0) reward_model_close(out);
     return status;
 }

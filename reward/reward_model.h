@@ -40,6 +40,8 @@ typedef struct reward_model {
  * max_position_embeddings; a template may have a smaller limit of its own. Logs in a line what it takes the model
  * for. */
 wr_status reward_model_open(const char *dir, const reward_reading *how, size_t max_length, reward_model *out);
+/* Only what writes texts (tokenizer and template), of any model's folder or one of shards: m stays NULL. */
+wr_status reward_texts_open(const char *dir, const reward_reading *how, reward_model *out);
 void reward_model_close(reward_model *r);
 
 /* What outputs say (objective, recorded as given, rule), for ranks that have the model alone. */

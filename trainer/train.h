@@ -22,6 +22,8 @@ typedef struct train_options {
     const char *data, *model, *spec; /* model: a directory; spec: --new; exactly one of the two */
     const char *template_file;       /* reward: its hash must be the shards' */
     objective_use objective;         /* reward: kind and settings; kind NULL: the default */
+    const char *pairs;               /* reward: file of preference pairs, NULL: none. data may be NULL then */
+    double grade_margin;             /* of pairs without a margin: for each step of their grade */
     weight_options weights;          /* reward: what a record's part of the loss is multiplied with */
     double label_smoothing;          /* reward: of the targets of training, not of evaluations */
     const run_terms *terms;          /* what the run is begun with */

@@ -340,8 +340,9 @@ static wr_status trainer_open(trainer *t) {
     t->options.objective.classes = d->meta.classes;
     t->options.objective.outputs = config_logits(&t->start.m->config);
     if (t->kind->open) TRY(t->kind->open(t->kind->scratch, t->w, t->o, d));
-    TRY(open_test(t));
+    if (!o->pairs) TRY(open_test(t));
     size_t limit = t->start.m->config.max_positions;
+    if (o->pairs) limit *= 2; /* of both texts together */
     if (limit && limit < o->max_length) t->options.max_length = limit;
     t->rule = (sequence_rule){t->kind->kind, o->max_length, o->loss_on_all, d->meta.classes};
     TRY(world_agree(t->w, plan_steps(t)));

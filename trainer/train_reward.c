@@ -1,21 +1,39 @@
+#include "base/mem.h"
 #include "evaluate/evaluate.h"
 #include "reward/objective.h"
+#include "trainer/pair_run.h"
 #include "trainer/train_loop.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 typedef struct reward_scratch {
     head_scratch head;
+    float *margins; /* of a micro-batch of pairs */
+    size_t margins_capacity;
     record_weights *weights; /* NULL: all records count alike */
 } reward_scratch;
 
 static wr_status reward_open(void *scratch, world *w, const train_options *o, const dataset_index *d) {
     reward_scratch *s = scratch;
+    if (o->objective.kind->pairs) return WR_OK;
     return record_weights_create(w, &o->weights, o->data, d, &s->weights);
 }
 
 static double weight_of(const reward_scratch *s, const sequence *x) {
     return record_weight(s->weights, x->label, x->user, x->weight);
+}
+
+/* Rows 2i and 2i + 1 are a pair's. */
+static wr_status take_pairs(reward_scratch *s, const train_micro *x, objective_use *u, step_sums *sums) {
+    const wr_status status = mem_reserve((void **)&s->margins, &s->margins_capacity, x->n, sizeof *s->margins);
+    for (size_t i = 0; i < x->n && status >= 0; i++) {
+        s->margins[i] = x->sequences[i].margin;
+        sums->correct += s->head.out[2 * i] > s->head.out[2 * i + 1];
+        sums->judged += 1;
+    }
+    u->margins = s->margins;
+    return status;
 }
 
 /* Loss of the micro-batch, and dz scaled: sum over records of weight x loss. */
@@ -24,7 +42,7 @@ static double reward_loss(reward_scratch *s, const train_micro *x, const objecti
     const int *labels = x->p->targets;
     float *z = s->head.out, *dz = s->head.dout;
     double sum = 0;
-    if (!s->weights) return u->kind->loss(u, x->n, z, labels, x->scale, dz);
+    if (!s->weights) return u->kind->loss(u, x->p->N, z, labels, x->scale, dz);
     for (size_t i = 0; i < x->n; i++) {
         const double weight = weight_of(s, &x->sequences[i]);
         sum += weight * u->kind->loss(u, 1, z + i * N, labels + i, (float)(weight * (double)x->scale), dz + i * N);
@@ -37,12 +55,13 @@ static wr_status reward_micro(void *scratch, const train_micro *x, step_sums *su
     reward_scratch *s = scratch;
     objective_use u = x->o->objective;
     const packed *p = x->p;
-    const float *hidden; /* (T, C) */
-    const size_t T = p->batch.offsets[p->batch.B], n = x->n, N = u.outputs;
+    const float *hidden;                                                    /* (T, C) */
+    const size_t T = p->batch.offsets[p->batch.B], n = p->N, N = u.outputs; /* n: of pairs, twice x->n */
     u.smoothing = x->o->label_smoothing;
     TRY(model_forward(x->m, &p->batch, x->work, true, &hidden));
     TRY(head_scratch_fit(&s->head, T * x->m->config.C, n * N));
     TRY(score_logits(x->m, hidden, n, p->rows, s->head.out)); /* (n, N) */
+    if (u.kind->pairs) TRY(take_pairs(s, x, &u, sums));
     sums->loss += reward_loss(s, x, &u);
     for (size_t i = 0; i < n && u.kind->class; i++) {
         sums->correct += u.kind->class(&u, s->head.out + i * N) == p->targets[i];
@@ -61,7 +80,7 @@ static double reward_terms(void *scratch, const train_options *o, const sequence
 
 static void reward_describe(const train_options *o, const step_sums *sums, double terms, json_writer *line) {
     (void)terms;
-    if (!o->objective.kind->class) return;
+    if (!o->objective.kind->class && !o->objective.kind->pairs) return;
     json_member_double(line, "accuracy", sums->correct / sums->judged);
 }
 
@@ -91,7 +110,7 @@ cleanup:
     return status;
 }
 
-wr_status train_reward(world *w, const train_options *o) {
+static wr_status train_records(world *w, const train_options *o) {
     reward_scratch scratch = {0};
     train_kind kind = {.train_prefix = "reward-train-",
                        .test_prefix = "reward-test-",
@@ -107,5 +126,10 @@ wr_status train_reward(world *w, const train_options *o) {
     wr_status status = train_run(w, o, &kind);
     head_scratch_free(&scratch.head);
     record_weights_free(scratch.weights);
+    free(scratch.margins);
     return status;
+}
+
+wr_status train_reward(world *w, const train_options *o) {
+    return o->pairs ? pair_run(w, o, train_records) : train_records(w, o);
 }

@@ -99,6 +99,8 @@ static wr_status check_objective(const train_options *o) {
     objective_use was;
     TRY(model_config_load(o->model, &c));
     if (c.head != HEAD_SCORE) goto cleanup;
+    /* who trains on pairs takes a head of one output that says nothing of itself for one of theirs */
+    if (o->objective.kind->pairs && !c.objective[0] && c.n_outputs == 1) goto cleanup;
     TRY(objective_of_model(&c, o->model, &was));
     if (was.kind != o->objective.kind)
         TRY(wr_fail(WR_E_MISMATCH,
@@ -191,7 +193,7 @@ static wr_status find_template(world *w, const train_options *o, const dataset_i
     wr_status status = WR_OK;
     char path[PATH_CAP];
     strbuf text = {0};
-    if (!d->meta.template_hash[0]) return world_agree(w, start_ready(o, s));
+    if (!d->meta.template_hash[0]) return world_agree(w, o->pairs ? WR_OK : start_ready(o, s));
     if (o->template_file)
         snprintf(path, sizeof path, "%s", o->template_file);
     else

@@ -56,7 +56,7 @@ def compare(name, folder, common, learned, ids, mask, eps=0.0, how=None):
     theirs, labels = Headed(os.path.join(start, "model")), torch.tensor([x["label"] for x in learned])
 
     def loss_of(m):
-        z, loss = m(ids, mask), getattr(objectives, name)
+        z, loss = m(ids, mask).double(), getattr(objectives, name)
         if not how:
             return loss(z, labels, CLASSES, eps, 1.0)
         each = torch.stack([loss(z[i:i + 1], labels[i:i + 1], CLASSES, eps, 1.0) for i in range(len(labels))])
@@ -69,7 +69,7 @@ def compare(name, folder, common, learned, ids, mask, eps=0.0, how=None):
     good = check("worst step", worst_difference(ours, wanted), 2e-4)
     mine = Headed(os.path.join(out, "model"))
     if mine.own is not None:
-        good &= check("parameters beside the head", float((mine.own - theirs.own).abs().max()), 2e-4)
+        good &= check("parameters beside the head", float((mine.own - theirs.own).detach().abs().max()), 2e-4)
     texts = [" ".join(WORDS[i:i + 9]) for i in range(12)]
     from tokenizers import Tokenizer
     tok = Tokenizer.from_file(os.path.join(out, "model", "tokenizer.json"))

@@ -118,6 +118,18 @@ def case(name, r, K, eps):
     return row
 
 
+def pairs(r, eps, center, margins):
+    """TRL's RewardTrainer (1.16.0, compute_loss), with conservative targets besides: rows 2i and 2i + 1 are the chosen and the rejected reply's."""
+    z = torch.tensor([r.gauss(0, 2) for _ in range(6)]).float().double().requires_grad_()
+    m = torch.tensor([r.choice([0.0, 0.5, 1.0, 3.0]) if margins else 0.0 for _ in range(3)]).double()
+    chosen, rejected = z[::2], z[1::2]
+    d = chosen - rejected - m
+    value = ((1 - eps) * -F.logsigmoid(d) + eps * -F.logsigmoid(-d)).mean() + center * torch.mean((chosen + rejected) ** 2)
+    value.backward()
+    return {"objective": "bt", "classes": 2, "smoothing": eps, "center": center, "labels": [2, 1] * 3, "logits": z.tolist(), "margins": m.tolist(),
+            "loss": [value.item()], "grad": z.grad.tolist()}
+
+
 def main():
     fresh = "--fresh" in sys.argv
     seed = int(os.environ.get("WILDREWARD_SEED") or random.randrange(1 << 30)) if fresh else 3
@@ -129,6 +141,9 @@ def main():
                 for eps in (0.0,) if name == "regression" else (0.0, 0.1):
                     f.write(json.dumps(case(name, r, K, eps)) + "\n")
                     count += 1
+        for eps, center, margins in ((0, 0, False), (0, 0, True), (0, 0.01, True), (0.1, 0.5, True)):
+            f.write(json.dumps(pairs(r, eps, center, margins)) + "\n")
+            count += 1
     print(f"{count} cases")
 
 

@@ -52,6 +52,27 @@ static void test_ordinal_extremes(void **state) {
 
 /* --- what every objective promises -------------------------------------------------------------------------------- */
 
+/* Of one that learns from pairs: margins move the difference, equal sides give log 2, and swapping changes the sign. */
+static void test_pairs(void **state) {
+    (void)state;
+    objective_use u = objective_with_defaults(&bt_objective, 2);
+    const float margins[2] = {0, 1.5f};
+    float z[4] = {1, -0.5f, 2, 0.5f}, d[4];
+    const double both = softplus(-1.5) + softplus(0.0), plain = softplus(-1.5) + softplus(-1.5);
+    assert_near(u.kind->loss(&u, 4, z, NULL, 1, d), plain, 1e-12);
+    u.margins = margins;
+    assert_near(u.kind->loss(&u, 4, z, NULL, 1, d), both, 1e-12);
+    for (int i = 0; i < 4; i += 2) assert_true(d[i] == -d[i + 1] && d[i] < 0);
+    assert_near(d[2], -0.5, 1e-7);
+    z[0] = z[1] = -3;
+    assert_near(u.kind->loss(&u, 2, z, NULL, 1, d), log(2), 1e-12);
+    u.settings[0] = 0.25; /* rewards are drawn to a sum of zero */
+    assert_near(u.kind->loss(&u, 2, z, NULL, 1, d), log(2) + 0.25 * 36, 1e-12);
+    assert_near(d[0] + d[1], 2 * 2 * 0.25 * -6, 1e-6);
+    z[0] = NAN;
+    assert_true(isnan(u.kind->loss(&u, 2, z, NULL, 1, d)));
+}
+
 static void fill(rng *r, const objective_use *u, float *z, int *y) {
     for (size_t i = 0; i < BATCH * u->outputs; i++) z[i] = (float)(2 * rng_normal(r));
     for (size_t i = 0; i < BATCH; i++) y[i] = 1 + (int)rng_below(r, (uint64_t)u->classes);
@@ -115,7 +136,7 @@ static void test_every(void **state) {
     static const int classes[] = {2, 3, 4, 40};
     rng r = rng_make(11, RNG_TEST, 0, 0, 0);
     for (size_t o = 0; o < OBJECTIVE_COUNT; o++)
-        for (size_t c = 0; c < sizeof classes / sizeof *classes; c++) {
+        for (size_t c = 0; !all[o]->pairs && c < sizeof classes / sizeof *classes; c++) {
             const objective_use u = objective_with_defaults(all[o], classes[c]);
             assert_true(u.outputs >= 1 && u.outputs <= MOST_OUTPUTS);
             size_t terms = 0;
@@ -175,8 +196,9 @@ static void test_logistic(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ordinal),  cmocka_unit_test(test_ordinal_extremes),
-                                       cmocka_unit_test(test_every),    cmocka_unit_test(test_table),
-                                       cmocka_unit_test(test_of_model), cmocka_unit_test(test_logistic)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ordinal), cmocka_unit_test(test_ordinal_extremes),
+                                       cmocka_unit_test(test_every),   cmocka_unit_test(test_pairs),
+                                       cmocka_unit_test(test_table),   cmocka_unit_test(test_of_model),
+                                       cmocka_unit_test(test_logistic)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,20 @@ static void check_logits(const golden *g) {
     assert_true(!u->kind->passes == !json_get(g->o, "passes") && !u->kind->spread == !json_get(g->o, "spread"));
 }
 
+static void check_pairs(golden *g) {
+    double z64[MOST], margins64[MOST], grad[MOST], loss;
+    float z[ROWS], dz[ROWS], margins[ROWS / 2];
+    assert_int_equal(numbers(g->o, "logits", z64), ROWS);
+    assert_int_equal(numbers(g->o, "margins", margins64), ROWS / 2);
+    for (int i = 0; i < ROWS; i++) z[i] = (float)z64[i];
+    for (int i = 0; i < ROWS / 2; i++) margins[i] = (float)margins64[i];
+    g->u.margins = margins;
+    loss = g->u.kind->loss(&g->u, ROWS, z, g->labels, 2.0f / ROWS, dz) * 2 / ROWS;
+    near_all(g, "loss", 1, &loss, 1e-9);
+    for (int i = 0; i < ROWS; i++) grad[i] = (double)dz[i];
+    near_all(g, "grad", ROWS, grad, 1e-7);
+}
+
 /* A head of hidden states s e_0 and row e_0: what it adds to s is the parameters' alone. */
 static void check_head(golden *g) {
     double s[ROWS], own[MOST], got[MOST] = {0}, down[HEAD_OWN_MAX];
@@ -121,8 +135,13 @@ static void test_cases(void **state) {
         if (g.u.kind == &regression_objective) assert_true(json_get_double(g.o, "delta", &g.u.settings[0]));
         assert_int_equal(numbers(g.o, "labels", labels), ROWS);
         for (int i = 0; i < ROWS; i++) g.labels[i] = (int)labels[i];
-        check_logits(&g);
-        check_head(&g);
+        if (g.u.kind->pairs) {
+            assert_true(json_get_double(g.o, "center", &g.u.settings[0]));
+            check_pairs(&g);
+        } else {
+            check_logits(&g);
+            check_head(&g);
+        }
         arena_free(a);
     }
     assert_true(count >= 6);

@@ -21,7 +21,13 @@ static wr_status from_instance(const sequence_rule *rule, const void *bytes, siz
         return wr_fail(WR_E_FORMAT, "record %s has %zu tokens, wanted 1 to %zu", x.id, x.n_ids, rule->max_length);
     if (x.label < 1 || x.label > rule->classes)
         return wr_fail(WR_E_FORMAT, "record %s has label %d, outside 1 to %d", x.id, x.label, rule->classes);
-    *out = (sequence){.ids = x.ids, .n = x.n_ids, .label = x.label, .weight = x.weight, .user = x.user};
+    *out = (sequence){.ids = x.ids,
+                      .n = x.n_ids,
+                      .label = x.label,
+                      .weight = x.weight,
+                      .user = x.user,
+                      .n_chosen = x.n_chosen,
+                      .margin = (float)x.margin};
     return WR_OK;
 }
 
@@ -53,23 +59,26 @@ wr_status sequence_decode(const sequence_rule *rule, const void *bytes, size_t n
 
 wr_status packed_fill(packed *p, const sequence_rule *rule, const sequence *sequences, size_t n, int32_t pad_id) {
     wr_status status = WR_OK;
-    size_t T = 0, N = 0;
+    size_t T = 0, N = 0, B = 0;
     for (size_t i = 0; i < n; i++) {
+        const size_t texts = sequences[i].n_chosen ? 2 : 1;
         T += sequences[i].n;
-        N += rule->kind == SHARD_REWARD ? 1 : sequences[i].n_targets;
+        B += texts;
+        N += rule->kind == SHARD_REWARD ? texts : sequences[i].n_targets;
     }
     TRY(mem_reserve((void **)&p->ids, &p->ids_capacity, T, sizeof *p->ids));
-    TRY(mem_reserve((void **)&p->offsets, &p->offsets_capacity, n + 1, sizeof *p->offsets));
+    TRY(mem_reserve((void **)&p->offsets, &p->offsets_capacity, B + 1, sizeof *p->offsets));
     TRY(mem_reserve((void **)&p->rows, &p->rows_capacity, N, sizeof *p->rows));
     TRY(mem_reserve((void **)&p->targets, &p->targets_capacity, N, sizeof *p->targets));
-    p->N = 0;
+    p->N = B = 0;
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         const sequence *s = &sequences[i];
-        p->offsets[i] = at;
         memcpy(p->ids + at, s->ids, s->n * sizeof *p->ids);
-        if (rule->kind == SHARD_REWARD) {
-            p->rows[p->N] = at + score_pool_row(s->ids, s->n, pad_id);
+        for (size_t from = 0, end = s->n_chosen ? s->n_chosen : s->n; from < s->n; from = end, end = s->n) {
+            p->offsets[B++] = at + from;
+            if (rule->kind != SHARD_REWARD) continue;
+            p->rows[p->N] = at + from + score_pool_row(s->ids + from, end - from, pad_id);
             p->targets[p->N++] = s->label;
         }
         for (size_t t = 0; t < s->n_targets; t++) { /* the hidden state at i - 1 predicts token i */
@@ -78,8 +87,8 @@ wr_status packed_fill(packed *p, const sequence_rule *rule, const sequence *sequ
         }
         at += s->n;
     }
-    p->offsets[n] = at;
-    p->batch = (token_batch){n, p->offsets, p->ids, NULL};
+    p->offsets[B] = at;
+    p->batch = (token_batch){B, p->offsets, p->ids, NULL};
 cleanup:
     return status;
 }

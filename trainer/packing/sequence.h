@@ -13,6 +13,9 @@ typedef struct sequence {
     size_t n_targets;
     int label;     /* instances: 1 … K; chats: 0 */
     double weight; /* instances: how sure the label is */
+    /* pairs: ids are the chosen text's n_chosen, then the rejected one's; 0: one text */
+    size_t n_chosen;
+    float margin;
     const char *user;
 } sequence;
 
