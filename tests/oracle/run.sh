@@ -63,6 +63,7 @@ bench_of_rewards=$build/oracle-rewardbench # its own pins are of other versions 
 PYTHONPATH=$bench_of_rewards "$python" $here/suites.py cases "$fresh/suites.jsonl.zst"
 ${MAKE:-make} --no-print-directory BUILD="$build" "$build/tests/unit/test_suites"
 WILDREWARD_SUITES=$fresh/suites.jsonl.zst "$build/tests/unit/test_suites"
+PYTHONPATH=$bench_of_rewards "$python" $here/suites.py live tests/golden/reward/llama-1 tests/golden/tokenizer/llama3/tokenizer.json
 
 echo "== figures of evaluations"
 "$python" $here/evaluation_golden.py "$fresh/evaluation"

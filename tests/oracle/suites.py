@@ -3,6 +3,7 @@ numpy and pandas where not, on made-up rows. A reply's text is its score in thou
 
 usage: suites.py cases OUT.jsonl.zst [N]   N cases of each suite (WILDREWARD_SEED repeats a run); tests/unit/test_suites.c reads them
        suites.py files FOLDER          rows of each suite as published: JSON lines, and the same as Parquet
+       suites.py live MODEL TOKENIZER  WILDREWARD evaluate --suite on random rows, against the scores of transformers, judged as above
 PYTHONPATH must lead to rewardbench (pip install --no-deps --target DIR rewardbench==0.1.4: its own pins are of other versions).
 """
 import importlib.util, json, math, os, random, sys, types, warnings
@@ -29,7 +30,9 @@ def load_rewardbench():
 constants, utils = load_rewardbench()
 from datasets import Dataset
 
-rng = random.Random(int(os.environ.get("WILDREWARD_SEED", "0")) or None)
+seed = int(os.environ.get("WILDREWARD_SEED") or random.randrange(1 << 30))
+print(f"seed {seed}")
+rng = random.Random(seed)
 PRIOR = ["anthropic_helpful", "anthropic_hhh", "shp", "summarize"]
 
 
@@ -41,8 +44,11 @@ def text(score):
     return str(score)
 
 
+SCORES = None  # live: of reply number i
+
+
 def value(reply):
-    return int(reply) / 1000
+    return int(reply) / 1000 if SCORES is None else SCORES[int(reply)]
 
 
 def some(names):
@@ -305,7 +311,84 @@ def published(folder):
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), f"{folder}/{name}.parquet", compression="zstd")
 
 
-if sys.argv[1] == "cases":
+# --- live: a model's scores ----------------------------------------------------------------------------------------------------
+
+
+def replies(x, change, reply=False):
+    """A row with every reply changed; of chats the last message is the reply."""
+    if isinstance(x, dict):
+        return {k: replies(v, change, k in REPLIES) for k, v in x.items()}
+    if reply and isinstance(x, list) and x and isinstance(x[-1], dict) and "role" in x[-1]:
+        return x[:-1] + [dict(x[-1], content=change(x[-1]["content"]))]
+    if isinstance(x, list):
+        return [replies(v, change, reply) for v in x]
+    return change(x) if reply and isinstance(x, str) else x
+
+
+def prompt_of(row):
+    prompt = row.get("prompt", row.get("question", row.get("conversation_input")))
+    if prompt is None:
+        prompt = row["chosen"][:-1]
+    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [{k: m[k] for k in ("role", "content")} for m in prompt]
+
+
+def live(model_dir, tokenizer):
+    global SCORES
+    import shutil, subprocess, tempfile, torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    folder = tempfile.mkdtemp()
+    shutil.copytree(model_dir, folder + "/model")
+    shutil.copy(tokenizer, folder + "/model")
+    tok = AutoTokenizer.from_pretrained(folder + "/model")
+    model = AutoModelForSequenceClassification.from_pretrained(folder + "/model", dtype=torch.float32).eval()
+
+    @torch.no_grad()
+    def score(chat):
+        return model(torch.tensor([tok.apply_chat_template(chat, tokenize=True, return_dict=False)])).logits[0, 0].item()
+
+    for name, (make, judge) in list(ROWS.items()) + [("ppe", (ppe_files, ppe))]:
+        files = make(1000) if name == "ppe" else [("rows.jsonl", make(1000))]
+        if name == "pairs":
+            files = [(f, [r for r in rows if isinstance(r["chosen"], list)] or [{k: [{"role": "user", "content": "p"}, {"role": "assistant", "content": "1"}] for k in ("chosen", "rejected")}])
+                     for f, rows in files]
+        words, SCORES, numbered, paths = [], [], [], []
+        for file, rows in files:
+            paths.append(f"{folder}/{file}")
+            with open(paths[-1], "w") as f:
+                numbered.append((file, []))
+                for row in rows:
+                    first, before = len(words), prompt_of(row)
+
+                    def number(_):
+                        words.append(" ".join(rng.choice(WORDS) for _ in range(rng.randrange(1, 6))))
+                        return str(len(words) - 1)
+                    numbered[-1][1].append(replies(row, number))
+                    f.write(json.dumps(replies(numbered[-1][1][-1], lambda k: words[int(k)])) + "\n")
+                    SCORES += [score(before + [{"role": "assistant", "content": w}]) for w in words[first:]]
+        want = plain(judge(numbered if name == "ppe" else numbered[0][1]))
+        out = subprocess.run([os.environ["WILDREWARD"], "evaluate", "--suite", name, *paths, "--model", folder + "/model", "--precision", "f32", "--out", "-",
+                              "--suite-scores", folder + "/scores.jsonl"], check=True, capture_output=True, text=True).stdout
+        got = sorted(x for line in open(folder + "/scores.jsonl") for x in json.loads(line)["scores"])
+        decided = sorted(SCORES) if name != "ppe" else None  # people's ties are not scored
+        if decided is not None:
+            assert len(got) == len(decided) and max(abs(g - w) for g, w in zip(got, decided)) < 1e-4, name
+        compare(json.loads(out), want, name)
+        print(f"{name}: {len(got)} scores, overall {want['overall']}")
+    shutil.rmtree(folder)
+
+
+def compare(got, want, name):
+    for key, w in want.items():
+        if isinstance(w, dict):
+            compare(got[key], w, f"{name}.{key}")
+        else:
+            assert w is None and got[key] is None or abs(got[key] - w) < 1e-6, f"{name}.{key}: {got[key]}, not {w}"
+
+
+if sys.argv[1] == "live":
+    warnings.simplefilter("ignore")
+    live(sys.argv[2], sys.argv[3])
+elif sys.argv[1] == "cases":
     cases(sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 100)
 else:
     published(sys.argv[2])
