@@ -20,15 +20,15 @@ for i in $(seq 1 24); do # the longer reply is the better one
 done >texts.jsonl
 sed -E 's/"prompt":"([^"]*)","chosen":"([^"]*)","rejected":"([^"]*)"/"prompt":[{"role":"user","content":"\1"}],"chosen":[{"role":"assistant","content":"\2"}],"rejected":[{"role":"assistant","content":"\3"}]/' texts.jsonl >chats.jsonl
 sed -E 's/"prompt":"([^"]*)","chosen":"([^"]*)","rejected":"([^"]*)"/"chosen":[{"role":"user","content":"\1"},{"role":"assistant","content":"\2"}],"rejected":[{"role":"user","content":"\1"},{"role":"assistant","content":"\3"}]/' texts.jsonl >whole.jsonl
-bt="train reward --objective bt --global-batch 8 --micro-tokens 512 --lr 1e-2 --lr-schedule constant --warmup-ratio 0 --seed 4"
+bt="train reward --objective bt --global-batch 8 --micro-tokens 2048 --lr-schedule constant --warmup-ratio 0 --seed 4" fast="--lr 1e-2"
 losses() { jq -c 'select(.loss) | .loss' "$1/metrics.jsonl"; }
 last() { jq -s -e "map(select(.loss)) | .[-1] | $2" "$1/metrics.jsonl" >/dev/null; }
-train() { local out=$1 file=$2; shift 2; wr 1 $bt --model lm/model --pairs "$file" --out "$out" --steps 4 "$@"; }
+train() { local out=$1 file=$2; shift 2; wr 1 $bt $fast --model lm/model --pairs "$file" --out "$out" --steps 4 "$@"; }
 
 ok "texts" train texts texts.jsonl
-ok "... are learned: pairs are ranked right" eval "wr 1 $bt --model lm/model --pairs texts.jsonl --out long --steps 30 && last long '.accuracy == 1 and .loss < 0.3'"
-ok "... half, and the rest, to the same bits" eval "wr 1 $bt --model lm/model --pairs texts.jsonl --out half --steps 2 && wr 1 train reward --resume --out half --steps 4 && same_run texts half"
-ok "... on two ranks" eval "wr 2 $bt --model lm/model --pairs texts.jsonl --out two --steps 4 && close_run texts two 4"
+ok "... are learned: pairs are ranked right" eval "wr 1 $bt $fast --model lm/model --pairs texts.jsonl --out long --steps 30 && last long '.accuracy == 1 and .loss < 0.3'"
+ok "... half, and the rest, to the same bits" eval "wr 1 $bt $fast --model lm/model --pairs texts.jsonl --out half --steps 2 && wr 1 train reward --resume --out half --steps 4 && same_run texts half"
+ok "... on two ranks" eval "wr 2 $bt $fast --model lm/model --pairs texts.jsonl --out two --steps 4 && close_run texts two 4"
 ok "... not with other pairs" eval "sed 's/careful/careless/' texts.jsonl >other.jsonl && code 1 wr 1 train reward --resume --out half --steps 6 --pairs other.jsonl"
 ok "chats, by the chat template" eval "train chats chats.jsonl && says log.txt chats.jsonl '24 of 24 pairs' 'chat template'"
 ok "... with the prompt in both sides" eval "train whole whole.jsonl && cmp <(losses chats) <(losses whole)"
@@ -45,6 +45,17 @@ ok "the score is the raw logit" eval "'$WR' score --model texts/model --in row.j
 ok "evaluated on labels: order alone" eval "'$WR' evaluate --model written/model --data data --out e.json 2>log.txt && jq -e '.loss == null and .accuracy == null and has(\"spearman\")' e.json >/dev/null"
 ok "continued" wr 1 $bt --model texts/model --pairs texts.jsonl --steps 1 --out on
 ok "... not as another" eval "code 1 wr 1 train reward --data data --model texts/model --global-batch 4 --steps 1 --out no && says log.txt texts/model 'objective bt'"
+
+# Pairs of two long prompts: what is trained is what score says of each text.
+for i in 1 2 3 4 5 6 7 8; do
+    echo "{\"prompt\":\"$(printf "the same long question $((i % 2)) %.0s" $(seq 30)): \",\"chosen\":\"because of $i\",\"rejected\":\"no reason $i\"}"
+done >prompt.jsonl
+of_scores() {
+    for side in chosen rejected; do jq -c "{text: (.prompt + .$side)}" prompt.jsonl | "$WR" score --model texts/model 2>log.txt | jq .score >$side.txt; done
+    paste chosen.txt rejected.txt | awk '{ sum += log(1 + exp($2 - $1)) } END { printf "%.9f\n", sum / NR }'
+}
+ok "the loss is that of the scores" eval 'wr 1 $bt --model texts/model --pairs prompt.jsonl --steps 1 --lr 0 --out zero &&
+    jq -e --argjson want "$(of_scores)" "select(.loss) | .loss / \$want - 1 | fabs < 1e-5" zero/metrics.jsonl >/dev/null'
 
 # --- what is left out, what is refused --------------------------------------------------------------------------------------------------
 {
@@ -70,7 +81,7 @@ refused "no JSON" '{"chosen":' ''
 ok "no such file" eval "code 1 train no nowhere.jsonl && says log.txt nowhere.jsonl"
 ok "bt without pairs" code 2 wr 1 train reward --objective bt --data data --model lm/model --steps 1 --out no
 ok "pairs without bt" code 2 wr 1 train reward --pairs texts.jsonl --model lm/model --steps 1 --out no
-ok "weights of labels" code 2 wr 1 $bt --model lm/model --pairs texts.jsonl --class-weights inverse --steps 1 --out no
+ok "weights of labels" code 2 wr 1 $bt $fast --model lm/model --pairs texts.jsonl --class-weights inverse --steps 1 --out no
 ok "neither" code 2 wr 1 train reward --model lm/model --steps 1 --out no
 ok "nothing stays behind" eval '! ls -d "$TMPDIR"/wildreward-pairs-* 2>/dev/null'
 done_testing
