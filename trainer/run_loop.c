@@ -20,6 +20,10 @@ wr_status run_loop_open(run_loop *r) {
     TRY(checkpoint_load(r->w, r->dir, r->m, r->opt, &r->state, &found));
     TRY(replicas_equal(r->w, r->m, NULL));
     if (found) r->saved = r->state.step;
+    if (is_root(r) && r->o->tensorboard)
+        status =
+            event_file_create(run_path(r->dir), world_host(r->w), r->o->resume ? r->state.step + 1 : 0, &r->events);
+    TRY(world_agree(r->w, status));
 cleanup:
     return status;
 }
@@ -27,8 +31,10 @@ cleanup:
 void run_loop_close(run_loop *r) {
     progress_finish(r->bar);
     run_close(r->dir);
+    event_file_close(r->events);
     strbuf_free(&r->state.extra);
     r->bar = NULL;
+    r->events = NULL;
     r->dir = NULL;
 }
 
@@ -43,6 +49,13 @@ static void announce(const run_loop *r) {
         log_info("%s: continuing after step %lld of %lld", r->o->out, (long long)r->saved, (long long)r->state.steps);
     else
         log_info("%s: no checkpoint yet, starting at the first step", r->o->out);
+}
+
+/* A line of metrics, wherever it goes. */
+static wr_status write_metrics(run_loop *r, const strbuf *line) {
+    wr_status status = run_metrics(r->dir, line);
+    if (status >= 0 && r->events) status = event_file_add(r->events, strbuf_str(line), line->len);
+    return world_agree(r->w, status);
 }
 
 /* --- saving and measuring ----------------------------------------------------------------------------------------- */
@@ -66,7 +79,7 @@ static wr_status evaluate_now(run_loop *r) {
     if (nothing) goto cleanup;
     json_member_double(&j, "eval_time_s", clock_seconds() - began);
     json_end_object(&j);
-    TRY(world_agree(r->w, run_metrics(r->dir, &line)));
+    TRY(write_metrics(r, &line));
     if (is_root(r)) log_info("evaluation %s", strbuf_str(&line));
 cleanup:
     strbuf_free(&line);
@@ -118,7 +131,7 @@ static wr_status one_step(run_loop *r) {
     char note[RUN_NOTE] = "";
     TRY(r->step(r->context, r->state.step + 1, &line, note));
     r->state.step++;
-    TRY(world_agree(r->w, run_metrics(r->dir, &line)));
+    TRY(write_metrics(r, &line));
     if (r->bar) progress_update(r->bar, (uint64_t)r->state.step, note);
 cleanup:
     strbuf_free(&line);

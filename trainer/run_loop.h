@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "trainer/checkpoint.h"
+#include "trainer/event_file.h"
 #include "trainer/run_options.h"
 
 enum { RUN_NOTE = 96 };
@@ -40,7 +41,8 @@ typedef struct run_loop {
     run_dir *dir;
     int64_t saved; /* step of the newest checkpoint, -1: none */
     bool finished; /* all steps done and the model saved, whatever came of its evaluation */
-    progress *bar; /* rank 0 */
+    progress *bar; /* rank 0; events, too */
+    event_file *events;
 } run_loop;
 
 /* Opens the folder, and with resume the newest checkpoint: m, opt and state are then its. The ranks' weights are

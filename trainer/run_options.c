@@ -14,6 +14,9 @@ const option_spec saving_rows[] = {
     OPTION_INT(run_options, checkpoint_every, "checkpoint-every", "100", "N", 0, 1e15,
                "steps between checkpoints; 0: at the end", .resume = RESUME_FREE),
     OPTION_INT(run_options, keep, "keep", "2", "N", 1, 1e6, "checkpoints kept", .resume = RESUME_FREE),
+    OPTION_FLAG(run_options, tensorboard, "tensorboard", "true",
+                "write the metrics as a TensorBoard event file as well, RUN/events.out.tfevents.…",
+                .resume = RESUME_FREE),
     {0},
 };
 

@@ -19,6 +19,7 @@ typedef struct run_options {
     double warmup_ratio;
     int64_t checkpoint_every; /* 0: at the end only */
     int keep;
+    bool tensorboard;         /* an event file of the metrics beside metrics.jsonl */
     lora_options lora;        /* rank 0: all weights are trained. seed is `seed` whatever this says */
     bool lora_merge;          /* RUN/model: the merged model, beside RUN/adapter */
     bool recompute;           /* activations: less memory, a third more arithmetic */
@@ -27,7 +28,7 @@ typedef struct run_options {
 
 /* Of run_options, but for --out, --resume, --steps and --seed, of which each command says its own. */
 extern const option_spec schedule_rows[]; /* --lr-schedule --warmup-ratio */
-extern const option_spec saving_rows[];   /* --checkpoint-every --keep */
+extern const option_spec saving_rows[];   /* --checkpoint-every --keep --tensorboard */
 extern const option_spec tuning_rows[];   /* --lora-rank --lora-alpha --lora-targets --lora-merge --recompute
                                              --save-precision */
 

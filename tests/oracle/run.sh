@@ -49,6 +49,9 @@ ${MAKE:-make} --no-print-directory BUILD="$build" "$build/tests/unit/test_object
 WILDREWARD_OBJECTIVES="$fresh/objectives.jsonl" "$build/tests/unit/test_objective_golden"
 "$python" $here/curve_objectives.py
 
+echo "== event files"
+"$python" $here/tensorboard_read.py
+
 echo "== training curve"
 "$python" $here/curve_reward.py
 
