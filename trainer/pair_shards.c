@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "data/shard/shard.h"
 #include "data/source/table_rows.h"
+#include "reward/pair_row.h"
 #include "reward/reward_model.h"
-#include "text/chat/chat_read.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,90 +25,50 @@ typedef struct pair_reader {
     bool chats; /* some pair is one of chats */
 } pair_reader;
 
-static const json_value *field(const json_value *row, const char *name) {
-    const json_value *v = json_get(row, name);
-    return v && v->kind != JSON_NULL ? v : NULL;
-}
-
-/* Messages as what will write them wants them. */
-static wr_status read_list(pair_reader *r, const json_value *list, const char *name, chat_message **out, size_t *n) {
-    return r->how.chat ? chat_read_messages(r->row, list, name, out, n) : chat_read_texts(r->row, list, name, out, n);
-}
-
-static wr_status encode_chat(pair_reader *r, const json_value *row, const json_value *list, const char *name,
-                             bool *too_long) {
+static wr_status encode_chat(pair_reader *r, const pair_row *row, const pair_side *side, bool *too_long) {
     wr_status status = WR_OK;
     const size_t start = r->ids.n;
-    const json_value *prompt = field(row, "prompt"), *variables = NULL;
-    chat_message *before = NULL, *reply, *chat;
-    size_t n_before = 0, n;
-    if (prompt && !json_is(prompt, JSON_ARRAY))
-        TRY(wr_fail(WR_E_FORMAT, "field \"prompt\" is no list of messages, as \"%s\" is", name));
-    TRY(read_list(r, list, name, &reply, &n));
-    if (prompt) TRY(read_list(r, prompt, "prompt", &before, &n_before));
-    TRY_ALLOC(chat = arena_alloc(r->row, (n_before + n + 1) * sizeof *chat));
-    if (n_before) memcpy(chat, before, n_before * sizeof *chat);
-    if (n) memcpy(chat + n_before, reply, n * sizeof *chat);
-    if (r->how.chat) TRY(chat_read_variables(r->row, row, &variables));
     r->chats = true;
     r->how.max_length = WITHOUT_LIMIT;
-    TRY(reward_model_encode(&r->how, chat, n_before + n, variables, &r->ids, NULL));
+    TRY(reward_model_encode(&r->how, side->chat, side->n, row->variables, &r->ids, NULL));
     if (r->ids.n - start <= r->in->max_length || !r->how.tpl) goto cleanup;
     /* the template may leave the oldest history out; what is too long without it stays too long */
     r->ids.n = start;
     r->how.max_length = r->in->max_length;
-    status = reward_model_encode(&r->how, chat, n_before + n, variables, &r->ids, NULL);
+    status = reward_model_encode(&r->how, side->chat, side->n, row->variables, &r->ids, NULL);
     if (status == WR_E_FORMAT) *too_long = true, status = WR_OK;
 cleanup:
     return status;
 }
 
-static wr_status encode_text(pair_reader *r, const json_value *row, const json_value *reply, const char *name) {
-    wr_status status = WR_OK;
-    const json_value *prompt = field(row, "prompt");
-    const size_t n = prompt ? prompt->length : 0;
-    char *text;
-    if (prompt && !json_is(prompt, JSON_STRING))
-        TRY(wr_fail(WR_E_FORMAT, "field \"prompt\" is no text, as \"%s\" is", name));
-    TRY_ALLOC(text = arena_alloc(r->row, n + reply->length + 1));
-    if (n) memcpy(text, prompt->text, n);
-    memcpy(text + n, reply->text, reply->length);
+static wr_status encode_text(pair_reader *r, const pair_side *side) {
     r->how.max_length = WITHOUT_LIMIT;
-    TRY(reward_model_encode_text(&r->how, text, n + reply->length, &r->ids));
-cleanup:
-    return status;
+    return reward_model_encode_text(&r->how, side->text, side->length, &r->ids);
 }
 
 /* Number of a field, which may be absent. */
 static wr_status read_number(const json_value *row, const char *name, double *out) {
-    const json_value *v = field(row, name);
-    if (v && (!json_to_double(v, out) || !isfinite(*out) || fabs(*out) > 1e6))
+    const json_value *v = json_get(row, name);
+    if (v && !json_is(v, JSON_NULL) && (!json_to_double(v, out) || !isfinite(*out) || fabs(*out) > 1e6))
         return wr_fail(WR_E_FORMAT, "field \"%s\" is not a number", name);
     return WR_OK;
 }
 
 /* x->n_chosen 0: the pair is left out. */
 static wr_status read_row(pair_reader *r, const json_value *row, instance *x) {
-    static const char *const sides[] = {"chosen", "rejected"};
     wr_status status = WR_OK;
-    const json_value *side[2];
+    pair_row pair;
     size_t ends[2] = {0};
     bool too_long = false;
     double grade = 0;
-    for (int k = 0; k < 2; k++) {
-        side[k] = field(row, sides[k]);
-        if (!json_is(side[k], JSON_STRING) && !json_is(side[k], JSON_ARRAY))
-            TRY(wr_fail(WR_E_FORMAT, "field \"%s\" is neither a text nor a list of messages", sides[k]));
-    }
-    if (side[0]->kind != side[1]->kind)
-        TRY(wr_fail(WR_E_FORMAT, "fields \"chosen\" and \"rejected\" are not both texts or both lists of messages"));
+    TRY(pair_row_read(r->row, row, r->how.chat != NULL, &pair));
     TRY(read_number(row, "grade", &grade));
     x->margin = r->in->per_grade * grade;
     TRY(read_number(row, "margin", &x->margin));
     r->ids.n = 0;
     for (int k = 0; k < 2; k++) {
-        status = json_is(side[k], JSON_ARRAY) ? encode_chat(r, row, side[k], sides[k], &too_long)
-                                              : encode_text(r, row, side[k], sides[k]);
+        const pair_side *side = &pair.side[k];
+        status = side->chat ? encode_chat(r, &pair, side, &too_long) : encode_text(r, side);
         TRY(status);
         ends[k] = r->ids.n;
     }

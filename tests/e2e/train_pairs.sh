@@ -32,6 +32,7 @@ ok "... on two ranks" eval "wr 2 $bt $fast --model lm/model --pairs texts.jsonl 
 ok "... not with other pairs" eval "sed 's/careful/careless/' texts.jsonl >other.jsonl && code 1 wr 1 train reward --resume --out half --steps 6 --pairs other.jsonl"
 ok "chats, by the chat template" eval "train chats chats.jsonl && says log.txt chats.jsonl '24 of 24 pairs' 'chat template'"
 ok "... with the prompt in both sides" eval "train whole whole.jsonl && cmp <(losses chats) <(losses whole)"
+ok "... and beside them as a text" eval "jq -c '.prompt = .chosen[0].content' whole.jsonl >beside.jsonl && train beside beside.jsonl && cmp <(losses chats) <(losses beside)"
 ok "... by a reward template" eval "train written chats.jsonl --template data/template.txt && says log.txt 'reward template' && cmp data/template.txt written/model/template.txt"
 ok "a new model, with the data's tokenizer and template" eval "wr 1 train reward --objective bt --data data --new $spec --global-batch 8 --pairs chats.jsonl --steps 1 --out new && test -s new/model/template.txt"
 ok "margins" eval "sed 's/}\$/,\"margin\":0.5}/' texts.jsonl >margins.jsonl && train margins margins.jsonl && ! cmp -s <(losses texts) <(losses margins)"

@@ -154,6 +154,22 @@ static void test_left_out(void **state) {
     suite_set_free(&set);
 }
 
+/* A prompt as a text beside chats that begin with it, as some sets of pairs have it. */
+static void test_prompt_beside_chats(void **state) {
+    (void)state;
+    suite_set set;
+    assert_int_equal(
+        read_file("pairs", "a.jsonl",
+                  "{\"prompt\":\"p\",\"chosen\":[{\"role\":\"user\",\"content\":\"p\"},{\"role\":\"assistant\","
+                  "\"content\":\"abc\"}],"
+                  "\"rejected\":[{\"role\":\"user\",\"content\":\"p\"},{\"role\":\"assistant\",\"content\":\"b\"}]}",
+                  &set),
+        WR_OK);
+    assert_int_equal(set.n, 1);
+    assert_int_equal(set.texts[0].ids[0], 3);
+    suite_set_free(&set);
+}
+
 /* Domains by the names of RM-Bench's files, and benchmarks by those of PPE's folders. */
 static void test_names(void **state) {
     (void)state;
@@ -182,6 +198,6 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_refused), cmocka_unit_test(test_left_out),
-                                       cmocka_unit_test(test_names)};
+                                       cmocka_unit_test(test_prompt_beside_chats), cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }
