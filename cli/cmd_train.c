@@ -122,8 +122,11 @@ static wr_status run_train(const options *o, world *w, wr_status (*train)(world 
     const memory_part part = {.dir = c.t.model,
                               .load = {.head = train == train_reward ? HEAD_SCORE : HEAD_LM},
                               .use = MEMORY_LOADED | (c.t.run.lora.rank ? 0 : MEMORY_TRAINED)};
-    TRY(memory_check(w,
-                     &(memory_plan){.parts = &part, .n = 1, .p = c.t.precision, .may_lora = c.t.run.lora.rank == 0}));
+    TRY(memory_check(w, &(memory_plan){.parts = &part,
+                                       .n = 1,
+                                       .p = c.t.precision,
+                                       .may_lora = c.t.run.lora.rank == 0,
+                                       .moments_over = c.t.update.zero ? world_size(w) : 0}));
     c.t.check_weights = c.arithmetic.check_weights;
     terms.terms.same_bits = c.t.update.same_bits;
     c.t.terms = &terms.terms;

@@ -53,7 +53,9 @@ static need need_of(const memory_plan *plan, precision p, bool lora) {
         if (part->use & MEMORY_LOADED_HOST) all.host += m.loaded;
         if (part->use & MEMORY_PACKED) all.rank += m.packed;
         if (part->use & MEMORY_IMAGE_HOST && !lora) all.host += m.image;
-        if (part->use & MEMORY_TRAINED && !lora) all.rank += m.trained;
+        const uint64_t moments = m.trained / 3 * 2; /* two of three: the third is the gradient */
+        if (part->use & MEMORY_TRAINED && !lora)
+            all.rank += m.trained - (plan->moments_over ? moments - moments / (uint64_t)plan->moments_over : 0);
     }
     return all;
 }

@@ -26,6 +26,7 @@ typedef struct memory_plan {
     precision p;                  /* instead of the parts' own */
     const char *precision_option; /* NULL: --precision */
     bool may_lora;                /* --lora-rank would do without what MEMORY_TRAINED and MEMORY_IMAGE_HOST hold */
+    int moments_over;             /* ranks that share the optimizer's moments; 0: each has all */
 } memory_plan;
 
 /* WR_E_NOMEM where it certainly does not fit, with the bytes needed, the bytes that are there and what needs less. What

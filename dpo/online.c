@@ -53,6 +53,7 @@ static wr_status open_models(run *x) {
     r.stop_context = x->c;
     TRY(rollout_create(x->w, x->policy, &x->prompts, &r, &x->r));
     TRY(dpo_trainer_create(x->w, x->policy, x->reference.m, &x->trainer));
+    if (o->train.update.zero) TRY(world_agree(x->w, updater_shard_moments(&x->trainer.update)));
 cleanup:
     return status;
 }

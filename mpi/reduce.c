@@ -57,3 +57,21 @@ wr_status reduce_bcast(world *w, int root, float *buffer, size_t n) {
     }
     return WR_OK;
 }
+
+void reduce_move(world *w, int from, int to, const float *x, float *y, size_t n) {
+    enum { TAG_MOVE = 23, WAIT_US = 500 };
+    if (from == to) {
+        if (n) memcpy(y, x, n * sizeof *y);
+        return;
+    }
+    if (w->rank != from && w->rank != to) return;
+    for (size_t at = 0; at < n; at += PIECE_BYTES / sizeof *y) {
+        const size_t left = n - at, piece = left < PIECE_BYTES / sizeof *y ? left : PIECE_BYTES / sizeof *y;
+        MPI_Request q;
+        if (w->rank == from)
+            MPI_Isend(x + at, (int)piece, MPI_FLOAT, to, TAG_MOVE, w->comm, &q);
+        else
+            MPI_Irecv(y + at, (int)piece, MPI_FLOAT, from, TAG_MOVE, w->comm, &q);
+        requests_wait(1, &q, WAIT_US);
+    }
+}

@@ -13,6 +13,9 @@ wr_status reduce_sum_ref(world *w, float *buffer, size_t n);
 /* root's buffer to all. */
 wr_status reduce_bcast(world *w, int root, float *buffer, size_t n);
 
+/* The two ranks alone: x of `from` becomes y of `to`. */
+void reduce_move(world *w, int from, int to, const float *x, float *y, size_t n);
+
 /* --- beside other work
  * ------------------------------------------------------------------------------------------------ The same sums, to
  * the bit, as tasks: start, test now and then, finish. Tasks have a communicator of their own, so that the world's

@@ -7,15 +7,13 @@
 #include "model/weights/lora.h"
 #include "model/weights/safetensors.h"
 #include "mpi/reduce.h"
-#include "trainer/moments_file.h"
+#include "trainer/moments_ranks.h"
 #include "trainer/replicas.h"
 #include "trainer/state_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const OPTIMIZER = "optimizer.safetensors";
 
 /* The file of what is trained; and the folder whose record has what the objective trains beside it. */
 static const char *weights_file(const model *m) {
@@ -64,12 +62,6 @@ cleanup:
 
 /* --- writing --------------------------------------------------------------------------------------------------------
  */
-
-static wr_status write_optimizer(const char *dir, const adamw *opt) {
-    char path[PATH_CAP];
-    const wr_status status = path_join(path, dir, OPTIMIZER);
-    return status < 0 ? status : moments_write(path, opt, opt->n);
-}
 
 static wr_status write_state(const char *dir, world *w, run_dir *r, const adamw *opt, const checkpoint_state *state) {
     state_numbers n = {.optimizer_steps = opt->t, .ranks = world_size(w)};
@@ -134,39 +126,58 @@ cleanup:
     return status;
 }
 
-static wr_status save_root(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state,
-                           const save_options *o) {
+/* A checkpoint on its way; rank 0's. */
+typedef struct saving {
+    char folder[PATH_CAP], tmp[PATH_CAP], final[PATH_CAP];
+} saving;
+
+static wr_status save_begin(run_dir *r, const model *m, const checkpoint_state *state, const save_options *o,
+                            saving *s) {
     wr_status status = WR_OK;
-    char folder[PATH_CAP], name[40], tmp[PATH_CAP] = "", final[PATH_CAP], path[PATH_CAP];
-    TRY(path_join(folder, run_path(r), "checkpoints"));
+    char name[40], path[PATH_CAP];
+    TRY(path_join(s->folder, run_path(r), "checkpoints"));
     snprintf(name, sizeof name, "tmp-step-%lld", (long long)state->step);
-    TRY(path_join(tmp, folder, name));
-    TRY(path_join(final, folder, name + 4));
-    TRY(dir_remove_tree(tmp));
-    TRY(dir_make(tmp));
-    TRY(path_join(path, tmp, m->lora ? "adapter" : "model"));
+    TRY(path_join(s->final, s->folder, name + 4));
+    TRY(path_join(s->tmp, s->folder, name));
+    TRY(dir_remove_tree(s->tmp));
+    TRY(dir_make(s->tmp));
+    TRY(path_join(path, s->tmp, m->lora ? "adapter" : "model"));
     TRY(m->lora ? save_adapter(m, path, o) : save_weights(m, path, state, o, PRECISION_F32));
-    TRY(write_optimizer(tmp, opt));
-    TRY(path_join(path, tmp, "config.yaml"));
-    TRY(file_write_atomic(path, state->terms->config_yaml, strlen(state->terms->config_yaml)));
-    TRY(write_state(tmp, w, r, opt, state));
-    TRY(dir_commit(tmp, final));
-    tmp[0] = 0;
-    TRY(remove_old(folder, o->keep));
 cleanup:
-    if (status < 0 && tmp[0]) {
-        char *message = mem_strdup(wr_error()); /* the clean-up's own failure would hide the cause */
-        dir_remove_tree(tmp);
-        if (message) wr_fail(status, "%s", message);
-        free(message);
-    }
+    return status;
+}
+
+static wr_status save_end(world *w, run_dir *r, const adamw *opt, const checkpoint_state *state, const save_options *o,
+                          const saving *s) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    TRY(path_join(path, s->tmp, "config.yaml"));
+    TRY(file_write_atomic(path, state->terms->config_yaml, strlen(state->terms->config_yaml)));
+    TRY(write_state(s->tmp, w, r, opt, state));
+    TRY(dir_commit(s->tmp, s->final));
+    TRY(remove_old(s->folder, o->keep));
+cleanup:
     return status;
 }
 
 wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state,
                           const save_options *o) {
-    wr_status status = replicas_equal(w, m, opt);
-    if (status >= 0) status = world_agree(w, world_rank(w) == 0 ? save_root(w, r, m, opt, state, o) : WR_OK);
+    wr_status status = WR_OK;
+    const bool root = world_rank(w) == 0;
+    const size_t of = model_trainables(m).n;
+    saving s = {0};
+    TRY(replicas_equal(w, m, opt->n == of ? opt : NULL));
+    if (root) status = save_begin(r, m, state, o, &s);
+    status = moments_save(w, s.tmp, opt, of, status);
+    if (root && status >= 0) status = save_end(w, r, opt, state, o, &s);
+    if (root && status < 0 && s.tmp[0]) {
+        char *message = mem_strdup(wr_error()); /* the clean-up's own failure would hide the cause */
+        dir_remove_tree(s.tmp);
+        if (message) wr_fail(status, "%s", message);
+        free(message);
+    }
+    status = world_agree(w, status);
+cleanup:
     return wr_context(status, "checkpoint of step %lld", (long long)state->step);
 }
 
@@ -189,7 +200,7 @@ static wr_status read_tensor(const safetensors *s, const char *path, const char 
     return st_tensor_to_f32(t, out);
 }
 
-static wr_status read_tensors(const char *dir, const model *m, adamw *opt) {
+static wr_status read_weights(const char *dir, const model *m) {
     wr_status status = WR_OK;
     const trainables x = model_trainables(m);
     char path[PATH_CAP];
@@ -200,8 +211,6 @@ static wr_status read_tensors(const char *dir, const model *m, adamw *opt) {
     for (size_t i = 0; i + own < x.n_tensors; i++)
         TRY(read_tensor(s, path, x.tensors[i].name, x.tensors[i].count, x.values + x.tensors[i].offset));
     if (own) TRY(own_read(dir, m, x.values + x.tensors[x.n_tensors - 1].offset));
-    TRY(path_join(path, dir, OPTIMIZER));
-    TRY(moments_read((const char *const[]){path}, 1, x.n, opt));
 cleanup:
     safetensors_close(s);
     return status;
@@ -241,7 +250,7 @@ static bool is_empty(const char *dir) {
 static wr_status find_whole(run_dir *r, const char *folder, const model *m, checkpoint_state *state, strbuf *machine,
                             shared_state *shared, char dir[PATH_CAP]) {
     wr_status status = WR_OK;
-    const char *const needed[] = {weights_file(m), OPTIMIZER, NULL};
+    const char *const needed[] = {weights_file(m), moments_first_file, NULL};
     char name[40];
     int64_t *steps = NULL;
     size_t n = 0;
@@ -264,37 +273,44 @@ cleanup:
     return status;
 }
 
-static wr_status load_root(world *w, run_dir *r, model *m, adamw *opt, checkpoint_state *state, shared_state *shared) {
+static wr_status find_root(run_dir *r, const model *m, checkpoint_state *state, strbuf *machine, shared_state *shared,
+                           char dir[PATH_CAP]) {
     wr_status status = WR_OK;
-    char folder[PATH_CAP], dir[PATH_CAP];
-    strbuf machine = {0};
+    char folder[PATH_CAP];
     TRY(path_join(folder, run_path(r), "checkpoints"));
-    TRY(find_whole(r, folder, m, state, &machine, shared, dir));
-    if (shared->found) TRY(read_tensors(dir, m, opt));
-    TRY(run_rewind(r, shared->n.metrics_bytes, shared->n.metrics_hash, shared->found && !shared->n.options_kept));
-    if (shared->found) say_changes(run_path(r), &machine, state->terms, shared->n.ranks, world_size(w));
+    TRY(find_whole(r, folder, m, state, machine, shared, dir));
+    if (shared->found) TRY(read_weights(dir, m));
 cleanup:
-    strbuf_free(&machine);
+    return status;
+}
+
+static wr_status rewind_root(world *w, run_dir *r, const checkpoint_state *state, const strbuf *machine,
+                             const shared_state *shared) {
+    wr_status status = WR_OK;
+    TRY(run_rewind(r, shared->n.metrics_bytes, shared->n.metrics_hash, shared->found && !shared->n.options_kept));
+    if (shared->found) say_changes(run_path(r), machine, state->terms, shared->n.ranks, world_size(w));
+cleanup:
     return status;
 }
 
 wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint_state *state, bool *found) {
     wr_status status = WR_OK;
+    const bool root = world_rank(w) == 0;
+    char dir[PATH_CAP] = "";
     shared_state shared = {0};
-    strbuf bytes = {0};
+    strbuf bytes = {0}, machine = {0};
     *found = false;
-    if (world_rank(w) == 0) status = load_root(w, r, m, opt, state, &shared);
-    TRY(world_agree(w, status));
+    TRY(world_agree(w, root ? find_root(r, m, state, &machine, &shared, dir) : WR_OK));
     strbuf_append(&bytes, &shared, sizeof shared);
     TRY(world_agree(w, strbuf_status(&bytes)));
     TRY(world_bcast(w, 0, &bytes));
     memcpy(&shared, bytes.data, sizeof shared);
+    const trainables x = model_trainables(m);
+    if (shared.found) TRY(moments_load(w, dir, opt, x.n));
+    TRY(world_agree(w, root ? rewind_root(w, r, state, &machine, &shared) : WR_OK));
     if (!shared.found) goto cleanup;
     TRY(world_bcast(w, 0, &state->extra));
-    const trainables x = model_trainables(m);
     TRY(reduce_bcast(w, 0, x.values, x.n));
-    TRY(reduce_bcast(w, 0, opt->m, opt->n));
-    TRY(reduce_bcast(w, 0, opt->v, opt->n));
     model_round_weights(m);
     opt->t = shared.n.optimizer_steps;
     state->step = shared.n.step;
@@ -302,6 +318,7 @@ wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint
     *found = true;
 cleanup:
     strbuf_free(&bytes);
+    strbuf_free(&machine);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* grads of this rank's records, each divided by the whole step's count  ->  sum over ranks  ->  norm, the same bits on
- * every rank  ->  min(1, limit / norm)  ->  AdamW on every rank's own copy, which so stay equal without being sent.
+ * every rank  ->  min(1, limit / norm)  ->  AdamW on every rank's own copy, which so stay equal without being sent; or
+ * (ZeRO-1) on this rank's range of it, which goes to all.
  *
  * The sum begins before the backward pass is over. In that of the last micro-batch a layer's gradient is final when the
  * pass leaves the layer, and its range is handed to the reduction task then:
@@ -13,6 +14,7 @@
 #include "trainer/update.h"
 
 #include "base/mem.h"
+#include "trainer/moments_ranks.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -42,6 +44,10 @@ const option_spec reduce_rows[] = {
                 "the same bits on 1, 2, 4, 8 ranks (f32: and with any number of threads): more memory, and some time"),
     OPTION_INT(update_options, parts, "same-bits-parts", "8", "N", 1, 1024,
                "parts that a step is cut into for that, a power of two, at least as many as ranks"),
+    OPTION_CHOICE(
+        update_options, zero, "zero", "0", "0|1",
+        "1: each rank keeps and updates its share of the optimizer's state: less memory; no bit depends on it",
+        .resume = RESUME_FREE),
     {0},
 };
 
@@ -74,6 +80,15 @@ void updater_free(updater *u) {
     free(u->tasks);
     free(u->sums);
     *u = (updater){0};
+}
+
+wr_status updater_shard_moments(updater *u) {
+    enum { LEAST = 64 }; /* floats a rank, so that nobody has all or nothing */
+    const size_t ranks = (size_t)world_size(u->w);
+    if (ranks == 1 || u->x.n < LEAST * ranks) return WR_OK;
+    const float_range mine = moments_range(u->x.n, ranks, (size_t)world_rank(u->w));
+    adamw_free(&u->opt); /* nothing has touched its pages yet */
+    return adamw_create_range(mine, &u->opt);
 }
 
 /* --- a step ------------------------------------------------------------------------------------------------------- */
@@ -215,6 +230,11 @@ void updater_times(const updater *u, double *busy_s, double *waited_s) {
 }
 
 void updater_apply(updater *u, const update_options *o, double norm, double lr) {
+    const size_t ranks = (size_t)world_size(u->w);
     adamw_step(&u->opt, &o->adam, lr, clip_scale(norm, o->grad_clip), u->x, u->grads);
+    for (size_t p = 0; p < ranks && u->opt.n != u->x.n; p++) {
+        const float_range r = moments_range(u->x.n, ranks, p);
+        reduce_bcast(u->w, (int)p, u->x.values + r.begin, r.end - r.begin);
+    }
     model_round_weights(u->m);
 }

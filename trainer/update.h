@@ -22,10 +22,11 @@ typedef struct update_options {
     reduce_options reduce; /* background: ranges are summed over ranks while the backward pass goes on */
     bool same_bits;        /* `parts` shares a step, on any number of ranks up to that, give the same bits */
     size_t parts;          /* a power of two */
+    bool zero;             /* each rank has the moments of a range, and updates that (ZeRO-1) */
 } update_options;
 /* Of update_options, but for --lr, of which each command has its own. */
 extern const option_spec optimizer_rows[]; /* --weight-decay --beta1 --beta2 --eps --grad-clip */
-/* --reduce-slice --reduce-depth --reduce-dtype --overlap --same-bits-any-ranks --same-bits-parts */
+/* --reduce-slice --reduce-depth --reduce-dtype --overlap --same-bits-any-ranks --same-bits-parts --zero */
 extern const option_spec reduce_rows[];
 /* WR_E_USAGE: parts that are no power of two, or fewer than ranks. LOCAL. */
 wr_status update_options_check(const update_options *o, const world *w);
@@ -53,6 +54,8 @@ typedef struct updater {
 
 /* LOCAL. WR_E_NOMEM. m must outlive it. */
 wr_status updater_create(world *w, model *m, updater *out);
+/* LOCAL, before the first step and checkpoint. From now on this rank has the moments of its moments_range alone. */
+wr_status updater_shard_moments(updater *u);
 void updater_free(updater *u); /* COLLECTIVE after a step. Of one that is all zero, too */
 
 /* COLLECTIVE. Before a step: `shares` and `mine` are then those of o. WR_E_NOMEM. */
@@ -75,7 +78,7 @@ wr_status updater_check_loss(const updater *u, double loss);
 wr_status updater_reduce(updater *u, wr_status mine, double *norm);
 /* COLLECTIVE. updater_sums over all shares, in their order. */
 void updater_total(updater *u, double total[UPDATE_SUMS]);
-/* LOCAL. Clips by the norm of updater_reduce, as clip_scale says, and makes the step. */
+/* COLLECTIVE with sharded moments. Clips by the norm of updater_reduce, as clip_scale says, and makes the step. */
 void updater_apply(updater *u, const update_options *o, double norm, double lr);
 /* LOCAL. As reduce_times, of the latest updater_reduce; zeros on one rank. */
 void updater_times(const updater *u, double *busy_s, double *waited_s);
