@@ -150,7 +150,7 @@ static wr_status train_shares(dpo_trainer *t, const dpo_train_options *o, const 
     TRY(plan_shares(texts.tokens, texts.n_units, u->shares, mine, o->micro_tokens, &plan));
     for (size_t share = mine.first, k = 0; share < mine.first + mine.count; share++) {
         updater_share(u);
-        seen->sums = updater_sums(u);
+        seen->sums = updater_sums(u, share);
         for (; k < plan.n_micro && plan.micro[k].share == share; k++) {
             const micro_batch *micro = &plan.micro[k];
             const bool last = k + 1 == plan.n_micro || plan.micro[k + 1].share != share;

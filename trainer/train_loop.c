@@ -215,7 +215,7 @@ static wr_status share_of_gradient(trainer *t, size_t share, const rank_plan *pl
         TRY(t->kind->micro(t->kind->scratch, &micro, &sums));
         TRY(updater_check_loss(&t->u, sums.loss));
     }
-    double *of_share = updater_sums(&t->u);
+    double *of_share = updater_sums(&t->u, share);
     of_share[SUM_LOSS] = sums.loss;
     of_share[SUM_CORRECT] = sums.correct;
     of_share[SUM_JUDGED] = sums.judged;
@@ -234,6 +234,20 @@ cleanup:
     return status;
 }
 
+enum { TOTAL_TERMS, TOTAL_TOKENS };
+
+/* Of the records of each share, to be summed over all. */
+static void add_totals(trainer *t, const rank_plan *plan, const sequence *sequences) {
+    for (size_t k = 0; k < plan->n_micro; k++) {
+        const micro_batch *micro = &plan->micro[k];
+        double *of_share = updater_sums(&t->u, micro->share);
+        for (size_t i = micro->first; i < micro->first + micro->count; i++) {
+            of_share[TOTAL_TERMS] += t->kind->terms(t->kind->scratch, t->o, &sequences[i]);
+            of_share[TOTAL_TOKENS] += (double)sequences[i].n;
+        }
+    }
+}
+
 static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     wr_status status = WR_OK;
     rank_plan plan = {0};
@@ -242,15 +256,12 @@ static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     TRY(updater_begin(&t->u, &t->o->update));
     t->records.shares = t->u.shares, t->records.mine = t->u.mine;
     TRY(step_records_take(&t->records, step, &plan, &sequences));
-    double totals[2] = {0}; /* loss terms, tokens */
-    for (size_t i = 0; i < plan.n_items; i++) {
-        totals[0] += t->kind->terms(t->kind->scratch, t->o, &sequences[i]);
-        totals[1] += (double)sequences[i].n;
-    }
-    world_sum(t->w, totals, 2);
+    double totals[UPDATE_SUMS];
+    add_totals(t, &plan, sequences);
+    updater_total(&t->u, totals);
     /* A step whose records hold no target at all has loss 0 and gradient 0. */
-    r->terms = totals[0] > 0 ? totals[0] : 1;
-    r->tokens = totals[1];
+    r->terms = totals[TOTAL_TERMS] > 0 ? totals[TOTAL_TERMS] : 1;
+    r->tokens = totals[TOTAL_TOKENS];
     const wr_status mine = shares_of_gradient(t, &plan, sequences, r->terms);
     double reducing = clock_seconds();
     TRY(updater_reduce(&t->u, mine, &r->grad_norm));

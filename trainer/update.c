@@ -131,15 +131,17 @@ cleanup:
 
 void updater_share(updater *u) { u->grads = gradient_tree_leaf(&u->tree); }
 
-double *updater_sums(updater *u) { return u->sums + (u->mine.first + u->tree.begun - 1) * UPDATE_SUMS; }
+double *updater_sums(updater *u, size_t share) { return u->sums + share * UPDATE_SUMS; }
 
 void updater_total(updater *u, double total[UPDATE_SUMS]) {
     const bool one_each = u->shares == (size_t)world_size(u->w);
     memcpy(total, u->sums + u->mine.first * UPDATE_SUMS, UPDATE_SUMS * sizeof *total);
     world_sum(u->w, one_each ? total : u->sums, (one_each ? 1 : u->shares) * UPDATE_SUMS);
-    if (one_each) return;
-    memset(total, 0, UPDATE_SUMS * sizeof *total);
-    for (size_t i = 0; i < u->shares * UPDATE_SUMS; i++) total[i % UPDATE_SUMS] += u->sums[i];
+    if (!one_each) {
+        memset(total, 0, UPDATE_SUMS * sizeof *total);
+        for (size_t i = 0; i < u->shares * UPDATE_SUMS; i++) total[i % UPDATE_SUMS] += u->sums[i];
+    }
+    memset(u->sums, 0, u->shares * UPDATE_SUMS * sizeof *u->sums);
 }
 
 /* --- what is not finite ------------------------------------------------------------------------------------------- */

@@ -65,8 +65,8 @@ void updater_share(updater *u);
 /* LOCAL. What the backward pass of a micro-batch is to tell of its parts; `last`: the share's last micro-batch. NULL:
  * nothing. */
 const backward_hook *updater_hook(updater *u, bool last);
-/* LOCAL. (UPDATE_SUMS) of the current share, for the step's figures. */
-double *updater_sums(updater *u);
+/* LOCAL. (UPDATE_SUMS) of one of this rank's shares, for the step's figures; zeros at first. */
+double *updater_sums(updater *u, size_t share);
 
 /* LOCAL. WR_E_NUMERIC when the loss of this rank's share is not finite: names rank, host, value, and the weight that is
  * a NaN or infinity, if one is. */
@@ -76,7 +76,7 @@ wr_status updater_check_loss(const updater *u, double loss);
  * went; ranks agree on it. WR_E_NUMERIC when the gradient of a rank, or the sum, is not finite: nothing is changed
  * then. */
 wr_status updater_reduce(updater *u, wr_status mine, double *norm);
-/* COLLECTIVE. updater_sums over all shares, in their order. */
+/* COLLECTIVE. updater_sums over all shares, in their order; they are zeros again. */
 void updater_total(updater *u, double total[UPDATE_SUMS]);
 /* COLLECTIVE with sharded moments. Clips by the norm of updater_reduce, as clip_scale says, and makes the step. */
 void updater_apply(updater *u, const update_options *o, double norm, double lr);

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
 . tests/training.sh
 
+quiet() { "$@" >/dev/null; }
 spec=layers=2,hidden=32,heads=4,kv-heads=2,ffn=64,max-positions=512
 small="--new $spec --global-batch 12 --micro-tokens 512 --lr 3e-3 --eval-records 40 --steps 8 --eval-every 4"
 {
@@ -25,6 +26,12 @@ for task in reward lm; do
     ok "train $task: the same bits with 2 threads" same_run $task-1 $task-threads
 done
 
+# Weights make the terms of a step no whole numbers, and thresholds are trained beside the tensors.
+weighted="$small --objective thresholds --user-weights sqrt --class-weights effective --same-bits-any-ranks"
+# shellcheck disable=SC2086
+for n in 1 3; do wr $n train reward --data data --out weighted-$n $weighted; done
+ok "train reward with weights and thresholds: the bits of 1 rank on 3" same_run weighted-1 weighted-3
+
 # shellcheck disable=SC2086
 {
     wr 3 train reward --data data --out plain $small
@@ -36,7 +43,7 @@ done
     wr 3 train reward --data data --out half-off $small --reduce-dtype bf16 --overlap off --reduce-slice 1000
     ok "--reduce-dtype bf16: the same bits with and without overlap" same_run half half-off
     ok "--reduce-dtype bf16: other bits" code 1 cmp -s plain/model/model.safetensors half/model/model.safetensors
-    ok "how long sums took is told" jq -s -e 'map(select(.loss)) | all(.reduce_s > 0 and .reduce_wait_s >= 0)' plain/metrics.jsonl
+    ok "how long sums took is told" quiet jq -s -e 'map(select(.loss)) | all(.reduce_s > 0 and .reduce_wait_s >= 0)' plain/metrics.jsonl
 
     resumed="$small --checkpoint-every 3 --same-bits-any-ranks --out resumed"
     wr 2 train reward --data data $resumed --steps 8 &
