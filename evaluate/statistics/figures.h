@@ -32,14 +32,15 @@ size_t figure_of_class(int class, int which);
 size_t figure_of_threshold(int classes, int k, int which);
 
 typedef struct figure_taker figure_taker;
-/* p must outlive it. bins: of the calibration errors. */
+/* It keeps nothing of p. bins: of the calibration errors. */
 wr_status figure_taker_create(const predictions *p, size_t bins, figure_taker **out);
 void figure_taker_free(figure_taker *t); /* NULL is fine */
 /* out (width): of a sample that holds each record of user u weight[u] times; NULL: once. O(n K), nothing is sorted.
  * Kappa keeps all K labels whatever the sample holds. */
 void figures_take(figure_taker *t, const uint32_t *weight, double *out);
-/* (n) records by rising score, (K, K) counts of label and predicted class of the whole (NULL: no class). */
+/* (n) records by rising score. */
 const uint32_t *figure_taker_order(const figure_taker *t);
-void confusion_take(const predictions *p, const uint32_t *weight, double *confusion);
+/* confusion (K, K): records of each label (row) and class, record i weight[i] times (NULL: once). p->class is there. */
+void confusion_take(const predictions *p, const double *weight, double *confusion);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 typedef struct placed {
@@ -26,33 +25,6 @@ wr_status order_by(const double *x, size_t n, uint32_t *index) {
     return WR_OK;
 }
 
-double weighted_ranks(const double *x, const uint32_t *index, size_t n, const uint32_t *user, const uint32_t *weight,
-                      double *rank) {
-    double below = 0;
-    for (size_t i = 0, j; i < n; i = j) {
-        double tie = 0;
-        for (j = i; j < n && x[index[j]] == x[index[i]]; j++) tie += weight ? weight[user[index[j]]] : 1;
-        for (size_t k = i; k < j; k++) rank[index[k]] = below + (tie + 1) / 2;
-        below += tie;
-    }
-    return below;
-}
-
-double weighted_pearson(const double *x, const double *y, size_t n, const uint32_t *user, const uint32_t *weight) {
-    double w = 0, mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
-    for (size_t i = 0; i < n; i++) {
-        const double c = weight ? weight[user[i]] : 1;
-        w += c;
-        mx += c * x[i];
-        my += c * y[i];
-    }
-    mx /= w;
-    my /= w;
-    for (size_t i = 0; i < n; i++) {
-        const double c = weight ? weight[user[i]] : 1, dx = x[i] - mx, dy = y[i] - my;
-        xx += c * dx * dx;
-        yy += c * dy * dy;
-        xy += c * dx * dy;
-    }
-    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
+void tie_ends(const double *x, const uint32_t *index, size_t n, uint32_t *end) {
+    for (size_t i = n; i-- > 0;) end[i] = i + 1 < n && x[index[i]] == x[index[i + 1]] ? end[i + 1] : (uint32_t)i + 1;
 }

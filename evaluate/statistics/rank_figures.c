@@ -9,7 +9,6 @@
 #include "evaluate/statistics/rank_figures.h"
 
 #include "base/mem.h"
-#include "evaluate/statistics/order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,61 +22,90 @@ typedef struct pass {
     double rr, rl; /* sums of (r - m)^2 and (r - m)(R - m), r rank of a score, R of a label, m their mean */
 } pass;
 
-static void add_tie(pass *s, int K, const double *here, const double *below, const double *label_rank, double middle,
-                    double *wins) {
-    double tie = 0, lower = 0, level = 0, ranks = 0;
-    for (int y = 0; y < K; y++) {
-        s->concordant += here[y] * lower;
-        s->tied_apart += here[y] * level;
-        lower += below[y];
-        level += here[y];
-        tie += here[y];
-        ranks += here[y] * (label_rank[y] - middle);
+/* Counts of a pass. */
+typedef struct counts {
+    int K;
+    double *here;       /* (K) copies of the tie by label */
+    double *lower;      /* (K+1) copies below the tie of labels smaller than y: lower[K] is their number */
+    double *label_rank; /* (K) less m */
+} counts;
+
+/* A tie of one label, as nearly all are where scores differ: w copies of it. */
+static void add_single(pass *s, const counts *c, int y, double w, double r, double *wins) {
+    s->concordant += w * c->lower[y];
+    s->tied_scores += w * (w - 1) / 2;
+    s->rr += w * r * r;
+    s->rl += w * r * c->label_rank[y];
+    for (int k = 0; k < y; k++) wins[k] += w * c->lower[k + 1];
+    for (int k = y; k < c->K; k++) c->lower[k + 1] += w;
+}
+
+static void add_tie(pass *s, const counts *c, double tie, double r, double *wins) {
+    double level = 0, ranks = 0;
+    for (int y = 0; y < c->K; y++) {
+        s->concordant += c->here[y] * c->lower[y];
+        s->tied_apart += c->here[y] * level;
+        level += c->here[y];
+        ranks += c->here[y] * c->label_rank[y];
+        /* threshold y + 1: negatives are labels up to it */
+        if (y + 1 < c->K) wins[y] += (tie - level) * (c->lower[y + 1] + 0.5 * level);
     }
-    const double r = s->total + (tie + 1) / 2 - middle;
     s->tied_scores += tie * (tie - 1) / 2;
     s->rr += tie * r * r;
     s->rl += r * ranks;
-    /* threshold k: negatives are labels 1 … k+1 */
-    double negative_below = 0, negative_here = 0;
-    for (int k = 0; k + 1 < K && wins; k++) {
-        negative_below += below[k];
-        negative_here += here[k];
-        wins[k] += (tie - negative_here) * (negative_below + 0.5 * negative_here);
+    level = 0;
+    for (int y = 0; y < c->K; y++) {
+        level += c->here[y];
+        c->lower[y + 1] += level;
+        c->here[y] = 0;
     }
-    s->total += tie;
 }
 
-void rank_figures_take(const predictions *p, const uint32_t *order, const uint32_t *weight, double *scratch,
-                       rank_figures *out, double *auc) {
+/* The pass itself; rank (n): each record's, less m. */
+static void pass_over(pass *s, const predictions *p, const uint32_t *tie_end, const double *weight, const counts *c,
+                      double middle, double *rank, double *wins) {
+    for (size_t i = 0, j; i < p->n; i = j) {
+        j = tie_end[i];
+        if (j == i + 1) {
+            const double w = weight[i];
+            rank[i] = s->total + (w + 1) / 2 - middle;
+            if (w > 0) add_single(s, c, p->label[i] - 1, w, rank[i], wins);
+            s->total += w;
+            continue;
+        }
+        double tie = 0;
+        for (size_t k = i; k < j; k++) {
+            c->here[p->label[k] - 1] += weight[k];
+            tie += weight[k];
+        }
+        const double r = s->total + (tie + 1) / 2 - middle;
+        for (size_t k = i; k < j; k++) rank[k] = r;
+        if (tie > 0) add_tie(s, c, tie, r, wins);
+        s->total += tie;
+    }
+}
+
+void rank_figures_take(const predictions *p, const uint32_t *tie_end, const double *weight, double *scratch,
+                       double *rank, rank_figures *out, double *auc) {
     const int K = p->classes;
-    double *here = scratch, *below = here + K, *count = below + K, *label_rank = count + K;
+    double *count = scratch + 3 * K + 1;
+    const counts c = {K, scratch, scratch + K, scratch + 2 * K + 1};
     pass s = {0};
-    memset(scratch, 0, (size_t)K * 4 * sizeof *scratch);
+    memset(scratch, 0, rank_scratch_size(K) * sizeof *scratch);
     for (int k = 0; k + 1 < K; k++) auc[k] = 0;
-    for (size_t i = 0; i < p->n; i++) count[p->label[i] - 1] += weight ? weight[p->user[i]] : 1;
+    for (size_t i = 0; i < p->n; i++) count[p->label[i] - 1] += weight[i];
     double N = 0, tied_labels = 0, ll = 0;
     for (int y = 0; y < K; y++) {
-        label_rank[y] = N + (count[y] + 1) / 2;
+        c.label_rank[y] = N + (count[y] + 1) / 2;
         N += count[y];
         tied_labels += count[y] * (count[y] - 1) / 2;
     }
     const double middle = (N + 1) / 2, pairs = N * (N - 1) / 2;
-    for (int y = 0; y < K; y++) ll += count[y] * (label_rank[y] - middle) * (label_rank[y] - middle);
-    for (size_t i = 0, j; i < p->n; i = j) {
-        double any = 0;
-        for (j = i; j < p->n && p->score[order[j]] == p->score[order[i]]; j++) {
-            const double w = weight ? weight[p->user[order[j]]] : 1;
-            here[p->label[order[j]] - 1] += w;
-            any += w;
-        }
-        if (any > 0) add_tie(&s, K, here, below, label_rank, middle, auc);
-        for (size_t k = i; k < j; k++) {
-            const int y = p->label[order[k]] - 1;
-            below[y] += here[y];
-            here[y] = 0;
-        }
+    for (int y = 0; y < K; y++) {
+        c.label_rank[y] -= middle;
+        ll += count[y] * c.label_rank[y] * c.label_rank[y];
     }
+    pass_over(&s, p, tie_end, weight, &c, middle, rank, auc);
     const double apart = pairs - tied_labels, discordant = apart - s.concordant - s.tied_apart;
     const double sides = (pairs - s.tied_scores) * (pairs - tied_labels);
     out->spearman = s.rr > 0 && ll > 0 ? s.rl / sqrt(s.rr * ll) : NAN;
@@ -88,6 +116,39 @@ void rank_figures_take(const predictions *p, const uint32_t *order, const uint32
         negative += count[k];
         auc[k] = negative > 0 && negative < N ? auc[k] / (negative * (N - negative)) : NAN;
     }
+}
+
+/* Ranks of a third number beside those of score and label, which rank_figures_take left. */
+void length_figures_take(const predictions *p, const uint32_t *by_length, const uint32_t *tie_end, const double *weight,
+                         const double *rank, const double *scratch, double spearman, length_figures *out) {
+    const double *label_rank = scratch + 2 * p->classes + 1, *count = label_rank + p->classes;
+    double N = 0, zz = 0, sz = 0, lz = 0, ss = 0, ll = 0, below = 0;
+    for (int y = 0; y < p->classes; y++) {
+        N += count[y];
+        ll += count[y] * label_rank[y] * label_rank[y];
+    }
+    const double middle = (N + 1) / 2;
+    for (size_t i = 0, j; i < p->n; i = j) {
+        double tie = 0, score = 0, label = 0;
+        for (j = i; j < tie_end[i]; j++) {
+            const uint32_t at = by_length[j];
+            const double w = weight[at];
+            tie += w;
+            score += w * rank[at];
+            label += w * label_rank[p->label[at] - 1];
+            ss += w * rank[at] * rank[at];
+        }
+        const double r = below + (tie + 1) / 2 - middle;
+        zz += tie * r * r;
+        sz += r * score;
+        lz += r * label;
+        below += tie;
+    }
+    const double s = ss > 0 && zz > 0 ? sz / sqrt(ss * zz) : NAN, l = ll > 0 && zz > 0 ? lz / sqrt(ll * zz) : NAN,
+                 rest = (1 - s * s) * (1 - l * l);
+    out->score = s;
+    out->label = l;
+    out->held = rest > 1e-14 ? (spearman - s * l) / sqrt(rest) : NAN;
 }
 
 /* Pairs of one group: records item[from … to), by rising score. scratch (3K), zero before and after. */

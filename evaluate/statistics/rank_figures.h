@@ -11,11 +11,23 @@ typedef struct rank_figures {
                                * strictly; NaN: there are none */
 } rank_figures;
 
-/* Of a sample that holds record i weight[user[i]] times (NULL: once): copies are records like others. order: order_by
- * of the scores. scratch (4K). auc (K-1): the chance that a record of label > k scores higher than one of label <= k,
- * ties half; NaN where there is no such pair. O(n K), and no sorting. */
-void rank_figures_take(const predictions *p, const uint32_t *order, const uint32_t *weight, double *scratch,
-                       rank_figures *out, double *auc);
+/* Doubles of scratch for K classes. */
+static inline size_t rank_scratch_size(int K) { return 4 * (size_t)K + 1; }
+/* Of a sample that holds record i weight[i] times: copies are records like others. p: records by rising score; tie_end
+ * (n): behind the last record with the same score. auc (K-1): the chance that a record of label > k scores higher than
+ * one of label <= k, ties half; NaN where there is no such pair. rank (n): of the scores, less their mean. O(n K), and
+ * no sorting. */
+void rank_figures_take(const predictions *p, const uint32_t *tie_end, const double *weight, double *scratch,
+                       double *rank, rank_figures *out, double *auc);
+
+typedef struct length_figures {
+    double score, label; /* rank correlation with length; NaN where a side is constant */
+    double held;         /* of score and label with length held fixed: partial correlation of the ranks */
+} length_figures;
+/* Behind rank_figures_take of the same sample, whose rank, scratch and spearman it takes. by_length (n): records by
+ * rising length, tie_end (n) along them. */
+void length_figures_take(const predictions *p, const uint32_t *by_length, const uint32_t *tie_end, const double *weight,
+                         const double *rank, const double *scratch, double spearman, length_figures *out);
 
 typedef struct pair_count {
     double pairs, right;

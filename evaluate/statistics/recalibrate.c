@@ -67,7 +67,7 @@ void temperature_fit(const predictions *p, const uint8_t *use, uint8_t side, dou
         else
             high = s;
         const double next = s - first / second;
-        if (next == s) break;
+        if (fabs(next - s) <= 1e-13 * s) break; /* Newton's last step is below what sums round to */
         s = next > low && next < high ? next : low + (high - low) / 2;
     }
     *temperature = 1 / s;
@@ -108,14 +108,14 @@ void platt_fit(const predictions *p, const uint8_t *use, uint8_t side, int k, do
     *b = log((n[1] + 1) / (n[0] + 1));
     platt_sums s = platt_at(p, use, side, k, target, *a, *b);
     for (int i = 0; i < 100; i++) {
-        if (fabs(s.g0) < 1e-10 && fabs(s.g1) < 1e-10) break;
         const double ridge = 1e-12, h00 = s.h00 + ridge, h11 = s.h11 + ridge, det = h00 * h11 - s.h01 * s.h01;
         const double da = -(h11 * s.g0 - s.h01 * s.g1) / det, db = -(h00 * s.g1 - s.h01 * s.g0) / det;
         const double fall = s.g0 * da + s.g1 * db;
         double step = 1;
         platt_sums next = platt_at(p, use, side, k, target, *a + da, *b + db);
         int halved = 0;
-        while (!(next.loss <= s.loss + 1e-4 * step * fall) && halved++ < 33) {
+        const double rounding = 1e-13 * s.loss;
+        while (!(next.loss <= s.loss + 1e-4 * step * fall + rounding) && halved++ < 33) {
             step /= 2;
             next = platt_at(p, use, side, k, target, *a + step * da, *b + step * db);
         }
@@ -123,6 +123,7 @@ void platt_fit(const predictions *p, const uint8_t *use, uint8_t side, int k, do
         *a += step * da;
         *b += step * db;
         s = next;
+        if (fabs(da) <= 1e-12 * (1 + fabs(*a)) && fabs(db) <= 1e-12 * (1 + fabs(*b))) break;
     }
 }
 
