@@ -1,7 +1,7 @@
 /* bench_trees [ROUNDS [DATA]]: a step of reward training, forward and backward, where turns of one conversation share
  * their history (trainer/packing/unit_plan.h), over the same records one after another; in turn, the median of the
  * rounds counts. The ideal ratio is that of the tokens. With DATA, a folder that prepare wrote with the tokenizer of
- * vocabulary up to 49152, also its first steps of 64 records in the order of conversations. Six layers of SmolLM2-135M's
+ * vocabulary up to 49152, also its first steps of 32 records in the order of conversations. Two layers of SmolLM2-135M's
  * shape, random, in bf16 where the CPU multiplies it; one thread's CPU time, which what else the machine does changes
  * little. JSON on stdout, a table on stderr. */
 #include "base/mem.h"
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ROUNDS_MAX = 99, BUDGET = 4096, OUTPUTS = 3, RECORDS_MAX = 64, STEPS = 3, V = 49152 };
+enum { ROUNDS_MAX = 99, BUDGET = 4096, OUTPUTS = 3, RECORDS_MAX = 32, STEPS = 2, V = 49152 };
 static const double WANTED = 0.93;
 
 /* `conversations` of `turns` records; each goes on for `step` tokens and has `tail` of its own, which are written
@@ -25,9 +25,9 @@ typedef struct kind {
     size_t conversations, turns, step, tail;
 } kind;
 static const kind kinds[] = {
-    {"4 conversations of 6 turns of 128 tokens, template file", 4, 6, 128, 96},
-    {"4 conversations of 6 turns of 128 tokens, chat template", 4, 6, 128, 0},
-    {"6 conversations of 3 turns of 300 tokens, template file", 6, 3, 300, 250},
+    {"5 conversations, 6 turns of 128 tokens, template file", 5, 6, 128, 96},
+    {"5 conversations, 6 turns of 128 tokens, chat template", 5, 6, 128, 0},
+    {"5 conversations, 3 turns of 300 tokens, template file", 5, 3, 300, 250},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -57,7 +57,7 @@ static double cpu_seconds(void) {
 static wr_status open_model(bench *b) {
     wr_status status = WR_OK;
     model_config c;
-    TRY(model_config_from_spec("layers=6,hidden=576,heads=9,kv-heads=3,ffn=1536,max-positions=8192,tied=1", &c));
+    TRY(model_config_from_spec("layers=2,hidden=576,heads=9,kv-heads=3,ffn=1536,max-positions=8192,tied=1", &c));
     c.V = V;
     model_config_set_head(&c, HEAD_SCORE, OUTPUTS);
     TRY(model_create(&c, &b->m));
