@@ -129,7 +129,7 @@ static wr_status plan(size_t n, const sequence *s, prefix_rule rule, planned *ou
     wr_status status = WR_OK;
     unit_plan units = {0};
     unit_text texts[RECORDS_MAX];
-    for (size_t i = 0; i < n; i++) texts[i] = (unit_text){s[i].ids, s[i].n, i};
+    for (size_t i = 0; i < n; i++) texts[i] = (unit_text){.ids = s[i].ids, .n = s[i].n, .user = i};
     out->share = rule;
     TRY(unit_plan_make(texts, n, rule, BUDGET, 1, &units));
     TRY(unit_plan_shares(&units, 1, (share_range){0, 1}, BUDGET, &out->plan));

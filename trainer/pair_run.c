@@ -40,7 +40,6 @@ wr_status pair_run(world *w, const train_options *o, wr_status (*run)(world *w, 
     TRY(world_bcast(w, 0, &name));
     pairs.data = name.data;
     pairs.max_length = 2 * o->max_length; /* of both texts together */
-    pairs.share = SHARE_OFF;              /* a record is two texts: it lies on no tree of records */
     pairs.order = ORDER_RECORDS;
     pairs.template_file = NULL; /* it lies beside the shards */
     TRY(run(w, &pairs));

@@ -55,14 +55,14 @@ cleanup:
 
 /* What is told of a record, before its tokens. */
 typedef struct text_head {
-    uint64_t user, n;
+    uint64_t user, n, n_chosen;
 } text_head;
 
 /* An append that fails is found by who sends it. */
 static void tell_texts(const step_records *s, const sequence *all, strbuf *out) {
     for (size_t at = (size_t)world_rank(s->w); at < s->batch; at += (size_t)world_size(s->w)) {
         const char *user = all[at].user ? all[at].user : "";
-        const text_head head = {hash64(user, strlen(user), 0), all[at].n};
+        const text_head head = {hash64(user, strlen(user), 0), all[at].n, all[at].n_chosen};
         strbuf_append(out, &head, sizeof head);
         strbuf_append(out, all[at].ids, all[at].n * sizeof *all[at].ids);
     }
@@ -78,10 +78,10 @@ static wr_status hear_texts(const step_records *s, unit_text *texts) {
             text_head head = {0};
             const size_t left = told->len - done;
             if (left >= sizeof head) memcpy(&head, told->data + done, sizeof head);
-            if (!head.n || head.n > (left - sizeof head) / sizeof(int32_t))
+            if (head.n_chosen >= head.n || head.n > (left - sizeof head) / sizeof(int32_t))
                 return wr_fail(WR_E_PEER, "rank %zu did not tell the tokens of record %u", r, s->records[at]);
             const void *ids = told->data + done + sizeof head;
-            texts[at] = (unit_text){ids, head.n, head.user};
+            texts[at] = (unit_text){.ids = ids, .n = head.n, .n_chosen = head.n_chosen, .user = head.user};
             done += sizeof head + head.n * sizeof(int32_t);
         }
     }

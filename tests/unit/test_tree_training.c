@@ -20,12 +20,12 @@ static const double TOLERANCE = 2e-5, TOLERANCE16 = 0.05;
 typedef struct variant {
     const char *spec, *lora;
     size_t window, budget;
-    bool longrope, recompute, all;
+    bool longrope, recompute, all, pairs;
     precision p;
 } variant;
 
 typedef struct result {
-    double *outputs; /* (records, OUTPUTS) by position in the step */
+    double *outputs; /* (texts, OUTPUTS) by position in the step */
     float *grads;
     size_t tokens, deepest;
 } result;
@@ -62,7 +62,8 @@ static size_t depth_of(const token_batch *b) {
 }
 
 /* Outputs and gradients of a micro-batch; the loss is linear in the outputs, with a factor of its own for each. */
-static void run_micro(const model *m, model_workspace *w, const packed *p, const uint32_t *items, result *out) {
+static void run_micro(const model *m, model_workspace *w, const packed *p, const uint32_t *items, size_t texts,
+                      result *out) {
     const size_t T = p->batch.offsets[p->batch.B], C = m->config.C;
     const float *hidden = NULL;
     float *logits = mem_calloc(2 * p->N * OUTPUTS, sizeof *logits), *dlogits = logits + p->N * OUTPUTS;
@@ -70,9 +71,10 @@ static void run_micro(const model *m, model_workspace *w, const packed *p, const
     assert_ok(model_forward(m, &p->batch, w, true, &hidden));
     assert_ok(score_logits(m, hidden, p->N, p->rows, logits));
     for (size_t i = 0; i < p->N; i++) {
-        rng r = rng_make(SEED, RNG_TEST, 9, items[i], 0);
+        const size_t text = items[i / texts] * texts + i % texts;
+        rng r = rng_make(SEED, RNG_TEST, 9, text, 0);
         for (size_t k = 0; k < OUTPUTS; k++) {
-            out->outputs[items[i] * OUTPUTS + k] = (double)logits[i * OUTPUTS + k];
+            out->outputs[text * OUTPUTS + k] = (double)logits[i * OUTPUTS + k];
             dlogits[i * OUTPUTS + k] = (float)rng_normal(&r);
         }
     }
@@ -86,7 +88,7 @@ static void run_micro(const model *m, model_workspace *w, const packed *p, const
 
 static result run(const model *m, const turn_records *t, const variant *v, bool shared) {
     const sequence_rule rule = {.kind = SHARD_REWARD, .max_length = 4096, .classes = 4};
-    result out = {.outputs = mem_calloc(t->n * OUTPUTS, sizeof *out.outputs),
+    result out = {.outputs = mem_calloc(2 * t->n * OUTPUTS, sizeof *out.outputs),
                   .grads = mem_calloc(model_trainables(m).n, sizeof *out.grads)};
     unit_text *texts = mem_calloc(t->n, sizeof *texts);
     sequence *sequences = mem_calloc(t->n, sizeof *sequences);
@@ -96,7 +98,9 @@ static result run(const model *m, const turn_records *t, const variant *v, bool 
     packed p = {0};
     model_workspace *w;
     if (!shared) share.min_shared = SIZE_MAX;
-    for (size_t i = 0; i < t->n; i++) texts[i] = (unit_text){t->sequences[i].ids, t->sequences[i].n, t->of[i]};
+    for (size_t i = 0; i < t->n; i++)
+        texts[i] = (unit_text){
+            .ids = t->sequences[i].ids, .n = t->sequences[i].n, .n_chosen = t->sequences[i].n_chosen, .user = t->of[i]};
     assert_ok(model_workspace_create(m, &w));
     model_workspace_recompute(w, v->recompute);
     assert_ok(unit_plan_make(texts, t->n, share, v->budget, 1, &units));
@@ -108,21 +112,48 @@ static result run(const model *m, const turn_records *t, const variant *v, bool 
             if (v->all) plan.unit[first + i] = 0;
         }
         assert_ok(packed_fill_shared(&p, &rule, sequences, n, m->config.pad_id, plan.unit + first, share));
-        run_micro(m, w, &p, plan.items + first, &out);
+        run_micro(m, w, &p, plan.items + first, v->pairs ? 2 : 1, &out);
     }
     packed_free(&p), rank_plan_free(&plan), unit_plan_free(&units), model_workspace_free(w);
     free(texts), free(sequences);
     return out;
 }
 
+/* Neighbours of a conversation become pairs of one record each. */
+static void pair_up(turn_records *t) {
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        size_t k = i + 1;
+        while (k < t->n && t->of[k] != t->of[i]) k++;
+        if (k == t->n) continue;
+        const sequence a = t->sequences[i], b = t->sequences[k];
+        int32_t *ids = mem_calloc(a.n + b.n, sizeof *ids);
+        memcpy(ids, a.ids, a.n * sizeof *ids);
+        memcpy(ids + a.n, b.ids, b.n * sizeof *ids);
+        free((void *)(uintptr_t)a.ids);
+        t->sequences[i].ids = ids, t->sequences[i].n = a.n + b.n, t->sequences[i].n_chosen = a.n;
+        t->of[k] = SIZE_MAX - k; /* has its partner */
+    }
+    for (size_t i = 0; i < t->n; i++) { /* those without one last */
+        if (!t->sequences[i].n_chosen) continue;
+        const sequence s = t->sequences[i];
+        t->sequences[i] = t->sequences[n], t->sequences[n] = s;
+        n++;
+    }
+    for (size_t i = n; i < t->n; i++) free((void *)(uintptr_t)t->sequences[i].ids);
+    for (size_t i = n; i < t->n; i++) free(t->users[i]), free(t->ids[i]);
+    t->n = n;
+}
+
 static void check(const char *name, const variant v) {
     turn_records t = turn_records_make(SEED, CONVERSATIONS, TURNS, false);
+    if (v.pairs) pair_up(&t);
     model *m = make_model(&v);
     const trainables x = model_trainables(m);
     result apart = run(m, &t, &v, false), together = run(m, &t, &v, true);
     const double allowed = v.p == PRECISION_BF16 ? TOLERANCE16 : TOLERANCE;
     double worst = 0, output = 0;
-    for (size_t i = 0; i < t.n * OUTPUTS; i++) output = fmax(output, fabs(apart.outputs[i] - together.outputs[i]));
+    for (size_t i = 0; i < 2 * t.n * OUTPUTS; i++) output = fmax(output, fabs(apart.outputs[i] - together.outputs[i]));
     for (size_t i = 0; i < x.n_tensors; i++) {
         double difference = 0, norm = 0;
         for (size_t k = x.tensors[i].offset; k < x.tensors[i].offset + x.tensors[i].count; k++) {
@@ -137,8 +168,8 @@ static void check(const char *name, const variant v) {
     printf("# %-12s %zu of %zu tokens, depth %zu: outputs within %.2g, gradients %.2g\n", name, together.tokens,
            apart.tokens, together.deepest, output, worst);
     assert_true(output <= (v.p == PRECISION_BF16 ? 0.05 : 2e-5));
-    assert_true((double)apart.tokens > (v.longrope || v.budget < 600 ? 1.2 : 2.0) * (double)together.tokens);
-    assert_true(apart.deepest == 1 && together.deepest >= 3);
+    assert_true((double)apart.tokens > (v.longrope || v.pairs || v.budget < 600 ? 1.2 : 2.0) * (double)together.tokens);
+    assert_true(apart.deepest == 1 && together.deepest >= (v.pairs ? 2 : 3));
     free(apart.outputs), free(apart.grads), free(together.outputs), free(together.grads);
     model_free(m);
     turn_records_free(&t);
@@ -169,6 +200,13 @@ static void test_longrope(void **state) {
     check("longrope", (variant){.spec = LLAMA, .budget = BUDGET, .longrope = true});
 }
 
+static void test_pairs(void **state) {
+    (void)state;
+    check("pairs", (variant){.spec = LLAMA, .budget = BUDGET, .pairs = true});
+    check("pairs, all", (variant){.spec = LLAMA, .budget = BUDGET, .pairs = true, .all = true});
+    check("pairs, window", (variant){.spec = LLAMA, .budget = 700, .pairs = true, .window = 30, .recompute = true});
+}
+
 static void test_lora(void **state) {
     (void)state;
     check("adapters", (variant){.spec = LLAMA, .budget = BUDGET, .lora = "all-linear"});
@@ -183,8 +221,8 @@ static void test_bf16(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_windows),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain),    cmocka_unit_test(test_windows),
                                        cmocka_unit_test(test_longrope), cmocka_unit_test(test_lora),
-                                       cmocka_unit_test(test_bf16)};
+                                       cmocka_unit_test(test_bf16),     cmocka_unit_test(test_pairs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

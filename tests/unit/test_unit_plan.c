@@ -16,7 +16,7 @@ static const prefix_rule shares = {PREFIX_MIN_SHARED, SIZE_MAX};
 static unit_text *texts_of(const turn_records *t) {
     unit_text *x = mem_calloc(t->n, sizeof *x);
     for (size_t i = 0; i < t->n; i++)
-        x[i] = (unit_text){t->sequences[i].ids, t->sequences[i].n, (uint64_t)t->users[i][1] + 1};
+        x[i] = (unit_text){.ids = t->sequences[i].ids, .n = t->sequences[i].n, .user = (uint64_t)t->users[i][1] + 1};
     return x;
 }
 
@@ -187,7 +187,7 @@ static void test_ranks(void **state) {
     for (size_t i = 0; i < N; i++) {
         for (size_t k = 0; k < PROMPT + REPLY; k++)
             ids[i][k] = k < PROMPT && i >= PROMPTS ? ids[i % PROMPTS][k] : (int32_t)rng_below(&r, 1000);
-        texts[i] = (unit_text){ids[i], PROMPT + REPLY, i % PROMPTS};
+        texts[i] = (unit_text){.ids = ids[i], .n = PROMPT + REPLY, .user = i % PROMPTS};
     }
     assert_ok(unit_plan_make(texts, N, shares, BUDGET, 1, &p));
     assert_int_equal(p.n_units, PROMPTS);

@@ -93,24 +93,28 @@ cleanup:
     return status;
 }
 
-/* Rows of the sequences laid end to end become those of the tree: token t of sequence i lies on the path of i. */
+/* Rows of the texts laid end to end become those of the tree: token t of text b lies on the path of b. */
 wr_status packed_fill_shared(packed *p, const sequence_rule *rule, const sequence *sequences, size_t n, int32_t pad_id,
                              const size_t *unit, prefix_rule share) {
     wr_status status = WR_OK;
     bool any = false;
+    size_t B = 0;
     TRY(packed_fill(p, rule, sequences, n, pad_id));
-    for (size_t i = 1; i < n && !any; i++) any = unit[i] == unit[i - 1];
+    TRY(mem_reserve((void **)&p->own, &p->own_capacity, p->batch.B, sizeof *p->own));
+    TRY(mem_reserve((void **)&p->lengths, &p->lengths_capacity, p->batch.B, sizeof *p->lengths));
+    TRY(mem_reserve((void **)&p->group, &p->group_capacity, p->batch.B, sizeof *p->group));
+    for (size_t i = 0; i < n; i++)
+        for (size_t texts = sequences[i].n_chosen ? 2 : 1; texts > 0; texts--, B++) {
+            p->own[B] = p->ids + p->offsets[B];
+            p->lengths[B] = p->offsets[B + 1] - p->offsets[B];
+            p->group[B] = unit[i];
+            any = any || (B && p->group[B] == p->group[B - 1]);
+        }
     if (!any) goto cleanup;
-    TRY(mem_reserve((void **)&p->own, &p->own_capacity, n, sizeof *p->own));
-    TRY(mem_reserve((void **)&p->lengths, &p->lengths_capacity, n, sizeof *p->lengths));
-    for (size_t i = 0; i < n; i++) {
-        p->own[i] = p->ids + p->offsets[i];
-        p->lengths[i] = sequences[i].n;
-    }
-    TRY(prefix_tree_build_groups(n, p->own, p->lengths, unit, share, &p->tree));
-    for (size_t r = 0, i = 0; r < p->N; r++) {
-        while (p->rows[r] >= p->offsets[i + 1]) i++;
-        p->rows[r] = prefix_tree_row(&p->tree, i, p->rows[r] - p->offsets[i]);
+    TRY(prefix_tree_build_groups(B, p->own, p->lengths, p->group, share, &p->tree));
+    for (size_t r = 0, b = 0; r < p->N; r++) {
+        while (p->rows[r] >= p->offsets[b + 1]) b++;
+        p->rows[r] = prefix_tree_row(&p->tree, b, p->rows[r] - p->offsets[b]);
     }
     p->batch = p->tree.batch;
 cleanup:
@@ -121,6 +125,7 @@ void packed_free(packed *p) {
     prefix_tree_free(&p->tree);
     free(p->own);
     free(p->lengths);
+    free(p->group);
     free(p->ids);
     free(p->offsets);
     free(p->rows);

@@ -45,14 +45,14 @@ typedef struct packed {
     size_t targets_capacity; /* (N) chats: next tokens; instances: labels */
     size_t N;
     prefix_tree tree;    /* packed_fill_shared */
-    const int32_t **own; /* scratch (B): where each sequence begins, and its length */
-    size_t *lengths;
-    size_t own_capacity, lengths_capacity;
+    const int32_t **own; /* scratch (B): where each text begins, its length, its unit */
+    size_t *lengths, *group;
+    size_t own_capacity, lengths_capacity, group_capacity;
 } packed;
 /* pad_id: pooling of instances as reward/score.h says. */
 wr_status packed_fill(packed *p, const sequence_rule *rule, const sequence *sequences, size_t n, int32_t pad_id);
-/* The same, and neighbours with one unit[i] are packed as a tree by the rule: what they begin with is there once. Where
- * none share anything it is what packed_fill makes of them. */
+/* The same, and neighbours with one unit[i], and the two texts of a pair, are packed as a tree by the rule: what they
+ * begin with is there once. Where none share anything it is what packed_fill makes of them. */
 wr_status packed_fill_shared(packed *p, const sequence_rule *rule, const sequence *sequences, size_t n, int32_t pad_id,
                              const size_t *unit, prefix_rule share);
 void packed_free(packed *p);

@@ -70,12 +70,21 @@ static size_t template_tokens(const planner *p) {
     return users ? least : 0;
 }
 
+/* Tokens that a record costs by itself. */
+static size_t own_tokens(const planner *p, const unit_text *x) {
+    const size_t common =
+        x->n_chosen ? prefix_common(x->ids, x->n_chosen, x->ids + x->n_chosen, x->n - x->n_chosen, p->rule) : 0;
+    return x->n - (common >= p->rule.min_shared ? common : 0);
+}
+
 static void find_groups(planner *p) {
     qsort(p->order, p->n, sizeof *p->order, in_tree_order);
     for (size_t j = 0; j < p->n; j++) {
-        const unit_text *x = &p->order[j].text;
-        p->lengths[j] = x->n;
-        p->common[j] = j ? prefix_common(x[0].ids, x->n, p->order[j - 1].text.ids, p->lengths[j - 1], p->rule) : 0;
+        const unit_text *x = &p->order[j].text, *before = j ? &p->order[j - 1].text : NULL;
+        p->lengths[j] = own_tokens(p, x);
+        p->common[j] = before && !x->n_chosen && !before->n_chosen
+                           ? prefix_common(x->ids, x->n, before->ids, before->n, p->rule)
+                           : 0;
     }
     const size_t template = template_tokens(p);
     for (size_t j = 1; j < p->n; j++)

@@ -10,8 +10,9 @@
 /* What unit_plan_make is told of a record. */
 typedef struct unit_text {
     const int32_t *ids;
-    size_t n;      /* tokens, at least one */
-    uint64_t user; /* a hash: two records of one user have the same */
+    size_t n;        /* tokens, at least one */
+    size_t n_chosen; /* of a preference pair: tokens of its first text; 0: the record is one text */
+    uint64_t user;   /* a hash: two records of one user have the same */
 } unit_text;
 
 typedef struct unit_plan {
@@ -25,7 +26,8 @@ typedef struct unit_plan {
 /* What all records of the step begin with, where they are of several users, is the template's and does not count as
  * shared: records belong together where they have rule.min_shared tokens in common beyond that. A unit costs at most
  * max_tokens (a longer record is alone); where several shares would wait for one, units are cut smaller. Units stand in
- * the order of their first record in the step; without anything shared each record is one. */
+ * the order of their first record in the step; without anything shared each record is one. So is a preference pair,
+ * whose two texts share what they begin with, if it is rule.min_shared tokens. */
 wr_status unit_plan_make(const unit_text *texts, size_t n, prefix_rule rule, size_t max_tokens, size_t shares,
                          unit_plan *out);
 void unit_plan_free(unit_plan *p);
