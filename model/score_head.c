@@ -39,7 +39,7 @@ static void offsets_of(const head_own *own, float bias, float *add) {
 wr_status score_logits(const model *m, const float *hidden, size_t n, const size_t *rows, float *logits) {
     wr_status status = WR_OK;
     const size_t C = m->config.C, R = m->config.n_outputs, N = config_logits(&m->config);
-    float add[HEAD_OWN_MAX];
+    float add[HEAD_OWN_MAX] = {0};
     TRY(require_score_head(m));
     const float *head = score_head(m, NULL, NULL);
     const head_own own = model_own(m);

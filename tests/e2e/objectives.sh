@@ -75,6 +75,8 @@ for how in "--class-weights inverse" "--class-weights effective" "--user-weights
     ok "... changes the loss" eval '! cmp -s <(losses "w${how// /}") <(losses plain)'
     ok "... alike on two ranks" eval 'wr 2 $plain $how --out "v${how// /}" && close_run "w${how// /}" "v${how// /}" 2'
 done
+ok "... where a rank has no data" eval 'LOST_RANK=1 wr 2 $plain --class-weights inverse --user-weights sqrt --out "$PWD/lost-2" && wr 1 $plain --class-weights inverse --user-weights sqrt --out lost-1 &&
+    close_run lost-1 lost-2 2'
 ok "weights are told" eval "wr 1 $plain --class-weights inverse --user-weights sqrt --out told && says log.txt 'class weights' && says log.txt 'user weights'"
 ok "smoothing of what has no shares" eval "code 2 wr 1 $plain --objective regression --label-smoothing 0.1 --out no && says log.txt label-smoothing regression"
 labelled() { # labelled FOLDER CLASSES LABEL…: a folder of one record a label

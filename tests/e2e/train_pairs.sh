@@ -29,6 +29,7 @@ ok "texts" train texts texts.jsonl
 ok "... are learned: pairs are ranked right" eval "wr 1 $bt $fast --model lm/model --pairs texts.jsonl --out long --steps 30 && last long '.accuracy == 1 and .loss < 0.3'"
 ok "... half, and the rest, to the same bits" eval "wr 1 $bt $fast --model lm/model --pairs texts.jsonl --out half --steps 2 && wr 1 train reward --resume --out half --steps 4 && same_run texts half"
 ok "... on two ranks" eval "wr 2 $bt $fast --model lm/model --pairs texts.jsonl --out two --steps 4 && close_run texts two 4"
+ok "... of which the second reads neither file nor model" eval "LOST_RANK=1 wr 2 $bt $fast --model lm/model --pairs texts.jsonl --out \$PWD/lost-2 --steps 4 && close_run texts lost-2 4"
 ok "... not with other pairs" eval "sed 's/careful/careless/' texts.jsonl >other.jsonl && code 1 wr 1 train reward --resume --out half --steps 6 --pairs other.jsonl"
 ok "chats, by the chat template" eval "train chats chats.jsonl && says log.txt chats.jsonl '24 of 24 pairs' 'chat template'"
 ok "... with the prompt in both sides" eval "train whole whole.jsonl && cmp <(losses chats) <(losses whole)"
@@ -75,6 +76,7 @@ refused() { # refused NAME ROW WORD…: a second row that is none
 }
 refused "no rejected side" '{"chosen":"a"}' rejected
 refused "a text against a chat" '{"chosen":"a","rejected":[{"role":"assistant","content":"b"}]}' both
+refused "a prompt of another chat" '{"prompt":"b","chosen":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}],"rejected":[{"role":"user","content":"a"},{"role":"assistant","content":"c"}]}' prompt
 refused "a margin that is none" '{"chosen":"a","rejected":"b","margin":NaN}' margin
 refused "a grade that is none" '{"chosen":"a","rejected":"b","grade":"much"}' grade
 refused "a chat that the user ends" '{"chosen":[{"role":"user","content":"a"}],"rejected":[{"role":"user","content":"b"}]}' assistant
