@@ -6,6 +6,8 @@
 #include "reward/objective.h"
 #include "trainer/train.h"
 
+#include <string.h>
+
 typedef struct train_call {
     train_options t;
     arithmetic_options arithmetic;
@@ -77,9 +79,9 @@ static const option_spec reward_rows[] = {
     OPTION_GROUP(train_rows, train_call, t),                                                                           \
         OPTION_GROUP(schedule_rows, train_call, t.run, .varied = schedule_of_train),                                   \
         OPTION_GROUP(optimizer_rows, train_call, t.update), OPTION_GROUP(record_rows, train_call, t),                  \
-        OPTION_GROUP(saving_rows, train_call, t.run), OPTION_GROUP(reduce_rows, train_call, t.update),                 \
-        OPTION_GROUP(own, train_call, t), OPTION_GROUP(arithmetic_rows, train_call, arithmetic),                       \
-        OPTION_GROUP(tuning_rows, train_call, t.run)
+        OPTION_GROUP(saving_rows, train_call, t.run), OPTION_GROUP(best_rows, train_call, t.run),                      \
+        OPTION_GROUP(reduce_rows, train_call, t.update), OPTION_GROUP(own, train_call, t),                             \
+        OPTION_GROUP(arithmetic_rows, train_call, arithmetic), OPTION_GROUP(tuning_rows, train_call, t.run)
 static const option_group lm_groups[] = {TRAIN_GROUPS(lm_rows), {0}},
                           reward_groups[] = {TRAIN_GROUPS(reward_rows),
                                              OPTION_GROUP(weight_rows, train_call, t.weights), OBJECTIVE_GROUPS{0}};
@@ -104,6 +106,8 @@ static wr_status check_pairs(const train_options *t) {
     if (t->pairs && !kind->pairs)
         return wr_fail(WR_E_USAGE, "--pairs is read with --objective bt; --objective %s learns from labels (--data)",
                        kind->name);
+    if (t->pairs && strcmp(t->run.best, "none") != 0)
+        return wr_fail(WR_E_USAGE, "--keep-best: a run on pairs does not evaluate between steps");
     if (t->pairs && (t->weights.classes || t->weights.users || t->weights.posterior))
         return wr_fail(WR_E_USAGE,
                        "weights by class, user and posterior are of records with labels; pairs have margins");

@@ -338,6 +338,11 @@ cleanup:
     return status;
 }
 
+wr_status run_save_best(world *w, run_dir *r, const model *m, const checkpoint_state *state, const save_options *o) {
+    const wr_status status = world_rank(w) == 0 ? save_final(r, m, "best", state, o, m->lora != NULL) : WR_OK;
+    return world_agree(w, status);
+}
+
 wr_status run_save_model(world *w, run_dir *r, model *m, const checkpoint_state *state, const save_options *o) {
     wr_status status = WR_OK;
     if (world_rank(w) == 0) {

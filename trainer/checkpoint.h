@@ -76,6 +76,8 @@ wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt
  * from the checkpoint's is WR_E_MISMATCH naming the run. A damaged file of the checkpoint is WR_E_FORMAT naming it.
  * state->extra is replaced. */
 wr_status checkpoint_load(world *w, run_dir *r, model *m, adamw *opt, checkpoint_state *state, bool *found);
+/* COLLECTIVE: RUN/best/, the model (or the adapters) as it is now, over the one before. */
+wr_status run_save_best(world *w, run_dir *r, const model *m, const checkpoint_state *state, const save_options *o);
 /* COLLECTIVE: RUN/model/, Hugging Face, final. Of a model with adapters: RUN/adapter/ (PEFT), and RUN/model/ where they
  * are to be merged. That merges rank 0's m in place: a run's last act. */
 wr_status run_save_model(world *w, run_dir *r, model *m, const checkpoint_state *state, const save_options *o);

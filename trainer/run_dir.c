@@ -109,8 +109,8 @@ static bool holds_nothing(const char *path) {
 
 /* What a run writes, replaces or removes in its folder is never somebody else's. */
 static wr_status refuse_foreign(const run_dir *r) {
-    static const char *const names[] = {"config.yaml", "metrics.jsonl", "checkpoints", "model",      "adapter",
-                                        "replies",     "lock",          "tmp-model",   "tmp-adapter"};
+    static const char *const names[] = {"config.yaml", "metrics.jsonl", "checkpoints", "model", "adapter", "replies",
+                                        "lock",        "tmp-model",     "tmp-adapter", "best",  "tmp-best"};
     if (!dir_exists(r->path)) return WR_OK;
     const bool ours = is_run(r);
     char path[PATH_CAP];
@@ -124,6 +124,11 @@ static wr_status refuse_foreign(const run_dir *r) {
     if (there(r, "model") && !is_saved(r, "model", "config.json", "wildreward"))
         return wr_fail(WR_E_USAGE,
                        "%s/model: not of this run, which would replace it; move it away, or give another --out",
+                       r->path);
+    if (there(r, "best") && !is_saved(r, "best", "config.json", "wildreward") &&
+        !is_saved(r, "best", "adapter_config.json", "peft_type"))
+        return wr_fail(WR_E_USAGE,
+                       "%s/best: not of this run, which would replace it; move it away, or give another --out",
                        r->path);
     if (there(r, "adapter") && !is_saved(r, "adapter", "adapter_config.json", "peft_type"))
         return wr_fail(WR_E_USAGE,

@@ -4,8 +4,28 @@
 #include "trainer/replicas.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static bool is_root(const run_loop *r) { return world_rank(r->w) == 0; }
+
+/* COLLECTIVE. Is it time to stop? */
+static void settle_patience(run_loop *r) {
+    const bool enough = is_root(r) && r->o->patience && r->best.since >= r->o->patience;
+    r->enough = world_any(r->w, enough);
+}
+
+static wr_status open_best(run_loop *r) {
+    wr_status status = WR_OK;
+    if (!r->o->best || strcmp(r->o->best, "none") == 0) return WR_OK;
+    if (!r->evaluate || !r->eval_every)
+        return wr_fail(WR_E_USAGE, "--keep-best %s: the run does not evaluate between steps; give --eval-every N",
+                       r->o->best);
+    r->best = best_make(r->o->best);
+    if (is_root(r)) status = best_read(&r->best, run_path(r->dir));
+    status = world_agree(r->w, status);
+    if (status >= 0) settle_patience(r);
+    return status;
+}
 
 wr_status run_loop_open(run_loop *r) {
     wr_status status = WR_OK;
@@ -20,6 +40,7 @@ wr_status run_loop_open(run_loop *r) {
     TRY(checkpoint_load(r->w, r->dir, r->m, r->opt, &r->state, &found));
     TRY(replicas_equal(r->w, r->m, NULL));
     if (found) r->saved = r->state.step;
+    TRY(open_best(r));
     if (is_root(r) && r->o->tensorboard)
         status =
             event_file_create(run_path(r->dir), world_host(r->w), r->o->resume ? r->state.step + 1 : 0, &r->events);
@@ -67,6 +88,19 @@ static wr_status save(run_loop *r) {
     return status;
 }
 
+/* Keeps the model where this line of an evaluation is the best. */
+static wr_status keep_best(run_loop *r, const strbuf *line) {
+    wr_status status = WR_OK;
+    bool better = false;
+    if (!r->best.metric) return WR_OK;
+    if (is_root(r)) status = best_note(&r->best, strbuf_str(line), line->len, &better);
+    TRY(world_agree(r->w, status));
+    if (world_any(r->w, better)) TRY(run_save_best(r->w, r->dir, r->m, &r->state, &r->how));
+    settle_patience(r);
+cleanup:
+    return status;
+}
+
 static wr_status evaluate_now(run_loop *r) {
     wr_status status = WR_OK;
     strbuf line = {0};
@@ -81,6 +115,7 @@ static wr_status evaluate_now(run_loop *r) {
     json_end_object(&j);
     TRY(write_metrics(r, &line));
     if (is_root(r)) log_info("evaluation %s", strbuf_str(&line));
+    TRY(keep_best(r, &line));
 cleanup:
     strbuf_free(&line);
     return status;
@@ -113,7 +148,7 @@ static wr_status finish(run_loop *r) {
     const bool merging = r->m->lora != NULL;
     char *why = NULL;
     if (!merging) TRY(run_save_model(r->w, r->dir, r->m, &r->state, &r->how));
-    if (r->evaluate) evaluated = evaluate_now(r);
+    if (r->evaluate && !r->enough) evaluated = evaluate_now(r); /* that it is enough an evaluation of this step said */
     if (evaluated < 0) why = mem_strdup(wr_error());
     if (merging) TRY(run_save_model(r->w, r->dir, r->m, &r->state, &r->how));
     r->finished = true;
@@ -143,7 +178,7 @@ static wr_status after_step(run_loop *r) {
     const int64_t step = r->state.step;
     const bool last = step == r->state.steps;
     if (r->evaluate && !last && r->eval_every && step % r->eval_every == 0) TRY(evaluate_between(r));
-    if (last || (r->o->checkpoint_every && step % r->o->checkpoint_every == 0)) TRY(save(r));
+    if (last || r->enough || (r->o->checkpoint_every && step % r->o->checkpoint_every == 0)) TRY(save(r));
 cleanup:
     return status;
 }
@@ -162,14 +197,20 @@ wr_status run_loop_go(run_loop *r) {
     wr_status status = WR_OK;
     announce(r);
     if (is_root(r)) r->bar = progress_create(r->name, "steps", (uint64_t)r->state.steps);
-    while (r->state.step < r->state.steps) {
+    while (r->state.step < r->state.steps && !r->enough) {
         if (world_stop_agreed(r->w)) return stop_here(r);
         const wr_status did = one_step(r);
         if (did == WR_E_INTERRUPTED) return stop_here(r);
         TRY(did);
         TRY(after_step(r));
     }
+    if (r->enough && is_root(r))
+        log_info("%s: %s has not been better for %lld evaluations: the run ends after step %lld of %lld", r->o->out,
+                 r->best.metric, (long long)r->best.since, (long long)r->state.step, (long long)r->state.steps);
     TRY(finish(r));
+    if (is_root(r) && r->best.step >= 0)
+        log_info("%s/best: the model after step %lld, %s %.6g", r->o->out, (long long)r->best.step, r->best.metric,
+                 r->best.value);
 cleanup:
     return status;
 }

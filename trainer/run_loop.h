@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "trainer/best.h"
 #include "trainer/checkpoint.h"
 #include "trainer/event_file.h"
 #include "trainer/run_options.h"
@@ -39,9 +40,11 @@ typedef struct run_loop {
     wr_status (*evaluate)(void *context, json_writer *line, bool *nothing);
     /* its own; on entry zero */
     run_dir *dir;
-    int64_t saved; /* step of the newest checkpoint, -1: none */
-    bool finished; /* all steps done and the model saved, whatever came of its evaluation */
-    progress *bar; /* rank 0; events, too */
+    int64_t saved;    /* step of the newest checkpoint, -1: none */
+    best_so_far best; /* rank 0; .metric NULL: none is kept */
+    bool enough;      /* evaluations have not been better for long: the run ends here */
+    bool finished;    /* all steps done and the model saved, whatever came of its evaluation */
+    progress *bar;    /* rank 0; events, too */
     event_file *events;
 } run_loop;
 
@@ -50,7 +53,7 @@ typedef struct run_loop {
 wr_status run_loop_open(run_loop *r);
 /* The learning rate of a step, the first being 1. LOCAL. */
 double run_loop_rate(const run_loop *r, double peak, int64_t step);
-/* Steps to the last, then saves the final model and evaluates it. A run that had all its steps only does the latter:
+/* Steps to the last, or until evaluations have not been better for o->patience of them, then saves the final model and evaluates it. A run that had all its steps only does the latter:
  * the line of its last evaluation, which lies behind what the checkpoint counts, is written again.
  *
  * WR_E_INTERRUPTED: stopped by a signal, a checkpoint saved. Where an evaluation between steps fails the steps so far

@@ -1,6 +1,9 @@
 #include "trainer/run_options.h"
 
 #include "base/options.h"
+#include "trainer/best.h"
+
+#include <string.h>
 
 const option_spec schedule_rows[] = {
     OPTION_CHOICE(run_options, schedule, "lr-schedule", "constant", "constant|cosine|linear",
@@ -17,6 +20,16 @@ const option_spec saving_rows[] = {
     OPTION_FLAG(run_options, tensorboard, "tensorboard", "true",
                 "write the metrics as a TensorBoard event file as well, RUN/events.out.tfevents.…",
                 .resume = RESUME_FREE),
+    {0},
+};
+
+const option_spec best_rows[] = {
+    OPTION_CHOICE(run_options, best, "keep-best", "none", BEST_METRICS,
+                  "keep the model of the best evaluation by this figure in RUN/best; needs --eval-every",
+                  .resume = RESUME_FREE),
+    OPTION_INT(run_options, patience, "patience", "0", "N", 0, 1e9,
+               "end the run behind N evaluations that were no better than the one kept; 0: never",
+               .resume = RESUME_FREE),
     {0},
 };
 
@@ -41,5 +54,7 @@ wr_status run_options_check(const struct options *o, const run_options *r) {
     for (size_t i = 0; !r->lora.rank && i < sizeof needing / sizeof *needing; i++)
         if (options_given(o, needing[i]) && !options_given(o, "lora-rank"))
             return wr_fail(WR_E_USAGE, "--%s: give --lora-rank N, too, to train adapters", needing[i]);
+    if (r->patience && (!r->best || strcmp(r->best, "none") == 0))
+        return wr_fail(WR_E_USAGE, "--patience %lld: by which figure? Give --keep-best, too", (long long)r->patience);
     return WR_OK;
 }
