@@ -321,6 +321,7 @@ static wr_status run_evaluate(const options *o, world *w) {
     TRY(choose_precision(c.model.arithmetic.precision, NULL, w, &arithmetic));
     if (world_rank(w) == 0) status = can_write(c.out);
     if (world_rank(w) == 0 && status >= 0 && c.files.records) status = can_write(c.files.records);
+    if (world_rank(w) == 0 && status >= 0 && c.suite.scores) status = can_write(c.suite.scores);
     TRY(world_agree(w, status));
     TRY(check_memory(&c, w, arithmetic));
     if (c.suite.name) return measure_suite(o, &c, w, arithmetic);

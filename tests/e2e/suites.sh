@@ -109,6 +109,7 @@ ok "an object around the rows" refused 1 'files of --suite rm-bench are JSON lin
 ok "a wrong length" refused 1 'two.jsonl:1: field "chosen" has 2 texts, not 3' --suite rm-bench two.jsonl
 head -c 300 rewardbench2.parquet >cut.parquet
 ok "a file that is cut short" refused 1 'cut.parquet' --suite rewardbench2 cut.parquet
+ok "scores that cannot be written, before anything is scored" refused 1 'nowhere' --suite ppe ppe-human.jsonl --suite-scores nowhere/scores.jsonl
 ok "no file" refused 2 'give the suite' --suite ppe
 ok "a suite that there is not" refused 2 'suite' --suite rewardbench3 rm-bench.jsonl
 ok "a suite and shards" refused 2 'leave --data' --suite ppe ppe-human.jsonl --data set
