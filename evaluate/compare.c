@@ -116,8 +116,10 @@ cleanup:
 
 /* Resampled differences of figure f between models i and j, into d (resamples). */
 static void differences(const comparison *c, size_t i, size_t j, size_t f, double *d) {
-    for (size_t b = 0; b < c->resamples; b++)
+    for (size_t b = 0; b < c->resamples; b++) {
         d[b] = c->sampled[(b * c->n + i) * COMPARED + f] - c->sampled[(b * c->n + j) * COMPARED + f];
+        if (fabs(d[b]) < 1e-12) d[b] = 0; /* what sums round to is no difference */
+    }
 }
 
 static size_t pair_of(const comparison *c, size_t i, size_t j) {

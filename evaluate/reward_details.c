@@ -147,7 +147,8 @@ static void write_missing(json_writer *j, const reward_records *r, const taken *
     if (!p->class) json_member_string(j, "accuracy", "the outputs predict no class of these labels");
     if (!p->class) json_member_string(j, "quadratic_kappa", "the outputs predict no class of these labels");
     if (!p->on_scale) json_member_string(j, "mae", "the scores are not on the labels' scale");
-    if (!p->above) json_member_string(j, "ece", "the outputs tell no probabilities of these labels");
+    for (size_t f = FIGURE_LOG_LOSS; f <= FIGURE_ECE && !p->above; f++)
+        json_member_string(j, figure_names[f], "the outputs tell no probabilities of these labels");
     if (p->class && !isfinite(t->value[FIGURE_KAPPA]))
         json_member_string(j, "quadratic_kappa", "all labels and classes are the same one");
     for (size_t f = FIGURE_SPEARMAN; f <= FIGURE_PAIRWISE; f++)
