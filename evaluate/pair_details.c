@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "evaluate/statistics/bootstrap.h"
+#include "evaluate/statistics/order.h"
 #include "evaluate/statistics/rank_figures.h"
 
 #include <math.h>
@@ -81,6 +82,29 @@ static wr_status write_consistency(json_writer *j, const predictions *p, const u
 cleanup:
     free(prompts.of_group);
     free(users);
+    return status;
+}
+
+wr_status length_alone_write(json_writer *j, const predictions *p) {
+    wr_status status = WR_OK;
+    predictions q = *p;
+    pair_count all, *prompts = mem_calloc(p->n_prompts + 1, sizeof *prompts);
+    uint32_t *order = mem_calloc(p->n + 1, sizeof *order), *together = mem_calloc(p->n + 1, sizeof *together);
+    TRY_ALLOC(prompts);
+    TRY_ALLOC(order);
+    TRY_ALLOC(together);
+    q.score = p->length;
+    TRY(order_by(q.score, q.n, order));
+    TRY(pairs_within(&q, order, together, 1, &all));
+    TRY(pairs_within(&q, order, p->prompt, p->n_prompts, prompts));
+    json_member_object(j, "length_alone");
+    json_member_double(j, "pairwise_accuracy", accuracy(all));
+    json_member_double(j, "same_prompt", accuracy(sum_of(prompts, p->n_prompts, NULL)));
+    json_end_object(j);
+cleanup:
+    free(prompts);
+    free(order);
+    free(together);
     return status;
 }
 

@@ -7,5 +7,7 @@
 
 /* Members "confidence_curve" (scores on the labels' scale alone) and "consistency". order: records by rising score. */
 wr_status pairs_write(json_writer *j, const predictions *p, const uint32_t *order, const detail_options *o);
+/* Member "length_alone": the pairwise accuracy of a score that is the reply's length. p->length is there. */
+wr_status length_alone_write(json_writer *j, const predictions *p);
 
 #endif

@@ -132,10 +132,14 @@ cleanup:
     return status;
 }
 
-static void write_length(json_writer *j, const taken *t) {
+static wr_status write_length(json_writer *j, const taken *t) {
+    wr_status status = WR_OK;
     json_member_object(j, "length_bias");
     for (size_t f = FIGURE_SCORE_LENGTH; f < FIGURES; f++) write_figure(j, t, figure_names[f], f, true);
+    TRY(length_alone_write(j, t->p));
     json_end_object(j);
+cleanup:
+    return status;
 }
 
 /* Why figures are null, by name. */
@@ -230,7 +234,7 @@ wr_status reward_details_write(const reward_records *r, const detail_options *o,
     TRY(write_thresholds(j, &t));
     if (p->above && p->classes > 1) TRY(calibration_write(j, p, o->bins, o->seed));
     TRY(pairs_write(j, p, figure_taker_order(t.taker), o));
-    if (p->length) write_length(j, &t);
+    if (p->length) TRY(write_length(j, &t));
     if (r->own) TRY(write_sides(j, r, &t));
     write_missing(j, r, &t);
     TRY(record_columns_write(j, r));

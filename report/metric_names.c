@@ -94,6 +94,7 @@ static const struct {
     {"score_length_spearman", "rank correlation of score and length"},
     {"label_length_spearman", "rank correlation of label and length"},
     {"spearman_given_length", "rank correlation of score and label with length held fixed (partial)"},
+    {"length_alone", "pairwise accuracy of a score that is the reply's length, of all pairs and of one prompt's"},
     {"own_users", "users whom the model was trained on"},
     {"new_users", "users whom it was not trained on"},
     {"own_minus_new", "difference of the two, in the same resamples"},

@@ -247,6 +247,11 @@ class Data:
                 out[f"confidence_curve/{k}/pairs"] = n
                 out[f"confidence_curve/{k}/coverage"] = n / total if total else math.nan
                 out[f"confidence_curve/{k}/accuracy"] = right / n if n else math.nan
+        if self.length is not None:
+            same = self.prompt[:, None] == self.prompt[None, :]
+            for name, mask in (("pairwise_accuracy", None), ("same_prompt", same)):
+                n, right = pairs(self.length, self.label, 0, mask)
+                out[f"length_bias/length_alone/{name}"] = right / n if n else math.nan
         for name, group in (("prompt", self.prompt), ("user", self.user)):
             same = group[:, None] == group[None, :]
             for part, mask in ((f"same_{name}", same), (f"across_{name}s", ~same)):
