@@ -37,6 +37,12 @@ stopped_at() {
     wr 2 train reward --data data --model all-1/model --lora-rank 2 --steps 3 --global-batch 8 --lr 1e-3 --zero 1 --out adapters-shared
     ok "adapters: --zero 1 has the bits of --zero 0" same_run adapters adapters-shared
 
+    wr 2 train lm $small --steps 3 --out lm
+    dpo="dpo online --model lm/model --reward all-1/model --n 3 --prompts-per-step 4 --max-tokens 12 --lr 1e-3 --prompts world/prompts-train.jsonl --steps 3"
+    wr 2 $dpo --out dpo
+    wr 2 $dpo --zero 1 --overlap off --out dpo-shared
+    ok "dpo online: --zero 1 has the bits of --zero 0" same_run dpo dpo-shared
+
     long="train reward $small --same-bits-any-ranks --steps 40"
     wr 2 $long --out whole
     stopped_at 3 3 $long --zero 1 --out from-3

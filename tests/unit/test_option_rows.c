@@ -267,11 +267,12 @@ static void test_all_commands(void **state) {
 /* --- shared groups ------------------------------------------------------------------------------------------------ */
 
 static wr_status same_rule(void *context, const option_spec *spec, const char *value) {
-    static const char *const shared[] = {"lr-schedule",    "warmup-ratio", "weight-decay", "beta1",
-                                         "beta2",          "eps",          "grad-clip",    "reduce-slice",
-                                         "keep",           "lora-rank",    "lora-targets", "checkpoint-every",
-                                         "lora-merge",     "recompute",    "precision",    "lora-alpha",
-                                         "save-precision", "steps",        "check-weights"};
+    static const char *const shared[] = {
+        "lr-schedule",    "warmup-ratio", "weight-decay", "beta1",      "beta2",          "eps",
+        "grad-clip",      "reduce-slice", "keep",         "lora-rank",  "lora-targets",   "checkpoint-every",
+        "lora-merge",     "recompute",    "precision",    "lora-alpha", "save-precision", "steps",
+        "check-weights",  "reduce-depth", "reduce-dtype", "overlap",    "zero",           "same-bits-any-ranks",
+        "same-bits-parts"};
     all_rows *all = context;
     (void)value;
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
@@ -287,8 +288,8 @@ static void test_train_and_dpo(void **state) {
     size_t found = 0;
     assert_int_equal(options_visit(t, same_rule, &train), WR_OK);
     assert_int_equal(options_visit(d, same_rule, &dpo), WR_OK);
-    assert_int_equal(train.n, 19);
-    assert_int_equal(dpo.n, 19);
+    assert_int_equal(train.n, 25);
+    assert_int_equal(dpo.n, 25);
     for (size_t i = 0; i < train.n; i++) {
         for (size_t k = 0; k < dpo.n; k++) {
             const option_spec *a = &train.row[i], *b = &dpo.row[k];
@@ -298,7 +299,7 @@ static void test_train_and_dpo(void **state) {
                 fail_msg("--%s is not the same for train and dpo", a->name);
         }
     }
-    assert_int_equal(found, 19);
+    assert_int_equal(found, 25);
     options_free(t);
     options_free(d);
 }
