@@ -45,6 +45,11 @@ ok "with the template's lines and adapters" wr 2 train reward ${small/--new $spe
 wr 2 train reward $small --out again --steps 12 --order conversations
 ok "twice the same bits" same_run on-2 again
 
+for n in 1 2 4; do wr $n train reward $small --out same-$n --steps 6 --order conversations --same-bits-any-ranks; done
+ok "--same-bits-any-ranks: 1 rank and 2" same_run same-1 same-2
+ok "--same-bits-any-ranks: 1 rank and 4" same_run same-1 same-4
+ok "--same-bits-any-ranks: some of the tokens are shared" shared same-1 5
+
 # One turn of each conversation: nothing is shared but the template's lines, and no bit of the model changes.
 jq -c '.conversation = .conversation[:3]' chats.jsonl >short.jsonl
 "$WR" prepare short.jsonl --out short --vocab-size 500 --seed 1 >/dev/null 2>prepare.log || sed 's/^/# /' prepare.log
