@@ -49,6 +49,12 @@ wr 1 evaluate --model rm/model --data data --split train --limit 30 --out own.js
 ok "on the training side all users are the model's own" quiet jq -e '.own_users.users == .users and (has("own_minus_new") | not)' own.json
 wr 1 $evaluate --model rm/model --score-rule class --out other-rule.json
 ok "another rule than the objective's: figures of order alone, and why" quiet jq -e '(.spearman | type) == "number" and (.spearman_low | type) == "number" and .accuracy == null and .ece == null and .confidence_curve == null and (.missing.mae | type) == "string"' other-rule.json
+for objective in classes regression; do
+    wr 1 train reward --data data --global-batch 8 --micro-tokens 1024 --new $spec --objective $objective --out $objective --steps 2 --lr 1e-2
+    wr 1 $evaluate --model $objective/model --out $objective.json
+done
+ok "another objective's probabilities: of classes, log-loss is the loss" quiet jq -e '((.loss - .log_loss) | fabs) < 1e-6 and (.by_threshold | all(.ece != null))' classes.json
+ok "one without probabilities: errors, no calibration, and why" quiet jq -e '(.mae | type) == "number" and .ece == null and .log_loss == null and (.missing.log_loss | type) == "string" and (has("calibration") | not)' regression.json
 
 # --- comparison ----------------------------------------------------------------------------------------------------------------
 wr 1 $evaluate --model other/model --out b.json
