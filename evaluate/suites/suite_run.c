@@ -20,6 +20,16 @@ static wr_status encode_text(const void *context, const char *text, size_t n, to
     return reward_model_encode_text(context, text, n, out);
 }
 
+/* Pairs whose replies are the same text to the model: whatever it is, they tie. */
+static size_t equal_pairs(const suite_set *s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        const token_ids *a = &s->texts[s->items[i].first], *b = a + 1;
+        n += s->items[i].n == 2 && a->n == b->n && memcmp(a->ids, b->ids, a->n * sizeof *a->ids) == 0;
+    }
+    return n;
+}
+
 /* Rank 0. */
 static wr_status read_files(const suite_job *job, const reward_model *r, suite_set *s) {
     wr_status status = WR_OK;
@@ -32,6 +42,8 @@ static wr_status read_files(const suite_job *job, const reward_model *r, suite_s
     if (!s->n)
         TRY(wr_fail(WR_E_FORMAT, "%s: --suite %s: no row is left that the reward model can read and that has an answer",
                     job->paths[0], job->kind->name));
+    const size_t equal = equal_pairs(s);
+    if (equal) log_warn("%zu pairs of two equal texts, which tie whatever the model is", equal);
     if (s->left_out)
         log_warn("%zu of %zu rows left out: see above for the first", s->left_out, s->left_out + s->n + s->undecided);
 cleanup:

@@ -55,6 +55,9 @@ printf '%s\n' '{"prompt":"one ","chosen":"two","rejected":"three"}' >text.jsonl
 measure 1 pairs plain text.jsonl
 printf '%s\n' '{"text":"one two"}' '{"text":"one three"}' | "$WR" score --model rm 2>log.txt | jq .score >want.txt
 ok "pairs of texts: as they stand" cmp want.txt <(jq ".scores[]" plain.jsonl)
+printf '%s\n' '{"chosen":"one","rejected":"two"}' '{"chosen":"one","rejected":"one"}' >equal.jsonl
+measure 1 pairs ties equal.jsonl
+ok "a pair of equal texts is a tie, which is wrong and told" eval 'jq -e ".ties == 1 and .overall <= 0.5" ties.json && said "1 pairs of two equal texts"'
 cp -r rm tools && cat >tools/chat_template.jinja <<'J'
 {% if tools %}{{ tools[0].name + '\n' }}{% endif %}{% for m in messages %}{{ '[' + m.role + '] ' + (m.content or '') + (m.reasoning_content or '') + eos_token }}{% endfor %}
 J
