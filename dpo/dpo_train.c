@@ -18,24 +18,24 @@
 
 #include <math.h>
 
-static wr_status open_local(dpo_trainer *t) {
+static wr_status open_local(dpo_trainer *t, bool shard) {
     wr_status status = WR_OK;
     if (!t->reference && !t->policy->lora) {
         TRY(wr_fail(
             WR_E_MISMATCH,
             "DPO without a reference model needs a policy with adapters: the reference is the policy without them"));
     }
-    TRY(updater_create(t->w, t->policy, &t->update));
+    TRY(updater_create(t->w, t->policy, shard, &t->update));
     TRY(model_workspace_create(t->policy, &t->work));
     if (t->reference) TRY(model_workspace_create(t->reference, &t->reference_work));
 cleanup:
     return status;
 }
 
-wr_status dpo_trainer_create(world *w, model *policy, const model *reference, dpo_trainer *out) {
+wr_status dpo_trainer_create(world *w, model *policy, const model *reference, bool shard, dpo_trainer *out) {
     wr_status status = WR_OK;
     *out = (dpo_trainer){.w = w, .policy = policy, .reference = reference};
-    TRY(world_agree(w, open_local(out)));
+    TRY(world_agree(w, open_local(out, shard)));
 cleanup:
     if (status < 0) dpo_trainer_free(out);
     return status;

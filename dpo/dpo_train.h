@@ -27,8 +27,8 @@ typedef struct dpo_trainer {
 } dpo_trainer;
 
 /* COLLECTIVE. policy and reference belong to the caller. reference NULL: the policy with its adapters off
- * (WR_E_MISMATCH if it has none). */
-wr_status dpo_trainer_create(world *w, model *policy, const model *reference, dpo_trainer *out);
+ * (WR_E_MISMATCH if it has none). shard: as updater_create. */
+wr_status dpo_trainer_create(world *w, model *policy, const model *reference, bool shard, dpo_trainer *out);
 void dpo_trainer_free(dpo_trainer *t);
 
 /* Numbers of a step, the same on every rank. Log-ratios: log pi - log rho, summed over a reply. */

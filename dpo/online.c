@@ -52,8 +52,7 @@ static wr_status open_models(run *x) {
     r.should_stop = work_should_stop;
     r.stop_context = x->c;
     TRY(rollout_create(x->w, x->policy, &x->prompts, &r, &x->r));
-    TRY(dpo_trainer_create(x->w, x->policy, x->reference.m, &x->trainer));
-    if (o->train.update.zero) TRY(world_agree(x->w, updater_shard_moments(&x->trainer.update)));
+    TRY(dpo_trainer_create(x->w, x->policy, x->reference.m, o->train.update.zero, &x->trainer));
 cleanup:
     return status;
 }

@@ -146,8 +146,7 @@ static wr_status allocate(trainer *t) {
     TRY(model_workspace_create(t->start.m, &t->work));
     model_workspace_recompute(t->work, o->run.recompute);
     model_workspace_fix_tiles(t->work, o->update.same_bits);
-    TRY(updater_create(t->w, t->start.m, &t->u));
-    if (o->update.zero) TRY(updater_shard_moments(&t->u));
+    TRY(updater_create(t->w, t->start.m, o->update.zero, &t->u));
     TRY(step_records_create(&t->records));
 cleanup:
     return status;

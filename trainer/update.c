@@ -62,10 +62,14 @@ wr_status update_options_check(const update_options *o, const world *w) {
     return WR_OK;
 }
 
-wr_status updater_create(world *w, model *m, updater *out) {
+wr_status updater_create(world *w, model *m, bool shard, updater *out) {
+    enum { LEAST = 64 }; /* floats a rank, so that nobody has all or nothing */
     wr_status status = WR_OK;
+    const size_t ranks = (size_t)world_size(w);
     *out = (updater){.w = w, .m = m, .x = model_trainables(m)};
-    TRY(adamw_create(out->x.n, &out->opt));
+    const size_t n = out->x.n;
+    const bool ranges = shard && ranks > 1 && n >= LEAST * ranks;
+    TRY(adamw_create_range(ranges ? moments_range(n, ranks, (size_t)world_rank(w)) : (float_range){0, n}, &out->opt));
     TRY(gradient_tree_create(out->x.n, 1, &out->tree));
     TRY_ALLOC(out->tasks = mem_calloc(model_parts(m), sizeof *out->tasks));
 cleanup:
@@ -80,15 +84,6 @@ void updater_free(updater *u) {
     free(u->tasks);
     free(u->sums);
     *u = (updater){0};
-}
-
-wr_status updater_shard_moments(updater *u) {
-    enum { LEAST = 64 }; /* floats a rank, so that nobody has all or nothing */
-    const size_t ranks = (size_t)world_size(u->w);
-    if (ranks == 1 || u->x.n < LEAST * ranks) return WR_OK;
-    const float_range mine = moments_range(u->x.n, ranks, (size_t)world_rank(u->w));
-    adamw_free(&u->opt); /* nothing has touched its pages yet */
-    return adamw_create_range(mine, &u->opt);
 }
 
 /* --- a step ------------------------------------------------------------------------------------------------------- */

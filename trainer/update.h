@@ -52,10 +52,8 @@ typedef struct updater {
     backward_hook hook;
 } updater;
 
-/* LOCAL. WR_E_NOMEM. m must outlive it. */
-wr_status updater_create(world *w, model *m, updater *out);
-/* LOCAL, before the first step and checkpoint. From now on this rank has the moments of its moments_range alone. */
-wr_status updater_shard_moments(updater *u);
+/* LOCAL. WR_E_NOMEM. m must outlive it. shard: this rank has the moments of its moments_range alone. */
+wr_status updater_create(world *w, model *m, bool shard, updater *out);
 void updater_free(updater *u); /* COLLECTIVE after a step. Of one that is all zero, too */
 
 /* COLLECTIVE. Before a step: `shares` and `mine` are then those of o. WR_E_NOMEM. */

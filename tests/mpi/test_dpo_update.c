@@ -100,7 +100,7 @@ static void test_equal_models(void **state) {
     model *policy = make_model(1), *reference = make_model(1);
     dpo_trainer t;
     dpo_update_stats s;
-    CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
+    CHECK(dpo_trainer_create(the_world, policy, reference, false, &t) == WR_OK);
     CHECK(dpo_update(&t, &how, pairs, N_PAIRS, 0.01, true, &s) == WR_OK);
     CHECK(s.updated && s.margin_max_abs <= 1e-5 && fabs(s.loss - log(2)) < 1e-6 && s.grad_norm > 0 &&
           fabs(s.kl) < 1e-5);
@@ -125,7 +125,7 @@ static void test_gradient(void **state) {
     for (int k = 0; k < 3; k++) {
         dpo_train_options o = how;
         o.micro_tokens = budgets[k];
-        CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
+        CHECK(dpo_trainer_create(the_world, policy, reference, false, &t) == WR_OK);
         CHECK(dpo_update(&t, &o, pairs, N_PAIRS, 0, false, &s) == WR_OK); /* learning rate 0: parameters stay */
         CHECK(fabs(s.loss - loss_of(policy, reference)) < 1e-5);
         if (!expect) {
@@ -217,8 +217,8 @@ static void test_sharing(void **state) {
         shared.recompute = k % 2;
         model *policy = make_model(1), *reference = make_model(2);
         dpo_trainer a, b;
-        CHECK(dpo_trainer_create(the_world, policy, reference, &a) == WR_OK);
-        CHECK(dpo_trainer_create(the_world, policy, reference, &b) == WR_OK);
+        CHECK(dpo_trainer_create(the_world, policy, reference, false, &a) == WR_OK);
+        CHECK(dpo_trainer_create(the_world, policy, reference, false, &b) == WR_OK);
         check_same(&a, &shared, &b, &separate);
         dpo_trainer_free(&a);
         dpo_trainer_free(&b);
@@ -233,10 +233,10 @@ static void test_adapters(void **state) {
     model *policy = make_model(1), *reference = make_model(1);
     dpo_trainer t, u;
     dpo_update_stats s;
-    CHECK(dpo_trainer_create(the_world, policy, NULL, &t) < 0); /* no adapters yet */
+    CHECK(dpo_trainer_create(the_world, policy, NULL, false, &t) < 0); /* no adapters yet */
     CHECK(lora_attach(policy, &adapters) == WR_OK);
-    CHECK(dpo_trainer_create(the_world, policy, NULL, &t) == WR_OK);
-    CHECK(dpo_trainer_create(the_world, policy, reference, &u) == WR_OK);
+    CHECK(dpo_trainer_create(the_world, policy, NULL, false, &t) == WR_OK);
+    CHECK(dpo_trainer_create(the_world, policy, reference, false, &u) == WR_OK);
     CHECK(dpo_update(&t, &how, pairs, N_PAIRS, 0.01, true, &s) == WR_OK && s.margin_max_abs <= 1e-5);
     for (int step = 0; step < 3; step++) CHECK(dpo_update(&t, &how, pairs, N_PAIRS, 0.01, false, &s) == WR_OK);
     CHECK(policy->lora->on &&
@@ -256,7 +256,7 @@ static void test_learns(void **state) {
     model *policy = make_model(1), *reference = make_model(1);
     dpo_trainer t;
     dpo_update_stats s;
-    CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
+    CHECK(dpo_trainer_create(the_world, policy, reference, false, &t) == WR_OK);
     double first = 0;
     for (int step = 0; step < 25; step++) {
         CHECK(dpo_update(&t, &how, pairs, N_PAIRS, 0.01, step == 0, &s) == WR_OK);
@@ -280,7 +280,7 @@ static void test_not_finite(void **state) {
     dpo_trainer t;
     dpo_update_stats s;
     policy->params[policy->tensors[0].offset + 3] = NAN;
-    CHECK(dpo_trainer_create(the_world, policy, reference, &t) == WR_OK);
+    CHECK(dpo_trainer_create(the_world, policy, reference, false, &t) == WR_OK);
     for (size_t i = 0; i < N_PAIRS; i++) data[i].prompt[0] = 0; /* everyone's first token is in the row with the NaN */
     wr_status status = dpo_update(&t, &how, pairs, N_PAIRS, 0.01, false, &s);
     CHECK(status == WR_E_NUMERIC || status == WR_E_PEER);

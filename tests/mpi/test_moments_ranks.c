@@ -43,8 +43,7 @@ static void steps(updater *u, int from, int to) {
 }
 
 static void open_updater(model *m, bool sharded, updater *u) {
-    CHECK(updater_create(the_world, m, u) == WR_OK);
-    if (sharded) CHECK(updater_shard_moments(u) == WR_OK);
+    CHECK(updater_create(the_world, m, sharded, u) == WR_OK);
     CHECK(u->opt.n <= (sharded ? u->x.n / (size_t)world_size(the_world) + 32 : u->x.n));
 }
 

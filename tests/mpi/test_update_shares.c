@@ -43,7 +43,7 @@ static void test_any_ranks(void **state) {
     updater u;
     for (size_t share = 0; share < PARTS; share++) figure += 1.0 / (double)(share + 3);
     tree_of(expect, n, 0, PARTS);
-    CHECK(updater_create(the_world, m, &u) == WR_OK);
+    CHECK(updater_create(the_world, m, false, &u) == WR_OK);
     for (int round = 0; round < 4; round++) {
         const update_options o = {.same_bits = true,
                                   .parts = PARTS,
@@ -121,7 +121,7 @@ static void test_overlap(void **state) {
     float *first = malloc(n * sizeof *first);
     updater u;
     double norm, norm_before = 0, busy, waited;
-    CHECK(updater_create(the_world, m, &u) == WR_OK);
+    CHECK(updater_create(the_world, m, false, &u) == WR_OK);
     for (int round = 0; round < 6; round++) {
         const update_options o = {
             .reduce = {.background = round % 2, .slice = round < 2 ? 0 : 300, .depth = (size_t)round}};
@@ -143,7 +143,7 @@ static void test_not_finite(void **state) {
     float *sound = malloc(n * sizeof *sound);
     updater u;
     double norm;
-    CHECK(updater_create(the_world, m, &u) == WR_OK);
+    CHECK(updater_create(the_world, m, false, &u) == WR_OK);
     for (int overlap = 0; overlap < 2; overlap++) {
         const update_options o = {.reduce = {.background = overlap, .slice = 200}};
         CHECK(step_of(&u, &o, false, &norm) == WR_OK);
