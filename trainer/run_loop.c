@@ -1,6 +1,7 @@
 #include "trainer/run_loop.h"
 
 #include "base/mem.h"
+#include "trainer/model_card.h"
 #include "trainer/replicas.h"
 
 #include <stdlib.h>
@@ -141,6 +142,12 @@ cleanup:
     return status;
 }
 
+/* Of RUN/model, where there is one: adapters need not be merged. */
+static wr_status model_card(const run_loop *r) {
+    if (r->m->lora && !r->how.merge) return WR_OK;
+    return model_card_write(run_path(r->dir), r->name, r->m, &r->state, &r->how);
+}
+
 /* The model is saved before it is evaluated, whatever comes of that. Where saving changes it (adapters are merged in),
  * its checkpoint is there, and a failed evaluation is told after the model is saved, too. */
 static wr_status finish(run_loop *r) {
@@ -151,6 +158,8 @@ static wr_status finish(run_loop *r) {
     if (r->evaluate && !r->enough) evaluated = evaluate_now(r); /* that it is enough an evaluation of this step said */
     if (evaluated < 0) why = mem_strdup(wr_error());
     if (merging) TRY(run_save_model(r->w, r->dir, r->m, &r->state, &r->how));
+    if (is_root(r)) status = model_card(r);
+    TRY(world_agree(r->w, status));
     r->finished = true;
     if (evaluated < 0) TRY(wr_fail(evaluated, "%s (the model is saved)", why ? why : "the last evaluation failed"));
 cleanup:

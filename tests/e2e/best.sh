@@ -52,4 +52,12 @@ mkdir -p mine/best mine/checkpoints && touch mine/lock mine/best/notes
 # shellcheck disable=SC2086
 ok "somebody else's folder of that name stays" code 2 wr 1 train lm $small --steps 4 --out mine
 ok "... as it was" test -f mine/best/notes
+
+# --- the card beside a model ---
+card() { grep -qxF -- "$2" "$1/model/README.md"; }
+ok "a model card says what the model is, and what writes its text" eval 'card run "pipeline_tag: text-classification" && grep -q "Objective .ordinal., 3 outputs.*template.txt" run/model/README.md'
+ok "... its last evaluation" card run "| \`eval_loss\` | $(evaluations run | tail -n 1 | grep -o '"eval_loss":[^,]*' | cut -d: -f2) |"
+ok "... what it was made from" eval 'card run "| data | \`$(jq -r .wildreward.data_hash run/model/config.json)\` |" && card run "| steps | 24 |"'
+ok "... and options that make it again" eval 'sed -n "/^.*yaml\$/,/^.*\`\`\`\$/p" run/model/README.md | sed "1d;\$d" >card.yaml && wr 2 train reward --config card.yaml --out again && cmp run/best/model.safetensors again/best/model.safetensors'
+ok "a policy's card says so" eval 'card early "pipeline_tag: text-generation" && card early "# Language model"'
 done_testing
