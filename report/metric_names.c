@@ -11,6 +11,7 @@ static const struct {
     {"lr", "learning rate", NULL},
     {"grad_norm", "gradient norm before clipping", NULL},
     {"tokens", "tokens in the step", NULL},
+    {"skipped", "steps in a row up to this one that were skipped, since loss or gradient was not finite", NULL},
     {"tokens_shared", "tokens computed with another record's", NULL},
     {"target_tokens", "tokens learned in the step", NULL},
     {"records", "records in the step", NULL},

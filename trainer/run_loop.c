@@ -169,11 +169,37 @@ cleanup:
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
 
+/* COLLECTIVE, of a step that failed on all ranks. May the run go on without it? Not where no step was good before: then
+ * the model or the rate is at fault, not some records. */
+static bool may_skip(run_loop *r, wr_status did) {
+    if (!world_any(r->w, did == WR_E_NUMERIC)) return false;
+    return (r->trained || r->saved > 0) && r->skipped < r->o->skip_nonfinite;
+}
+
+/* Weights and optimizer are as they were; the step's records are passed over. */
+static void skip_step(run_loop *r, strbuf *line) {
+    r->skipped++;
+    if (is_root(r))
+        log_warn("%s; the step is skipped (%lld of at most %lld in a row)", wr_error(), (long long)r->skipped,
+                 (long long)r->o->skip_nonfinite);
+    strbuf_clear(line);
+    json_writer j = json_writer_make(line);
+    json_begin_object(&j);
+    json_member_int(&j, "step", r->state.step + 1);
+    json_member_int(&j, "skipped", r->skipped);
+    json_end_object(&j);
+}
+
 static wr_status one_step(run_loop *r) {
     wr_status status = WR_OK;
     strbuf line = {0};
     char note[RUN_NOTE] = "";
-    TRY(r->step(r->context, r->state.step + 1, &line, note));
+    const wr_status did = r->step(r->context, r->state.step + 1, &line, note);
+    if (did < 0 && (did == WR_E_INTERRUPTED || !may_skip(r, did))) TRY(did);
+    if (did < 0)
+        skip_step(r, &line);
+    else
+        r->skipped = 0, r->trained = true;
     r->state.step++;
     TRY(write_metrics(r, &line));
     if (r->bar) progress_update(r->bar, (uint64_t)r->state.step, note);
@@ -187,7 +213,9 @@ static wr_status after_step(run_loop *r) {
     const int64_t step = r->state.step;
     const bool last = step == r->state.steps;
     if (r->evaluate && !last && r->eval_every && step % r->eval_every == 0) TRY(evaluate_between(r));
-    if (last || r->enough || (r->o->checkpoint_every && step % r->o->checkpoint_every == 0)) TRY(save(r));
+    /* a step that was skipped has nothing to save, and must not push out what was saved before */
+    if (last || r->enough || (!r->skipped && r->o->checkpoint_every && step % r->o->checkpoint_every == 0))
+        TRY(save(r));
 cleanup:
     return status;
 }

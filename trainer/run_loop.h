@@ -33,7 +33,8 @@ typedef struct run_loop {
     const char *name; /* of the progress line: "train" */
     void *context;
     /* COLLECTIVE. Step `step`, the first being 1. Rank 0 writes line (metrics.jsonl) and note (beside the progress).
-     * WR_E_INTERRUPTED: a stop signal came in its midst, and weights and optimizer are as before. */
+     * WR_E_INTERRUPTED: a stop signal came in its midst, and weights and optimizer are as before. WR_E_NUMERIC, on one
+     * rank at least: loss or gradient is not finite, and they are as before, too. */
     wr_status (*step)(void *context, int64_t step, strbuf *line, char note[RUN_NOTE]);
     /* COLLECTIVE. The members eval_… of a line, those before them being there. *nothing: there is nothing to measure,
      * the line is dropped. NULL: the run has no evaluation. */
@@ -42,6 +43,8 @@ typedef struct run_loop {
     run_dir *dir;
     int64_t saved;    /* step of the newest checkpoint, -1: none */
     best_so_far best; /* rank 0; .metric NULL: none is kept */
+    int64_t skipped;  /* steps in a row up to now, whose loss or gradient was not finite */
+    bool trained;     /* a step was not */
     bool enough;      /* evaluations have not been better for long: the run ends here */
     bool finished;    /* all steps done and the model saved, whatever came of its evaluation */
     progress *bar;    /* rank 0; events, too */

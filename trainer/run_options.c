@@ -30,6 +30,9 @@ const option_spec best_rows[] = {
     OPTION_INT(run_options, patience, "patience", "0", "N", 0, 1e9,
                "end the run behind N evaluations that were no better than the one kept; 0: never",
                .resume = RESUME_FREE),
+    OPTION_INT(run_options, skip_nonfinite, "skip-nonfinite", "3", "N", 0, 1e6,
+               "steps in a row that are skipped, their records named, where loss or gradient is not finite; 0: none",
+               .resume = RESUME_FREE),
     {0},
 };
 

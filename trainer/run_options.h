@@ -21,6 +21,7 @@ typedef struct run_options {
     int keep;
     const char *best;         /* "none", or the figure of evaluations whose best model is kept in RUN/best */
     int64_t patience;         /* the run ends behind so many evaluations that were no better; 0: never */
+    int64_t skip_nonfinite;   /* steps in a row that may be skipped because loss or gradient are not finite */
     bool tensorboard;         /* an event file of the metrics beside metrics.jsonl */
     lora_options lora;        /* rank 0: all weights are trained. seed is `seed` whatever this says */
     bool lora_merge;          /* RUN/model: the merged model, beside RUN/adapter */
@@ -31,7 +32,7 @@ typedef struct run_options {
 /* Of run_options, but for --out, --resume, --steps and --seed, of which each command says its own. */
 extern const option_spec schedule_rows[]; /* --lr-schedule --warmup-ratio */
 extern const option_spec saving_rows[];   /* --checkpoint-every --keep --tensorboard */
-extern const option_spec best_rows[];     /* --keep-best --patience, of runs that evaluate between steps */
+extern const option_spec best_rows[];     /* --keep-best --patience --skip-nonfinite, of training on records */
 extern const option_spec tuning_rows[];   /* --lora-rank --lora-alpha --lora-targets --lora-merge --recompute
                                              --save-precision */
 

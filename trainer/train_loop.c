@@ -211,8 +211,8 @@ static wr_status share_of_gradient(trainer *t, size_t share, const rank_plan *pl
                                    .scale = (float)(1 / terms),
                                    .grads = t->u.grads,
                                    .hook = updater_hook(&t->u, last)};
-        TRY(t->kind->micro(t->kind->scratch, &micro, &sums));
-        TRY(updater_check_loss(&t->u, sums.loss));
+        TRY(sequences_name(t->kind->micro(t->kind->scratch, &micro, &sums), s, n));
+        TRY(sequences_name(updater_check_loss(&t->u, sums.loss), s, n));
     }
     double *of_share = updater_sums(&t->u, share);
     of_share[SUM_LOSS] = sums.loss;

@@ -10,6 +10,7 @@
 
 #include "reward/score.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ static wr_status from_instance(const sequence_rule *rule, const void *bytes, siz
                       .n = x.n_ids,
                       .label = x.label,
                       .weight = x.weight,
+                      .id = x.id,
                       .user = x.user,
                       .n_chosen = x.n_chosen,
                       .margin = (float)x.margin};
@@ -49,12 +51,24 @@ static wr_status from_chat(const sequence_rule *rule, const void *bytes, size_t 
             for (; from < to; from++) targets[n_targets++] = (uint32_t)from;
             done = to > done ? to : done; /* spans that overlap would count a token twice and overrun the array */
         }
-    *out = (sequence){.ids = x.ids, .n = length, .targets = targets, .n_targets = n_targets, .user = x.user};
+    *out =
+        (sequence){.ids = x.ids, .n = length, .targets = targets, .n_targets = n_targets, .id = x.id, .user = x.user};
     return WR_OK;
 }
 
 wr_status sequence_decode(const sequence_rule *rule, const void *bytes, size_t n, arena *a, sequence *out) {
     return rule->kind == SHARD_REWARD ? from_instance(rule, bytes, n, a, out) : from_chat(rule, bytes, n, a, out);
+}
+
+wr_status sequences_name(wr_status status, const sequence *s, size_t n) {
+    enum { SHOWN = 8 };
+    char names[600] = "";
+    size_t at = 0;
+    if (status != WR_E_NUMERIC) return status;
+    for (size_t i = 0; i < n && i < SHOWN; i++)
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s%.60s", i ? ", " : "", s[i].id ? s[i].id : "?");
+    if (n > SHOWN) snprintf(names + at, sizeof names - at, " and %zu more", n - SHOWN);
+    return wr_context(status, "at record%s %s", n == 1 ? "" : "s", names);
 }
 
 wr_status packed_fill(packed *p, const sequence_rule *rule, const sequence *sequences, size_t n, int32_t pad_id) {

@@ -16,7 +16,7 @@ typedef struct sequence {
     /* pairs: ids are the chosen text's n_chosen, then the rejected one's; 0: one text */
     size_t n_chosen;
     float margin;
-    const char *user;
+    const char *id, *user; /* the record's */
 } sequence;
 
 /* How records become sequences. */
@@ -30,6 +30,9 @@ typedef struct sequence_rule {
 
 /* Decodes one record; arrays live in a. */
 wr_status sequence_decode(const sequence_rule *rule, const void *bytes, size_t n, arena *a, sequence *out);
+
+/* Puts their records' ids before what is said of a number that is none (WR_E_NUMERIC); status as it was. */
+wr_status sequences_name(wr_status status, const sequence *s, size_t n);
 
 /* Sequences laid end to end, with what the heads read. Grows; one thread. */
 typedef struct packed {
