@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "data/shard/conversation_runs.h"
 #include "evaluate/evaluate.h"
+#include "trainer/loss_watch.h"
 #include "trainer/run_loop.h"
 #include "trainer/step_records.h"
 #include "trainer/train_setup.h"
@@ -57,6 +58,7 @@ typedef struct trainer {
     int64_t steps;
     step_records records;
     packed pack;
+    loss_watch watch;
 } trainer;
 
 /* --- set-up ------------------------------------------------------------------------------------------------------- */
@@ -308,6 +310,7 @@ static wr_status run_step(void *context, int64_t step, strbuf *line, char note[R
     const wr_status status = train_step(t, step, &r);
     if (status < 0) return status;
     write_step(t, step, &r, line);
+    loss_watch_tell(&t->watch, step, r.loss);
     snprintf(note, RUN_NOTE, "loss %.4f  %.0f tokens/s", r.loss, r.step_time > 0 ? r.tokens / r.step_time : 0);
     return WR_OK;
 }
