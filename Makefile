@@ -157,7 +157,7 @@ tests-bin: $(BIN) $(UNIT) $(MPITESTS) $(TESTPROGS)
 check: tests-bin check-deps
 	$(Q)BUILD=$(BUILD) ./tests/run.sh unit
 
-## test: everything: unit, MPI, end-to-end, Slurm where installed (under 10 minutes; installs what is missing)
+## test: everything: unit, MPI, end-to-end, Slurm where installed (about 12 minutes on two cores; installs what is missing)
 test: deps
 	$(Q)$(MAKE) --no-print-directory -j2 tests-bin
 	$(Q)BUILD=$(BUILD) ./tests/run.sh all

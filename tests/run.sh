@@ -3,6 +3,7 @@
 # Every program prints TAP. One line a program; the whole output of those that fail; at the end "N passed, M failed, K skipped",
 # which counts single tests. A program that dies, hangs or prints no plan counts as failed. NAMEs choose single programs.
 #   BUILD   build tree (default build)          RANKS  rank counts of the MPI tests (default "1 2 3 4")
+#   JOBS    unit tests that run at a time (default: one a core)
 #   KEEP=1  keep the output of every program    TIME_LIMIT  seconds for one program (default: 120 unit, 180 MPI, 300 end-to-end)
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -26,23 +27,22 @@ mkdir -p "$TMPDIR"
 passed=0 failed=0 skipped=0 programs=0
 failures=()
 skips=()
-child=
+declare -A running=() # process group of a program that runs: its label
 started=$SECONDS
 
-stop_child() {
-    [ -z "$child" ] && return
-    kill -TERM -- "-$child" 2>/dev/null
+stop() { # stop GROUP: what a program left behind
+    kill -TERM -- "-$1" 2>/dev/null
     for _ in 1 2 3 4 5 6 7 8 9 10; do
-        kill -0 -- "-$child" 2>/dev/null || break
+        kill -0 -- "-$1" 2>/dev/null || break
         sleep 0.1
     done
-    kill -KILL -- "-$child" 2>/dev/null
+    kill -KILL -- "-$1" 2>/dev/null
     # mpirun gives each rank a process group of its own, but they stay in the session that was made for this program.
-    command -v pkill >/dev/null && pkill -KILL -s "$child" 2>/dev/null
-    child=
+    command -v pkill >/dev/null && pkill -KILL -s "$1" 2>/dev/null
 }
 cleanup() {
-    stop_child
+    local group
+    for group in "${!running[@]}"; do stop "$group"; done
     if [ "${KEEP:-0}" = 1 ]; then echo "output kept in $logs" >&2; else rm -rf "$logs"; fi
 }
 trap cleanup EXIT
@@ -51,18 +51,39 @@ trap 'exit 130' INT TERM
 skip_line='^(not )?ok [0-9]+.*# *skip'
 now() { date +%s.%N; }
 
-# one LABEL SECONDS COMMAND…: runs it in a process group of its own, so that nothing it started is left behind.
-one() {
-    local label=$1 limit=$2 log rc begin seconds ok bad skip plan count line state elsewhere
+log_of() { echo "$logs/${1//[^A-Za-z0-9_.-]/_}.log"; }
+
+# start LABEL SECONDS COMMAND…: in a process group of its own, so that nothing it started is left behind.
+start() {
+    local label=$1 limit=$2 log
     shift 2
-    log=$logs/${label//[^A-Za-z0-9_.-]/_}.log
+    log=$(log_of "$label")
     programs=$((programs + 1))
-    begin=$(now)
+    echo "$limit $(now)" >"$log.begun"
     setsid timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 </dev/null &
-    child=$!
-    wait $child
+    running[$!]=$label
+}
+
+# finish: waits for the next program that ends, and counts what it printed.
+finish() {
+    local group rc
+    wait -n -p group "${!running[@]}"
     rc=$?
-    stop_child
+    stop "$group"
+    tally "${running[$group]}" $rc
+    unset "running[$group]"
+}
+
+# one LABEL SECONDS COMMAND…: alone.
+one() {
+    start "$@"
+    finish
+}
+
+tally() { # LABEL EXIT-CODE
+    local label=$1 rc=$2 log limit begin seconds ok bad skip plan count line state elsewhere
+    log=$(log_of "$label")
+    read -r limit begin <"$log.begun"
     seconds=$(awk -v a="$begin" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }')
 
     # mpirun tags lines with the rank. Rank 0's tests are the ones counted; another rank's failure counts where rank 0 saw none.
@@ -107,11 +128,13 @@ one() {
 wanted() { [ "$names" = "  " ] || [[ "$names" == *" $1 "* ]]; }
 
 run_unit() {
-    local program
+    local program jobs=${JOBS:-$(nproc)}
     for program in "$BUILD"/tests/unit/test_*; do
         [ -f "$program" ] && [ -x "$program" ] && wanted "$(basename "$program")" || continue
-        CMOCKA_MESSAGE_OUTPUT=TAP one "unit/$(basename "$program")" "${TIME_LIMIT:-120}" "$program"
+        [ ${#running[@]} -lt "$jobs" ] || finish
+        CMOCKA_MESSAGE_OUTPUT=TAP start "unit/$(basename "$program")" "${TIME_LIMIT:-120}" "$program"
     done
+    while [ ${#running[@]} -gt 0 ]; do finish; done
 }
 run_mpi() {
     local program n
