@@ -29,6 +29,10 @@ double binary_terms_loss(const objective_use *u, size_t n, const float *z, const
     return sum;
 }
 
+double binary_sum_loss(const objective_use *u, size_t n, const float *z, const int *labels, float scale, float *dz) {
+    return binary_terms_loss(u, n, z, labels, 1, scale, dz);
+}
+
 size_t binary_outputs(int classes) { return (size_t)classes - 1; }
 
 size_t one_term(const objective_use *u, int label) {

@@ -8,6 +8,8 @@
 /* sum_i sum_k BCE(z_ik, t_ik) / share,  t_k = 1[y > k], smoothed: (1 - eps) t + eps / 2. dz: as objective.loss. */
 double binary_terms_loss(const objective_use *u, size_t n, const float *z, const int *labels, double share, float scale,
                          float *dz);
+/* An objective's loss where the share is 1: the sum over k of a record's terms. */
+double binary_sum_loss(const objective_use *u, size_t n, const float *z, const int *labels, float scale, float *dz);
 /* BCE(z, t) of a logit, and *d: its derivative. */
 double binary_term(double z, double t, double *d);
 /* t_k of a label, smoothed. */

@@ -14,17 +14,13 @@ static head_own coral_own(int classes) {
     return own;
 }
 
-static double coral_loss(const objective_use *u, size_t n, const float *z, const int *labels, float scale, float *dz) {
-    return binary_terms_loss(u, n, z, labels, 1, scale, dz);
-}
-
 const option_spec coral_options[] = {{0}};
 const objective coral_objective = {.name = "coral",
                                    .options = coral_options,
                                    .most_classes = OBJECTIVE_CLASSES_MAX,
                                    .outputs = binary_outputs,
                                    .own = coral_own,
-                                   .loss = coral_loss,
+                                   .loss = binary_sum_loss,
                                    .terms = one_term,
                                    .scores_classes = true,
                                    .smooths = true,

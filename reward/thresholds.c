@@ -19,18 +19,13 @@ static head_own thresholds_own(int classes) {
     return own;
 }
 
-static double thresholds_loss(const objective_use *u, size_t n, const float *z, const int *labels, float scale,
-                              float *dz) {
-    return binary_terms_loss(u, n, z, labels, 1, scale, dz);
-}
-
 const option_spec thresholds_options[] = {{0}};
 const objective thresholds_objective = {.name = "thresholds",
                                         .options = thresholds_options,
                                         .most_classes = OBJECTIVE_CLASSES_MAX,
                                         .outputs = binary_outputs,
                                         .own = thresholds_own,
-                                        .loss = thresholds_loss,
+                                        .loss = binary_sum_loss,
                                         .terms = one_term,
                                         .scores_classes = true,
                                         .smooths = true,

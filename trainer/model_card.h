@@ -5,7 +5,8 @@
 
 #include "trainer/checkpoint.h"
 
-/* RUN/model/README.md; the evaluation is the last in RUN/metrics.jsonl. what: of the run, "train", "dpo"; how: it was saved. */
+/* RUN/model/README.md; the evaluation is the last in RUN/metrics.jsonl. what: of the run, "train", "dpo"; how: it was
+ * saved. Written whole or not at all; WR_E_IO and WR_E_FORMAT name the file. */
 wr_status model_card_write(const char *run, const char *what, const model *m, const checkpoint_state *state,
                            const save_options *how);
 
