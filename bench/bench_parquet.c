@@ -2,13 +2,13 @@
  *   bench_parquet FILE [PASSES]     prints JSON; seconds are the thread's CPU time, the median of PASSES (default 7)
  *   bench_parquet --dump FILE [--header]
  *                                   prints every row as JSON instead: the conversation, or the name of its fault */
+#include "base/log.h"
 #include "base/json.h"
 #include "data/source/parquet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct totals {
     uint64_t rows, good, messages, text;
@@ -74,12 +74,6 @@ cleanup:
     return status;
 }
 
-static double cpu_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -102,9 +96,9 @@ int main(int argc, char **argv) {
     if (passes < 1 || passes > MOST) TRY(wr_fail(WR_E_USAGE, "PASSES: 1 to %d", MOST));
     for (int i = 0; i < passes; i++) {
         t = (totals){0};
-        double start = cpu_seconds();
+        double start = clock_thread_cpu();
         TRY(pass(argv[1], &o, count, &t, &bytes));
-        seconds[i] = cpu_seconds() - start;
+        seconds[i] = clock_thread_cpu() - start;
     }
     qsort(seconds, (size_t)passes, sizeof *seconds, ascending);
     double median = seconds[passes / 2];

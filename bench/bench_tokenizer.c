@@ -9,13 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double cpu_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static wr_status encode_all(const tokenizer *t, const char *text, size_t n, token_ids *ids, size_t *tokens) {
     wr_status status = WR_OK;
@@ -52,9 +45,9 @@ int main(int argc, char **argv) {
     TRY(file_read(argv[2], 0, &text, &n));
     start = clock_seconds();
     while (passes < MOST && (passes < 3 || clock_seconds() - start < limit)) {
-        double before = cpu_seconds();
+        double before = clock_thread_cpu();
         TRY(encode_all(t, text, n, &ids, &tokens));
-        seconds[passes++] = cpu_seconds() - before;
+        seconds[passes++] = clock_thread_cpu() - before;
     }
     double first = seconds[0];
     qsort(seconds, passes, sizeof *seconds, ascending);

@@ -4,6 +4,7 @@
  * vocabulary up to 49152, also its first steps of 32 records in the order of conversations. Two layers of SmolLM2-135M's
  * shape, random, in bf16 where the CPU multiplies it; one thread's CPU time, which what else the machine does changes
  * little. JSON on stdout, a table on stderr. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/shard/conversation_runs.h"
@@ -13,7 +14,6 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { ROUNDS_MAX = 99, BUDGET = 4096, OUTPUTS = 3, RECORDS_MAX = 32, STEPS = 2, V = 49152 };
 static const double WANTED = 0.93;
@@ -48,12 +48,6 @@ typedef struct planned {
     prefix_rule share;
 } planned;
 
-static double cpu_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static wr_status open_model(bench *b) {
     wr_status status = WR_OK;
     model_config c;
@@ -77,7 +71,7 @@ static wr_status run(bench *b, const planned *p, double *seconds, size_t *tokens
     const sequence_rule rule = {.kind = SHARD_REWARD, .max_length = BUDGET, .classes = 4};
     const size_t C = b->m->config.C;
     float *dout = b->out + RECORDS_MAX * OUTPUTS;
-    const double begin = cpu_seconds();
+    const double begin = clock_thread_cpu();
     *tokens = 0;
     for (size_t i = 0; i < RECORDS_MAX * OUTPUTS; i++) dout[i] = 0.01f;
     for (size_t k = 0; k < p->plan.n_micro; k++) {
@@ -94,7 +88,7 @@ static wr_status run(bench *b, const planned *p, double *seconds, size_t *tokens
         TRY(model_backward(b->m, batch, b->work, b->dhidden, b->grads));
         *tokens += T;
     }
-    *seconds = cpu_seconds() - begin;
+    *seconds = clock_thread_cpu() - begin;
 cleanup:
     return status;
 }

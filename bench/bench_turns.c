@@ -3,6 +3,7 @@
  * rounds counts. The ideal ratio is that of the tokens. Six layers of SmolLM2-135M's shape, random, in bf16 where the
  * CPU multiplies it; one thread's CPU time, which what else the machine does changes little. JSON on stdout, a table on
  * stderr. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/prefix.h"
@@ -12,7 +13,6 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { CONVERSATIONS = 1, ROUNDS_MAX = 99, BUDGET = 8192 };
 static const double WANTED = 0.9;
@@ -40,12 +40,6 @@ typedef struct bench {
     token_ids texts[TEXTS_MAX];
     double scores[TEXTS_MAX];
 } bench;
-
-static double cpu_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static wr_status open_model(bench *b) {
     wr_status status = WR_OK;
@@ -90,20 +84,20 @@ static wr_status score_separately(bench *b, size_t n, double *seconds) {
     size_t lengths[TEXTS_MAX];
     const float *hidden;
     for (size_t i = 0; i < n; i++) ids[i] = b->texts[i].ids, lengths[i] = b->texts[i].n;
-    const double begin = cpu_seconds();
+    const double begin = clock_thread_cpu();
     for (size_t at = 0; at < n; at += b->separate.n) {
         TRY(prefix_tree_build(n - at, ids + at, lengths + at, (prefix_rule){SIZE_MAX, SIZE_MAX}, BUDGET, &b->separate));
         TRY(model_forward(b->reward.m, &b->separate.batch, b->work, false, &hidden));
     }
-    *seconds = cpu_seconds() - begin;
+    *seconds = clock_thread_cpu() - begin;
 cleanup:
     return status;
 }
 
 static wr_status score_together(bench *b, size_t n, double *seconds) {
-    const double begin = cpu_seconds();
+    const double begin = clock_thread_cpu();
     const wr_status status = score_ids(&b->reward, b->scratch, n, b->texts, BUDGET, b->scores, NULL);
-    *seconds = cpu_seconds() - begin;
+    *seconds = clock_thread_cpu() - begin;
     return status;
 }
 
