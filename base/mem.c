@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static void *exhausted(size_t count, size_t size) {
     wr_fail(WR_E_NOMEM, "out of memory: cannot get %zu x %zu bytes", count, size);
@@ -44,6 +46,31 @@ void *mem_aligned(size_t count, size_t size) {
     }
     memset(p, 0, bytes);
     return p;
+}
+
+void *mem_untouched(size_t count, size_t size) {
+    size_t bytes;
+    if (!bytes_of(count, size, &bytes)) {
+        return exhausted(count, size);
+    }
+    bytes = bytes ? (bytes + 63) / 64 * 64 : 64;
+    void *p = aligned_alloc(64, bytes);
+    if (!p) {
+        return exhausted(count, size);
+    }
+    mem_drop(p, bytes);
+    return p;
+}
+
+void mem_drop(void *p, size_t bytes) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)p, end = begin + bytes;
+    const uintptr_t first = (begin + page - 1) / page * page, last = end / page * page;
+    if (first >= last || madvise((void *)first, last - first, MADV_DONTNEED) != 0) {
+        memset(p, 0, bytes);
+        return;
+    }
+    memset(p, 0, first - begin);
+    memset((void *)last, 0, end - last);
 }
 
 char *mem_strndup(const char *s, size_t n) {

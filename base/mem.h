@@ -12,6 +12,10 @@ void *mem_calloc(size_t count, size_t size);
 void *mem_realloc(void *p, size_t count, size_t size);
 /* 64-byte aligned, zeroed (first touched by the calling thread). Free with free(). */
 void *mem_aligned(size_t count, size_t size);
+/* The same, of whose pages only those that are written take memory. */
+void *mem_untouched(size_t count, size_t size);
+/* Zeroes bytes of memory that one of these gave; whole pages take no memory until they are written again. */
+void mem_drop(void *p, size_t bytes);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 

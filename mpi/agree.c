@@ -91,6 +91,15 @@ void world_sum(world *w, double *values, size_t n) { fold_doubles(w, values, n, 
 
 void world_max(world *w, double *values, size_t n) { fold_doubles(w, values, n, true); }
 
+void world_or(world *w, unsigned char *bits, size_t bytes) {
+    for (size_t at = 0; at < bytes && w->size > 1; at += PIECE_BYTES) {
+        MPI_Request r;
+        MPI_Iallreduce(MPI_IN_PLACE, bits + at, (int)(bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES), MPI_BYTE,
+                       MPI_BOR, w->comm, &r);
+        wait_one(&r, WAIT_US);
+    }
+}
+
 wr_status world_bcast(world *w, int root, strbuf *bytes) {
     wr_status status = WR_OK;
     if (w->size == 1) return strbuf_status(bytes);

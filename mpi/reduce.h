@@ -13,6 +13,9 @@ wr_status reduce_sum_ref(world *w, float *buffer, size_t n);
 /* root's buffer to all. */
 wr_status reduce_bcast(world *w, int root, float *buffer, size_t n);
 
+/* Floats bounds[p] … bounds[p + 1]-1 of rank p's buffer to everybody's, whatever p (size + 1 bounds). */
+void reduce_gather(world *w, float *buffer, const size_t *bounds);
+
 /* The two ranks alone: x of `from` becomes y of `to`. */
 void reduce_move(world *w, int from, int to, const float *x, float *y, size_t n);
 
@@ -36,12 +39,16 @@ typedef struct reduce_options {
     size_t depth;    /* slices under way; 0: the default */
     bool half;       /* bf16 on the wire, sums in f32: half the bytes, and rounded twice */
     bool background; /* a thread of this rank moves tasks on while it computes; else reduce_start and _test do */
+    /* (2 * ranks), copied: rank p gets the sums of floats keep[2 p] … keep[2 p + 1]-1 alone, by the places that
+     * reduce_start_at says; the others of its buffers become zeros, whose pages go back to the system. NULL: all */
+    const size_t *keep;
 } reduce_options;
 
 /* One range. The caller's memory, and so are the floats, both until reducer_finish or reducer_free; fields are
  * private. */
 typedef struct reduce_task {
     float *buffer;
+    size_t at;            /* of buffer[0] among all floats */
     size_t n, first, end; /* slices of the reducer's whole sequence: first … end-1 */
     struct reduce_task *next;
 } reduce_task;
@@ -50,8 +57,13 @@ typedef struct reduce_task {
 wr_status reducer_create(world *w, const reduce_options *o, reducer **out);
 /* Waits for what has been started, as reducer_finish does. NULL is fine. */
 void reducer_free(reducer *r);
-/* LOCAL: never waits, cannot fail. buffer[0 … n) may be neither read nor written until the task is done. */
-void reduce_start(reducer *r, reduce_task *t, float *buffer, size_t n);
+/* LOCAL: never waits, cannot fail. buffer[0 … n) may be neither read nor written until the task is done. at: the place
+ * of buffer[0] among all floats, the same on every rank; REDUCE_FOR_ALL: every rank keeps all of these. */
+#define REDUCE_FOR_ALL SIZE_MAX
+void reduce_start_at(reducer *r, reduce_task *t, float *buffer, size_t n, size_t at);
+static inline void reduce_start(reducer *r, reduce_task *t, float *buffer, size_t n) {
+    reduce_start_at(r, t, buffer, n, REDUCE_FOR_ALL);
+}
 /* LOCAL: moves every started task on without waiting (with a helper thread that one does). true: t is done, its floats are the sums. */
 bool reduce_test(reducer *r, const reduce_task *t);
 /* Waits for all tasks, then agrees as world_agree does: every rank passes how its own work went. OK: all are done, and

@@ -14,15 +14,15 @@
 
 #include <stdlib.h>
 
-void reduce_start(reducer *r, reduce_task *t, float *buffer, size_t n) {
+void reduce_start_at(reducer *r, reduce_task *t, float *buffer, size_t n, size_t at) {
     if (!r->n_tasks) r->busy = 0; /* nothing is under way */
     if (!r->helped) {
-        reducer_add(r, t, buffer, n);
+        reducer_add(r, t, buffer, n, at);
         reducer_progress(r);
         return;
     }
     pthread_mutex_lock(&r->sleep);
-    reducer_add(r, t, buffer, n);
+    reducer_add(r, t, buffer, n, at);
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->sleep);
 }
@@ -147,12 +147,12 @@ static bool drain_together(reducer *r) {
     const reduce_task *t = r->tasks;
     for (uint64_t i = 0; i < most; i++, t = t ? t->next : NULL) {
         if (i < least) continue;
-        uint64_t n = owner == r->w->rank ? t->n : 0;
-        MPI_Ibcast(&n, 1, MPI_UINT64_T, owner, r->comm, &q);
+        uint64_t what[2] = {owner == r->w->rank ? t->n : 0, owner == r->w->rank ? t->at : 0};
+        MPI_Ibcast(what, 2, MPI_UINT64_T, owner, r->comm, &q);
         wait_moving(r, &q);
         if (i < mine) continue;
         reduce_task missing;
-        reducer_add(r, &missing, NULL, (size_t)n);
+        reducer_add(r, &missing, NULL, (size_t)what[0], (size_t)what[1]);
         reducer_drain(r);
         forget_tasks(r); /* `missing` is done and gone; so are all before it */
     }

@@ -19,7 +19,13 @@
  * messages between two ranks keep their order.
  *
  * bf16 on the wire halves the bytes: every contribution is rounded, the owner's own too (or the bits would depend on
- * who owns what), added in f32 along the same tree, and the sum is rounded on its way out, for its owner as well. */
+ * who owns what), added in f32 along the same tree, and the sum is rounded on its way out, for its owner as well.
+ *
+ * Where ranks keep only some of the sums (ZeRO), pieces are added where they are otherwise, so that every link has its
+ * share of each slice, but go on to those alone who keep them:
+ *
+ *     slice    | piece 0 | piece 1 | piece 2 |      kept by rank 1 alone: pieces 0 and 2 go to it, nothing to others,
+ *                                                   and the pages of the slice are free again on these */
 #include "mpi/reducer.h"
 
 #include "base/log.h"
@@ -64,6 +70,17 @@ static size_t piece_of(const reducer *r, const reduce_task *t, size_t k, int p, 
     const size_t size = (size_t)r->w->size, base = m / size, extra = m % size, i = (size_t)p;
     *length = (int)(base + (i < extra));
     return i * base + (i < extra ? i : extra);
+}
+
+/* What rank `to` gets of piece p of slice k: where in the slice, and how much. */
+static size_t kept_of(const reducer *r, const reduce_task *t, size_t k, int p, int to, int *length) {
+    const size_t at = piece_of(r, t, k, p, length);
+    if (!r->keep || t->at == REDUCE_FOR_ALL) return at;
+    const size_t base = t->at + (k - t->first) * r->o.slice, begin = base + at, end = begin + (size_t)*length;
+    const size_t from = r->keep[2 * to] > begin ? r->keep[2 * to] : begin;
+    const size_t until = r->keep[2 * to + 1] < end ? r->keep[2 * to + 1] : end;
+    *length = from < until ? (int)(until - from) : 0;
+    return *length ? from - base : at;
 }
 
 static float *slice_at(const reducer *r, const reduce_task *t, size_t k) {
@@ -118,12 +135,26 @@ static void sum_and_post_gather(reducer *r, const reduce_task *t, size_t k) {
     if (me != 0 && length > 0) memcpy(mine, r->rows[0], (size_t)length * sizeof *mine);
     if (rounded) narrow(mine, rounded, length), widen(rounded, mine, length);
     for (int p = 0; p < size; p++) {
-        int theirs;
-        const size_t at = piece_of(r, t, k, p, &theirs);
+        int theirs, ours;
+        const size_t at = kept_of(r, t, k, p, me, &theirs), from = kept_of(r, t, k, me, p, &ours);
         receive(r, slice + at, s->in ? s->in + (size_t)p * r->stride : NULL, p == me ? 0 : theirs, p, TAG_GATHER,
                 &s->gather[p]);
-        transmit(r, mine, rounded, p == me ? 0 : length, p, TAG_GATHER, &s->gather[size + p]);
+        transmit(r, slice + from, s->out ? s->out + from : NULL, p == me ? 0 : ours, p, TAG_GATHER,
+                 &s->gather[size + p]);
     }
+}
+
+/* What others keep of slice k is given back. */
+static void drop_others(const reducer *r, const reduce_task *t, size_t k) {
+    if (!r->keep || t->at == REDUCE_FOR_ALL || !t->buffer) return;
+    const size_t skipped = (k - t->first) * r->o.slice, left = t->n - skipped,
+                 m = left < r->o.slice ? left : r->o.slice;
+    const size_t begin = t->at + skipped, end = begin + m, *mine = r->keep + 2 * (size_t)r->w->rank;
+    const size_t from = mine[0] < begin ? begin : mine[0] > end ? end : mine[0];
+    const size_t until = mine[1] < from ? from : mine[1] > end ? end : mine[1];
+    float *slice = t->buffer + skipped;
+    mem_drop(slice, (from - begin) * sizeof *slice);
+    mem_drop(slice + (until - begin), (end - until) * sizeof *slice);
 }
 
 /* The others' pieces have come: where they came in bf16 they take their places. */
@@ -131,9 +162,10 @@ static void take_gathered(reducer *r, const reduce_task *t, size_t k) {
     const reduce_slot *s = slot_of(r, k);
     for (int p = 0; p < r->w->size && s->in; p++) {
         int length;
-        const size_t at = piece_of(r, t, k, p, &length);
+        const size_t at = kept_of(r, t, k, p, r->w->rank, &length);
         if (p != r->w->rank) widen(s->in + (size_t)p * r->stride, slice_at(r, t, k) + at, length);
     }
+    drop_others(r, t, k);
 }
 
 /* --- moving on ---------------------------------------------------------------------------------------------------- */
@@ -193,9 +225,9 @@ void reducer_drain(reducer *r) {
 }
 
 /* The task is whole before `started` tells of it. */
-void reducer_add(reducer *r, reduce_task *t, float *buffer, size_t n) {
+void reducer_add(reducer *r, reduce_task *t, float *buffer, size_t n, size_t at) {
     const size_t first = r->started, slices = r->w->size > 1 ? (n + r->o.slice - 1) / r->o.slice : 0;
-    *t = (reduce_task){.buffer = buffer, .n = n, .first = first, .end = first + slices};
+    *t = (reduce_task){.buffer = buffer, .at = at, .n = n, .first = first, .end = first + slices};
     if (r->last)
         r->last->next = t;
     else
@@ -230,6 +262,10 @@ wr_status reducer_open(reducer *r, world *w, MPI_Comm comm, const reduce_options
     r->stride = (r->o.slice + size - 1) / size;
     TRY_ALLOC(r->rows = mem_calloc(size, sizeof *r->rows));
     TRY_ALLOC(r->counts = mem_calloc(size, sizeof *r->counts));
+    if (o->keep) {
+        TRY_ALLOC(r->keep = mem_calloc(2 * size, sizeof *r->keep));
+        memcpy(r->keep, o->keep, 2 * size * sizeof *r->keep);
+    }
     TRY_ALLOC(r->slots = mem_calloc(r->o.depth, sizeof *r->slots));
     for (size_t i = 0; i < r->o.depth; i++) TRY(open_slot(r, &r->slots[i], spares));
 cleanup:
@@ -249,6 +285,8 @@ void reducer_close(reducer *r) {
     free(r->slots);
     free(r->rows);
     free(r->counts);
+    free(r->keep);
+    r->keep = NULL;
     r->slots = NULL;
     r->rows = NULL;
     r->counts = NULL;

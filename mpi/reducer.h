@@ -27,6 +27,7 @@ struct reducer {
     reduce_slot *slots; /* (o.depth) */
     float **rows;       /* (size) */
     uint64_t *counts;   /* (size): tasks that each rank started */
+    size_t *keep;       /* (2 * size) as reduce_options has it; NULL: all */
     reduce_task *tasks, *last;
     size_t n_tasks;
     /* slices of all tasks; of them, in this order: sent out, added up, received whole. One thread starts, one (the same
@@ -47,7 +48,7 @@ struct reducer {
 wr_status reducer_open(reducer *r, world *w, MPI_Comm comm, const reduce_options *o, bool spares);
 void reducer_close(reducer *r);
 /* Puts a task at the end of the sequence. buffer NULL: one that this rank has no part in. */
-void reducer_add(reducer *r, reduce_task *t, float *buffer, size_t n);
+void reducer_add(reducer *r, reduce_task *t, float *buffer, size_t n, size_t at);
 /* Every stage as far as it goes now. Returns whether anything moved. */
 bool reducer_progress(reducer *r);
 /* Waits until every started task is done. LOCAL, in that only tasks all ranks have started end. */

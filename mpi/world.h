@@ -51,6 +51,8 @@ void world_barrier(world *w); /* polls with sleeps: an idle rank does not burn i
 /* Order-fixed sums: added in rank order, the same bits on every rank. */
 void world_sum(world *w, double *values, size_t n);
 void world_max(world *w, double *values, size_t n);
+/* Bits that are set on any rank. */
+void world_or(world *w, unsigned char *bits, size_t bytes);
 /* root's bytes to all: others' strbuf is replaced. Waits with sleeps (for long waits, e.g. rank 0 preparing). */
 wr_status world_bcast(world *w, int root, strbuf *bytes);
 /* Everyone's bytes on every rank: out[r] for r < size (caller frees each with strbuf_free, array given by caller). */

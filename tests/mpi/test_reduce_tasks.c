@@ -193,6 +193,69 @@ static void test_half(void **state) {
         }
 }
 
+/* Ranks that keep ranges of the sums, which may share some floats or be empty: those have the bits of the whole sum,
+ * also where a rank fails before it started them; the rest of a buffer is zeros. A task for all is for all. */
+static void test_kept(void **state) {
+    (void)state;
+    static const size_t slices[] = {0, 37, SLICE}, bounds[] = {N, 40000, 40000, 20011, 0};
+    enum { RANGES = sizeof bounds / sizeof *bounds - 1 };
+    const size_t me = (size_t)world_rank(the_world), size = (size_t)world_size(the_world);
+    size_t keep[8] = {0};
+    for (size_t p = 0; p < size; p++) keep[2 * p] = N * p / size - (p ? 5 : 0), keep[2 * p + 1] = N * (p + 1) / size;
+    if (size == 4) keep[4] = keep[5]; /* rank 2 keeps nothing */
+    for (size_t k = 0; k < 2 * sizeof slices / sizeof *slices; k++) {
+        float *expect = values(N, (int)me), *x, *all = values(20, (int)me);
+        reduce_options o = the_options;
+        o.slice = slices[k / 2], o.half = k % 2, o.keep = NULL;
+        reducer *r = NULL;
+        reduce_task task[RANGES + 1];
+        CHECK(reducer_create(the_world, &o, &r) == WR_OK);
+        reduce_start(r, &task[0], expect, N);
+        CHECK(reducer_finish(r, WR_OK) == WR_OK);
+        reducer_free(r);
+        o.keep = keep;
+        CHECK(reducer_create(the_world, &o, &r) == WR_OK);
+        for (int round = 0; round < 2; round++) {
+            x = values(N, (int)me);
+            const bool stop = round == 0 && me + 1 == size;
+            for (size_t i = 0; i < RANGES && !(stop && i == 2); i++)
+                reduce_start_at(r, &task[i], x + bounds[i + 1], bounds[i] - bounds[i + 1], bounds[i + 1]);
+            if (round) reduce_start(r, &task[RANGES], all, 20);
+            const wr_status status = reducer_finish(r, stop ? wr_fail(WR_E_FAILED, "enough") : WR_OK);
+            CHECK(status == (round ? WR_OK : stop ? WR_E_FAILED : WR_E_PEER));
+            for (size_t i = 0; i < N && round && size > 1; i++)
+                CHECK(memcmp(x + i, i >= keep[2 * me] && i < keep[2 * me + 1] ? expect + i : &(float){0}, sizeof *x) ==
+                      0);
+            CHECK(x[N] == 12345.0f);
+            free(x);
+        }
+        float *sum = values(20, (int)me);
+        the_options.half = o.half;
+        reducer_free(r);
+        r = reducer_of(0);
+        the_options.half = false;
+        reduce_start(r, &task[0], sum, 20);
+        CHECK(reducer_finish(r, WR_OK) == WR_OK && memcmp(sum, all, 20 * sizeof *sum) == 0);
+        reducer_free(r);
+        free(expect), free(all), free(sum);
+    }
+}
+
+static void test_gather(void **state) {
+    (void)state;
+    const size_t me = (size_t)world_rank(the_world), size = (size_t)world_size(the_world);
+    size_t bounds[16] = {0};
+    for (size_t p = 0; p < size; p++) bounds[p + 1] = bounds[p] + (p == 1 ? 0 : 1000 * p + 7);
+    float *x = values(bounds[size], (int)me);
+    reduce_gather(the_world, x, bounds);
+    for (size_t p = 0; p < size; p++) {
+        float *theirs = values(bounds[size], (int)p);
+        CHECK(memcmp(x + bounds[p], theirs + bounds[p], (bounds[p + 1] - bounds[p]) * sizeof *x) == 0);
+        free(theirs);
+    }
+    free(x);
+}
+
 /* All of it with a helper thread, and with other depths. */
 static void test_helped(void **state) {
     static const reduce_options all[] = {{.background = true}, {.background = true, .depth = 5}, {.depth = 1}};
@@ -203,6 +266,7 @@ static void test_helped(void **state) {
         test_forgotten_range(state);
         test_free_unfinished(state);
         test_half(state);
+        test_kept(state);
     }
     the_options = (reduce_options){0};
 }
@@ -218,6 +282,8 @@ int main(int argc, char **argv) {
                                        cmocka_unit_test(test_forgotten_range),
                                        cmocka_unit_test(test_free_unfinished),
                                        cmocka_unit_test(test_half),
+                                       cmocka_unit_test(test_kept),
+                                       cmocka_unit_test(test_gather),
                                        cmocka_unit_test(test_helped)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     world_free(the_world);
