@@ -130,6 +130,7 @@ static wr_status open_run(run *x) {
     hash_hex(both.data, both.len, x->loop.state.data_hash);
     memcpy(x->loop.state.parent_hash, x->policy->parent_hash, sizeof x->loop.state.parent_hash);
     TRY(run_loop_open(&x->loop));
+    TRY(updater_tune(&x->trainer.update, &o->train.update, run_path(x->loop.dir)));
     if (o->save_replies) {
         TRY(path_join(x->replies_dir, o->run.out, "replies"));
         TRY(world_agree(x->w, is_root(x) ? dir_make(x->replies_dir) : WR_OK));

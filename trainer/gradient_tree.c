@@ -22,7 +22,7 @@ wr_status gradient_tree_create(size_t n, size_t count, gradient_tree *out) {
     while ((size_t)1 << (out->levels - 1) < count) out->levels++;
     TRY_ALLOC(out->level = mem_calloc(out->levels, sizeof *out->level));
     for (size_t i = 0; i < out->levels; i++) {
-        out->level[i] = mem_aligned(n, sizeof(float));
+        out->level[i] = mem_untouched(n, sizeof(float));
         if (!out->level[i]) TRY(wr_fail(WR_E_NOMEM, "out of memory for the gradients of %zu parameters", n));
     }
 cleanup:
@@ -61,7 +61,10 @@ float *gradient_tree_leaf(gradient_tree *t) {
     size_t top = leaf ? ones(leaf - 1) : 0;
     for (size_t i = leaf; i && i % 2 == 0; i /= 2, top--) add(t->level[top - 1], t->level[top], (float_range){0, t->n});
     float *memory = t->level[ones(leaf)];
-    clear(memory, t->n);
+    if (t->sparse)
+        mem_drop(memory, t->n * sizeof *memory);
+    else
+        clear(memory, t->n);
     return memory;
 }
 

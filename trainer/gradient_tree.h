@@ -10,6 +10,7 @@ typedef struct gradient_tree {
     size_t levels;   /* buffers: 1 + log2(count) */
     size_t begun;    /* leaves of this step */
     float **level;   /* (levels) of (n): level[0] holds the sum at last */
+    bool sparse;     /* leaves begin without pages, for whoever gives pages of level[0] back */
 } gradient_tree;
 
 /* WR_E_NOMEM. */

@@ -178,7 +178,7 @@ typedef struct step_report {
     uint64_t epoch;
 } step_report;
 
-enum { SUM_LOSS, SUM_CORRECT, SUM_JUDGED, SUM_COMPUTED };
+enum { SUM_LOSS, SUM_CORRECT, SUM_JUDGED, SUM_COMPUTED, TOTAL_TERMS = 0, TOTAL_TOKENS };
 
 /* Lays out micro-batch i of the plan. */
 static wr_status pack_micro(trainer *t, const rank_plan *plan, size_t i, const sequence *s) {
@@ -235,8 +235,6 @@ cleanup:
     return status;
 }
 
-enum { TOTAL_TERMS, TOTAL_TOKENS };
-
 /* Of the records of each share, to be summed over all. */
 static void add_totals(trainer *t, const rank_plan *plan, const sequence *sequences) {
     for (size_t k = 0; k < plan->n_micro; k++) {
@@ -245,6 +243,7 @@ static void add_totals(trainer *t, const rank_plan *plan, const sequence *sequen
         for (size_t i = micro->first; i < micro->first + micro->count; i++) {
             of_share[TOTAL_TERMS] += t->kind->terms(t->kind->scratch, t->o, &sequences[i]);
             of_share[TOTAL_TOKENS] += (double)sequences[i].n;
+            updater_touch(&t->u, sequences[i].ids, sequences[i].n);
         }
     }
 }
@@ -253,12 +252,12 @@ static wr_status train_step(trainer *t, int64_t step, step_report *r) {
     wr_status status = WR_OK;
     rank_plan plan = {0};
     sequence *sequences = NULL;
-    double began = clock_seconds(), sum[UPDATE_SUMS];
+    double began = clock_seconds(), sum[UPDATE_SUMS], totals[UPDATE_SUMS];
     TRY(updater_begin(&t->u, &t->o->update));
     t->records.shares = t->u.shares, t->records.mine = t->u.mine;
     TRY(step_records_take(&t->records, step, &plan, &sequences));
-    double totals[UPDATE_SUMS];
     add_totals(t, &plan, sequences);
+    if (t->kind->head == HEAD_SCORE) TRY(updater_rows(&t->u));
     updater_total(&t->u, totals);
     /* A step whose records hold no target at all has loss 0 and gradient 0. */
     r->terms = totals[TOTAL_TERMS] > 0 ? totals[TOTAL_TERMS] : 1;
@@ -355,8 +354,7 @@ static wr_status trainer_open(trainer *t) {
     t->options.objective.outputs = config_logits(&t->start.m->config);
     if (t->kind->open) TRY(t->kind->open(t->kind->scratch, t->w, t->o, d));
     if (!o->pairs) TRY(open_test(t));
-    size_t limit = t->start.m->config.max_positions;
-    if (o->pairs) limit *= 2; /* of both texts together */
+    const size_t limit = t->start.m->config.max_positions * (o->pairs ? 2 : 1); /* pairs: of both texts together */
     if (limit && limit < o->max_length) t->options.max_length = limit;
     t->rule = (sequence_rule){t->kind->kind, o->max_length, o->loss_on_all, d->meta.classes};
     TRY(world_agree(t->w, plan_steps(t)));
@@ -367,6 +365,7 @@ static wr_status trainer_open(trainer *t) {
     /* Only now, when all inputs are known to fit together, does the run's folder appear. */
     t->loop = run_of(t);
     TRY(run_loop_open(&t->loop));
+    TRY(updater_tune(&t->u, &o->update, run_path(t->loop.dir)));
     announce(t);
 cleanup:
     return status;

@@ -14,6 +14,7 @@
 #include "trainer/update.h"
 
 #include "base/mem.h"
+#include "trainer/comm_tune.h"
 #include "trainer/moments_ranks.h"
 
 #include <math.h>
@@ -40,6 +41,10 @@ const option_spec reduce_rows[] = {
     OPTION_CHOICE(update_options, reduce.background, "overlap", "on", "off|on",
                   "sum gradients over ranks while the backward pass goes on; no bit depends on it",
                   .resume = RESUME_FREE),
+    OPTION_FLAG(update_options, autotune, "autotune-comm", NULL,
+                "measure which --reduce-slice and --reduce-depth suit this network, and keep them in RUN/comm.json; no "
+                "bit depends on it",
+                .resume = RESUME_FREE),
     OPTION_FLAG(update_options, same_bits, "same-bits-any-ranks", NULL,
                 "the same bits on 1, 2, 4, 8 ranks (f32: and with any number of threads): more memory, and some time"),
     OPTION_INT(update_options, parts, "same-bits-parts", "8", "N", 1, 1024,
@@ -62,6 +67,27 @@ wr_status update_options_check(const update_options *o, const world *w) {
     return WR_OK;
 }
 
+/* What of the sum rank p is given: the range that it updates, and before it what completes the pieces of the norm
+ * (trainer/optimizer.h) that are its to add up, those that begin in its range, but for the last, which the next rank has.
+ *
+ *     pieces  |      |      |      |      |      |          ranges and pieces need not end at the same places
+ *     ranges  |         0        |         1      |
+ *     kept    0: …………………………………      1 from here: └────┐
+ *             norm:  0: two pieces   1: from the third   */
+static wr_status plan_keep(updater *u) {
+    wr_status status = WR_OK;
+    const size_t n = u->x.n, ranks = (size_t)world_size(u->w), piece = norm_piece(n);
+    TRY_ALLOC(u->keep = mem_calloc(3 * ranks + 1, sizeof *u->keep));
+    u->bounds = u->keep + 2 * ranks;
+    for (size_t p = 0; p < ranks; p++) {
+        const float_range r = moments_range(n, ranks, p);
+        u->keep[2 * p] = r.begin / piece * piece;
+        u->keep[2 * p + 1] = u->bounds[p + 1] = r.end;
+    }
+cleanup:
+    return status;
+}
+
 wr_status updater_create(world *w, model *m, bool shard, updater *out) {
     enum { LEAST = 64 }; /* floats a rank, so that nobody has all or nothing */
     wr_status status = WR_OK;
@@ -71,6 +97,10 @@ wr_status updater_create(world *w, model *m, bool shard, updater *out) {
     const bool ranges = shard && ranks > 1 && n >= LEAST * ranks;
     TRY(adamw_create_range(ranges ? moments_range(n, ranks, (size_t)world_rank(w)) : (float_range){0, n}, &out->opt));
     TRY(gradient_tree_create(out->x.n, 1, &out->tree));
+    if (ranges) TRY(plan_keep(out));
+    if (ranks > 1 && !m->lora && model_part(m, 0).end == out->x.tensors[0].count)
+        TRY(row_sum_create(m->config.V, m->config.C, &out->rows));
+    out->tree.sparse = ranges;
     TRY_ALLOC(out->tasks = mem_calloc(model_parts(m), sizeof *out->tasks));
 cleanup:
     if (status < 0) updater_free(out);
@@ -80,9 +110,11 @@ cleanup:
 void updater_free(updater *u) {
     reducer_free(u->r);
     gradient_tree_free(&u->tree);
+    row_sum_free(&u->rows);
     adamw_free(&u->opt);
     free(u->tasks);
     free(u->sums);
+    free(u->keep);
     *u = (updater){0};
 }
 
@@ -97,6 +129,7 @@ static wr_status divide(updater *u, size_t shares) {
     if (u->tree.count != u->mine.count) {
         gradient_tree_free(&u->tree);
         TRY(gradient_tree_create(u->x.n, u->mine.count, &u->tree));
+        u->tree.sparse = u->keep != NULL;
     }
     u->shares = shares;
 cleanup:
@@ -107,22 +140,38 @@ static bool same_reducer(const reduce_options *a, const reduce_options *b) {
     return a->slice == b->slice && a->depth == b->depth && a->half == b->half && a->background == b->background;
 }
 
+wr_status updater_tune(updater *u, const update_options *o, const char *run) {
+    reduce_options r = o->reduce;
+    const wr_status status = o->autotune ? comm_tune(u->w, run, &r) : WR_OK;
+    u->slice = r.slice, u->depth = r.depth;
+    return status;
+}
+
 wr_status updater_begin(updater *u, const update_options *o) {
     wr_status status = WR_OK;
+    reduce_options reduce = o->reduce;
+    if (!reduce.slice) reduce.slice = u->slice;
+    if (!reduce.depth) reduce.depth = u->depth;
+    reduce.keep = u->keep;
     const size_t ranks = (size_t)world_size(u->w), shares = o->same_bits ? o->parts : ranks;
     if (u->shares != shares) TRY(world_agree(u->w, divide(u, shares)));
-    if (ranks > 1 && !(u->r && same_reducer(&u->made_with, &o->reduce))) {
+    if (ranks > 1 && !(u->r && same_reducer(&u->made_with, &reduce))) {
         reducer_free(u->r);
         u->r = NULL;
-        TRY(reducer_create(u->w, &o->reduce, &u->r));
-        u->made_with = o->reduce;
+        TRY(reducer_create(u->w, &reduce, &u->r));
+        u->made_with = reduce;
     }
     memset(u->sums, 0, shares * UPDATE_SUMS * sizeof *u->sums);
     gradient_tree_restart(&u->tree);
+    row_sum_restart(&u->rows);
     u->next_part = model_parts(u->m);
 cleanup:
     return status;
 }
+
+void updater_touch(updater *u, const int32_t *ids, size_t n) { row_sum_touch(&u->rows, ids, n); }
+
+wr_status updater_rows(updater *u) { return row_sum_agree(u->w, &u->rows); }
 
 void updater_share(updater *u) { u->grads = gradient_tree_leaf(&u->tree); }
 
@@ -185,7 +234,12 @@ static wr_status range_ready(void *context, size_t part, float_range range) {
     const double norm = norm_of_squares(squares);
     if (!isfinite(norm))
         return updater_not_finite(u, tensors_of(u->x, range), "gradient", sum, "the gradient's norm", norm);
-    if (u->r) reduce_start(u->r, &u->tasks[part], sum + range.begin, range.end - range.begin);
+    if (u->r && part == 0 && u->rows.count) {
+        row_sum_pack(&u->rows, sum);
+        if (u->keep) mem_drop(sum, range.end * sizeof *sum);
+        reduce_start(u->r, &u->tasks[part], u->rows.packed, u->rows.count * u->rows.width);
+    } else if (u->r)
+        reduce_start_at(u->r, &u->tasks[part], sum + range.begin, range.end - range.begin, range.begin);
     u->next_part = part;
     return WR_OK;
 }
@@ -208,15 +262,44 @@ cleanup:
     return status;
 }
 
+/* The norm of the sum, the same bits on every rank whether each has all of it or its own part. */
+static double norm_of_sum(const updater *u) {
+    const size_t me = (size_t)world_rank(u->w), last = (size_t)world_size(u->w) - 1, piece = norm_piece(u->x.n);
+    double squares[NORM_PIECES] = {0};
+    if (!u->keep) return global_norm(u->grads, u->x.n);
+    const float_range own = {u->keep[2 * me], me == last ? u->x.n : u->keep[2 * me + 1] / piece * piece};
+    norm_squares(u->grads + own.begin, own, u->x.n, squares);
+    world_sum(u->w, squares, NORM_PIECES);
+    return norm_of_squares(squares);
+}
+
+/* COLLECTIVE where each rank has its own part: whoever has what is not finite names it. */
+static wr_status check_sum(const updater *u, double norm) {
+    static const char kind[] = "gradient summed over ranks", what[] = "the summed gradient's norm";
+    wr_status status = WR_OK;
+    size_t at;
+    if (isfinite(norm)) return WR_OK;
+    if (u->keep) {
+        if (first_nonfinite(u->x.tensors, u->x.n_tensors, u->grads, &at))
+            status = updater_not_finite(u, u->x, kind, u->grads, what, norm);
+        TRY(world_agree(u->w, status));
+    }
+    status = updater_not_finite(u, u->x, kind, u->grads, what, norm);
+cleanup:
+    return status;
+}
+
 wr_status updater_reduce(updater *u, wr_status mine, double *norm) {
     wr_status status = WR_OK;
     if (mine >= 0) mine = start_rest(u);
     TRY(u->r ? reducer_finish(u->r, mine) : mine);
     u->grads = u->tree.level[0];
-    *norm = global_norm(
-        u->grads, u->x.n); /* the sum has the same bits on every rank, so every rank comes to the same answer here */
-    if (!isfinite(*norm))
-        TRY(updater_not_finite(u, u->x, "gradient summed over ranks", u->grads, "the summed gradient's norm", *norm));
+    if (u->r && u->rows.count) {
+        const size_t *keep = u->keep ? u->keep + 2 * (size_t)world_rank(u->w) : (const size_t[]){0, u->x.n};
+        row_sum_unpack(&u->rows, u->grads, keep[0], keep[1]);
+    }
+    *norm = norm_of_sum(u); /* the same bits on every rank, so every rank comes to the same answer here */
+    TRY(check_sum(u, *norm));
 cleanup:
     return status;
 }
@@ -227,11 +310,7 @@ void updater_times(const updater *u, double *busy_s, double *waited_s) {
 }
 
 void updater_apply(updater *u, const update_options *o, double norm, double lr) {
-    const size_t ranks = (size_t)world_size(u->w);
     adamw_step(&u->opt, &o->adam, lr, clip_scale(norm, o->grad_clip), u->x, u->grads);
-    for (size_t p = 0; p < ranks && u->opt.n != u->x.n; p++) {
-        const float_range r = moments_range(u->x.n, ranks, p);
-        reduce_bcast(u->w, (int)p, u->x.values + r.begin, r.end - r.begin);
-    }
+    if (u->keep) reduce_gather(u->w, u->x.values, u->bounds);
     model_round_weights(u->m);
 }

@@ -15,6 +15,7 @@
 #include "trainer/gradient_tree.h"
 #include "trainer/optimizer.h"
 #include "trainer/packing/micro_batch_plan.h"
+#include "trainer/row_sum.h"
 
 typedef struct update_options {
     adamw_options adam;
@@ -23,10 +24,12 @@ typedef struct update_options {
     bool same_bits;        /* `parts` shares a step, on any number of ranks up to that, give the same bits */
     size_t parts;          /* a power of two */
     bool zero;             /* each rank has the moments of a range, and updates that (ZeRO-1) */
+    bool autotune;         /* slice and depth of the sum are measured, where they are not given */
 } update_options;
 /* Of update_options, but for --lr, of which each command has its own. */
 extern const option_spec optimizer_rows[]; /* --weight-decay --beta1 --beta2 --eps --grad-clip */
-/* --reduce-slice --reduce-depth --reduce-dtype --overlap --same-bits-any-ranks --same-bits-parts --zero */
+/* --reduce-slice --reduce-depth --reduce-dtype --overlap --autotune-comm --same-bits-any-ranks --same-bits-parts
+ * --zero */
 extern const option_spec reduce_rows[];
 /* WR_E_USAGE: parts that are no power of two, or fewer than ranks. LOCAL. */
 wr_status update_options_check(const update_options *o, const world *w);
@@ -37,13 +40,18 @@ typedef struct updater {
     world *w;
     model *m;     /* this rank's copy; not owned */
     trainables x; /* what is trained: the model's parameters, or its adapters */
-    float *grads; /* (x.n) where the backward pass of the current share adds to; after updater_reduce the step's sum */
+    float *
+        grads; /* (x.n) where the backward pass of the current share adds to; after updater_reduce the step's sum (sharded: its range of it, and zeros) */
     adamw opt;
+    size_t *keep, *bounds; /* sharded: what of the sum each rank gets, as reduce_options has it, and (ranks + 1) where
+                              their moments begin; else NULL */
+    size_t slice, depth;   /* updater_tune's; 0: none */
     /* of the step */
     size_t shares;    /* in all */
     share_range mine; /* this rank's */
     /* its own */
     gradient_tree tree;
+    row_sum rows; /* of the embedding; nothing where it is not trained */
     double *sums; /* (shares, UPDATE_SUMS) */
     reducer *r;   /* NULL: one rank, or no step yet */
     reduce_options made_with;
@@ -56,8 +64,16 @@ typedef struct updater {
 wr_status updater_create(world *w, model *m, bool shard, updater *out);
 void updater_free(updater *u); /* COLLECTIVE after a step. Of one that is all zero, too */
 
+/* COLLECTIVE. Where o asks for it: comm_tune's choice for the run in the folder `run`, for all its steps. */
+wr_status updater_tune(updater *u, const update_options *o, const char *run);
+
 /* COLLECTIVE. Before a step: `shares` and `mine` are then those of o. WR_E_NOMEM. */
 wr_status updater_begin(updater *u, const update_options *o);
+/* Of a model whose embedding gets no gradient but from its tokens (HEAD_SCORE), once each step: only rows that any rank
+ * touches are then summed over ranks. No bit depends on it. updater_touch, LOCAL: the tokens of this rank's records, all
+ * of them; then updater_rows, COLLECTIVE: WR_E_NOMEM. */
+void updater_touch(updater *u, const int32_t *ids, size_t n);
+wr_status updater_rows(updater *u);
 /* LOCAL. The next of this rank's shares: u->grads is its gradient, zeroed. */
 void updater_share(updater *u);
 /* LOCAL. What the backward pass of a micro-batch is to tell of its parts; `last`: the share's last micro-batch. NULL:

@@ -43,6 +43,15 @@ stopped_at() {
     wr 2 $dpo --zero 1 --overlap off --out dpo-shared
     ok "dpo online: --zero 1 has the bits of --zero 0" same_run dpo dpo-shared
 
+    ok "--autotune-comm on 2 ranks" wr 2 train reward $small --steps 6 --autotune-comm --zero 1 --out tuned
+    ok "--autotune-comm: its choice is told" says log.txt "gradient sums: slices of" "the fastest"
+    ok "--autotune-comm: the bits without it" same_run all-2 tuned
+    wr 2 train reward $small --steps 6 --autotune-comm --out tuned --resume
+    ok "--autotune-comm --resume: the choice of the run" says log.txt "gradient sums: slices of" "as tuned/comm.json has it"
+    echo '{"ranks":2}' >tuned/comm.json
+    ok "--autotune-comm: a file that is none of its is named" code 1 wr 2 train reward $small --steps 6 --autotune-comm --out tuned --resume
+    ok "--autotune-comm: what to do about it" says log.txt "tuned/comm.json" "remove it"
+
     long="train reward $small --same-bits-any-ranks --steps 40"
     wr 2 $long --out whole
     stopped_at 3 3 $long --zero 1 --out from-3

@@ -136,6 +136,43 @@ static void test_overlap(void **state) {
     model_free(m);
 }
 
+/* The embedding's rows that some rank's tokens touch, summed alone, have the bits of the whole table's sum; with shared
+ * moments each rank has its range of it. */
+static void test_rows(void **state) {
+    (void)state;
+    model *m = small_model();
+    const size_t n = model_trainables(m).n, me = (size_t)world_rank(the_world), width = m->config.C;
+    float *whole = malloc(n * sizeof *whole);
+    updater u;
+    double norm, norm_before = 0;
+    for (int way = 0; way < 6; way++) {
+        const update_options o = {.reduce = {.background = way % 2, .slice = 100}};
+        CHECK(updater_create(the_world, m, way >= 4, &u) == WR_OK);
+        for (int again = 0; again < 2; again++) {
+            CHECK(updater_begin(&u, &o) == WR_OK);
+            updater_share(&u);
+            rng r = rng_make(SEED, RNG_TEST, 7, me, 0);
+            for (size_t i = VOCABULARY * width; i < n; i++) u.grads[i] = (float)rng_normal(&r);
+            for (size_t k = 0; k < 9; k++) {
+                const int32_t id = (int32_t)(rng_below(&r, 5) + 7 * me);
+                for (size_t i = 0; i < width; i++)
+                    u.grads[(size_t)id * width + i] -= i % 3 ? (float)rng_normal(&r) : 0.0f;
+                if (way >= 2) updater_touch(&u, &id, 1);
+            }
+            if (way >= 2) CHECK(updater_rows(&u) == WR_OK);
+            CHECK(world_size(the_world) == 1 || (u.rows.count > 0) == (way >= 2));
+            CHECK(updater_reduce(&u, WR_OK, &norm) == WR_OK);
+            if (way == 0) memcpy(whole, u.grads, n * sizeof *whole), norm_before = norm;
+            const size_t from = u.keep ? u.keep[2 * me] : 0, to = u.keep ? u.keep[2 * me + 1] : n;
+            CHECK(norm == norm_before && memcmp(whole + from, u.grads + from, (to - from) * sizeof *whole) == 0);
+            for (size_t i = 0; i < n; i++) CHECK((i >= from && i < to) || u.grads[i] == 0);
+        }
+        updater_free(&u);
+    }
+    free(whole);
+    model_free(m);
+}
+
 static void test_not_finite(void **state) {
     (void)state;
     model *m = small_model();
@@ -165,7 +202,8 @@ int main(int argc, char **argv) {
         return 1;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_ranks), cmocka_unit_test(test_parts),
-                                       cmocka_unit_test(test_overlap), cmocka_unit_test(test_not_finite)};
+                                       cmocka_unit_test(test_overlap), cmocka_unit_test(test_rows),
+                                       cmocka_unit_test(test_not_finite)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     world_free(the_world);
     return failed != 0;
