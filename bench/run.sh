@@ -40,6 +40,10 @@ shared=${WILDREWARD_SHARED:-../shared}/data
 
 # Encoding real chats with a 32k byte-level BPE (Qwen2's pattern), one thread each, in turn; both print CPU time.
 echo
+echo "=== ranks"
+bench/scaling.sh || failed=1
+
+echo
 echo "=== tokenizer"
 tokenizer_ratio() {
     local python=$WILDREWARD_PEERS_PYTHON hf=bench/peers/tokenizer_hf.py text=$out/chats.txt vocabulary=$out/tokenizer-32k ours theirs
