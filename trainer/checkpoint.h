@@ -34,6 +34,9 @@ typedef struct run_dir run_dir;
 wr_status run_open(world *w, const char *dir, bool resume, const run_terms *terms, run_dir **out);
 void run_close(run_dir *r);
 const char *run_path(const run_dir *r);
+/* Is the folder still this process's (base/folder_lock.h)? Before something gets its final name. Ranks other than 0
+ * do not know. LOCAL, thread-safe. */
+wr_status run_check(const run_dir *r);
 /* Rank 0: appends a JSON line to metrics.jsonl. Others: no-op. */
 wr_status run_metrics(run_dir *r, const strbuf *json_line);
 

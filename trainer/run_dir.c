@@ -1,8 +1,8 @@
 /* The run directory: lock, config.yaml, metrics.jsonl. Rank 0 touches the files; the others know the path. */
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "trainer/checkpoint.h"
@@ -13,42 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 struct run_dir {
     char path[PATH_CAP], metrics[PATH_CAP];
     char *config;
-    int lock; /* descriptor, -1 on ranks other than 0 */
+    folder_lock *lock; /* NULL on ranks other than 0 */
     bool root, resumed;
 };
 
 const char *run_path(const run_dir *r) { return r->path; }
 
-/* flock belongs to the open file: the kernel lets go of it when the process dies, however it dies, so a stale lock
- * cannot be. A requeued job may meet its dying predecessor: with resume a few seconds' patience. */
-static wr_status take_lock(run_dir *r, const char *host) {
-    char path[PATH_CAP], line[320];
-    wr_status status = path_join(path, r->path, "lock");
-    if (status < 0) return status;
-    r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (r->lock < 0) return wr_fail(WR_E_IO, "%s: %s", path, strerror(errno));
-    int tries = r->resumed ? 30 : 1;
-    while (lock_take(r->lock, r->path) == LOCK_BUSY) {
-        if (--tries <= 0) {
-            ssize_t n = pread(r->lock, line, sizeof line - 1, 0);
-            line[n > 0 ? n : 0] = 0;
-            line[strcspn(line, "\n")] = 0;
-            return wr_fail(WR_E_USAGE, "%s: in use by %s; wait for it, stop it, or give another --out", r->path,
-                           line[0] ? line : "another process");
-        }
-        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-    }
-    int n = snprintf(line, sizeof line, "process %ld on %.200s\n", (long)getpid(), host);
-    if (ftruncate(r->lock, 0) != 0 || pwrite(r->lock, line, (size_t)n, 0) != n)
-        return wr_fail(WR_E_IO, "%s: %s", path, strerror(errno));
-    return WR_OK;
-}
+wr_status run_check(const run_dir *r) { return folder_lock_check(r->lock); }
 
 static wr_status write_config(const run_dir *r) {
     char path[PATH_CAP];
@@ -137,14 +113,14 @@ static wr_status refuse_foreign(const run_dir *r) {
     return WR_OK;
 }
 
-static wr_status open_root(run_dir *r, const char *host) {
+static wr_status open_root(run_dir *r) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     char **names = NULL;
     size_t n = 0;
     TRY(refuse_foreign(r));
     TRY(dir_make(r->path));
-    TRY(take_lock(r, host));
+    TRY(folder_lock_take(r->path, r->resumed, &r->lock)); /* resumed: a requeued job may meet its dying predecessor */
     TRY(path_join(path, r->path, "checkpoints"));
     TRY(dir_make(path));
     TRY(dir_list(path, "step-", "", &names, &n));
@@ -173,7 +149,6 @@ wr_status run_open(world *w, const char *dir, bool resume, const run_terms *term
     run_dir *r = mem_calloc(1, sizeof *r);
     *out = NULL;
     if (r) {
-        r->lock = -1;
         r->root = world_rank(w) == 0;
         r->resumed = resume;
         r->config = config.failed ? NULL : mem_strdup(strbuf_str(&config));
@@ -185,7 +160,7 @@ wr_status run_open(world *w, const char *dir, bool resume, const run_terms *term
     else {
         snprintf(r->path, sizeof r->path, "%s", dir);
         path_join(r->metrics, dir, "metrics.jsonl");
-        if (r->root) status = open_root(r, world_host(w));
+        if (r->root) status = open_root(r);
     }
     TRY(world_agree(w, status));
     *out = r;
@@ -198,14 +173,15 @@ cleanup:
 
 void run_close(run_dir *r) {
     if (!r) return;
-    if (r->lock >= 0) close(r->lock);
+    folder_lock_free(r->lock);
     free(r->config);
     free(r);
 }
 
 wr_status run_metrics(run_dir *r, const strbuf *json_line) {
     if (!r->root) return WR_OK;
-    wr_status status = strbuf_status(json_line);
+    wr_status status = run_check(r);
+    if (status >= 0) status = strbuf_status(json_line);
     return status < 0 ? status : file_append_line(r->metrics, strbuf_str(json_line));
 }
 

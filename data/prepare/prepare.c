@@ -232,9 +232,9 @@ static bool worth_keeping(const job *j) {
 }
 
 wr_status prepare_run(const prepare_options *o, world *w) {
-    job j = {.c = {.o = o, .w = w && world_size(w) > 1 ? w : NULL, .root = !w || world_rank(w) == 0, .dir.lock = -1}};
+    job j = {.c = {.o = o, .w = w && world_size(w) > 1 ? w : NULL, .root = !w || world_rank(w) == 0}};
     wr_status status = run(&j);
-    if (j.c.root && j.c.dir.lock >= 0) {
+    if (j.c.root && j.c.dir.lock) {
         const bool go_on = j.ours && status < 0 && !j.complete && worth_keeping(&j);
         if (go_on) log_info("prepare: what is done is kept in %s; run the same command to continue", j.c.dir.partial);
         prepare_dir_close(&j.c.dir, go_on || !j.ours);

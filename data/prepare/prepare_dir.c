@@ -2,24 +2,18 @@
 
 #include "base/hash.h"
 #include "base/json.h"
-#include "base/lock.h"
 #include "base/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-enum { LOCK_TRIES = 30 }; /* of 0.1 s: a killed run's last process may still be on its way out */
 
 wr_status prepare_dir_name(const char *out, prepare_dir *d) {
     wr_status status = WR_OK;
     size_t length = strlen(out);
-    *d = (prepare_dir){.lock = -1};
+    *d = (prepare_dir){0};
     struct stat info;
     while (length > 1 && out[length - 1] == '/') length--;
     if (length == 0 || length + 64 > PATH_CAP) return wr_fail(WR_E_USAGE, "--out: the path is empty or too long");
@@ -158,49 +152,11 @@ cleanup:
     return status;
 }
 
-/* flock belongs to the open file: the kernel lets go of it when the process dies, however it dies. The one who had it
- * may have removed the folder while we waited: then we hold the lock of nothing, and ask again. */
-static wr_status try_lock(prepare_dir *d, const char *path, bool *got) {
-    struct stat mine, named;
-    *got = false;
-    wr_status status = dir_make(d->partial);
-    if (status < 0) return status;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) return wr_fail(WR_E_IO, "%s: %s", path, strerror(errno));
-    if (lock_take(fd, d->partial) == LOCK_BUSY) {
-        close(fd);
-        return WR_OK;
-    }
-    if (fstat(fd, &mine) != 0 || stat(path, &named) != 0 || mine.st_ino != named.st_ino) {
-        close(fd);
-        return WR_OK;
-    }
-    d->lock = fd;
-    *got = true;
-    return WR_OK;
-}
-
+/* A killed run's last process may still be on its way out, and may remove the folder. */
 wr_status prepare_dir_lock(prepare_dir *d) {
     wr_status status = WR_OK;
-    char path[PATH_CAP], line[128] = "";
-    bool got = false;
     TRY(check_partial(d));
-    TRY(path_join(path, d->partial, "lock"));
-    for (int i = 0; i < LOCK_TRIES && !got; i++) {
-        if (i) nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-        TRY(try_lock(d, path, &got));
-    }
-    if (!got) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : 0;
-        if (fd >= 0) close(fd);
-        line[n > 0 ? n : 0] = '\0';
-        TRY(wr_fail(WR_E_USAGE, "%s: %s is preparing into it; wait for it, stop it, or give another --out", d->partial,
-                    line[0] ? line : "another process"));
-    }
-    int n = snprintf(line, sizeof line, "process %ld", (long)getpid());
-    if (ftruncate(d->lock, 0) != 0 || pwrite(d->lock, line, (size_t)n, 0) != n)
-        TRY(wr_fail(WR_E_IO, "%s: %s", path, strerror(errno)));
+    TRY(folder_lock_take(d->partial, true, &d->lock));
 cleanup:
     return status;
 }
@@ -279,14 +235,15 @@ wr_status prepare_dir_commit(prepare_dir *d) {
     TRY(dir_make(d->work));
     TRY(path_join(path, d->work, "committed"));
     TRY(file_write_atomic(path, hash, strlen(hash)));
+    TRY(folder_lock_check(d->lock));
     TRY(dir_commit(d->result, d->out));
 cleanup:
     return status;
 }
 
 void prepare_dir_close(prepare_dir *d, bool keep) {
-    if (d->lock < 0) return;
+    if (!d->lock) return;
     if (!keep && (prepare_dir_clear(d) < 0 || dir_remove_tree(d->partial) < 0)) log_warn("%s", wr_error());
-    close(d->lock);
-    d->lock = -1;
+    folder_lock_free(d->lock);
+    d->lock = NULL;
 }

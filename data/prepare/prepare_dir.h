@@ -4,11 +4,12 @@
 #define WR_DATA_PREPARE_PREPARE_DIR_H
 
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "data/prepare/prepare.h"
 
 typedef struct prepare_dir {
     char out[PATH_CAP], partial[PATH_CAP], work[PATH_CAP], result[PATH_CAP];
-    int lock; /* descriptor, -1: none */
+    folder_lock *lock; /* NULL: none */
 } prepare_dir;
 
 /* Paths alone: any rank. */
