@@ -73,6 +73,13 @@ void mem_drop(void *p, size_t bytes) {
     memset((void *)last, 0, end - last);
 }
 
+void mem_copy(void *to, const void *from, size_t bytes) {
+    enum { BLOCK = 1 << 22 };
+#pragma omp parallel for schedule(static) if (bytes > BLOCK)
+    for (size_t at = 0; at < bytes; at += BLOCK)
+        memcpy((char *)to + at, (const char *)from + at, bytes - at < BLOCK ? bytes - at : BLOCK);
+}
+
 char *mem_strndup(const char *s, size_t n) {
     if (n == SIZE_MAX) {
         return exhausted(n, 1);

@@ -16,6 +16,8 @@ void *mem_aligned(size_t count, size_t size);
 void *mem_untouched(size_t count, size_t size);
 /* Zeroes bytes of memory that one of these gave; whole pages take no memory until they are written again. */
 void mem_drop(void *p, size_t bytes);
+/* memcpy by all threads: of new memory most of the time goes into its pages. */
+void mem_copy(void *to, const void *from, size_t bytes);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 

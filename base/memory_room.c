@@ -1,4 +1,4 @@
-#include "cli/memory_room.h"
+#include "base/memory_room.h"
 
 #include "base/file.h"
 

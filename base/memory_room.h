@@ -1,7 +1,7 @@
 /* How much memory this process may still take: what the machine has left, and what the control groups above the process
  * (a batch system's job, a container) leave of their limits. LOCAL. */
-#ifndef WR_CLI_MEMORY_ROOM_H
-#define WR_CLI_MEMORY_ROOM_H
+#ifndef WR_BASE_MEMORY_ROOM_H
+#define WR_BASE_MEMORY_ROOM_H
 
 #include <stdint.h>
 

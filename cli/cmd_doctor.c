@@ -4,7 +4,7 @@
 #include "cli/core_use.h"
 #include "cli/library_env.h"
 #include "cli/machine.h"
-#include "cli/memory_room.h"
+#include "base/memory_room.h"
 #include "cli/version.h"
 #include "model/kernels/blas_library.h"
 #include "model/kernels/onednn_library.h"

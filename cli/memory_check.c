@@ -1,7 +1,7 @@
 #include "cli/memory_check.h"
 
 #include "base/strbuf.h"
-#include "cli/memory_room.h"
+#include "base/memory_room.h"
 
 #include <math.h>
 #include <string.h>

@@ -96,6 +96,33 @@ void world_free(world *w) {
     free(w);
 }
 
+wr_status world_part(world *w, int ranks, world **out) {
+    wr_status status = WR_OK;
+    const bool in = w->rank < ranks;
+    *out = NULL;
+    world *part = mem_calloc(1, sizeof *part);
+    TRY(world_agree(w, part ? WR_OK : WR_E_NOMEM));
+    *part = *w;
+    MPI_Comm_split(w->comm, in ? 0 : MPI_UNDEFINED, w->rank, &part->comm);
+    if (!in) goto cleanup;
+    MPI_Comm_split_type(part->comm, MPI_COMM_TYPE_SHARED, w->rank, MPI_INFO_NULL, &part->local);
+    MPI_Comm_size(part->comm, &part->size);
+    MPI_Comm_rank(part->local, &part->local_rank);
+    MPI_Comm_size(part->local, &part->local_size);
+    *out = part;
+    part = NULL;
+cleanup:
+    free(part);
+    return status;
+}
+
+void world_part_free(world *part) {
+    if (!part) return;
+    MPI_Comm_free(&part->local);
+    MPI_Comm_free(&part->comm);
+    free(part);
+}
+
 void world_abort(world *w, int code) {
     (void)w;
     MPI_Abort(MPI_COMM_WORLD, code);

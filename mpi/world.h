@@ -16,6 +16,10 @@ typedef struct world world;
 wr_status world_create(int *argc, char ***argv, world **out);
 void world_free(world *w);            /* COLLECTIVE: MPI_Finalize */
 void world_abort(world *w, int code); /* LOCAL: MPI_Abort; only for errors that cannot be agreed upon */
+/* COLLECTIVE. The first `ranks` ranks of w as a world with communicators of its own; all of them: for a second thread of
+ * every rank, which agrees and sends beside the first. *out of the others is NULL. WR_E_NOMEM. */
+wr_status world_part(world *w, int ranks, world **out);
+void world_part_free(world *part); /* COLLECTIVE over its ranks. NULL is fine */
 int world_rank(const world *w);
 int world_size(const world *w);
 int world_local_rank(const world *w); /* among the ranks of this host */

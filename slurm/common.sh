@@ -84,6 +84,12 @@ run_ranks() {
     if [ -z "${OMP_NUM_THREADS:-}" ] && [ -n "${SLURM_CPUS_PER_TASK:-}" ]; then
         export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
     fi
+    # When the job ends, for --stop-before-time-limit: older Slurm does not set it.
+    if [ -n "${SLURM_JOB_ID:-}" ] && [ -z "${SLURM_JOB_END_TIME:-}" ]; then
+        local end
+        end=$(squeue -h -j "$SLURM_JOB_ID" -o %e 2>/dev/null)
+        [ -n "$end" ] && end=$(date -d "$end" +%s 2>/dev/null) && export SLURM_JOB_END_TIME=$end
+    fi
     # shellcheck disable=SC2206  # a launcher and its options
     local launcher_words=(${WILDREWARD_LAUNCHER:-mpirun --bind-to none})
     # A rank that waits in a collective must not take a core from one that works, where ranks outnumber cores.

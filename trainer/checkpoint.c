@@ -1,14 +1,13 @@
+/* Checkpoints, read: the newest whole one is found by rank 0 and told to all. Writing: checkpoint_write.c. */
 #include "trainer/checkpoint.h"
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/mem.h"
-#include "text/chat/chat_source.h"
 #include "model/weights/lora.h"
 #include "model/weights/safetensors.h"
 #include "mpi/reduce.h"
+#include "trainer/checkpoint_write.h"
 #include "trainer/moments_ranks.h"
-#include "trainer/replicas.h"
 #include "trainer/state_file.h"
 
 #include <stdio.h>
@@ -33,156 +32,6 @@ static wr_status own_read(const char *dir, const model *m, float *out) {
 cleanup:
     return status;
 }
-
-static int by_step(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Steps of the complete checkpoints of `folder`, ascending. */
-static wr_status list_steps(const char *folder, int64_t **steps, size_t *n) {
-    wr_status status = WR_OK;
-    char **names = NULL;
-    size_t count = 0;
-    *steps = NULL;
-    *n = 0;
-    TRY(dir_list(folder, "step-", "", &names, &count));
-    *steps = mem_calloc(count + 1, sizeof **steps);
-    TRY_ALLOC(*steps);
-    for (size_t i = 0; i < count; i++) {
-        char *end;
-        long long step = strtoll(names[i] + 5, &end, 10);
-        if (names[i][5] && !*end && step >= 0) (*steps)[(*n)++] = step;
-    }
-    qsort(*steps, *n, sizeof **steps, by_step);
-cleanup:
-    if (names) names_free(names, count);
-    return status;
-}
-
-/* --- writing --------------------------------------------------------------------------------------------------------
- */
-
-static wr_status write_state(const char *dir, world *w, run_dir *r, const adamw *opt, const checkpoint_state *state) {
-    state_numbers n = {.optimizer_steps = opt->t, .ranks = world_size(w)};
-    wr_status status = run_metrics_so_far(r, &n.metrics_bytes, n.metrics_hash);
-    return status < 0 ? status : state_write(dir, &n, state);
-}
-
-/* A checkpoint without a state is none: it neither counts among those kept nor is it removed. */
-static bool has_state(const char *folder, int64_t step) {
-    char name[64], path[PATH_CAP];
-    snprintf(name, sizeof name, "step-%lld/state.json", (long long)step);
-    return path_join(path, folder, name) >= 0 && file_exists(path);
-}
-
-static wr_status remove_old(const char *folder, int keep) {
-    wr_status status = WR_OK;
-    int64_t *steps = NULL;
-    size_t n = 0;
-    char path[PATH_CAP], name[40];
-    TRY(list_steps(folder, &steps, &n));
-    size_t whole = 0;
-    for (size_t i = 0; i < n; i++)
-        if (has_state(folder, steps[i])) steps[whole++] = steps[i];
-    n = whole;
-    for (size_t i = 0; i + (size_t)(keep > 0 ? keep : 1) < n; i++) {
-        /* Renamed first, so that a half-removed one never has a checkpoint's name. */
-        char doomed[PATH_CAP];
-        snprintf(name, sizeof name, "step-%lld", (long long)steps[i]);
-        TRY(path_join(path, folder, name));
-        snprintf(name, sizeof name, "tmp-step-%lld", (long long)steps[i]);
-        TRY(path_join(doomed, folder, name));
-        TRY(dir_remove_tree(doomed));
-        if (rename(path, doomed) != 0) TRY(wr_fail(WR_E_IO, "%s: cannot be removed", path));
-        TRY(dir_remove_tree(doomed));
-    }
-cleanup:
-    free(steps);
-    return status;
-}
-
-static wr_status save_adapter(const model *m, const char *dir, const save_options *o) {
-    wr_status status = WR_OK;
-    char path[PATH_CAP];
-    TRY(dir_make(dir));
-    TRY(lora_save(m, dir, o->base));
-    if (o->template_text) {
-        TRY(path_join(path, dir, "template.txt"));
-        TRY(file_write_atomic(path, o->template_text, strlen(o->template_text)));
-    }
-cleanup:
-    return status;
-}
-
-static wr_status save_weights(const model *m, const char *dir, const checkpoint_state *state, const save_options *o,
-                              precision stored) {
-    const model_provenance p = {state->terms->hash, state->data_hash, state->parent_hash, o->template_text};
-    wr_status status = WR_OK;
-    TRY(dir_make(dir));
-    TRY(model_save(m, dir, o->tokenizer_dir, &p, stored));
-    if (o->chat_template) TRY(chat_source_write(dir, o->chat_template));
-cleanup:
-    return status;
-}
-
-/* A checkpoint on its way; rank 0's. */
-typedef struct saving {
-    char folder[PATH_CAP], tmp[PATH_CAP], final[PATH_CAP];
-} saving;
-
-static wr_status save_begin(run_dir *r, const model *m, const checkpoint_state *state, const save_options *o,
-                            saving *s) {
-    wr_status status = WR_OK;
-    char name[40], path[PATH_CAP];
-    TRY(path_join(s->folder, run_path(r), "checkpoints"));
-    snprintf(name, sizeof name, "tmp-step-%lld", (long long)state->step);
-    TRY(path_join(s->final, s->folder, name + 4));
-    TRY(path_join(s->tmp, s->folder, name));
-    TRY(dir_remove_tree(s->tmp));
-    TRY(dir_make(s->tmp));
-    TRY(path_join(path, s->tmp, m->lora ? "adapter" : "model"));
-    TRY(m->lora ? save_adapter(m, path, o) : save_weights(m, path, state, o, PRECISION_F32));
-cleanup:
-    return status;
-}
-
-static wr_status save_end(world *w, run_dir *r, const adamw *opt, const checkpoint_state *state, const save_options *o,
-                          const saving *s) {
-    wr_status status = WR_OK;
-    char path[PATH_CAP];
-    TRY(path_join(path, s->tmp, "config.yaml"));
-    TRY(file_write_atomic(path, state->terms->config_yaml, strlen(state->terms->config_yaml)));
-    TRY(write_state(s->tmp, w, r, opt, state));
-    TRY(dir_commit(s->tmp, s->final));
-    TRY(remove_old(s->folder, o->keep));
-cleanup:
-    return status;
-}
-
-wr_status checkpoint_save(world *w, run_dir *r, const model *m, const adamw *opt, const checkpoint_state *state,
-                          const save_options *o) {
-    wr_status status = WR_OK;
-    const bool root = world_rank(w) == 0;
-    const size_t of = model_trainables(m).n;
-    saving s = {0};
-    TRY(replicas_equal(w, m, opt->n == of ? opt : NULL));
-    if (root) status = save_begin(r, m, state, o, &s);
-    status = moments_save(w, s.tmp, opt, of, status);
-    if (root && status >= 0) status = save_end(w, r, opt, state, o, &s);
-    if (root && status < 0 && s.tmp[0]) {
-        char *message = mem_strdup(wr_error()); /* the clean-up's own failure would hide the cause */
-        dir_remove_tree(s.tmp);
-        if (message) wr_fail(status, "%s", message);
-        free(message);
-    }
-    status = world_agree(w, status);
-cleanup:
-    return wr_context(status, "checkpoint of step %lld", (long long)state->step);
-}
-
-/* --- reading ---------------------------------------------------------------------------------------------------------
- */
 
 /* What rank 0 tells the others; plain bytes of one program. */
 typedef struct shared_state {
@@ -255,7 +104,7 @@ static wr_status find_whole(run_dir *r, const char *folder, const model *m, chec
     int64_t *steps = NULL;
     size_t n = 0;
     bool something = false;
-    TRY(list_steps(folder, &steps, &n));
+    TRY(checkpoint_steps(folder, &steps, &n));
     for (size_t i = n; i-- > 0 && !shared->found;) {
         snprintf(name, sizeof name, "step-%lld", (long long)steps[i]);
         TRY(path_join(dir, folder, name));
@@ -320,39 +169,4 @@ cleanup:
     strbuf_free(&bytes);
     strbuf_free(&machine);
     return status;
-}
-
-/* Saves under a temporary name first. `adapter`: the adapters, not the weights. */
-static wr_status save_final(run_dir *r, const model *m, const char *name, const checkpoint_state *state,
-                            const save_options *o, bool adapter) {
-    wr_status status = WR_OK;
-    char tmp[PATH_CAP] = "", final[PATH_CAP], tmp_name[32];
-    snprintf(tmp_name, sizeof tmp_name, "tmp-%s", name);
-    TRY(path_join(tmp, run_path(r), tmp_name));
-    TRY(path_join(final, run_path(r), name));
-    TRY(dir_remove_tree(tmp));
-    TRY(adapter ? save_adapter(m, tmp, o) : save_weights(m, tmp, state, o, o->stored));
-    TRY(dir_commit(tmp, final));
-    log_info("%s: saved after step %lld", final, (long long)state->step);
-cleanup:
-    return status;
-}
-
-wr_status run_save_best(world *w, run_dir *r, const model *m, const checkpoint_state *state, const save_options *o) {
-    const wr_status status = world_rank(w) == 0 ? save_final(r, m, "best", state, o, m->lora != NULL) : WR_OK;
-    return world_agree(w, status);
-}
-
-wr_status run_save_model(world *w, run_dir *r, model *m, const checkpoint_state *state, const save_options *o) {
-    wr_status status = WR_OK;
-    if (world_rank(w) == 0) {
-        if (m->lora) {
-            TRY(save_final(r, m, "adapter", state, o, true));
-            if (!o->merge) goto cleanup;
-            TRY(lora_merge(m));
-        }
-        TRY(save_final(r, m, "model", state, o, false));
-    }
-cleanup:
-    return world_agree(w, status);
 }

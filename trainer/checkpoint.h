@@ -47,8 +47,11 @@ void run_config_hash(const char *config_yaml, const char *const *skip, char out[
  * (both after a resume has been checked), unless the one that is there is all that tells what the checkpoint was begun
  * with. Others: no-op. */
 wr_status run_rewind(run_dir *r, uint64_t bytes, const char *hash, bool keep_config);
-/* Rank 0: bytes of metrics.jsonl, which are safely on disk when this returns, and their hash. Others: 0. */
-wr_status run_metrics_so_far(run_dir *r, uint64_t *bytes, char hash[33]);
+/* Rank 0: bytes of metrics.jsonl, now. Others: 0. */
+wr_status run_metrics_bytes(const run_dir *r, uint64_t *bytes);
+/* Rank 0: its first `bytes` are safely on disk when this returns, and hash is theirs. Others: no-op. Thread-safe beside
+ * run_metrics. */
+wr_status run_metrics_settle(const run_dir *r, uint64_t bytes, char hash[33]);
 
 typedef struct checkpoint_state {
     int64_t step;  /* steps done */

@@ -85,6 +85,26 @@ cleanup:
     return status;
 }
 
+wr_status moments_save_own(const char *dir, const adamw *a, size_t of, size_t ranks, size_t rank) {
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    if (a->n == of) {
+        if (rank > 0) return WR_OK;
+        TRY(name_file(dir, 0, path));
+        return moments_write(path, a, of);
+    }
+    for (size_t i = rank * PIECES; i < (rank + 1) * PIECES; i++) {
+        const float_range r = piece_at(of, ranks, i);
+        if (r.begin == r.end && i) continue;
+        const adamw piece = {
+            .m = a->m + (r.begin - a->begin), .v = a->v + (r.begin - a->begin), .begin = r.begin, .n = r.end - r.begin};
+        TRY(name_file(dir, i, path));
+        TRY(moments_write(path, &piece, of));
+    }
+cleanup:
+    return status;
+}
+
 /* The files of moments in a folder, in their order. */
 static wr_status list_files(const char *dir, char ***paths, size_t *n) {
     wr_status status = WR_OK;

@@ -195,21 +195,29 @@ static wr_status hash_beginning(const char *path, uint64_t bytes, char out[HASH_
     return WR_OK;
 }
 
-wr_status run_metrics_so_far(run_dir *r, uint64_t *bytes, char hash[HASH_HEX]) {
+wr_status run_metrics_bytes(const run_dir *r, uint64_t *bytes) {
+    struct stat st;
     *bytes = 0;
+    if (!r->root) return WR_OK;
+    if (stat(r->metrics, &st) == 0)
+        *bytes = (uint64_t)st.st_size;
+    else if (errno != ENOENT)
+        return wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(errno));
+    return WR_OK;
+}
+
+wr_status run_metrics_settle(const run_dir *r, uint64_t bytes, char hash[HASH_HEX]) {
     hash[0] = 0;
     if (!r->root) return WR_OK;
-    struct stat st = {0};
     int fd = open(r->metrics, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT) return wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(errno));
     if (fd >= 0) {
-        bool ok = fsync(fd) == 0 && fstat(fd, &st) == 0;
-        int code = errno;
+        const bool ok = fsync(fd) == 0;
+        const int code = errno;
         close(fd);
         if (!ok) return wr_fail(WR_E_IO, "%s: %s", r->metrics, strerror(code));
     }
-    *bytes = (uint64_t)st.st_size;
-    return hash_beginning(r->metrics, *bytes, hash);
+    return hash_beginning(r->metrics, bytes, hash);
 }
 
 wr_status run_rewind(run_dir *r, uint64_t bytes, const char *hash, bool keep_config) {

@@ -4,6 +4,7 @@
 #include "trainer/model_card.h"
 #include "trainer/replicas.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,11 @@ static bool is_root(const run_loop *r) { return world_rank(r->w) == 0; }
 static void settle_patience(run_loop *r) {
     const bool enough = is_root(r) && r->o->patience && r->best.since >= r->o->patience;
     r->enough = world_any(r->w, enough);
+}
+
+static wr_status open_limit(run_loop *r) {
+    if (!r->o->stop_before_limit) return WR_OK;
+    return world_agree(r->w, is_root(r) ? time_limit_find(&r->limit) : WR_OK);
 }
 
 static wr_status open_best(run_loop *r) {
@@ -37,7 +43,9 @@ wr_status run_loop_open(run_loop *r) {
     r->how.stored = r->o->save_precision;
     r->how.merge = r->o->lora_merge;
     r->how.keep = r->o->keep;
+    TRY(open_limit(r));
     TRY(run_open(r->w, r->o->out, r->o->resume, r->state.terms, &r->dir));
+    TRY(world_agree(r->w, saver_create(r->w, r->dir, r->o->background_save, &r->saver)));
     TRY(checkpoint_load(r->w, r->dir, r->m, r->opt, &r->state, &found));
     TRY(replicas_equal(r->w, r->m, NULL));
     if (found) r->saved = r->state.step;
@@ -52,11 +60,13 @@ cleanup:
 
 void run_loop_close(run_loop *r) {
     progress_finish(r->bar);
+    saver_free(r->saver);
     run_close(r->dir);
     event_file_close(r->events);
     strbuf_free(&r->state.extra);
     r->bar = NULL;
     r->events = NULL;
+    r->saver = NULL;
     r->dir = NULL;
 }
 
@@ -84,8 +94,23 @@ static wr_status write_metrics(run_loop *r, const strbuf *line) {
 
 static wr_status save(run_loop *r) {
     if (r->saved == r->state.step) return WR_OK;
-    const wr_status status = checkpoint_save(r->w, r->dir, r->m, r->opt, &r->state, &r->how);
+    const wr_status status = saver_save(r->saver, r->m, r->opt, &r->state, &r->how);
     if (status >= 0) r->saved = r->state.step;
+    return status;
+}
+
+/* Before the run ends, or begins what must not be lost: on disk when this returns. */
+static wr_status save_whole(run_loop *r) {
+    const wr_status status = save(r);
+    return status < 0 ? status : saver_wait(r->saver);
+}
+
+/* The run ends for `cause`, which all ranks have; what is trained so far is saved first. */
+static wr_status end_saved(run_loop *r, wr_status cause, const char *why) {
+    wr_status status = WR_OK;
+    TRY(save_whole(r));
+    status = wr_fail(cause, "%s (step %lld is saved)", why, (long long)r->state.step);
+cleanup:
     return status;
 }
 
@@ -134,12 +159,29 @@ static wr_status evaluate_between(run_loop *r) {
         status = evaluated;
         goto cleanup;
     }
-    TRY(save(r));
-    status =
-        wr_fail(evaluated, "%s (step %lld is saved)", why ? why : "an evaluation failed", (long long)r->state.step);
+    status = end_saved(r, evaluated, why ? why : "an evaluation failed");
 cleanup:
     free(why);
     return status;
+}
+
+/* A checkpoint that was being written beside the steps failed: they are not lost where now one can be written. */
+static wr_status after_failed_save(run_loop *r, wr_status cause) {
+    char *why = mem_strdup(wr_error());
+    r->saved = -1;
+    const wr_status status = end_saved(r, cause, why ? why : "a checkpoint could not be written");
+    free(why);
+    return status;
+}
+
+/* wrote: how the save before went, which has ended. */
+static wr_status settle_save(run_loop *r, wr_status wrote) { return wrote < 0 ? after_failed_save(r, wrote) : WR_OK; }
+
+static void tell_saves(const run_loop *r) {
+    const saver_times t = saver_spent(r->saver);
+    if (is_root(r) && t.saves && r->o->background_save)
+        log_info("%s: %lld checkpoints, %.3f s of writing; the steps stood still for %.3f s of them", r->o->out,
+                 (long long)t.saves, t.wrote, t.stood);
 }
 
 /* Of RUN/model, where there is one: adapters need not be merged. */
@@ -154,6 +196,7 @@ static wr_status finish(run_loop *r) {
     wr_status status = WR_OK, evaluated = WR_OK;
     const bool merging = r->m->lora != NULL;
     char *why = NULL;
+    TRY(settle_save(r, saver_wait(r->saver)));
     if (!merging) TRY(run_save_model(r->w, r->dir, r->m, &r->state, &r->how));
     if (r->evaluate && !r->enough) evaluated = evaluate_now(r); /* that it is enough an evaluation of this step said */
     if (evaluated < 0) why = mem_strdup(wr_error());
@@ -214,20 +257,36 @@ static wr_status after_step(run_loop *r) {
     const bool last = step == r->state.steps;
     if (r->evaluate && !last && r->eval_every && step % r->eval_every == 0) TRY(evaluate_between(r));
     /* a step that was skipped has nothing to save, and must not push out what was saved before */
-    if (last || r->enough || (!r->skipped && r->o->checkpoint_every && step % r->o->checkpoint_every == 0))
+    if (last || r->enough || (!r->skipped && r->o->checkpoint_every && step % r->o->checkpoint_every == 0)) {
+        TRY(settle_save(r, saver_next(r->saver)));
         TRY(save(r));
+    }
 cleanup:
     return status;
 }
 
-static wr_status stop_here(run_loop *r) {
+/* why: "by a signal". */
+static wr_status stop_here(run_loop *r, const char *why) {
     wr_status status = WR_OK;
-    TRY(save(r));
-    status =
-        wr_fail(WR_E_INTERRUPTED, "%s: stopped by a signal after step %lld of %lld, all saved; continue with --resume",
-                r->o->out, (long long)r->state.step, (long long)r->state.steps);
+    TRY(settle_save(r, saver_wait(r->saver)));
+    TRY(save_whole(r));
+    status = wr_fail(WR_E_INTERRUPTED, "%s: stopped %s after step %lld of %lld, all saved; continue with --resume",
+                     r->o->out, why, (long long)r->state.step, (long long)r->state.steps);
 cleanup:
     return status;
+}
+
+/* COLLECTIVE. The job ends before another step and a save would. */
+static bool must_end(run_loop *r) {
+    double left = 0;
+    if (!r->o->stop_before_limit) return false;
+    const double save = saver_spent(r->saver).longest;
+    const bool near =
+        is_root(r) && time_limit_near(&r->limit, save, 3 * model_trainables(r->m).n * sizeof(float), &left);
+    if (near)
+        log_info("%s: the job ends in %.0f s; the longest step took %.1f s, the longest save %.1f s", r->o->out, left,
+                 r->limit.longest, save);
+    return world_any(r->w, near);
 }
 
 wr_status run_loop_go(run_loop *r) {
@@ -235,9 +294,12 @@ wr_status run_loop_go(run_loop *r) {
     announce(r);
     if (is_root(r)) r->bar = progress_create(r->name, "steps", (uint64_t)r->state.steps);
     while (r->state.step < r->state.steps && !r->enough) {
-        if (world_stop_agreed(r->w)) return stop_here(r);
+        time_limit_step(&r->limit);
+        if (world_stop_agreed(r->w)) return stop_here(r, "by a signal");
+        if (must_end(r)) return stop_here(r, "before the time limit");
+        TRY(settle_save(r, saver_poll(r->saver)));
         const wr_status did = one_step(r);
-        if (did == WR_E_INTERRUPTED) return stop_here(r);
+        if (did == WR_E_INTERRUPTED) return stop_here(r, "by a signal");
         TRY(did);
         TRY(after_step(r));
     }
@@ -245,7 +307,8 @@ wr_status run_loop_go(run_loop *r) {
         log_info("%s: %s has not been better for %lld evaluations: the run ends after step %lld of %lld", r->o->out,
                  r->best.metric, (long long)r->best.since, (long long)r->state.step, (long long)r->state.steps);
     TRY(finish(r));
-    if (is_root(r) && r->best.step >= 0)
+    tell_saves(r);
+    if (is_root(r) && r->best.metric && r->best.step >= 0)
         log_info("%s/best: the model after step %lld, %s %.6g", r->o->out, (long long)r->best.step, r->best.metric,
                  r->best.value);
 cleanup:

@@ -7,7 +7,8 @@
  *   stop? ─► step N ─► metrics line ─► evaluation every … ─► checkpoint every … ┘ ─► model ─► last evaluation
  *     └─► checkpoint, WR_E_INTERRUPTED (exit code 75)
  *
- * All ranks agree at each arrow; rank 0 alone touches files. COLLECTIVE but for run_loop_close. */
+ * Checkpoints are written beside the steps that follow (trainer/saver.h). All ranks agree at each arrow; rank 0 alone
+ * touches files, and writers. COLLECTIVE. */
 #ifndef WR_TRAINER_RUN_LOOP_H
 #define WR_TRAINER_RUN_LOOP_H
 
@@ -17,6 +18,8 @@
 #include "trainer/checkpoint.h"
 #include "trainer/event_file.h"
 #include "trainer/run_options.h"
+#include "trainer/saver.h"
+#include "trainer/time_limit.h"
 
 enum { RUN_NOTE = 96 };
 
@@ -41,7 +44,9 @@ typedef struct run_loop {
     wr_status (*evaluate)(void *context, json_writer *line, bool *nothing);
     /* its own; on entry zero */
     run_dir *dir;
-    int64_t saved;    /* step of the newest checkpoint, -1: none */
+    saver *saver;
+    time_limit limit; /* rank 0 */
+    int64_t saved;    /* step of the newest checkpoint, which may still be on its way, -1: none */
     best_so_far best; /* rank 0; .metric NULL: none is kept */
     int64_t skipped;  /* steps in a row up to now, whose loss or gradient was not finite */
     bool trained;     /* a step was not */
@@ -63,6 +68,6 @@ double run_loop_rate(const run_loop *r, double peak, int64_t step);
  * are saved first (not a model whose figures are no numbers: better ones may be there); where the last one fails, the
  * model. */
 wr_status run_loop_go(run_loop *r);
-void run_loop_close(run_loop *r); /* of one that is all zero, or was not opened, too. LOCAL */
+void run_loop_close(run_loop *r); /* of one that is all zero, or was not opened, too; waits for what is being saved */
 
 #endif

@@ -19,9 +19,11 @@ typedef struct run_options {
     double warmup_ratio;
     int64_t checkpoint_every; /* 0: at the end only */
     int keep;
+    bool background_save;     /* checkpoints are written beside the steps that follow, from a copy */
     const char *best;         /* "none", or the figure of evaluations whose best model is kept in RUN/best */
     int64_t patience;         /* the run ends behind so many evaluations that were no better; 0: never */
     int64_t skip_nonfinite;   /* steps in a row that may be skipped because loss or gradient are not finite */
+    bool stop_before_limit;   /* saves and stops in time for the end of the batch job */
     bool tensorboard;         /* an event file of the metrics beside metrics.jsonl */
     lora_options lora;        /* rank 0: all weights are trained. seed is `seed` whatever this says */
     bool lora_merge;          /* RUN/model: the merged model, beside RUN/adapter */
@@ -31,7 +33,8 @@ typedef struct run_options {
 
 /* Of run_options, but for --out, --resume, --steps and --seed, of which each command says its own. */
 extern const option_spec schedule_rows[]; /* --lr-schedule --warmup-ratio */
-extern const option_spec saving_rows[];   /* --checkpoint-every --keep --tensorboard */
+extern const option_spec saving_rows[];   /* --checkpoint-every --keep --background-save
+                                             --stop-before-time-limit --tensorboard */
 extern const option_spec best_rows[];     /* --keep-best --patience --skip-nonfinite, of training on records */
 extern const option_spec tuning_rows[];   /* --lora-rank --lora-alpha --lora-targets --lora-merge --recompute
                                              --save-precision */

@@ -2,7 +2,7 @@
  * which words. */
 #include "base/file.h"
 #include "cli/memory_check.h"
-#include "cli/memory_room.h"
+#include "base/memory_room.h"
 #include "tests/support/asserts.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
