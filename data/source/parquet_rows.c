@@ -1,6 +1,7 @@
 #include "data/source/parquet_rows.h"
 
 #include "base/hash.h"
+#include "data/source/parquet/parquet_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +204,8 @@ static void put_member(json_writer *w, const parquet_node *leaf, const parquet_v
         json_bool(w, v->number);
     else if (v->valid)
         json_int(w, v->number);
+    else if (leaf->type == PARQUET_FLOAT || leaf->type == PARQUET_DOUBLE)
+        parquet_put_real(w, v->real);
     else /* unsigned, above INT64_MAX */
         strbuf_printf(w->out, "%llu", (unsigned long long)v->number);
 }

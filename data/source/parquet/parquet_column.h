@@ -9,8 +9,9 @@
 typedef struct parquet_value {
     union {
         const char *text; /* BYTE_ARRAY: a NUL follows its `length` bytes; in a page, see page_pool_release */
-        /* BOOLEAN, INT32, INT64; FLOAT and DOUBLE without what follows the point; INT96: seconds since 1970 */
+        /* BOOLEAN, INT32, INT64; FLOAT and DOUBLE where they are whole; INT96: seconds since 1970 */
         int64_t number;
+        double real; /* FLOAT and DOUBLE that are not valid */
     };
     uint32_t length; /* INT96: nanoseconds of the second */
     bool valid;      /* text: UTF-8; number: whole and within int64_t */

@@ -2,8 +2,7 @@
  * path is there, its repetition level which list goes on. */
 #include "data/source/parquet/parquet_json.h"
 
-#include "base/json.h"
-
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +218,14 @@ static void pass(parquet_json *j, const part *x) {
     for (size_t i = x->slot; i < x->slot + x->slots; i++) j->entries[i].at++;
 }
 
+void parquet_put_real(json_writer *w, double v) {
+    char digits[32];
+    if (isfinite(v))
+        json_raw(w, digits, (size_t)snprintf(digits, sizeof digits, "%.17g", v)); /* all that a double has */
+    else
+        json_null(w);
+}
+
 static wr_status put_number(const parquet_json *j, const part *x, const parquet_value *v, json_writer *w) {
     const parquet_node *leaf = x->node;
     const bool real = leaf->type == PARQUET_FLOAT || leaf->type == PARQUET_DOUBLE;
@@ -230,7 +237,7 @@ static wr_status put_number(const parquet_json *j, const part *x, const parquet_
     if (real && !v->valid && !x->column)
         return refuse(j, leaf, "has numbers with a fraction, which is not read: write it as text");
     if (real && !v->valid)
-        json_null(w);
+        parquet_put_real(w, v->real);
     else if (leaf->type == PARQUET_BOOLEAN)
         json_bool(w, v->number);
     else if (!v->valid) { /* unsigned, above INT64_MAX */

@@ -3,6 +3,7 @@
 #ifndef WR_DATA_SOURCE_PARQUET_PARQUET_JSON_H
 #define WR_DATA_SOURCE_PARQUET_PARQUET_JSON_H
 
+#include "base/json.h"
 #include "base/strbuf.h"
 #include "data/source/parquet/parquet_column.h"
 
@@ -22,6 +23,8 @@ const parquet_node *const *parquet_json_leaves(const parquet_json *j, size_t *n)
 wr_status parquet_json_start(parquet_json *j, int fd, uint64_t limit, size_t group, const parquet_group *g);
 /* The next row: its text is put in place of what is in `line`. *utf8: all texts are UTF-8. */
 wr_status parquet_json_next(parquet_json *j, strbuf *line, bool *utf8);
+/* A number that is not whole, or larger than whole ones are told apart: all its digits; null where it is not finite. */
+void parquet_put_real(json_writer *w, double v);
 /* Behind the group's last row: WR_E_FORMAT where a column has more. */
 wr_status parquet_json_finish(const parquet_json *j);
 

@@ -1,5 +1,6 @@
 #include "data/source/parquet/parquet_column.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -21,7 +22,8 @@ const char *parquet_timestamp(const parquet_node *leaf, const parquet_value *v, 
     struct tm t;
     /* a bare number: read as one in JSON is (data/source/conversation_parse.c) */
     if (leaf->type == PARQUET_DOUBLE || (leaf->type == PARQUET_INT64 && leaf->unit == UNIT_NONE)) {
-        double since = (double)v->number, scale = since < 1e11 ? 1 : since < 1e14 ? 1e3 : since < 1e17 ? 1e6 : 1e9;
+        const double since = v->valid ? (double)v->number : leaf->type == PARQUET_DOUBLE ? trunc(v->real) : 0;
+        const double scale = since < 1e11 ? 1 : since < 1e14 ? 1e3 : since < 1e17 ? 1e6 : 1e9;
         if (!(since >= 1e9 && since / scale < 253402300800.0)) return "";
         second = (time_t)(since / scale);
         fraction = 0;

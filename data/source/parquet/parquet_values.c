@@ -21,9 +21,12 @@ size_t column_value_width(parquet_type t) {
     }
 }
 
-static bool whole(double v, parquet_value *out) {
-    out->number = fabs(v) < 0x1p62 ? (int64_t)v : 0;
-    return fabs(v) <= 0x1p53 && v == trunc(v);
+static void put_real(double v, parquet_value *out) {
+    out->valid = fabs(v) <= 0x1p53 && v == trunc(v);
+    if (out->valid)
+        out->number = (int64_t)v;
+    else
+        out->real = v;
 }
 
 static parquet_value number_at(const parquet_node *leaf, const char *at) {
@@ -45,11 +48,11 @@ static parquet_value number_at(const parquet_node *leaf, const char *at) {
         break;
     case PARQUET_FLOAT:
         memcpy(&f32, at, 4);
-        out.valid = whole((double)f32, &out);
+        put_real((double)f32, &out);
         break;
     case PARQUET_DOUBLE:
         memcpy(&f64, at, 8);
-        out.valid = whole(f64, &out);
+        put_real(f64, &out);
         break;
     default: /* INT96: nanoseconds of the day, Julian day */
         memcpy(&u64, at, 8);
