@@ -72,11 +72,16 @@ def rewardbench(rows):
     accuracy = frame.assign(right=right).groupby("subset").right.mean().to_dict()
     sections = utils.calculate_scores_per_section(constants.EXAMPLE_COUNTS, constants.SUBSET_MAPPING, accuracy)
     prior = [accuracy[s] for s in PRIOR if s in accuracy]
-    columns = list(sections.values()) + [np.mean(prior) if prior else np.nan]
-    overall = np.ma.average(np.ma.masked_invalid(columns), weights=[2, 2, 2, 2, 1])  # as analysis/get_benchmark_results.py averages
-    if prior:
-        sections["Prior Sets"] = np.mean(prior)
-    return {"overall": overall, "sections": sections, "subsets": accuracy}
+    rows_of_prior = [r for s, r in zip(frame.subset, right) if s in PRIOR]
+
+    def overall(prior_sets):
+        return np.ma.average(np.ma.masked_invalid(list(sections.values())[:4] + [prior_sets]), weights=[2, 2, 2, 2, 1])  # as analysis/get_benchmark_results.py averages
+
+    result = {"overall": overall(np.mean(rows_of_prior) if prior else np.nan), "sections": sections, "subsets": accuracy}
+    if prior:  # by size; and the plain mean, as that program has it
+        result["leaderboard"] = {"Prior Sets": np.mean(prior), "overall": overall(np.mean(prior))}
+        sections["Prior Sets"] = np.mean(rows_of_prior)
+    return result
 
 
 # --- RewardBench 2 -----------------------------------------------------------------------------------------------------------
