@@ -1,27 +1,34 @@
-/* train reward --pairs: rank 0 makes shards of the file in a temporary folder, and the run is one on those. */
+/* train reward --pairs: rank 0 makes shards of the file in a folder that only this process knows, RUN/.tmp-pairs.wildreward.tmp, and the
+ * run is one on those. It lies in the run's folder, so that what a killed process leaves is found: the next one on the
+ * same run removes it. */
 #include "trainer/pair_run.h"
 
-#include "base/file.h"
+#include "base/fresh.h"
 #include "base/mem.h"
 #include "mpi/world.h"
 #include "trainer/pair_shards.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static wr_status make_folder(char path[PATH_CAP]) {
-    const char *given = getenv("TMPDIR"), *parent = given && given[0] ? given : "/tmp";
-    snprintf(path, PATH_CAP, "%s/wildreward-pairs-XXXXXX", parent);
-    if (mkdtemp(path)) return WR_OK;
-    path[0] = '\0';
-    return wr_fail(WR_E_IO, "%s: no folder for the pairs can be made there (TMPDIR names another place)", parent);
+/* *made: there was no folder of the run before. */
+static wr_status make_folder(const char *run, fresh_folder *f, bool *made) {
+    wr_status status = WR_OK;
+    char place[PATH_CAP];
+    *made = !dir_exists(run);
+    TRY(dir_make(run));
+    TRY(path_join(place, run, "tmp-pairs"));
+    TRY(fresh_folder_make(place, f));
+cleanup:
+    return status;
 }
 
 wr_status pair_run(world *w, const train_options *o, wr_status (*run)(world *w, const train_options *o)) {
     wr_status status = WR_OK;
     const bool root = world_rank(w) == 0;
-    char dir[PATH_CAP] = "";
+    bool made = false;
+    fresh_folder folder = {.lock = -1};
     strbuf name = {0};
     train_options pairs = *o;
     model_config c = {0};
@@ -32,10 +39,10 @@ wr_status pair_run(world *w, const train_options *o, wr_status (*run)(world *w, 
                      .per_grade = o->grade_margin};
     if (root && o->model) status = model_config_load(o->model, &c);
     if (c.max_positions && c.max_positions < in.max_length) in.max_length = c.max_positions;
-    if (root && status >= 0) status = make_folder(dir);
-    if (root && status >= 0) status = pair_shards_make(&in, dir);
+    if (root && status >= 0) status = make_folder(o->run.out, &folder, &made);
+    if (root && status >= 0) status = pair_shards_make(&in, folder.temporary);
     TRY(world_agree(w, status));
-    strbuf_append(&name, dir, strlen(dir) + 1);
+    if (root) strbuf_append(&name, folder.temporary, strlen(folder.temporary) + 1);
     TRY(world_agree(w, strbuf_status(&name)));
     TRY(world_bcast(w, 0, &name));
     pairs.data = name.data;
@@ -44,12 +51,8 @@ wr_status pair_run(world *w, const train_options *o, wr_status (*run)(world *w, 
     pairs.template_file = NULL; /* it lies beside the shards */
     TRY(run(w, &pairs));
 cleanup:
-    if (root && dir[0]) {
-        char *message = status < 0 ? mem_strdup(wr_error()) : NULL; /* the clean-up's own failure would hide it */
-        dir_remove_tree(dir);
-        if (message) wr_fail(status, "%s", message);
-        free(message);
-    }
+    fresh_folder_discard(&folder);
+    if (made) rmdir(o->run.out); /* where nothing else is in it: there was no run */
     strbuf_free(&name);
     return status;
 }

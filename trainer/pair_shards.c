@@ -21,7 +21,7 @@ typedef struct pair_reader {
     arena *row;
     shard_writer *shards;
     token_ids ids;
-    size_t read, kept, equal, long_ones;
+    size_t read, kept, equal, empty, long_ones;
     bool chats; /* some pair is one of chats */
 } pair_reader;
 
@@ -66,7 +66,9 @@ static wr_status read_row(pair_reader *r, const json_value *row, instance *x) {
     x->margin = r->in->per_grade * grade;
     TRY(read_number(row, "margin", &x->margin));
     r->ids.n = 0;
-    for (int k = 0; k < 2; k++) {
+    bool empty = false;
+    for (int k = 0; k < 2 && !empty; k++) empty = !pair.side[k].chat && !pair.side[k].length;
+    for (int k = 0; k < 2 && !empty; k++) {
         const pair_side *side = &pair.side[k];
         status = side->chat ? encode_chat(r, &pair, side, &too_long) : encode_text(r, side);
         TRY(status);
@@ -75,6 +77,8 @@ static wr_status read_row(pair_reader *r, const json_value *row, instance *x) {
     const size_t second = ends[1] - ends[0];
     if (too_long || ends[0] > r->in->max_length || second > r->in->max_length)
         r->long_ones++;
+    else if (empty)
+        r->empty++; /* nothing that could be scored */
     else if (ends[0] == second && memcmp(r->ids.ids, r->ids.ids + ends[0], second * sizeof *r->ids.ids) == 0)
         r->equal++;
     else
@@ -118,6 +122,7 @@ static wr_status read_file(pair_reader *r) {
              : r->chats             ? ", by the chat template"
                                     : "");
     if (r->equal) log_warn("%s: %zu pairs left out: their sides are equal", r->in->file, r->equal);
+    if (r->empty) log_warn("%s: %zu pairs left out: a side is empty", r->in->file, r->empty);
     if (r->long_ones)
         log_warn("%s: %zu pairs left out: a side has more than %zu tokens (--max-length)", r->in->file, r->long_ones,
                  r->in->max_length);

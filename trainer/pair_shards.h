@@ -17,7 +17,7 @@ typedef struct pair_input {
 
 /* Rows {"chosen", "rejected"} and maybe "prompt", "margin", "grade": texts as they stand, behind the prompt; or lists of
  * messages that end with the assistant's, behind the prompt's, written by the reward template, else by the chat
- * template. Pairs whose sides are equal, and those that are too long, are left out and counted. WR_E_FORMAT with file
+ * template. Pairs whose sides are equal, of which one is empty, or that are too long, are left out and counted. WR_E_FORMAT with file
  * and line: a row that is none, a margin that is no finite number, or no pair is left. */
 wr_status pair_shards_make(const pair_input *in, const char *dir);
 

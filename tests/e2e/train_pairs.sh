@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
 . tests/training.sh
 
+golden=$OLDPWD/tests/golden
 export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
 spec=layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=512
@@ -40,6 +41,7 @@ ok "margins" eval "sed 's/}\$/,\"margin\":0.5}/' texts.jsonl >margins.jsonl && t
 ok "... grades are margins where there are none" eval "sed 's/}\$/,\"grade\":2}/' texts.jsonl >grades.jsonl && train grades grades.jsonl --grade-margin 0.25 && cmp <(losses margins) <(losses grades)"
 ok "... of a JSON array and of CSV" eval "jq -s . margins.jsonl >array.json && jq -s -r '(.[0] | keys_unsorted | @csv), (.[] | [.[]] | @csv)' margins.jsonl >table.csv &&
     train array array.json && train table table.csv && cmp <(losses margins) <(losses array) && cmp <(losses margins) <(losses table)"
+ok "... of Parquet" eval "train parquet '$golden/suites/pairs-margins.parquet' && train lines '$golden/suites/pairs-margins.jsonl' && cmp <(losses parquet) <(losses lines) && says log.txt '8 of 8 pairs'"
 ok "centred rewards" eval "train centred texts.jsonl --center-rewards 0.1 && ! cmp -s <(losses texts) <(losses centred)"
 
 echo '{"text":"question 1: a long and careful answer number 1, with reasons"}' >row.jsonl
@@ -63,10 +65,12 @@ ok "the loss is that of the scores" eval 'wr 1 $bt --model texts/model --pairs p
 {
     cat texts.jsonl
     echo '{"chosen":"the same","rejected":"the same"}'
+    echo '{"chosen":"","rejected":"something"}'
     echo "{\"chosen\":\"$(printf 'long %.0s' $(seq 400))\",\"rejected\":\"short\"}"
 } >some.jsonl
 ok "equal sides are left out" eval "train some some.jsonl --max-length 100 && says log.txt some.jsonl '1 pairs left out' equal"
 ok "... and what is too long" says log.txt some.jsonl "1 pairs left out" "100 tokens"
+ok "... and what is empty" says log.txt some.jsonl "1 pairs left out" empty
 ok "nothing is left" eval "sed -n 25p some.jsonl >equal.jsonl && code 1 train no equal.jsonl && says log.txt equal.jsonl 'no pair'"
 refused() { # refused NAME ROW WORD…: a second row that is none
     local name=$1
@@ -86,5 +90,14 @@ ok "bt without pairs" code 2 wr 1 train reward --objective bt --data data --mode
 ok "pairs without bt" code 2 wr 1 train reward --pairs texts.jsonl --model lm/model --steps 1 --out no
 ok "weights of labels" code 2 wr 1 $bt $fast --model lm/model --pairs texts.jsonl --class-weights inverse --steps 1 --out no
 ok "neither" code 2 wr 1 train reward --model lm/model --steps 1 --out no
-ok "nothing stays behind" eval '! ls -d "$TMPDIR"/wildreward-pairs-* 2>/dev/null'
+ok "nothing stays behind" eval '! ls -dA */.tmp-pairs* 2>/dev/null && [ ! -e no ]'
+# A killed run leaves its pairs where the next one finds them.
+"$WR" $bt $fast --model lm/model --pairs texts.jsonl --out killed --steps 1000000 --checkpoint-every 1 2>log.txt &
+killed=$!
+for _ in $(seq 600); do [ -d killed/checkpoints/step-2 ] && break; sleep 0.05; done
+ok "a second process leaves the first one's alone" eval 'code 2 "$WR" $bt $fast --model lm/model --pairs texts.jsonl --out killed --steps 1000000 --checkpoint-every 1 --resume 2>log.txt && says log.txt killed "in use" && [ -d killed/.tmp-pairs.wildreward.tmp ]'
+kill -9 $killed && wait $killed 2>/dev/null
+ok "killed: they are still there" [ -d killed/.tmp-pairs.wildreward.tmp ]
+(sleep 1; kill -USR1 "$(cat pid.0)") &
+ok "... the next one goes on, and removes them" eval 'code 75 wr 1 train reward --resume --out killed && [ ! -e killed/.tmp-pairs.wildreward.tmp ]'
 done_testing
