@@ -152,7 +152,7 @@ wr_status engine_train(engine *e, bool shared, double *seconds) {
     TRY(score_backward(e->m, hidden, e->n, e->rows, e->dlogits, e->dhidden, e->grads));
     TRY(model_backward(e->m, &b->batch, e->work, e->dhidden, e->grads));
     const double norm = global_norm(e->grads, e->m->n_params);
-    adamw_step(&e->opt, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01}, 1e-5, clip_scale(norm, 1),
+    adamw_step(&e->opt, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01, 1}, 1e-5, clip_scale(norm, 1),
                model_trainables(e->m), e->grads);
     model_round_weights(e->m);
     *seconds = now() - start;

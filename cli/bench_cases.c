@@ -85,7 +85,7 @@ static wr_status run_train(bench_setup *s) {
     memset(s->grads, 0, s->lm->n_params * sizeof *s->grads);
     TRY(lm_logprobs_backward(s->lm, s->workspace, hidden, n, s->rows, s->targets, s->dlogprob, s->dhidden, s->grads));
     TRY(model_backward(s->lm, &batch, s->workspace, s->dhidden, s->grads));
-    adamw_step(&s->optimizer, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01}, 1e-5, 1.0, model_trainables(s->lm),
+    adamw_step(&s->optimizer, &(adamw_options){1e-5, 0.9, 0.999, 1e-8, 0.01, 1}, 1e-5, 1.0, model_trainables(s->lm),
                s->grads);
 cleanup:
     return status;

@@ -64,6 +64,8 @@ static const option_spec reward_rows[] = {
                  "targets 1 and 0 of training become 1 - X/2 and X/2 (of --objective classes: 1 - X + X/K and X/K)"),
     OPTION_FLOAT(train_options, update.adam.lr, "lr", NULL, "X", 0, 100,
                  "peak learning rate; default: 1e-5, 1e-4 with --lora-rank"),
+    OPTION_FLOAT(train_options, update.adam.head_scale, "head-lr-scale", "1", "X", 1e-3, 1e6,
+                 "learning rate of the score head, and of biases or thresholds beside it, as a multiple of --lr"),
     OPTION_TEXT(train_options, template_file, "template", NULL, "FILE",
                 "reward template; must be the one the shards were made with, which is the default",
                 .input = INPUT_WHOLE, .resume = RESUME_CONTENT),

@@ -17,6 +17,7 @@ typedef struct tensor_info {
     int n_dims;
     size_t offset, count; /* in elements, inside params / grads */
     bool decay;           /* weight decay applies (matrices), not to norms and biases */
+    bool score;           /* the score head, or what its objective has beside it */
 } tensor_info;
 
 struct lora;           /* model/weights/lora.h */

@@ -2,6 +2,7 @@
 
 #include "base/options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define OBJECTIVE_ROW(name) &name##_objective,
@@ -33,6 +34,37 @@ cleanup:
     return status;
 }
 
+void objective_note(const objective_use *u, model_config *c) {
+    const objective_use plain = objective_with_defaults(u->kind, 0);
+    objective_setting *s = c->settings;
+    memset(c->objective, 0, sizeof c->objective);
+    memset(c->settings, 0, sizeof c->settings);
+    snprintf(c->objective, sizeof c->objective, "%s", u->kind->name);
+    for (size_t i = 0; u->kind->options[i].name; i++) {
+        if (u->settings[i] == plain.settings[i]) continue;
+        snprintf(s->name, sizeof s->name, "%s", u->kind->options[i].name);
+        s++->value = u->settings[i];
+    }
+}
+
+static wr_status take_settings(const model_config *c, const char *model, objective_use *u) {
+    const option_spec *o = u->kind->options;
+    for (size_t k = 0; k < OBJECTIVE_SETTINGS && c->settings[k].name[0]; k++) {
+        const objective_setting *s = &c->settings[k];
+        size_t i = 0;
+        while (o[i].name && strcmp(o[i].name, s->name) != 0) i++;
+        if (!o[i].name)
+            return wr_fail(WR_E_MISMATCH,
+                           "%s: its objective %s was trained with the option \"%s\", which this version does not have",
+                           model, u->kind->name, s->name);
+        if (!(s->value >= o[i].min && s->value <= o[i].max))
+            return wr_fail(WR_E_FORMAT, "%s: its objective's option \"%s\" is %g, not within %g and %g", model, s->name,
+                           s->value, o[i].min, o[i].max);
+        u->settings[i] = s->value;
+    }
+    return WR_OK;
+}
+
 #define OBJECTIVE_LIST(name) ", " #name
 wr_status objective_of_model(const model_config *c, const char *model, objective_use *out) {
     static const char names[] = OBJECTIVES(OBJECTIVE_LIST);
@@ -50,7 +82,7 @@ wr_status objective_of_model(const model_config *c, const char *model, objective
                                                        : "has biases or thresholds, which it does not use");
     *out = objective_with_defaults(kind, 0);
     out->outputs = config_logits(c);
-    return WR_OK;
+    return take_settings(c, model, out);
 }
 
 size_t objective_rows(const objective *kind, int classes) { return kind->own ? 1 : kind->outputs(classes); }

@@ -36,8 +36,8 @@ typedef struct objective_use {
 
 struct objective {
     const char *name;
-    /* its own command-line options: numbers and flags, with defaults; ended by {0}. A saved model records the name
-     * alone, so they may shape loss and terms, not score and class. */
+    /* its own command-line options: numbers and flags, with defaults; ended by {0}. A saved model records those that are
+     * not the defaults. */
     const option_spec *options;
     bool pairs;          /* its records are pairs: labels mean nothing to it, and n is even */
     size_t most_classes; /* that training takes; 0: any number */
@@ -82,9 +82,11 @@ objective_use objective_with_defaults(const objective *kind, int classes);
 /* What --objective names, with the values of its options; classes and outputs are left 0. WR_E_USAGE: an option of
  * another objective is given. */
 wr_status objective_from_options(const struct options *o, objective_use *out);
-/* The objective that a model records, with its outputs. WR_E_MISMATCH naming `model` and the objective: there is no
- * such one here. WR_E_FORMAT: it lacks what the objective has beside the head, or has what that has not. */
+/* The objective that a model records, with its outputs and options. WR_E_MISMATCH naming `model` and the objective:
+ * there is no such one here, or no such option. WR_E_FORMAT: it lacks what the objective has beside the head, or has what that has not. */
 wr_status objective_of_model(const model_config *c, const char *model, objective_use *out);
+/* What a model trained so records: the name, and options that are not the defaults. */
+void objective_note(const objective_use *u, model_config *c);
 /* Rows of score.weight, and what is beside them, in a new head for K classes. */
 size_t objective_rows(const objective *kind, int classes);
 head_own objective_own(const objective *kind, int classes);

@@ -1,7 +1,7 @@
 /* AdamW, for gradient g and parameter p at update t:
  *     m = m + (1 - b1) (g - m)         v = b2 v + (1 - b2) g^2
  *     p = (1 - lr decay) p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
- * with every constant rounded to f32 where torch rounds it, so that both make the same steps. */
+ * where lr of a score head is head_scale times that of the rest; with every constant rounded to f32 where torch rounds it, so that both make the same steps. */
 #include "trainer/optimizer.h"
 
 #include "base/mem.h"
@@ -52,7 +52,6 @@ void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, 
         .beta2 = (float)o->beta2,
         .mix1 = (float)(1 - o->beta1),
         .mix2 = (float)(1 - o->beta2),
-        .step = (float)(lr / correction1),
         .root_correction = (float)sqrt(correction2),
         .eps = (float)o->eps,
         .grad_scale = (float)grad_scale,
@@ -60,7 +59,9 @@ void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, 
     enum { BLOCK = 16384 }; /* every element is updated alone, so blocks and threads never change a bit */
     for (size_t t = 0; t < x.n_tensors; t++) {
         const tensor_info *info = &x.tensors[t];
-        c.decay = info->decay ? (float)(1 - lr * o->weight_decay) : 1.0f;
+        const double rate = info->score && o->head_scale > 0 ? lr * o->head_scale : lr;
+        c.step = (float)(rate / correction1);
+        c.decay = info->decay ? (float)(1 - rate * o->weight_decay) : 1.0f;
         const size_t end = a->begin + a->n, info_end = info->offset + info->count;
         const size_t from = info->offset > a->begin ? info->offset : a->begin, to = info_end < end ? info_end : end;
         const size_t blocks = from < to ? (to - from + BLOCK - 1) / BLOCK : 0;

@@ -7,6 +7,7 @@
 
 typedef struct adamw_options {
     double lr, beta1, beta2, eps, weight_decay;
+    double head_scale; /* the rate of a score head, and of what is beside it, is lr times this; 0: lr */
 } adamw_options;
 /* Moments of the trainables begin … begin + n: all of them, or a range, where others hold the rest. m, v: (n),
  * owned. */

@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "base/mem.h"
 #include "evaluate/evaluate.h"
 #include "reward/objective.h"
@@ -14,8 +15,22 @@ typedef struct reward_scratch {
     record_weights *weights; /* NULL: all records count alike */
 } reward_scratch;
 
+/* AdamW moves a parameter by about its rate a step, whatever the gradient: what begins a level from where it belongs
+ * never gets there at a rate that suits weights of a hundredth. */
+static void tell_reach(const train_options *o, const dataset_index *d) {
+    const adamw_options *a = &o->update.adam;
+    const double scale = a->head_scale > 0 ? a->head_scale : 1, steps = (double)o->run.steps,
+                 epoch = ceil((double)d->n_records / (double)o->global_batch);
+    const double reach = a->lr * scale * (steps > 0 ? steps : epoch);
+    if (o->objective.kind->own && reach < 0.1)
+        log_warn("--objective %s: what it has beside the score head moves by %.2g at most in this run (steps x rate); "
+                 "--head-lr-scale X gives the head a larger rate",
+                 o->objective.kind->name, reach);
+}
+
 static wr_status reward_open(void *scratch, world *w, const train_options *o, const dataset_index *d) {
     reward_scratch *s = scratch;
+    if (world_rank(w) == 0) tell_reach(o, d);
     if (o->objective.kind->pairs) return WR_OK;
     return record_weights_create(w, &o->weights, o->data, d, &s->weights);
 }

@@ -1,5 +1,6 @@
 #include "trainer/train_setup.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "model/host/model_share.h"
@@ -95,13 +96,29 @@ static wr_status check_tokenizer(const train_options *o, const dataset_index *d,
 /* A head that was trained by another objective would be trained on as if its outputs meant what this one's do. */
 static wr_status check_objective(const train_options *o) {
     wr_status status = WR_OK;
+    char template[PATH_CAP];
     model_config c;
     objective_use was;
     TRY(model_config_load(o->model, &c));
     if (c.head != HEAD_SCORE) goto cleanup;
-    /* who trains on pairs takes a head of one output that says nothing of itself for one of theirs */
-    if (o->objective.kind->pairs && !c.objective[0] && c.n_outputs == 1) goto cleanup;
+    TRY(path_join(template, o->model, "template.txt"));
+    if (!c.objective[0] && c.n_outputs == 1) {
+        /* a head of one output that says nothing of itself is taken for one of preference pairs; but this program's
+         * early versions had only the ordinal objective, and a template */
+        if (o->objective.kind->pairs) goto cleanup;
+        if (!file_exists(template))
+            TRY(wr_fail(WR_E_MISMATCH,
+                        "%s: its score head has one output and does not record how it was trained, which is by "
+                        "preference pairs as a rule (--objective bt --pairs FILE); to train another one, start from "
+                        "the model below it",
+                        o->model));
+    }
     TRY(objective_of_model(&c, o->model, &was));
+    if (was.kind != o->objective.kind && !c.objective[0])
+        TRY(wr_fail(WR_E_MISMATCH,
+                    "%s: its score head does not record how it was trained, and is taken for the objective %s; give "
+                    "--objective %s, or start from the model below it",
+                    o->model, was.kind->name, was.kind->name));
     if (was.kind != o->objective.kind)
         TRY(wr_fail(WR_E_MISMATCH,
                     "%s: its score head was trained by the objective %s; give --objective %s, or start from the model "
@@ -142,8 +159,7 @@ static wr_status start_root(const train_options *o, model_head head, const datas
                         o->model));
     } else
         TRY(make_new(o, head, t, d, &s->m));
-    if (head == HEAD_SCORE)
-        snprintf(s->m->config.objective, sizeof s->m->config.objective, "%s", o->objective.kind->name);
+    if (head == HEAD_SCORE) objective_note(&o->objective, &s->m->config);
 cleanup:
     tokenizer_free(t);
     return status;

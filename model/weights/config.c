@@ -167,7 +167,7 @@ static wr_status read_fields(const json_value *o, model_config *c) {
     TRY(read_scores(o, f, c));
     TRY(field_bool(o, "tie_word_embeddings", f->tied, &c->tied));
     if (c->head == HEAD_SCORE && !c->n_outputs) TRY(read_labels(o, &c->n_outputs));
-    if (c->head == HEAD_SCORE) TRY(objective_record_parse(json_get(o, "wildreward"), c->objective, &c->own));
+    if (c->head == HEAD_SCORE) TRY(objective_record_parse(json_get(o, "wildreward"), c));
     TRY(field_id(o, "bos_token_id", f->bos_id, &c->bos_id));
     TRY(field_id(o, "pad_token_id", f->pad_id, &c->pad_id));
     if (is_reward_model(o)) c->pad_id = -1;

@@ -14,7 +14,7 @@
 
 #define HEAD_DIM_MAX 512 /* what attention has room for (model/kernels/kernels.h) */
 
-enum { OBJECTIVE_NAME_CAP = 32, ROPE_FACTORS_MAX = HEAD_DIM_MAX / 2, HEAD_OWN_MAX = 64 };
+enum { OBJECTIVE_NAME_CAP = 32, OBJECTIVE_SETTINGS = 8, ROPE_FACTORS_MAX = HEAD_DIM_MAX / 2, HEAD_OWN_MAX = 64 };
 
 typedef enum model_head { HEAD_LM, HEAD_SCORE, HEAD_NONE } model_head;
 
@@ -31,6 +31,12 @@ typedef struct head_own {
     unsigned n;
     float values[HEAD_OWN_MAX]; /* zeros behind the last */
 } head_own;
+
+/* An option of the objective, as the model was trained with it. */
+typedef struct objective_setting {
+    char name[OBJECTIVE_NAME_CAP]; /* zeros behind it */
+    double value;
+} objective_setting;
 
 /* How rotary frequencies f_i = theta^(-2i/D) are stretched beyond the length a model was trained on. */
 typedef enum rope_type {
@@ -100,6 +106,7 @@ typedef struct model_config {
     char objective
         /* HEAD_SCORE: what the outputs were trained by, as this program records it; "": not recorded */
         [OBJECTIVE_NAME_CAP];
+    objective_setting settings[OBJECTIVE_SETTINGS]; /* HEAD_SCORE: those that are not the defaults; "" behind them */
     head_own own;                   /* HEAD_SCORE: as read, or as a new head begins; model_own has them as trained */
     double init_std;                /* initializer_range */
     int32_t bos_id, eos_id, pad_id; /* -1 = null */

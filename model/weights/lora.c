@@ -77,12 +77,14 @@ wr_status lora_create(const model *m, size_t rank, double alpha, const unsigned 
         }
         a->layer_begin[l + 1] = a->n;
     }
+    const size_t below = a->n_tensors;
     if (c->head == HEAD_SCORE) a->score = add_tensor(a, "base_model.model.score.weight", c->n_outputs, c->C);
     if (index_own(m) != SIZE_MAX) {
         a->own = add_tensor(a, "wildreward.head", c->own.n, 1);
         a->tensors[a->n_tensors - 1].n_dims = 1;
         a->tensors[a->n_tensors - 1].decay = false;
     }
+    for (size_t i = below; i < a->n_tensors; i++) a->tensors[i].score = true;
     *out = a;
     a = NULL;
 cleanup:

@@ -119,7 +119,7 @@ wr_status lora_save(const model *m, const char *dir, const char *base) {
     TRY(path_join(path, dir, WEIGHTS_NAME));
     TRY(safetensors_write(path, t, stored, metadata));
     const head_own own = model_own(m);
-    if (a->score != SIZE_MAX && m->config.objective[0]) TRY(objective_record_save(dir, m->config.objective, &own));
+    if (a->score != SIZE_MAX && m->config.objective[0]) TRY(objective_record_save(dir, &m->config, &own));
 cleanup:
     free(t);
     return status;
@@ -234,13 +234,16 @@ cleanup:
 /* What the adapter's record says of the head that it brings takes the place of what m says of its own. */
 static wr_status read_record(model *m, const char *dir, struct lora *a) {
     wr_status status = WR_OK;
+    const head_own was = m->config.own;
     head_own own;
-    TRY(objective_record_load(dir, m->config.objective, &own));
-    if (own.kind != m->config.own.kind || own.n != m->config.own.n)
+    TRY(objective_record_load(dir, &m->config));
+    own = m->config.own;
+    m->config.own = was; /* its values begin the model below; the adapter's are its own */
+    if (own.kind != was.kind || own.n != was.n)
         TRY(wr_fail(WR_E_MISMATCH,
                     "%s: its record of the objective (%u numbers beside the score head) is not what the "
                     "model below it has (%u)",
-                    dir, own.n, m->config.own.n));
+                    dir, own.n, was.n));
     if (own.kind) memcpy(a->values + a->own, own.values, own.n * sizeof *own.values);
 cleanup:
     return status;
@@ -304,6 +307,8 @@ cleanup:
 }
 
 wr_status lora_score_own(const char *dir, head_own *own) {
-    char name[OBJECTIVE_NAME_CAP];
-    return objective_record_load(dir, name, own);
+    model_config c;
+    const wr_status status = objective_record_load(dir, &c);
+    *own = c.own;
+    return status;
 }

@@ -41,7 +41,7 @@ static wr_status write_config(const model *m, const char *dir, const model_prove
         write_string_member(&w, "template_hash", template_hash);
         if (objective[0]) {
             const head_own own = model_own(m);
-            objective_record_members(&w, objective, &own);
+            objective_record_members(&w, &m->config, &own);
         }
         json_end_object(&w);
         json_end_object(&w);

@@ -30,11 +30,27 @@ static wr_status parse_own(const json_value *record, head_own_kind kind, head_ow
     return WR_OK;
 }
 
-wr_status objective_record_parse(const json_value *record, char out[OBJECTIVE_NAME_CAP], head_own *own) {
+static wr_status parse_settings(const json_value *list, objective_setting *out) {
+    if (field_is_absent(list)) return WR_OK;
+    if (!json_is(list, JSON_OBJECT) || list->length > OBJECTIVE_SETTINGS)
+        return wr_fail(WR_E_FORMAT, "field \"wildreward.settings\" is not an object of up to %d numbers",
+                       OBJECTIVE_SETTINGS);
+    for (const json_value *e = list->first; e; e = e->next, out++) {
+        if (!json_is(e, JSON_NUMBER) || !json_to_double(e, &out->value) || !isfinite(out->value) || !e->key[0] ||
+            strlen(e->key) >= sizeof out->name)
+            return wr_fail(WR_E_FORMAT, "field \"wildreward.settings\": \"%.40s\" is not an option and its number",
+                           e->key);
+        memcpy(out->name, e->key, strlen(e->key));
+    }
+    return WR_OK;
+}
+
+wr_status objective_record_parse(const json_value *record, model_config *c) {
     wr_status status = WR_OK;
     const json_value *name = NULL;
-    memset(out, 0, OBJECTIVE_NAME_CAP); /* configurations are compared and sent as bytes */
-    memset(own, 0, sizeof *own);
+    memset(c->objective, 0, sizeof c->objective); /* configurations are compared and sent as bytes */
+    memset(c->settings, 0, sizeof c->settings);
+    memset(&c->own, 0, sizeof c->own);
     if (field_is_absent(record)) return WR_OK;
     if (!json_is(record, JSON_OBJECT))
         return wr_fail(WR_E_FORMAT, "the record of the model's objective, \"wildreward\", is not an object");
@@ -44,9 +60,10 @@ wr_status objective_record_parse(const json_value *record, char out[OBJECTIVE_NA
         return wr_fail(WR_E_FORMAT, "field \"wildreward.objective\" is not a name");
     if (name->length >= OBJECTIVE_NAME_CAP || strlen(name->text) != name->length)
         return wr_fail(WR_E_FORMAT, "field \"wildreward.objective\": \"%.40s\" is not supported", name->text);
-    memcpy(out, name->text, name->length);
-    TRY(parse_own(record, HEAD_OWN_BIASES, own));
-    TRY(parse_own(record, HEAD_OWN_THRESHOLDS, own));
+    memcpy(c->objective, name->text, name->length);
+    TRY(parse_settings(json_get(record, "settings"), c->settings));
+    TRY(parse_own(record, HEAD_OWN_BIASES, &c->own));
+    TRY(parse_own(record, HEAD_OWN_THRESHOLDS, &c->own));
 cleanup:
     return status;
 }
@@ -62,9 +79,18 @@ static void write_numbers(json_writer *w, const char *name, unsigned n, const do
     json_end_array(w);
 }
 
-void objective_record_members(json_writer *w, const char *name, const head_own *own) {
+static void write_settings(json_writer *w, const objective_setting *settings) {
+    if (!settings->name[0]) return;
+    json_member_object(w, "settings");
+    for (int i = 0; i < OBJECTIVE_SETTINGS && settings[i].name[0]; i++)
+        json_member_double(w, settings[i].name, settings[i].value);
+    json_end_object(w);
+}
+
+void objective_record_members(json_writer *w, const model_config *c, const head_own *own) {
     double values[HEAD_OWN_MAX];
-    json_member_string(w, "objective", name);
+    json_member_string(w, "objective", c->objective);
+    write_settings(w, c->settings);
     for (unsigned k = 0; k < own->n; k++) values[k] = (double)own->values[k];
     if (own->kind) write_numbers(w, OWN_NAMES[own->kind], own->n, values);
     if (own->kind != HEAD_OWN_THRESHOLDS) return;
@@ -72,13 +98,13 @@ void objective_record_members(json_writer *w, const char *name, const head_own *
     write_numbers(w, "thresholds", own->n, values);
 }
 
-wr_status objective_record_save(const char *adapter_dir, const char *name, const head_own *own) {
+wr_status objective_record_save(const char *adapter_dir, const model_config *c, const head_own *own) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     strbuf text = {0};
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
-    objective_record_members(&w, name, own);
+    objective_record_members(&w, c, own);
     json_end_object(&w);
     strbuf_putc(&text, '\n');
     TRY(strbuf_status(&text));
@@ -89,7 +115,7 @@ cleanup:
     return status;
 }
 
-wr_status objective_record_load(const char *adapter_dir, char name[OBJECTIVE_NAME_CAP], head_own *own) {
+wr_status objective_record_load(const char *adapter_dir, model_config *c) {
     wr_status status = WR_OK;
     char path[PATH_CAP], *bytes = NULL;
     size_t n = 0;
@@ -101,7 +127,7 @@ wr_status objective_record_load(const char *adapter_dir, char name[OBJECTIVE_NAM
         TRY(file_read(path, FILE_BYTES_MAX, &bytes, &n));
         TRY(wr_context(json_parse(a, bytes, n, &record), "%s", path));
     }
-    TRY(wr_context(objective_record_parse(record, name, own), "%s", path));
+    TRY(wr_context(objective_record_parse(record, c), "%s", path));
 cleanup:
     free(bytes);
     arena_free(a);

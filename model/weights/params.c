@@ -66,8 +66,10 @@ wr_status model_create(const model_config *c, model **out) {
     }
     add_tensor(m, "model.", "norm.weight", c->C, 0, true);
     add_tensor(m, "", "lm_head.weight", c->V, c->C, c->head == HEAD_LM && !c->tied);
+    const size_t below = m->n_tensors;
     add_tensor(m, "", "score.weight", c->n_outputs, c->C, c->head == HEAD_SCORE);
     add_tensor(m, "", "wildreward.head", c->own.n, 0, c->head == HEAD_SCORE && c->own.kind);
+    for (size_t i = below; i < m->n_tensors; i++) m->tensors[i].score = true;
     m->weights = mem_calloc(m->n_tensors + 1, sizeof *m->weights); /* room for model_untie */
     TRY_ALLOC(m->weights);
     *out = m;

@@ -48,6 +48,10 @@ ok "classes: a row a class, and a spread" eval 'jq -e ".score_rule == \"class\" 
     jq -s -e "all(.[]; (.logits | length) == 4 and .spread > 0)" classes.scores >/dev/null'
 ok "regression: the logit is the score, and has no violations" eval 'jq -e ".score_rule == \"logit\" and .rank_violations == null" regression.json >/dev/null &&
     jq -s -e "all(.[]; .logits == [.score])" regression.scores >/dev/null'
+ok "... its loss is the one that was trained" eval "wr 1 train reward $small --new $spec --objective regression --huber-delta 0.25 --steps 2 --out delta && jq -e '.wildreward.settings == {\"huber-delta\": 0.25}' delta/model/config.json >/dev/null &&
+    '$WR' evaluate --model delta/model --data data --out d.json 2>log.txt && jq -se '.[0].loss - (.[1:] | map(.eval_loss // empty) | last) | fabs < 1e-6' d.json delta/metrics.jsonl >/dev/null"
+ok "a rate of the head's own" eval "wr 1 train reward $small --new $spec --objective coral --steps 4 --out own-rate --head-lr-scale 20 && ! same_beside coral own-rate 2>/dev/null && wr 1 train reward $small --new $spec --objective coral --steps 4 --out own-rate-1 --head-lr-scale 1 && same_run coral own-rate-1"
+ok "... is advised where nothing moves" eval "wr 1 train reward ${small/--lr 1e-2/--lr 1e-5} --new $spec --objective thresholds --steps 2 --out slow && says log.txt thresholds head-lr-scale"
 ok "ordinal: violations are counted" eval "'$WR' evaluate --model ordinal/model --data data --out o.json 2>log.txt && jq -e '.rank_violations >= 0 and .rank_violations <= .records' o.json >/dev/null"
 ok "... between steps, too" quiet jq -s -e 'map(select(has("eval_loss"))) | length > 0 and all(.[]; has("eval_rank_violations"))' ordinal/metrics.jsonl
 ok "no tensor but the model's in its weights" eval "! grep -aq wildreward coral/model/model.safetensors thresholds/model/model.safetensors"

@@ -94,6 +94,34 @@ static void test_ranges(void **state) {
     free(whole), free(cut), free(grads);
 }
 
+/* A score head with a rate of its own makes the steps that all would make at that rate, the rest those at the rate; no
+ * scale is a scale of 1, to the bit. */
+static void test_head_rate(void **state) {
+    (void)state;
+    enum { N = 50, HEAD = 30, RUNS = 4 };
+    static const double scale[RUNS] = {0, 1, 20, 0}, rate[RUNS] = {0.01, 0.01, 0.01, 0.2};
+    const tensor_info tensors[2] = {{.count = HEAD, .decay = true},
+                                    {.offset = HEAD, .count = N - HEAD, .decay = true, .score = true}};
+    float x[RUNS][N], grads[N];
+    for (int k = 0; k < RUNS; k++) {
+        const adamw_options o = {
+            .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1, .head_scale = scale[k]};
+        rng r = rng_make(4, RNG_TEST, 1, 0, 0);
+        adamw a;
+        assert_int_equal(adamw_create(N, &a), WR_OK);
+        for (size_t i = 0; i < N; i++) x[k][i] = (float)rng_normal(&r);
+        for (int t = 0; t < 3; t++) {
+            for (size_t i = 0; i < N; i++) grads[i] = (float)rng_normal(&r);
+            adamw_step(&a, &o, rate[k], 1, (trainables){(tensor_info *)tensors, 2, N, x[k]}, grads);
+        }
+        adamw_free(&a);
+    }
+    assert_memory_equal(x[0], x[1], sizeof x[0]);
+    assert_memory_equal(x[2], x[0], HEAD * sizeof(float));
+    assert_memory_equal(x[2] + HEAD, x[3] + HEAD, (N - HEAD) * sizeof(float));
+    assert_true(x[2][HEAD] != x[0][HEAD]);
+}
+
 /* Ranges of whole pieces, summed by different owners: the bits of the whole. Cut elsewhere: to rounding. */
 static void test_norm_ranges(void **state) {
     (void)state;
@@ -169,9 +197,9 @@ static void test_warmup_steps(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_torch),    cmocka_unit_test(test_threads),
-                                       cmocka_unit_test(test_ranges),   cmocka_unit_test(test_norm_ranges),
-                                       cmocka_unit_test(test_norm),     cmocka_unit_test(test_schedules),
-                                       cmocka_unit_test(test_clipping), cmocka_unit_test(test_warmup_steps)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_torch),     cmocka_unit_test(test_threads),     cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_head_rate), cmocka_unit_test(test_norm_ranges), cmocka_unit_test(test_norm),
+        cmocka_unit_test(test_schedules), cmocka_unit_test(test_clipping),    cmocka_unit_test(test_warmup_steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,41 @@ static void test_adapter(void **state) {
     model_free(base);
 }
 
+/* Options of the objective that are not the defaults come back, from config.json and from an adapter's folder; which
+ * tensors have the head's rate. */
+static void test_settings(void **state) {
+    (void)state;
+    model *m = head_model(&regression_objective), *back;
+    objective_use u = objective_with_defaults(&regression_objective, CLASSES);
+    objective_note(&u, &m->config);
+    assert_string_equal(m->config.objective, "regression");
+    assert_string_equal(m->config.settings[0].name, ""); /* the defaults go without saying */
+    u.settings[0] = 0.375;
+    objective_note(&u, &m->config);
+    for (size_t i = 0; i < m->n_tensors; i++) assert_true(m->tensors[i].score == (i + 2 >= m->n_tensors));
+    folder_empty();
+    assert_ok(model_save(m, test_folder(), NULL, NULL, PRECISION_F32));
+    assert_ok(model_load(test_folder(), &(model_load_options){.head = HEAD_NONE, .quiet = true}, &back));
+    assert_ok(objective_of_model(&back->config, "m", &u));
+    assert_true(u.settings[0] == 0.375);
+    attach(m, 2, "all-linear");
+    for (size_t i = 0; i < m->lora->n_tensors; i++)
+        assert_true(m->lora->tensors[i].score == (i + 2 >= m->lora->n_tensors));
+    assert_ok(lora_save(m, test_folder(), "base"));
+    memset(back->config.settings, 0, sizeof back->config.settings);
+    assert_ok(lora_load(back, test_folder()));
+    assert_ok(objective_of_model(&back->config, "m", &u));
+    assert_true(u.settings[0] == 0.375);
+    strcpy(back->config.settings[0].name, "slope");
+    assert_int_equal(objective_of_model(&back->config, "m", &u), WR_E_MISMATCH);
+    assert_error_says("\"slope\"");
+    strcpy(back->config.settings[0].name, "huber-delta");
+    back->config.settings[0].value = -1;
+    assert_int_equal(objective_of_model(&back->config, "m", &u), WR_E_FORMAT);
+    model_free(back);
+    model_free(m);
+}
+
 /* What a config.json says instead of the right numbers, and what is told. */
 static void test_damage(void **state) {
     (void)state;
@@ -168,6 +203,8 @@ static void test_damage(void **state) {
                  {"[", "[\"x\",", "wildreward.biases"},
                  {"[", "[1e99,", "wildreward.biases"},
                  {"\"biases\":[", "\"biases\":{\"a\":[", NULL},
+                 {"\"biases\":", "\"settings\":[1],\"biases\":", "wildreward.settings"},
+                 {"\"biases\":", "\"settings\":{\"x\":\"1\"},\"biases\":", "wildreward.settings"},
                  {"\"biases\":", "\"threshold_steps\":[1],\"biases\":", "the only list"},
                  {"\"biases\"", "\"prejudices\"", "lacks \"biases\""},
                  {"\"biases\"", "\"threshold_steps\"", "lacks \"biases\""}};
@@ -199,7 +236,7 @@ static void test_damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradient), cmocka_unit_test(test_order),
-                                       cmocka_unit_test(test_files), cmocka_unit_test(test_adapter),
-                                       cmocka_unit_test(test_damage)};
+                                       cmocka_unit_test(test_files),    cmocka_unit_test(test_adapter),
+                                       cmocka_unit_test(test_damage),   cmocka_unit_test(test_settings)};
     return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

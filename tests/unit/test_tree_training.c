@@ -1,9 +1,10 @@
 /* A step of turns of conversations, packed as trees, against the same records one after another: outputs, and gradients
  * of every tensor. Depths up to eight, texts that end inside another, duplicates, padding; windows, longrope, Gemma's
- * layers, adapters, activations computed again, small budgets, bf16. */
+ * layers, adapters, activations computed again, small budgets, bf16; every objective's loss and gradient. */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/weights/lora.h"
+#include "reward/objective.h"
 #include "tests/support/tiny_model.h"
 #include "tests/support/turn_records.h"
 #include "trainer/packing/unit_plan.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEED = 3, OUTPUTS = 3, CONVERSATIONS = 3, TURNS = 7 };
+enum { SEED = 3, OUTPUTS = 4, CLASSES = 4, CONVERSATIONS = 3, TURNS = 7 };
 /* Of a tensor's gradient: |difference| / |gradient|. f32 sums in another order differ by 1e-7 to 1e-6 here. */
 static const double TOLERANCE = 2e-5, TOLERANCE16 = 0.05;
 
@@ -22,10 +23,12 @@ typedef struct variant {
     size_t window, budget;
     bool longrope, recompute, all, pairs;
     precision p;
+    const objective *objective; /* NULL: a loss that is linear in the outputs */
 } variant;
 
 typedef struct result {
-    double *outputs; /* (texts, OUTPUTS) by position in the step */
+    double *outputs; /* (texts, OUTPUTS) by position in the step; zeros behind an objective's */
+    double loss;     /* of an objective */
     float *grads;
     size_t tokens, deepest;
 } result;
@@ -33,7 +36,8 @@ typedef struct result {
 static model *make_model(const variant *v) {
     model_config c = tiny_config(v->spec, TURNS_VOCABULARY + 1);
     c.init_std = 0.15, c.pad_id = TURNS_PAD;
-    model_config_set_head(&c, HEAD_SCORE, OUTPUTS);
+    model_config_set_head(&c, HEAD_SCORE, v->objective ? objective_rows(v->objective, CLASSES) : OUTPUTS);
+    if (v->objective) c.own = objective_own(v->objective, CLASSES);
     c.window = v->window ? v->window : c.window;
     for (size_t l = 0; l < c.L && v->window; l += 2) c.layers[l].windowed = true;
     if (v->longrope) {
@@ -61,23 +65,38 @@ static size_t depth_of(const token_batch *b) {
     return deepest;
 }
 
-/* Outputs and gradients of a micro-batch; the loss is linear in the outputs, with a factor of its own for each. */
-static void run_micro(const model *m, model_workspace *w, const packed *p, const uint32_t *items, size_t texts,
-                      result *out) {
-    const size_t T = p->batch.offsets[p->batch.B], C = m->config.C;
+/* The gradient of the outputs: the objective's, or a factor of its own for each. */
+static void backward_of(const variant *v, const packed *p, const uint32_t *items, size_t texts, const float *logits,
+                        float *dlogits, result *out) {
+    float margins[64];
+    if (!v->objective) {
+        for (size_t i = 0; i < p->N; i++) {
+            rng r = rng_make(SEED, RNG_TEST, 9, items[i / texts] * texts + i % texts, 0);
+            for (size_t k = 0; k < OUTPUTS; k++) dlogits[i * OUTPUTS + k] = (float)rng_normal(&r);
+        }
+        return;
+    }
+    objective_use u = objective_with_defaults(v->objective, CLASSES);
+    assert_true(p->N <= 2 * 64);
+    for (size_t i = 0; i < p->N / 2; i++) margins[i] = 0.1f * (float)items[i]; /* a pair has its own wherever it lies */
+    if (v->objective->pairs) u.margins = margins, u.settings[0] = 0.01;
+    out->loss += u.kind->loss(&u, p->N, logits, p->targets, 1, dlogits);
+}
+
+/* Outputs and gradients of a micro-batch. */
+static void run_micro(const variant *v, const model *m, model_workspace *w, const packed *p, const uint32_t *items,
+                      size_t texts, result *out) {
+    const size_t T = p->batch.offsets[p->batch.B], C = m->config.C, N = config_logits(&m->config);
     const float *hidden = NULL;
-    float *logits = mem_calloc(2 * p->N * OUTPUTS, sizeof *logits), *dlogits = logits + p->N * OUTPUTS;
+    float *logits = mem_calloc(2 * p->N * N, sizeof *logits), *dlogits = logits + p->N * N;
     float *dhidden = mem_calloc(T * C, sizeof *dhidden);
     assert_ok(model_forward(m, &p->batch, w, true, &hidden));
     assert_ok(score_logits(m, hidden, p->N, p->rows, logits));
-    for (size_t i = 0; i < p->N; i++) {
-        const size_t text = items[i / texts] * texts + i % texts;
-        rng r = rng_make(SEED, RNG_TEST, 9, text, 0);
-        for (size_t k = 0; k < OUTPUTS; k++) {
-            out->outputs[text * OUTPUTS + k] = (double)logits[i * OUTPUTS + k];
-            dlogits[i * OUTPUTS + k] = (float)rng_normal(&r);
-        }
+    for (size_t i = 0; i < p->N * N; i++) {
+        const size_t text = items[i / N / texts] * texts + i / N % texts;
+        out->outputs[text * OUTPUTS + i % N] = (double)logits[i];
     }
+    backward_of(v, p, items, texts, logits, dlogits, out);
     assert_ok(score_backward(m, hidden, p->N, p->rows, dlogits, dhidden, out->grads));
     assert_ok(model_backward(m, &p->batch, w, dhidden, out->grads));
     out->tokens += T;
@@ -87,7 +106,7 @@ static void run_micro(const model *m, model_workspace *w, const packed *p, const
 }
 
 static result run(const model *m, const turn_records *t, const variant *v, bool shared) {
-    const sequence_rule rule = {.kind = SHARD_REWARD, .max_length = 4096, .classes = 4};
+    const sequence_rule rule = {.kind = SHARD_REWARD, .max_length = 4096, .classes = CLASSES};
     result out = {.outputs = mem_calloc(2 * t->n * OUTPUTS, sizeof *out.outputs),
                   .grads = mem_calloc(model_trainables(m).n, sizeof *out.grads)};
     unit_text *texts = mem_calloc(t->n, sizeof *texts);
@@ -112,7 +131,7 @@ static result run(const model *m, const turn_records *t, const variant *v, bool 
             if (v->all) plan.unit[first + i] = 0;
         }
         assert_ok(packed_fill_shared(&p, &rule, sequences, n, m->config.pad_id, plan.unit + first, share));
-        run_micro(m, w, &p, plan.items + first, v->pairs ? 2 : 1, &out);
+        run_micro(v, m, w, &p, plan.items + first, v->pairs ? 2 : 1, &out);
     }
     packed_free(&p), rank_plan_free(&plan), unit_plan_free(&units), model_workspace_free(w);
     free(texts), free(sequences);
@@ -168,6 +187,7 @@ static void check(const char *name, const variant v) {
     printf("# %-12s %zu of %zu tokens, depth %zu: outputs within %.2g, gradients %.2g\n", name, together.tokens,
            apart.tokens, together.deepest, output, worst);
     assert_true(output <= (v.p == PRECISION_BF16 ? 0.05 : 2e-5));
+    assert_true(fabs(apart.loss - together.loss) <= 1e-5 * fabs(apart.loss));
     assert_true((double)apart.tokens > (v.longrope || v.pairs || v.budget < 600 ? 1.2 : 2.0) * (double)together.tokens);
     assert_true(apart.deepest == 1 && together.deepest >= (v.pairs ? 2 : 3));
     free(apart.outputs), free(apart.grads), free(together.outputs), free(together.grads);
@@ -220,9 +240,19 @@ static void test_bf16(void **state) {
     check("bf16 window", (variant){.spec = LLAMA, .budget = BUDGET, .p = PRECISION_BF16, .window = 60});
 }
 
+static void test_objectives(void **state) {
+    (void)state;
+#define ROW(name) &name##_objective,
+    static const objective *const all[] = {OBJECTIVES(ROW)};
+    for (size_t o = 0; o < sizeof all / sizeof *all; o++)
+        check(all[o]->name,
+              (variant){.spec = SMALL, .budget = 700, .pairs = all[o]->pairs, .all = o % 2, .objective = all[o]});
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain),    cmocka_unit_test(test_windows),
-                                       cmocka_unit_test(test_longrope), cmocka_unit_test(test_lora),
-                                       cmocka_unit_test(test_bf16),     cmocka_unit_test(test_pairs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain),     cmocka_unit_test(test_windows),
+                                       cmocka_unit_test(test_longrope),  cmocka_unit_test(test_lora),
+                                       cmocka_unit_test(test_bf16),      cmocka_unit_test(test_pairs),
+                                       cmocka_unit_test(test_objectives)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
