@@ -116,7 +116,7 @@ wr_status evaluation_file_read(const char *path, arena *a, evaluation_file *out)
     }
     TRY(numbers(rows, "user", n, path, a, &user));
     for (size_t i = 0; i < n; i++) {
-        if (!(user[i] >= 0 && user[i] < (double)n))
+        if (!(user[i] >= 0 && user[i] < (double)n) || user[i] != (double)(uint32_t)user[i])
             TRY(wr_fail(WR_E_FORMAT, "%s: \"per_record\": a \"user\" is none of 0 to %zu", path, n - 1));
         out->user[i] = (uint32_t)user[i];
     }
