@@ -24,6 +24,31 @@ seed() {
     fuzz_suite)
         for rows in tests/golden/suites/*.jsonl; do head -n 1 "$rows" >"$corpus/$(basename "$rows")"; done
         ;;
+    fuzz_evaluation) # first byte: rows of --scored, two evaluations, one
+        printf '0{"id":"a","user":"u","label":1,"score":1.25,"class":1,"above":[0.2,0.05],"length":7,"prompt":"p"}\n{"id":"b","user":"v","label":3,"score":2.5,"class":3,"above":[0.9,0.6],"length":9,"prompt":"p"}\n{"id":"c","user":"u","label":2,"score":1.5,"class":2,"above":[0.4,0.1],"length":3}\n' >"$corpus/seed1"
+        local one='"mae":0.5,"per_record":{"id":["a","b","c"],"user":[0,1,0],"label":[1,2,3],"score":[1.5,2,2.5],"class":[1,2,2],"log_loss":[0.1,0.2,1.5]}}'
+        printf '1{"model":"m",%s\0{"model":"n",%s' "$one" "$one" >"$corpus/seed2"
+        printf '2{"model":"m",%s' "$one" >"$corpus/seed3"
+        ;;
+    fuzz_reward_record)
+        printf '{"objective":"coral","biases":[1.02,0.66,0.31]}' >"$corpus/seed1"
+        printf '{"objective":"thresholds","threshold_steps":[-1.03,0.52,0.6],"thresholds":[-1.03,-0.04,1]}' >"$corpus/seed2"
+        printf '{"objective":"regression","settings":{"huber-delta":2},"biases":[2.61]}' >"$corpus/seed3"
+        printf '{"objective":"corn"}' >"$corpus/seed4"
+        printf '{"objective":"classes","data_hash":"0"}' >"$corpus/seed5"
+        printf '{"objective":"bt","settings":{"center-rewards":0.01}}' >"$corpus/seed6"
+        ;;
+    fuzz_score_cache) # first byte: whether sums are made right
+        printf '1"score":1.25\n"score":null\n' >"$corpus/seed1"
+        printf '0{"key":"0123456789abcdef0123456789abcdef","score":1,"sum":"0123456789abcdef"}\n' >"$corpus/seed2"
+        ;;
+    fuzz_pairs) # first byte: who writes chats
+        printf '0{"prompt":"1 ","chosen":"2","rejected":"3","margin":0.5}\n{"chosen":"","rejected":"3"}\n{"chosen":"4","rejected":"5","grade":2}' >"$corpus/seed1"
+        printf '1[{"prompt":[{"role":"user","content":"1"}],"chosen":[{"role":"assistant","content":"2"}],"rejected":[{"role":"assistant","content":"3"}]}]' >"$corpus/seed2"
+        printf '0{"prompt":"1","chosen":[{"role":"user","content":"1"},{"role":"assistant","content":"2"}],"rejected":[{"role":"user","content":"1"},{"role":"assistant","content":""}]}' >"$corpus/seed3"
+        printf '0chosen,rejected,margin\n1,2,0.5\n3,4,\n' >"$corpus/seed4"
+        { printf 0 && cat tests/golden/suites/pairs.parquet; } >"$corpus/seed5"
+        ;;
     fuzz_safetensors)
         local header='{"w":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[16,20]}}'
         {
