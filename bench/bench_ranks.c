@@ -186,25 +186,30 @@ cleanup:
     return status;
 }
 
-/* Seconds of the whole step's phases on rank 0 where no sum is taken, and when each part was final. */
+/* Seconds of a step's phases where no sum is taken, and when each part was final. */
 typedef struct schedule {
-    double forward[ROUNDS_MAX], backward[ROUNDS_MAX], update[ROUNDS_MAX], ready[PARTS_MAX][ROUNDS_MAX];
+    size_t n;
+    double forward[2 * ROUNDS_MAX], backward[2 * ROUNDS_MAX], update[2 * ROUNDS_MAX], ready[PARTS_MAX][2 * ROUNDS_MAX];
 } schedule;
 
-static void keep(schedule *s, const bench *b, size_t r) {
-    double t[3 + PARTS_MAX] = {b->forward, b->backward, b->update};
-    const size_t parts = model_parts(b->m);
-    memcpy(t + 3, b->ready, parts * sizeof *t);
-    world_max(b->w, t, 3 + parts);
-    s->forward[r] = t[0], s->backward[r] = t[1], s->update[r] = t[2];
-    for (size_t i = 0; i < parts; i++) s->ready[i][r] = t[3 + i];
+/* The mean over ranks, stretched to what the slowest took in all. */
+static void keep(schedule *s, const bench *b) {
+    enum { PHASES = 3 };
+    double t[PHASES + PARTS_MAX] = {b->forward, b->backward, b->update}, longest = t[0] + t[1] + t[2];
+    const size_t parts = model_parts(b->m), r = s->n++;
+    memcpy(t + PHASES, b->ready, parts * sizeof *t);
+    world_sum(b->w, t, PHASES + parts);
+    world_max(b->w, &longest, 1);
+    const double stretch = longest / (t[0] + t[1] + t[2]);
+    s->forward[r] = t[0] * stretch, s->backward[r] = t[1] * stretch, s->update[r] = t[2] * stretch;
+    for (size_t i = 0; i < parts; i++) s->ready[i][r] = t[PHASES + i] * stretch;
 }
 
-static void write_schedule(const bench *b, schedule *s, size_t rounds, json_writer *j) {
+static void write_schedule(const bench *b, schedule *s, json_writer *j) {
     json_member_int(j, "ranks", world_size(b->w));
-    json_member_double(j, "forward", median(s->forward, rounds));
-    json_member_double(j, "backward", median(s->backward, rounds));
-    json_member_double(j, "update", median(s->update, rounds));
+    json_member_double(j, "forward", median(s->forward, s->n));
+    json_member_double(j, "backward", median(s->backward, s->n));
+    json_member_double(j, "update", median(s->update, s->n));
     json_member_array(j, "parts");
     for (size_t i = model_parts(b->m); i-- > 0;) {
         const float_range r = model_part(b->m, i);
@@ -213,7 +218,7 @@ static void write_schedule(const bench *b, schedule *s, size_t rounds, json_writ
             i == 0 ? b->u.rows.count * b->u.rows.width : 0; /* of the embedding, where those alone are summed */
         json_begin_array(j);
         json_int(j, (int64_t)(rows ? rows : r.end - r.begin));
-        json_double(j, median(s->ready[i], rounds));
+        json_double(j, median(s->ready[i], s->n));
         json_end_array(j);
     }
     json_end_array(j);
@@ -231,7 +236,7 @@ static wr_status overlap(bench *b, size_t rounds, json_writer *j) {
                 TRY(step(b, how, half, &t));
                 world_max(b->w, &t, 1);
                 if (!r) continue;
-                if (how == ALONE && !half) keep(&s, b, r - 1);
+                if (how == ALONE) keep(&s, b);
                 seconds[half][how][r - 1] = t;
             }
     for (int half = 0; half < 2; half++) {
@@ -244,7 +249,7 @@ static wr_status overlap(bench *b, size_t rounds, json_writer *j) {
         json_member_double(j, "beside", median(t[BESIDE], rounds));
         json_end_object(j);
     }
-    write_schedule(b, &s, rounds, j);
+    write_schedule(b, &s, j);
 cleanup:
     return status;
 }
@@ -256,9 +261,9 @@ static wr_status schedule_of(bench *b, size_t rounds, json_writer *j) {
         double t;
         world_barrier(b->w);
         TRY(step(b, ALONE, false, &t));
-        if (r) keep(&s, b, r - 1);
+        if (r) keep(&s, b);
     }
-    write_schedule(b, &s, rounds, j);
+    write_schedule(b, &s, j);
 cleanup:
     return status;
 }

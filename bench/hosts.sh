@@ -32,7 +32,7 @@ hosts_up() {
 
 # mpirun itself runs on the first host; a host's daemon is started by what it takes for ssh.
 hosts_ranks() { # N COMMAND…
-    local n=$1 list='' i agent=$work/enter
+    local n=$1 list='' i agent=${work:?}/enter
     shift
     printf '#!/bin/bash\nwhile [ "${1#-}" != "$1" ]; do shift; done\nh=$1; shift\nexec ip netns exec "$h" unshare --uts sh -c "hostname $h; $*"\n' >"$agent"
     chmod +x "$agent"

@@ -107,12 +107,12 @@ simulated() { "$BUILD/bench/simulate_ranks" "$@" 2>"$work/err"; }
 validate() {
     local wire overlap bytes got worst=1 cpu message
     plain "$work/overlap" >"$work/plain"
-    cpu=$(jq --argjson cores "$(nproc)" '.cpu_a_float * ([4 / $cores, 1] | max)' "$work/wire") # ranks share cores, in the schedule as well
+    cpu=$(jq --argjson cores "$(env -u OMP_NUM_THREADS nproc)" '.cpu_a_float * ([4 / $cores, 1] | max)' "$work/wire") # ranks share cores, in the schedule as well
     message=$(jq '[.a_message, 0] | max' "$work/wire")
     for wire in f32 bf16; do
         bytes=$([ $wire = f32 ] && echo 4 || echo 2)
         for overlap in 0 1; do
-            got=$(simulated "$work/plain" hosts=4 gbit="$(sed 's/gbit//' <<<"$rate")" pairs=1 bytes="$bytes" overlap=$overlap cpu="$cpu" message="$message") || { broken prediction; return; }
+            got=$(simulated "$work/plain" hosts=4 gbit="$(awk '{ print $1 * ($1 ~ /mbit/ ? 0.001 : 1) }' <<<"$rate")" pairs=1 bytes="$bytes" overlap=$overlap cpu="$cpu" message="$message") || { broken prediction; return; }
             worst=$(jq --arg wire $wire --argjson overlap $overlap --argjson got "$got" --argjson worst "$worst" \
                 '.[$wire][if $overlap == 1 then "beside" else "behind" end] as $was | [$worst, $got / $was, $was / $got] | max' "$work/overlap")
             echo "  $wire $([ $overlap = 1 ] && echo beside || echo behind): $got s predicted, $(jq --arg wire $wire ".[\$wire].$([ $overlap = 1 ] && echo beside || echo behind)" "$work/overlap") s measured"

@@ -66,6 +66,10 @@ static inline void reduce_start(reducer *r, reduce_task *t, float *buffer, size_
 }
 /* LOCAL: moves every started task on without waiting (with a helper thread that one does). true: t is done, its floats are the sums. */
 bool reduce_test(reducer *r, const reduce_task *t);
+/* LOCAL. With a helper thread: waits until at most `most` floats are under way, for whoever has to bound what is held.
+ * Where nothing moves for a second another rank may have failed: then it waits no more until reducer_finish, which
+ * tells. */
+void reduce_catch_up(reducer *r, size_t most);
 /* Waits for all tasks, then agrees as world_agree does: every rank passes how its own work went. OK: all are done, and
  * the reducer is as new. Otherwise what the buffers hold is no sum. A rank that started fewer than others and passes OK
  * is WR_E_USAGE. */

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 void reduce_start_at(reducer *r, reduce_task *t, float *buffer, size_t n, size_t at) {
-    if (!r->n_tasks) r->busy = 0; /* nothing is under way */
+    if (!r->n_tasks) r->busy = 0, r->patient = true; /* nothing is under way */
     if (!r->helped) {
         reducer_add(r, t, buffer, n, at);
         reducer_progress(r);
@@ -30,6 +30,20 @@ void reduce_start_at(reducer *r, reduce_task *t, float *buffer, size_t n, size_t
 bool reduce_test(reducer *r, const reduce_task *t) {
     if (!r->helped) reducer_progress(r);
     return r->done >= t->end;
+}
+
+void reduce_catch_up(reducer *r, size_t most) {
+    static const double PATIENCE = 1;
+    backoff b = backoff_make(REDUCE_WAIT_US);
+    double since = clock_seconds();
+    size_t before = r->done;
+    while (r->helped && r->patient && (r->started - r->done) * r->o.slice > most) {
+        backoff_pause(&b);
+        if (r->done != before)
+            before = r->done, since = clock_seconds();
+        else
+            r->patient = clock_seconds() - since < PATIENCE;
+    }
 }
 
 void reduce_times(const reducer *r, double *busy_s, double *waited_s) {

@@ -38,7 +38,7 @@ struct reducer {
     double since, busy; /* since when slices are under way; seconds they were, since the latest finish */
     double waited;      /* seconds of the latest finish */
     /* the helper: sleeps on `wake` (under `sleep`) while nothing is started, and holds `drive` while it moves on */
-    bool helped, quit;
+    bool helped, quit, patient; /* patient: reduce_catch_up waits */
     pthread_t thread;
     pthread_mutex_t drive, sleep;
     pthread_cond_t wake;

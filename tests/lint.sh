@@ -15,7 +15,7 @@ mapfile -t sources < <(if [ -n "${LINT_FILES:-}" ]; then
         sed -n 's/^\([a-z][a-z/]*\) *|.*/\1/p' rooms.txt | while read -r room; do find "$room" -maxdepth 1 -name '*.c'; done | sort
     fi)
 # Also read, by the lighter rules of their folders.
-mapfile -t tests < <([ -n "${LINT_FILES:-}" ] || find tests/unit tests/mpi tests/support tests/server tests/fuzz bench -name '*.c' | sort)
+mapfile -t tests < <([ -n "${LINT_FILES:-}" ] || find tests/unit tests/mpi tests/support tests/server tests/fuzz bench -name '*.c' -not -path 'bench/simulate/*' | sort) # simulate: needs SimGrid
 mapfile -t scripts < <(
     find tests slurm bench findings -name '*.sh' -o -name '*.sbatch' | sort
     echo .ci/run

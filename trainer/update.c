@@ -221,6 +221,10 @@ wr_status updater_check_loss(const updater *u, double loss) {
     return isfinite(loss) ? WR_OK : updater_not_finite(u, u->x, "weight", u->x.values, "the loss", loss);
 }
 
+/* Floats. Where gradients are given back to the system the backward pass must not run far ahead of the sums that free
+ * them: 32 MiB keep any network busy, and one that is slower than the pass ends no later. */
+enum { MOST_UNDER_WAY = 1 << 23 };
+
 /* --- the sum ------------------------------------------------------------------------------------------------------ */
 
 /* One range of this rank's gradient is final: the shares' parts of it are added up, looked at, and given to the sum
@@ -240,6 +244,7 @@ static wr_status range_ready(void *context, size_t part, float_range range) {
         reduce_start(u->r, &u->tasks[part], u->rows.packed, u->rows.count * u->rows.width);
     } else if (u->r)
         reduce_start_at(u->r, &u->tasks[part], sum + range.begin, range.end - range.begin, range.begin);
+    if (u->r && u->keep) reduce_catch_up(u->r, MOST_UNDER_WAY);
     u->next_part = part;
     return WR_OK;
 }
