@@ -137,6 +137,7 @@ const command cmd_dpo_online = {
     .summary = "online DPO: sample replies, score them in process, train on the best against the worst of each prompt",
     .groups = dpo_groups,
     .needs_world = true,
+    .goes_on = GOES_ON_RESUME,
     .run = run_dpo_online,
     .no_positionals = true,
 };

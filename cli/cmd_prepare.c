@@ -178,6 +178,7 @@ const command cmd_prepare = {
     .summary = "chats to turns, feedback levels, filters, a split by user, and shards",
     .groups = prepare_groups,
     .needs_world = true,
+    .goes_on = "the same command goes on with what is done",
     .run = run_prepare,
     .reads_sources = true,
 };

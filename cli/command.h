@@ -17,8 +17,11 @@ typedef struct command {
     wr_status (*run)(const options *o, world *w);
     wr_status (*resolve)(options *o); /* NULL, or fills in defaults that depend on other options, before run */
     bool no_positionals;              /* main refuses arguments that are no options */
+    const char *goes_on;              /* NULL, or how work that ended half-way goes on: for messages */
     bool reads_sources;               /* its arguments are source files of prepare */
 } command;
+
+#define GOES_ON_RESUME "the same command with --resume goes on behind the last checkpoint"
 
 /* Exit code of a status: OK 0, USAGE 2, INTERRUPTED 75, else 1. */
 int exit_code(wr_status s);

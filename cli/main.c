@@ -179,6 +179,14 @@ static const option_spec common_options[] = {
     OPTION_NAMED("file-mode", OPT_CHOICE, "private", "private|umask",
                  "who may read what is written: you alone (files 0600, folders 0700), or as your umask says",
                  .resume = RESUME_FREE),
+    OPTION_NAMED("stall-limit", OPT_FLOAT, "45", "SECONDS",
+                 "of several ranks, one that has given no sign of life for so long (stopped, or its machine gone) is "
+                 "named, and the job ends; 0: never",
+                 .min = 0, .max = 1e6, .resume = RESUME_FREE),
+    OPTION_NAMED("task-limit", OPT_FLOAT, "0", "SECONDS",
+                 "of several ranks, one that has been at one task for so long, though it gives signs of life, ends the "
+                 "job; 0: never, only told every now and then",
+                 .min = 0, .max = 1e9, .resume = RESUME_FREE),
     {0},
 };
 
@@ -228,6 +236,16 @@ static wr_status same_call(const call *a, world *w) {
     return status;
 }
 
+/* COLLECTIVE. Whoever was told nonsense has no limits: rank 0's count. */
+static void watch_ranks(const call *a, world *w) {
+    watch_options o = {.again = a->c && a->c->goes_on ? a->c->goes_on : "start it anew"};
+    if (a->told == WR_OK && a->o) {
+        o.silent_s = options_float(a->o, "stall-limit");
+        o.task_s = options_float(a->o, "task-limit");
+    }
+    world_watch(w, &o);
+}
+
 /* In a world of ranks. A command that needs none, and a text, are rank 0's; the others wait. */
 static wr_status call_together(const call *a, int *argc, char ***argv, int *rank) {
     world *w = NULL;
@@ -239,8 +257,12 @@ static wr_status call_together(const call *a, int *argc, char ***argv, int *rank
     *rank = world_rank(w);
     watch_mappings();
     log_setup(*rank, log_threshold());
+    watch_ranks(a, w);
+    world_task(w, "comparing what the ranks were told and read");
     status = same_call(a, w);
     const bool alike = status < 0;
+    if (status >= 0 && a->c)
+        world_task(w, "%s%s%s", a->c->name, a->c->variant ? " " : "", a->c->variant ? a->c->variant : "");
     if (status >= 0 && a->c && a->c->needs_world && !a->print) {
         status = path_hint(a->c->run(a->o, w), a->o);
     } else if (status >= 0) {

@@ -105,6 +105,7 @@ wr_status evaluate_records(world *w, const evaluate_job *job, double *values) {
         size_t from = b < n_batches ? start[b] : 0, n = b < n_batches ? start[b + 1] - from : 0;
         if (job->stoppable && world_stop_agreed(w))
             TRY(wr_fail(WR_E_INTERRUPTED, "stopped by a signal while evaluating"));
+        if (n) world_task_part(w, "record %zu of %zu", from + 1, job->n);
         TRY(record_source_fetch(job->source, job->records + from, n, bytes));
         status = n ? one_batch(job, &p, a, bytes, n, values + from * job->width) : WR_OK;
         TRY(world_agree(w, status));

@@ -135,11 +135,13 @@ static wr_status answer(coordinator *c, int r) {
     TRY(mem_reserve((void **)&c->have_result, &c->have_capacity, c->next_task + 1, sizeof *c->have_result));
     c->have_result[c->next_task] = false;
     wire_packer(&pk, &body);
-    msgpack_pack_map(&pk, 3);
+    msgpack_pack_map(&pk, 4);
     wire_pack_str(&pk, "op");
     wire_pack_str(&pk, "task");
     wire_pack_str(&pk, "index");
     msgpack_pack_uint64(&pk, c->next_task);
+    wire_pack_str(&pk, "name");
+    wire_pack_str(&pk, c->active->name);
     wire_pack_str(&pk, "body");
     pack_bin(&pk, &task);
     c->peers[r].asking = false;

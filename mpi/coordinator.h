@@ -5,7 +5,7 @@
  *   {"op":"fail","phase":p,"code":c,"text":s}             its task failed
  *   {"op":"stop","phase":p}                               it has seen a stop signal
  * Coordinator to worker (TAG_DOWN):
- *   {"op":"task","index":i,"body":bin}
+ *   {"op":"task","index":i,"name":s,"body":bin}           name: the plan's, for messages
  *   {"op":"done","outcome":bin}                           all results are in
  *   {"op":"end","code":c,"rank":r,"host":s,"text":s}      stopped, by a signal or by rank r's failure
  * Each rank gets exactly one "done" or "end" a phase, possibly in the middle of a task; a message of an ended phase

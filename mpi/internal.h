@@ -9,15 +9,25 @@
 #define MESSAGE_CAP 1024              /* an error text on its way to other ranks */
 #define PIECE_BYTES ((size_t)1 << 30) /* MPI counts are ints */
 
+typedef struct watch watch;
+
 struct world {
     MPI_Comm comm;  /* collectives of the main threads */
     MPI_Comm local; /* the ranks of this host */
     int rank, size, local_rank, local_size;
     char host[HOST_CAP];
+    watch *watch; /* NULL: nobody is watched */
 };
+
+/* Of world_free, around MPI_Finalize (mpi/watch.c): the job may be ended, but not by MPI any more; this rank takes its
+ * leave, rank 0 when all others have. NULL is fine. */
+void watch_finalizing(watch *h);
+void watch_end(watch *h);
 
 /* Handlers of SIGTERM, SIGUSR1 and SIGINT (mpi/stop_signals.c). LOCAL; may be called again. */
 wr_status stop_signals_install(void);
+/* Whether one has come. LOCAL, any thread; unlike world_stop_requested no answer to it. */
+bool stop_signal_seen(void);
 
 /* Sleeps between polls: a few yields first (an answer that is already on its way costs nothing), then doubling from 20
  * µs to max_us. */

@@ -101,6 +101,8 @@ wr_status stop_signals_install(void) {
     return WR_OK;
 }
 
+bool stop_signal_seen(void) { return stop_seen != 0; }
+
 bool world_stop_requested(void) {
     if (!stop_seen) return false;
     if (!answered) {

@@ -194,6 +194,7 @@ wr_status work_phase(coordinator *c, const work_plan *plan, work_fn fn, void *co
          * everyone. */
         wr_status local = asked ? WR_OK : send_request(c, have, (uint64_t)index, &result);
         asked = true;
+        world_task_part(c->w, "waiting for work");
         if (local < 0) send_trouble(c, local);
         TRY(receive(c, &stop_sent, &message));
         msgpack_unpacked_destroy(&u);
@@ -219,6 +220,10 @@ wr_status work_phase(coordinator *c, const work_plan *plan, work_fn fn, void *co
             local = wr_fail(WR_E_FORMAT, "message of the coordinator that is neither task nor end");
         }
         if (local >= 0) {
+            const char *name = "";
+            size_t name_n = 0;
+            wire_get_str(&u.data, "name", &name, &name_n);
+            world_task_part(c->w, "%.*s, task %lld", (int)name_n, name, (long long)index);
             strbuf_clear(&result);
             local = fn(context, bytes, n, &result);
             if (local >= 0) local = strbuf_status(&result);

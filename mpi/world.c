@@ -90,9 +90,11 @@ wr_status world_create(int *argc, char ***argv, world **out) {
 
 void world_free(world *w) {
     if (!w) return;
+    watch_finalizing(w->watch);
     MPI_Comm_free(&w->local);
     MPI_Comm_free(&w->comm);
     MPI_Finalize();
+    watch_end(w->watch);
     free(w);
 }
 
@@ -103,6 +105,7 @@ wr_status world_part(world *w, int ranks, world **out) {
     world *part = mem_calloc(1, sizeof *part);
     TRY(world_agree(w, part ? WR_OK : WR_E_NOMEM));
     *part = *w;
+    part->watch = NULL; /* the whole world's: a part does not tell of tasks */
     MPI_Comm_split(w->comm, in ? 0 : MPI_UNDEFINED, w->rank, &part->comm);
     if (!in) goto cleanup;
     MPI_Comm_split_type(part->comm, MPI_COMM_TYPE_SHARED, w->rank, MPI_INFO_NULL, &part->local);

@@ -35,6 +35,25 @@ const char *world_library(void);
 /* LOCAL. The thread level that MPI_Init_thread gave: "multiple", "serialized", "funneled", "single". */
 const char *world_thread_level(const world *w);
 
+/* --- who is still there ------------------------------------------------------------------------------------------- */
+typedef struct watch_options {
+    double silent_s;   /* without a sign of life; 0: no watch at all */
+    double task_s;     /* at one task; 0: for ever */
+    const char *again; /* how the work goes on after that, for the line; static */
+} watch_options;
+
+/* COLLECTIVE. From now on until world_free each rank gives signs of life beside MPI, from a thread of its own, and one
+ * from which none has come for silent_s (rank 0's options count) ends the job with code 1 and a line that names it, its
+ * host, what it was at and for how long it has been silent; so does one that dies. A rank that computes, waits or writes
+ * is never silent, however long that takes: one that is at its task longer than ten minutes is told of, and ends the job
+ * after task_s alone. A rank that cannot be heard is not watched, with a warning. A world of one rank pays nothing. */
+void world_watch(world *w, const watch_options *o);
+/* LOCAL, main thread. What this rank is at from now on: "step 7 of 100", 100 bytes at most. Below 1 µs; nothing where
+ * nobody is watched, or w is NULL. */
+void world_task(world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same of a part of it, until the next of either: "step 7 of 100: sum of gradients". */
+void world_task_part(world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* --- agreement (COLLECTIVE) --------------------------------------------------------------------------------------- */
 /* Every rank passes its own status. All ranks return OK if all passed >= 0. Otherwise a failed rank gets its own code
  * back and the others get WR_E_PEER with a message that names the lowest failed rank, its host and its message. */

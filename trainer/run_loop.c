@@ -43,6 +43,7 @@ wr_status run_loop_open(run_loop *r) {
     r->how.stored = r->o->save_precision;
     r->how.merge = r->o->lora_merge;
     r->how.keep = r->o->keep;
+    world_task(r->w, "opening the run %s", r->o->out);
     TRY(open_limit(r));
     TRY(run_open(r->w, r->o->out, r->o->resume, r->state.terms, &r->dir));
     TRY(world_agree(r->w, saver_create(r->w, r->dir, r->o->background_save, &r->saver)));
@@ -94,6 +95,7 @@ static wr_status write_metrics(run_loop *r, const strbuf *line) {
 
 static wr_status save(run_loop *r) {
     if (r->saved == r->state.step) return WR_OK;
+    world_task(r->w, "saving step %lld", (long long)r->state.step);
     const wr_status status = saver_save(r->saver, r->m, r->opt, &r->state, &r->how);
     if (status >= 0) r->saved = r->state.step;
     return status;
@@ -132,6 +134,7 @@ static wr_status evaluate_now(run_loop *r) {
     strbuf line = {0};
     bool nothing = false;
     const double began = clock_seconds();
+    world_task(r->w, "evaluation after step %lld", (long long)r->state.step);
     json_writer j = json_writer_make(&line);
     json_begin_object(&j);
     json_member_int(&j, "step", r->state.step);
@@ -196,6 +199,7 @@ static wr_status finish(run_loop *r) {
     wr_status status = WR_OK, evaluated = WR_OK;
     const bool merging = r->m->lora != NULL;
     char *why = NULL;
+    world_task(r->w, "saving the model");
     TRY(settle_save(r, saver_wait(r->saver)));
     if (!merging) TRY(run_save_model(r->w, r->dir, r->m, &r->state, &r->how));
     if (r->evaluate && !r->enough) evaluated = evaluate_now(r); /* that it is enough an evaluation of this step said */
@@ -237,6 +241,7 @@ static wr_status one_step(run_loop *r) {
     wr_status status = WR_OK;
     strbuf line = {0};
     char note[RUN_NOTE] = "";
+    world_task(r->w, "step %lld of %lld", (long long)r->state.step + 1, (long long)r->state.steps);
     const wr_status did = r->step(r->context, r->state.step + 1, &line, note);
     if (did < 0 && (did == WR_E_INTERRUPTED || !may_skip(r, did))) TRY(did);
     if (did < 0)

@@ -154,6 +154,7 @@ wr_status updater_begin(updater *u, const update_options *o) {
     if (!reduce.depth) reduce.depth = u->depth;
     reduce.keep = u->keep;
     const size_t ranks = (size_t)world_size(u->w), shares = o->same_bits ? o->parts : ranks;
+    world_task_part(u->w, "gradients");
     if (u->shares != shares) TRY(world_agree(u->w, divide(u, shares)));
     if (ranks > 1 && !(u->r && same_reducer(&u->made_with, &reduce))) {
         reducer_free(u->r);
@@ -296,6 +297,7 @@ cleanup:
 
 wr_status updater_reduce(updater *u, wr_status mine, double *norm) {
     wr_status status = WR_OK;
+    world_task_part(u->w, "sum of gradients over the ranks");
     if (mine >= 0) mine = start_rest(u);
     TRY(u->r ? reducer_finish(u->r, mine) : mine);
     u->grads = u->tree.level[0];
@@ -315,6 +317,7 @@ void updater_times(const updater *u, double *busy_s, double *waited_s) {
 }
 
 void updater_apply(updater *u, const update_options *o, double norm, double lr) {
+    world_task_part(u->w, "update of the weights");
     adamw_step(&u->opt, &o->adam, lr, clip_scale(norm, o->grad_clip), u->x, u->grads);
     if (u->keep) reduce_gather(u->w, u->x.values, u->bounds);
     model_round_weights(u->m);

@@ -15,6 +15,7 @@ wr_status prepare_wildchat(prepare_context *c, prepare_tools *t, prepare_account
     if (c->w && world_size(c->w) > 1) TRY(coordinator_create(c->w, &c->workers));
     TRY(phase_read(c, t, &units));
     TRY(all_go_on(c));
+    world_task(c->w, "duplicates");
     status = phase_dedupe(c, &t->panel, &units, &agreed, account);
     *nothing = status == WR_E_FORMAT && !units.conversations;
     TRY(status);
@@ -26,11 +27,14 @@ wr_status prepare_wildchat(prepare_context *c, prepare_tools *t, prepare_account
         &(label_inputs){
             .agreed = &agreed, .mining = m, .refusal = t->refusal, .judge = t->judge, .filters = t->filters}));
     TRY(all_go_on(c));
+    world_task(c->w, "split of the users");
     TRY(phase_split(c, &units, m, &split, account));
+    world_task(c->w, "training the tokenizer");
     TRY(phase_tokenizer(c, &units, &split, t));
     TRY(all_go_on(c));
     TRY(phase_write(c, &units, &split.test, t));
     TRY(all_go_on(c));
+    world_task(c->w, "joining the shards");
     TRY(phase_assemble(c, &units, &split.users, t, account));
     TRY(all_go_on(c));
 cleanup:

@@ -183,6 +183,7 @@ wr_status unit_read(const prepare_context *c, const prepare_tools *t, unit_id id
     TRY_ALLOC(s.arena = arena_create());
     TRY(unit_path(path, c->dir.work, id, ".read"));
     TRY(unit_create(path, &s.out));
+    world_task(c->w, "reading block %u of %s", id.block + 1, sources_path(t->sources, id.file));
     wr_status got = sources_read(t->sources, id.file, id.block, take_row, &s, bytes);
     TRY(got);
     if (got == WR_END) {

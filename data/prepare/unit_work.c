@@ -98,6 +98,7 @@ static wr_status took_units(void *context, size_t index, const void *bytes, size
 /* On every rank: what to do with a unit. */
 typedef struct worker {
     const prepare_context *c;
+    const char *name;
     unit_fn fn;
     void *context;
 } worker;
@@ -115,6 +116,7 @@ static wr_status do_units(void *context, const void *task, size_t n, strbuf *out
         t.dropped = bytes_take(&r, (t.n + 7) / 8);
         if (r.bad) TRY(wr_fail(WR_E_FORMAT, "a task makes no sense"));
         TRY(prepare_stopped(w->c));
+        world_task(w->c->w, "%s, block %u of file %u", w->name, t.id.block + 1, t.id.file + 1);
         TRY(w->fn(w->context, &t));
     }
     bytes_put_u64(out, done);
@@ -145,7 +147,7 @@ wr_status units_each(const prepare_context *c, const unit_list *units, const cha
                      void *context) {
     wr_status status = WR_OK;
     unit_plan plan = {.units = units};
-    worker each = {c, fn, context};
+    worker each = {c, name, fn, context};
     if (c->root) status = plan_units(c, &plan, name, kind);
     TRY(prepare_agree(c, status));
     work_plan work = {
