@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "cli/core_use.h"
+#include "cli/doctor_model.h"
 #include "cli/library_env.h"
 #include "cli/machine.h"
 #include "base/memory_room.h"
@@ -18,12 +19,19 @@
 
 typedef struct doctor_call {
     bool probe;
+    doctor_model model;
+    update_options update;
+    arithmetic_options arithmetic;
 } doctor_call;
 static const option_spec doctor_rows[] = {
     OPTION_FLAG(doctor_call, probe, "probe", "true", "measure matrix products and memory (about 2 seconds)"),
     {0},
 };
-static const option_group doctor_groups[] = {{.rows = doctor_rows}, {0}};
+static const option_group doctor_groups[] = {{.rows = doctor_rows},
+                                             OPTION_GROUP(doctor_model_rows, doctor_call, model),
+                                             OPTION_GROUP(reduce_rows, doctor_call, update),
+                                             OPTION_GROUP(arithmetic_rows, doctor_call, arithmetic),
+                                             {0}};
 
 static double gib(uint64_t bytes) { return (double)bytes / (double)(1 << 30); }
 
@@ -121,6 +129,26 @@ static void measure(world *w, bool probe, strbuf *out) {
                   threads, forward_one, forward_all, backward_one, backward_all, read_one, read_all);
 }
 
+static wr_status say(const strbuf *text) {
+    if (fputs(strbuf_str(text), stdout) < 0 || fflush(stdout) != 0)
+        return wr_fail(WR_E_IO, "cannot write standard output");
+    return WR_OK;
+}
+
+/* COLLECTIVE. Of --model: rank 0 alone works and tells. */
+static wr_status tell_model(const doctor_call *c, world *w) {
+    wr_status status = WR_OK;
+    strbuf text = {0};
+    precision p;
+    TRY(choose_precision(c->arithmetic.precision, NULL, w, &p));
+    if (world_rank(w) == 0) status = doctor_model_tell(&c->model, &c->update, p, c->probe, &text);
+    if (world_rank(w) == 0 && status >= 0) status = say(&text);
+    TRY(world_agree(w, status));
+cleanup:
+    strbuf_free(&text);
+    return status;
+}
+
 static wr_status run(const options *o, world *w) {
     wr_status status = WR_OK;
     strbuf mine = {0}, *lines = NULL, *gathered = NULL;
@@ -131,7 +159,8 @@ static wr_status run(const options *o, world *w) {
     TRY(world_agree(w, options_count(o) == 0 ? WR_OK : wr_fail(WR_E_USAGE, "doctor takes no arguments")));
     TRY(world_agree(w, blas_library_load()));
     TRY(world_agree(w, onednn_library_load()));
-    measure(w, c.probe, &mine);
+    if (c.model.model && c.model.json) return tell_model(&c, w);
+    measure(w, c.probe && !c.model.model, &mine);
     lines = mem_calloc((size_t)size, sizeof *lines);
     gathered = mem_calloc((size_t)size, sizeof *gathered);
     uses = mem_calloc((size_t)size, sizeof *uses);
@@ -154,13 +183,13 @@ static wr_status run(const options *o, world *w) {
         }
         warnings(&text);
         core_use_warnings(uses, (size_t)size, world_launched(), &text);
+        if (c.model.model) strbuf_putc(&text, '\n');
         status = strbuf_status(&text);
-        if (status >= 0 && (fputs(strbuf_str(&text), stdout) < 0 || fflush(stdout) != 0)) {
-            status = wr_fail(WR_E_IO, "cannot write standard output");
-        }
+        if (status >= 0) status = say(&text);
         strbuf_free(&text);
     }
-    status = world_agree(w, status);
+    TRY(world_agree(w, status));
+    if (c.model.model) TRY(tell_model(&c, w));
 cleanup:
     for (int r = 0; lines && r < size; r++) {
         strbuf_free(&lines[r]);
@@ -177,8 +206,8 @@ cleanup:
 
 const command cmd_doctor = {
     .name = "doctor",
-    .usage = "doctor [--no-probe]",
-    .summary = "what this machine is, what slows it down, and how fast it is",
+    .usage = "doctor [--no-probe] [--model DIR|SPEC --ranks R]",
+    .summary = "what this machine is, what slows it down, how fast it is, and what training a model would take on it",
     .groups = doctor_groups,
     .needs_world = true,
     .run = run,

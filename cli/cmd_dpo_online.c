@@ -94,11 +94,8 @@ static wr_status check_memory(world *w, const dpo_options *d) {
          .load = {.head = HEAD_LM},
          .use = MEMORY_LOADED | MEMORY_PACKED | (whole ? MEMORY_TRAINED | MEMORY_IMAGE_HOST : 0)},
         {.dir = d->rollout.reward_dir, .load = {.head = HEAD_SCORE, .frozen = true}, .use = MEMORY_LOADED_HOST}};
-    return memory_check(w, &(memory_plan){.parts = parts,
-                                          .n = 2,
-                                          .p = d->precision,
-                                          .may_lora = whole,
-                                          .moments_over = d->train.update.zero ? world_size(w) : 0});
+    return memory_check(
+        w, &(memory_plan){.parts = parts, .n = 2, .p = d->precision, .may_lora = whole, .update = &d->train.update});
 }
 
 static wr_status run_dpo_online(const options *o, world *w) {

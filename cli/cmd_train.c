@@ -1,16 +1,20 @@
 /* train lm, train reward: options to trainer/train.h. */
+#include "cli/estimate.h"
 #include "cli/memory_check.h"
 #include "cli/model_options.h"
 #include "cli/resume.h"
 
+#include "base/memory_room.h"
 #include "reward/objective.h"
 #include "trainer/train.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct train_call {
     train_options t;
     arithmetic_options arithmetic;
+    estimate_options estimate;
 } train_call;
 
 static const option_spec train_rows[] = {
@@ -42,6 +46,9 @@ static const option_spec record_rows[] = {
                "tokens of one forward and backward pass"),
     OPTION_INT(train_options, eval_every, "eval-every", "0", "N", 0, 1e15, "steps between evaluations; 0: at the end",
                .resume = RESUME_FREE),
+    OPTION_FLOAT(train_options, valid_users, "valid-users", "0", "SHARE", 0, 0.9,
+                 "keep this share of the training side's users aside, and evaluate between steps and at the end on "
+                 "their records; 0: on the test side"),
     OPTION_INT(train_options, eval_records, "eval-records", "512", "N", 1, 1e9, "test records of an evaluation",
                .resume = RESUME_FREE),
     {0},
@@ -83,7 +90,8 @@ static const option_spec reward_rows[] = {
         OPTION_GROUP(optimizer_rows, train_call, t.update), OPTION_GROUP(record_rows, train_call, t),                  \
         OPTION_GROUP(saving_rows, train_call, t.run), OPTION_GROUP(best_rows, train_call, t.run),                      \
         OPTION_GROUP(reduce_rows, train_call, t.update), OPTION_GROUP(own, train_call, t),                             \
-        OPTION_GROUP(arithmetic_rows, train_call, arithmetic), OPTION_GROUP(tuning_rows, train_call, t.run)
+        OPTION_GROUP(arithmetic_rows, train_call, arithmetic), OPTION_GROUP(tuning_rows, train_call, t.run),           \
+        OPTION_GROUP(dry_run_rows, train_call, estimate)
 static const option_group lm_groups[] = {TRAIN_GROUPS(lm_rows), {0}},
                           reward_groups[] = {TRAIN_GROUPS(reward_rows),
                                              OPTION_GROUP(weight_rows, train_call, t.weights), OBJECTIVE_GROUPS{0}};
@@ -108,12 +116,39 @@ static wr_status check_pairs(const train_options *t) {
     if (t->pairs && !kind->pairs)
         return wr_fail(WR_E_USAGE, "--pairs is read with --objective bt; --objective %s learns from labels (--data)",
                        kind->name);
+    if (t->pairs && t->valid_users > 0)
+        return wr_fail(WR_E_USAGE, "--valid-users: pairs name no users, and a run on pairs is not evaluated");
     if (t->pairs && strcmp(t->run.best, "none") != 0)
         return wr_fail(WR_E_USAGE, "--keep-best: a run on pairs does not evaluate between steps");
     if (t->pairs && (t->weights.classes || t->weights.users || t->weights.posterior))
         return wr_fail(WR_E_USAGE,
                        "weights by class, user and posterior are of records with labels; pairs have margins");
     return WR_OK;
+}
+
+/* What would be needed, on stdout; not to fit is a failure, as it would be without --dry-run. */
+static wr_status run_dry(world *w, train_call *c, wr_status (*train)(world *w, const train_options *t)) {
+    wr_status status = WR_OK;
+    strbuf text = {0}, misfit = {0};
+    dry_run d = {.probe = c->estimate.probe, .available = memory_room_find("").with_swap};
+    const estimate e = {.what = train == train_reward ? "train reward" : "train lm",
+                        .model = c->t.model ? c->t.model : c->t.spec,
+                        .p = c->t.precision,
+                        .d = &d};
+    c->t.dry = &d;
+    TRY(train(w, &c->t));
+    if (world_rank(w) == 0) status = estimate_text(&e, c->estimate.json, &text);
+    if (world_rank(w) == 0 && status >= 0 && (fputs(strbuf_str(&text), stdout) < 0 || fflush(stdout) != 0))
+        status = wr_fail(WR_E_IO, "cannot write standard output");
+    if (world_rank(w) == 0 && status >= 0) status = estimate_misfit(&e, &misfit);
+    if (world_rank(w) == 0 && status >= 0 && !d.fits) status = wr_fail(WR_E_NOMEM, "%s", strbuf_str(&misfit));
+    TRY(world_agree(w, status));
+cleanup:
+    c->t.dry = NULL;
+    dry_run_free(&d);
+    strbuf_free(&text);
+    strbuf_free(&misfit);
+    return status;
 }
 
 static wr_status run_train(const options *o, world *w, wr_status (*train)(world *w, const train_options *t)) {
@@ -128,11 +163,12 @@ static wr_status run_train(const options *o, world *w, wr_status (*train)(world 
     const memory_part part = {.dir = c.t.model,
                               .load = {.head = train == train_reward ? HEAD_SCORE : HEAD_LM},
                               .use = MEMORY_LOADED | (c.t.run.lora.rank ? 0 : MEMORY_TRAINED)};
-    TRY(memory_check(w, &(memory_plan){.parts = &part,
-                                       .n = 1,
-                                       .p = c.t.precision,
-                                       .may_lora = c.t.run.lora.rank == 0,
-                                       .moments_over = c.t.update.zero ? world_size(w) : 0}));
+    if (!c.estimate.dry)
+        TRY(memory_check(w, &(memory_plan){.parts = &part,
+                                           .n = 1,
+                                           .p = c.t.precision,
+                                           .may_lora = c.t.run.lora.rank == 0,
+                                           .update = &c.t.update}));
     c.t.check_weights = c.arithmetic.check_weights;
     terms.terms.same_bits = c.t.update.same_bits;
     c.t.terms = &terms.terms;
@@ -141,7 +177,7 @@ static wr_status run_train(const options *o, world *w, wr_status (*train)(world 
     if (c.t.label_smoothing > 0 && !c.t.objective.kind->smooths)
         TRY(wr_fail(WR_E_USAGE, "--label-smoothing: the targets of --objective %s are no shares that could be smoothed",
                     c.t.objective.kind->name));
-    TRY(train(w, &c.t));
+    TRY(c.estimate.dry ? run_dry(w, &c, train) : train(w, &c.t));
 cleanup:
     resume_terms_free(&terms);
     return status;

@@ -41,7 +41,7 @@ typedef struct need {
 } need;
 
 /* Of all parts in p; training only adapters where lora. */
-static need need_of(const memory_plan *plan, precision p, bool lora) {
+static need need_of(const memory_plan *plan, int ranks, precision p, bool lora) {
     need all = {0};
     for (size_t i = 0; i < plan->n; i++) {
         const memory_part *part = &plan->parts[i];
@@ -53,9 +53,9 @@ static need need_of(const memory_plan *plan, precision p, bool lora) {
         if (part->use & MEMORY_LOADED_HOST) all.host += m.loaded;
         if (part->use & MEMORY_PACKED) all.rank += m.packed;
         if (part->use & MEMORY_IMAGE_HOST && !lora) all.host += m.image;
-        const uint64_t moments = m.trained / 3 * 2; /* two of three: the third is the gradient */
-        if (part->use & MEMORY_TRAINED && !lora)
-            all.rank += m.trained - (plan->moments_over ? moments - moments / (uint64_t)plan->moments_over : 0);
+        train_memory state = {0};
+        if (part->use & MEMORY_TRAINED && !lora) train_memory_state(m.parameters, plan->update, ranks, &state);
+        all.rank += train_memory_sum(&state);
     }
     return all;
 }
@@ -65,10 +65,11 @@ enum { AS_TOLD, IN_BF16, WITH_LORA, WAYS };
 /* Rank 0's figures on every rank: it is the one that is sure to have the folders. */
 static void find_needs(world *w, const memory_plan *plan, need out[WAYS]) {
     double figures[2 * WAYS] = {0};
+    const int ranks = w ? world_size(w) : 1;
     if (!w || world_rank(w) == 0) {
-        out[AS_TOLD] = need_of(plan, plan->p, false);
-        if (plan->p == PRECISION_F32) out[IN_BF16] = need_of(plan, PRECISION_BF16, false);
-        if (plan->may_lora) out[WITH_LORA] = need_of(plan, plan->p, true);
+        out[AS_TOLD] = need_of(plan, ranks, plan->p, false);
+        if (plan->p == PRECISION_F32) out[IN_BF16] = need_of(plan, ranks, PRECISION_BF16, false);
+        if (plan->may_lora) out[WITH_LORA] = need_of(plan, ranks, plan->p, true);
     }
     if (!w) return;
     for (int i = 0; i < WAYS; i++) figures[2 * i] = (double)out[i].rank, figures[2 * i + 1] = (double)out[i].host;

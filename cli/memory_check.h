@@ -5,6 +5,7 @@
 
 #include "model/model.h"
 #include "mpi/world.h"
+#include "trainer/train_memory.h"
 
 /* What is held of a folder's model (model_memory, model/model.h). */
 typedef enum memory_use {
@@ -12,7 +13,7 @@ typedef enum memory_use {
     MEMORY_LOADED_HOST = 2, /* once a host */
     MEMORY_IMAGE_HOST = 4,  /* a frozen copy, once a host */
     MEMORY_PACKED = 8,      /* each rank samples from it */
-    MEMORY_TRAINED = 16     /* each rank trains all parameters */
+    MEMORY_TRAINED = 16     /* each rank trains all parameters: what that takes says trainer/train_memory.h */
 } memory_use;
 typedef struct memory_part {
     const char *dir; /* NULL: there is none */
@@ -26,11 +27,11 @@ typedef struct memory_plan {
     precision p;                  /* instead of the parts' own */
     const char *precision_option; /* NULL: --precision */
     bool may_lora;                /* --lora-rank would do without what MEMORY_TRAINED and MEMORY_IMAGE_HOST hold */
-    int moments_over;             /* ranks that share the optimizer's moments; 0: each has all */
+    const update_options *update; /* of MEMORY_TRAINED */
 } memory_plan;
 
 /* WR_E_NOMEM where it certainly does not fit, with the bytes needed, the bytes that are there and what needs less. What
- * is counted are weights, and the gradients and moments of training; not activations, which depend on the texts. A
+ * is counted are weights, and the gradients, their buffers and moments of training; not activations, which depend on the texts. A
  * folder that cannot be read counts as nothing: loading it says why. COLLECTIVE where w is given: rank 0 reads. */
 wr_status memory_check(world *w, const memory_plan *plan);
 

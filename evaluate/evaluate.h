@@ -25,12 +25,14 @@ typedef struct evaluate_job {
 /* COLLECTIVE. values (n, width): row i belongs to records[i]; the same on every rank. */
 wr_status evaluate_records(world *w, const evaluate_job *job, double *values);
 
-/* Records of the index that the rule accepts, in index order, `limit` at most (0 = all); fresh array. LOCAL. */
-wr_status evaluate_select(const dataset_index *d, const sequence_rule *rule, size_t limit, uint32_t **records,
-                          size_t *n);
+/* Records of the index that the rule accepts and `only` marks (NULL: all), in index order, `limit` at most (0 = all);
+ * fresh array. LOCAL. */
+wr_status evaluate_select(const dataset_index *d, const sequence_rule *rule, const uint8_t *only, size_t limit,
+                          uint32_t **records, size_t *n);
 /* COLLECTIVE. *any: one of the records (indices as above, those of the index that evaluate_select lists) has something
  * to predict. Reads until the first that has. The same on every rank. */
-wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, size_t limit, bool *any);
+wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, const uint8_t *only, size_t limit,
+                       bool *any);
 
 typedef struct reward_figures {
     size_t records;
@@ -46,6 +48,7 @@ typedef struct reward_figures {
 void reward_figures_free(reward_figures *f); /* of one that is all zero, too */
 typedef struct evaluate_options {
     size_t max_length, max_tokens, limit;
+    const uint8_t *only; /* (records of the source) which are evaluated; NULL: all */
     bool loss_on_all, stoppable, show;
     objective_use objective; /* reward models: kind and settings; classes and outputs are the shards' and the model's */
     /* The reward that is measured; NULL: the objective's own. Where that is another one, or nothing says that the model
@@ -56,6 +59,7 @@ typedef struct evaluate_options {
     /* NULL, or to be filled on rank 0 and freed by the caller, also after an error: every record by itself (n = 0 on
      * the others) */
     reward_records *records;
+    bool nameless; /* of them users, prompts and lengths are not wanted, and not read */
 } evaluate_options;
 /* COLLECTIVE. No record that fits: records is 0, and the figures are NaN. *out is to be freed, also after an error. */
 wr_status evaluate_reward(world *w, const model *m, model_workspace *work, record_source *s, const evaluate_options *o,

@@ -47,7 +47,7 @@ wr_status evaluate_lm(world *w, const model *m, model_workspace *work, record_so
     uint32_t *records = NULL;
     double *values = NULL, tokens = 0;
     *out = (lm_figures){0};
-    TRY(world_agree(w, evaluate_select(record_source_index(s), &job.rule, o->limit, &records, &job.n)));
+    TRY(world_agree(w, evaluate_select(record_source_index(s), &job.rule, o->only, o->limit, &records, &job.n)));
     job.records = records;
     values = mem_calloc(job.n * WIDTH + 1, sizeof *values);
     TRY(world_agree(w, values ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory evaluating %zu chats", job.n)));

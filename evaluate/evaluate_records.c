@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-wr_status evaluate_select(const dataset_index *d, const sequence_rule *rule, size_t limit, uint32_t **records,
-                          size_t *n) {
+wr_status evaluate_select(const dataset_index *d, const sequence_rule *rule, const uint8_t *only, size_t limit,
+                          uint32_t **records, size_t *n) {
     *n = 0;
     *records = mem_calloc(d->n_records + 1, sizeof **records);
     if (!*records) return wr_fail(WR_E_NOMEM, "out of memory listing %zu records", d->n_records);
     for (size_t i = 0; i < d->n_records && (!limit || *n < limit); i++)
-        if (d->lengths[i] && (rule->kind == SHARD_CHAT || d->lengths[i] <= rule->max_length))
+        if ((!only || only[i]) && d->lengths[i] && (rule->kind == SHARD_CHAT || d->lengths[i] <= rule->max_length))
             (*records)[(*n)++] = (uint32_t)i;
     return WR_OK;
 }
@@ -34,7 +34,8 @@ cleanup:
     return status;
 }
 
-wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, size_t limit, bool *any) {
+wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, const uint8_t *only, size_t limit,
+                       bool *any) {
     enum { AT_ONCE = 32 };
     wr_status status = WR_OK;
     record_bytes bytes[AT_ONCE];
@@ -42,8 +43,8 @@ wr_status evaluate_any(world *w, record_source *s, const sequence_rule *rule, si
     size_t n = 0;
     arena *a = arena_create();
     *any = false;
-    status =
-        a ? evaluate_select(record_source_index(s), rule, limit, &records, &n) : wr_fail(WR_E_NOMEM, "out of memory");
+    status = a ? evaluate_select(record_source_index(s), rule, only, limit, &records, &n)
+               : wr_fail(WR_E_NOMEM, "out of memory");
     TRY(world_agree(w, status));
     for (size_t from = 0; from < n && !*any; from += AT_ONCE) {
         const size_t count = n - from < AT_ONCE ? n - from : AT_ONCE;

@@ -113,11 +113,14 @@ cleanup:
 
 /* What figures of single records need, on rank 0. COLLECTIVE. */
 static wr_status keep_records(world *w, const evaluate_job *job, const objective *kind, int classes,
-                              const double *values, reward_records *out) {
+                              const double *values, bool nameless, reward_records *out) {
     wr_status status = WR_OK;
     const size_t n = world_rank(w) == 0 ? job->n : 0;
     TRY(world_agree(w, reward_records_of_values(kind, classes, values, job->width, n, out)));
-    TRY(reward_records_read(w, job->source, job->records, n, out));
+    if (nameless)
+        out->p.length = NULL;
+    else
+        TRY(reward_records_read(w, job->source, job->records, n, out));
 cleanup:
     return status;
 }
@@ -157,7 +160,7 @@ wr_status evaluate_reward(world *w, const model *m, model_workspace *work, recor
                     context.u.outputs, kind->outputs(d->meta.classes), d->meta.classes, kind->name));
     if (o->records && context.judged && kind->passes) context.thresholds = (size_t)d->meta.classes - 1;
     context.width = job.width = VALUES + context.thresholds;
-    TRY(world_agree(w, evaluate_select(d, &job.rule, o->limit, &records, &job.n)));
+    TRY(world_agree(w, evaluate_select(d, &job.rule, o->only, o->limit, &records, &job.n)));
     job.records = records;
     if (!job.n) {
         out->loss = out->accuracy = out->mae = out->spearman = out->kappa = out->violations = out->spread = NAN;
@@ -167,7 +170,8 @@ wr_status evaluate_reward(world *w, const model *m, model_workspace *work, recor
     TRY(world_agree(w, values ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory evaluating %zu records", job.n)));
     TRY(evaluate_records(w, &job, values));
     TRY(world_agree(w, reward_summarise(context.judged ? kind : NULL, values, job.width, job.n, out)));
-    if (o->records) TRY(keep_records(w, &job, context.judged ? kind : NULL, d->meta.classes, values, o->records));
+    if (o->records)
+        TRY(keep_records(w, &job, context.judged ? kind : NULL, d->meta.classes, values, o->nameless, o->records));
 cleanup:
     free(records);
     free(values);

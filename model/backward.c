@@ -33,28 +33,45 @@ typedef struct backward_buffers {
 
 static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+enum { PARTS = 7 };
+
+/* Of the first PARTS buffers, one after another; they share their memory with dfinal. */
+static size_t part_sizes(const model *m, size_t T, size_t sizes[PARTS]) {
+    const model_config *c = &m->config;
+    const size_t act = precision_bytes(m->precision), rows = rows_from(0, T), dfinal = lines(T * c->C * sizeof(float)),
+                 of[PARTS] = {lines(T * qkv_width(c) * act),
+                              lines(T * c->H * c->D * act),
+                              lines(rows * c->F * act),
+                              lines(rows * c->C * act),
+                              lines(rows * c->C * act),
+                              lines(rows * c->C * act),
+                              c->norm_place != NORM_BEFORE ? lines(rows * c->C * sizeof(float)) : 0};
+    size_t all = 0;
+    for (size_t i = 0; i < PARTS; i++) all += sizes[i] = of[i];
+    return all < dfinal ? dfinal : all;
+}
+
+/* The final norm's gradient needs as many chunks as there are rows. */
+static size_t partial_size(const model *m, size_t T) {
+    const size_t C = m->config.C, wide = qkv_sums(&m->config);
+    return lines((T + NORM_CHUNK - 1) / NORM_CHUNK * (C > wide ? C : wide) * sizeof(float));
+}
+
+size_t backward_bytes(const model *m, size_t T) {
+    size_t sizes[PARTS];
+    return part_sizes(m, T, sizes) + partial_size(m, T);
+}
+
 static wr_status backward_reserve(const model *m, workspace *w, backward_buffers *b) {
     wr_status status = WR_OK;
-    const model_config *c = &m->config;
-    const size_t act = precision_bytes(m->precision), rows = rows_from(0, w->T), wide = qkv_sums(c);
-    const size_t sizes[] = {lines(w->T * qkv_width(c) * act),
-                            lines(w->T * c->H * c->D * act),
-                            lines(rows * c->F * act),
-                            lines(rows * c->C * act),
-                            lines(rows * c->C * act),
-                            lines(rows * c->C * act),
-                            c->norm_place != NORM_BEFORE ? lines(rows * c->C * sizeof(float)) : 0};
-    /* the final norm's gradient needs as many chunks as there are rows */
-    const size_t partial = lines((w->T + NORM_CHUNK - 1) / NORM_CHUNK * (c->C > wide ? c->C : wide) * sizeof(float));
-    void *branch = NULL, **const parts[] = {&b->dqkv, &b->datt, &b->dact, &b->norm, &b->dnorm, &b->rounded, &branch};
-    size_t all = 0;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) all += sizes[i];
-    if (all < lines(w->T * c->C * sizeof(float))) all = lines(w->T * c->C * sizeof(float));
-    TRY(buffer_need(&w->backward, all + partial));
+    size_t sizes[PARTS];
+    void *branch = NULL,
+         **const parts[PARTS] = {&b->dqkv, &b->datt, &b->dact, &b->norm, &b->dnorm, &b->rounded, &branch};
+    TRY(buffer_need(&w->backward, backward_bytes(m, w->T)));
     char *p = w->backward.data;
-    b->partial = (float *)(p + all);
+    b->partial = (float *)(p + part_sizes(m, w->T, sizes));
     b->dfinal = (float *)p;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) *parts[i] = p, p += sizes[i];
+    for (size_t i = 0; i < PARTS; i++) *parts[i] = p, p += sizes[i];
     b->branch = branch;
 cleanup:
     return status;

@@ -8,10 +8,14 @@
 #define HUGE_PAGE ((size_t)2 << 20)
 #define PIECE ((size_t)1 << 20) /* touched by one thread */
 
+static size_t unit_of(size_t bytes) { return bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : 64; }
+
+size_t buffer_room(size_t bytes) { return (bytes + unit_of(bytes) - 1) / unit_of(bytes) * unit_of(bytes); }
+
 void *buffer_pages(size_t bytes) {
-    const size_t unit = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : 64;
+    const size_t unit = unit_of(bytes);
     if (bytes > SIZE_MAX - unit) return NULL;
-    const size_t rounded = bytes ? (bytes + unit - 1) / unit * unit : unit;
+    const size_t rounded = bytes ? buffer_room(bytes) : unit;
     char *p = aligned_alloc(unit, rounded);
     if (!p) {
         (void)wr_fail(WR_E_NOMEM, "out of memory: %zu MiB could not be had", bytes >> 20);

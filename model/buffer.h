@@ -16,5 +16,6 @@ wr_status buffer_need(buffer *b, size_t bytes);
 void buffer_free(buffer *b);
 /* bytes zeroed, placed as above; free with free(). NULL: out of memory (wr_error() says so). */
 void *buffer_pages(size_t bytes);
+size_t buffer_room(size_t bytes); /* what such a buffer takes: whole pages */
 
 #endif

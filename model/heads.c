@@ -84,6 +84,16 @@ cleanup:
     return status;
 }
 
+head_sizes head_sizes_of(const model *m, size_t n) {
+    const size_t C = m->config.C, act = precision_bytes(m->precision), block = n < BLOCK_ROWS ? n : BLOCK_ROWS,
+                 logits = n ? block * block_columns(block, m->config.V) : 0;
+    return (head_sizes){.row_state = n ? (n + 3 * block) * sizeof(float) : 0,
+                        .gathered = block * C * act,
+                        .logits = logits * sizeof(float),
+                        .dlogits = logits * act,
+                        .dgathered = block * C * sizeof(float)};
+}
+
 wr_status lm_logprobs(const model *m, model_workspace *w, const float *hidden, size_t n, const size_t *rows,
                       const int32_t *targets, float *logprob) {
     wr_status status = WR_OK;
@@ -92,8 +102,9 @@ wr_status lm_logprobs(const model *m, model_workspace *w, const float *hidden, s
     if (n == 0) return WR_OK;
     TRY(require_lm_head(m));
     TRY(check_targets(m, n, targets));
-    TRY(buffer_need(&w->row_state, (n + 3 * block) * sizeof(float)));
-    TRY(buffer_need(&w->gathered, block * m->config.C * precision_bytes(m->precision)));
+    const head_sizes sizes = head_sizes_of(m, n);
+    TRY(buffer_need(&w->row_state, sizes.row_state));
+    TRY(buffer_need(&w->gathered, sizes.gathered));
     float *lse = w->row_state.data, *max = lse + n, *sum = max + block, *picked = sum + block;
     for (size_t i = 0; i < n; i += block) {
         const size_t k = n - i < block ? n - i : block;
@@ -122,10 +133,11 @@ wr_status lm_logprobs_backward(const model *m, model_workspace *w, const float *
     const size_t columns = block_columns(block, V);
     const float *lse = w->row_state.data;
     const char *head = m->weights[index_head(m)];
-    TRY(buffer_need(&w->logits, block * columns * sizeof(float)));
-    TRY(buffer_need(&w->dlogits, block * columns * act));
-    TRY(buffer_need(&w->gathered, block * C * act));
-    TRY(buffer_need(&w->dgathered, block * C * sizeof(float)));
+    const head_sizes sizes = head_sizes_of(m, n);
+    TRY(buffer_need(&w->logits, sizes.logits));
+    TRY(buffer_need(&w->dlogits, sizes.dlogits));
+    TRY(buffer_need(&w->gathered, sizes.gathered));
+    TRY(buffer_need(&w->dgathered, sizes.dgathered));
     for (size_t i = 0; i < n; i += block) {
         const size_t k = n - i < block ? n - i : block;
         gather_rows(m, k, hidden, rows + i, w->gathered.data);

@@ -49,20 +49,34 @@ cleanup:
     return status;
 }
 
-wr_status rope_tables_need(const model_config *c, rope_tables *r, size_t positions) {
-    wr_status status = WR_OK;
-    const int tables = c->rope_local_theta > 0 ? 2 : 1;
+static int table_count(const model_config *c) { return c->rope_local_theta > 0 ? 2 : 1; }
+
+/* Rows of a table for so many positions. */
+typedef struct rope_extent {
+    size_t positions, near, far;
+} rope_extent;
+static rope_extent extent_of(const model_config *c, size_t positions) {
     const size_t limit = model_config_rope_switch(c), most = positions > limit ? SIZE_MAX : limit;
-    if (positions <= r->positions) return WR_OK;
-    r->positions = 0;
     positions = (positions + 255) / 256 * 256; /* decoding asks for one more each step */
     if (positions > most) positions = most;
-    r->near = positions < limit ? positions : limit;
-    for (int i = 0; i < tables; i++)
-        TRY(table_need(c, i, r->near, positions > limit ? positions : 0, &r->cosines[i], &r->sines[i]));
-    r->positions = positions;
+    return (rope_extent){positions, positions < limit ? positions : limit, positions > limit ? positions : 0};
+}
+
+wr_status rope_tables_need(const model_config *c, rope_tables *r, size_t positions) {
+    wr_status status = WR_OK;
+    if (positions <= r->positions) return WR_OK;
+    const rope_extent e = extent_of(c, positions);
+    r->positions = 0;
+    r->near = e.near;
+    for (int i = 0; i < table_count(c); i++) TRY(table_need(c, i, e.near, e.far, &r->cosines[i], &r->sines[i]));
+    r->positions = e.positions;
 cleanup:
     return status;
+}
+
+size_t rope_tables_size(const model_config *c, size_t positions) {
+    const rope_extent e = extent_of(c, positions);
+    return 2 * (size_t)table_count(c) * (e.near + e.far) * (model_config_rotary(c) / 2) * sizeof(float);
 }
 
 void rope_tables_free(rope_tables *r) {

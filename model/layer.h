@@ -22,6 +22,7 @@ typedef struct rope_tables {
     size_t near, positions; /* near: positions, or the original length */
 } rope_tables;
 wr_status rope_tables_need(const model_config *c, rope_tables *r, size_t positions);
+size_t rope_tables_size(const model_config *c, size_t positions); /* bytes of tables for so many */
 void rope_tables_free(rope_tables *r);
 size_t rope_tables_bytes(const rope_tables *r);
 /* The table's row for position 0 of a sequence; far: one of more tokens than model_config_rope_switch. */
@@ -93,6 +94,11 @@ typedef struct segment_plan {
     size_t B_capacity, T_capacity, span_capacity;
 } segment_plan;
 
+/* Of a batch; *longest: the longest path. Grows; room and contents are p's. */
+wr_status segment_plan_make(const token_batch *b, segment_plan *p, size_t *longest);
+void segment_plan_free(segment_plan *p);
+size_t segment_plan_bytes(const segment_plan *p);
+
 typedef struct model_workspace {
     size_t T;             /* of the latest forward */
     bool kept, recompute; /* its activations are stored; every layer's, or its input alone */
@@ -107,6 +113,19 @@ typedef struct model_workspace {
     rope_tables rope;
     segment_plan plan;
 } workspace;
+
+/* Bytes of the buffers that T tokens ask for: the one rule, for those who make room and those who only want to know.
+ * stream: of last_x and hidden each. */
+typedef struct activation_sizes {
+    size_t layers, inputs, scratch, stream, final_rstd;
+} activation_sizes;
+activation_sizes activation_sizes_of(const model *m, size_t T, bool keep, bool recompute);
+size_t backward_bytes(const model *m, size_t T); /* w->backward */
+/* Of the vocabulary's head for n rows; dlogits and dgathered: of its backward pass alone. */
+typedef struct head_sizes {
+    size_t row_state, gathered, logits, dlogits, dgathered;
+} head_sizes;
+head_sizes head_sizes_of(const model *m, size_t n);
 
 /* Checks the batch and makes room for its forward pass. */
 wr_status workspace_prepare(const model *m, const token_batch *b, workspace *w, bool keep);

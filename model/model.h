@@ -76,13 +76,17 @@ wr_status model_load(const char *dir, const model_load_options *o, model **out);
 /* Bytes that a directory's model takes, from its configuration and the types that its files store; no weight is read.
  * What is mapped counts as nothing: its pages are the files', and the system takes them back when it needs memory. */
 typedef struct model_memory {
-    uint64_t loaded;  /* by model_load: converted weights, or masters and what is rounded of them */
-    uint64_t image;   /* a copy of all weights in `precision` (model/host/frozen.h) */
-    uint64_t packed;  /* the copy that decoding packs (model/decode.h) */
-    uint64_t trained; /* gradients and moments of all parameters */
+    uint64_t loaded; /* by model_load: converted weights, or masters and what is rounded of them */
+    uint64_t image;  /* a copy of all weights in `precision` (model/host/frozen.h) */
+    uint64_t packed; /* the copy that decoding packs (model/decode.h) */
+    uint64_t parameters;
 } model_memory;
 /* o: head, n_outputs, frozen and precision count. */
 wr_status model_memory_of(const char *dir, const model_load_options *o, model_memory *out);
+/* What f32 masters, the rounded copy and adapters take of m's shape, which need not be filled. */
+uint64_t model_weights_bytes(const model *m);
+/* The model of a directory without its weights: configuration, tensor table, template. */
+wr_status model_load_shape(const char *dir, const model_load_options *o, model **out);
 void model_free(model *m);
 
 /* Computes in p from now on: allocates and fills (bf16), or frees (f32), the rounded copy. Needs master weights. */
@@ -138,6 +142,17 @@ typedef struct model_workspace model_workspace;
 wr_status model_workspace_create(const model *m, model_workspace **out);
 void model_workspace_free(model_workspace *w);
 size_t model_workspace_bytes(const model_workspace *w);
+/* What a workspace will hold of batches that are only planned, buffer by buffer. */
+enum { WORKSPACE_BUFFERS = 17 };
+typedef struct workspace_need {
+    size_t bytes[WORKSPACE_BUFFERS];
+} workspace_need;
+/* Raises x, all zero at first, to what one more batch asks for (of which ids are not read, and m needs no weights):
+ * model_forward, with `keep` the backward pass, too, and lm_logprobs of head_rows rows. WR_E_NOMEM. */
+wr_status model_workspace_need(const model *m, const token_batch *b, size_t head_rows, bool keep, bool recompute,
+                               workspace_need *x);
+/* Of the memory that the system gives for it, which comes in pages. */
+size_t workspace_need_bytes(const workspace_need *x);
 /* on: model_forward(keep) stores only each layer's input, and model_backward runs each layer again: memory for a third
  * more arithmetic. */
 void model_workspace_recompute(model_workspace *w, bool on);

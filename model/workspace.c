@@ -90,17 +90,26 @@ layer_buffers workspace_layer(const model *m, const workspace *w, size_t l, floa
     return b;
 }
 
-static wr_status reserve_activations(const model *m, workspace *w, size_t T, bool keep) {
-    wr_status status = WR_OK;
+activation_sizes activation_sizes_of(const model *m, size_t T, bool keep, bool recompute) {
     const model_config *c = &m->config;
     const size_t stream = lines(T * c->C * sizeof(float));
-    const bool every = keep && !w->recompute;
-    TRY(buffer_need(&w->layers, (every ? c->L : 1) * (layer_bytes(m, T, keep) + (every ? stream : 0))));
-    if (keep && w->recompute) TRY(buffer_need(&w->inputs, c->L * stream));
-    TRY(buffer_need(&w->scratch, layer_scratch(m, LAYER_ROWS, NULL, &(layer_buffers){0})));
-    TRY(buffer_need(&w->last_x, stream));
-    TRY(buffer_need(&w->hidden, stream));
-    TRY(buffer_need(&w->final_rstd, T * sizeof(float)));
+    const bool every = keep && !recompute;
+    return (activation_sizes){.layers = (every ? c->L : 1) * (layer_bytes(m, T, keep) + (every ? stream : 0)),
+                              .inputs = keep && recompute ? c->L * stream : 0,
+                              .scratch = layer_scratch(m, LAYER_ROWS, NULL, &(layer_buffers){0}),
+                              .stream = stream,
+                              .final_rstd = T * sizeof(float)};
+}
+
+static wr_status reserve_activations(const model *m, workspace *w, size_t T, bool keep) {
+    wr_status status = WR_OK;
+    const activation_sizes s = activation_sizes_of(m, T, keep, w->recompute);
+    TRY(buffer_need(&w->layers, s.layers));
+    TRY(buffer_need(&w->inputs, s.inputs));
+    TRY(buffer_need(&w->scratch, s.scratch));
+    TRY(buffer_need(&w->last_x, s.stream));
+    TRY(buffer_need(&w->hidden, s.stream));
+    TRY(buffer_need(&w->final_rstd, s.final_rstd));
 cleanup:
     return status;
 }
@@ -152,8 +161,7 @@ static wr_status check_batch(const model *m, const token_batch *b) {
     return WR_OK;
 }
 
-/* Spans, path lengths and positions of a batch; *longest: the longest path. */
-static wr_status make_plan(const token_batch *b, segment_plan *p, size_t *longest) {
+wr_status segment_plan_make(const token_batch *b, segment_plan *p, size_t *longest) {
     wr_status status = WR_OK;
     size_t spans = 0;
     *longest = 0;
@@ -233,7 +241,7 @@ wr_status workspace_prepare(const model *m, const token_batch *b, workspace *w, 
     w->kept = false;
     w->head_rows = 0;
     TRY(check_batch(m, b));
-    TRY(make_plan(b, &w->plan, &longest));
+    TRY(segment_plan_make(b, &w->plan, &longest));
     TRY(reserve_activations(m, w, b->offsets[b->B], keep));
     TRY(rope_tables_need(&m->config, &w->rope, longest));
     TRY(choose_rows(m, b, w));
@@ -257,6 +265,17 @@ cleanup:
     return status;
 }
 
+void segment_plan_free(segment_plan *p) {
+    free(p->items), free(p->grads), free(p->spans), free(p->first_span), free(p->path);
+    free(p->first_task), free(p->position);
+    *p = (segment_plan){0};
+}
+
+size_t segment_plan_bytes(const segment_plan *p) {
+    return p->B_capacity * (sizeof *p->items + sizeof *p->grads + 3 * sizeof(size_t)) +
+           p->T_capacity * sizeof *p->position + p->span_capacity * sizeof *p->spans;
+}
+
 #define BUFFERS(w)                                                                                                     \
     {                                                                                                                  \
         &(w)->inputs, &(w)->layers, &(w)->scratch, &(w)->hidden, &(w)->final_rstd, &(w)->last_x, &(w)->backward,       \
@@ -269,18 +288,15 @@ void model_workspace_free(model_workspace *w) {
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_free(buffers[i]);
     linear_free(&w->linear);
     rope_tables_free(&w->rope);
-    free(w->plan.items), free(w->plan.grads), free(w->plan.spans), free(w->plan.first_span), free(w->plan.path);
-    free(w->plan.first_task), free(w->plan.position);
+    segment_plan_free(&w->plan);
     free(w);
 }
 
 size_t model_workspace_bytes(const model_workspace *w) {
     const buffer *const buffers[] = BUFFERS(w);
-    const segment_plan *p = &w->plan;
     size_t bytes = linear_bytes(&w->linear) + rope_tables_bytes(&w->rope);
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) bytes += buffers[i]->bytes;
-    return bytes + p->B_capacity * (sizeof *p->items + sizeof *p->grads + 3 * sizeof(size_t)) +
-           p->T_capacity * sizeof *p->position + p->span_capacity * sizeof *p->spans;
+    return bytes + segment_plan_bytes(&w->plan);
 }
 
 void model_workspace_fix_tiles(model_workspace *w, bool on) { matmul_fix_tiles(w->linear.products, on); }

@@ -53,6 +53,8 @@ typedef struct reduce_task {
     struct reduce_task *next;
 } reduce_task;
 
+/* LOCAL. Bytes that a reducer takes on so many ranks; 0 on one. */
+size_t reducer_bytes(const reduce_options *o, size_t ranks);
 /* Memory of 2 to 3 × depth slices, whatever the number of tasks. WR_E_NOMEM; WR_E_FAILED: no thread. */
 wr_status reducer_create(world *w, const reduce_options *o, reducer **out);
 /* Waits for what has been started, as reducer_finish does. NULL is fine. */

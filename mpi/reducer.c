@@ -252,13 +252,24 @@ cleanup:
     return status;
 }
 
+static reduce_options settled(const reduce_options *o) {
+    reduce_options s = *o;
+    if (!s.slice) s.slice = REDUCE_SLICE;
+    if (s.slice > INT_MAX / 2) s.slice = INT_MAX / 2;
+    if (!s.depth) s.depth = REDUCE_DEPTH;
+    return s;
+}
+
+size_t reducer_bytes(const reduce_options *o, size_t ranks) {
+    const reduce_options s = settled(o);
+    const size_t staging = (s.slice + ranks - 1) / ranks * ranks, floats = staging + s.slice; /* and the spare one */
+    return ranks > 1 ? s.depth * floats * (sizeof(float) + (s.half ? sizeof(bf16) : 0)) : 0;
+}
+
 wr_status reducer_open(reducer *r, world *w, MPI_Comm comm, const reduce_options *o, bool spares) {
     wr_status status = WR_OK;
     const size_t size = (size_t)w->size;
-    *r = (reducer){.w = w, .comm = comm, .o = *o};
-    if (!r->o.slice) r->o.slice = REDUCE_SLICE;
-    if (r->o.slice > INT_MAX / 2) r->o.slice = INT_MAX / 2;
-    if (!r->o.depth) r->o.depth = REDUCE_DEPTH;
+    *r = (reducer){.w = w, .comm = comm, .o = settled(o)};
     r->stride = (r->o.slice + size - 1) / size;
     TRY_ALLOC(r->rows = mem_calloc(size, sizeof *r->rows));
     TRY_ALLOC(r->counts = mem_calloc(size, sizeof *r->counts));

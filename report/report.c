@@ -19,6 +19,7 @@ static bool ends_with(const char *s, const char *end) {
 
 /* Times vary from machine to machine; one of them is enough. */
 static bool shown(const metric_series *s) {
+    if (ends_with(s->name, "_low") || ends_with(s->name, "_high")) return false; /* of the last evaluation alone */
     return s->n && (!ends_with(s->name, "_s") || strcmp(s->name, "step_time_s") == 0);
 }
 

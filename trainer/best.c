@@ -9,17 +9,28 @@
 
 best_so_far best_make(const char *metric) { return (best_so_far){.metric = metric, .step = -1}; }
 
+static const struct {
+    const char *name;
+    bool least;
+} figures[] = {
+#define BEST_ROW(name_, least_) {name_, least_},
+    BEST_FIGURES(BEST_ROW)
+#undef BEST_ROW
+};
+enum { BEST_COUNT = sizeof figures / sizeof *figures };
+
 static bool less_is_better(const char *metric) {
-    return strcmp(metric, "eval_loss") == 0 || strcmp(metric, "eval_mae") == 0;
+    for (size_t i = 0; i < BEST_COUNT; i++)
+        if (strcmp(metric, figures[i].name) == 0) return figures[i].least;
+    return false;
 }
 
 static wr_status not_there(const best_so_far *b, const json_value *line) {
-    static const char *const known[] = {"eval_loss", "eval_accuracy", "eval_mae", "eval_spearman"};
-    char there[128] = "";
+    char there[24 * BEST_COUNT] = "";
     size_t at = 0;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (json_get(line, known[i]))
-            at += (size_t)snprintf(there + at, sizeof there - at, "%s%s", at ? ", " : "", known[i]);
+    for (size_t i = 0; i < BEST_COUNT; i++)
+        if (json_get(line, figures[i].name))
+            at += (size_t)snprintf(there + at, sizeof there - at, "%s%s", at ? ", " : "", figures[i].name);
     return wr_fail(WR_E_USAGE, "--keep-best %s: evaluations of this run have none; they have: %s", b->metric, there);
 }
 

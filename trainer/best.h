@@ -8,8 +8,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Figures of evaluations between steps; of losses and errors the least is the best. */
-#define BEST_METRICS "none|eval_loss|eval_accuracy|eval_mae|eval_spearman"
+/* Figures of evaluations between steps. X(name, the least is the best) */
+#define BEST_FIGURES(X)                                                                                                \
+    X("eval_loss", true)                                                                                               \
+    X("eval_accuracy", false)                                                                                          \
+    X("eval_mae", true)                                                                                                \
+    X("eval_quadratic_kappa", false)                                                                                   \
+    X("eval_spearman", false)                                                                                          \
+    X("eval_kendall_tau_b", false)                                                                                     \
+    X("eval_pairwise_accuracy", false)                                                                                 \
+    X("eval_log_loss", true)                                                                                           \
+    X("eval_brier", true)                                                                                              \
+    X("eval_ece", true)                                                                                                \
+    X("eval_auc", false)
+#define BEST_OR_NAME(name, least) "|" name
+#define BEST_METRICS "none" BEST_FIGURES(BEST_OR_NAME)
 
 typedef struct best_so_far {
     const char *metric;

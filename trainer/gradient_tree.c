@@ -18,8 +18,7 @@ enum { BLOCK = 1 << 20 };
 
 wr_status gradient_tree_create(size_t n, size_t count, gradient_tree *out) {
     wr_status status = WR_OK;
-    *out = (gradient_tree){.n = n, .count = count, .levels = 1};
-    while ((size_t)1 << (out->levels - 1) < count) out->levels++;
+    *out = (gradient_tree){.n = n, .count = count, .levels = gradient_tree_levels(count)};
     TRY_ALLOC(out->level = mem_calloc(out->levels, sizeof *out->level));
     for (size_t i = 0; i < out->levels; i++) {
         out->level[i] = mem_untouched(n, sizeof(float));

@@ -13,6 +13,12 @@ typedef struct gradient_tree {
     bool sparse;     /* leaves begin without pages, for whoever gives pages of level[0] back */
 } gradient_tree;
 
+/* Buffers that the sum of `count` leaves takes. */
+static inline size_t gradient_tree_levels(size_t count) {
+    size_t levels = 1;
+    while ((size_t)1 << (levels - 1) < count) levels++;
+    return levels;
+}
 /* WR_E_NOMEM. */
 wr_status gradient_tree_create(size_t n, size_t count, gradient_tree *out);
 void gradient_tree_free(gradient_tree *t); /* of one that is all zero, too */

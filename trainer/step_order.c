@@ -9,13 +9,19 @@
 
 static bool fits(const step_order *o, uint32_t record) {
     uint32_t length = o->index->lengths[record];
-    return length >= o->min_length && length <= o->max_length;
+    return length >= o->min_length && length <= o->max_length && !(o->aside && o->aside[record]);
+}
+
+void step_order_leave_out(step_order *o, const uint8_t *aside) {
+    o->aside = aside;
+    o->usable = 0;
+    for (size_t i = 0; i < o->index->n_records; i++) o->usable += fits(o, (uint32_t)i);
 }
 
 wr_status step_order_create(const dataset_index *d, uint64_t seed, size_t min_length, size_t max_length,
                             step_order *out) {
     *out = (step_order){.index = d, .seed = seed, .min_length = min_length, .max_length = max_length};
-    for (size_t i = 0; i < d->n_records; i++) out->usable += fits(out, (uint32_t)i);
+    step_order_leave_out(out, NULL);
     out->order = mem_calloc(d->n_records ? d->n_records : 1, sizeof *out->order);
     return out->order ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for the order of %zu records", d->n_records);
 }

@@ -36,8 +36,10 @@ typedef struct train_options {
     record_order order;   /* reward */
     int64_t eval_every;   /* 0: at the end only */
     size_t eval_records;
+    double valid_users;  /* share of the training side's users that evaluations are of; 0: they are of the test side */
     precision precision; /* of the arithmetic; the same on every rank */
     bool check_weights;  /* of --model */
+    struct dry_run *dry; /* not a run: what one would need is told there (trainer/dry_run.h). NULL: a run */
 } train_options;
 
 /* COLLECTIVE. WR_E_INTERRUPTED after a stop signal, with everything saved. WR_E_NUMERIC when a loss or gradient is not

@@ -37,13 +37,14 @@ static void lm_describe(const train_options *o, const step_sums *sums, double te
 }
 
 static wr_status lm_evaluate(world *w, const train_options *o, const model *m, model_workspace *work,
-                             record_source *test, json_writer *line, bool *nothing) {
+                             const test_side *test, json_writer *line, bool *nothing) {
     lm_figures f;
     evaluate_options e = {.max_length = o->max_length,
                           .max_tokens = o->micro_tokens,
                           .limit = o->eval_records,
+                          .only = test->only,
                           .loss_on_all = o->loss_on_all};
-    wr_status status = evaluate_lm(w, m, work, test, &e, &f);
+    wr_status status = evaluate_lm(w, m, work, test->records, &e, &f);
     *nothing = status >= 0 && f.tokens == 0;
     if (status < 0 || *nothing) return status;
     json_member_double(line, "eval_loss", f.loss);

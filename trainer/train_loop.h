@@ -26,6 +26,13 @@ typedef struct train_micro {
     const backward_hook *hook; /* for the micro-batch's one backward pass, or its last; NULL: none */
 } train_micro;
 
+/* What evaluations are of. */
+typedef struct test_side {
+    record_source *records; /* NULL: there is none */
+    const uint8_t *only;    /* of these records those that are marked; NULL: all */
+    bool last;              /* the run's last evaluation: figures get their intervals */
+} test_side;
+
 typedef struct train_kind {
     const char *train_prefix, *test_prefix; /* "chats-train-" */
     shard_kind kind;
@@ -39,8 +46,8 @@ typedef struct train_kind {
     wr_status (*open)(void *scratch, world *w, const train_options *o, const dataset_index *d);
     /* COLLECTIVE. Writes the members eval_… of an evaluation line. *nothing: no record has anything to measure; the
      * line is to be dropped. */
-    wr_status (*evaluate)(world *w, const train_options *o, const model *m, model_workspace *work, record_source *test,
-                          json_writer *line, bool *nothing);
+    wr_status (*evaluate)(world *w, const train_options *o, const model *m, model_workspace *work,
+                          const test_side *test, json_writer *line, bool *nothing);
     /* Members of a step's line beyond the common ones, of the sums and terms of all ranks. */
     void (*describe)(const train_options *o, const step_sums *sums, double terms, json_writer *line);
     void *scratch;

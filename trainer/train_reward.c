@@ -1,6 +1,6 @@
 #include "base/log.h"
 #include "base/mem.h"
-#include "evaluate/evaluate.h"
+#include "evaluate/reward_line.h"
 #include "reward/objective.h"
 #include "trainer/pair_run.h"
 #include "trainer/train_loop.h"
@@ -100,27 +100,24 @@ static void reward_describe(const train_options *o, const step_sums *sums, doubl
 }
 
 static wr_status reward_evaluate(world *w, const train_options *o, const model *m, model_workspace *work,
-                                 record_source *test, json_writer *line, bool *nothing) {
-    reward_figures f;
+                                 const test_side *test, json_writer *line, bool *nothing) {
+    enum { RESAMPLES = 1000 };
+    reward_figures f = {0};
+    reward_records records = {0};
     evaluate_options e = {.max_length = o->max_length,
                           .max_tokens = o->micro_tokens,
                           .limit = o->eval_records,
-                          .objective = o->objective};
-    wr_status status = evaluate_reward(w, m, work, test, &e, &f);
+                          .only = test->only,
+                          .objective = o->objective,
+                          .records = &records,
+                          .nameless = !test->last};
+    wr_status status = evaluate_reward(w, m, work, test->records, &e, &f);
     *nothing = status >= 0 && f.records == 0;
     if (status < 0 || *nothing) goto cleanup;
-    json_member_double(line, "eval_loss", f.loss);
-    if (o->objective.kind->class) {
-        json_member_double(line, "eval_accuracy", f.accuracy);
-    }
-    if (o->objective.kind->scores_classes) {
-        json_member_double(line, "eval_mae", f.mae);
-    }
-    if (o->objective.kind->passes) json_member_double(line, "eval_rank_violations", f.violations);
-    if (o->objective.kind->spread) json_member_double(line, "eval_spread", f.spread);
-    json_member_double(line, "eval_spearman", f.spearman);
-    json_member_int(line, "eval_records", (int64_t)f.records);
+    if (world_rank(w) == 0) status = reward_line_write(&f, &records, test->last ? RESAMPLES : 0, line);
+    TRY(world_agree(w, status));
 cleanup:
+    reward_records_free(&records);
     reward_figures_free(&f);
     return status;
 }

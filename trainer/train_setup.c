@@ -70,6 +70,7 @@ static wr_status make_new(const train_options *o, model_head head, const tokeniz
     if (head == HEAD_SCORE) c.own = objective_own(o->objective.kind, d->meta.classes);
     TRY(model_config_check(&c));
     TRY(model_create(&c, out));
+    if (o->dry) goto cleanup;
     TRY(model_alloc_params(*out));
     model_init_params(*out, o->run.seed);
 cleanup:
@@ -149,7 +150,7 @@ static wr_status start_root(const train_options *o, model_head head, const datas
         model_load_options load = {
             .head = head, .n_outputs = n_outputs, .seed = o->run.seed, .check_weights = o->check_weights};
         if (head == HEAD_SCORE) load.own = objective_own(o->objective.kind, d->meta.classes);
-        TRY(model_load(o->model, &load, &s->m));
+        TRY(o->dry ? model_load_shape(o->model, &load, &s->m) : model_load(o->model, &load, &s->m));
         TRY(check_tokenizer(o, d, t, s->m, dir));
         if (head == HEAD_SCORE) TRY(check_outputs(o, d, &s->m->config));
         if (head == HEAD_SCORE && s->m->config.score_bias != 0)
@@ -245,10 +246,11 @@ wr_status train_start_open(world *w, const train_options *o, model_head head, co
     if (world_rank(w) == 0) status = start_root(o, head, d, out);
     TRY(world_agree(w, status));
     if (head == HEAD_SCORE) TRY(find_template(w, o, d, out));
-    TRY(model_share(w, o->precision, &out->m));
+    TRY(o->dry ? model_share_shape(w, o->precision, &out->m) : model_share(w, o->precision, &out->m));
     lora_options adapters = o->run.lora;
     adapters.seed = o->run.seed;
-    TRY(world_agree(w, adapters.rank ? lora_attach(out->m, &adapters) : WR_OK));
+    if (adapters.rank) status = o->dry ? lora_attach_shape(out->m, &adapters) : lora_attach(out->m, &adapters);
+    TRY(world_agree(w, status));
 cleanup:
     if (status < 0) train_start_close(out);
     return status;

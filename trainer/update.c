@@ -56,14 +56,16 @@ const option_spec reduce_rows[] = {
     {0},
 };
 
-wr_status update_options_check(const update_options *o, const world *w) {
+wr_status update_options_check(const update_options *o, const world *w) { return update_parts_check(o, world_size(w)); }
+
+wr_status update_parts_check(const update_options *o, int ranks) {
     if (!o->same_bits) return WR_OK;
     if (o->parts & (o->parts - 1)) return wr_fail(WR_E_USAGE, "--same-bits-parts %zu: give a power of two", o->parts);
-    if (o->parts < (size_t)world_size(w))
+    if (o->parts < (size_t)ranks)
         return wr_fail(WR_E_USAGE,
                        "--same-bits-any-ranks: %d ranks, but a step has %zu parts; begin the run with "
                        "--same-bits-parts N, a power of two, at least as many as the ranks",
-                       world_size(w), o->parts);
+                       ranks, o->parts);
     return WR_OK;
 }
 
@@ -88,14 +90,18 @@ cleanup:
     return status;
 }
 
-wr_status updater_create(world *w, model *m, bool shard, updater *out) {
+float_range updater_moments(size_t n, bool shard, size_t ranks, size_t rank) {
     enum { LEAST = 64 }; /* floats a rank, so that nobody has all or nothing */
+    return shard && ranks > 1 && n >= LEAST * ranks ? moments_range(n, ranks, rank) : (float_range){0, n};
+}
+
+wr_status updater_create(world *w, model *m, bool shard, updater *out) {
     wr_status status = WR_OK;
-    const size_t ranks = (size_t)world_size(w);
+    const size_t ranks = (size_t)world_size(w), rank = (size_t)world_rank(w);
     *out = (updater){.w = w, .m = m, .x = model_trainables(m)};
-    const size_t n = out->x.n;
-    const bool ranges = shard && ranks > 1 && n >= LEAST * ranks;
-    TRY(adamw_create_range(ranges ? moments_range(n, ranks, (size_t)world_rank(w)) : (float_range){0, n}, &out->opt));
+    const float_range own = updater_moments(out->x.n, shard, ranks, rank);
+    const bool ranges = own.end - own.begin < out->x.n;
+    TRY(adamw_create_range(own, &out->opt));
     TRY(gradient_tree_create(out->x.n, 1, &out->tree));
     if (ranges) TRY(plan_keep(out));
     if (ranks > 1 && !m->lora && model_part(m, 0).end == out->x.tensors[0].count)

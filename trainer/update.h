@@ -33,6 +33,7 @@ extern const option_spec optimizer_rows[]; /* --weight-decay --beta1 --beta2 --e
 extern const option_spec reduce_rows[];
 /* WR_E_USAGE: parts that are no power of two, or fewer than ranks. LOCAL. */
 wr_status update_options_check(const update_options *o, const world *w);
+wr_status update_parts_check(const update_options *o, int ranks);
 
 enum { UPDATE_SUMS = 8 };
 
@@ -59,6 +60,9 @@ typedef struct updater {
     size_t next_part;   /* all parts from it on are summed here, and being summed over ranks */
     backward_hook hook;
 } updater;
+
+/* LOCAL. The range of n trainables whose moments a rank has. */
+float_range updater_moments(size_t n, bool shard, size_t ranks, size_t rank);
 
 /* LOCAL. WR_E_NOMEM. m must outlive it. shard: this rank has the moments of its moments_range alone. */
 wr_status updater_create(world *w, model *m, bool shard, updater *out);

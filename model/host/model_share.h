@@ -8,5 +8,7 @@
 /* *m of rank 0 (with f32 masters, without adapters) to all (others: *m is created, the caller's); it computes in p on
  * all of them then. */
 wr_status model_share(world *w, precision p, model **m);
+/* The same of a model without weights. */
+wr_status model_share_shape(world *w, precision p, model **m);
 
 #endif

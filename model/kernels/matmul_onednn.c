@@ -104,6 +104,12 @@ bool matmul_tiles_fixed(const matmul *c) { return c && c->fixed_tiles; }
 
 size_t matmul_bytes(const matmul *c) { return sizeof *c + SLOTS * sizeof *c->slots + c->scratch_bytes; }
 
+size_t matmul_scratch_bytes(precision p, size_t M, size_t N, size_t K) {
+    /* the forward product's: of the three it alone has all of both operands and a result that is rounded */
+    const onednn_shape s = {.m = M, .n = N, .k = K};
+    return p == PRECISION_F32 || precision_bf16_products() ? 0 : wide_scratch(&s) * sizeof(float);
+}
+
 /* At the first bf16 product: a run in f32 needs no oneDNN. */
 static wr_status begin_bf16(matmul *c) {
     wr_status status = WR_OK;

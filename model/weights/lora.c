@@ -153,10 +153,11 @@ static void init_a(struct lora *a, const tensor_info *t, size_t index, uint64_t 
     }
 }
 
-wr_status lora_attach(model *m, const lora_options *o) {
+/* The table of fresh adapters for m. */
+static wr_status make_fresh(const model *m, const lora_options *o, struct lora **out) {
     wr_status status = WR_OK;
     unsigned mask, *layer_targets = NULL;
-    struct lora *a = NULL;
+    *out = NULL;
     if (m->lora) return wr_fail(WR_E_USAGE, "the model has adapters already");
     if (o->rank == 0) return wr_fail(WR_E_USAGE, "the rank of LoRA adapters must be at least 1");
     if (!(o->alpha > 0) || !isfinite(o->alpha)) return wr_fail(WR_E_USAGE, "LoRA's alpha must be a positive number");
@@ -164,7 +165,23 @@ wr_status lora_attach(model *m, const lora_options *o) {
     layer_targets = mem_calloc(m->config.L, sizeof *layer_targets);
     TRY_ALLOC(layer_targets);
     for (size_t l = 0; l < m->config.L; l++) layer_targets[l] = mask;
-    TRY(lora_create(m, o->rank, o->alpha, layer_targets, &a));
+    TRY(lora_create(m, o->rank, o->alpha, layer_targets, out));
+cleanup:
+    free(layer_targets);
+    return status;
+}
+
+wr_status lora_attach_shape(model *m, const lora_options *o) {
+    struct lora *a = NULL;
+    const wr_status status = make_fresh(m, o, &a);
+    if (status >= 0) m->lora = a;
+    return status;
+}
+
+wr_status lora_attach(model *m, const lora_options *o) {
+    wr_status status = WR_OK;
+    struct lora *a = NULL;
+    TRY(make_fresh(m, o, &a));
     TRY(lora_alloc(m, a));
     for (size_t i = 0; i < a->n_tensors; i++)
         if (a->tensors[i].offset != a->score && strstr(a->tensors[i].name, ".lora_A."))
@@ -172,9 +189,8 @@ wr_status lora_attach(model *m, const lora_options *o) {
     m->lora = a;
     TRY(lora_round(m));
 cleanup:
-    if (status < 0 && m->lora == a) m->lora = NULL;
+    if (status < 0 && a && m->lora == a) m->lora = NULL;
     if (status < 0) lora_free(a);
-    free(layer_targets);
     return status;
 }
 

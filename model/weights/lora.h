@@ -44,6 +44,8 @@ struct lora {
 
 /* Gives m fresh adapters. m must have none. A target that is not a linear layer is WR_E_USAGE and names it. */
 wr_status lora_attach(model *m, const lora_options *o);
+/* The same without values, of an m that has no weights: what they are, not what they hold. */
+wr_status lora_attach_shape(model *m, const lora_options *o);
 void lora_free(struct lora *a);
 /* Rounds values into values16 (allocating them) when m computes in bf16: part of model_round_weights and
  * model_set_precision. */

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/weights/lora.h"
 #include "model/weights/weight_files.h"
 #include "model/weights/weight_mapping.h"
 
@@ -137,6 +138,11 @@ static bool expected_head(const model_load_options *o, model_config *c) {
     return fresh_score;
 }
 
+uint64_t model_weights_bytes(const model *m) {
+    const size_t each = sizeof(float) + (m->precision == PRECISION_BF16 ? sizeof(bf16) : 0);
+    return ((uint64_t)m->n_params + (m->lora ? m->lora->n : 0)) * each;
+}
+
 static void measure(const model *m, const st_tensor *const *found, const model_load_options *o, model_memory *out) {
     const precision p = m->precision;
     uint64_t vectors = 0, products = 0;
@@ -147,34 +153,50 @@ static void measure(const model *m, const st_tensor *const *found, const model_l
             products += m->tensors[i].count;
     }
     out->image = weight_image_bytes(m, p);
-    out->trained = 3 * (uint64_t)m->n_params * sizeof(float);
+    out->parameters = m->n_params;
     if (p == PRECISION_BF16) out->packed = products * sizeof(bf16);
     if (!o->frozen)
-        out->loaded = (uint64_t)m->n_params * (sizeof(float) + (p == PRECISION_BF16 ? sizeof(bf16) : 0));
+        out->loaded = model_weights_bytes(m);
     else
         out->loaded = can_map(m, found, p) ? vectors : out->image;
 }
 
-wr_status model_memory_of(const char *dir, const model_load_options *o, model_memory *out) {
+/* The model that model_load would make, without values. out: what it takes; NULL: not wanted, and what model_load refuses
+ * of the head is refused. */
+static wr_status expect_model(const char *dir, const model_load_options *o, model_memory *out, model **made) {
     wr_status status = WR_OK;
     model *m = NULL;
     weight_files w = {0};
     const st_tensor **found = NULL;
     model_config c;
-    *out = (model_memory){0};
+    bool fresh_score = false;
+    *made = NULL;
     TRY(model_config_load(dir, &c));
     TRY(weight_files_open(dir, c.head == HEAD_SCORE, &w));
     if (c.head == HEAD_SCORE || (o->head == HEAD_SCORE && !o->n_outputs)) TRY(weight_files_value_head(&w, dir, &c));
-    const bool fresh_score = expected_head(o, &c);
+    if (out)
+        fresh_score = expected_head(o, &c);
+    else
+        TRY(choose_head(dir, o, &c, &fresh_score));
     TRY(model_create(&c, &m));
     m->precision = o->precision;
     found = mem_calloc(m->n_tensors, sizeof *found);
     TRY_ALLOC(found);
     TRY(weight_files_match(&w, dir, m, fresh_score, found));
-    measure(m, found, o, out);
+    if (out) measure(m, found, o, out);
+    *made = m;
+    m = NULL;
 cleanup:
     free(found);
     weight_files_close(&w);
+    model_free(m);
+    return status;
+}
+
+wr_status model_memory_of(const char *dir, const model_load_options *o, model_memory *out) {
+    model *m;
+    *out = (model_memory){0};
+    const wr_status status = expect_model(dir, o, out, &m);
     model_free(m);
     return status;
 }
@@ -248,5 +270,17 @@ cleanup:
     free(found);
     weight_files_close(&w);
     model_free(m);
+    return status;
+}
+
+wr_status model_load_shape(const char *dir, const model_load_options *o, model **out) {
+    wr_status status = WR_OK;
+    TRY(expect_model(dir, o, NULL, out));
+    TRY(read_text(dir, "template.txt", &(*out)->template_text));
+cleanup:
+    if (status < 0) {
+        model_free(*out);
+        *out = NULL;
+    }
     return status;
 }

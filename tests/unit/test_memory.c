@@ -8,6 +8,7 @@
 #include "tests/support/tiny_model.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define GIB ((uint64_t)1 << 30)
@@ -34,7 +35,7 @@ static void test_model(void **state) {
             const bool half = p == PRECISION_BF16;
             const model_memory masters = of(HEAD_LM, false, p), frozen = of(HEAD_LM, true, p);
             assert_int_equal(masters.loaded, n * (half ? 6 : 4));
-            assert_int_equal(masters.trained, n * 12);
+            assert_int_equal(masters.parameters, n);
             assert_int_equal(masters.packed, half ? 2 * (n - vectors - ends) : 0);
             assert_in_range(masters.image, n * (half ? 2 : 4), n * (half ? 2 : 4) + 4 * vectors + 64);
             if (stored == p)
@@ -55,6 +56,75 @@ static void test_model(void **state) {
     model_memory none;
     assert_true(model_memory_of("/nonexistent", &(model_load_options){0}, &none) < 0);
     assert_int_equal(none.loaded, 0);
+}
+
+static train_memory state_of(size_t trained, update_options u, int ranks) {
+    train_memory m = {0};
+    train_memory_state(trained, &u, ranks, &m);
+    return m;
+}
+
+static void test_state_of_training(void **state) {
+    (void)state;
+    enum { N = 100000 };
+    const update_options whole = {.parts = 8}, shared = {.parts = 8, .zero = true},
+                         same = {.parts = 8, .same_bits = true};
+    train_memory m = state_of(N, whole, 1);
+    assert_int_equal(m.gradients, 4 * N);
+    assert_int_equal(m.optimizer, 8 * N);
+    assert_int_equal(m.buffers, 0);
+    m = state_of(N, shared, 4);
+    assert_int_equal(m.gradients, 4 * N);
+    assert_in_range(m.optimizer, 2 * N, 2 * N + 2 * 64);
+    assert_in_range(m.buffers, 1, 16 << 20); /* slices on their way */
+    const uint64_t slices = m.buffers;
+    assert_int_equal(state_of(N, whole, 4).buffers, slices);
+    /* a leaf of each part waits for its neighbour: log2(8 / ranks) further gradients, of the rank that has most parts */
+    assert_int_equal(state_of(N, same, 1).buffers, 3 * 4 * N);
+    assert_int_equal(state_of(N, same, 4).buffers, slices + 1 * 4 * N);
+    assert_int_equal(state_of(N, same, 3).buffers, state_of(N, whole, 3).buffers + 2 * 4 * N);
+    assert_int_equal(state_of(N, same, 1).gradients, 4 * N);
+}
+
+/* What is told of buffers before they are there is what they come to. */
+static void test_workspace(void **state) {
+    (void)state;
+    static const char *const specs[] = {"layers=3,hidden=64,heads=4,kv-heads=2,ffn=96,tied=1",
+                                        "layers=2,hidden=48,heads=4,ffn=80,type=qwen3,tied=1",
+                                        "layers=2,hidden=48,heads=4,ffn=80,type=gemma2,tied=1"};
+    enum { T = 700, V = 300 };
+    const size_t offsets[] = {0, 300, 420, 421, T};
+    const int32_t parent[] = {-1, 0, -1, 2};
+    int32_t ids[T];
+    size_t rows[T];
+    float out[T];
+    for (size_t i = 0; i < T; i++) ids[i] = (int32_t)(i * 7 % V), rows[i] = i;
+    for (size_t k = 0; k < 12; k++) {
+        const token_batch b = {.B = 4, .offsets = offsets, .ids = ids, .parent = parent};
+        const bool recompute = k / 3 % 2;
+        model *m = tiny_model(tiny_config(specs[k % 3], V), 3);
+        assert_ok(model_set_precision(m, k / 6 ? PRECISION_BF16 : PRECISION_F32));
+        float *grads = calloc(m->n_params, sizeof *grads), *dhidden = calloc(T * m->config.C, sizeof *dhidden);
+        const float *hidden;
+        workspace_need need = {0};
+        model_workspace *w;
+        assert_ok(model_workspace_need(m, &b, T, true, recompute, &need));
+        assert_ok(model_workspace_create(m, &w));
+        const size_t before = model_workspace_bytes(w);
+        model_workspace_recompute(w, recompute);
+        assert_ok(model_forward(m, &b, w, true, &hidden));
+        assert_ok(lm_logprobs(m, w, hidden, T, rows, ids, out));
+        assert_ok(lm_logprobs_backward(m, w, hidden, T, rows, ids, out, dhidden, grads));
+        assert_ok(model_backward(m, &b, w, dhidden, grads));
+        const double is = (double)(model_workspace_bytes(w) - before), told = (double)workspace_need_bytes(&need);
+        if (!(told >= 0.99 * is && told <= 1.01 * is + (2 << 20)))
+            fail_msg("%s, %s%s: %.0f bytes, told %.0f", specs[k % 3], precision_name(m->precision),
+                     recompute ? ", recompute" : "", is, told);
+        model_workspace_free(w);
+        model_free(m);
+        free(grads);
+        free(dhidden);
+    }
 }
 
 /* --- what is there ------------------------------------------------------------------------------------------------ */
@@ -172,8 +242,12 @@ static void test_decision(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model), cmocka_unit_test(test_room_of_machine),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model),
+                                       cmocka_unit_test(test_state_of_training),
+                                       cmocka_unit_test(test_workspace),
+                                       cmocka_unit_test(test_room_of_machine),
                                        cmocka_unit_test(test_room_of_version_2),
-                                       cmocka_unit_test(test_room_of_version_1), cmocka_unit_test(test_decision)};
+                                       cmocka_unit_test(test_room_of_version_1),
+                                       cmocka_unit_test(test_decision)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
