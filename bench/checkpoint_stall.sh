@@ -30,7 +30,7 @@ whole() { # whole FLAG OPTIONS…: seconds of a run
 for ((r = 0; r < rounds; r++)); do
     plain=$(whole --no-background-save "$@") || exit 1
     beside=$(whole --background-save "$@") || exit 1
-    read -r wrote stood < <(sed -nE 's/.* checkpoints, ([0-9.]+) s of writing; the steps stood still for ([0-9.]+) s.*/\1 \2/p' "$work/log")
+    read -r wrote stood < <(sed -nE 's/.* checkpoints beside the steps, ([0-9.]+) s of writing; they stood still for ([0-9.]+) s.*/\1 \2/p' "$work/log")
     echo "$wrote $stood $beside $plain" >>"$work/rounds"
 done
 jq -Rnc --argjson ranks "$n" --arg options "$*" '

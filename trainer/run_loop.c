@@ -101,16 +101,18 @@ static wr_status save(run_loop *r) {
     return status;
 }
 
-/* Before the run ends, or begins what must not be lost: on disk when this returns. */
-static wr_status save_whole(run_loop *r) {
-    const wr_status status = save(r);
-    return status < 0 ? status : saver_wait(r->saver);
+/* Behind the last step: on disk when this returns. */
+static wr_status save_last(run_loop *r) {
+    if (r->saved == r->state.step) return saver_wait(r->saver);
+    const wr_status status = saver_save_last(r->saver, r->m, r->opt, &r->state, &r->how);
+    if (status >= 0) r->saved = r->state.step;
+    return status;
 }
 
 /* The run ends for `cause`, which all ranks have; what is trained so far is saved first. */
 static wr_status end_saved(run_loop *r, wr_status cause, const char *why) {
     wr_status status = WR_OK;
-    TRY(save_whole(r));
+    TRY(save_last(r));
     status = wr_fail(cause, "%s (step %lld is saved)", why, (long long)r->state.step);
 cleanup:
     return status;
@@ -183,7 +185,7 @@ static wr_status settle_save(run_loop *r, wr_status wrote) { return wrote < 0 ? 
 static void tell_saves(const run_loop *r) {
     const saver_times t = saver_spent(r->saver);
     if (is_root(r) && t.saves && r->o->background_save)
-        log_info("%s: %lld checkpoints, %.3f s of writing; the steps stood still for %.3f s of them", r->o->out,
+        log_info("%s: %lld checkpoints beside the steps, %.3f s of writing; they stood still for %.3f s", r->o->out,
                  (long long)t.saves, t.wrote, t.stood);
 }
 
@@ -200,7 +202,6 @@ static wr_status finish(run_loop *r) {
     const bool merging = r->m->lora != NULL;
     char *why = NULL;
     world_task(r->w, "saving the model");
-    TRY(settle_save(r, saver_wait(r->saver)));
     if (!merging) TRY(run_save_model(r->w, r->dir, r->m, &r->state, &r->how));
     if (r->evaluate && !r->enough) evaluated = evaluate_now(r); /* that it is enough an evaluation of this step said */
     if (evaluated < 0) why = mem_strdup(wr_error());
@@ -261,8 +262,11 @@ static wr_status after_step(run_loop *r) {
     const int64_t step = r->state.step;
     const bool last = step == r->state.steps;
     if (r->evaluate && !last && r->eval_every && step % r->eval_every == 0) TRY(evaluate_between(r));
-    /* a step that was skipped has nothing to save, and must not push out what was saved before */
-    if (last || r->enough || (!r->skipped && r->o->checkpoint_every && step % r->o->checkpoint_every == 0)) {
+    if (last || r->enough) {
+        TRY(settle_save(r, saver_wait(r->saver)));
+        TRY(save_last(r));
+    } else if (!r->skipped && r->o->checkpoint_every && step % r->o->checkpoint_every == 0) {
+        /* a step that was skipped has nothing to save, and must not push out what was saved before */
         TRY(settle_save(r, saver_next(r->saver)));
         TRY(save(r));
     }
@@ -274,7 +278,7 @@ cleanup:
 static wr_status stop_here(run_loop *r, const char *why) {
     wr_status status = WR_OK;
     TRY(settle_save(r, saver_wait(r->saver)));
-    TRY(save_whole(r));
+    TRY(save_last(r));
     status = wr_fail(WR_E_INTERRUPTED, "%s: stopped %s after step %lld of %lld, all saved; continue with --resume",
                      r->o->out, why, (long long)r->state.step, (long long)r->state.steps);
 cleanup:

@@ -127,9 +127,7 @@ cleanup:
     return status;
 }
 
-static void note_save(saver *s) {
-    s->times.saves++;
-    s->times.wrote += s->took;
+static void note_time(saver *s) {
     if (s->took > s->times.longest) s->times.longest = s->took;
 }
 
@@ -175,17 +173,35 @@ cleanup:
     return wr_context(status, "checkpoint of step %lld", (long long)state->step);
 }
 
+static wr_status save_at_once(saver *s, const model *m, const adamw *opt, const checkpoint_state *state,
+                              const save_options *o) {
+    const double began = clock_seconds();
+    const wr_status status = checkpoint_save(s->w, s->dir, m, opt, state, o);
+    s->took = clock_seconds() - began;
+    if (status >= 0) note_time(s);
+    return status;
+}
+
+wr_status saver_save_last(saver *s, const model *m, const adamw *opt, const checkpoint_state *state,
+                          const save_options *o) {
+    const wr_status status = saver_wait(s);
+    return status < 0 ? status : save_at_once(s, m, opt, state, o);
+}
+
+static void count_save(saver *s) {
+    s->times.saves++;
+    s->times.wrote += s->took;
+}
+
 wr_status saver_save(saver *s, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o) {
     wr_status status = WR_OK;
     bool copied = false;
-    const double began = clock_seconds();
-    TRY(saver_wait(s));
-    s->began = began;
+    TRY(saver_next(s));
+    const double began = s->began = clock_seconds();
     if (s->background) TRY(begin(s, m, opt, state, o, &copied));
     if (!copied) {
-        TRY(checkpoint_save(s->w, s->dir, m, opt, state, o));
-        s->took = clock_seconds() - began;
-        note_save(s);
+        TRY(save_at_once(s, m, opt, state, o));
+        count_save(s);
     }
     s->times.stood += clock_seconds() - began;
 cleanup:
@@ -201,7 +217,7 @@ wr_status saver_wait(saver *s) {
     if (status < 0) wr_fail(status, "%s", s->message ? s->message : "a checkpoint could not be written");
     free(s->message);
     s->message = NULL;
-    if (status >= 0) note_save(s);
+    if (status >= 0) note_time(s), count_save(s);
     return status;
 }
 

@@ -16,22 +16,25 @@ typedef struct saver saver;
 
 /* Seconds. */
 typedef struct saver_times {
-    int64_t saves;       /* that are done */
-    double stood, wrote; /* of all: training stood still for it; from its beginning to its end */
-    double longest;      /* of one; 0: there was none */
+    int64_t saves;       /* between steps, that are done */
+    double stood, wrote; /* of these: training stood still for them; from their beginnings to their ends */
+    double longest;      /* of any; 0: there was none */
 } saver_times;
 
 /* LOCAL. background: false writes at once. WR_E_NOMEM. */
 wr_status saver_create(world *w, run_dir *r, bool background, saver **out);
-/* Begins a checkpoint, or makes it, as checkpoint_save; waits for the one before. The arguments may change when this
- * returns, but what state and o point to may not, nor may the model's shape and what is frozen in it. Without room for
- * the copy it is written at once, with a warning. Errors are those of the save before, too. */
+/* Between steps: begins a checkpoint, or makes it, as checkpoint_save; waits for the one before. The arguments may change
+ * when this returns, but what state and o point to may not, nor may the model's shape and what is frozen in it. Without
+ * room for the copy it is written at once, with a warning. Errors are those of the save before, too. */
 wr_status saver_save(saver *s, const model *m, const adamw *opt, const checkpoint_state *state, const save_options *o);
+/* Behind the last step: it is on disk when this returns, and nothing was copied. */
+wr_status saver_save_last(saver *s, const model *m, const adamw *opt, const checkpoint_state *state,
+                          const save_options *o);
 /* Waits for the save under way because another is due: training stands still for it. Its error. */
 wr_status saver_next(saver *s);
 /* Between steps: how a save went that has ended since; WR_OK while it goes on. */
 wr_status saver_poll(saver *s);
-/* Waits for it at the end of steps. */
+/* Waits for it. */
 wr_status saver_wait(saver *s);
 /* LOCAL. */
 saver_times saver_spent(const saver *s);

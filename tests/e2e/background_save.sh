@@ -1,6 +1,6 @@
 #!/bin/bash
 # Checkpoints written beside training: kill -9 in the midst of them, the same bits whether they are or not; a folder that another run works in; a job that ends
-# before its time limit.
+# before its time limit. KILLS (3) and STEPS (60) for longer trials, SEED of their times (1).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/env.sh
@@ -11,31 +11,32 @@ spec=layers=1,hidden=32,heads=2,kv-heads=1,ffn=64,max-positions=512
     "$WR" synth --users 20 --conversations 120 --seed 3 --train-prompts 20 --heldout-prompts 8 --out world &&
         "$WR" prepare world/chats.jsonl.zst --out data --vocab-size 400 --seed 1
 } >setup.log 2>&1 || { sed 's/^/# /' setup.log; fail "synth, prepare"; done_testing; exit; }
-train="train reward --data data --new $spec --global-batch 8 --steps 60 --checkpoint-every 1 --eval-records 20 --lr 1e-3"
-long="${train/60 --checkpoint-every 1/100000 --checkpoint-every 0}"
+train="train reward --data data --new $spec --global-batch 8 --steps ${STEPS:-60} --checkpoint-every 1 --eval-records 20 --lr 1e-3"
+long="${train/${STEPS:-60} --checkpoint-every 1/100000 --checkpoint-every 0}"
 
 # shellcheck disable=SC2086
 {
     ok "written at once" wr 2 $train --no-background-save --out whole
     ok "written beside the steps" wr 2 $train --out beside
     ok "… the same bits" same_run whole beside
-    ok "… and how long that took is said" says log.txt '60 checkpoints' 's of writing' 'stood still'
+    ok "… and how long that took is said" says log.txt "$((${STEPS:-60} - 1)) checkpoints beside the steps" 's of writing' 'stood still'
 }
 # The killed rank takes the others along; what it was writing is lost, and nothing else.
 RANDOM=$((${SEED:-1} + 1))
-for i in 1 2 3; do
+for ((i = 1; i <= ${KILLS:-3}; i++)); do
     zero=$((i % 2))
     rm -f pid.*
+    touch started
     # shellcheck disable=SC2086
     timeout 60 mpirun --quiet -n 2 bash rank.sh $train --zero $zero --out killed --resume >out.txt 2>log.txt &
     launcher=$!
-    for _ in $(seq 1000); do [ -n "$(ls killed/checkpoints 2>/dev/null | grep '^step')" ] && break || sleep 0.01; done
-    sleep 0.$((RANDOM % 30 + 10))
+    for _ in $(seq 1000); do [ -n "$(find killed/checkpoints -newer started -name 'step-*' 2>/dev/null)" ] && break || sleep 0.01; done
+    sleep 0.$((RANDOM % 10))$((RANDOM % 10))
     kill -KILL "$(cat pid.$((i % 2)))" 2>/dev/null
     wait $launcher
 done 2>killed.log
 # shellcheck disable=SC2086
-ok "killed three times in the midst of saves: goes on" wr 2 $train --out killed --resume
+ok "killed ${KILLS:-3} times in the midst of saves: goes on" wr 2 $train --out killed --resume
 ok "… to the same bits" same_run whole killed
 ok "… and nothing half-written is left" test -z "$(find killed -name 'tmp-*')"
 

@@ -7,9 +7,15 @@
 #include "tests/support/tiny_model.h"
 #include "trainer/run_loop.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 static world *w;
 
@@ -20,6 +26,33 @@ static wr_status same_options(const void *context, const char *path, const char 
 
 static const run_terms terms = {.config_yaml = "lr: 1\n", .arithmetic = "f32", .hash = "config", .same = same_options};
 
+static void limit_files(rlim_t bytes) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A tokenizer's file that is a pipe: whoever copies it waits for what comes … */
+static void make_slow(void) {
+    unlink(in_folder("pipe/tokenizer.json"));
+    assert_int_equal(mkfifo(in_folder("pipe/tokenizer.json"), 0600), 0);
+}
+
+/* … and then finds the disk full. When it has given up there is room again. */
+static void fail_slow(void) {
+    static const char bytes[4000];
+    assert_true(dir_exists(in_folder("beside/checkpoints/tmp-step-4")));
+    const int fd = open(in_folder("pipe/tokenizer.json"), O_WRONLY);
+    limit_files(800);
+    assert_int_equal(write(fd, bytes, sizeof bytes), sizeof bytes);
+    while (dir_exists(in_folder("beside/checkpoints/tmp-step-4")))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    limit_files(0);
+    close(fd);
+    unlink(in_folder("pipe/tokenizer.json"));
+}
+
 /* A training whose only weight is counted up: what a run has done can be read from it. */
 typedef struct counting {
     run_loop loop;
@@ -28,6 +61,8 @@ typedef struct counting {
     adamw opt;
     int evaluations;
     int64_t stop_at, fail_at, bad_evaluation_at;
+    int64_t full_from; /* step from which no file can grow large */
+    int64_t slow_from; /* step whose checkpoint is still being written in the next step, and fails there */
     wr_status evaluation_error;
 } counting;
 
@@ -35,6 +70,13 @@ static wr_status count_step(void *context, int64_t step, strbuf *line, char note
     counting *c = context;
     if (step == c->stop_at) return wr_fail(WR_E_INTERRUPTED, "a signal");
     if (step == c->fail_at) return wr_fail(WR_E_NUMERIC, "the loss is nan");
+    if (step == c->full_from) {
+        while (!dir_exists(in_folder("full/checkpoints/step-2")))
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        limit_files(800);
+    }
+    if (step == c->slow_from) make_slow();
+    if (step == c->slow_from + 1 && c->slow_from) fail_slow();
     c->m->params[0] += 1;
     c->opt.t++;
     strbuf_printf(line, "{\"step\":%lld}", (long long)step);
@@ -51,14 +93,15 @@ static wr_status count_evaluation(void *context, json_writer *line, bool *nothin
     return WR_OK;
 }
 
-static void begin(counting *c, const char *name, int64_t steps, bool resume) {
+static void begin_as(counting *c, const char *name, int64_t steps, bool resume, bool beside) {
     static char out[PATH_CAP];
     snprintf(out, sizeof out, "%s", in_folder(name));
     c->m = tiny_model(tiny_config("layers=1,hidden=16,heads=2,kv-heads=1,ffn=24,max-positions=32", 20), 1);
     c->m->params[0] = 0;
     assert_ok(adamw_create(model_trainables(c->m).n, &c->opt));
     c->evaluations = 0;
-    c->options = (run_options){.out = out, .resume = resume, .steps = steps, .checkpoint_every = 2, .keep = 2};
+    c->options = (run_options){
+        .out = out, .resume = resume, .steps = steps, .checkpoint_every = 2, .keep = 2, .background_save = beside};
     c->loop = (run_loop){.w = w,
                          .m = c->m,
                          .opt = &c->opt,
@@ -71,6 +114,12 @@ static void begin(counting *c, const char *name, int64_t steps, bool resume) {
                          .evaluate = count_evaluation};
     assert_ok(run_loop_open(&c->loop));
 }
+
+static void begin(counting *c, const char *name, int64_t steps, bool resume) {
+    begin_as(c, name, steps, resume, false);
+}
+
+static void begin_saving(counting *c, const char *name, int64_t steps) { begin_as(c, name, steps, false, true); }
 
 static void end(counting *c) {
     run_loop_close(&c->loop);
@@ -185,6 +234,34 @@ static void test_failed_evaluation(void **state) {
     assert_true(there("last", "model"));
 }
 
+/* A checkpoint that cannot be written beside the steps ends the run; what was trained meanwhile is saved if that can
+ * be. */
+static void test_failed_save(void **state) {
+    (void)state;
+    counting c = {.slow_from = 4};
+    char pipe[PATH_CAP];
+    signal(SIGXFSZ, SIG_IGN);
+    assert_ok(dir_make(in_folder("pipe")));
+    begin_saving(&c, "beside", 9);
+    snprintf(pipe, sizeof pipe, "%s", in_folder("pipe"));
+    c.loop.how.tokenizer_dir = pipe;
+    c.options.checkpoint_every = 4; /* one before would meet the pipe, too */
+    assert_int_equal(run_loop_go(&c.loop), WR_E_IO);
+    assert_error_says("checkpoint of step 4: ");
+    assert_error_says("is saved)"); /* of step 5, or, where the writer was slow to say so, up to 8 */
+    assert_null(strstr(wr_error(), "(step 4"));
+    end(&c);
+    assert_false(there("beside", "checkpoints/step-4") || there("beside", "model"));
+
+    c = (counting){.full_from = 4};
+    begin_saving(&c, "full", 9);
+    assert_int_equal(run_loop_go(&c.loop), WR_E_IO);
+    limit_files(0);
+    end(&c);
+    assert_true(there("full", "checkpoints/step-2"));
+    assert_false(there("full", "model"));
+}
+
 static void test_nothing_to_measure(void **state) {
     (void)state;
     counting c = {.evaluation_error = WR_END};
@@ -207,11 +284,9 @@ static void test_rate(void **state) {
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole),
-                                       cmocka_unit_test(test_stop),
-                                       cmocka_unit_test(test_failed_step),
-                                       cmocka_unit_test(test_failed_evaluation),
-                                       cmocka_unit_test(test_nothing_to_measure),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole),       cmocka_unit_test(test_stop),
+                                       cmocka_unit_test(test_failed_step), cmocka_unit_test(test_failed_evaluation),
+                                       cmocka_unit_test(test_failed_save), cmocka_unit_test(test_nothing_to_measure),
                                        cmocka_unit_test(test_rate)};
     if (world_create(&argc, &argv, &w) < 0) return 1;
     const int failed = cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
