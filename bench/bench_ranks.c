@@ -91,8 +91,9 @@ static wr_status note_ready(void *context, size_t part, float_range r) {
 
 static wr_status step(bench *b, kind how, bool half, double *seconds) {
     wr_status status = WR_OK;
-    const update_options o = {
-        .adam = {1e-5, 0.9, 0.999, 1e-8, 0.01}, .grad_clip = 1, .reduce = {.half = half, .background = how == BESIDE}};
+    const update_options o = {.adam = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01},
+                              .grad_clip = 1,
+                              .reduce = {.half = half, .background = how == BESIDE}};
     const token_batch batch = {b->B, b->offsets, b->ids, NULL};
     const backward_hook note = {note_ready, b};
     const float *hidden;
@@ -325,7 +326,7 @@ static wr_status optimizer(bench *b, size_t rounds, json_writer *j) {
     wr_status status = WR_OK;
     static double over[ROUNDS_MAX];
     const size_t ranks = (size_t)world_size(b->w), n = b->u.x.n;
-    const adamw_options o = {1e-5, 0.9, 0.999, 1e-8, 0.01};
+    const adamw_options o = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
     adamw share = {0};
     TRY(adamw_create_range(moments_range(n, ranks, (size_t)world_rank(b->w)), &share));
     for (size_t r = 0; r <= rounds; r++) {

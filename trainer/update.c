@@ -229,8 +229,8 @@ wr_status updater_check_loss(const updater *u, double loss) {
 }
 
 /* Floats. Where gradients are given back to the system the backward pass must not run far ahead of the sums that free
- * them: 32 MiB keep any network busy, and one that is slower than the pass ends no later. */
-enum { MOST_UNDER_WAY = 1 << 23 };
+ * them: 8 MiB keep any network busy, and one that is slower than the pass ends no later. */
+enum { MOST_UNDER_WAY = 1 << 21 };
 
 /* --- the sum ------------------------------------------------------------------------------------------------------ */
 
