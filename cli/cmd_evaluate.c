@@ -155,7 +155,7 @@ static wr_status evaluate_reward_model(const evaluate_call *c, world *w, const r
     json_member_string(j, "score_rule", r->rule->name);
     record_files files = c->files;
     files.details.seed = c->sampling.seed;
-    if (world_rank(w) == 0) status = evaluate_write_reward(&files, c->model.dir, c->data, &figures, &records, j);
+    if (world_rank(w) == 0) status = evaluate_write_reward(&files, &c->model, c->data, &figures, &records, j);
     TRY(world_agree(w, status));
 cleanup:
     e->records = NULL;
@@ -303,6 +303,8 @@ static wr_status measure_suite(const options *o, const evaluate_call *c, world *
                                       .model = &c->model,
                                       .reading = &c->reading,
                                       .out = c->out,
+                                      .resamples = c->files.details.resamples,
+                                      .seed = c->sampling.seed,
                                       .limit = c->limit,
                                       .max_length = options_given(o, "max-length") ? c->max_length : 0,
                                       .max_tokens = c->micro_tokens};

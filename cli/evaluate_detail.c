@@ -39,11 +39,11 @@ static void write_sums(json_writer *j, const reward_figures *f) {
     json_end_array(j);
 }
 
-wr_status evaluate_write_reward(const record_files *f, const char *model_dir, const char *data_dir,
+wr_status evaluate_write_reward(const record_files *f, const model_options *m, const char *data_dir,
                                 const reward_figures *figures, reward_records *r, json_writer *j) {
     wr_status status = WR_OK;
     write_sums(j, figures);
-    if (model_dir) TRY(own_users_find(model_dir, data_dir, r));
+    if (m) TRY(own_users_find(m->dir, m->adapter, data_dir, r));
     TRY(reward_details_write(r, &f->details, j));
     if (f->records) TRY(scored_rows_write(f->records, r));
 cleanup:

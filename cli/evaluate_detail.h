@@ -3,6 +3,7 @@
 #define WR_CLI_EVALUATE_DETAIL_H
 
 #include "base/options.h"
+#include "cli/model_options.h"
 #include "evaluate/evaluate.h"
 #include "evaluate/reward_details.h"
 
@@ -12,9 +13,9 @@ typedef struct record_files {
 } record_files;
 extern const option_spec record_file_rows[]; /* --records --scored --compare */
 
-/* Rank 0: members of the object that j is in, and the lines of --records. model_dir: where it records what it was
- * trained on; data_dir: the shards' folder. */
-wr_status evaluate_write_reward(const record_files *f, const char *model_dir, const char *data_dir,
+/* Rank 0: members of the object that j is in, and the lines of --records. m: the model, which records what it was trained
+ * on; NULL: not known. data_dir: the shards' folder. */
+wr_status evaluate_write_reward(const record_files *f, const model_options *m, const char *data_dir,
                                 const reward_figures *figures, reward_records *r, json_writer *j);
 /* Rank 0: --scored FILE, and --compare with the files that are o's arguments, as a whole document. */
 wr_status evaluate_scored(const record_files *f, uint64_t seed, strbuf *out);

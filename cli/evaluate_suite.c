@@ -27,6 +27,8 @@ static wr_status run_suite(world *w, const reward_model *r, const evaluate_suite
                            .adapter = c->model->adapter,
                            .scores_path = c->suite->scores,
                            .cache_dir = c->suite->cache,
+                           .resamples = c->resamples,
+                           .seed = c->seed,
                            .limit = c->limit,
                            .max_tokens = c->max_tokens};
     return suite_run(w, r, &job, &j, left_out);

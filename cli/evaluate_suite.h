@@ -17,6 +17,8 @@ typedef struct evaluate_suite_call {
     const model_options *model;
     const reward_reading *reading;
     const char *out;
+    size_t resamples; /* behind intervals */
+    uint64_t seed;
     size_t limit, max_length /* 0: the model's */, max_tokens;
 } evaluate_suite_call;
 

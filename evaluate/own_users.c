@@ -11,8 +11,8 @@
 
 enum { CONFIG_BYTES_MAX = 64 << 20 };
 
-/* data_hash of MODEL/config.json; "": none, whatever the reason. */
-static wr_status trained_on(const char *model_dir, char out[33]) {
+/* data_hash of MODEL/config.json, or of an adapter's wildreward.json; "": none, whatever the reason. */
+static wr_status trained_on(const char *dir, bool adapter, char out[33]) {
     wr_status status = WR_OK;
     char path[PATH_CAP], *bytes = NULL;
     const char *hash;
@@ -21,10 +21,11 @@ static wr_status trained_on(const char *model_dir, char out[33]) {
     arena *a = arena_create();
     out[0] = '\0';
     TRY_ALLOC(a);
-    if (path_join(path, model_dir, "config.json") < 0 || file_read(path, CONFIG_BYTES_MAX, &bytes, &n) < 0 ||
-        json_parse(a, bytes, n, &v) < 0)
+    if (path_join(path, dir, adapter ? "wildreward.json" : "config.json") < 0 ||
+        file_read(path, CONFIG_BYTES_MAX, &bytes, &n) < 0 || json_parse(a, bytes, n, &v) < 0)
         goto cleanup;
-    if (json_get_string(json_get(v, "wildreward"), "data_hash", &hash, &length) && length == 32) memcpy(out, hash, 33);
+    if (!adapter) v = json_get(v, "wildreward");
+    if (json_get_string(v, "data_hash", &hash, &length) && length == 32) memcpy(out, hash, 33);
 cleanup:
     free(bytes);
     arena_free(a);
@@ -46,17 +47,20 @@ static wr_status mark(const char *path, const string_map *users, uint8_t *own) {
     return WR_OK;
 }
 
-wr_status own_users_find(const char *model_dir, const char *data_dir, reward_records *r) {
+wr_status own_users_find(const char *model_dir, const char *adapter_dir, const char *data_dir, reward_records *r) {
     wr_status status = WR_OK;
-    char hash[33], path[PATH_CAP];
+    char hash[33], below[33], path[PATH_CAP];
     dataset_index d = {0};
     string_map users = {0};
     string_entry *slot;
     int fresh;
-    TRY(trained_on(model_dir, hash));
-    const bool readable = hash[0] && dataset_index_load(data_dir, "reward-train-", &d) >= 0;
-    if (!readable || strcmp(d.hash, hash) != 0) {
-        r->own_why = !hash[0]    ? "the model does not record what it was trained on"
+    TRY(trained_on(model_dir, false, below));
+    memcpy(hash, below, sizeof hash);
+    if (adapter_dir) TRY(trained_on(adapter_dir, true, hash));
+    const bool told = hash[0] || below[0], readable = told && dataset_index_load(data_dir, "reward-train-", &d) >= 0;
+    if (!readable || (strcmp(d.hash, hash) != 0 && strcmp(d.hash, below) != 0)) {
+        r->own_why = !hash[0]    ? adapter_dir ? "the adapter does not record what it was trained on"
+                                               : "the model does not record what it was trained on"
                      : !readable ? "the training side of the data cannot be read here"
                                  : "the model was trained on other data";
         goto cleanup;

@@ -14,7 +14,7 @@
 
 const option_spec detail_rows[] = {
     OPTION_INT(detail_options, resamples, "resamples", "1000", "N", 0, 1e6,
-               "reward models: resamples of users behind the 95 % intervals; 0: no intervals"),
+               "reward models: resamples of users (of suites: of prompts) behind the 95 % intervals; 0: none"),
     OPTION_INT(detail_options, bins, "bins", "15", "N", 2, 1000, "reward models: bins of the calibration errors"),
     {0},
 };

@@ -69,11 +69,11 @@ cleanup:
     return status;
 }
 
-static wr_status save_adapter(const model *m, const char *dir, const save_options *o) {
+static wr_status save_adapter(const model *m, const char *dir, const checkpoint_state *state, const save_options *o) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     TRY(dir_make(dir));
-    TRY(lora_save(m, dir, o->base));
+    TRY(lora_save(m, dir, o->base, state->data_hash));
     if (o->template_text) {
         TRY(path_join(path, dir, "template.txt"));
         TRY(file_write_atomic(path, o->template_text, strlen(o->template_text)));
@@ -114,7 +114,7 @@ wr_status checkpoint_weights(const checkpoint_place *p, const model *m, const ch
     wr_status status = WR_OK;
     char path[PATH_CAP];
     TRY(path_join(path, p->tmp, m->lora ? "adapter" : "model"));
-    TRY(m->lora ? save_adapter(m, path, o) : save_weights(m, path, state, o, PRECISION_F32));
+    TRY(m->lora ? save_adapter(m, path, state, o) : save_weights(m, path, state, o, PRECISION_F32));
 cleanup:
     return status;
 }
@@ -172,7 +172,7 @@ static wr_status save_final(run_dir *r, const model *m, const char *name, const 
     TRY(path_join(tmp, run_path(r), tmp_name));
     TRY(path_join(final, run_path(r), name));
     TRY(dir_remove_tree(tmp));
-    TRY(adapter ? save_adapter(m, tmp, o) : save_weights(m, tmp, state, o, o->stored));
+    TRY(adapter ? save_adapter(m, tmp, state, o) : save_weights(m, tmp, state, o, o->stored));
     TRY(run_check(r));
     TRY(dir_commit(tmp, final));
     log_info("%s: saved after step %lld", final, (long long)state->step);

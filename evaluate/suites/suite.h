@@ -34,6 +34,7 @@ typedef struct suite_item {
     const double *right;   /* (n) how right each reply is; NULL */
     const uint32_t *pairs; /* (n_pairs, 2) replies that are compared, the better one first; NULL */
     size_t n_pairs;
+    uint64_t prompt;   /* hash of what the replies answer: rows of one prompt are drawn together; 0: the row alone */
     const char *where; /* its row: "file:line" */
 } suite_item;
 
@@ -56,13 +57,19 @@ wr_status suite_group(suite_set *s, const char *name, size_t n, uint32_t *group)
  * or constants. */
 typedef struct suite_figure {
     const char *part, *name;
-    double value; /* NaN where there is none */
+    double value;     /* NaN where there is none */
+    double low, high; /* its interval, NaN: none */
 } suite_figure;
 typedef struct suite_figures {
     double overall;
     size_t ties; /* comparisons of equal scores */
     suite_figure *list;
     size_t n, capacity;
+    bool sample; /* of resampled rows: a judge warns of nothing */
+    /* suite_intervals'; resamples 0: there are none */
+    double low, high; /* of overall */
+    size_t resamples, defined, prompts;
+    uint64_t seed;
 } suite_figures;
 void suite_figures_free(suite_figures *f);
 wr_status suite_put(suite_figures *f, const char *part, const char *name, double value);

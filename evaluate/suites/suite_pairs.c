@@ -15,6 +15,7 @@ static wr_status read(suite_reader *r, const json_value *row) {
     TRY(suite_in_group(r, stem, n));
     r->item.n_right = 1;
     r->variables = pair.variables;
+    if (pair.side[0].chat && pair.side[0].n > 1) r->before = pair.side[0].chat, r->n_before = pair.side[0].n - 1;
     for (int k = 0; k < 2; k++) {
         const pair_side *side = &pair.side[k];
         TRY(side->chat ? suite_chat(r, side->chat, side->n) : suite_ready(r, side->text, side->length));

@@ -2,6 +2,7 @@
  * passes for the suite's; so does one text of many that a model cannot read leave out its row, which is told. */
 #include "evaluate/suites/suite_rows.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "data/source/table_rows.h"
 
@@ -51,6 +52,17 @@ static wr_status no_row(const file_reader *f, const char *what, const char *wher
                    why, f->kind->name);
 }
 
+/* Of role and text of every message that the replies answer. */
+static uint64_t prompt_of(const suite_reader *r) {
+    uint64_t hash = 0;
+    for (size_t i = 0; i < r->n_before; i++) {
+        const chat_message *m = &r->before[i];
+        hash = hash64(m->role, strlen(m->role), hash + 1);
+        hash = hash64(m->content, m->length, hash);
+    }
+    return hash;
+}
+
 static wr_status keep(suite_reader *r, const char *where) {
     wr_status status = WR_OK;
     suite_set *s = r->set;
@@ -63,6 +75,7 @@ static wr_status keep(suite_reader *r, const char *where) {
         s->undecided++;
         return WR_OK;
     }
+    if (!r->item.prompt) r->item.prompt = prompt_of(r);
     TRY_ALLOC(r->item.where = arena_strndup(s->memory, where, strlen(where)));
     VEC_PUSH(s->items, s->n, s->items_capacity, r->item);
 cleanup:
@@ -82,6 +95,8 @@ static wr_status take_row(void *context, const char *line, size_t n, row_fault f
     TRY(parsed == WR_E_FORMAT ? no_row(f, wr_error(), where) : parsed);
     if (!json_is(row, JSON_OBJECT)) TRY(no_row(f, "no JSON object", where));
     r->item = (suite_item){.first = r->set->n_texts};
+    r->before = NULL;
+    r->n_before = 0;
     r->none = false;
     r->refused = NULL;
     r->variables = NULL;

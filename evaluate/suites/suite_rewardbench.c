@@ -110,7 +110,8 @@ static wr_status put_sections(const section_sum *sums, suite_figures *out) {
     for (int k = 0; k < SECTIONS; k++) {
         if (sums[k].n > 0) value[k] = sums[k].right / sums[k].weight;
         if (k == PRIOR && !prior) continue;
-        if (sums[k].n <= 0) log_warn("rewardbench: no row of section %s, which counts as 0", sections[k]);
+        if (sums[k].n <= 0 && !out->sample)
+            log_warn("rewardbench: no row of section %s, which counts as 0", sections[k]);
         TRY(suite_put(out, "sections", sections[k], value[k]));
     }
     out->overall = overall_of(value, prior);

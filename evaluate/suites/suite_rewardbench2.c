@@ -14,6 +14,7 @@
  * A mean over no prompt is 0, but where there are pairs and none has a spread it is none, and so is Ties. */
 #include "evaluate/suites/suite_rows.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 
 #include <math.h>
@@ -51,6 +52,7 @@ static wr_status read_tie(suite_reader *r, const json_value *row) {
     for (size_t i = 0; i < r->set->n; i++)
         if (r->set->items[i].kind == r->item.kind && r->set->items[i].id == r->item.id)
             TRY(wr_fail(WR_E_FORMAT, "id \"%.40s\" of subset Ties stands at %s, too", id, r->set->items[i].where));
+    r->item.prompt = hash64(&r->item.id, sizeof r->item.id, TIES); /* a tied prompt and its reference */
 cleanup:
     return status;
 }
@@ -139,14 +141,15 @@ static wr_status judge(const suite_set *s, const double *scores, suite_figures *
         for (size_t g = 0; g < s->n_groups; g++) {
             if (strcmp(s->groups[g], subsets[k]) != 0 || !shares[g].n) continue;
             const double value = k == TIES ? ties_score(s, scores) : suite_mean(&shares[g]);
-            if (isnan(value))
+            if (isnan(value) && !out->sample)
                 log_warn("rewardbench2: no tied prompt has two right answers: Ties, and so overall, is none");
             TRY(suite_put(out, "sections", subsets[k], value));
             total += value;
             present++;
         }
     }
-    if (present < SUBSETS) log_warn("rewardbench2: rows of %zu of %d subsets, whose mean overall is", present, SUBSETS);
+    if (present < SUBSETS && !out->sample)
+        log_warn("rewardbench2: rows of %zu of %d subsets, whose mean overall is", present, SUBSETS);
     out->overall = total / (double)present;
 cleanup:
     free(shares);

@@ -113,7 +113,8 @@ static wr_status judge(const suite_set *s, const double *scores, suite_figures *
         TRY(suite_put(out, "", levels[k], level[k]));
         out->overall += level[k] / LEVELS;
     }
-    if (present < DOMAINS) log_warn("rm-bench: rows of %.0f of %d domains, whose mean overall is", present, DOMAINS);
+    if (present < DOMAINS && !out->sample)
+        log_warn("rm-bench: rows of %.0f of %d domains, whose mean overall is", present, DOMAINS);
 cleanup:
     free(tables);
     return status;

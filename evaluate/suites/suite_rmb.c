@@ -72,7 +72,8 @@ static wr_status judge(const suite_set *s, const double *scores, suite_figures *
             present++;
         }
     }
-    if (present < SECTIONS) log_warn("rmb: rows of %d of %d sections, whose mean overall is", present, SECTIONS);
+    if (present < SECTIONS && !out->sample)
+        log_warn("rmb: rows of %d of %d sections, whose mean overall is", present, SECTIONS);
     out->overall = total / present;
 cleanup:
     free(shares);

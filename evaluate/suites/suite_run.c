@@ -5,9 +5,11 @@
 #include "data/source/sources.h"
 #include "evaluate/score_texts.h"
 #include "evaluate/suites/score_cache.h"
+#include "evaluate/suites/suite_intervals.h"
 #include "evaluate/suites/suite_rows.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,12 +89,39 @@ cleanup:
     return status;
 }
 
-/* Figures of one part after another; the first of a part opens its object. */
+enum { VALUES, LOWS, HIGHS };
+static const char *const ends[] = {"", "_low", "_high"};
+
+static void write_member(json_writer *j, const char *name, const char *end, double value) {
+    char key[160];
+    snprintf(key, sizeof key, "%s%s", name, end);
+    json_member_double(j, key, value);
+}
+
+/* The figures of a part, as an object of its name; their intervals as two more beside it, PART_low and PART_high. */
 static void write_part(const suite_figures *f, const char *part, json_writer *j) {
-    if (part[0]) json_member_object(j, part);
-    for (size_t i = 0; i < f->n; i++)
-        if (strcmp(f->list[i].part, part) == 0) json_member_double(j, f->list[i].name, f->list[i].value);
-    if (part[0]) json_end_object(j);
+    char key[64];
+    for (int which = VALUES; which <= (f->resamples ? HIGHS : VALUES); which++) {
+        snprintf(key, sizeof key, "%s%s", part, ends[which]);
+        if (part[0]) json_member_object(j, key);
+        for (size_t i = 0; i < f->n; i++) {
+            const suite_figure *x = &f->list[i];
+            const double value = which == VALUES ? x->value : which == LOWS ? x->low : x->high;
+            if (strcmp(x->part, part) == 0) write_member(j, x->name, part[0] ? "" : ends[which], value);
+        }
+        if (part[0]) json_end_object(j);
+    }
+}
+
+static void write_bootstrap(const suite_figures *f, json_writer *j) {
+    json_member_object(j, "bootstrap");
+    json_member_string(j, "method", "percentiles of resampled prompts");
+    json_member_double(j, "level", 0.95);
+    json_member_count(j, "prompts", f->prompts);
+    json_member_count(j, "resamples", f->resamples);
+    json_member_count(j, "seed", f->seed);
+    json_member_count(j, "defined", f->defined);
+    json_end_object(j);
 }
 
 void suite_write(const suite_job *job, const char *rule, const suite_set *s, const suite_figures *f, json_writer *j) {
@@ -104,6 +133,10 @@ void suite_write(const suite_job *job, const char *rule, const suite_set *s, con
     json_member_string(j, "score_rule", rule);
     json_member_count(j, "n", s->n);
     json_member_double(j, "overall", f->overall);
+    if (f->resamples) {
+        write_member(j, "overall", ends[LOWS], f->low);
+        write_member(j, "overall", ends[HIGHS], f->high);
+    }
     json_member_count(j, "ties", f->ties);
     json_member_count(j, "undecided", s->undecided);
     json_member_count(j, "left_out", s->left_out);
@@ -115,6 +148,7 @@ void suite_write(const suite_job *job, const char *rule, const suite_set *s, con
         for (size_t k = 0; k < i && !done; k++) done = strcmp(f->list[k].part, part) == 0;
         if (!done) write_part(f, part, j);
     }
+    if (f->resamples) write_bootstrap(f, j);
     json_end_object(j);
 }
 
@@ -126,6 +160,7 @@ static wr_status finish(const suite_job *job, const reward_model *r, const suite
     TRY(check_scores(s, scores));
     if (job->scores_path) TRY(write_scores(job->scores_path, s, scores));
     TRY(job->kind->judge(s, scores, &f));
+    if (job->resamples) TRY(suite_intervals(job->kind, s, scores, job->resamples, job->seed, &f));
     suite_write(job, r->rule->name, s, &f, j);
     log_info("suite %s: %zu rows, overall %.4f, %zu ties", job->kind->name, s->n, f.overall, f.ties);
 cleanup:

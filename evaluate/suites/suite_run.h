@@ -16,6 +16,8 @@ typedef struct suite_job {
     const char *scores_path; /* JSON lines of the items' scores; NULL: none */
     const char *adapter;     /* merged into the model, or NULL */
     const char *cache_dir;   /* of scores that are known (evaluate/suites/score_cache.h); NULL: none */
+    size_t resamples;        /* of prompts, behind intervals; 0: none */
+    uint64_t seed;           /* theirs */
     size_t limit;            /* rows at most; 0: all */
     size_t max_tokens;       /* of one forward pass */
 } suite_job;

@@ -1,5 +1,6 @@
 #include "evaluate/suites/suite.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,7 @@ void suite_figures_free(suite_figures *f) {
 
 wr_status suite_put(suite_figures *f, const char *part, const char *name, double value) {
     wr_status status = WR_OK;
-    const suite_figure figure = {part, name, value};
+    const suite_figure figure = {part, name, value, NAN, NAN};
     VEC_PUSH(f->list, f->n, f->capacity, figure);
 cleanup:
     return status;

@@ -51,8 +51,8 @@ void lora_free(struct lora *a);
  * model_set_precision. */
 wr_status lora_round(model *m);
 /* Writes adapter_config.json and adapter_model.safetensors (F32) into an existing dir, and beside a score head the
- * record of its objective; base: what base_model_name_or_path says. */
-wr_status lora_save(const model *m, const char *dir, const char *base);
+ * record of its objective and data_hash (NULL: none); base: what base_model_name_or_path says. */
+wr_status lora_save(const model *m, const char *dir, const char *base, const char *data_hash);
 /* Attaches what PEFT or lora_save wrote. Modules are found as PEFT 0.21.2 finds them; names that m does not have are
  * passed over, and none at all is an error. Anything that changes the numbers and is not supported (bias, DoRA, …) is
  * WR_E_FORMAT naming it. Adapters on lm_head and embed_tokens, and whole matrices saved for them, become part of m's

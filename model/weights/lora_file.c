@@ -94,7 +94,7 @@ cleanup:
     return status;
 }
 
-wr_status lora_save(const model *m, const char *dir, const char *base) {
+wr_status lora_save(const model *m, const char *dir, const char *base, const char *data_hash) {
     wr_status status = WR_OK;
     static const char *const metadata[] = {"format", "pt", NULL};
     const struct lora *a = m->lora;
@@ -119,7 +119,7 @@ wr_status lora_save(const model *m, const char *dir, const char *base) {
     TRY(path_join(path, dir, WEIGHTS_NAME));
     TRY(safetensors_write(path, t, stored, metadata));
     const head_own own = model_own(m);
-    if (a->score != SIZE_MAX && m->config.objective[0]) TRY(objective_record_save(dir, &m->config, &own));
+    if (a->score != SIZE_MAX && m->config.objective[0]) TRY(objective_record_save(dir, &m->config, &own, data_hash));
 cleanup:
     free(t);
     return status;

@@ -98,13 +98,15 @@ void objective_record_members(json_writer *w, const model_config *c, const head_
     write_numbers(w, "thresholds", own->n, values);
 }
 
-wr_status objective_record_save(const char *adapter_dir, const model_config *c, const head_own *own) {
+wr_status objective_record_save(const char *adapter_dir, const model_config *c, const head_own *own,
+                                const char *data_hash) {
     wr_status status = WR_OK;
     char path[PATH_CAP];
     strbuf text = {0};
     json_writer w = json_writer_make(&text);
     json_begin_object(&w);
     objective_record_members(&w, c, own);
+    if (data_hash) json_member_string(&w, "data_hash", data_hash);
     json_end_object(&w);
     strbuf_putc(&text, '\n');
     TRY(strbuf_status(&text));

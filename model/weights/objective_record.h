@@ -20,7 +20,9 @@
 wr_status objective_record_parse(const json_value *record, model_config *c);
 /* The record's members, into an object. own: c's, as it is now. */
 void objective_record_members(json_writer *w, const model_config *c, const head_own *own);
-wr_status objective_record_save(const char *adapter_dir, const model_config *c, const head_own *own);
+/* data_hash: of what it was trained on, which evaluate/own_users.h reads; NULL: not told. */
+wr_status objective_record_save(const char *adapter_dir, const model_config *c, const head_own *own,
+                                const char *data_hash);
 wr_status objective_record_load(const char *adapter_dir, model_config *c);
 
 /* theta (n) of HEAD_OWN_THRESHOLDS. */

@@ -141,6 +141,19 @@ else
     skip "bf16: training" "the CPU has none"
 fi
 
+# --- evaluate with an adapter on the model -------------------------------------------------------------------------------
+wr 1 evaluate --model lm/model --adapter reward-1/adapter --data data --resamples 0 --out adapted.json
+wr 1 evaluate --model reward-1/model --data data --resamples 0 --out merged.json
+ok "evaluate --adapter: who the adapter was trained on, as of the merged model" quiet jq -n -e --slurpfile a adapted.json --slurpfile m merged.json '$a[0].new_users.users == $m[0].new_users.users and $a[0].new_users.users > 0 and (($a[0].accuracy - $m[0].accuracy) | fabs) < 1e-6'
+cp -r reward-1/adapter nameless && jq -c 'del(.data_hash)' reward-1/adapter/wildreward.json >nameless/wildreward.json
+wr 1 evaluate --model lm/model --adapter nameless --data data --resamples 0 --out nameless.json
+ok "... where it does not record that, why" quiet jq -e '(has("new_users") | not) and (.missing.own_users | startswith("the adapter"))' nameless.json
+printf '%s\n' '{"prompt":"a ","chosen":"b c","rejected":"d"}' '{"prompt":"e ","chosen":"f","rejected":"g h"}' >suite.jsonl
+wr 2 evaluate --suite pairs suite.jsonl --model lm/model --adapter reward-1/adapter --out suite-adapted.json --suite-scores scores-adapted.jsonl
+wr 1 evaluate --suite pairs suite.jsonl --model reward-1/model --out suite-merged.json --suite-scores scores-merged.jsonl
+ok "evaluate --suite --adapter: the scores of the merged model" quiet jq -n -e --slurpfile a scores-adapted.jsonl --slurpfile m scores-merged.jsonl '[[$a[].scores[]], [$m[].scores[]]] | transpose | length == 4 and all(((.[0] - .[1]) | fabs) < 1e-5)'
+ok "... and the adapter's name" quiet jq -e '.adapter == "reward-1/adapter" and .n == 2' suite-adapted.json
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 # shellcheck disable=SC2086
 ok "adapters on a new model" code 2 wr 1 train lm --data data $base --out bad --steps 2 --lora-rank 4

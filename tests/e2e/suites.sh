@@ -73,6 +73,13 @@ ok "pairs of chats: all that their template sees, as score reads them" eval 'cmp
 measure 1 rm-bench other rows.csv
 ok "CSV" cmp out-rm-bench.json other.json
 
+jq -c '.prompt = "p\(input_line_number)"' rm-bench.jsonl >apart.jsonl
+measure 1 rm-bench out-apart apart.jsonl
+measure 1 rm-bench plain apart.jsonl --resamples 0
+ok "intervals by prompt lie beside the figures" jq -e '.overall_low <= .overall and .overall <= .overall_high and (.sections_low | keys) == (.sections | keys) and .bootstrap.prompts == .n and .bootstrap.defined > 0 and (.easy_low | type) == "number"' out-apart.json
+ok "... and change none" cmp <(jq -cS . plain.json) <(jq -cS 'with_entries(select(.key | test("_low$|_high$|^bootstrap$") | not))' out-apart.json)
+ok "... of one prompt there are none" jq -e '.overall_low == null and .bootstrap.prompts == 1' out-rm-bench.json
+
 ok "report shows it" eval '"$WR" report out-rm-bench.json --out report.html 2>log.txt && grep -q "sections · chat" report.html'
 
 # --- scores that are there ---------------------------------------------------------------------------------------------------

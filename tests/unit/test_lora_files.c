@@ -17,7 +17,7 @@
 
 static void save(const model *m, const char *name) {
     assert_int_equal(dir_make(in_folder(name)), WR_OK);
-    assert_int_equal(lora_save(m, in_folder(name), "some/base"), WR_OK);
+    assert_int_equal(lora_save(m, in_folder(name), "some/base", NULL), WR_OK);
 }
 
 static void test_round_trip(void **state) {

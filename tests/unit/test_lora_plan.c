@@ -215,7 +215,7 @@ static void test_ends(void **state) {
             model *got = load_again(base, frozen);
             check_matrix(got, index_embedding(got), embedding, NULL, NULL, false);
             check_matrix(got, index_head(got), head, &t[0], &t[1], false);
-            assert_int_equal(lora_save(got, test_folder(), "base"),
+            assert_int_equal(lora_save(got, test_folder(), "base", NULL),
                              WR_E_USAGE); /* it would lack what is in the weights now */
             assert_int_equal(lora_merge(got), frozen ? WR_E_USAGE : WR_OK);
             assert_false(got->config.tied);

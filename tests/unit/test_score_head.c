@@ -137,7 +137,7 @@ static void test_adapter(void **state) {
     randomize(m);
     const head_own trained = model_own(m);
     assert_memory_equal(trained.values, m->lora->values + m->lora->own, N * sizeof(float));
-    assert_ok(lora_save(m, test_folder(), "base"));
+    assert_ok(lora_save(m, test_folder(), "base", NULL));
     assert_ok(lora_score_rows(test_folder(), &rows));
     assert_ok(lora_score_own(test_folder(), &own));
     assert_int_equal(rows, 1);
@@ -179,7 +179,7 @@ static void test_settings(void **state) {
     attach(m, 2, "all-linear");
     for (size_t i = 0; i < m->lora->n_tensors; i++)
         assert_true(m->lora->tensors[i].score == (i + 2 >= m->lora->n_tensors));
-    assert_ok(lora_save(m, test_folder(), "base"));
+    assert_ok(lora_save(m, test_folder(), "base", NULL));
     memset(back->config.settings, 0, sizeof back->config.settings);
     assert_ok(lora_load(back, test_folder()));
     assert_ok(objective_of_model(&back->config, "m", &u));

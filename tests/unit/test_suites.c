@@ -2,6 +2,7 @@
  * same rows (tests/oracle/suites.py cases): the stored cases, or those of the file that WILDREWARD_SUITES names. A
  * reply's text is its score in thousandths there, so the encoder makes that the only token. */
 #include "base/stream.h"
+#include "evaluate/suites/suite_intervals.h"
 #include "evaluate/suites/suite_rows.h"
 #include "evaluate/suites/suite_run.h"
 #include "tests/support/asserts.h"
@@ -125,7 +126,56 @@ static void test_ties(void **state) {
     suite_set_free(&set);
 }
 
+/* n rows of pairs, every second one right, `each` of them to one prompt (0: prompts are not known). */
+static suite_figures intervals_of(size_t n, size_t each, size_t resamples) {
+    suite_set set;
+    suite_figures f = {0};
+    strbuf text = {0};
+    for (size_t i = 0; i < n; i++) {
+        const int right = each ? (int)(i / each % 2) : (int)(i % 2);
+        if (each)
+            strbuf_printf(&text,
+                          "{\"prompt\":[{\"role\":\"user\",\"content\":\"p%zu\"}],\"chosen\":[{\"role\":\"assistant\","
+                          "\"content\":\"%d\"}],\"rejected\":[{\"role\":\"assistant\",\"content\":\"%d\"}]}\n",
+                          i / each, right ? 9 : 1, right ? 1 : 9);
+        else
+            strbuf_printf(&text, "{\"chosen\":\"%d\",\"rejected\":\"%d\"}\n", right ? 9 : 1, right ? 1 : 9);
+    }
+    put_file("pairs.jsonl", text.data, text.len);
+    strbuf_free(&text);
+    assert_int_equal(suite_set_init(&set), WR_OK);
+    assert_int_equal(suite_read_file(&suite_pairs, in_folder("pairs.jsonl"), &encoder, 0, &set), WR_OK);
+    double *scores = mem_calloc(set.n_texts + 1, sizeof *scores);
+    for (size_t i = 0; i < set.n_texts; i++) scores[i] = set.texts[i].ids[0];
+    assert_int_equal(suite_pairs.judge(&set, scores, &f), WR_OK);
+    assert_int_equal(suite_intervals(&suite_pairs, &set, scores, resamples, 3, &f), WR_OK);
+    suite_set_free(&set);
+    free(scores);
+    return f;
+}
+
+/* Of k independent rows of which half are right the share has a standard deviation of 1 / (2 sqrt k). */
+static void test_intervals(void **state) {
+    (void)state;
+    static const struct { size_t n, each, prompts; } cases[] = {{400, 0, 400}, {400, 1, 400}, {400, 4, 100}};
+    for (size_t i = 0; i < 3; i++) {
+        suite_figures f = intervals_of(cases[i].n, cases[i].each, 2000);
+        const double half = 1.96 * 0.5 / sqrt((double)cases[i].prompts);
+        assert_int_equal(f.prompts, cases[i].prompts);
+        assert_int_equal(f.defined, 2000);
+        assert_true(fabs(f.overall - 0.5) < 1e-9);
+        assert_true(fabs(f.low - (0.5 - half)) < 0.12 * half && fabs(f.high - (0.5 + half)) < 0.12 * half);
+        assert_true(f.list[0].low == f.low && f.list[0].high == f.high); /* the one file is the one section */
+        suite_figures_free(&f);
+    }
+    suite_figures f = intervals_of(8, 8, 100); /* one prompt: there is nothing else to draw */
+    assert_int_equal(f.prompts, 1);
+    assert_true(isnan(f.low) && f.defined == 0);
+    suite_figures_free(&f);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases), cmocka_unit_test(test_ties)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases), cmocka_unit_test(test_ties),
+                                       cmocka_unit_test(test_intervals)};
     return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }
