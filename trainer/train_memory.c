@@ -25,7 +25,6 @@ void train_memory_state(size_t trained, const update_options *o, int ranks, trai
     out->gradients += each;
     out->optimizer += 2 * (uint64_t)moments * sizeof(float);
     out->buffers += (levels - 1) * each + reducer_bytes(&o->reduce, size);
-    if (moments < trained) out->buffers += 2 * (uint64_t)(moments / 4) * sizeof(float); /* a piece, while it is saved */
 }
 
 /* A batch of so many tokens in texts of at most `longest`. */
