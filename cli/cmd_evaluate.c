@@ -4,6 +4,7 @@
 #include "cli/evaluate_suite.h"
 #include "cli/lm_tool.h"
 #include "cli/memory_check.h"
+#include "cli/output_paths.h"
 
 #include "base/fresh.h"
 #include "base/json.h"
@@ -319,6 +320,8 @@ static wr_status run_evaluate(const options *o, world *w) {
     evaluate_call c = {0};
     TRY(options_fill(o, &c, sizeof c));
     TRY(check_call(o, &c));
+    TRY(output_paths_check(o, (const char *const[]){"out", "records", "suite-scores", NULL},
+                           (const char *const[]){"scored", "compare", "truth", "prompts", NULL}));
     if (c.files.scored || c.files.compare) return evaluate_files(o, &c, w);
     TRY(choose_precision(c.model.arithmetic.precision, NULL, w, &arithmetic));
     if (world_rank(w) == 0) status = can_write(c.out);

@@ -118,6 +118,9 @@ static wr_status check_pairs(const train_options *t) {
                        kind->name);
     if (t->pairs && t->valid_users > 0)
         return wr_fail(WR_E_USAGE, "--valid-users: pairs name no users, and a run on pairs is not evaluated");
+    if (!t->pairs && t->grade_margin != 1) return wr_fail(WR_E_USAGE, "--grade-margin goes with --pairs");
+    if (t->weights.classes != CLASS_WEIGHTS_EFFECTIVE && t->weights.beta != 0.999)
+        return wr_fail(WR_E_USAGE, "--effective-beta goes with --class-weights effective");
     if (t->pairs && strcmp(t->run.best, "none") != 0)
         return wr_fail(WR_E_USAGE, "--keep-best: a run on pairs does not evaluate between steps");
     if (t->pairs && (t->weights.classes || t->weights.users || t->weights.posterior))

@@ -102,6 +102,10 @@ ok "one user: no intervals, and why" fair '.accuracy == 0.5 and .accuracy_low ==
 ok "separated: no finite temperature, and why" fair '.calibration.temperature | .temperature == null and (.why | startswith("none finite"))' '{"user":"a","label":1,"score":1.1,"above":[0.1]}' '{"user":"b","label":2,"score":1.9,"above":[0.9]}'
 ok "scores alone: figures of order" fair '.spearman == 1 and .mae == null and .accuracy == null and (.by_threshold[0].auc == 1)' '{"label":1,"score":-7}' '{"label":2,"score":3}'
 ok "--scored beside --model" eval 'code 2 wr 1 evaluate --scored records.jsonl --model rm/model --out none.json'
+ok "its own input is never replaced" eval 'cp records.jsonl kept.jsonl && code 2 wr 1 evaluate --scored kept.jsonl --out ./kept.jsonl && says log.txt "--out would replace" scored && cmp records.jsonl kept.jsonl'
+ok "... nor one output by another" eval 'code 2 wr 1 evaluate --scored records.jsonl --out both.json --records both.json && says log.txt "--out and --records both name both.json"'
+ok "... nor what is compared" eval 'cp a.json first.json && code 2 wr 1 evaluate --compare a.json first.json --out first.json && cmp a.json first.json'
+ok "a user with a fraction" eval 'jq -c ".per_record.user[0] = 0.5" a.json >half.json && code 1 compare a.json half.json --out none.json && says log.txt half.json user'
 ok "neither" eval 'code 2 wr 1 evaluate --data data --out none.json && says log.txt "--model"'
 
 # --- the report and the glossary ----------------------------------------------------------------------------------------------

@@ -55,6 +55,11 @@ ok "... is advised where nothing moves" eval "wr 1 train reward ${small/--lr 1e-
 ok "ordinal: violations are counted" eval "'$WR' evaluate --model ordinal/model --data data --out o.json 2>log.txt && jq -e '.rank_violations >= 0 and .rank_violations <= .records' o.json >/dev/null"
 ok "... between steps, too" quiet jq -s -e 'map(select(has("eval_loss"))) | length > 0 and all(.[]; has("eval_rank_violations"))' ordinal/metrics.jsonl
 ok "no tensor but the model's in its weights" eval "! grep -aq wildreward coral/model/model.safetensors thresholds/model/model.safetensors"
+ok "an option of other weights, and of pairs" eval "code 2 wr 1 train reward $small --new $spec --effective-beta 0.9 --steps 1 --out no && says log.txt effective-beta class-weights &&
+    code 2 wr 1 train reward $small --new $spec --grade-margin 2 --steps 1 --out no && says log.txt grade-margin pairs"
+jq 'del(.wildreward)' regression/model/config.json >silent.json
+ok "a head of one output that says nothing is no ordinal one" eval 'cp -r regression/model silent && rm -f silent/template.txt && cp silent.json silent/config.json &&
+    code 1 wr 1 train reward $small --model silent --steps 1 --out no && says log.txt silent "does not record" bt'
 ok "an option of another objective" eval "code 2 wr 1 train reward $small --new $spec --huber-delta 2 --steps 1 --out no && says log.txt huber-delta regression"
 sed 's/"biases"/"prejudices"/' coral/model/config.json >changed.json
 ok "a record without its biases" eval 'cp -r coral/model lost && cp changed.json lost/config.json && code 1 wr 1 score --model lost --in rows.jsonl && says log.txt lost biases'

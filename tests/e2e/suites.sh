@@ -120,6 +120,10 @@ ok "a wrong length" refused 1 'two.jsonl:1: field "chosen" has 2 texts, not 3' -
 head -c 300 rewardbench2.parquet >cut.parquet
 ok "a file that is cut short" refused 1 'cut.parquet' --suite rewardbench2 cut.parquet
 ok "scores that cannot be written, before anything is scored" refused 1 'nowhere' --suite ppe ppe-human.jsonl --suite-scores nowhere/scores.jsonl
+ok "scores in place of the rows" refused 2 'which is read' --suite ppe ppe-human.jsonl --suite-scores ppe-human.jsonl
+mkdir -p notes && echo notes >notes/answers-0.jsonl
+ok "a score cache where other things are kept" refused 2 'notes/answers-0.jsonl: holds other things' --suite ppe ppe-human.jsonl --score-cache notes
+ok "... which stay" eval '[ "$(cat notes/answers-0.jsonl)" = notes ]'
 ok "no file" refused 2 'give the suite' --suite ppe
 ok "a suite that there is not" refused 2 'suite' --suite rewardbench3 rm-bench.jsonl
 ok "a suite and shards" refused 2 'leave --data' --suite ppe ppe-human.jsonl --data set

@@ -165,6 +165,28 @@ static void test_cut_anywhere(void **state) {
     strbuf_free(&b);
 }
 
+/* A file that is none of the cache's is refused, and stays; what a crash left of one is cut. */
+static void test_foreign(void **state) {
+    (void)state;
+    static const char *const others[] = {"notes\n", "{\"prompt\": 1}\n{\"prompt\": 2}", "["};
+    answer_cache *c = NULL;
+    char *text;
+    size_t n;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        put_text("answers-0.jsonl", others[i]);
+        assert_int_equal(answer_cache_open(test_folder(), 0, &c), WR_E_USAGE);
+        assert_error_says("answers-0.jsonl: holds other things");
+        text = get_file("answers-0.jsonl", &n);
+        assert_string_equal(text, others[i]);
+        free(text);
+    }
+    put_file("answers-0.jsonl", "\0\0\0", 3);
+    c = open_cache(0);
+    add(c, 1);
+    assert_true(holds(c, 1));
+    answer_cache_close(c);
+}
+
 /* One byte changed anywhere: that record is lost, the others are not; and another rank's file is never touched. */
 static void test_flip_anywhere(void **state) {
     (void)state;
@@ -307,6 +329,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_memory, folder_set_up_in_memory, folder_tear_down),
         cmocka_unit_test_setup_teardown(test_ranks, folder_set_up_in_memory, folder_tear_down),
         cmocka_unit_test_setup_teardown(test_first_counts, folder_set_up_in_memory, folder_tear_down),
+        cmocka_unit_test_setup_teardown(test_foreign, folder_set_up, folder_tear_down),
         cmocka_unit_test_setup_teardown(test_cut_anywhere, folder_set_up_in_memory, folder_tear_down),
         cmocka_unit_test_setup_teardown(test_flip_anywhere, folder_set_up_in_memory, folder_tear_down),
         cmocka_unit_test_setup_teardown(test_long_records, folder_set_up_in_memory, folder_tear_down),

@@ -199,6 +199,16 @@ static wr_status open_own(answer_cache *c) {
     return lock_own(f->path, f->fd);
 }
 
+/* A file that holds no record, and does not begin as one that was cut: somebody else's, whose end is not ours to cut.
+ * (NULs are what a crash of the machine leaves of a write.) */
+static bool is_foreign(int fd, const answer_scan *s) {
+    static const char begins[] = "{\"key\":\"";
+    char found[sizeof begins - 1];
+    if (s->good_end || !s->end) return false;
+    const ssize_t n = pread(fd, found, sizeof found, 0);
+    return n > 0 && found[0] != '\0' && memcmp(found, begins, (size_t)n) != 0;
+}
+
 static wr_status read_file(answer_cache *c, size_t i) {
     wr_status status = WR_OK;
     scan s = {.cache = c, .file = i};
@@ -212,6 +222,9 @@ static wr_status read_file(answer_cache *c, size_t i) {
     if (result.damaged)
         log_warn("%s: skipped %llu damaged records; their questions are asked again", c->files[i].path,
                  (unsigned long long)result.damaged);
+    if (i == c->own && is_foreign(fd, &result))
+        TRY(wr_fail(WR_E_USAGE, "%s: holds other things than are kept there; move it away, or name another folder",
+                    c->files[i].path));
     if (i != c->own) goto cleanup; /* another rank may be writing its end at this moment */
     if (result.good_end < result.end) {
         log_info("%s: cut off an unfinished record of %llu bytes", c->files[i].path,
