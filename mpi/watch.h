@@ -51,6 +51,10 @@ struct watch {
     struct pollfd *polled;        /* (2 + WATCH_STRANGERS + n_ranks) */
 };
 
+/* Leaves a process behind that kills the launcher of this one, should it not end within half a minute. Nothing where the
+ * parent is no launcher. */
+void launcher_end_later(void);
+
 /* The thread's function: hears, beats, judges; ends the job itself. */
 void *watch_main(void *watch);
 

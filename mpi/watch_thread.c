@@ -70,6 +70,7 @@ static _Noreturn void end_job(watch *h) {
     beat_all(h, BEAT_ENDING);
     signal(SIGALRM, SIG_DFL);
     alarm(END_WITHIN_S);
+    launcher_end_later();
     if (!atomic_load(&h->finalizing)) MPI_Abort(MPI_COMM_WORLD, 1);
     _exit(1);
 }
@@ -125,7 +126,10 @@ static void judge(watch *h) {
         watched *r = &h->ranks[i];
         if (r->off) continue;
         /* Ranks that die behind a stop signal are the launcher's doing. */
-        if (r->gone && !r->told && r->gone_for >= turn && !stop_signal_seen()) say(h, r);
+        if (r->gone && !r->told && r->gone_for >= turn && !stop_signal_seen()) {
+            say(h, r);
+            beat_all(h, BEAT_ENDING); /* who dies of it need not be told of */
+        }
         if (r->gone ? r->gone_for > turn + launcher_s : r->age > turn + h->o.silent_s) end_for(h, r);
     }
 }
