@@ -280,7 +280,7 @@ wr_status folder_lock_take(const char *folder, bool patient, folder_lock **out) 
     TRY(settle(l, got, patient));
     TRY(write_text(l, false));
     if (got == LOCK_ABSENT) { /* two that came at once have both written: the last one has it */
-        log_info("%s: the file system has no locks (fcntl): who works here is told by %s alone", l->folder, l->path);
+        log_warn("%s: the file system has no locks (fcntl): who works here is told by %s alone", l->folder, l->path);
         sleep_s(0.5);
         const holder h = read_holder(l->path);
         if (strcmp(h.text, l->text) != 0) TRY(refuse(l, &h));
