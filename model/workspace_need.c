@@ -41,20 +41,30 @@ static size_t attention_bytes(const model *m, const token_batch *b, segment_plan
     return kernels()->act[m->precision].attention_backward_scratch(&a);
 }
 
-static void products_at_least(const model *m, size_t T, size_t head_rows, workspace_need *x) {
+static wr_status product_at_least(precision p, size_t M, size_t N, size_t K, workspace_need *x) {
+    size_t bytes;
+    const wr_status status = matmul_scratch_bytes(p, M, N, K, &bytes);
+    if (status >= 0) at_least(x, NEED_PRODUCTS, bytes);
+    return status;
+}
+
+static wr_status products_at_least(const model *m, size_t T, size_t head_rows, workspace_need *x) {
+    wr_status status = WR_OK;
     const model_config *c = &m->config;
     const precision p = m->precision;
     const size_t rows = rows_from(0, T), HD = c->H * c->D, rank = m->lora ? m->lora->rank : 0;
     const size_t shapes[][3] = {
         {rows, qkv_width(c), c->C}, {rows, c->C, HD}, {rows, 2 * c->F, c->C}, {rows, c->C, c->F}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        at_least(x, NEED_PRODUCTS, matmul_scratch_bytes(p, shapes[i][0], shapes[i][1], shapes[i][2]));
+        TRY(product_at_least(p, shapes[i][0], shapes[i][1], shapes[i][2], x));
     const head_sizes s = head_sizes_of(m, head_rows);
     if (head_rows && c->C) {
         const size_t block = s.dgathered / sizeof(float) / c->C;
-        at_least(x, NEED_PRODUCTS, matmul_scratch_bytes(p, block, s.logits / sizeof(float) / block, c->C));
+        TRY(product_at_least(p, block, s.logits / sizeof(float) / block, c->C, x));
     }
     at_least(x, NEED_ADAPTERS, 2 * rows * rank * sizeof(float)); /* inner activations, and their gradients */
+cleanup:
+    return status;
 }
 
 wr_status model_workspace_need(const model *m, const token_batch *b, size_t head_rows, bool keep, bool recompute,
@@ -76,7 +86,7 @@ wr_status model_workspace_need(const model *m, const token_batch *b, size_t head
     at_least(x, NEED_LOGITS, h.logits);
     at_least(x, NEED_GATHERED, h.gathered);
     at_least(x, NEED_ROW_STATE, h.row_state);
-    products_at_least(m, T, head_rows, x);
+    TRY(products_at_least(m, T, head_rows, x));
     if (keep) {
         at_least(x, NEED_BACKWARD, backward_bytes(m, T));
         at_least(x, NEED_ATTENTION, attention_bytes(m, b, &plan));

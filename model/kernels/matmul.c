@@ -60,38 +60,67 @@ static wr_status gemm_run(const matmul *c, const gemm *g) {
     return status;
 }
 
+/* --- as oneDNN is asked for them --------------------------------------------------------------------------------- */
+static onednn_shape shape_xwt(size_t M, size_t N, size_t K, size_t ldx, size_t ldy, bool y_f32, bool add) {
+    return (onednn_shape){.m = M,
+                          .n = N,
+                          .k = K,
+                          .a_row = ldx,
+                          .a_column = 1,
+                          .b_row = 1,
+                          .b_column = K,
+                          .c_row = ldy,
+                          .c_f32 = y_f32,
+                          .add = add};
+}
+
+static onednn_shape shape_dx(size_t M, size_t N, size_t K, size_t ldy, bool dx_f32, bool add) {
+    return (onednn_shape){.m = M,
+                          .n = K,
+                          .k = N,
+                          .a_row = ldy,
+                          .a_column = 1,
+                          .b_row = K,
+                          .b_column = 1,
+                          .c_row = K,
+                          .c_f32 = dx_f32,
+                          .add = add};
+}
+
+static onednn_shape shape_dw(size_t M, size_t N, size_t K, size_t ldy) {
+    return (onednn_shape){.m = N,
+                          .n = K,
+                          .k = M,
+                          .a_row = 1,
+                          .a_column = ldy,
+                          .b_row = K,
+                          .b_column = 1,
+                          .c_row = K,
+                          .c_f32 = true,
+                          .add = true};
+}
+
+wr_status matmul_scratch_bytes(precision p, size_t M, size_t N, size_t K, size_t *bytes) {
+    const onednn_shape shapes[] = {shape_xwt(M, N, K, K, N, false, false), shape_dx(M, N, K, N, false, false),
+                                   shape_dw(M, N, K, N)};
+    *bytes = 0;
+    return p == PRECISION_F32 ? WR_OK : onednn_scratch_bytes(sizeof shapes / sizeof *shapes, shapes, bytes);
+}
+
 wr_status matmul_xwt(matmul *c, precision p, size_t M, size_t N, size_t K, const void *X, size_t ldx, const void *W,
                      void *Y, size_t ldy, bool y_f32, bool add) {
     if (p == PRECISION_F32) {
         kernels()->xwt(M, N, K, X, ldx, W, Y, ldy, add);
         return WR_OK;
     }
-    const onednn_shape s = {.m = M,
-                            .n = N,
-                            .k = K,
-                            .a_row = ldx,
-                            .a_column = 1,
-                            .b_row = 1,
-                            .b_column = K,
-                            .c_row = ldy,
-                            .c_f32 = y_f32,
-                            .add = add};
+    const onednn_shape s = shape_xwt(M, N, K, ldx, ldy, y_f32, add);
     return onednn_product(c, &s, X, W, Y);
 }
 
 wr_status matmul_dx(matmul *c, precision p, size_t M, size_t N, size_t K, const void *dY, size_t ldy, const void *W,
                     void *dX, bool dx_f32, bool add) {
     if (p == PRECISION_BF16) {
-        const onednn_shape s = {.m = M,
-                                .n = K,
-                                .k = N,
-                                .a_row = ldy,
-                                .a_column = 1,
-                                .b_row = K,
-                                .b_column = 1,
-                                .c_row = K,
-                                .c_f32 = dx_f32,
-                                .add = add};
+        const onednn_shape s = shape_dx(M, N, K, ldy, dx_f32, add);
         return onednn_product(c, &s, dY, W, dX);
     }
     if (!blas(M, N, K)) {
@@ -113,16 +142,7 @@ wr_status matmul_dx(matmul *c, precision p, size_t M, size_t N, size_t K, const 
 wr_status matmul_dw_add(matmul *c, precision p, size_t M, size_t N, size_t K, const void *dY, size_t ldy, const void *X,
                         float *dW) {
     if (p == PRECISION_BF16) {
-        const onednn_shape s = {.m = N,
-                                .n = K,
-                                .k = M,
-                                .a_row = 1,
-                                .a_column = ldy,
-                                .b_row = K,
-                                .b_column = 1,
-                                .c_row = K,
-                                .c_f32 = true,
-                                .add = true};
+        const onednn_shape s = shape_dw(M, N, K, ldy);
         return onednn_product(c, &s, dY, X, dW);
     }
     if (!blas(M, N, K)) {

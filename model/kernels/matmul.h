@@ -19,9 +19,9 @@ typedef struct matmul matmul;
 wr_status matmul_create(matmul **out);
 void matmul_free(matmul *c);
 size_t matmul_bytes(const matmul *c);
-/* Scratch that products of such a shape ask for, forward or backward, as far as this program makes it: of bf16 products
- * without oneDNN's. */
-size_t matmul_scratch_bytes(precision p, size_t M, size_t N, size_t K);
+/* Scratch that the three products of such a shape ask for, of which one is computed at a time, with the threads that
+ * there are now. */
+wr_status matmul_scratch_bytes(precision p, size_t M, size_t N, size_t K, size_t *bytes);
 /* on: no bit of an f32 matmul_dx or matmul_dw_add depends on the number of threads. They are cut into tiles that follow
  * from the shape alone, each of which is OpenBLAS' on one thread. Other bits than when off. */
 void matmul_fix_tiles(matmul *c, bool on);

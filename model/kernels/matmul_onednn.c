@@ -60,8 +60,7 @@ static wr_status failed(dnnl_status_t s, const char *what) {
     } while (0)
 
 static void product_release(product *p) {
-    if (!p->primitive) return;
-    onednn.dnnl_primitive_destroy(p->primitive);
+    if (p->primitive) onednn.dnnl_primitive_destroy(p->primitive);
     dnnl_memory_t memory[] = {p->a, p->b, p->c, p->scratch};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         if (memory[i]) onednn.dnnl_memory_destroy(memory[i]);
@@ -103,12 +102,6 @@ void matmul_fix_tiles(matmul *c, bool on) { c->fixed_tiles = on; }
 bool matmul_tiles_fixed(const matmul *c) { return c && c->fixed_tiles; }
 
 size_t matmul_bytes(const matmul *c) { return sizeof *c + SLOTS * sizeof *c->slots + c->scratch_bytes; }
-
-size_t matmul_scratch_bytes(precision p, size_t M, size_t N, size_t K) {
-    /* the forward product's: of the three it alone has all of both operands and a result that is rounded */
-    const onednn_shape s = {.m = M, .n = N, .k = K};
-    return p == PRECISION_F32 || precision_bf16_products() ? 0 : wide_scratch(&s) * sizeof(float);
-}
 
 /* At the first bf16 product: a run in f32 needs no oneDNN. */
 static wr_status begin_bf16(matmul *c) {
@@ -196,9 +189,7 @@ static wr_status product_find(matmul *c, const product_key *key, product **out) 
     product made = {.key = *key};
     status = product_make(c, &made);
     if (status < 0) {
-        dnnl_memory_t memory[] = {made.a, made.b, made.c, made.scratch};
-        for (size_t k = 0; k < sizeof memory / sizeof *memory; k++)
-            if (memory[k]) onednn.dnnl_memory_destroy(memory[k]);
+        product_release(&made);
         return status;
     }
     c->slots[i] = made;
@@ -254,6 +245,31 @@ wr_status onednn_product(matmul *c, const onednn_shape *s, const void *A, const 
     TRY(begin_bf16(c));
     return c->wide ? run_wide(c, s, A, B, C) : run(c, &(product_key){.shape = *s, .threads = threads_now()}, A, B, C);
 cleanup:
+    return status;
+}
+
+wr_status onednn_scratch_bytes(size_t n, const onednn_shape *shapes, size_t *bytes) {
+    wr_status status = WR_OK;
+    product made = {0};
+    matmul *c;
+    TRY(matmul_create(&c));
+    TRY(begin_bf16(c));
+    *bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t own;
+        if (c->wide) {
+            own = wide_scratch(&shapes[i]) * sizeof(float);
+        } else {
+            made = (product){.key = {.shape = shapes[i], .threads = threads_now()}};
+            TRY(product_make(c, &made));
+            own = made.scratch_bytes;
+            product_release(&made);
+        }
+        if (own > *bytes) *bytes = own;
+    }
+cleanup:
+    product_release(&made);
+    matmul_free(c);
     return status;
 }
 

@@ -14,6 +14,8 @@ typedef struct onednn_shape {
 /* What matmul_fix_tiles said. */
 bool matmul_tiles_fixed(const matmul *c);
 
+/* The scratch of these products, of which one is computed at a time. WR_E_FAILED, WR_E_NOMEM: oneDNN's. */
+wr_status onednn_scratch_bytes(size_t n, const onednn_shape *shapes, size_t *bytes);
 wr_status onednn_product(matmul *c, const onednn_shape *s, const void *A, const void *B, void *C);
 
 #endif
