@@ -169,11 +169,6 @@ cleanup:
     return status;
 }
 
-/* Whether a checkpoint is written while steps go on. */
-static bool saves_beside(const run_options *o, int64_t steps) {
-    return o->background_save && o->checkpoint_every && o->checkpoint_every < steps;
-}
-
 wr_status dry_run_go(trainer *t, dry_run *d) {
     wr_status status = WR_OK;
     walk seen = {0};
@@ -181,7 +176,7 @@ wr_status dry_run_go(trainer *t, dry_run *d) {
                     .update = &t->o->update,
                     .ranks = world_size(t->w),
                     .recompute = t->o->run.recompute,
-                    .background = saves_beside(&t->o->run, t->steps)};
+                    .background = run_saves_beside(&t->o->run, t->steps)};
     const size_t ranks = (size_t)c.ranks;
     t->records.shares = c.update->same_bits ? c.update->parts : ranks;
     t->records.mine = rank_shares(t->records.shares, ranks, (size_t)world_rank(t->w));

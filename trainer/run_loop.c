@@ -302,6 +302,7 @@ wr_status run_loop_go(run_loop *r) {
     wr_status status = WR_OK;
     announce(r);
     if (is_root(r)) r->bar = progress_create(r->name, "steps", (uint64_t)r->state.steps);
+    if (run_saves_beside(r->o, r->state.steps)) saver_prepare(r->saver, r->m, r->opt);
     while (r->state.step < r->state.steps && !r->enough) {
         time_limit_step(&r->limit);
         if (world_stop_agreed(r->w)) return stop_here(r, "by a signal");

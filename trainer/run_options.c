@@ -19,7 +19,7 @@ const option_spec saving_rows[] = {
     OPTION_INT(run_options, keep, "keep", "2", "N", 1, 1e6, "checkpoints kept", .resume = RESUME_FREE),
     OPTION_FLAG(
         run_options, background_save, "background-save", "true",
-        "write checkpoints beside the steps that follow, from a copy: 12 bytes a parameter more meanwhile (with "
+        "write checkpoints beside the steps that follow, from a copy: 12 bytes a parameter more (with "
         "--zero 1: 4, and 8 / ranks)",
         .resume = RESUME_FREE),
     OPTION_FLAG(run_options, stop_before_limit, "stop-before-time-limit", NULL,
@@ -68,4 +68,8 @@ wr_status run_options_check(const struct options *o, const run_options *r) {
     if (r->patience && (!r->best || strcmp(r->best, "none") == 0))
         return wr_fail(WR_E_USAGE, "--patience %lld: by which figure? Give --keep-best, too", (long long)r->patience);
     return WR_OK;
+}
+
+bool run_saves_beside(const run_options *o, int64_t steps) {
+    return o->background_save && o->checkpoint_every && o->checkpoint_every < steps;
 }

@@ -41,5 +41,7 @@ extern const option_spec tuning_rows[];   /* --lora-rank --lora-alpha --lora-tar
 
 /* WR_E_USAGE when an option of LoRA is given without --lora-rank, --patience without --keep-best. */
 wr_status run_options_check(const struct options *o, const run_options *r);
+/* Whether a run of so many steps writes checkpoints while steps go on. */
+bool run_saves_beside(const run_options *o, int64_t steps);
 
 #endif

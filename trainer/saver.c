@@ -19,6 +19,11 @@ struct saver {
     world *own; /* the writers'; NULL: there has been no save yet */
     run_dir *dir;
     bool background;
+    /* for the copies of one save, and of the next: pages that are there already are copied to several times as fast */
+    float *room;
+    size_t room_n;
+    pthread_t toucher;
+    bool touching;
     /* of the save under way; the thread's from its start to its end */
     bool busy, threaded;
     pthread_t thread;
@@ -27,8 +32,8 @@ struct saver {
     checkpoint_state state; /* extra: a copy */
     save_options how;
     state_numbers numbers;
-    model_snapshot weights; /* rank 0 */
-    adamw moments;          /* what this rank writes of them; none where all are written */
+    model_snapshot weights; /* rank 0; in room */
+    adamw moments;          /* what this rank writes of them, in room; none where all are written */
     size_t of;
     double began, took;
     wr_status result;
@@ -74,24 +79,7 @@ static void *writer_main(void *context) {
     return NULL;
 }
 
-/* Signals are the main thread's. */
-static bool start_writer(saver *s) {
-    sigset_t all, before;
-    sigfillset(&all);
-    atomic_store(&s->ended, false);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const bool started = pthread_create(&s->thread, NULL, writer_main, s) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 /* --- the copy ----------------------------------------------------------------------------------------------------- */
-
-static void drop_copy(saver *s) {
-    model_snapshot_free(&s->weights);
-    adamw_free(&s->moments);
-    strbuf_free(&s->state.extra);
-}
 
 /* Ranks of a host take from the same memory. */
 static bool has_room(const saver *s, size_t bytes) {
@@ -99,30 +87,72 @@ static bool has_room(const saver *s, size_t bytes) {
     return !left || bytes * (size_t)world_local_size(s->w) <= left;
 }
 
-static wr_status copy_moments(saver *s, const adamw *opt) {
+static void touched(saver *s) {
+    if (s->touching) pthread_join(s->toucher, NULL);
+    s->touching = false;
+}
+
+static void *toucher_main(void *context) {
+    enum { PAGE_FLOATS = 4096 / sizeof(float) };
+    saver *s = context;
+    for (size_t i = 0; i < s->room_n; i += PAGE_FLOATS) s->room[i] = 0;
+    return NULL;
+}
+
+static bool start_thread(pthread_t *thread, void *(*body)(void *), saver *s) {
+    sigset_t all, before;
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const bool started = pthread_create(thread, NULL, body, s) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+static wr_status make_room(saver *s, size_t floats) {
     wr_status status = WR_OK;
-    s->moments = (adamw){.begin = opt->begin, .n = opt->n, .t = opt->t};
-    TRY_ALLOC(s->moments.m = mem_realloc(NULL, opt->n + 1, sizeof(float)));
-    TRY_ALLOC(s->moments.v = mem_realloc(NULL, opt->n + 1, sizeof(float)));
-    mem_copy(s->moments.m, opt->m, opt->n * sizeof(float));
-    mem_copy(s->moments.v, opt->v, opt->n * sizeof(float));
+    touched(s);
+    if (floats <= s->room_n) return WR_OK;
+    if (!has_room(s, floats * sizeof(float)))
+        TRY(wr_fail(WR_E_NOMEM, "no room for a copy of %.1f GB", (double)floats * sizeof(float) / 1e9));
+    free(s->room);
+    s->room_n = 0;
+    TRY_ALLOC(s->room = mem_aligned(floats, sizeof *s->room));
+    s->room_n = floats;
 cleanup:
     return status;
+}
+
+void saver_prepare(saver *s, const model *m, const adamw *opt) {
+    const size_t of = model_trainables(m).n;
+    const bool root = world_rank(s->w) == 0;
+    if (!s->background || make_room(s, (root ? of : 0) + (root || opt->n < of ? 2 * opt->n : 0)) < 0) return;
+    s->touching = start_thread(&s->toucher, toucher_main, s);
+}
+
+static void drop_copy(saver *s) {
+    model_snapshot_free(&s->weights);
+    s->moments = (adamw){0};
+    strbuf_free(&s->state.extra);
+}
+
+static void copy_moments(saver *s, const adamw *opt, float *to) {
+    s->moments = (adamw){.begin = opt->begin, .n = opt->n, .t = opt->t, .m = to, .v = to + opt->n};
+    mem_copy(s->moments.m, opt->m, opt->n * sizeof(float));
+    mem_copy(s->moments.v, opt->v, opt->n * sizeof(float));
 }
 
 /* What this rank writes; moments: some of them. */
 static wr_status copy_state(saver *s, const model *m, const adamw *opt, const checkpoint_state *state, bool moments) {
     wr_status status = WR_OK;
     const bool root = world_rank(s->w) == 0;
-    const size_t floats = (root ? s->of : 0) + (moments ? 2 * opt->n : 0);
-    if (!has_room(s, floats * sizeof(float)))
-        TRY(wr_fail(WR_E_NOMEM, "no room for a copy of %.1f GB", (double)floats * sizeof(float) / 1e9));
+    const size_t weights = root ? s->of : 0;
+    TRY(make_room(s, weights + (moments ? 2 * opt->n : 0)));
     s->state = *state;
     s->state.extra = (strbuf){0};
     strbuf_append(&s->state.extra, strbuf_str(&state->extra), state->extra.len);
     TRY(strbuf_status(&s->state.extra));
-    if (root) TRY(model_snapshot_take(m, &s->weights));
-    if (moments) TRY(copy_moments(s, opt));
+    if (root) TRY(model_snapshot_take(m, s->room, &s->weights));
+    if (moments) copy_moments(s, opt, s->room + weights);
 cleanup:
     return status;
 }
@@ -165,7 +195,8 @@ static wr_status begin(saver *s, const model *m, const adamw *opt, const checkpo
                  had < 0 ? wr_error() : "a rank has no room for its copy");
     if (*copied && !whole && !seen) TRY(world_agree(s->w, moments_save(s->w, s->place.tmp, opt, s->of, WR_OK)));
     s->busy = *copied;
-    if (s->busy && !(s->threaded = start_writer(s)))
+    atomic_store(&s->ended, false);
+    if (s->busy && !(s->threaded = start_thread(&s->thread, writer_main, s)))
         writer_main(s); /* no thread: the writers of others wait for this */
 cleanup:
     if (status < 0 && s->place.tmp[0] && root) checkpoint_abandon(&s->place);
@@ -239,6 +270,8 @@ void saver_free(saver *s) {
     if (saver_wait(s) < 0) log_error("%s", wr_error());
     if (before && before[0]) wr_fail(WR_E_FAILED, "%s", before);
     free(before);
+    touched(s);
     world_part_free(s->own);
+    free(s->room);
     free(s);
 }

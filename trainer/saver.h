@@ -23,6 +23,9 @@ typedef struct saver_times {
 
 /* LOCAL. background: false writes at once. WR_E_NOMEM. */
 wr_status saver_create(world *w, run_dir *r, bool background, saver **out);
+/* LOCAL. There will be saves between steps: makes the room for their copies, whose pages come in beside the steps that
+ * follow. Without it, or where there is no memory, the first save does. */
+void saver_prepare(saver *s, const model *m, const adamw *opt);
 /* Between steps: begins a checkpoint, or makes it, as checkpoint_save; waits for the one before. The arguments may change
  * when this returns, but what state and o point to may not, nor may the model's shape and what is frozen in it. Without
  * room for the copy it is written at once, with a warning. Errors are those of the save before, too. */

@@ -11,24 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-wr_status model_snapshot_take(const model *m, model_snapshot *out) {
+wr_status model_snapshot_take(const model *m, float *values, model_snapshot *out) {
     wr_status status = WR_OK;
     const trainables x = model_trainables(m);
     const size_t own = index_own(m);
     *out = (model_snapshot){.m = *m};
-    TRY_ALLOC(out->values = mem_realloc(NULL, x.n, sizeof *out->values));
     TRY_ALLOC(out->weights = mem_realloc(NULL, m->n_tensors, sizeof *out->weights));
-    mem_copy(out->values, x.values, x.n * sizeof *x.values);
+    mem_copy(values, x.values, x.n * sizeof *x.values);
     memcpy(out->weights, m->weights, m->n_tensors * sizeof *m->weights);
     out->m.weights = out->weights;
     if (m->lora) {
         TRY_ALLOC(out->adapters = mem_calloc(1, sizeof *out->adapters));
         *out->adapters = *m->lora;
-        out->adapters->values = out->values;
+        out->adapters->values = values;
         out->m.lora = out->adapters;
     } else {
-        out->m.params = out->values;
-        if (own != SIZE_MAX) out->weights[own] = out->values + m->tensors[own].offset;
+        out->m.params = values;
+        if (own != SIZE_MAX) out->weights[own] = values + m->tensors[own].offset;
     }
 cleanup:
     if (status < 0) model_snapshot_free(out);
@@ -36,7 +35,6 @@ cleanup:
 }
 
 void model_snapshot_free(model_snapshot *s) {
-    free(s->values);
     free(s->weights);
     free(s->adapters);
     *s = (model_snapshot){0};

@@ -8,13 +8,13 @@
 typedef struct model_snapshot {
     model m; /* for model_save, lora_save and what they ask, nothing else; never to be freed as a model */
     /* owned */
-    float *values;
     const void **weights;
     struct lora *adapters;
 } model_snapshot;
 
-/* m must outlive it, and keep its adapters. WR_E_NOMEM. */
-wr_status model_snapshot_take(const model *m, model_snapshot *out);
+/* values: room for what training changes, model_trainables(m).n floats, the caller's, in use until the snapshot is freed.
+ * m must outlive it, and keep its adapters. WR_E_NOMEM. */
+wr_status model_snapshot_take(const model *m, float *values, model_snapshot *out);
 void model_snapshot_free(model_snapshot *s); /* of one that is all zero, too */
 
 #endif
