@@ -58,6 +58,8 @@ CFLAGS   += -std=c17 $(OPT) -g $(WARN) -fopenmp -fno-math-errno -fvisibility=hid
 LDFLAGS  += -fopenmp $(SANFLAGS)
 # These are loaded when they are needed (base/shared_library.h); where they lie (-L, -rpath) stays.
 LDLIBS   += $(filter-out -lcurl% -ldnnl% -lopenblas% -larchive%,$(LIBS)) -ldl -lpthread -lm
+# The leak checker crashes over the thread-local storage of a oneDNN that is loaded late, where that has products of its own.
+LDLIBS   += $(if $(findstring address,$(SAN)),-Wl$(comma)--no-as-needed -ldnnl -Wl$(comma)--as-needed)
 
 # Kernel variants (model/kernels/kernels.h); the table is chosen at run time. Products may be fused with additions: same bits every run.
 model/kernels/kernels_baseline_CFLAGS := -ffp-contract=fast
