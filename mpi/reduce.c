@@ -58,27 +58,6 @@ wr_status reduce_bcast(world *w, int root, float *buffer, size_t n) {
     return WR_OK;
 }
 
-/* In each round every rank sends to one and receives from another: all links are in use, both ways. */
-void reduce_gather(world *w, float *buffer, const size_t *bounds) {
-    enum { TAG_RANGE = 24, WAIT_US = 500 };
-    const size_t size = (size_t)w->size, me = (size_t)w->rank, most = PIECE_BYTES / sizeof *buffer;
-    for (size_t d = 1; d < size; d++) {
-        const size_t to = (me + d) % size, from = (me + size - d) % size;
-        const size_t out = bounds[me + 1] - bounds[me], in = bounds[from + 1] - bounds[from];
-        for (size_t at = 0; at < out || at < in; at += most) {
-            MPI_Request q[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
-            const size_t get = at < in ? in - at : 0, give = at < out ? out - at : 0;
-            if (get)
-                MPI_Irecv(buffer + bounds[from] + at, (int)(get < most ? get : most), MPI_FLOAT, (int)from, TAG_RANGE,
-                          w->comm, &q[0]);
-            if (give)
-                MPI_Isend(buffer + bounds[me] + at, (int)(give < most ? give : most), MPI_FLOAT, (int)to, TAG_RANGE,
-                          w->comm, &q[1]);
-            requests_wait(2, q, WAIT_US);
-        }
-    }
-}
-
 void reduce_move(world *w, int from, int to, const float *x, float *y, size_t n) {
     enum { TAG_MOVE = 23, WAIT_US = 500 };
     if (from == to) {

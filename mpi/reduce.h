@@ -13,9 +13,6 @@ wr_status reduce_sum_ref(world *w, float *buffer, size_t n);
 /* root's buffer to all. */
 wr_status reduce_bcast(world *w, int root, float *buffer, size_t n);
 
-/* Floats bounds[p] … bounds[p + 1]-1 of rank p's buffer to everybody's, whatever p (size + 1 bounds). */
-void reduce_gather(world *w, float *buffer, const size_t *bounds);
-
 /* The two ranks alone: x of `from` becomes y of `to`. */
 void reduce_move(world *w, int from, int to, const float *x, float *y, size_t n);
 

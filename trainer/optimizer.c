@@ -44,7 +44,24 @@ static void update(size_t n, const step_constants *c, float *restrict m, float *
     }
 }
 
-void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, trainables x, const float *grads) {
+/* Tensor t's elements of `range`. */
+static void update_tensor(const adamw *a, const step_constants *c, trainables x, size_t t, float_range range,
+                          const float *grads) {
+    enum { BLOCK = 16384 }; /* every element is updated alone, so blocks and threads never change a bit */
+    const tensor_info *info = &x.tensors[t];
+    const size_t info_end = info->offset + info->count;
+    const size_t from = info->offset > range.begin ? info->offset : range.begin;
+    const size_t to = info_end < range.end ? info_end : range.end;
+    const size_t blocks = from < to ? (to - from + BLOCK - 1) / BLOCK : 0;
+#pragma omp parallel for schedule(static) if (blocks > 1)
+    for (size_t b = 0; b < blocks; b++) {
+        const size_t at = from + b * BLOCK, left = to - at, own = at - a->begin;
+        update(left < BLOCK ? left : BLOCK, c, a->m + own, a->v + own, x.values + at, grads + at);
+    }
+}
+
+void adamw_step_pieces(adamw *a, const adamw_options *o, double lr, double grad_scale, trainables x, const float *grads,
+                       size_t piece, void (*done)(void *context, size_t end), void *context) {
     a->t++;
     double correction1 = 1 - pow(o->beta1, (double)a->t), correction2 = 1 - pow(o->beta2, (double)a->t);
     step_constants c = {
@@ -56,21 +73,23 @@ void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, 
         .eps = (float)o->eps,
         .grad_scale = (float)grad_scale,
     };
-    enum { BLOCK = 16384 }; /* every element is updated alone, so blocks and threads never change a bit */
-    for (size_t t = 0; t < x.n_tensors; t++) {
-        const tensor_info *info = &x.tensors[t];
-        const double rate = info->score && o->head_scale > 0 ? lr * o->head_scale : lr;
-        c.step = (float)(rate / correction1);
-        c.decay = info->decay ? (float)(1 - rate * o->weight_decay) : 1.0f;
-        const size_t end = a->begin + a->n, info_end = info->offset + info->count;
-        const size_t from = info->offset > a->begin ? info->offset : a->begin, to = info_end < end ? info_end : end;
-        const size_t blocks = from < to ? (to - from + BLOCK - 1) / BLOCK : 0;
-#pragma omp parallel for schedule(static) if (blocks > 1)
-        for (size_t b = 0; b < blocks; b++) {
-            const size_t at = from + b * BLOCK, left = to - at, own = at - a->begin;
-            update(left < BLOCK ? left : BLOCK, &c, a->m + own, a->v + own, x.values + at, grads + at);
+    const size_t end = a->begin + a->n;
+    for (size_t at = a->begin; at < end;) {
+        const float_range range = {at, piece && end - at > piece ? at + piece : end};
+        for (size_t t = 0; t < x.n_tensors; t++) {
+            const tensor_info *info = &x.tensors[t];
+            const double rate = info->score && o->head_scale > 0 ? lr * o->head_scale : lr;
+            c.step = (float)(rate / correction1);
+            c.decay = info->decay ? (float)(1 - rate * o->weight_decay) : 1.0f;
+            update_tensor(a, &c, x, t, range, grads);
         }
+        if (done) done(context, range.end);
+        at = range.end;
     }
+}
+
+void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, trainables x, const float *grads) {
+    adamw_step_pieces(a, o, lr, grad_scale, x, grads, 0, NULL, NULL);
 }
 
 static double square_sum(const float *x, size_t n) {

@@ -24,6 +24,10 @@ void adamw_free(adamw *a);
  * ranges, wherever they are cut, together make the step of the whole, to the bit. To be followed by
  * model_round_weights. */
 void adamw_step(adamw *a, const adamw_options *o, double lr, double grad_scale, trainables x, const float *grads);
+/* The same in pieces: `piece` elements of a's at a time (0: all at once), and after each done(context, end), below which
+ * all of a's values are new. */
+void adamw_step_pieces(adamw *a, const adamw_options *o, double lr, double grad_scale, trainables x, const float *grads,
+                       size_t piece, void (*done)(void *context, size_t end), void *context);
 
 /* L2 norm in double, summed in a fixed order independent of the thread count. NaN/Inf stay visible. */
 double global_norm(const float *x, size_t n);

@@ -14,6 +14,7 @@
 #include "trainer/update.h"
 
 #include "base/mem.h"
+#include "mpi/gather.h"
 #include "trainer/comm_tune.h"
 #include "trainer/moments_ranks.h"
 
@@ -79,14 +80,17 @@ wr_status update_parts_check(const update_options *o, int ranks) {
 static wr_status plan_keep(updater *u) {
     wr_status status = WR_OK;
     const size_t n = u->x.n, ranks = (size_t)world_size(u->w), piece = norm_piece(n);
-    TRY_ALLOC(u->keep = mem_calloc(3 * ranks + 1, sizeof *u->keep));
-    u->bounds = u->keep + 2 * ranks;
+    size_t *bounds = mem_calloc(ranks + 1, sizeof *bounds);
+    TRY_ALLOC(bounds);
+    TRY_ALLOC(u->keep = mem_calloc(2 * ranks, sizeof *u->keep));
     for (size_t p = 0; p < ranks; p++) {
         const float_range r = moments_range(n, ranks, p);
         u->keep[2 * p] = r.begin / piece * piece;
-        u->keep[2 * p + 1] = u->bounds[p + 1] = r.end;
+        u->keep[2 * p + 1] = bounds[p + 1] = r.end;
     }
+    TRY(gather_create(u->w, bounds, 0, &u->gather));
 cleanup:
+    free(bounds);
     return status;
 }
 
@@ -121,6 +125,7 @@ void updater_free(updater *u) {
     free(u->tasks);
     free(u->sums);
     free(u->keep);
+    gather_free(u->gather);
     *u = (updater){0};
 }
 
@@ -322,9 +327,20 @@ void updater_times(const updater *u, double *busy_s, double *waited_s) {
     if (u->r) reduce_times(u->r, busy_s, waited_s);
 }
 
+enum { UPDATE_PIECE = 1 << 20 };
+
+static void weights_made(void *g, size_t end) { gather_made(g, end); }
+
+/* Sharded: what is updated is on its way to the other ranks while the rest is. */
 void updater_apply(updater *u, const update_options *o, double norm, double lr) {
     world_task_part(u->w, "update of the weights");
-    adamw_step(&u->opt, &o->adam, lr, clip_scale(norm, o->grad_clip), u->x, u->grads);
-    if (u->keep) reduce_gather(u->w, u->x.values, u->bounds);
+    const double scale = clip_scale(norm, o->grad_clip);
+    if (u->gather) {
+        gather_begin(u->gather, u->x.values);
+        adamw_step_pieces(&u->opt, &o->adam, lr, scale, u->x, u->grads, UPDATE_PIECE, weights_made, u->gather);
+        gather_finish(u->gather);
+    } else {
+        adamw_step(&u->opt, &o->adam, lr, scale, u->x, u->grads);
+    }
     model_round_weights(u->m);
 }

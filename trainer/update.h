@@ -44,8 +44,8 @@ typedef struct updater {
     float *
         grads; /* (x.n) where the backward pass of the current share adds to; after updater_reduce the step's sum (sharded: its range of it, and zeros) */
     adamw opt;
-    size_t *keep, *bounds; /* sharded: what of the sum each rank gets, as reduce_options has it, and (ranks + 1) where
-                              their moments begin; else NULL */
+    size_t *keep;          /* sharded: what of the sum each rank gets, as reduce_options has it; else NULL */
+    struct gather *gather; /* sharded: of the weights */
     size_t slice, depth;   /* updater_tune's; 0: none */
     /* of the step */
     size_t shares;    /* in all */
