@@ -15,9 +15,14 @@ struct world {
     MPI_Comm comm;  /* collectives of the main threads */
     MPI_Comm local; /* the ranks of this host */
     int rank, size, local_rank, local_size;
+    int *hosts; /* (size): of each rank the lowest rank of its host; a part's are those of the whole */
     char host[HOST_CAP];
     watch *watch; /* NULL: nobody is watched */
 };
+
+/* LOCAL. From now on gradient sums take rank r to be on host hosts[r] (any numbers, the same on every rank): other
+ * layouts than the machine has, for tests and benchmarks. No sum may be under way. */
+void world_pretend_hosts(world *w, const int *hosts);
 
 /* Of world_free, around MPI_Finalize (mpi/watch.c): the job may be ended, but not by MPI any more; this rank takes its
  * leave, rank 0 when all others have. NULL is fine. */

@@ -6,7 +6,9 @@
 
 /* In place: buffer[i] = sum over ranks of buffer[i], the same bits on every rank. Each element is summed by one
  * balanced binary tree over rank indices, in f32, by the owner of its piece (reduce-scatter, then all-gather), in
- * slices of slice_floats (0 = default). Slice size and host layout never change a bit. */
+ * slices of slice_floats (0 = default). Ranks of one host that are a subtree add up among themselves first, and hand
+ * sums on to one another: what would leave the host for each of them leaves it once. Slice size and host layout never
+ * change a bit. */
 wr_status reduce_sum(world *w, float *buffer, size_t n, size_t slice_floats);
 /* Obvious version (gather to rank 0, tree sum, broadcast), the oracle of the above. */
 wr_status reduce_sum_ref(world *w, float *buffer, size_t n);
@@ -32,9 +34,11 @@ typedef struct reducer reducer;
 
 /* Of all this only `half` changes a bit. */
 typedef struct reduce_options {
-    size_t slice;    /* floats; 0: the default */
-    size_t depth;    /* slices under way; 0: the default */
-    bool half;       /* bf16 on the wire, sums in f32: half the bytes, and rounded twice */
+    size_t slice; /* floats; 0: the default */
+    size_t depth; /* slices under way; 0: the default */
+    /* bf16 on the wire, sums in f32: half the bytes, and rounded twice, wherever ranks run; what ranks of one host have
+     * added together leaves it in f32 */
+    bool half;
     bool background; /* a thread of this rank moves tasks on while it computes; else reduce_start and _test do */
     /* (2 * ranks), copied: rank p gets the sums of floats keep[2 p] … keep[2 p + 1]-1 alone, by the places that
      * reduce_start_at says; the others of its buffers become zeros, whose pages go back to the system. NULL: all */
@@ -50,9 +54,9 @@ typedef struct reduce_task {
     struct reduce_task *next;
 } reduce_task;
 
-/* LOCAL. Bytes that a reducer takes on so many ranks; 0 on one. */
+/* LOCAL. Bytes that a reducer takes on so many ranks, whatever their hosts; 0 on one. */
 size_t reducer_bytes(const reduce_options *o, size_t ranks);
-/* Memory of 2 to 3 × depth slices, whatever the number of tasks. WR_E_NOMEM; WR_E_FAILED: no thread. */
+/* Memory of 2 to 4 × depth slices, whatever the number of tasks. WR_E_NOMEM; WR_E_FAILED: no thread. */
 wr_status reducer_create(world *w, const reduce_options *o, reducer **out);
 /* Waits for what has been started, as reducer_finish does. NULL is fine. */
 void reducer_free(reducer *r);
@@ -76,5 +80,7 @@ wr_status reducer_finish(reducer *r, wr_status mine);
 /* LOCAL. Of the tasks up to the latest reducer_finish: seconds that slices were under way, and seconds that it waited
  * in there. What they differ by was hidden. */
 void reduce_times(const reducer *r, double *busy_s, double *waited_s);
+/* LOCAL. Bytes of those tasks that this rank sent to ranks of other hosts. */
+uint64_t reduce_left_host(const reducer *r);
 
 #endif

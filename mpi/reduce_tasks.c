@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 void reduce_start_at(reducer *r, reduce_task *t, float *buffer, size_t n, size_t at) {
-    if (!r->n_tasks) r->busy = 0, r->patient = true; /* nothing is under way */
+    if (!r->n_tasks) r->busy = 0, r->left_host = 0, r->patient = true; /* nothing is under way */
     if (!r->helped) {
         reducer_add(r, t, buffer, n, at);
         reducer_progress(r);
@@ -50,6 +50,8 @@ void reduce_times(const reducer *r, double *busy_s, double *waited_s) {
     *busy_s = r->busy;
     *waited_s = r->waited;
 }
+
+uint64_t reduce_left_host(const reducer *r) { return r->left_host; }
 
 /* --- the helper --------------------------------------------------------------------------------------------------- */
 
@@ -141,7 +143,10 @@ static void wait_moving(reducer *r, MPI_Request *request) {
     }
 }
 
-static void forget_tasks(reducer *r) { r->tasks = r->last = r->at_post = r->at_sum = r->at_done = NULL; }
+static void forget_tasks(reducer *r) {
+    r->tasks = r->last = NULL;
+    r->at_post = r->at_collect = r->at_sum = r->at_spread = r->at_done = NULL;
+}
 
 /* Ends what any rank has started: counts are exchanged, and a rank that lags behind joins in the tasks that it lacks,
  * with what its spares happen to hold, so that the messages of the others find their receivers. Returns false on a rank

@@ -48,6 +48,17 @@ static int threads_of(const world *w) {
     return share < 1.5 ? 1 : (int)(share + 1e-9);
 }
 
+/* Of each rank the lowest one of its host. */
+static int *hosts_of(const world *w) {
+    int first = w->rank, *hosts = mem_calloc((size_t)w->size, sizeof *hosts);
+    if (!hosts) MPI_Abort(MPI_COMM_WORLD, 1); /* the others would wait for it */
+    MPI_Bcast(&first, 1, MPI_INT, 0, w->local);
+    MPI_Allgather(&first, 1, MPI_INT, hosts, 1, MPI_INT, w->comm);
+    return hosts;
+}
+
+void world_pretend_hosts(world *w, const int *hosts) { memcpy(w->hosts, hosts, (size_t)w->size * sizeof *hosts); }
+
 wr_status world_create(int *argc, char ***argv, world **out) {
     *out = NULL;
     wr_status status = stop_signals_install();
@@ -67,6 +78,7 @@ wr_status world_create(int *argc, char ***argv, world **out) {
     MPI_Comm_split_type(w->comm, MPI_COMM_TYPE_SHARED, w->rank, MPI_INFO_NULL, &w->local);
     MPI_Comm_rank(w->local, &w->local_rank);
     MPI_Comm_size(w->local, &w->local_size);
+    w->hosts = hosts_of(w);
     if (gethostname(w->host, sizeof w->host - 1) != 0) snprintf(w->host, sizeof w->host, "unknown");
     /* The handlers were set before MPI_Init so that an early signal is not lost; a library may have replaced them
      * meanwhile. */
@@ -95,6 +107,7 @@ void world_free(world *w) {
     MPI_Comm_free(&w->comm);
     MPI_Finalize();
     watch_end(w->watch);
+    free(w->hosts);
     free(w);
 }
 

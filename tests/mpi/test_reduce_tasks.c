@@ -3,6 +3,7 @@
 #include "base/bf16.h"
 #include "base/rng.h"
 #include "mpi/gather.h"
+#include "mpi/internal.h"
 #include "mpi/reduce.h"
 
 static world *the_world;
@@ -276,11 +277,13 @@ static void test_gather(void **state) {
     }
 }
 
-/* All of it with a helper thread, and with other depths. */
+/* All of it with a helper thread, and with other depths, also where the ranks are on two hosts. */
 static void test_helped(void **state) {
+    static const int two_hosts[] = {0, 0, 1, 1};
     static const reduce_options all[] = {{.background = true}, {.background = true, .depth = 5}, {.depth = 1}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         the_options = all[i];
+        if (i > 0) world_pretend_hosts(the_world, two_hosts);
         test_ranges_in_flight(state);
         test_failing_rank(state);
         test_forgotten_range(state);
