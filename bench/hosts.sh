@@ -1,7 +1,7 @@
 # Sourced: hosts of one machine as network namespaces, joined by a switch, each with its own name, TCP stack and link; for root.
 # shellcheck shell=bash
 #   hosts_up N [RATE]      hosts 1 … N at RATE (of tc: 1gbit) both ways; none without RATE
-#   hosts_ranks N COMMAND… COMMAND on N ranks, one a host
+#   hosts_ranks N COMMAND… COMMAND on N hosts, one rank each (each=2: two, the first host's first)
 #   hosts_down             they are gone; to be called on every way out (trap)
 # Their names hold the process id: several users at a time do not meet.
 
@@ -32,12 +32,12 @@ hosts_up() {
 
 # mpirun itself runs on the first host; a host's daemon is started by what it takes for ssh.
 hosts_ranks() { # N COMMAND…
-    local n=$1 list='' i agent=${work:?}/enter
+    local n=$1 each=${each:-1} list='' i agent=${work:?}/enter
     shift
     printf '#!/bin/bash\nwhile [ "${1#-}" != "$1" ]; do shift; done\nh=$1; shift\nexec ip netns exec "$h" unshare --uts sh -c "hostname $h; $*"\n' >"$agent"
     chmod +x "$agent"
-    for ((i = 1; i <= n; i++)); do list+=${list:+,}$hosts_tag-$i:1; done
+    for ((i = 1; i <= n; i++)); do list+=${list:+,}$hosts_tag-$i:$each; done
     # shellcheck disable=SC2016
     ip netns exec "$hosts_tag-1" unshare --uts sh -c 'hostname "$1"; shift; exec mpirun "$@"' sh "$hosts_tag-1" --quiet --mca plm rsh --mca plm_rsh_agent "$agent" \
-        --mca plm_rsh_no_tree_spawn 1 --mca btl_tcp_if_include $hosts_net --mca oob_tcp_if_include $hosts_net -x OMP_NUM_THREADS -H "$list" -n "$n" "$@"
+        --mca plm_rsh_no_tree_spawn 1 --mca btl_tcp_if_include $hosts_net --mca oob_tcp_if_include $hosts_net --map-by slot --bind-to none -x OMP_NUM_THREADS -H "$list" -n "$((n * each))" "$@"
 }

@@ -4,11 +4,12 @@
 # for which four ranks need 16 GiB), f32, one thread a rank. About 10 minutes on two cores.
 #   weak scaling     2 ranks over 1, each with TOKENS tokens a step, over what two products of matrices at once give
 #   hidden           of the time that sums over ranks add to a step on 4 hosts (network namespaces, RATE 1gbit), what goes on beside the backward pass. Needs root
+#   ranks on hosts   a sum over 2 ranks on each of 2 such hosts, over the same with each rank taken to be on a host of its own: time. Needs root
 #   optimizer        AdamW with --zero 1 on 4 ranks over one with all, one rank at a time (hosts do not share memory)
 #   memory           the most a rank has had, 2 ranks, --zero 1 over --zero 0, SmolLM2-135M whole; --recompute, 512 tokens
 #   same bits        train reward with --same-bits-any-ranks over without, 2 ranks
 #   prediction       bench/simulate_ranks against the 4 hosts, then for 16, 64 and 256 hosts. Needs SimGrid (Debian's libsimgrid-dev)
-# ONLY="weak hidden …" (of weak hidden optimizer memory same simulate) measures some of them.
+# ONLY="weak hidden …" (of weak hidden hosts optimizer memory same simulate) measures some of them.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/env.sh
@@ -23,7 +24,7 @@ tokens=${TOKENS:-2048}
 rate=${RATE:-1gbit}
 host_tokens=${HOST_TOKENS:-16384} # of a step, in the prediction; a multiple of 512
 host_speed=${HOST_SPEED:-32}      # a host of the prediction over this machine
-parts=${ONLY:-weak hidden optimizer memory same simulate}
+parts=${ONLY:-weak hidden hosts optimizer memory same simulate}
 export OMP_NUM_THREADS=1
 ranks_bench=$BUILD/bench/bench_ranks
 mkdir -p "$out" || exit 1
@@ -65,6 +66,16 @@ hidden() {
         line "4 hosts at $rate: share of the sum's time hidden, $wire ($(jq -r ".$wire | \"step \\(.alone * 100 | round / 100) s, \\(.behind * 100 | round / 100) behind, \\(.beside * 100 | round / 100) beside\"" "$work/overlap"))" \
             "$(jq ".$wire.hidden" "$work/overlap")" 0.7 least 0.85
     done
+}
+
+hosts() {
+    hosts_up 2 "$rate" || { broken "2 hosts"; return; }
+    each=2 hosts_ranks 2 "$BUILD/bench/bench_hosts" 8000000 "$rounds" >"$work/hosts" 2>"$work/err" || broken hosts
+    hosts_down
+    [ -s "$work/hosts" ] || return
+    line "2 hosts of 2 ranks at $rate: a sum over one without groups, f32 ($(jq -r '.f32 | "\(.hosts.seconds * 1000 | round) over \(.ranks.seconds * 1000 | round) ms, \(.hosts.mb | round) over \(.ranks.mb | round) MB"' "$work/hosts"))" \
+        "$(jq .f32.time_ratio "$work/hosts")" 0.7 most 0.5
+    line "the same, bf16" "$(jq .bf16.time_ratio "$work/hosts")" 0.85 most 0.75
 }
 
 optimizer() {
@@ -163,6 +174,9 @@ simulate() {
 if wanted weak; then weak; fi
 if wanted hidden; then
     if hosts_possible; then hidden; else echo "4 hosts: skipped: network namespaces need root, ip and tc"; fi
+fi
+if wanted hosts; then
+    if hosts_possible; then hosts; else echo "2 hosts: skipped: network namespaces need root, ip and tc"; fi
 fi
 if wanted optimizer; then optimizer; fi
 if wanted memory; then memory; fi

@@ -4,7 +4,8 @@
  *     FORWARD BACKWARD UPDATE        seconds
  *     FLOATS READY                   of each part, in the order in which they are final; from the backward pass's beginning
  *
- * and slices go through the stages of mpi/reducer.c, an actor each, with the same bounds on how far they may run ahead:
+ * and slices go through the stages of mpi/reducer.c, an actor each, with the same bounds on how far they may run ahead (those inside
+ * a host are empty where it has one rank):
  *
  *     compute ──started──► poster ──posted──► summer ──gathering──► finisher ──done──► compute: update
  *                            ▲ scatter_room (depth) ┘ ▲ gather_room (depth) ┘
