@@ -191,8 +191,8 @@ static wr_status bench_train(bench *b) {
     const size_t n_half = getenv("WILDREWARD_BENCH_COMPILE") ? 2 : 1;
     wr_status status = WR_OK;
     if (precision_bf16_products()) {
-        TRY(against_limits(b, &(limit_case){"S135", PRECISION_BF16, true, 0.65, half, n_half, false}));
-        TRY(against_limits(b, &(limit_case){"Q06", PRECISION_BF16, true, 0.65, half, 1, true}));
+        TRY(against_limits(b, &(limit_case){"S135", PRECISION_BF16, true, 0.80, half, n_half, false}));
+        TRY(against_limits(b, &(limit_case){"Q06", PRECISION_BF16, true, 0.86, half, 1, true}));
     } else {
         printf("bf16: skipped, this CPU has no such products\n");
     }
