@@ -260,6 +260,19 @@ static double check_bf16(golden *g, model_workspace *w) {
     return grads;
 }
 
+/* In f32 to the bit. In bf16 up to the last digit of the largest: q, k, v lie together in one model and apart in the
+ * other, and oneDNN may cut the sums of a product by its width. */
+static void same_logits(const golden *a, const golden *b, precision p) {
+    double most = 0, apart = 0;
+    for (size_t i = 0; i < a->T * outputs(a); i++) {
+        most = fmax(most, fabs((double)a->logits[i]));
+        const double d = fabs((double)a->logits[i] - (double)b->logits[i]);
+        if (!(d <= apart)) apart = d; /* also a NaN */
+    }
+    if (!(apart <= (p == PRECISION_F32 ? 0 : most / 128)))
+        fail_msg("%s: a frozen model gives logits %.3g apart, of up to %.3g", a->name, apart, most);
+}
+
 static void run_all(precision p, bool recompute, bool frozen) {
     char **names = NULL;
     size_t n = 0;
@@ -277,12 +290,11 @@ static void run_all(precision p, bool recompute, bool frozen) {
         open_golden(&g, golden_root(), names[i], p, false);
         assert_int_equal(model_workspace_create(g.m, &w), WR_OK);
         model_workspace_recompute(w, recompute);
-        if (frozen) { /* weights used where they lie in the file give the same bits */
+        if (frozen) { /* weights used where they lie in the file: same_logits */
             open_golden(&still, golden_root(), names[i], p, true);
             assert_int_equal(model_workspace_create(still.m, &v), WR_OK);
             step(&g, w, false), step(&still, v, false);
-            if (memcmp(g.logits, still.logits, g.T * outputs(&g) * sizeof *g.logits))
-                fail_msg("%s: a frozen model gives other logits", names[i]);
+            same_logits(&g, &still, p);
             model_workspace_free(v);
             close_golden(&still);
         } else if (p == PRECISION_F32) {
