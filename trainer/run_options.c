@@ -17,11 +17,10 @@ const option_spec saving_rows[] = {
     OPTION_INT(run_options, checkpoint_every, "checkpoint-every", "100", "N", 0, 1e15,
                "steps between checkpoints; 0: at the end", .resume = RESUME_FREE),
     OPTION_INT(run_options, keep, "keep", "2", "N", 1, 1e6, "checkpoints kept", .resume = RESUME_FREE),
-    OPTION_FLAG(
-        run_options, background_save, "background-save", "true",
-        "write checkpoints beside the steps that follow, from a copy: 12 bytes a parameter more (with "
-        "--zero 1: 4, and 8 / ranks)",
-        .resume = RESUME_FREE),
+    OPTION_FLAG(run_options, background_save, "background-save", "true",
+                "write checkpoints beside the steps that follow, from a copy: 12 bytes a parameter more (with "
+                "--zero 1: 4, and 8 / ranks)",
+                .resume = RESUME_FREE),
     OPTION_FLAG(run_options, stop_before_limit, "stop-before-time-limit", NULL,
                 "save and end with 75 in time for the end of the Slurm job, by the steps and saves measured",
                 .resume = RESUME_FREE),
