@@ -20,7 +20,10 @@ from trl import RewardConfig, RewardTrainer
 def pairs(r, n):
     for _ in range(n):
         prompt = [{"role": "user", "content": words(r, 12)}]
-        yield {"chosen": prompt + [{"role": "assistant", "content": words(r, 20)}], "rejected": prompt + [{"role": "assistant", "content": words(r, 20)}]}
+        chosen, rejected = words(r, 20), words(r, 20)
+        while rejected == chosen:  # such a pair teaches nothing: ours leaves it out
+            rejected = words(r, 20)
+        yield {"chosen": prompt + [{"role": "assistant", "content": chosen}], "rejected": prompt + [{"role": "assistant", "content": rejected}]}
 
 
 def our_loss(family, start, folder, r, tok, rows):
