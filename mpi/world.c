@@ -63,8 +63,12 @@ wr_status world_create(int *argc, char ***argv, world **out) {
     *out = NULL;
     wr_status status = stop_signals_install();
     if (status < 0) return status;
-    /* Alone: no helper daemon is needed, and none can be left behind. */
-    if (!world_launched()) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    if (!world_launched()) {
+        /* Alone: no helper daemon is needed, and none can be left behind. */
+        setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+        /* Nor a session folder, whose parent another process that ends just now may take away from under this one. */
+        setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
+    }
     int provided = 0;
     if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS) {
         return wr_fail(WR_E_FAILED,
