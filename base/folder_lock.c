@@ -1,10 +1,10 @@
 #include "base/folder_lock.h"
 
 #include "base/file.h"
+#include "base/folder_holder.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/printable.h"
 #include "base/strbuf.h"
 
 #include <errno.h>
@@ -19,32 +19,20 @@
 #include <unistd.h>
 
 #define BEAT_S 5.0        /* between beats of this process */
-#define STALE_BEATS 6     /* so many missing: no beat */
 #define WATCHED_BEATS 2.5 /* at least so many are waited for, whatever the clocks say */
 #define PATIENCE_S 3.0
-enum { TEXT_CAP = 640, NAME_CAP = 256 };
-
-/* What a lock file says. */
-typedef struct holder {
-    char text[TEXT_CAP];
-    char who[TEXT_CAP]; /* "process 4711 on node7, job 812", fit to be printed */
-    char machine[128];
-    long pid;
-    double beat, every; /* 0: of an earlier build, which had no beats */
-    bool named, ended;
-} holder;
 
 struct folder_lock {
     char folder[PATH_CAP], path[PATH_CAP];
     int fd;
-    char who[TEXT_CAP], machine[128];
+    char who[HOLDER_TEXT], machine[HOLDER_MACHINE];
     pthread_t thread;
     bool beating;
     pthread_mutex_t mutex; /* of all below */
     pthread_cond_t wake;
     bool quit, lost;
-    char text[TEXT_CAP];  /* as it stands in the file */
-    char thief[TEXT_CAP]; /* lost: who has it */
+    char text[HOLDER_TEXT];  /* as it stands in the file */
+    char thief[HOLDER_TEXT]; /* lost: who has it */
 };
 
 /* Goes on while the machine sleeps, too. */
@@ -67,62 +55,22 @@ static void sleep_s(double s) {
 
 /* --- the text ----------------------------------------------------------------------------------------------------- */
 
-/* What process ids are told apart by: one boot of one host, and the container's view of them. */
-static void name_machine(char out[128]) {
-    char boot[64] = "", pids[64] = "";
-    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-    if (f && !fgets(boot, sizeof boot, f)) boot[0] = 0;
-    if (f) fclose(f);
-    boot[strcspn(boot, "\n")] = 0;
-    const ssize_t n = readlink("/proc/self/ns/pid", pids, sizeof pids - 1);
-    pids[n > 0 ? n : 0] = 0;
-    snprintf(out, 128, "%s/%s", boot, pids);
-}
-
 static void name_self(folder_lock *l) {
     static const char *const jobs[] = {"SLURM_JOB_ID", "PBS_JOBID"};
-    char host[NAME_CAP] = "unknown", job[NAME_CAP] = "";
+    char host[HOLDER_NAME] = "unknown", job[HOLDER_NAME] = "";
     gethostname(host, sizeof host - 1);
     for (size_t i = 0; !job[0] && i < sizeof jobs / sizeof *jobs; i++)
         if (getenv(jobs[i])) snprintf(job, sizeof job, ", job %.60s", getenv(jobs[i]));
     snprintf(l->who, sizeof l->who, "process %ld on %s%s", (long)getpid(), host, job);
     l->who[strcspn(l->who, "\n")] = 0;
-    name_machine(l->machine);
-}
-
-/* The file at `path`, opened anew: only that is fresh on a network. */
-static bool read_text(const char *path, char text[TEXT_CAP]) {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const ssize_t n = fd >= 0 ? read(fd, text, TEXT_CAP - 1) : -1;
-    if (fd >= 0) close(fd);
-    text[n > 0 ? n : 0] = 0;
-    return n >= 0;
-}
-
-static void understand(holder *h) {
-    const char *at;
-    char line[TEXT_CAP];
-    snprintf(line, sizeof line, "%.*s", (int)strcspn(h->text, "\n"), h->text);
-    printable(line, strlen(line), h->who, sizeof h->who);
-    h->named = sscanf(line, "process %ld", &h->pid) == 1;
-    h->ended = strstr(h->text, "\nended") != NULL;
-    if ((at = strstr(h->text, "\nbeat ")) &&
-        (sscanf(at, "\nbeat %lf every %lf s", &h->beat, &h->every) != 2 || !(h->every > 0 && h->every <= 60)))
-        h->beat = h->every = 0;
-    if ((at = strstr(h->text, "\nmachine ")) && sscanf(at, "\nmachine %127s", h->machine) != 1) h->machine[0] = 0;
-}
-
-static holder read_holder(const char *path) {
-    holder h = {0};
-    if (read_text(path, h.text)) understand(&h);
-    return h;
+    folder_machine_name(l->machine);
 }
 
 static wr_status write_text(folder_lock *l, bool ended) {
-    char text[TEXT_CAP];
+    char text[HOLDER_TEXT];
     int n = snprintf(text, sizeof text, ended ? "%s\nended %.2f\n" : "%s\nbeat %.2f every %.1f s\nmachine %s\n", l->who,
                      time_of_day(), BEAT_S, l->machine);
-    if (n >= TEXT_CAP) n = TEXT_CAP - 1;
+    if (n >= HOLDER_TEXT) n = HOLDER_TEXT - 1;
     if (pwrite(l->fd, text, (size_t)n, 0) != n || ftruncate(l->fd, n) != 0 ||
         (fdatasync(l->fd) != 0 && errno != EINVAL))
         return wr_fail(WR_E_IO, "%s: %s", l->path, strerror(errno));
@@ -132,10 +80,9 @@ static wr_status write_text(folder_lock *l, bool ended) {
 
 /* --- taking it ---------------------------------------------------------------------------------------------------- */
 
-/* A byte far behind the text: where locks are mandatory others can still read that. Of the open file, not the process:
- * that some library opens and closes the file takes nothing away. */
+/* Of the open file, not the process: that some library opens and closes the file takes nothing away. */
 static lock_result hold(int fd) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1 << 30, .l_len = 1};
+    struct flock lock = folder_lock_region();
     while (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
         if (errno == EINTR) continue;
         return errno == EAGAIN || errno == EACCES ? LOCK_BUSY : LOCK_ABSENT;
@@ -143,9 +90,9 @@ static lock_result hold(int fd) {
     return LOCK_HELD;
 }
 
-static wr_status refuse(const folder_lock *l, const holder *h) {
+static wr_status refuse(const folder_lock *l, const folder_holder *h) {
     char beat[64] = "";
-    if (h->every > 0) snprintf(beat, sizeof beat, " (its last beat was %.0f s ago)", time_of_day() - h->beat);
+    if (h->every > 0) snprintf(beat, sizeof beat, " (its last beat was %.0f s ago)", folder_holder_beat_age(h));
     return wr_fail(WR_E_USAGE, "%s: in use by %s%s; wait for it, stop it, or give another --out", l->folder,
                    h->named ? h->who : "another process", beat);
 }
@@ -166,7 +113,7 @@ static wr_status open_held(folder_lock *l, bool patient, lock_result *got) {
         close(l->fd);
         l->fd = -1;
         if (clock_now() >= until) {
-            const holder h = read_holder(l->path);
+            const folder_holder h = folder_holder_read(l->path);
             return refuse(l, &h);
         }
         sleep_s(0.1);
@@ -174,36 +121,35 @@ static wr_status open_held(folder_lock *l, bool patient, lock_result *got) {
 }
 
 /* Does the holder on another host beat? Waits until it does, or it is plain that it does not. */
-static bool beats(const folder_lock *l, const holder *h, bool patient) {
-    const double began = clock_now(), age = time_of_day() - h->beat;
-    if (age < STALE_BEATS * h->every && !patient) return true;
-    const double wait = (age < STALE_BEATS * h->every ? STALE_BEATS : WATCHED_BEATS) * h->every;
+static bool beats(const folder_lock *l, const folder_holder *h, bool patient) {
+    const double began = clock_now(), age = folder_holder_beat_age(h);
+    if (age < HOLDER_STALE_BEATS * h->every && !patient) return true;
+    const double wait = (age < HOLDER_STALE_BEATS * h->every ? HOLDER_STALE_BEATS : WATCHED_BEATS) * h->every;
     if (patient)
         log_info("%s: held by %s, whose last beat was %.0f s ago: waiting %.0f s for another one", l->folder, h->who,
                  age, wait);
     while (clock_now() - began < wait) {
-        char now[TEXT_CAP];
+        char now[HOLDER_TEXT];
         sleep_s(h->every / 4);
-        if (read_text(l->path, now) && strcmp(now, h->text) != 0) return true;
+        if (folder_holder_text(l->path, now) && strcmp(now, h->text) != 0) return true;
     }
     return false;
 }
 
 /* The kernel says that the file is free, or does not know. */
 static wr_status settle(folder_lock *l, lock_result got, bool patient) {
-    const holder h = read_holder(l->path);
+    const folder_holder h = folder_holder_read(l->path);
     if (!h.named || h.ended) return WR_OK;
     if (h.every <= 0) /* of an earlier build, whose lock was flock's */
         return lock_take(l->fd, l->folder) == LOCK_BUSY ? refuse(l, &h) : WR_OK;
-    const bool here = strcmp(h.machine, l->machine) == 0;
-    const bool dead = here && (got == LOCK_HELD || (kill((pid_t)h.pid, 0) != 0 && errno == ESRCH));
+    const bool here = folder_holder_here(&h), dead = folder_holder_dead_here(&h, got == LOCK_HELD);
     if (here && !dead) return refuse(l, &h);
     if (!here && beats(l, &h, patient)) {
-        const holder now = read_holder(l->path);
+        const folder_holder now = folder_holder_read(l->path);
         return refuse(l, &now);
     }
     log_info("%s: taken over from %s, which %s (its last beat was %.0f s ago)", l->folder, h.who,
-             dead ? "is dead" : "beats no more", time_of_day() - h.beat);
+             dead ? "is dead" : "beats no more", folder_holder_beat_age(&h));
     return WR_OK;
 }
 
@@ -211,9 +157,9 @@ static wr_status settle(folder_lock *l, lock_result got, bool patient) {
 
 /* With the mutex. A file that is gone, or that cannot be read just now, says nothing. */
 static void look(folder_lock *l) {
-    holder h = {0};
-    if (l->lost || !read_text(l->path, h.text)) return;
-    understand(&h);
+    folder_holder h = {0};
+    if (l->lost || !folder_holder_text(l->path, h.text)) return;
+    folder_holder_understand(&h);
     if (strcmp(h.text, l->text) == 0 || !h.named) return;
     l->lost = true;
     snprintf(l->thief, sizeof l->thief, "%s", h.who);
@@ -282,7 +228,7 @@ wr_status folder_lock_take(const char *folder, bool patient, folder_lock **out) 
     if (got == LOCK_ABSENT) { /* two that came at once have both written: the last one has it */
         log_warn("%s: the file system has no locks (fcntl): who works here is told by %s alone", l->folder, l->path);
         sleep_s(0.5);
-        const holder h = read_holder(l->path);
+        const folder_holder h = folder_holder_read(l->path);
         if (strcmp(h.text, l->text) != 0) TRY(refuse(l, &h));
     }
     TRY(start_beating(l));

@@ -21,6 +21,8 @@
 
 typedef struct folder_lock folder_lock;
 
+/* What the text says, and who has a folder without asking for it: base/folder_holder.h. */
+
 /* Takes the lock of a folder that is there. patient: whoever has it may be on his way out (a requeued job meets its
  * dying predecessor): three seconds' patience with the kernel, and as long as it takes to tell that beats of another
  * host have ended. WR_E_USAGE: another process has it, named with host, job and age of its beat. The thread that beats
