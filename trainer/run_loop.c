@@ -34,6 +34,19 @@ static wr_status open_best(run_loop *r) {
     return status;
 }
 
+/* COLLECTIVE. The run's config.yaml also says how many steps there are, which may follow from the data: no option does
+ * then. status/run_config.c reads it. */
+static wr_status open_folder(run_loop *r) {
+    run_terms terms = *r->state.terms;
+    strbuf about = {0};
+    strbuf_printf(&about, "%s# steps in all: %lld\n", terms.about ? terms.about : "", (long long)r->state.steps);
+    terms.about = strbuf_str(&about);
+    wr_status status = world_agree(r->w, strbuf_status(&about));
+    if (status >= 0) status = run_open(r->w, r->o->out, r->o->resume, &terms, &r->dir);
+    strbuf_free(&about);
+    return status;
+}
+
 wr_status run_loop_open(run_loop *r) {
     wr_status status = WR_OK;
     bool found = false;
@@ -45,7 +58,7 @@ wr_status run_loop_open(run_loop *r) {
     r->how.keep = r->o->keep;
     world_task(r->w, "opening the run %s", r->o->out);
     TRY(open_limit(r));
-    TRY(run_open(r->w, r->o->out, r->o->resume, r->state.terms, &r->dir));
+    TRY(open_folder(r));
     TRY(world_agree(r->w, saver_create(r->w, r->dir, r->o->background_save, &r->saver)));
     TRY(checkpoint_load(r->w, r->dir, r->m, r->opt, &r->state, &found));
     TRY(replicas_equal(r->w, r->m, NULL));
