@@ -15,8 +15,8 @@
     "%i" BETWEEN "%j" BETWEEN "%T" BETWEEN "%r" BETWEEN "%N" BETWEEN "%M" BETWEEN "%l" BETWEEN "%Z" BETWEEN            \
     "%k" BETWEEN "%o"
 #define SACCT_FIELDS "JobID,JobName,State,Reason,NodeList,Elapsed,Timelimit,WorkDir,Comment,ExitCode"
-#define SACCT_DELIMITER "--delimiter=" BETWEEN
-static const double answer_s = 20; /* a controller that is down makes squeue try for ten seconds */
+#define SACCT_DELIMITER "--delimiter=\x1f" /* BETWEEN */
+static const double answer_s = 20;         /* a controller that is down makes squeue try for ten seconds */
 
 bool job_id_is(const char *word) {
     const size_t digits = strspn(word, "0123456789");

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 80, NAME_LEAST = 16, INDENT = 4, CELL = 128, N_CELLS = 8, NAME_CELL = 2 * PATH_CAP };
+enum { WIDTH = 80, NAME_LEAST = 12, INDENT = 4, CELL = 128, N_CELLS = 8, NAME_CELL = 2 * PATH_CAP };
 
 typedef struct table_row {
     char name[NAME_CELL];
@@ -24,10 +24,11 @@ static size_t width_of(const char *s) {
     return n;
 }
 
+/* "41k tok": rep and rec are replies and records. */
 static void rate_text(double x, const char *unit, char out[CELL]) {
     const char *k = x >= 1e6 ? "M" : x >= 1e3 ? "k" : "";
     const double shown = x >= 1e6 ? x / 1e6 : x >= 1e3 ? x / 1e3 : x;
-    snprintf(out, CELL, "%.*f%s %s", shown < 10 ? 1 : 0, shown, k, strcmp(unit, "tokens") == 0 ? "tok" : unit);
+    snprintf(out, CELL, "%.*f%s %.3s", shown < 10 ? 1 : 0, shown, k, unit);
 }
 
 static void fill_run(const run_look *r, table_row *row) {
