@@ -154,6 +154,13 @@ id=$(sbatch --parsable --nodes=1 --job-name=wr-job --output=job.log "$source/slu
 ended=$(sbatch --parsable --output=/dev/null --job-name=whole --wrap 'exit 3')
 held=$(sbatch --parsable --hold --output=/dev/null --comment="$work/run" --wrap 'true')
 array=$(sbatch --parsable --hold --array=1-3 --output=/dev/null --wrap 'true')
+documented() {
+    local name
+    status --json "$1" || return 1
+    for name in $(jq -r '.[0], .[0].run | keys[]' out.txt); do
+        grep -q "\`$name\`.* | " "$source/docs/training.md" || { echo "# $name"; return 1; }
+    done
+}
 state() { status --json "$1" && holds ".[0].state == \"$2\""; }
 ok "a job runs" within 200 steps "job run" 5
 ok "… in the folder that its command names" tells ".state == \"RUNNING\" and .id == \"$id\" and .name == \"wr-job\" and .nodes == \"n1\" and .time_limit == \"4:00:00\" and
@@ -167,6 +174,7 @@ ok "a job that waits, the run of its comment" tells '.state == "PENDING" and .re
 ok "an array" tells '.state == "PENDING" and .tasks == 1' "$array"
 ok "a task of it" tells '.state == "PENDING" and (.id | startswith("'"$array"'_"))' "${array}_2"
 ok "no such job, and no accounting" refused 'job 99999' 'gone from the queue' 'accounting is off' -- 99999
+ok "every name of the objects is told in docs/training.md" documented "$id"
 scancel "$id" "$held" "$array"
 ok "a job that was cancelled; its run saved and stopped" within 300 state "$id" CANCELLED
 ok "… and can go on" within 100 tells '.run.state == "stopped" and .run.checkpoint_step == .run.step' "$id"

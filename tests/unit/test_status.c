@@ -1,20 +1,21 @@
 /* What `status` tells of a run: the end of metrics.jsonl, however it was cut; the time left; the state; what Slurm's
  * lines say. */
+#include "base/file.h"
+#include "base/folder_lock.h"
 #include "status/job_state.h"
+#include "status/program_output.h"
 #include "status/run_config.h"
 #include "status/run_state.h"
 #include "tests/support/temp_folder.h"
 
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "base/file.h"
-#include "base/folder_lock.h"
 
 static metrics_tail tail_of(const char *text, bool whole) {
     metrics_tail t = {0};
@@ -134,7 +135,9 @@ static void put_lock(double age, const char *machine) {
     const double now = folder_holder_beat_age(&h);
     snprintf(text, sizeof text, "process 77 on far-away, job 9\nbeat %.2f every 5.0 s\nmachine %s\n", now - age,
              machine);
-    put_text("run/lock", text);
+    const int fd = open(in_folder("run/lock"), O_WRONLY | O_CREAT, 0644), n = (int)strlen(text); /* the same file */
+    assert_true(fd >= 0 && pwrite(fd, text, (size_t)n, 0) == n && ftruncate(fd, n) == 0);
+    close(fd);
 }
 
 /* Who has a folder is told without taking it. */
@@ -174,6 +177,12 @@ static void test_holder(void **state) {
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     assert_int_equal(folder_holder_find(in_folder("run"), &h), HOLDER_DEAD);
+    assert_ok(folder_lock_take(in_folder("run"), false, &l));
+    put_lock(31, "another/pid:[1]"); /* whatever the beat: who takes it would be refused */
+    assert_int_equal(folder_holder_find(in_folder("run"), &h), HOLDER_LIVES);
+    folder_lock_free(l);
+    assert_int_equal(folder_holder_find(in_folder("run"), &h), HOLDER_SILENT);
+    put_text("run/lock", "");
     assert_ok(folder_lock_take(in_folder("run"), false, &l));
     folder_lock_free(l);
     assert_int_equal(folder_holder_find(in_folder("run"), &h), HOLDER_NONE);
@@ -252,6 +261,26 @@ static void test_job_line(void **state) {
     assert_false(job_run_candidate(&j, 6, path));
 }
 
+static void test_program(void **state) {
+    (void)state;
+    strbuf out = {0}, err = {0};
+    int code = -1;
+    assert_int_equal(program_output((const char *const[]){"sh", "-c", "cat; echo a; echo b >&2; exit 3", NULL}, 30,
+                                    &out, &err, &code),
+                     WR_OK);
+    assert_int_equal(code, 3);
+    assert_string_equal(strbuf_str(&out), "a\n");
+    assert_string_equal(strbuf_str(&err), "b\n");
+    assert_int_equal(program_output((const char *const[]){"sh", "-c", "kill -9 $$", NULL}, 30, &out, &err, &code),
+                     WR_OK);
+    assert_int_equal(code, 128 + SIGKILL);
+    assert_int_equal(program_output((const char *const[]){"sleep", "60", NULL}, 0.1, &out, &err, &code), WR_E_FAILED);
+    assert_error_says("sleep has not answered");
+    assert_int_equal(program_output((const char *const[]){"no-such-program", NULL}, 30, &out, &err, &code), WR_END);
+    strbuf_free(&out);
+    strbuf_free(&err);
+}
+
 static void test_times(void **state) {
     (void)state;
     char t[SHORT_TIME];
@@ -271,10 +300,10 @@ static void test_times(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tail),   cmocka_unit_test(test_tail_damaged), cmocka_unit_test(test_tail_long),
-        cmocka_unit_test(test_left),   cmocka_unit_test(test_state),        cmocka_unit_test(test_holder),
-        cmocka_unit_test(test_config), cmocka_unit_test(test_job_words),    cmocka_unit_test(test_job_line),
-        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_tail),    cmocka_unit_test(test_tail_damaged), cmocka_unit_test(test_tail_long),
+        cmocka_unit_test(test_left),    cmocka_unit_test(test_state),        cmocka_unit_test(test_holder),
+        cmocka_unit_test(test_config),  cmocka_unit_test(test_job_words),    cmocka_unit_test(test_job_line),
+        cmocka_unit_test(test_program), cmocka_unit_test(test_times),
     };
     return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }
