@@ -19,7 +19,8 @@ typedef enum rng_purpose {
     RNG_BPE,
     RNG_RETRY,
     RNG_PAIR,
-    RNG_FOLD
+    RNG_FOLD,
+    RNG_STUDY
 } rng_purpose;
 
 typedef struct rng {

@@ -1,8 +1,8 @@
 /* train lm, train reward: options to trainer/train.h. */
 #include "cli/estimate.h"
-#include "cli/memory_check.h"
 #include "cli/model_options.h"
 #include "cli/resume.h"
+#include "cli/train_rows.h"
 
 #include "base/memory_room.h"
 #include "reward/objective.h"
@@ -17,33 +17,17 @@ typedef struct train_call {
     estimate_options estimate;
 } train_call;
 
-static const option_spec train_rows[] = {
-    OPTION_TEXT(train_options, data, "data", NULL, "DIR", "folder that prepare wrote", .input = INPUT_PARTS,
-                .resume = RESUME_CONTENT),
-    OPTION_TEXT(train_options, model, "model", NULL, "DIR", "Hugging Face directory to start from",
-                .input = INPUT_WHOLE, .resume = RESUME_CONTENT),
-    OPTION_TEXT(train_options, spec, "new", NULL, "SPEC",
-                "start from random weights, e.g. layers=4,hidden=128,heads=4,kv-heads=2,ffn=384,tied=1; max-positions: "
-                "as the longest record, from 1024 to --max-length"),
+static const option_spec place_rows[] = {
     OPTION_TEXT(train_options, run.out, "out", NULL, "RUN", "run directory", .required = true, .resume = RESUME_FREE),
     OPTION_FLAG(train_options, run.resume, "resume", NULL, "continue RUN after its newest checkpoint",
                 .resume = RESUME_FREE),
-    OPTION_INT(train_options, run.steps, "steps", NULL, "N", 1, 1e15, "steps in all; default: one epoch",
-               .resume = RESUME_LENGTH),
-    OPTION_INT(train_options, global_batch, "global-batch", "64", "N", 1, 1e7, "records of a step, over all ranks"),
+    {0},
+};
+static const option_spec seed_rows[] = {
     OPTION_INT(train_options, run.seed, "seed", "0", "S", 0, 9e15, "order of records, new weights"),
     {0},
 };
-static const option_spec schedule_of_train[] = {
-    {.name = "lr-schedule", .default_value = "cosine", .arg = "cosine|constant|linear", .help = "after the warm-up"},
-    {.name = "warmup-ratio", .default_value = "0.05", .arg = "X", .help = "share of the steps with a rising rate"},
-    {0},
-};
-static const option_spec record_rows[] = {
-    OPTION_INT(train_options, max_length, "max-length", "4096", "N", 2, 1e7,
-               "tokens of a record; at most the model's positions"),
-    OPTION_INT(train_options, micro_tokens, "micro-tokens", "4096", "N", 1, 1e8,
-               "tokens of one forward and backward pass"),
+static const option_spec evaluation_rows[] = {
     OPTION_INT(train_options, eval_every, "eval-every", "0", "N", 0, 1e15, "steps between evaluations; 0: at the end",
                .resume = RESUME_FREE),
     OPTION_FLOAT(train_options, valid_users, "valid-users", "0", "SHARE", 0, 0.9,
@@ -59,41 +43,37 @@ static const option_spec lm_rows[] = {
     OPTION_CHOICE(train_options, loss_on_all, "loss-on", "assistant", "assistant|all", "tokens that the loss counts"),
     {0},
 };
-static const option_spec reward_rows[] = {
-    OPTION_NAMED("objective", OPT_CHOICE, "ordinal", OBJECTIVE_NAMES,
-                 "what the outputs of the score head are trained to say"),
+static const option_spec pair_rows[] = {
     OPTION_TEXT(train_options, pairs, "pairs", NULL, "FILE",
                 "--objective bt: preference pairs, rows of chosen and rejected, maybe prompt, margin, grade",
                 .input = INPUT_PARTS, .resume = RESUME_CONTENT),
     OPTION_FLOAT(train_options, grade_margin, "grade-margin", "1", "X", 0, 1e6,
                  "with --pairs: margin of a pair that has a grade and no margin, for each step of the grade"),
-    OPTION_FLOAT(train_options, label_smoothing, "label-smoothing", "0", "X", 0, 0.999,
-                 "targets 1 and 0 of training become 1 - X/2 and X/2 (of --objective classes: 1 - X + X/K and X/K)"),
-    OPTION_FLOAT(train_options, update.adam.lr, "lr", NULL, "X", 0, 100,
-                 "peak learning rate; default: 1e-5, 1e-4 with --lora-rank"),
-    OPTION_FLOAT(train_options, update.adam.head_scale, "head-lr-scale", "1", "X", 1e-3, 1e6,
-                 "learning rate of the score head, and of biases or thresholds beside it, as a multiple of --lr"),
+    {0},
+};
+static const option_spec template_rows[] = {
     OPTION_TEXT(train_options, template_file, "template", NULL, "FILE",
                 "reward template; must be the one the shards were made with, which is the default",
                 .input = INPUT_WHOLE, .resume = RESUME_CONTENT),
-    OPTION_CHOICE(train_options, order, "order", "records", RECORD_ORDER_NAMES,
-                  "what is drawn for a step; turns of a conversation in one step share their history"),
-    OPTION_CHOICE(train_options, share, "share-prefixes", "on", SHARE_PREFIXES_NAMES,
-                  "compute once what records of a step begin with; all: the template's first lines, too"),
     {0},
 };
 
 /* What both are told, with the kind's own rows in its place. */
-#define TRAIN_GROUPS(own)                                                                                              \
-    OPTION_GROUP(train_rows, train_call, t),                                                                           \
+#define TRAIN_GROUPS(...)                                                                                              \
+    OPTION_GROUP(start_rows, train_call, t), OPTION_GROUP(place_rows, train_call, t),                                  \
+        OPTION_GROUP(length_rows, train_call, t), OPTION_GROUP(seed_rows, train_call, t),                              \
         OPTION_GROUP(schedule_rows, train_call, t.run, .varied = schedule_of_train),                                   \
         OPTION_GROUP(optimizer_rows, train_call, t.update), OPTION_GROUP(record_rows, train_call, t),                  \
-        OPTION_GROUP(saving_rows, train_call, t.run), OPTION_GROUP(best_rows, train_call, t.run),                      \
-        OPTION_GROUP(reduce_rows, train_call, t.update), OPTION_GROUP(own, train_call, t),                             \
+        OPTION_GROUP(evaluation_rows, train_call, t), OPTION_GROUP(saving_rows, train_call, t.run),                    \
+        OPTION_GROUP(best_rows, train_call, t.run), OPTION_GROUP(reduce_rows, train_call, t.update), __VA_ARGS__,      \
         OPTION_GROUP(arithmetic_rows, train_call, arithmetic), OPTION_GROUP(tuning_rows, train_call, t.run),           \
         OPTION_GROUP(dry_run_rows, train_call, estimate)
-static const option_group lm_groups[] = {TRAIN_GROUPS(lm_rows), {0}},
-                          reward_groups[] = {TRAIN_GROUPS(reward_rows),
+static const option_group lm_groups[] = {TRAIN_GROUPS(OPTION_GROUP(lm_rows, train_call, t)), {0}},
+                          reward_groups[] = {TRAIN_GROUPS(OPTION_GROUP(objective_name_rows, train_call, t),
+                                                          OPTION_GROUP(pair_rows, train_call, t),
+                                                          OPTION_GROUP(rate_rows, train_call, t),
+                                                          OPTION_GROUP(template_rows, train_call, t),
+                                                          OPTION_GROUP(order_rows, train_call, t)),
                                              OPTION_GROUP(weight_rows, train_call, t.weights), OBJECTIVE_GROUPS{0}};
 
 static wr_status check(const options *o, const train_options *t) {
@@ -102,9 +82,7 @@ static wr_status check(const options *o, const train_options *t) {
     if (!t->data && !t->pairs) TRY(wr_fail(WR_E_USAGE, "--data is required: give the folder that prepare wrote"));
     if (t->pairs && !t->model && !t->data)
         TRY(wr_fail(WR_E_USAGE, "--pairs with --new needs --data DIR: its tokenizer and template"));
-    if (!t->model == !t->spec) TRY(wr_fail(WR_E_USAGE, "give either --model DIR to start from, or --new SPEC"));
-    if (t->spec && t->run.lora.rank)
-        TRY(wr_fail(WR_E_USAGE, "--lora-rank: adapters need a trained model below them; give --model DIR"));
+    TRY(train_start_check(t));
 cleanup:
     return status;
 }
@@ -163,42 +141,21 @@ static wr_status run_train(const options *o, world *w, wr_status (*train)(world 
     TRY(resume_terms_make(o, w, c.t.precision, &terms));
     TRY(check(o, &c.t));
     TRY(update_options_check(&c.t.update, w));
-    const memory_part part = {.dir = c.t.model,
-                              .load = {.head = train == train_reward ? HEAD_SCORE : HEAD_LM},
-                              .use = MEMORY_LOADED | (c.t.run.lora.rank ? 0 : MEMORY_TRAINED)};
-    if (!c.estimate.dry)
-        TRY(memory_check(w, &(memory_plan){.parts = &part,
-                                           .n = 1,
-                                           .p = c.t.precision,
-                                           .may_lora = c.t.run.lora.rank == 0,
-                                           .update = &c.t.update}));
+    if (!c.estimate.dry) TRY(train_memory_fits(w, &c.t, train == train_reward ? HEAD_SCORE : HEAD_LM));
     c.t.check_weights = c.arithmetic.check_weights;
     terms.terms.same_bits = c.t.update.same_bits;
     c.t.terms = &terms.terms;
-    if (train == train_reward) TRY(objective_from_options(o, &c.t.objective));
+    if (train == train_reward) TRY(train_objective(o, &c.t));
     if (train == train_reward) TRY(check_pairs(&c.t));
-    if (c.t.label_smoothing > 0 && !c.t.objective.kind->smooths)
-        TRY(wr_fail(WR_E_USAGE, "--label-smoothing: the targets of --objective %s are no shares that could be smoothed",
-                    c.t.objective.kind->name));
     TRY(c.estimate.dry ? run_dry(w, &c, train) : train(w, &c.t));
 cleanup:
     resume_terms_free(&terms);
     return status;
 }
 
-/* The rates that leave a pretrained model better than it was: what fine-tuning commonly takes, ten times that for
- * adapters (which start from nothing), and for reward models the paper's. Random weights need far more. */
-static wr_status resolve_lr(options *o, const char *tuned, const char *adapters, const char *fresh) {
-    if (options_given(o, "lr")) return WR_OK;
-    return options_override(o, "lr",
-                            options_str(o, "new")             ? fresh
-                            : options_int(o, "lora-rank") > 0 ? adapters
-                                                              : tuned);
-}
+static wr_status resolve_lm(options *o) { return train_rate(o, "2e-5", "2e-4", "1e-3"); }
 
-static wr_status resolve_lm(options *o) { return resolve_lr(o, "2e-5", "2e-4", "1e-3"); }
-
-static wr_status resolve_reward(options *o) { return resolve_lr(o, "1e-5", "1e-4", "1e-5"); }
+static wr_status resolve_reward(options *o) { return train_rate(o, "1e-5", "1e-4", "1e-5"); }
 
 static wr_status run_lm(const options *o, world *w) { return run_train(o, w, train_lm); }
 

@@ -28,9 +28,9 @@ int exit_code(wr_status s);
 
 extern const command cmd_doctor, cmd_synth, cmd_prepare, cmd_inspect, cmd_train_lm, cmd_train_reward, cmd_evaluate,
     cmd_score, cmd_logprobs, cmd_tokenize, cmd_sample, cmd_dpo_online, cmd_merge, cmd_report, cmd_bench, cmd_agree,
-    cmd_export, cmd_pairs, cmd_status;
+    cmd_export, cmd_pairs, cmd_study_users, cmd_status;
 
-enum { COMMAND_COUNT = 19 };
+enum { COMMAND_COUNT = 20 };
 extern const command *const commands[COMMAND_COUNT]; /* all, in the order of the help */
 
 #endif

@@ -38,7 +38,7 @@ static double py(const axes *a, double y) {
     return fmin(fmax(H - BOTTOM - (y - a->y0) / (a->y1 - a->y0) * (H - TOP - BOTTOM), -H), 2 * H);
 }
 
-static void draw_axes(strbuf *out, const axes *a, double x_step, double y_step) {
+static void draw_y(strbuf *out, const axes *a, double y_step) {
     double first = ceil(a->y0 / y_step - 1e-9) * y_step;
     for (int i = 0; i < MAX_TICKS && first + i * y_step <= a->y1 + y_step * 1e-6; i++) {
         double y = first + i * y_step;
@@ -49,18 +49,25 @@ static void draw_axes(strbuf *out, const axes *a, double x_step, double y_step) 
         tick_label(out, y, y_step);
         strbuf_puts(out, "</text>");
     }
-    first = ceil(a->x0 / x_step - 1e-9) * x_step;
-    for (int i = 0; i < MAX_TICKS && first + i * x_step <= a->x1 + x_step * 1e-6; i++) {
-        double x = first + i * x_step;
-        strbuf_printf(out,
-                      "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/><text x=\"%.1f\" y=\"%d\" "
-                      "text-anchor=\"middle\">",
-                      px(a, x), px(a, x), H - BOTTOM, H - BOTTOM + 4, px(a, x), H - BOTTOM + 17);
-        tick_label(out, x, x_step);
-        strbuf_puts(out, "</text>");
-    }
     strbuf_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT, W - RIGHT, H - BOTTOM,
                   H - BOTTOM);
+}
+
+/* A tick at x that says `label`, a number with decimals as of ticks `step` apart. */
+static void draw_x(strbuf *out, const axes *a, double x, double label, double step) {
+    strbuf_printf(out,
+                  "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/><text x=\"%.1f\" y=\"%d\" "
+                  "text-anchor=\"middle\">",
+                  px(a, x), px(a, x), H - BOTTOM, H - BOTTOM + 4, px(a, x), H - BOTTOM + 17);
+    tick_label(out, label, step);
+    strbuf_puts(out, "</text>");
+}
+
+static void draw_axes(strbuf *out, const axes *a, double x_step, double y_step) {
+    draw_y(out, a, y_step);
+    const double first = ceil(a->x0 / x_step - 1e-9) * x_step;
+    for (int i = 0; i < MAX_TICKS && first + i * x_step <= a->x1 + x_step * 1e-6; i++)
+        draw_x(out, a, first + i * x_step, first + i * x_step, x_step);
 }
 
 /* The extent of the points; a flat line gets room above and below. Ends of y are ticks. */
@@ -146,6 +153,62 @@ void svg_share_chart(strbuf *out, const char *name, const svg_series *first, con
     if (second) polyline(out, "raw", &a, second->x, second->y, second->n, 0);
     polyline(out, "curve", &a, first->x, first->y, first->n, 0);
     if (first->size) dots(out, &a, first);
+    strbuf_puts(out, "</svg>\n");
+}
+
+static void log_point(strbuf *out, const axes *a, double x, double y, double radius, const char *class) {
+    if (isfinite(y))
+        strbuf_printf(out, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>", class, px(a, log(x)), py(a, y),
+                      radius);
+}
+
+/* Ends of both axes: every finite number drawn, and room beside the outermost points. */
+static axes log_extent(const svg_point *p, size_t n, const svg_series *faint, double *y_step) {
+    axes a = {INFINITY, -INFINITY, INFINITY, -INFINITY};
+    for (size_t i = 0; i < n; i++) {
+        const double y[] = {p[i].value, p[i].low, p[i].high};
+        a.x0 = fmin(a.x0, log(p[i].x)), a.x1 = fmax(a.x1, log(p[i].x));
+        for (size_t k = 0; k < 3; k++)
+            if (isfinite(y[k])) a.y0 = fmin(a.y0, y[k]), a.y1 = fmax(a.y1, y[k]);
+    }
+    for (size_t i = 0; faint && i < faint->n; i++)
+        if (isfinite(faint->y[i])) a.y0 = fmin(a.y0, faint->y[i]), a.y1 = fmax(a.y1, faint->y[i]);
+    if (!(a.x0 <= a.x1)) a.x0 = 0, a.x1 = 1;
+    if (!(a.y0 <= a.y1)) a.y0 = 0, a.y1 = 1;
+    if (!(a.y1 > a.y0)) a.y0 -= 0.5, a.y1 += 0.5;
+    const double room = fmax(0.2, (a.x1 - a.x0) * 0.08);
+    a.x0 -= room, a.x1 += room;
+    *y_step = svg_tick_step(a.y1 - a.y0, 4);
+    a.y0 = floor(a.y0 / *y_step + 1e-9) * *y_step;
+    a.y1 = ceil(a.y1 / *y_step - 1e-9) * *y_step;
+    return a;
+}
+
+static void log_curve(strbuf *out, const axes *a, const svg_series *s) {
+    strbuf_puts(out, "<polyline class=\"curve\" points=\"");
+    for (size_t i = 0; i < s->n; i++)
+        if (isfinite(s->y[i])) strbuf_printf(out, "%.1f,%.1f ", px(a, log(s->x[i])), py(a, s->y[i]));
+    strbuf_puts(out, "\"/>");
+}
+
+void svg_log_chart(strbuf *out, const char *name, const svg_point *points, size_t n, const svg_series *faint,
+                   const svg_series *curve) {
+    double y_step = 1;
+    const axes a = log_extent(points, n, faint, &y_step);
+    strbuf_printf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", W, H);
+    html_string(out, name);
+    strbuf_puts(out, "\">");
+    draw_y(out, &a, y_step);
+    for (size_t i = 0; i < n; i++) draw_x(out, &a, log(points[i].x), points[i].x, 1);
+    if (curve) log_curve(out, &a, curve);
+    for (size_t i = 0; faint && i < faint->n; i++) log_point(out, &a, faint->x[i], faint->y[i], 1.8, "faint");
+    for (size_t i = 0; i < n; i++) {
+        const svg_point *p = &points[i];
+        if (isfinite(p->low) && isfinite(p->high))
+            strbuf_printf(out, "<path class=\"whisker\" d=\"M%.1f %.1fV%.1f\"/>", px(&a, log(p->x)), py(&a, p->low),
+                          py(&a, p->high));
+        log_point(out, &a, p->x, p->value, 3.5, "dot");
+    }
     strbuf_puts(out, "</svg>\n");
 }
 

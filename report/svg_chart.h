@@ -19,6 +19,14 @@ typedef struct svg_series {
 } svg_series;
 void svg_share_chart(strbuf *out, const char *name, const svg_series *first, const svg_series *second);
 
+/* Points over a logarithmic axis, x > 0, with whiskers from low to high (none where they are NaN) and ticks at their own
+ * x. faint: further points, smaller; curve: a line; each NULL: none. What is not finite is left out. */
+typedef struct svg_point {
+    double x, value, low, high;
+} svg_point;
+void svg_log_chart(strbuf *out, const char *name, const svg_point *points, size_t n, const svg_series *faint,
+                   const svg_series *curve);
+
 /* Horizontal bars on a scale from 0 to `top` with whiskers from low to high (no whisker where they are NaN). */
 typedef struct svg_bar {
     const char *label;

@@ -36,6 +36,9 @@ typedef struct train_options {
     record_order order;   /* reward */
     int64_t eval_every;   /* 0: at the end only */
     size_t eval_records;
+    /* (records of the training side) those that are learned from, the same on every rank; a run that goes on has the
+     * same. NULL: all. weights count the whole side */
+    const uint8_t *only;
     double valid_users;  /* share of the training side's users that evaluations are of; 0: they are of the test side */
     precision precision; /* of the arithmetic; the same on every rank */
     bool check_weights;  /* of --model */

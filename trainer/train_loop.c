@@ -201,7 +201,7 @@ static run_loop run_of(trainer *t) {
                   .context = t,
                   .step = run_step,
                   .evaluate = run_evaluate};
-    snprintf(r.state.data_hash, sizeof r.state.data_hash, "%s", record_source_index(t->data)->hash);
+    snprintf(r.state.data_hash, sizeof r.state.data_hash, "%s", t->data_hash);
     snprintf(r.state.parent_hash, sizeof r.state.parent_hash, "%s", t->start.m->parent_hash);
     return r;
 }
@@ -214,9 +214,9 @@ static void announce(const trainer *t) {
         snprintf(trained, sizeof trained, " (%.2f M in adapters of rank %zu are trained)", (double)t->u.x.n / 1e6,
                  t->start.m->lora->rank);
     log_info("%.2f M parameters%s, %zu records of %s, %lld steps of %zu, %d rank%s × %d thread%s",
-             (double)t->start.m->n_params / 1e6, trained, d->n_records, t->o->data, (long long)t->steps,
-             t->o->global_batch, world_size(t->w), world_size(t->w) > 1 ? "s" : "", omp_get_max_threads(),
-             omp_get_max_threads() > 1 ? "s" : "");
+             (double)t->start.m->n_params / 1e6, trained, d->n_records - (t->n_left_out - t->n_aside), t->o->data,
+             (long long)t->steps, t->o->global_batch, world_size(t->w), world_size(t->w) > 1 ? "s" : "",
+             omp_get_max_threads(), omp_get_max_threads() > 1 ? "s" : "");
 }
 
 /* COLLECTIVE. To hold --dry-run against, and the next run's request for memory. */

@@ -1,6 +1,7 @@
 #include "trainer/train_setup.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "model/host/model_share.h"
@@ -37,11 +38,13 @@ cleanup:
     return status;
 }
 
+static bool states_positions(const char *spec) { return strstr(spec, "max-positions=") != NULL; }
+
 /* Positions cost nothing with rotary embeddings, and records that find none are lost: as many as the longest record has
  * tokens, within --max-length. */
 static void fit_positions(const train_options *o, const dataset_index *d, model_config *c) {
     size_t longest = 0;
-    if (strstr(o->spec, "max-positions=")) return;
+    if (states_positions(o->spec)) return;
     for (size_t i = 0; i < d->n_records; i++)
         if (d->lengths[i] > longest) longest = d->lengths[i];
     if (longest > o->max_length) longest = o->max_length;
@@ -262,4 +265,24 @@ void train_start_close(train_start *s) {
     free(s->chat_template);
     s->m = NULL;
     s->template_text = s->chat_template = NULL;
+}
+
+wr_status train_longest(const train_options *o, size_t *longest) {
+    wr_status status = WR_OK;
+    model_config c;
+    *longest = o->max_length;
+    if (o->spec && !states_positions(o->spec)) return WR_OK; /* as many as the longest record needs */
+    TRY(o->model ? model_config_load(o->model, &c) : wr_context(model_config_from_spec(o->spec, &c), "--new"));
+    if (c.max_positions && c.max_positions < *longest) *longest = c.max_positions;
+cleanup:
+    return status;
+}
+
+void train_data_hash(const dataset_index *d, const uint8_t *only, char out[33]) {
+    char parts[2][HASH_HEX];
+    snprintf(out, 33, "%s", d->hash);
+    if (!only) return;
+    snprintf(parts[0], sizeof parts[0], "%s", d->hash);
+    hash_hex(only, d->n_records, parts[1]);
+    hash_hex(parts, sizeof parts, out);
 }

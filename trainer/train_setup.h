@@ -20,4 +20,10 @@ typedef struct train_start {
 wr_status train_start_open(world *w, const train_options *o, model_head head, const dataset_index *d, train_start *out);
 void train_start_close(train_start *s);
 
+/* LOCAL, of a rank that can read --model: tokens of the longest record of labels that a run learns from. */
+wr_status train_longest(const train_options *o, size_t *longest);
+/* LOCAL. What tells a run's data from others: the side's hash, or one of that and of the records that are learned from
+ * (only, NULL: all). */
+void train_data_hash(const dataset_index *d, const uint8_t *only, char out[33]);
+
 #endif

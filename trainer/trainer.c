@@ -3,6 +3,7 @@
 #include "trainer/trainer.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "data/shard/conversation_runs.h"
 #include "data/shard/valid_users.h"
 #include "evaluate/evaluate.h"
@@ -50,6 +51,23 @@ cleanup:
     return status;
 }
 
+/* Of the training side, what `only` does not mark is left out, beside what is kept aside. */
+static wr_status leave_out(trainer *t) {
+    const dataset_index *d = record_source_index(t->data);
+    const uint8_t *only = t->o->only;
+    t->n_left_out = t->n_aside;
+    snprintf(t->data_hash, sizeof t->data_hash, "%s", d->hash);
+    if (!only) return WR_OK;
+    t->left_out = mem_calloc(d->n_records + 1, sizeof *t->left_out);
+    if (!t->left_out) return wr_fail(WR_E_NOMEM, "out of memory for the records that are learned from");
+    t->n_left_out = 0;
+    for (size_t i = 0; i < d->n_records; i++) t->n_left_out += t->left_out[i] = !only[i] || (t->aside && t->aside[i]);
+    train_data_hash(d, only, t->data_hash);
+    return WR_OK;
+}
+
+static const uint8_t *unused_records(const trainer *t) { return t->left_out ? t->left_out : t->aside; }
+
 /* What a run's evaluation would find out is found out at its start: a test side that does not belong to the training
  * side, or has no record that the rule accepts and that has something to predict among those that are evaluated.
  * COLLECTIVE. */
@@ -87,7 +105,7 @@ static wr_status check_best(const trainer *t) {
 void trainer_tell_records(const trainer *t, const char *when) {
     const dataset_index *d = record_source_index(t->data);
     char longer[120] = "";
-    const size_t there = d->n_records - t->n_aside, left_out = there - t->order.usable;
+    const size_t there = d->n_records - t->n_left_out, left_out = there - t->order.usable;
     if (world_rank(t->w) != 0) return;
     if (t->longer)
         snprintf(longer, sizeof longer,
@@ -107,11 +125,12 @@ static wr_status plan_steps(trainer *t) {
     wr_status status = step_order_create(d, o->run.seed, t->kind->min_length,
                                          t->kind->kind == SHARD_CHAT ? SIZE_MAX : limit, &t->order);
     if (status < 0) return status;
-    step_order_leave_out(&t->order, t->aside);
+    const uint8_t *unused = unused_records(t);
+    step_order_leave_out(&t->order, unused);
     if (!t->order.usable)
         return wr_fail(WR_E_FORMAT, "%s: no %s record of %zu to %zu tokens among %zu", o->data, t->kind->train_prefix,
                        t->kind->min_length, limit, d->n_records);
-    for (size_t i = 0; i < d->n_records; i++) t->longer += d->lengths[i] > limit && !(t->aside && t->aside[i]);
+    for (size_t i = 0; i < d->n_records; i++) t->longer += d->lengths[i] > limit && !(unused && unused[i]);
     trainer_tell_records(t, "records");
     t->steps = o->run.steps ? o->run.steps : (int64_t)((t->order.usable + o->global_batch - 1) / o->global_batch);
     return WR_OK;
@@ -157,6 +176,7 @@ wr_status trainer_open(trainer *t) {
     t->options.objective.outputs = config_logits(&t->start.m->config);
     if (t->kind->open) TRY(t->kind->open(t->kind->scratch, t->w, t->o, d));
     if (!o->pairs) TRY(o->valid_users > 0 ? keep_aside(t) : open_test(t));
+    TRY(world_agree(t->w, leave_out(t)));
     size_t limit = t->start.m->config.max_positions;
     if (o->pairs) limit *= 2; /* of both texts together */
     if (limit && limit < o->max_length) t->options.max_length = limit;
@@ -181,6 +201,7 @@ void trainer_close(trainer *t) {
     step_order_free(&t->order);
     free(t->continues);
     free(t->aside);
+    free(t->left_out);
     step_records_free(&t->records);
     packed_free(&t->pack);
 }

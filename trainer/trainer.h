@@ -26,7 +26,10 @@ typedef struct trainer {
     uint8_t *continues; /* --order conversations; NULL: not asked for */
     uint8_t *aside;     /* --valid-users: records that are not trained on; NULL: not asked for */
     size_t n_aside;
-    size_t longer; /* training records with more tokens than the rule's limit */
+    uint8_t *left_out;  /* o->only: records that are in no step, those aside among them; NULL: not asked for */
+    size_t n_left_out;  /* of both */
+    char data_hash[33]; /* of the side, and of what is learned from where that is not all */
+    size_t longer;      /* training records with more tokens than the rule's limit */
     int64_t steps;
     step_records records;
     packed pack;

@@ -35,5 +35,5 @@ cleanup:
 }
 
 wr_status conversation_runs_find(world *w, record_source *s, uint8_t **continues) {
-    return record_marks_make(w, s, read_frame, NULL, continues);
+    return record_marks_make(w, s, 1, read_frame, NULL, continues);
 }

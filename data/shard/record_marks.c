@@ -6,26 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static wr_status collect_frames(const dataset_index *d, size_t ranks, const strbuf *told, uint8_t *marks) {
+static wr_status collect_frames(const dataset_index *d, size_t width, size_t ranks, const strbuf *told,
+                                uint8_t *marks) {
     for (size_t r = 0; r < ranks; r++) {
         size_t done = 0;
         for (size_t f = r; f < d->n_frames; f += ranks) {
-            const size_t n = d->frames[f].records;
+            const size_t n = d->frames[f].records * width;
             if (n > told[r].len - done) return wr_fail(WR_E_PEER, "rank %zu did not tell of frame %zu", r, f);
-            if (n) memcpy(marks + d->frames[f].first_record, told[r].data + done, n);
+            if (n) memcpy(marks + d->frames[f].first_record * width, told[r].data + done, n);
             done += n;
         }
     }
     return WR_OK;
 }
 
-wr_status record_marks_make(world *w, record_source *s, record_marks_fn frame, void *context, uint8_t **marks) {
+wr_status record_marks_make(world *w, record_source *s, size_t width, record_marks_fn frame, void *context,
+                            uint8_t **marks) {
     wr_status status = WR_OK;
     const dataset_index *d = record_source_index(s);
     const size_t ranks = (size_t)world_size(w), rank = (size_t)world_rank(w);
     size_t most = 0;
     for (size_t f = 0; f < d->n_frames; f++) most = d->frames[f].records > most ? d->frames[f].records : most;
-    uint8_t *out = mem_calloc(d->n_records + 1, sizeof *out);
+    uint8_t *out = mem_calloc(d->n_records + 1, width);
     uint32_t *wanted = mem_calloc(most + 1, sizeof *wanted);
     record_bytes *bytes = mem_calloc(most + 1, sizeof *bytes);
     strbuf mine = {0}, *told = mem_calloc(ranks, sizeof *told);
@@ -41,7 +43,7 @@ wr_status record_marks_make(world *w, record_source *s, record_marks_fn frame, v
         TRY(world_agree(w, frame(context, bytes, n, a, &mine)));
     }
     TRY(world_allgather(w, &mine, told));
-    TRY(world_agree(w, collect_frames(d, ranks, told, out)));
+    TRY(world_agree(w, collect_frames(d, width, ranks, told, out)));
     *marks = out;
     out = NULL;
 cleanup:

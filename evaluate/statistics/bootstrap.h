@@ -18,7 +18,8 @@ typedef struct figure_interval {
     size_t defined;
 } figure_interval;
 
-/* Draws n_clusters of them: weight[c] is how often c was drawn. which: 0 users, 1 prompts (other random numbers). */
+/* Draws n_clusters of them: weight[c] is how often c was drawn. which: 0 users, 1 prompts, 2 seeds of a study (other random
+ * numbers). */
 void resample_weights(uint64_t seed, size_t b, unsigned which, size_t n_clusters, uint32_t *weight);
 /* values (n), sorted here; those that are not finite do not count. */
 figure_interval interval_of_values(double *values, size_t n);
