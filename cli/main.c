@@ -114,9 +114,9 @@ static wr_status find_command(int argc, char **argv, const command **out, int *w
         status = WR_END;
     } else if (argc > 2 && argv[2][0] != '-') {
         const char *near = nearest_name(argv[2], variants);
-        status = wr_fail(WR_E_USAGE, "unknown command '%s %s'%s%s%s%s; there is: %s", argv[1], argv[2],
+        status = wr_fail(WR_E_USAGE, "unknown command '%s %s'%s%s%s%s%s; there is: %s", argv[1], argv[2],
                          near ? "; did you mean '" : "", near ? argv[1] : "", near ? " " : "", near ? near : "",
-                         strbuf_str(&list));
+                         near ? "'?" : "", strbuf_str(&list));
     } else {
         status = wr_fail(WR_E_USAGE, "'%s' needs a second word: %s", argv[1], strbuf_str(&list));
     }

@@ -69,7 +69,7 @@ static size_t different_x(const points *p) {
 bool power_fit_make(const double *x, const double *y, const uint32_t *weight, size_t n, power_fit *out) {
     enum { GRID = 32 };
     points p = {x, y, weight, n, INFINITY};
-    *out = (power_fit){NAN, NAN, NAN, NAN};
+    *out = (power_fit){NAN, NAN, NAN, NAN, false};
     if (different_x(&p) < 3) return false;
     for (size_t i = 0; i < n; i++) p.unit = fmin(p.unit, x[i]);
     const double low = log(POWER_LEAST), step = (log(POWER_MOST) - low) / GRID;
@@ -80,6 +80,7 @@ bool power_fit_make(const double *x, const double *y, const uint32_t *weight, si
         if (e < best) best = e, at = i;
     }
     out->c = exp(search(&p, low + (at > 0 ? at - 1 : 0) * step, low + (at < GRID ? at + 1 : GRID) * step));
+    out->at_end = out->c < POWER_LEAST * 1.01 || out->c > POWER_MOST / 1.01;
     const double sum = line_for(&p, out->c, &out->a, &out->b);
     for (size_t i = 0; i < n; i++) total += weight_of(&p, i);
     out->error = sqrt(sum / total);

@@ -13,6 +13,7 @@
 typedef struct power_fit {
     double a, b, c;
     double error; /* root of the mean squared residual */
+    bool at_end;  /* c is at an end of what was searched: the points do not tell a, b and c */
 } power_fit;
 
 /* Points (n), point i counting weight[i] times (NULL: once); those whose y is not finite do not count. x > 0. False,

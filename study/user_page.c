@@ -7,6 +7,7 @@
 #include <math.h>
 
 enum { CURVE = 60, MOST_POINTS = 512 };
+static const double ends[CELL_FIGURES][2] = {{0, 1}, {-1, 1}, {0, 1}}; /* that the figures can have */
 static const char *const shown[CELL_FIGURES] = {"Accuracy", "Spearman's correlation", "ECE"};
 
 static void put_range(strbuf *out, double value, double low, double high) {
@@ -32,6 +33,8 @@ static void put_count(strbuf *out, size_t least, size_t most) {
     strbuf_puts(out, "</td>");
 }
 
+static double within(double v, const double end[2]) { return v < end[0] ? end[0] : v > end[1] ? end[1] : v; }
+
 static void chart(strbuf *out, const user_figures *f, size_t figure) {
     svg_point points[MOST_POINTS];
     double x[MOST_POINTS], y[MOST_POINTS], curve_x[CURVE], curve_y[CURVE];
@@ -39,7 +42,8 @@ static void chart(strbuf *out, const user_figures *f, size_t figure) {
     size_t n = 0;
     for (size_t k = 0; k < counts; k++) {
         const mean_interval *m = &f->by_count[k].mean[figure];
-        points[k] = (svg_point){(double)f->by_count[k].users, m->mean, m->low, m->high};
+        points[k] = (svg_point){(double)f->by_count[k].users, m->mean, within(m->low, ends[figure]),
+                                within(m->high, ends[figure])};
     }
     for (size_t i = 0; i < f->counts * f->seeds && n < MOST_POINTS; i++, n++) {
         x[n] = (double)f->cells[i].users;
@@ -54,7 +58,8 @@ static void chart(strbuf *out, const user_figures *f, size_t figure) {
     html_string(out, shown[figure]);
     strbuf_puts(out, "</b><span class=\"soft small\">by users; faint: each seed</span></div>\n");
     svg_log_chart(out, shown[figure], points, counts, &(svg_series){x, y, NULL, n},
-                  f->curve[figure].made ? &(svg_series){curve_x, curve_y, NULL, CURVE} : NULL);
+                  f->curve[figure].made && !f->curve[figure].fit.at_end ? &(svg_series){curve_x, curve_y, NULL, CURVE}
+                                                                        : NULL);
     strbuf_puts(out, "</div>\n");
 }
 
@@ -78,6 +83,10 @@ static void means_table(strbuf *out, const user_figures *f) {
 static void curve_row(strbuf *out, const char *name, const fitted_curve *c) {
     if (!c->made) return;
     strbuf_printf(out, "<tr><td>%s</td>", name);
+    if (c->fit.at_end) {
+        strbuf_puts(out, "<td colspan=\"4\">these cells do not tell it</td></tr>\n");
+        return;
+    }
     put_range(out, c->fit.a, c->a.low, c->a.high);
     put_range(out, c->fit.b, c->b.low, c->b.high);
     put_range(out, c->fit.c, c->c.low, c->c.high);

@@ -72,7 +72,11 @@ static void put_curve(json_writer *j, const char *name, const fitted_curve *c) {
     put_interval(j, "b", c->fit.b, c->b.low, c->b.high);
     put_interval(j, "c", c->fit.c, c->c.low, c->c.high);
     json_member_double(j, "error", c->fit.error);
-    if (!c->made) json_member_string(j, "why", "fewer than three user counts have the figure");
+    json_member_bool(j, "told", c->made && !c->fit.at_end);
+    if (!c->made)
+        json_member_string(j, "why", "fewer than three user counts have the figure");
+    else if (c->fit.at_end)
+        json_member_string(j, "why", "the best c is at an end of what is searched, 0.01 to 10");
     json_end_object(j);
 }
 
