@@ -49,6 +49,7 @@ static void chart(strbuf *out, const user_figures *f, size_t figure) {
         x[n] = (double)f->cells[i].users;
         y[n] = f->cells[i].figures[figure].value;
     }
+    if (!counts) return;
     const double first = log(points[0].x), last = log(points[counts - 1].x);
     for (size_t i = 0; i < CURVE; i++) {
         curve_x[i] = exp(first + (last - first) * (double)i / (CURVE - 1));

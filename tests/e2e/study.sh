@@ -20,6 +20,8 @@ column() { awk -F, -v of="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == of)
     ok "... says what the data support" eval 'says out.txt "between 12 and 6 users" || says out.txt "with 12 in place of 6"'
     ok "... 2 counts, 2 seeds" test "$(column users whole/results.csv | tr '\n' ' ')" = "6 6 12 12 "
     ok "... the cells of a seed have the same instances" eval 'set -- $(column instances whole/results.csv); [ "$1" = "$3" ] && [ "$2" = "$4" ] && [ "$1" -ge 12 ]'
+    ok "... and learn from these alone" eval 'cmp <(sed -n "s/.*trained on the records: all \([0-9]*\) used.*/\1/p" log.txt) <(awk -F, "NR > 1 { print \$2, \$1, \$3 }" whole/results.csv | sort -n | cut -d" " -f3)'
+    ok "... again and again" eval 'cmp <(for c in whole/cells/u*; do jq -s "map(.epoch // 0) | max" $c/metrics.jsonl; done) <(for c in whole/cells/u*; do jq "88 / .instances | floor" $c/cell.json; done)'
     ok "... and a page that needs nothing else" eval 'grep -q "<svg" whole/report.html && ! grep -qE "<script|https?://" whole/report.html'
     wr 1 evaluate --data data --model whole/cells/u12-s1/model --out eval.json
     ok "... its figures are those of evaluate" quiet jq -n -e --slurpfile e eval.json --slurpfile c whole/cells/u12-s1/cell.json '
