@@ -24,6 +24,8 @@ static const option_spec user_rows[] = {
                 "all cells of a seed learn from the same number of instances, those of the fewest users"),
     OPTION_INT(user_study_options, instances, "instances", NULL, "N", 1, 4e9,
                "with --match-instances: so many instead"),
+    OPTION_INT(user_study_options, least, "least-records", "1", "N", 1, 4e9,
+               "users with fewer records on the training side are left out of all cells"),
     OPTION_INT(user_study_options, cell, "cell", NULL, "I", 0, 1e9,
                "this cell alone, the first being 0, and no results: for arrays of jobs", .resume = RESUME_FREE),
     {0},

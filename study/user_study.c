@@ -58,7 +58,7 @@ static wr_status open_data(user_study *s) {
     world_sum(s->w, &longest, 1);
     s->longest = (size_t)longest;
     TRY(record_users_find(s->w, s->train, &user));
-    status = study_users_make(user, d->lengths, d->n_records, s->longest, &s->users);
+    status = study_users_make(user, d->lengths, d->n_records, s->longest, s->o->least, &s->users);
     s->order = mem_calloc(s->users.n + 1, sizeof *s->order);
     s->only = mem_calloc(d->n_records + 1, sizeof *s->only);
     if (status >= 0 && !(s->order && s->only)) status = wr_fail(WR_E_NOMEM, "out of memory for users of a study");
@@ -70,16 +70,17 @@ cleanup:
 
 static wr_status check_users(const user_study *s) {
     const size_t most = s->counts[s->n_counts - 1];
-    char nameless[120] = "";
+    char nameless[120] = "", least[80] = "";
     if (most <= s->users.n) return WR_OK;
     if (s->users.nameless)
         snprintf(nameless, sizeof nameless, "; %zu of its %zu records name no user", s->users.nameless,
                  s->users.records);
+    if (s->o->least > 1) snprintf(least, sizeof least, "at least %zu ", s->o->least);
     return wr_fail(
         WR_E_USAGE,
-        "--users %s: the training side of %s has %zu users with records of at most %zu tokens%s; give counts "
+        "--users %s: the training side of %s has %zu users with %srecords of at most %zu tokens%s; give counts "
         "up to that",
-        s->o->counts, s->o->train.data, s->users.n, s->longest, nameless);
+        s->o->counts, s->o->train.data, s->users.n, least, s->longest, nameless);
 }
 
 /* Instances of each cell of a seed; 0: all of its users'. */
@@ -100,7 +101,8 @@ static wr_status instances_of_seed(const user_study *s, uint64_t seed, size_t *o
                        "--match-instances: %zu instances (seed %llu) are fewer than %zu users, some of whom would give "
                        "none; give %s",
                        *out, (unsigned long long)seed, most,
-                       o->instances ? "more --instances" : "a larger first count, or a smaller last one");
+                       o->instances ? "more --instances"
+                                    : "--least-records N, a larger first count, or a smaller last one");
     return WR_OK;
 }
 

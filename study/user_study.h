@@ -12,6 +12,7 @@ typedef struct user_study_options {
     size_t seeds;             /* 0 … seeds - 1 */
     bool match;               /* the cells of a seed learn from the same number of instances */
     size_t instances;         /* with match: so many; 0: those of the fewest users */
+    size_t least;             /* users with fewer records are left out */
     int64_t cell;             /* this one alone, and no results; -1: all */
     train_options train;      /* of every cell; of its run, out, resume and seed are the cell's, and so is only */
 } user_study_options;

@@ -22,7 +22,7 @@ static int by_user(const void *a, const void *b) {
     return x->record < y->record ? -1 : x->record > y->record;
 }
 
-wr_status study_users_make(const uint64_t *user, const uint32_t *lengths, size_t records, size_t longest,
+wr_status study_users_make(const uint64_t *user, const uint32_t *lengths, size_t records, size_t longest, size_t least,
                            study_users *out) {
     wr_status status = WR_OK;
     size_t n = 0;
@@ -39,14 +39,15 @@ wr_status study_users_make(const uint64_t *user, const uint32_t *lengths, size_t
     out->first = mem_calloc(n + 1, sizeof *out->first);
     out->record = mem_calloc(n + 1, sizeof *out->record);
     TRY(out->user && out->first && out->record ? WR_OK : wr_fail(WR_E_NOMEM, "out of memory for users of a study"));
-    for (size_t i = 0; i < n; i++) {
-        if (i == 0 || all[i].user != all[i - 1].user) {
-            out->user[out->n] = all[i].user;
-            out->first[out->n++] = i;
-        }
-        out->record[i] = all[i].record;
+    size_t kept = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && all[end].user == all[i].user;) end++;
+        if (end - i < least) continue;
+        out->user[out->n] = all[i].user;
+        out->first[out->n++] = kept;
+        for (size_t k = i; k < end; k++) out->record[kept++] = all[k].record;
     }
-    out->first[out->n] = n;
+    out->first[out->n] = kept;
 cleanup:
     free(all);
     if (status < 0) study_users_free(out);

@@ -17,8 +17,9 @@ typedef struct study_users {
     uint32_t *record;
     size_t nameless; /* records that name no user: nobody's */
 } study_users;
-/* user: (records) as record_users_find tells; lengths: (records) tokens. Records of 1 to `longest` tokens are usable. */
-wr_status study_users_make(const uint64_t *user, const uint32_t *lengths, size_t records, size_t longest,
+/* user: (records) as record_users_find tells; lengths: (records) tokens. Records of 1 to `longest` tokens are
+ * usable; users with fewer than `least` of them are left out, 0: as 1. */
+wr_status study_users_make(const uint64_t *user, const uint32_t *lengths, size_t records, size_t longest, size_t least,
                            study_users *out);
 void study_users_free(study_users *t); /* of one that is all zero, too */
 

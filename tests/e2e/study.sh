@@ -83,6 +83,7 @@ column() { awk -F, -v of="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == of)
     ok "one count" refuses "at least two counts" --users 6
     ok "fewer instances than asked" refuses "give at most that" --users 6,12 --match-instances --instances 1000
     ok "fewer instances than users" refuses "some of whom would give none" --users 6,12 --match-instances --instances 7
+    ok "more users than have so many records" refuses "users with at least 20 records" --users 6,12 --least-records 20
     ok "instances that are not held equal" refuses "--instances goes with --match-instances" --users 6,12 --instances 20
     ok "a cell that there is not" refuses "there are 4 cells" --users 6,12 --seeds 2 --cell 4
     ok "pairs" refuses "name no users" --users 6,12 --objective bt

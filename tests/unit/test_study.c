@@ -30,7 +30,7 @@ static void draw(side *s) {
         s->length[i] = u == 0 ? LONGEST + 1 : 1 + (uint32_t)rng_below(&r, LONGEST);
         if (i >= RECORDS - 20) s->user[i] &= ~(uint64_t)RECORD_USER_NAMED;
     }
-    assert_int_equal(study_users_make(s->user, s->length, RECORDS, LONGEST, &s->table), WR_OK);
+    assert_int_equal(study_users_make(s->user, s->length, RECORDS, LONGEST, 1, &s->table), WR_OK);
 }
 
 static size_t marked(const side *s) {
@@ -52,6 +52,11 @@ static void test_users(void **state) {
             assert_true(s.user[record] == s.table.user[u] && s.length[record] <= LONGEST);
         }
     }
+    const size_t all = s.table.n;
+    study_users_free(&s.table);
+    assert_int_equal(study_users_make(s.user, s.length, RECORDS, LONGEST, 6, &s.table), WR_OK);
+    assert_true(s.table.n > 5 && s.table.n < all);
+    for (size_t u = 0; u < s.table.n; u++) assert_true(s.table.first[u + 1] - s.table.first[u] >= 6);
     study_users_free(&s.table);
 }
 
