@@ -190,7 +190,9 @@ static wr_status run_cell(user_study *s, size_t i) {
                  c->users, (unsigned long long)c->seed, c->instances);
     const wr_status did = train_cell(s, i);
     if (did >= 0) return WR_OK;
-    if (world_any(s->w, did == WR_E_INTERRUPTED)) return did;
+    if (world_any(s->w, did == WR_E_INTERRUPTED))
+        return wr_fail(WR_E_INTERRUPTED, "%s: stopped in cells/%s, all saved; the same command goes on", s->o->out,
+                       c->name);
     if (root) log_error("%s: cells/%s failed: %s", s->o->out, c->name, wr_error());
     strbuf_printf(&s->failed, "%s%s", s->n_failed++ ? ", " : "", c->name);
     return world_agree(s->w, strbuf_status(&s->failed));

@@ -39,6 +39,15 @@ column() { awk -F, -v of="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == of)
     ok "... goes on, on two ranks" wr 2 $study $matched --out killed
     ok "... behind its checkpoint" says log.txt "continuing after step"
     ok "... to the same results" eval 'cmp whole/results.csv killed/results.csv && cmp whole/results.json killed/results.json'
+    wr 1 ${study/--steps 12/--steps 4000} --users 6,12 --seeds 1 --out stopped &
+    child=$!
+    for _ in $(seq 500); do
+        [ -e stopped/cells/u6-s0/checkpoints/step-4 ] && break
+        sleep 0.02
+    done
+    kill -USR1 "$(cat pid.0)"
+    ok "a stop signal: all is saved" code 75 wait $child
+    ok "... and how it goes on is said" says log.txt "stopped in cells/u6-s0" "the same command goes on"
     head -c 70 whole/cells/u6-s1/cell.json >killed/cells/u6-s1/cell.json
     rm killed/results.csv
     ok "results of a cell that are cut are made again" wr 1 $study $matched --out killed
