@@ -50,6 +50,12 @@ static bool was_committed(const prepare_dir *d) {
     return same;
 }
 
+/* A job makes its work folder with its job.json, and takes it away just before that. */
+static bool was_cleared(const prepare_dir *d) {
+    char path[PATH_CAP];
+    return path_join(path, d->partial, "job.json") >= 0 && file_exists(path) && !dir_exists(d->work);
+}
+
 static wr_status check_listed(const prepare_dir *d, const json_value *files, const char *name) {
     if (json_get(files, name)) return WR_OK;
     return wr_fail(
@@ -113,7 +119,7 @@ wr_status prepare_dir_check(const prepare_options *o, const prepare_dir *d, bool
     TRY(path_join(path, d->out, "meta.json"));
     if (!file_exists(path))
         TRY(wr_fail(WR_E_USAGE, "%s: not empty and not a prepared folder; choose another --out", d->out));
-    *finished = was_committed(d);
+    *finished = was_committed(d) || was_cleared(d);
     if (!o->overwrite && !*finished)
         TRY(wr_fail(WR_E_USAGE, "%s: holds a prepared set already; choose another --out, or give --overwrite", d->out));
     if (!*finished) TRY(check_written(d, names, n));
@@ -210,20 +216,36 @@ cleanup:
     return status;
 }
 
-wr_status prepare_dir_clear(const prepare_dir *d) {
+/* Everything in a folder but what is named. */
+static wr_status remove_all_but(const char *folder, const char *const kept[], size_t n_kept) {
     wr_status status = WR_OK;
     char path[PATH_CAP], **names = NULL;
     size_t n = 0;
-    TRY(dir_list(d->partial, "", "", &names, &n));
+    TRY(dir_list(folder, "", "", &names, &n));
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(names[i], "lock") == 0 || strcmp(names[i], "job.json") == 0) continue;
-        TRY(path_join(path, d->partial, names[i]));
+        size_t k = 0;
+        while (k < n_kept && strcmp(names[i], kept[k]) != 0) k++;
+        if (k < n_kept) continue;
+        TRY(path_join(path, folder, names[i]));
         TRY(dir_remove_tree(path));
     }
-    TRY(path_join(path, d->partial, "job.json")); /* last: what a kill leaves must be known for ours */
-    TRY(dir_remove_tree(path));
 cleanup:
     names_free(names, n);
+    return status;
+}
+
+/* What a kill leaves must be known: for the rest of a set that is committed, as long as there is much of it, and for
+ * ours. */
+wr_status prepare_dir_clear(const prepare_dir *d) {
+    static const char *const last[] = {"lock", "job.json", "work"}, *const mark[] = {"committed"};
+    wr_status status = WR_OK;
+    char path[PATH_CAP];
+    TRY(remove_all_but(d->partial, last, 3));
+    if (dir_exists(d->work)) TRY(remove_all_but(d->work, mark, 1));
+    TRY(dir_remove_tree(d->work));
+    TRY(path_join(path, d->partial, "job.json"));
+    TRY(dir_remove_tree(path));
+cleanup:
     return status;
 }
 
