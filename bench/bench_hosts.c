@@ -1,6 +1,8 @@
 /* bench_hosts FLOATS ROUNDS: a sum of so many floats over ranks, several a host, as it goes (what ranks of one host add
  * leaves it) and with every rank taken to be on a host of its own, in turn in one process. JSON on stdout: seconds,
  * medians over the rounds, and MB that left all hosts by their networks in a sum (0 where ranks share the loopback). */
+#include "bench/median.h"
+
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -47,16 +49,6 @@ static wr_status sum_once(world *w, const reduce_options *o, float *x, size_t n,
 cleanup:
     reducer_free(r);
     return status;
-}
-
-static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, size_t n) {
-    qsort(x, n, sizeof *x, by_value);
-    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
 }
 
 static void write_figures(json_writer *j, figures f[ORDERS], size_t rounds) {

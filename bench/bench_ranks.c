@@ -13,6 +13,8 @@
  *
  * Rounds are interleaved in one process, so that whatever else the machine does meets all kinds of a step alike. A step
  * takes as long as it does on the slowest rank; medians count. */
+#include "bench/median.h"
+
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -133,16 +135,6 @@ cleanup:
 }
 
 /* --- figures ------------------------------------------------------------------------------------------------------ */
-
-static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, size_t n) {
-    qsort(x, n, sizeof *x, by_value);
-    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
-}
 
 static wr_status product(matmul *p, precision f, const float *x, const float *w, float *y, double *seconds) {
     enum { TIMES = 24 };
