@@ -50,7 +50,8 @@ static bool was_committed(const prepare_dir *d) {
     return same;
 }
 
-/* A job makes its work folder with its job.json, and takes it away just before that. */
+/* A job makes its work folder with its job.json, and takes it away just before that. (Not to be asked where OUT is
+ * overwritten: it may be the older set yet.) */
 static bool was_cleared(const prepare_dir *d) {
     char path[PATH_CAP];
     return path_join(path, d->partial, "job.json") >= 0 && file_exists(path) && !dir_exists(d->work);
@@ -119,7 +120,7 @@ wr_status prepare_dir_check(const prepare_options *o, const prepare_dir *d, bool
     TRY(path_join(path, d->out, "meta.json"));
     if (!file_exists(path))
         TRY(wr_fail(WR_E_USAGE, "%s: not empty and not a prepared folder; choose another --out", d->out));
-    *finished = was_committed(d) || was_cleared(d);
+    *finished = was_committed(d) || (!o->overwrite && was_cleared(d));
     if (!o->overwrite && !*finished)
         TRY(wr_fail(WR_E_USAGE, "%s: holds a prepared set already; choose another --out, or give --overwrite", d->out));
     if (!*finished) TRY(check_written(d, names, n));

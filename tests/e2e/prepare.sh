@@ -112,12 +112,16 @@ for round in 1 2 3; do
         kill -KILL -- "-$pid" 2>/dev/null
         command -v pkill >/dev/null && pkill -KILL -s "$pid" 2>/dev/null
         while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+        [ ! -e "$work/k.partial/job.json" ] || cp "$work/k.partial/job.json" "$work/job.json"
     done
     echo "# round $round, working files at each kill: $where"
     [ -d "$work/k" ] && [ ! -d "$work/k.partial" ] || prepared
     same_folder "$work/whole" "$work/k" && [ ! -e "$work/k.partial" ] && same_after_kills=$((same_after_kills + 1))
 done
 ok "mistake_11_killed_at_any_moment_it_goes_on_to_the_same_bytes" test "$same_after_kills" = 3
+last_act() { rm -rf "$work/k.partial" && mkdir "$work/k.partial" && cp "$work/job.json" "$work/k.partial"; } # all but job.json is cleared away
+ok "killed in its last act: it was finished" eval 'last_act && prepared && grep -q "was finished already" "$work/err" && [ ! -e "$work/k.partial" ]'
+ok "... but --overwrite makes it anew" eval 'last_act && quiet "$program" prepare "$large" --out "$work/k" "${more[@]}" --overwrite && ! grep -q "was finished already" "$work/err" && same_folder "$work/whole" "$work/k"'
 
 # A stop signal: exit 75 and a message that says how to go on; then the rest is done, on another number of ranks.
 stop_when() { # PATTERN: SIGTERM when a file so named is among the working files; code is the exit code
